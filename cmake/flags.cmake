@@ -1,0 +1,37 @@
+# Compiler and linker flags for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+                    -Wno-psabi)
+if(STRATA_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# Results must not depend on which kernel the compiler chose to contract into fused operations.
+add_compile_options(-ffp-contract=off -ffunction-sections -fdata-sections)
+add_compile_options($<$<CONFIG:Release>:-fstack-protector-strong>
+                    $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+add_compile_definitions($<$<BOOL:${STRATA_SANITIZE}>:_GLIBCXX_ASSERTIONS>)
+add_link_options(-Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed)
+
+# Release means -O2 with assertions of our own (CHECK) always on; kernels add -O3 themselves.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+if(STRATA_SANITIZE)
+  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${STRATA_SANITIZE})
+endif()
+
+find_program(STRATA_CCACHE ccache)
+if(STRATA_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${STRATA_CCACHE})
+endif()
+find_program(STRATA_MOLD mold)
+if(STRATA_MOLD AND NOT STRATA_FUZZ)
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,61 @@
+// The one internal request and event stream that every dialect reads into and writes from.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inference/engine.h"
+#include "models/chat/message.h"
+
+namespace strata::api {
+
+// Sampling options as the caller gave them; what is absent takes the model's own setting, then the
+// product's default (inference/defaults.h).
+struct SamplingOptions {
+  std::optional<float> temperature, top_p, min_p, typical_p, top_n_sigma;
+  std::optional<float> xtc_probability, xtc_threshold;
+  std::optional<float> repeat_penalty, presence_penalty, frequency_penalty;
+  std::optional<float> dry_multiplier, dry_base;
+  std::optional<int32_t> dry_allowed_length, dry_penalty_last_n;
+  std::optional<std::vector<std::string>> dry_sequence_breakers;
+  std::optional<int32_t> top_k, repeat_last_n, mirostat;
+  std::optional<float> mirostat_tau, mirostat_eta;
+  std::optional<uint64_t> seed;
+  std::optional<int32_t> max_tokens;
+  std::optional<std::vector<std::string>> stop;
+  std::map<int32_t, float> logit_bias;
+};
+
+// base with everything that the options give put over it.
+inference::SamplerParams apply(const SamplingOptions& options, inference::SamplerParams base);
+
+struct ChatRequest {
+  std::string model;
+  // Either a conversation, or a raw prompt (text or ids) that the caller has formatted.
+  bool raw = false;
+  models::Conversation conversation;
+  std::string prompt;
+  std::vector<int32_t> prompt_ids;
+  SamplingOptions sampling;
+  int32_t n = 1;            // choices
+  int32_t n_logprobs = -1;  // -1: none
+  bool prompt_logprobs = false;
+  bool echo = false;
+  bool ignore_end_tokens = false;
+  std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
+  std::optional<int64_t> keep_alive_ms;  // -1: for ever
+  std::vector<std::string> ignored;      // fields that were understood but have no effect here
+};
+
+// One event of one choice.
+struct ChatEvent {
+  int32_t choice = 0;
+  std::string reasoning;  // piece of the reasoning, if any
+  std::vector<models::ToolCall> tool_calls;
+  inference::Event event;  // text, progress, finished
+};
+
+}  // namespace strata::api

@@ -1,0 +1,110 @@
+// A loaded model that answers: requests in from any thread, events out. One scheduler thread owns
+// the executor and joins all live requests into one continuous batch.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "inference/executor.h"
+#include "inference/sampler_params.h"
+
+namespace strata::inference {
+
+struct TokenLogprob {
+  int32_t id = 0;
+  std::string bytes;  // what the token stands for
+  float logprob = 0.0f;
+};
+
+struct GeneratedToken {
+  int32_t id = 0;
+  std::string bytes;
+  float logprob = 0.0f;                    // of the model before penalties and truncation
+  std::vector<TokenLogprob> alternatives;  // most likely first
+};
+
+enum class FinishReason { stop, length, cancelled, error };
+
+struct Usage {
+  int32_t prompt_tokens = 0;
+  int32_t cached_tokens = 0;  // of the prompt, taken from the cache
+  int32_t completion_tokens = 0;
+  int64_t queue_ns = 0;
+  int64_t prompt_ns = 0;
+  int64_t completion_ns = 0;
+};
+
+// What happens to a request, in this order: progress*, (text)*, finished.
+struct Event {
+  enum class Kind { progress, text, finished } kind = Kind::text;
+  int32_t prompt_done = 0;                    // progress: prompt tokens worked so far
+  std::string text;                           // whole UTF-8 characters, may be empty
+  std::vector<GeneratedToken> tokens;         // behind this text; filled when logprobs are asked
+  std::vector<GeneratedToken> prompt_tokens;  // first text event, when prompt logprobs are asked
+  FinishReason reason = FinishReason::stop;   // finished
+  std::string stop_string;                    // finished by this one
+  Usage usage;                                // finished
+  std::optional<Error> error;                 // finished with reason error
+};
+
+struct GenerateRequest {
+  std::vector<int32_t> prompt;
+  SamplerParams sampler;
+  int32_t max_tokens = -1;        // -1: until the context is full
+  std::vector<std::string> stop;  // text held back while one of these may still match
+  bool ignore_end_tokens = false;
+  int32_t n_logprobs = -1;  // -1: none; 0: the chosen token only
+  bool prompt_logprobs = false;
+  int32_t context_limit = 0;  // 0: the engine's
+};
+
+struct EngineOptions {
+  int32_t n_threads = 0;
+  int32_t context = 0;          // positions a request may use; 0: the model's, memory permitting
+  int32_t max_batch = 32;       // requests that run at once
+  int32_t max_queue = 512;      // requests that wait
+  int32_t prefill_chunk = 256;  // prompt rows in one step
+  bool float32 = false;         // the plain executor, for judging the fast one
+};
+
+struct EngineStats {
+  int64_t steps = 0;
+  int64_t step_tokens = 0;  // rows of all steps
+  int64_t decode_steps = 0;
+  int64_t decode_tokens = 0;  // rows of decode steps: the metric tokens_per_step
+  int32_t running = 0;
+  int32_t queued = 0;
+  ExecutorStats executor;
+};
+
+class Engine {
+ public:
+  // Takes effect within one step; the request's last event is `finished`.
+  class Handle {
+   public:
+    virtual ~Handle() = default;  // cancels
+    virtual void cancel() = 0;
+  };
+
+  static std::unique_ptr<Engine> create(std::shared_ptr<const models::Model> model,
+                                        const EngineOptions& options);
+  virtual ~Engine() = default;  // cancels what still runs, joins the thread
+
+  // The sink is called on the scheduler thread and must not block; it gets exactly one `finished`.
+  // Throws at once: invalid_argument (the prompt does not fit, with the counts; a bad parameter),
+  // unavailable (the queue is full).
+  virtual std::unique_ptr<Handle> submit(GenerateRequest request,
+                                         std::function<void(Event&&)> sink) = 0;
+  virtual const models::Model& model() const = 0;
+  virtual int32_t context() const = 0;
+  virtual std::string_view kernels() const = 0;
+  virtual EngineStats stats() const = 0;
+};
+
+}  // namespace strata::inference

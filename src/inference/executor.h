@@ -1,0 +1,65 @@
+// Runs rows of many sequences through a model: token ids in, logits out. Two bricks: the float32
+// executor, plain and the judge, and the fast one. An executor belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "models/model.h"
+
+namespace strata::inference {
+
+using SequenceId = int32_t;
+
+// One row of a step. Rows of one sequence stand in ascending, consecutive positions, the first
+// being the sequence's current length.
+struct Row {
+  int32_t token = 0;
+  int32_t position = 0;
+  SequenceId sequence = 0;
+  bool wants_logits = false;
+};
+
+struct ExecutorOptions {
+  int32_t n_threads = 0;          // 0: the cores this process may use
+  int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
+  int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
+};
+
+struct ExecutorStats {
+  int64_t weight_bytes = 0;  // resident, packed
+  int64_t kv_bytes_used = 0;
+  int64_t kv_bytes_reserved = 0;
+  int64_t n_positions_free = 0;  // positions that still fit, all sequences together
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual std::string_view kernels() const = 0;  // "float32", "avx512-vnni-bf16", …
+
+  virtual SequenceId create_sequence() = 0;
+  virtual void remove_sequence(SequenceId sequence) = 0;  // its cache pages are free at once
+  virtual int32_t length(SequenceId sequence) const = 0;  // positions held
+  // Forgets the positions from `length` on. Error{failed_precondition} where a window has already
+  // dropped what would be needed.
+  virtual void truncate(SequenceId sequence, int32_t length) = 0;
+  // Whether `n` more positions of the sequence fit the cache now.
+  virtual bool fits(SequenceId sequence, int32_t n) const = 0;
+
+  // Runs all rows. Returns the logits of the rows that want them, in row order, [rows x n_vocab],
+  // valid until the next call. Error{resource_exhausted} when the cache is full; then nothing of
+  // this step was kept.
+  virtual std::span<const float> step(std::span<const Row> rows) = 0;
+
+  virtual ExecutorStats stats() const = 0;
+};
+
+std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
+                                                const ExecutorOptions& options);
+std::unique_ptr<Executor> make_fast_executor(std::shared_ptr<const models::Model> model,
+                                             const ExecutorOptions& options);
+
+}  // namespace strata::inference

@@ -1,0 +1,37 @@
+// A model's chat template: messages in, marked text out. The template is untrusted code in the
+// Jinja language; our interpreter has no input, no output and limits on everything.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "models/chat/message.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::models {
+
+struct TemplateLimits {
+  size_t max_source_bytes = 1u << 20;
+  size_t max_steps = 5'000'000;
+  size_t max_depth = 200;
+  size_t max_output_bytes = 64u << 20;
+};
+
+class ChatTemplate {
+ public:
+  // Parses. Error{invalid_argument} with line and column. bos and eos are the texts that the
+  // template's bos_token and eos_token stand for.
+  static std::shared_ptr<const ChatTemplate> parse(std::string_view source, std::string bos,
+                                                   std::string eos,
+                                                   const TemplateLimits& limits = {});
+  virtual ~ChatTemplate() = default;
+
+  // Renders; everything that came from the conversation is marked untrusted in the result.
+  // Error{invalid_argument} where the template raises (raise_exception) or goes wrong,
+  // Error{resource_exhausted} where a limit is met.
+  virtual MarkedText render(const Conversation& conversation) const = 0;
+  virtual const std::string& source() const = 0;
+};
+
+}  // namespace strata::models

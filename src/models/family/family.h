@@ -1,0 +1,29 @@
+// A family: reads a file's metadata and says what the model is. One file a family; nothing else in
+// the program knows a family's name.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/registry.h"
+#include "models/family/spec.h"
+#include "models/format/gguf.h"
+
+namespace strata::models {
+
+class Family {
+ public:
+  virtual ~Family() = default;
+  // Values of general.architecture that this family reads.
+  virtual std::vector<std::string_view> architectures() const = 0;
+  // Builds the spec and checks it against the file: every tensor present, of the right shape.
+  // Throws Error{invalid_argument} with the key or tensor at fault.
+  virtual ModelSpec describe(const GgufFile& file) const = 0;
+};
+
+// Finds the family by general.architecture and checks the finished spec. Error{unimplemented} with
+// the list of known architectures when none reads it.
+ModelSpec describe_model(const GgufFile& file);
+
+}  // namespace strata::models

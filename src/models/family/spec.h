@@ -1,0 +1,105 @@
+// What a model is, as data: a table of tensors and, per layer, a list of residual blocks.
+// Families write a ModelSpec from a file's metadata; planner, packer, executors, quantiser and
+// training read it and know no family. Another formula is a field here; another data flow or state
+// is another kind of block.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace strata::models {
+
+// Index into ModelSpec::tensors; kNoTensor where the model has none (a bias, a gate).
+using TensorId = int32_t;
+constexpr TensorId kNoTensor = -1;
+
+// One weight the model reads. A slice [row_begin, row_begin + rows) of a stored tensor serves fused
+// projections. Vectors have rows = 1.
+struct TensorSlot {
+  std::string name;  // GGUF name of the stored tensor
+  uint64_t rows = 1;
+  uint64_t cols = 1;
+  uint64_t row_begin = 0;
+  uint64_t stored_rows = 0;  // rows of the stored tensor; 0: the same as rows
+};
+
+// y = x W^T + b
+struct Linear {
+  TensorId weight = kNoTensor;
+  TensorId bias = kNoTensor;
+};
+
+enum class NormKind { none, rms, layer };
+
+// rms:   x / sqrt(mean(x^2) + epsilon) * weight
+// layer: (x - mean) / sqrt(var + epsilon) * weight + bias
+struct Norm {
+  NormKind kind = NormKind::none;
+  float epsilon = 1e-5f;
+  TensorId weight = kNoTensor;
+  TensorId bias = kNoTensor;
+};
+
+enum class RopeKind { none, adjacent, halves };  // pairs (2i, 2i+1) or (i, i + n_dims/2)
+
+struct Rope {
+  RopeKind kind = RopeKind::none;
+  int32_t n_dims = 0;  // rotated dimensions of a head (partial RoPE: fewer)
+  float base = 10000.0f;
+  float position_scale = 1.0f;              // linear scaling: position * position_scale
+  TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
+};
+
+enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared };
+
+// Causal self-attention with grouped queries.
+struct Attention {
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;
+  int32_t head_dim = 0;
+  Linear q, k, v, o;
+  Norm q_norm, k_norm;  // per head, before RoPE
+  Rope rope;
+  float scale = 0.0f;     // of q·k
+  float soft_cap = 0.0f;  // 0: none; else cap * tanh(score / cap)
+  int32_t window = 0;     // 0: all; else a key is seen while q_pos - k_pos < window
+};
+
+// gate given: down(act(gate(x)) * up(x)); none: down(act(up(x))).
+struct Mlp {
+  int32_t n_hidden = 0;
+  Linear gate, up, down;
+  Activation activation = Activation::silu;
+};
+
+// residual += post_norm(op(pre_norm(input))), input being the residual stream, or, when
+// parallel_to_previous is set, the stream as it was before the previous block of the layer.
+struct Block {
+  Norm pre_norm;
+  std::variant<Attention, Mlp> op;
+  Norm post_norm;
+  bool parallel_to_previous = false;
+};
+
+struct Layer {
+  std::vector<Block> blocks;
+};
+
+struct ModelSpec {
+  std::string family;  // registry name, for people
+  int32_t n_vocab = 0;
+  int32_t n_embd = 0;
+  int32_t n_context = 0;  // positions the model was trained for
+  std::vector<TensorSlot> tensors;
+  TensorId token_embedding = kNoTensor;  // [n_vocab x n_embd]
+  float embedding_scale = 1.0f;
+  std::vector<Layer> layers;
+  Norm final_norm;
+  Linear head;  // may be the token embedding's own slot (tied)
+  float logit_scale = 1.0f;
+  float logit_soft_cap = 0.0f;
+};
+
+}  // namespace strata::models

@@ -1,0 +1,40 @@
+#include "models/tokenizer/tokenizer.h"
+
+#include "core/utf8.h"
+
+namespace strata::models {
+
+std::vector<TokenId> Tokenizer::encode_trusted(std::string_view text) const {
+  return encode({std::string(text), {}});
+}
+
+std::vector<TokenId> Tokenizer::encode_text(std::string_view text) const {
+  return encode({std::string(text), {{0, text.size()}}});
+}
+
+std::vector<TokenId> Tokenizer::with_bos_eos(std::vector<TokenId> ids) const {
+  if (add_bos() && bos() >= 0 && (ids.empty() || ids.front() != bos())) {
+    ids.insert(ids.begin(), bos());
+  }
+  if (add_eos() && eos() >= 0 && (ids.empty() || ids.back() != eos())) ids.push_back(eos());
+  return ids;
+}
+
+StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)) {}
+
+std::string StreamDecoder::push(TokenId id) {
+  held_ += tokenizer_->piece(id);
+  const size_t whole = held_.size() - incomplete_utf8_tail(held_);
+  std::string text = repair_utf8(std::string_view(held_).substr(0, whole));
+  held_.erase(0, whole);
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  std::string text = repair_utf8(held_);
+  held_.clear();
+  return text;
+}
+
+}  // namespace strata::models

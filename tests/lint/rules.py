@@ -1,0 +1,65 @@
+"""The rules of the house that a script can see: who includes whom, how long files and lines are,
+what may not be used. Prints one line a finding; exit code 1 when there is one."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOMS = ["core", "tensor", "models", "inference", "data", "modify", "api", "tools", "app"]
+MAX_FILE_LINES = 1000
+MAX_LINE_COLUMNS = 100
+FORBIDDEN = {
+    r"#include <regex>": "std::regex explodes on hostile input: use PCRE2 with limits, or RE2",
+    r"\bstd::(cout|cerr)\b": "only app/cli writes to stdout, with fwrite or fmt; the rest logs",
+    r"\b(FIXME|XXX|HACK)\b": "say it in an issue",
+}
+root = pathlib.Path(__file__).resolve().parents[2]
+
+
+def tracked_files():
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+                            cwd=root, capture_output=True, text=True, check=True)
+    return [root / line for line in listed.stdout.splitlines() if (root / line).is_file()]
+
+
+def check_includes(path, number, line):
+    match = re.match(r'#include "([a-z_]+)/', line)
+    if not match:
+        if re.match(r'#include "(?!\w+/)', line):
+            yield f"{path}:{number}: include by full path from src/"
+        return
+    room, included = path.parts[1], match.group(1)
+    if included in ROOMS and ROOMS.index(included) > ROOMS.index(room):
+        yield f"{path}:{number}: {room} may not include {included} (docs/architecture.md)"
+
+
+def check_source(path, lines):
+    if len(lines) > MAX_FILE_LINES:
+        yield f"{path}: {len(lines)} lines, the limit is {MAX_FILE_LINES}"
+    if path.parts[0] != "src":
+        return
+    first = next((line for line in lines if line.strip()), "")
+    if path.suffix == ".h" and not first.startswith("//"):
+        yield f"{path}:1: a header begins with a sentence that says what it is for"
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE_COLUMNS:
+            yield f"{path}:{number}: {len(line)} columns, the limit is {MAX_LINE_COLUMNS}"
+        yield from check_includes(path, number, line)
+        for pattern, why in FORBIDDEN.items():
+            if re.search(pattern, line):
+                yield f"{path}:{number}: {why}"
+
+
+def check_tree(paths):
+    for path in paths:
+        relative = path.relative_to(root)
+        if relative.suffix in {".h", ".cpp", ".py", ".sh"}:
+            yield from check_source(relative, path.read_text(encoding="utf-8").splitlines())
+    fixtures = sum(p.stat().st_size for p in paths if "testdata" in p.parts)
+    if fixtures > 20 << 20:
+        yield f"testdata: {fixtures} bytes in all, the limit is 20 MB"
+
+
+findings = list(check_tree(tracked_files()))
+print("\n".join(findings) if findings else "rules: no findings")
+sys.exit(1 if findings else 0)
