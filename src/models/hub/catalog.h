@@ -1,0 +1,33 @@
+// The models that Strata knows by name: catalog/models.yaml, built into the program.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata::models {
+
+struct CatalogEntry {
+  std::string name;                  // "smollm2:135m"
+  std::vector<std::string> aliases;  // "smollm2", "default"
+  std::vector<std::string> sources;  // tried in this order
+  std::string sha256;                // of the file that every source gives
+  uint64_t size = 0;
+  std::string licence;
+  std::string description;
+  uint64_t context = 0;
+  std::string kind;  // "chat" or "base"
+};
+
+// Error{invalid_argument} with the entry and field for a catalogue that is not whole.
+std::vector<CatalogEntry> parse_catalog(std::string_view yaml);
+
+std::span<const CatalogEntry> catalog();  // parsed at first use
+// By full name or alias; null when not known.
+const CatalogEntry* find_in_catalog(std::string_view name);
+// What `strata run` starts without a name.
+std::string_view default_model();  // "smollm2:135m"
+
+}  // namespace strata::models

