@@ -5,6 +5,7 @@ find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(CURL REQUIRED)
 find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(yaml-cpp REQUIRED)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
@@ -15,7 +16,8 @@ target_link_libraries(strata_core_libs INTERFACE fmt::fmt Boost::json OpenSSL::C
                       SQLite::SQLite3 yaml-cpp Threads::Threads)
 
 add_library(strata_models_libs INTERFACE)
-target_link_libraries(strata_models_libs INTERFACE PkgConfig::UTF8PROC PkgConfig::PCRE2)
+target_link_libraries(strata_models_libs INTERFACE PkgConfig::UTF8PROC PkgConfig::PCRE2
+                      ZLIB::ZLIB)
 
 add_library(strata_api_libs INTERFACE)
 target_link_libraries(strata_api_libs INTERFACE Boost::headers OpenSSL::SSL)
