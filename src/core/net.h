@@ -79,7 +79,7 @@ using ByteSink = std::function<void(std::span<const std::byte>)>;
 // Streams the answer into `sink`. Whatever the status, the body goes to the sink; look at the head
 // first. What a sink throws comes out of here. Errors: invalid_argument (URL, scheme),
 // permission_denied (private address), failed_precondition (offline), unavailable (cannot resolve
-// or connect, cut, stalled, shorter or longer than its Content-Length), resource_exhausted (longer
+// or connect, cut, stalled, shorter than its Content-Length), resource_exhausted (longer
 // than max_body_bytes), deadline_exceeded, cancelled.
 HttpHead http_stream(const HttpRequest& request, const NetPolicy& policy, const HeadSink& on_head,
                      const ByteSink& sink);

@@ -20,8 +20,8 @@ struct ModelName {
 
 constexpr size_t kMaxNamePart = 96;  // bytes of one part; three parts and a tag stay a file name
 
-// Parts are letters, digits, '.', '_' and '-', beginning with a letter or a digit; at most two
-// before the tag (three after "hf:" counting it). Error{invalid_argument} for everything else:
+// Parts are letters, digits, '.', '_' and '-', beginning with a letter or a digit; one or two
+// before the tag, exactly two after "hf:". Error{invalid_argument} for everything else:
 // "../x", absolute paths, empty parts, control characters.
 ModelName parse_model_name(std::string_view text);
 
