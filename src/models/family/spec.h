@@ -16,13 +16,18 @@ using TensorId = int32_t;
 constexpr TensorId kNoTensor = -1;
 
 // One weight the model reads. A slice [row_begin, row_begin + rows) of a stored tensor serves fused
-// projections. Vectors have rows = 1.
+// projections; their biases are slices [col_begin, col_begin + cols) of a stored vector. Vectors
+// have rows = 1. The bytes of a slot: find_weight (models/family/weights.h).
 struct TensorSlot {
   std::string name;  // GGUF name of the stored tensor
   uint64_t rows = 1;
   uint64_t cols = 1;
   uint64_t row_begin = 0;
   uint64_t stored_rows = 0;  // rows of the stored tensor; 0: the same as rows
+  uint64_t col_begin = 0;    // of a vector only
+  uint64_t stored_cols = 0;  // columns of the stored vector; 0: the same as cols
+
+  bool operator==(const TensorSlot&) const = default;
 };
 
 // y = x W^T + b

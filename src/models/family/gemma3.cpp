@@ -1,0 +1,86 @@
+// Gemma 3 (text): norms before and after each block, norms on Q and K, gated GELU, five layers with
+// a sliding window and their own RoPE base between two that see everything, embeddings times
+// sqrt(n_embd). The "1 +" of its norm weights is already in the file's.
+#include <cmath>
+
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+constexpr int32_t kPattern = 6;              // layers 6, 12, 18, … have no window
+constexpr float kWindowRopeBase = 10000.0f;  // of layers with a window; not in older files
+constexpr int32_t kLayersOf27B = 62;
+
+class Gemma3 final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"gemma3"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "gemma3");
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+    }
+    build.spec.embedding_scale = std::sqrt(static_cast<float>(build.spec.n_embd));
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.spec.logit_soft_cap = build.number_or("final_logit_softcapping", 0.0f);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  // Whether a layer has a window: attention.sliding_window_pattern is a period or a flag a layer.
+  static bool is_windowed(const SpecBuilder& build, int32_t layer) {
+    const std::string key = build.key("attention.sliding_window_pattern");
+    const GgufValue* value = build.file().find(key);
+    if (value != nullptr && value->type == GgufType::array) {
+      const bool flags = value->element == GgufType::boolean;
+      if (!flags || value->count < static_cast<uint64_t>(build.n_layers())) {
+        throw Error(Code::invalid_argument,
+                    fmt::format("{} is not one flag for each of {} layers", key, build.n_layers()));
+      }
+      return value->bytes[static_cast<size_t>(layer)] != std::byte{0};
+    }
+    const int32_t period =
+        build.count_or("attention.sliding_window_pattern", kPattern, 1, kMaxLayers);
+    return layer % period != period - 1;
+  }
+
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    // The 27B model divides by another width (query_pre_attn_scalar of its configuration).
+    op.scale = build.attention_scale(
+        build.n_layers() == kLayersOf27B ? build.spec.n_embd / shape.n_heads : shape.head_dim);
+    op.soft_cap = build.number_or("attn_logit_softcapping", 0.0f);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
+    if (window > 0 && is_windowed(build, layer)) {
+      op.window = window;
+      op.rope.base = build.number_or("rope.freq_base_swa", kWindowRopeBase);
+      op.rope.position_scale = 1.0f;
+    }
+    build.projections(op, layer);
+    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.head_dim);
+    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.head_dim);
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op,
+            build.rms_norm(layer_name(layer, "post_attention_norm"), build.spec.n_embd), false};
+  }
+
+  static Block mlp(SpecBuilder& build, int32_t layer) {
+    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
+            build.mlp(layer, true, Activation::gelu_tanh),
+            build.rms_norm(layer_name(layer, "post_ffw_norm"), build.spec.n_embd), false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Gemma3>()};
+
+}  // namespace
+}  // namespace strata::models

@@ -1,0 +1,52 @@
+// GPT-NeoX, Pythia, Dolly 2: layer norms with biases, attention and MLP side by side on the same
+// stream (or one after the other), RoPE on the first part of a head only, one fused QKV matrix.
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+class GptNeox final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"gptneox"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "gptneox");
+    const auto parallel = file.boolean(build.key("use_parallel_residual"));
+    if (!parallel) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("metadata key '{}' is missing", build.key("use_parallel_residual")));
+    }
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      Block mlp = {build.layer_norm(layer_name(i, "ffn_norm"), build.spec.n_embd),
+                   // Files don't name the activation. Pythia's is the exact GELU; the 20B model's
+                   // tanh form differs from it by less than 0.0005.
+                   build.mlp(i, false, Activation::gelu_erf),
+                   {},
+                   *parallel};
+      build.spec.layers.push_back({{attention(build, i), mlp}});
+    }
+    build.spec.final_norm = build.layer_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    build.projections(op, layer);
+    return {build.layer_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<GptNeox>()};
+
+}  // namespace
+}  // namespace strata::models

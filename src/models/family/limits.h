@@ -1,0 +1,17 @@
+// What a model may be at most. Far above what exists; small enough that sums and products of a few
+// of these numbers can't overflow an int64.
+#pragma once
+
+#include <cstdint>
+
+namespace strata::models {
+
+constexpr int32_t kMaxLayers = 512;
+constexpr int32_t kMaxHeads = 4096;
+constexpr int32_t kMaxHeadDim = 8192;
+constexpr int32_t kMaxEmbedding = 1 << 20;
+constexpr int32_t kMaxHidden = 1 << 24;
+constexpr int32_t kMaxVocabulary = 1 << 24;
+constexpr int32_t kMaxContext = 1 << 28;
+
+}  // namespace strata::models

@@ -1,0 +1,49 @@
+// Llama 2 and 3, SmolLM 1 and 2, Mistral: RMS norm, gated SiLU, RoPE on adjacent pairs.
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+class Llama final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"llama"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "llama");
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.spec.logit_scale = build.number_or("logit_scale", 1.0f);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
+    op.rope = build.rope(RopeKind::adjacent, shape.head_dim);
+    build.projections(op, layer);
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
+  }
+
+  static Block mlp(SpecBuilder& build, int32_t layer) {
+    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
+            build.mlp(layer, true, Activation::silu),
+            {},
+            false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Llama>()};
+
+}  // namespace
+}  // namespace strata::models

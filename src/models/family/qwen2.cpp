@@ -1,0 +1,55 @@
+// Qwen 2 and 2.5, and the R1 distillations of them: as Llama, with biases on Q, K, V and RoPE on
+// halves.
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+class Qwen2 final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"qwen2"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "qwen2");
+    // The published models that name a window apply it from some layer on only, which files
+    // don't say.
+    build.refuse_unless("attention.sliding_window", 0);
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    build.projections(op, layer);
+    if (op.q.bias == kNoTensor || op.k.bias == kNoTensor || op.v.bias == kNoTensor) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("layer {} lacks a bias of attn_q, attn_k or attn_v", layer));
+    }
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
+  }
+
+  static Block mlp(SpecBuilder& build, int32_t layer) {
+    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
+            build.mlp(layer, true, Activation::silu),
+            {},
+            false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Qwen2>()};
+
+}  // namespace
+}  // namespace strata::models

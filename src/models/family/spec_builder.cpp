@@ -1,0 +1,308 @@
+#include "models/family/spec_builder.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/error.h"
+#include "models/family/limits.h"
+
+namespace strata::models {
+namespace {
+
+// Keys that change the formula in a way no family here knows, with the value that changes nothing.
+struct NeutralKey {
+  std::string_view suffix;
+  double neutral;
+};
+constexpr std::array kNeutralKeys{
+    NeutralKey{"expert_count", 0},
+    NeutralKey{"expert_used_count", 0},
+    NeutralKey{"attention.clamp_kqv", 0},
+    NeutralKey{"attention.max_alibi_bias", 0},
+    NeutralKey{"attention.causal", 1},
+    NeutralKey{"residual_scale", 1},
+    NeutralKey{"embedding_scale", 1},
+    NeutralKey{"rope.scaling.attn_factor", 1},
+    NeutralKey{"rope.scaling.yarn_log_multiplier", 0},
+    NeutralKey{"attention.temperature_scale", 0},
+    NeutralKey{"nextn_predict_layers", 0},
+    NeutralKey{"pooling_type", 0},
+};
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(Code::invalid_argument, why,
+              "the file's metadata is damaged or was written wrongly: fetch the model again");
+}
+
+int32_t in_range(int64_t value, int32_t min, int32_t max, const std::string& key) {
+  if (value < min || value > max) {
+    refuse(fmt::format("{} is {}, not from {} to {}", key, value, min, max));
+  }
+  return static_cast<int32_t>(value);
+}
+
+float finite(double value, const std::string& key) {
+  const auto number = static_cast<float>(value);
+  if (!std::isfinite(number)) refuse(fmt::format("{} is {}, not a finite number", key, value));
+  return number;
+}
+
+// A number of any type; nullopt when the key is absent.
+std::optional<double> any_number(const GgufFile& file, const std::string& key) {
+  const GgufValue* value = file.find(key);
+  if (value == nullptr) return std::nullopt;
+  switch (value->type) {
+    case GgufType::f32:
+    case GgufType::f64:
+      return file.number(key);
+    case GgufType::boolean:
+      return *file.boolean(key) ? 1.0 : 0.0;
+    case GgufType::array: {  // one a layer: the value that differs most from all-equal matters
+      const auto numbers = file.integers(key);
+      double largest = 0;
+      for (const int64_t number : *numbers) {
+        if (std::abs(static_cast<double>(number)) > std::abs(largest)) {
+          largest = static_cast<double>(number);
+        }
+      }
+      return largest;
+    }
+    default:
+      return static_cast<double>(*file.integer(key));
+  }
+}
+
+}  // namespace
+
+std::string layer_name(int32_t layer, std::string_view part) {
+  return fmt::format("blk.{}.{}", layer, part);
+}
+
+SpecBuilder::SpecBuilder(const GgufFile& file, std::string family) : file_(file) {
+  spec.family = std::move(family);
+  architecture_ = file.text("general.architecture").value_or("");
+  n_layers_ = count("block_count", 1, kMaxLayers);
+  spec.n_embd = count("embedding_length", 1, kMaxEmbedding);
+  spec.n_context = count("context_length", 1, kMaxContext);
+  refuse_unknown_formulas();
+  const TensorInfo* embedding = file.find_tensor("token_embd.weight");
+  if (embedding == nullptr) refuse("tensor 'token_embd.weight' is missing");
+  const uint64_t rows = embedding->rows();
+  if (rows > kMaxVocabulary) {
+    refuse(fmt::format("tensor 'token_embd.weight' has {} rows, the limit is {}", rows,
+                       kMaxVocabulary));
+  }
+  spec.n_vocab = static_cast<int32_t>(rows);
+  spec.token_embedding = matrix("token_embd.weight", spec.n_vocab, spec.n_embd);
+}
+
+void SpecBuilder::refuse_unknown_formulas() const {
+  for (const auto& entry : kNeutralKeys) refuse_unless(entry.suffix, entry.neutral);
+}
+
+std::string SpecBuilder::key(std::string_view suffix) const {
+  return fmt::format("{}.{}", architecture_, suffix);
+}
+
+int32_t SpecBuilder::count(std::string_view suffix, int32_t min, int32_t max) const {
+  const auto value = file_.integer(key(suffix));
+  if (!value) refuse(fmt::format("metadata key '{}' is missing", key(suffix)));
+  return in_range(*value, min, max, key(suffix));
+}
+
+int32_t SpecBuilder::count_or(std::string_view suffix, int32_t fallback, int32_t min,
+                              int32_t max) const {
+  return file_.find(key(suffix)) == nullptr ? fallback : count(suffix, min, max);
+}
+
+int32_t SpecBuilder::layer_count(std::string_view suffix, int32_t layer,
+                                 std::optional<int32_t> fallback, int32_t min, int32_t max) const {
+  const GgufValue* value = file_.find(key(suffix));
+  if (value == nullptr && fallback) return *fallback;
+  if (value == nullptr || value->type != GgufType::array) return count(suffix, min, max);
+  const auto values = *file_.integers(key(suffix));
+  if (values.size() < static_cast<size_t>(n_layers_)) {
+    refuse(fmt::format("{} has {} entries for {} layers", key(suffix), values.size(), n_layers_));
+  }
+  return in_range(values[static_cast<size_t>(layer)], min, max, key(suffix));
+}
+
+float SpecBuilder::number(std::string_view suffix) const {
+  const auto value = file_.number(key(suffix));
+  if (!value) refuse(fmt::format("metadata key '{}' is missing", key(suffix)));
+  return finite(*value, key(suffix));
+}
+
+float SpecBuilder::number_or(std::string_view suffix, float fallback) const {
+  return file_.find(key(suffix)) == nullptr ? fallback : number(suffix);
+}
+
+void SpecBuilder::refuse_unless(std::string_view suffix, double neutral) const {
+  const auto value = any_number(file_, key(suffix));
+  if (!value || *value == neutral) return;
+  throw Error(Code::unimplemented,
+              fmt::format("the model has {} = {}, which is not supported yet", key(suffix), *value),
+              "choose another model of this family");
+}
+
+HeadShape SpecBuilder::head_shape(int32_t layer) const {
+  HeadShape shape;
+  shape.n_heads = layer_count("attention.head_count", layer, std::nullopt, 1, kMaxHeads);
+  shape.n_kv_heads = layer_count("attention.head_count_kv", layer, shape.n_heads, 1, kMaxHeads);
+  if (shape.n_heads % shape.n_kv_heads != 0) {
+    refuse(fmt::format("{} heads can't share {} key-value heads evenly", shape.n_heads,
+                       shape.n_kv_heads));
+  }
+  if (file_.find(key("attention.key_length")) != nullptr) {
+    shape.head_dim = count("attention.key_length", 1, kMaxHeadDim);
+  } else if (spec.n_embd % shape.n_heads == 0) {
+    shape.head_dim = in_range(spec.n_embd / shape.n_heads, 1, kMaxHeadDim, "the head's width");
+  } else {
+    refuse(fmt::format("{} {} does not divide by {} heads", key("embedding_length"), spec.n_embd,
+                       shape.n_heads));
+  }
+  if (const int32_t value = count_or("attention.value_length", shape.head_dim, 1, kMaxHeadDim);
+      value != shape.head_dim) {
+    throw Error(Code::unimplemented,
+                fmt::format("keys of {} and values of {} numbers a head", shape.head_dim, value));
+  }
+  return shape;
+}
+
+float SpecBuilder::attention_scale(int32_t width) const {
+  const float scale = number_or("attention.scale", 1.0f / std::sqrt(static_cast<float>(width)));
+  if (!(scale > 0)) refuse(fmt::format("{} is {}", key("attention.scale"), scale));
+  return scale;
+}
+
+float SpecBuilder::position_scale() const {
+  // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
+  const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
+  if (type == "none") return 1.0f;
+  if (type != "linear") {
+    throw Error(
+        Code::unimplemented,
+        fmt::format("the model stretches positions by '{}', which is not supported yet", type),
+        "choose another model of this family");
+  }
+  const float factor = number_or("rope.scaling.factor", number_or("rope.scale_linear", 1.0f));
+  if (factor == 0.0f) return 1.0f;
+  if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
+  return 1.0f / factor;
+}
+
+Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
+  Rope rope;
+  rope.kind = kind;
+  rope.n_dims = count_or("rope.dimension_count", head_dim, 2, kMaxHeadDim);
+  if (rope.n_dims > head_dim || rope.n_dims % 2 != 0) {
+    refuse(fmt::format("{} is {}, for heads of {} it must be even and at most that",
+                       key("rope.dimension_count"), rope.n_dims, head_dim));
+  }
+  rope.base = number_or("rope.freq_base", 10000.0f);
+  if (!(rope.base > 0)) refuse(fmt::format("{} is {}", key("rope.freq_base"), rope.base));
+  rope.position_scale = position_scale();
+  if (has("rope_freqs.weight")) {
+    rope.frequency_divisors = vector("rope_freqs.weight", rope.n_dims / 2);
+  }
+  return rope;
+}
+
+TensorId SpecBuilder::slot(TensorSlot slot) {
+  const auto found = std::ranges::find(spec.tensors, slot);
+  if (found != spec.tensors.end()) return static_cast<TensorId>(found - spec.tensors.begin());
+  spec.tensors.push_back(std::move(slot));
+  return static_cast<TensorId>(spec.tensors.size() - 1);
+}
+
+TensorId SpecBuilder::matrix(std::string name, int64_t rows, int64_t cols) {
+  TensorSlot entry;
+  entry.name = std::move(name);
+  entry.rows = static_cast<uint64_t>(rows);
+  entry.cols = static_cast<uint64_t>(cols);
+  return slot(std::move(entry));
+}
+
+TensorId SpecBuilder::vector(std::string name, int64_t n) {
+  return matrix(std::move(name), 1, n);
+}
+
+Linear SpecBuilder::linear(const std::string& prefix, int64_t rows, int64_t cols) {
+  Linear out{matrix(prefix + ".weight", rows, cols), kNoTensor};
+  if (has(prefix + ".bias")) out.bias = vector(prefix + ".bias", rows);
+  return out;
+}
+
+Linear SpecBuilder::slice(const std::string& prefix, int64_t begin, int64_t rows, int64_t cols,
+                          int64_t stored_rows) {
+  TensorSlot weight;
+  weight.name = prefix + ".weight";
+  weight.rows = static_cast<uint64_t>(rows);
+  weight.cols = static_cast<uint64_t>(cols);
+  weight.row_begin = static_cast<uint64_t>(begin);
+  weight.stored_rows = static_cast<uint64_t>(stored_rows);
+  Linear out{slot(std::move(weight)), kNoTensor};
+  if (!has(prefix + ".bias")) return out;
+  TensorSlot bias;
+  bias.name = prefix + ".bias";
+  bias.cols = static_cast<uint64_t>(rows);
+  bias.col_begin = static_cast<uint64_t>(begin);
+  bias.stored_cols = static_cast<uint64_t>(stored_rows);
+  out.bias = slot(std::move(bias));
+  return out;
+}
+
+float SpecBuilder::norm_epsilon(std::string_view suffix) const {
+  const float epsilon = number(suffix);
+  if (!(epsilon > 0) || epsilon > 1) {
+    refuse(fmt::format("{} is {}, not between 0 and 1", key(suffix), epsilon));
+  }
+  return epsilon;
+}
+
+Norm SpecBuilder::rms_norm(const std::string& prefix, int64_t n) {
+  return {NormKind::rms, norm_epsilon("attention.layer_norm_rms_epsilon"),
+          vector(prefix + ".weight", n), kNoTensor};
+}
+
+Norm SpecBuilder::layer_norm(const std::string& prefix, int64_t n) {
+  Norm norm{NormKind::layer, norm_epsilon("attention.layer_norm_epsilon"),
+            vector(prefix + ".weight", n), kNoTensor};
+  if (has(prefix + ".bias")) norm.bias = vector(prefix + ".bias", n);
+  return norm;
+}
+
+void SpecBuilder::projections(Attention& attention, int32_t layer) {
+  const int64_t q_width = int64_t{attention.n_heads} * attention.head_dim;
+  const int64_t kv_width = int64_t{attention.n_kv_heads} * attention.head_dim;
+  const std::string fused = layer_name(layer, "attn_qkv");
+  if (has(fused + ".weight")) {
+    const int64_t all = q_width + 2 * kv_width;
+    attention.q = slice(fused, 0, q_width, spec.n_embd, all);
+    attention.k = slice(fused, q_width, kv_width, spec.n_embd, all);
+    attention.v = slice(fused, q_width + kv_width, kv_width, spec.n_embd, all);
+  } else {
+    attention.q = linear(layer_name(layer, "attn_q"), q_width, spec.n_embd);
+    attention.k = linear(layer_name(layer, "attn_k"), kv_width, spec.n_embd);
+    attention.v = linear(layer_name(layer, "attn_v"), kv_width, spec.n_embd);
+  }
+  attention.o = linear(layer_name(layer, "attn_output"), spec.n_embd, q_width);
+}
+
+Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
+  Mlp mlp;
+  mlp.activation = activation;
+  mlp.n_hidden = layer_count("feed_forward_length", layer, std::nullopt, 1, kMaxHidden);
+  if (gated) mlp.gate = linear(layer_name(layer, "ffn_gate"), mlp.n_hidden, spec.n_embd);
+  mlp.up = linear(layer_name(layer, "ffn_up"), mlp.n_hidden, spec.n_embd);
+  mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
+  return mlp;
+}
+
+void SpecBuilder::head() {
+  spec.head = {spec.token_embedding, kNoTensor};
+  if (has("output.weight")) spec.head = linear("output", spec.n_vocab, spec.n_embd);
+}
+
+}  // namespace strata::models

@@ -1,0 +1,86 @@
+// What every family needs to write a ModelSpec: checked hyper-parameters from the file's metadata
+// and slots in the tensor table.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/family/spec.h"
+#include "models/format/gguf.h"
+
+namespace strata::models {
+
+// Widths of one layer's attention.
+struct HeadShape {
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;
+  int32_t head_dim = 0;
+};
+
+// Members throw Error{invalid_argument} with the key or tensor at fault, Error{unimplemented} for
+// what the file asks and this engine does not do. Keys are given without the architecture in front.
+class SpecBuilder {
+ public:
+  // Reads what all have: vocabulary, embedding, layers, context. `family` is for people.
+  SpecBuilder(const GgufFile& file, std::string family);
+
+  const GgufFile& file() const { return file_; }
+  ModelSpec spec;  // token_embedding, n_*, tensors are filled here; the family does the rest
+
+  int32_t n_layers() const { return n_layers_; }
+
+  // --- hyper-parameters ---
+  std::string key(std::string_view suffix) const;  // "llama.block_count"
+  int32_t count(std::string_view suffix, int32_t min, int32_t max) const;
+  int32_t count_or(std::string_view suffix, int32_t fallback, int32_t min, int32_t max) const;
+  // One number for all layers, or an array with one a layer.
+  int32_t layer_count(std::string_view suffix, int32_t layer, std::optional<int32_t> fallback,
+                      int32_t min, int32_t max) const;
+  // Finite.
+  float number(std::string_view suffix) const;
+  float number_or(std::string_view suffix, float fallback) const;
+  // Error{unimplemented} when the key is there with another value than `neutral`, which would ask
+  // for a formula that the family does not have.
+  void refuse_unless(std::string_view suffix, double neutral) const;
+
+  // attention.head_count, head_count_kv, key_length of a layer.
+  HeadShape head_shape(int32_t layer) const;
+  // attention.scale, else 1 / sqrt(width).
+  float attention_scale(int32_t width) const;
+  // rope.dimension_count, rope.freq_base, rope.scaling.* and the tensor rope_freqs.
+  Rope rope(RopeKind kind, int32_t head_dim);
+
+  // --- the tensor table ---
+  bool has(std::string_view name) const { return file_.find_tensor(name) != nullptr; }
+  TensorId slot(TensorSlot slot);  // one id for equal slots
+  TensorId matrix(std::string name, int64_t rows, int64_t cols);
+  TensorId vector(std::string name, int64_t n);
+  // prefix.weight, and prefix.bias where the file has it.
+  Linear linear(const std::string& prefix, int64_t rows, int64_t cols);
+  Norm rms_norm(const std::string& prefix, int64_t n);
+  Norm layer_norm(const std::string& prefix, int64_t n);  // the bias is optional
+  // Fills q, k, v (attn_q, attn_k, attn_v, or slices of attn_qkv) and o.
+  void projections(Attention& attention, int32_t layer);
+  // ffn_gate (when gated), ffn_up, ffn_down.
+  Mlp mlp(int32_t layer, bool gated, Activation activation);
+  // output.weight, or the token embedding.
+  void head();
+
+ private:
+  float norm_epsilon(std::string_view suffix) const;
+  Linear slice(const std::string& prefix, int64_t begin, int64_t rows, int64_t cols,
+               int64_t stored_rows);
+  float position_scale() const;
+  void refuse_unknown_formulas() const;
+
+  const GgufFile& file_;
+  std::string architecture_;
+  int32_t n_layers_ = 0;
+};
+
+// "blk.3.attn_norm"
+std::string layer_name(int32_t layer, std::string_view part);
+
+}  // namespace strata::models
