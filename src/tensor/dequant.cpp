@@ -77,9 +77,8 @@ bool is_finite_f16(uint16_t half) {
   return (half & 0x7C00u) != 0x7C00u;
 }
 
-// For the types without an f16 scale at a fixed place.
-bool is_bad_block(DType type, const uint8_t* block) {
-  switch (type) {
+bool is_bad_block(const Reader& reader, const uint8_t* block) {
+  switch (reader.type) {
     case DType::f32:
     case DType::q8_k:
       return !std::isfinite(as_float<float>(block));
@@ -102,23 +101,6 @@ bool is_bad_block(DType type, const uint8_t* block) {
   return bad(reader.scale_at) || bad(reader.min_at);
 }
 
-// First block whose f16 at offset `at` is not finite; n_blocks when all are. The inner loop has no
-// branch, since models hold many millions of scales and all of them are read at load.
-int64_t first_bad_f16(const uint8_t* blocks, int64_t n_blocks, size_t stride, int at) {
-  constexpr int64_t kChunk = 4096;
-  for (int64_t begin = 0; begin < n_blocks; begin += kChunk) {
-    const int64_t end = std::min(n_blocks, begin + kChunk);
-    bool bad = false;
-    for (int64_t i = begin; i < end; ++i) {
-      bad |= !is_finite_f16(blocks::load_u16(blocks + static_cast<size_t>(i) * stride + at));
-    }
-    for (int64_t i = begin; bad && i < end; ++i) {
-      if (!is_finite_f16(blocks::load_u16(blocks + static_cast<size_t>(i) * stride + at))) return i;
-    }
-  }
-  return n_blocks;
-}
-
 }  // namespace
 
 void dequantize_row(DType type, const std::byte* src, float* dst, int64_t n_weights) {
@@ -138,15 +120,8 @@ int64_t first_bad_scale(DType type, const std::byte* src, int64_t n_weights) {
   const auto& info = dtype_info(type);
   const int64_t n_blocks = count_blocks(type, n_weights);
   const auto* block = reinterpret_cast<const uint8_t*>(src);
-  if (reader.scale_at != kNoScale) {
-    int64_t first = first_bad_f16(block, n_blocks, info.block_bytes, reader.scale_at);
-    if (reader.min_at != kNoScale) {
-      first = std::min(first, first_bad_f16(block, n_blocks, info.block_bytes, reader.min_at));
-    }
-    return first == n_blocks ? -1 : first;
-  }
   for (int64_t i = 0; i < n_blocks; ++i) {
-    if (is_bad_block(type, block + i * info.block_bytes)) return i;
+    if (is_bad_block(reader, block + i * info.block_bytes)) return i;
   }
   return -1;
 }
