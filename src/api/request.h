@@ -36,6 +36,7 @@ struct ChatRequest {
   std::string model;
   // Either a conversation, or a raw prompt (text or ids) that the caller has formatted.
   bool raw = false;
+  bool load_only = false;  // no answer is wanted, only the model in memory
   models::Conversation conversation;
   std::string prompt;
   std::vector<int32_t> prompt_ids;
@@ -56,6 +57,7 @@ struct ChatEvent {
   std::string reasoning;  // piece of the reasoning, if any
   std::vector<models::ToolCall> tool_calls;
   inference::Event event;  // text, progress, finished
+  int64_t load_ns = 0;     // finished: what the request waited for its model to be loaded
 };
 
 }  // namespace strata::api

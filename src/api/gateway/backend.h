@@ -4,20 +4,47 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/request.h"
 
 namespace strata::api {
 
-// A running answer; destroying it stops the work.
+// A running answer; destroying it stops the work. Never blocks for the work to have stopped, so the
+// sink may still be called a few times: it has to own what it touches.
 class Answer {
  public:
   virtual ~Answer() = default;
 };
 
 using ChatSink = std::function<void(ChatEvent&&)>;
+
+// A model that a backend could answer for.
+struct ModelCard {
+  std::string name;
+  int64_t size_bytes = 0;
+  std::string digest;    // SHA-256 of the weights, hex; empty: none
+  int64_t modified = 0;  // seconds since 1970
+  std::string format;    // "gguf"
+  std::string family;
+  std::string parameter_size;  // "135M"
+  std::string quantization;    // "Q4_K_M"
+  std::string kind;            // "chat", "base" or "" (not known before it is opened)
+};
+
+// A model that is in memory.
+struct RunningModel {
+  ModelCard card;
+  int64_t memory_bytes = 0;  // weights and KV cache
+  int32_t context = 0;
+  int32_t running = 0, queued = 0;       // requests
+  std::optional<int64_t> idle_until_ms;  // since 1970; nullopt: for ever, or while it works
+  bool loading = false;
+  inference::EngineStats stats;
+};
 
 class Backend {
  public:
@@ -29,6 +56,11 @@ class Backend {
   // from the backend's threads, one call at a time, must not block, and gets one `finished` event
   // for each of the n choices. Errors found at once are thrown, later ones are in `finished`.
   virtual std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) = 0;
+
+  virtual std::vector<ModelCard> models() const = 0;
+  virtual std::vector<RunningModel> running() const = 0;
+  // Unloads once its running requests have ended. False when it was not loaded.
+  virtual bool unload(std::string_view model) = 0;
 };
 
 }  // namespace strata::api

@@ -1,0 +1,70 @@
+#include "api/access/guard.h"
+
+#include <algorithm>
+#include <array>
+
+#include <arpa/inet.h>
+
+#include "core/error.h"
+
+namespace strata::api {
+namespace {
+
+// "name:80" → "name"; "[::1]:80" → "::1".
+std::string host_name(std::string_view host) {
+  if (!host.empty() && host.front() == '[') {
+    const size_t end = host.find(']');
+    return std::string(end == std::string_view::npos ? host : host.substr(1, end - 1));
+  }
+  std::string name(host.substr(0, host.find(':')));
+  if (!name.empty() && name.back() == '.') name.pop_back();
+  return name;
+}
+
+bool is_address(const std::string& name) {
+  std::array<unsigned char, 16> out{};
+  return inet_pton(AF_INET, name.c_str(), out.data()) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), out.data()) == 1;
+}
+
+bool listed(const std::vector<std::string>& list, std::string_view text) {
+  return std::ranges::any_of(
+      list, [&](const std::string& entry) { return equal_ignoring_case(entry, text); });
+}
+
+bool host_allowed(std::string_view host, const GuardOptions& options) {
+  const std::string name = host_name(host);
+  return options.any_host || equal_ignoring_case(name, "localhost") || is_address(name) ||
+         listed(options.allowed_hosts, name);
+}
+
+bool origin_allowed(std::string_view origin, const GuardOptions& options) {
+  return listed(options.allowed_origins, origin) || listed(options.allowed_origins, "*");
+}
+
+}  // namespace
+
+void check_guard(const Request& request, const GuardOptions& options) {
+  const auto host = request.headers.find("host");
+  if (host && !host_allowed(*host, options)) {
+    throw Error(Code::permission_denied,
+                fmt::format("this server does not answer to the host name '{}'", *host),
+                "call it by its address, or start it with --allow-host NAME");
+  }
+  const auto origin = request.headers.find("origin");
+  if (!origin || origin_allowed(*origin, options)) return;
+  const bool same = host && (*origin == fmt::format("http://{}", *host) ||
+                             *origin == fmt::format("https://{}", *host));
+  if (!same) {
+    throw Error(Code::permission_denied,
+                fmt::format("web pages of '{}' may not call this server", *origin),
+                "start it with --allow-origin ORIGIN to let them");
+  }
+}
+
+std::string cors_origin(const Request& request, const GuardOptions& options) {
+  const auto origin = request.headers.find("origin");
+  return origin && origin_allowed(*origin, options) ? std::string(*origin) : std::string();
+}
+
+}  // namespace strata::api

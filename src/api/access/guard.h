@@ -1,0 +1,25 @@
+// Keeps web pages away from a server on this machine: which Host names it answers to, and from
+// which Origins a browser may call it (DNS rebinding, cross-site requests).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/http/http.h"
+
+namespace strata::api {
+
+struct GuardOptions {
+  bool any_host = false;                     // keys are asked for, which no foreign page has
+  std::vector<std::string> allowed_hosts;    // besides localhost and addresses
+  std::vector<std::string> allowed_origins;  // "https://chat.example.org"; "*": every one
+};
+
+// Host must be localhost, an IP address (which cannot be rebound) or allowed; an Origin must be the
+// one that the Host names, or allowed. Error{permission_denied} says which option would allow it.
+void check_guard(const Request& request, const GuardOptions& options);
+
+// The Origin to name in Access-Control-Allow-Origin; empty unless it is explicitly allowed.
+std::string cors_origin(const Request& request, const GuardOptions& options);
+
+}  // namespace strata::api

@@ -1,0 +1,30 @@
+// The gateway: which backend answers for which model. Knows no HTTP; the command line's `run` uses
+// it in its own process.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "api/gateway/backend.h"
+
+namespace strata::api {
+
+class Gateway {
+ public:
+  // Backends are asked in the order in which they were added; all before the first request.
+  void add(std::unique_ptr<Backend> backend);
+
+  // As Backend::start. Error{not_found} with "did you mean" when no backend serves the model.
+  std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) const;
+  bool serves(std::string_view model) const;
+
+  std::vector<ModelCard> models() const;  // sorted by name
+  std::vector<RunningModel> running() const;
+  bool unload(std::string_view model) const;
+
+ private:
+  std::vector<std::unique_ptr<Backend>> backends_;
+};
+
+}  // namespace strata::api

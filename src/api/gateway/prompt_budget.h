@@ -1,0 +1,22 @@
+// A prompt that does not fit is refused with the counts, never cut.
+#pragma once
+
+#include <cstdint>
+
+#include "core/error.h"
+
+namespace strata::api {
+
+struct PromptCounts {  // tokens
+  int64_t system = 0;
+  int64_t history = 0;
+  int64_t message = 0;  // the last one
+  int64_t total() const { return system + history + message; }
+};
+
+// Error{invalid_argument} for a conversation. `limit`: positions of the context.
+Error context_overflow(const PromptCounts& counts, int64_t limit);
+// The same for a raw prompt.
+Error context_overflow(int64_t prompt_tokens, int64_t limit);
+
+}  // namespace strata::api

@@ -1,0 +1,284 @@
+#include "api/http/connection.h"
+
+#include <algorithm>
+#include <random>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include "api/limits.h"
+#include "core/log.h"
+
+namespace strata::api {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+constexpr size_t kReadBytes = 16u << 10;
+
+// The client's own id is kept when it can do no harm in a log or a header.
+std::string request_id(const Headers& headers) {
+  if (const auto given = headers.find("x-request-id")) {
+    const bool safe = !given->empty() && given->size() <= 128 &&
+                      std::ranges::all_of(*given, [](char c) { return c > 0x20 && c < 0x7f; });
+    if (safe) return std::string(*given);
+  }
+  static thread_local std::mt19937_64 random{std::random_device{}()};
+  return fmt::format("req-{:016x}", random());
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<HttpCore> core, asio::ip::tcp::socket socket)
+    : core_(std::move(core)), socket_(std::move(socket)), timer_(*core_->io) {
+  error_code error;
+  const auto end = socket_.remote_endpoint(error);
+  if (!error) peer_ = fmt::format("{}:{}", end.address().to_string(), end.port());
+  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  core_->connections.insert(this);
+}
+
+Connection::~Connection() {
+  core_->connections.erase(this);
+  if (exchange_) exchange_->release(true);
+}
+
+void Connection::start() {
+  arm(kIdleTimeoutMs);
+  read();
+}
+
+void Connection::refuse(int status, const std::string& message) {
+  reader_ = RequestReader();
+  Response response = core_->hooks.malformed(status, message);
+  reader_.head().id = request_id({});
+  dispatch([response](const std::shared_ptr<Exchange>& e) { e->respond(response); }, true);
+  read();
+}
+
+void Connection::drain() {
+  draining_ = true;
+  if (!exchange_ && phase_ != Phase::lingering) close();
+}
+
+void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  const auto self = shared_from_this();
+  if (exchange_) {
+    const auto exchange = std::move(exchange_);
+    exchange_.reset();
+    exchange->release(true);
+    if (core_->hooks.done) core_->hooks.done(exchange->request(), exchange->status(), true);
+  }
+  error_code ignored;
+  timer_.cancel();
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+void Connection::read() {
+  if (reading_ || closed_) return;
+  if (exchange_ && buffer_.size() >= kMaxPipelinedBytes) return;  // it has to wait
+  reading_ = true;
+  scratch_.resize(kReadBytes);
+  socket_.async_read_some(
+      asio::buffer(scratch_),
+      [self = shared_from_this()](const error_code& error, size_t n) { self->on_read(error, n); });
+}
+
+void Connection::on_read(const error_code& error, size_t n) {
+  reading_ = false;
+  if (closed_) return;
+  if (error) {
+    if (exchange_) log_info("{} {}: the client went away", exchange_->request().id, peer_);
+    close();
+    return;
+  }
+  if (phase_ == Phase::lingering) {
+    discarded_bytes_ += n;
+    if (discarded_bytes_ > kMaxDiscardedBytes) return close();
+    return read();
+  }
+  buffer_.append(scratch_, 0, n);
+  advance();
+  read();
+}
+
+void Connection::advance() {
+  while (!exchange_ && !closed_ && !ending_) {
+    const size_t used = reader_.feed(buffer_);
+    buffer_.erase(0, used);
+    switch (reader_.state()) {
+      case RequestReader::State::head:
+        if (!buffer_.empty() && phase_ != Phase::head) {
+          phase_ = Phase::head;
+          arm(kHeaderTimeoutMs);
+        }
+        return;
+      case RequestReader::State::head_ready:
+        if (phase_ != Phase::body) {
+          phase_ = Phase::body;
+          on_head();
+        } else if (buffer_.empty()) {
+          return;
+        }
+        break;
+      case RequestReader::State::body:
+        arm(kBodyPauseTimeoutMs);
+        return;
+      case RequestReader::State::complete:
+        dispatch(admission_.handler, !reader_.keep_alive() || draining_);
+        return;
+      case RequestReader::State::failed:
+        if (reader_.status() == 413 && admission_.too_large) {
+          refuse_head(admission_.too_large);
+        } else {
+          const Response response = core_->hooks.malformed(reader_.status(), reader_.message());
+          refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
+        }
+        return;
+    }
+  }
+}
+
+void Connection::on_head() {
+  Request& head = reader_.head();
+  head.peer = peer_;
+  head.id = request_id(head.headers);
+  admission_ = core_->hooks.admit(head);
+  reader_.limit_body(admission_.body_limit);
+  arm(kBodyPauseTimeoutMs);
+  if (admission_.refused && reader_.has_body()) return refuse_head(admission_.handler);
+  if (reader_.content_length().value_or(0) > admission_.body_limit) {
+    return refuse_head(admission_.too_large);
+  }
+  if (reader_.expects_continue()) send("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+// Answers a request whose body stays unread; nothing behind it can be understood.
+void Connection::refuse_head(const Handler& handler) {
+  if (reader_.head().id.empty()) reader_.head().id = request_id({});
+  buffer_.clear();
+  dispatch(handler, true);
+}
+
+void Connection::dispatch(const Handler& handler, bool close_after) {
+  phase_ = Phase::answering;
+  if (reader_.head().peer.empty()) reader_.head().peer = peer_;
+  ExchangeState::Settings settings;
+  settings.close_after = close_after;
+  settings.max_backlog_bytes = core_->options.max_backlog_bytes;
+  settings.wake = [weak = weak_from_this(), io = core_->io] {
+    asio::post(*io, [weak] {
+      if (const auto self = weak.lock()) self->flush();
+    });
+  };
+  exchange_ = std::make_shared<ExchangeState>(reader_.take(), std::move(settings));
+  reader_ = RequestReader();
+  arm(core_->options.ping_interval_ms);
+  const auto exchange = exchange_;
+  handler(exchange);
+}
+
+void Connection::flush() {
+  if (closed_ || !exchange_ || writing_) return;
+  auto output = exchange_->take();
+  if (output.overflow) {
+    log_warn("{} {}: the client reads too slowly, over {} bytes wait; its answer was cancelled",
+             exchange_->request().id, peer_, core_->options.max_backlog_bytes);
+    return close();
+  }
+  if (output.last) {
+    ending_ = true;
+    exchange_->release(false);
+  }
+  if (!output.bytes.empty()) {
+    send(std::move(output.bytes));
+  } else if (ending_) {
+    finish_exchange();
+  }
+}
+
+void Connection::send(std::string bytes) {
+  outgoing_ += bytes;
+  if (writing_ || closed_) return;
+  writing_ = true;
+  sending_ = std::move(outgoing_);
+  outgoing_.clear();
+  if (exchange_) arm(kWriteTimeoutMs);
+  asio::async_write(
+      socket_, asio::buffer(sending_),
+      [self = shared_from_this()](const error_code& error, size_t) { self->on_sent(error); });
+}
+
+void Connection::on_sent(const error_code& error) {
+  writing_ = false;
+  if (closed_) return;
+  if (error) return close();
+  if (!outgoing_.empty()) return send({});
+  if (!exchange_) return;
+  arm(core_->options.ping_interval_ms);
+  if (ending_) {
+    finish_exchange();
+  } else {
+    flush();
+  }
+}
+
+void Connection::finish_exchange() {
+  ending_ = false;
+  const auto exchange = std::move(exchange_);
+  exchange_.reset();
+  if (core_->hooks.done) core_->hooks.done(exchange->request(), exchange->status(), false);
+  if (exchange->close_after() || draining_) return linger();
+  phase_ = Phase::idle;
+  arm(kIdleTimeoutMs);
+  advance();  // what was pipelined
+  read();
+}
+
+// Closes so that the client can still read the answer: a socket closed with unread input resets.
+void Connection::linger() {
+  phase_ = Phase::lingering;
+  ending_ = true;
+  buffer_.clear();
+  error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  arm(draining_ ? 500 : 5000);
+  read();
+}
+
+void Connection::arm(int64_t timeout_ms) {
+  timer_.expires_after(std::chrono::milliseconds(timeout_ms));
+  timer_.async_wait([weak = weak_from_this()](const error_code& error) {
+    if (error) return;
+    if (const auto self = weak.lock()) self->on_timeout();
+  });
+}
+
+void Connection::on_timeout() {
+  if (closed_ || timer_.expiry() > std::chrono::steady_clock::now()) return;
+  switch (phase_) {
+    case Phase::answering:
+      if (writing_) {
+        log_warn("{} {}: the client took no byte for {} s; its answer was cancelled",
+                 exchange_ ? exchange_->request().id : "", peer_, kWriteTimeoutMs / 1000);
+        return close();
+      }
+      if (exchange_) exchange_->beat();
+      return arm(core_->options.ping_interval_ms);
+    case Phase::head:
+    case Phase::body: {
+      const Response response = core_->hooks.malformed(408, "the request did not arrive in time");
+      return refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
+    }
+    default:
+      return close();
+  }
+}
+
+}  // namespace strata::api

@@ -1,0 +1,41 @@
+// The table of routes: method, pattern, scope, body limit, handler. What is not in it is denied.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/access/scope.h"
+#include "api/http/http.h"
+#include "api/limits.h"
+
+namespace strata::api {
+
+struct Route {
+  std::string method;   // "GET" also answers HEAD
+  std::string pattern;  // "/v1/models/{id}": the last {name} takes the rest of the path
+  Scope scope = Scope::admin;
+  size_t body_limit = kMaxBodyBytes;
+  Handler handler;
+  std::string dialect;  // whose error shape
+};
+
+class RouteTable {
+ public:
+  // Error{internal} when method and pattern are there already.
+  void add(Route route);
+  const std::vector<Route>& routes() const { return routes_; }
+
+  struct Match {
+    const Route* route = nullptr;  // null: see `allowed`
+    std::map<std::string, std::string> params;
+    std::string allowed;  // "GET, HEAD, POST": what the path takes; empty when it is unknown
+  };
+  Match match(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+}  // namespace strata::api

@@ -1,0 +1,37 @@
+// Limits of the room: how much of anything a client may make the server hold, and for how long.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::api {
+
+// HTTP. A header block of 64 KiB holds any cookie jar; a target of 8 KiB any sensible query.
+constexpr size_t kMaxHeaderBytes = 64u << 10;
+constexpr size_t kMaxTargetBytes = 8u << 10;
+constexpr size_t kMaxHeaderFields = 128;
+constexpr size_t kMaxPipelinedBytes = 64u << 10;  // of the next requests, while one is answered
+constexpr size_t kMaxBodyBytes = 16u << 20;       // a conversation of a million tokens is 4 MiB
+constexpr size_t kMaxSmallBodyBytes = 64u << 10;  // requests that only name something
+constexpr size_t kMaxConnections = 2048;
+constexpr size_t kMaxStreamBacklogBytes = 1u << 20;  // answered, but not yet read by the client
+constexpr size_t kMaxDiscardedBytes = 16u << 20;     // of a refused body, read so that it can hear
+constexpr int64_t kIdleTimeoutMs = 120'000;          // between two requests of a connection
+constexpr int64_t kHeaderTimeoutMs = 30'000;         // from a header's first byte to its last
+constexpr int64_t kBodyPauseTimeoutMs = 30'000;      // between two pieces of a body
+constexpr int64_t kWriteTimeoutMs = 60'000;          // for the client to take one piece
+constexpr int64_t kPingIntervalMs = 10'000;          // silence after which a stream gets a comment
+
+// Requests.
+constexpr size_t kMaxJsonDepth = 32;
+constexpr size_t kMaxMessages = 8192;
+constexpr size_t kMaxContentParts = 1024;
+constexpr size_t kMaxStopStrings = 16;
+constexpr size_t kMaxStopBytes = 256;
+constexpr size_t kMaxLogitBias = 4096;
+constexpr size_t kMaxPrompts = 64;  // completions: prompts in one request
+constexpr int32_t kMaxChoices = 32;
+constexpr int32_t kMaxTopLogprobs = 20;
+constexpr size_t kMaxModelNameBytes = 512;
+
+}  // namespace strata::api
