@@ -41,10 +41,9 @@ struct ChatRequest {
   std::string prompt;
   std::vector<int32_t> prompt_ids;
   SamplingOptions sampling;
-  int32_t n = 1;            // choices
-  int32_t n_logprobs = -1;  // -1: none
-  bool prompt_logprobs = false;
-  bool echo = false;
+  int32_t n = 1;                 // choices
+  int32_t n_logprobs = -1;       // -1: none
+  bool prompt_logprobs = false;  // the first text event carries the prompt's tokens
   bool ignore_end_tokens = false;
   std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
   std::optional<int64_t> keep_alive_ms;  // -1: for ever

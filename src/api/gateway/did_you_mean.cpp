@@ -30,8 +30,8 @@ Error model_not_found(std::string_view model, const std::vector<ModelCard>& know
   size_t best = shown.size() / 2 + 1;
   for (const ModelCard& card : known) {
     const size_t d = distance(shown, card.name);
-    const size_t without_tag = distance(shown, std::string_view(card.name).substr(
-                                                   0, card.name.find(':')));
+    const size_t without_tag =
+        distance(shown, std::string_view(card.name).substr(0, card.name.find(':')));
     if (std::min(d, without_tag) < best) {
       best = std::min(d, without_tag);
       nearest = &card;

@@ -10,12 +10,12 @@ constexpr const char* kHint =
 }  // namespace
 
 Error context_overflow(const PromptCounts& counts, int64_t limit) {
-  return Error(Code::invalid_argument,
-               fmt::format("the prompt has {} tokens and the context {}: system {}, history {}, "
-                           "this message {}, limit {} (one is kept for the answer)",
-                           counts.total(), limit, counts.system, counts.history, counts.message,
-                           limit),
-               kHint);
+  return Error(
+      Code::invalid_argument,
+      fmt::format("the prompt has {} tokens and the context {}: system {}, history {}, "
+                  "this message {}, limit {} (one is kept for the answer)",
+                  counts.total(), limit, counts.system, counts.history, counts.message, limit),
+      kHint);
 }
 
 Error context_overflow(int64_t prompt_tokens, int64_t limit) {

@@ -33,8 +33,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ~Connection();
   void start();
   void refuse(int status, const std::string& message);  // instead of start()
-  void drain();                                          // ends after the running exchange
-  void close();                                          // now
+  void drain();                                         // ends after the running exchange
+  void close();                                         // now
 
  private:
   enum class Phase { idle, head, body, answering, lingering };

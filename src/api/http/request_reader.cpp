@@ -133,7 +133,8 @@ void RequestReader::check_head() {
   }
   request_.path = *path;
   if (question != std::string::npos) request_.query = request_.target.substr(question + 1);
-  if (request_.headers.count("host") > 1 || (!request_.http_1_0 && !request_.headers.find("host"))) {
+  if (request_.headers.count("host") > 1 ||
+      (!request_.http_1_0 && !request_.headers.find("host"))) {
     return fail(400, "a request needs exactly one Host header");
   }
   if (const auto coding = request_.headers.find("transfer-encoding");

@@ -82,11 +82,11 @@ class Server final : public HttpServer {
                   "stop that program, choose another port, or use --port 0 for any free one");
     }
     if (error) {
-      throw Error(error == asio::error::access_denied ? Code::permission_denied
-                                                      : Code::invalid_argument,
-                  fmt::format("cannot listen on {} port {}: {}", wanted.address().to_string(),
-                              wanted.port(), error.message()),
-                  "ports below 1024 belong to root; the address must be one of this machine");
+      throw Error(
+          error == asio::error::access_denied ? Code::permission_denied : Code::invalid_argument,
+          fmt::format("cannot listen on {} port {}: {}", wanted.address().to_string(),
+                      wanted.port(), error.message()),
+          "ports below 1024 belong to root; the address must be one of this machine");
     }
     const auto bound = acceptor_.local_endpoint();
     host_ = bound.address().to_string();
@@ -100,8 +100,8 @@ class Server final : public HttpServer {
       const auto connection = std::make_shared<Connection>(core_, std::move(socket));
       n_connections_ = core_->connections.size();
       if (core_->connections.size() > core_->options.max_connections) {
-        connection->refuse(503, fmt::format("the server has its {} connections",
-                                            core_->options.max_connections));
+        connection->refuse(
+            503, fmt::format("the server has its {} connections", core_->options.max_connections));
       } else {
         connection->start();
       }

@@ -1,0 +1,33 @@
+#include "api/access/access.h"
+
+#include "api/access/credentials.h"
+#include "core/error.h"
+
+namespace strata::api {
+
+Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& options,
+                    KeyChecker* keys, int64_t now_s) {
+  if (wanted == Scope::open) return {"anonymous", {}};
+  const auto secret = read_credential(headers);
+  const bool ours = secret && secret->starts_with(kKeyPrefix);
+  if (!options.require_key && !ours) return {"anonymous", {Scope::admin}};
+  if (!secret) {
+    throw Error(Code::unauthenticated, "this server asks for a key and the request has none",
+                "send 'Authorization: Bearer KEY'; make one with: strata key create");
+  }
+  std::optional<Principal> principal;
+  if (ours && keys) principal = keys->check(*secret, now_s);
+  if (!principal) {
+    throw Error(Code::unauthenticated, "the key is not known, was revoked, or has expired",
+                "make a new one with: strata key create");
+  }
+  if (!holds(principal->scopes, wanted)) {
+    throw Error(Code::permission_denied,
+                fmt::format("the key '{}' holds {} and this needs {}", principal->name,
+                            to_text(principal->scopes), name(wanted)),
+                fmt::format("make one with: strata key create --scopes {}", name(wanted)));
+  }
+  return *principal;
+}
+
+}  // namespace strata::api

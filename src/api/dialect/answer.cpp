@@ -1,0 +1,206 @@
+#include "api/dialect/answer.h"
+
+#include <array>
+#include <chrono>
+#include <mutex>
+
+#include "core/log.h"
+
+namespace strata::api {
+namespace {
+
+using inference::Event;
+using inference::FinishReason;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::array kFirstTokenBounds{0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0};
+
+// Shared by the sinks of all requests of one exchange.
+class Run {
+ public:
+  Run(std::shared_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
+      bool stream, std::shared_ptr<AnswerWriter> writer, const std::vector<ChatRequest>& requests)
+      : exchange_(std::move(exchange)),
+        services_(services),
+        dialect_(dialect),
+        stream_(stream),
+        writer_(std::move(writer)),
+        began_(Clock::now()) {
+    for (const ChatRequest& request : requests) {
+      left_ += static_cast<size_t>(request.n);
+      model_ = request.model;
+    }
+    choices_.resize(left_);
+    for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = static_cast<int32_t>(i);
+  }
+
+  void on_event(ChatEvent&& event, bool counts_prompt) {
+    const std::lock_guard lock(mutex_);
+    if (over_) return;
+    if (event.event.kind == Event::Kind::progress) return;
+    const bool finished = event.event.kind == Event::Kind::finished;
+    if (finished && event.event.reason == FinishReason::error) {
+      return fail(event.event.error.value_or(Error(Code::internal, "the answer failed")));
+    }
+    if (finished && event.event.reason == FinishReason::cancelled) {
+      return fail(Error(Code::unavailable,
+                        "the answer was stopped: the server is going down or "
+                        "the model was unloaded",
+                        "try again"));
+    }
+    if (!finished) first_token();
+    if (finished) count(event, counts_prompt);
+    std::string out;
+    if (stream_) {
+      begin(out);
+      writer_->event(event, out);
+    } else {
+      collect(event);
+    }
+    if (finished && --left_ == 0) return complete(out);
+    send(out);
+  }
+
+  void ping() {
+    const std::lock_guard lock(mutex_);
+    if (over_ || !stream_) return;
+    std::string out;
+    writer_->ping(out);
+    if (out.empty()) return;
+    std::string head;
+    begin(head);
+    send(head + out);
+  }
+
+ private:
+  void begin(std::string& out) {
+    if (begun_) return;
+    begun_ = true;
+    exchange_->begin(200, std::string(writer_->stream_type()));
+    writer_->open(out);
+  }
+
+  void send(const std::string& out) {
+    if (stream_ && !out.empty() && !exchange_->write(out)) over_ = true;
+  }
+
+  void complete(std::string& out) {
+    over_ = true;
+    totals_.total_ns =
+        totals_.load_ns + totals_.queue_ns + totals_.prompt_ns + totals_.completion_ns;
+    if (!stream_) return exchange_->respond(writer_->whole(choices_, totals_));
+    writer_->close(totals_, out);
+    exchange_->write(out);
+    exchange_->end();
+  }
+
+  void fail(const Error& error) {
+    over_ = true;
+    if (!begun_) return exchange_->respond(error_response(dialect_, error));
+    std::string out;
+    writer_->error(error, out);
+    exchange_->write(out);
+    exchange_->end();
+  }
+
+  void collect(const ChatEvent& event) {
+    WholeChoice& choice = choices_.at(static_cast<size_t>(event.choice));
+    choice.text += event.event.text;
+    choice.reasoning += event.reasoning;
+    for (const auto& token : event.event.tokens) choice.tokens.push_back(token);
+    for (const auto& token : event.event.prompt_tokens) choice.prompt_tokens.push_back(token);
+    choice.reason = event.event.reason;
+    choice.usage = event.event.usage;
+    choice.load_ns = event.load_ns;
+  }
+
+  void count(const ChatEvent& event, bool counts_prompt) {
+    const auto& usage = event.event.usage;
+    if (counts_prompt) {
+      totals_.prompt_tokens += usage.prompt_tokens;
+      totals_.cached_tokens += usage.cached_tokens;
+      totals_.prompt_ns += usage.prompt_ns;
+      totals_.queue_ns += usage.queue_ns;
+      totals_.load_ns = std::max(totals_.load_ns, event.load_ns);
+    }
+    totals_.completion_tokens += usage.completion_tokens;
+    totals_.completion_ns = std::max(totals_.completion_ns, usage.completion_ns);
+    auto& metrics = *services_.metrics;
+    const MetricLabels labels{{"model", model_}};
+    metrics.counter("strata_generated_tokens_total", "Tokens answered.", labels)
+        .add(static_cast<uint64_t>(usage.completion_tokens));
+    if (!counts_prompt) return;
+    metrics.counter("strata_prompt_tokens_total", "Tokens of prompts.", labels)
+        .add(static_cast<uint64_t>(usage.prompt_tokens));
+  }
+
+  void first_token() {
+    if (seen_first_) return;
+    seen_first_ = true;
+    const std::chrono::duration<double> waited = Clock::now() - began_;
+    services_.metrics
+        ->histogram("strata_time_to_first_token_seconds", "From the request to its first token.",
+                    kFirstTokenBounds, {{"model", model_}})
+        .observe(waited.count());
+  }
+
+  const std::shared_ptr<Exchange> exchange_;
+  const Services& services_;
+  const Dialect& dialect_;
+  const bool stream_;
+  const std::shared_ptr<AnswerWriter> writer_;
+  const Clock::time_point began_;
+  std::mutex mutex_;
+  std::string model_;
+  std::vector<WholeChoice> choices_;
+  Totals totals_;
+  size_t left_ = 0;
+  bool begun_ = false, over_ = false, seen_first_ = false;
+};
+
+}  // namespace
+
+void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
+            const Dialect& dialect, std::vector<ChatRequest> requests, bool stream,
+            std::shared_ptr<AnswerWriter> writer) {
+  const auto run =
+      std::make_shared<Run>(exchange, services, dialect, stream, std::move(writer), requests);
+  auto answers = std::make_shared<std::vector<std::unique_ptr<Answer>>>();
+  if (!requests.empty()) tell_ignored(*exchange, requests.front().ignored);
+  exchange->on_silence([weak = std::weak_ptr(run)] {
+    if (const auto alive = weak.lock()) alive->ping();
+  });
+  int32_t first_choice = 0;
+  for (ChatRequest& request : requests) {
+    const int32_t n = request.n;
+    answers->push_back(
+        services.gateway->start(std::move(request), [run, first_choice](ChatEvent&& event) {
+          const bool counts_prompt = event.choice == 0;
+          event.choice += first_choice;
+          run->on_event(std::move(event), counts_prompt);
+        }));
+    first_choice += n;
+  }
+  exchange->keep(std::move(answers));
+}
+
+void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {
+  if (ignored.empty()) return;
+  std::string names;
+  for (const std::string& each : ignored) names += (names.empty() ? "" : ", ") + each;
+  exchange.add_header("x-strata-ignored", names);
+}
+
+Response error_response(const Dialect& dialect, const Error& error) {
+  Response response = dialect.error(error);
+  response.status = http_status(error.code());
+  if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
+  if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");
+  return response;
+}
+
+std::string full_text(const Error& error) {
+  return error.hint().empty() ? error.message() : error.message() + "; " + error.hint();
+}
+
+}  // namespace strata::api

@@ -1,0 +1,53 @@
+// From a request to its answer on the wire, for every dialect: starts the work, streams or collects
+// its events, reports errors with the right status, stops when the client goes away.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/dialect/dialect.h"
+
+namespace strata::api {
+
+// One choice, complete.
+struct WholeChoice {
+  int32_t index = 0;
+  std::string text, reasoning;
+  std::vector<inference::GeneratedToken> tokens, prompt_tokens;
+  inference::FinishReason reason = inference::FinishReason::stop;
+  inference::Usage usage;
+  int64_t load_ns = 0;
+};
+
+// All choices together. The prompt counts once for each request, whatever its n.
+struct Totals {
+  int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+  int64_t prompt_ns = 0, completion_ns = 0, queue_ns = 0, load_ns = 0;
+  int64_t total_ns = 0;  // from start to end, as the usage adds up
+};
+
+// How a dialect writes one answer. Called by one thread at a time. Appends to `out`.
+class AnswerWriter {
+ public:
+  virtual ~AnswerWriter() = default;
+  virtual std::string_view stream_type() const = 0;
+  virtual void open(std::string& out) { (void)out; }
+  virtual void event(const ChatEvent& event, std::string& out) = 0;  // text or finished
+  virtual void close(const Totals& totals, std::string& out) = 0;    // after the last choice
+  virtual void error(const Error& error, std::string& out) = 0;      // instead of close()
+  virtual void ping(std::string& out) { (void)out; }  // where the format has room for one
+  virtual Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) = 0;
+};
+
+// Starts all requests (more than one: a completion of several prompts; their choices are numbered
+// through) and answers the exchange. Throws what Gateway::start throws.
+void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
+            const Dialect& dialect, std::vector<ChatRequest> requests, bool stream,
+            std::shared_ptr<AnswerWriter> writer);
+
+// Names the ignored fields in x-strata-ignored.
+void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored);
+
+}  // namespace strata::api

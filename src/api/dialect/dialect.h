@@ -1,0 +1,44 @@
+// The brick Dialect: one wire format, read into the one internal request and written from the one
+// event stream. A folder each; it registers its routes and its error shape.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/gateway/gateway.h"
+#include "api/http/router.h"
+#include "core/metrics.h"
+#include "core/registry.h"
+
+namespace strata::api {
+
+class ModelLibrary;
+
+// What dialects work with; outlives every request.
+struct Services {
+  Gateway* gateway = nullptr;
+  ModelLibrary* library = nullptr;  // the store's side: pull, create…; null: none
+  Metrics* metrics = nullptr;
+  std::function<int64_t()> now_ms;  // since 1970
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+  virtual std::string_view name() const = 0;
+  // Whether errors of an unknown path are this dialect's.
+  virtual bool owns(std::string_view path) const = 0;
+  virtual Response error(const Error& error) const = 0;
+  // Handlers may throw; the server answers with error().
+  virtual void add_routes(RouteTable& table, const Services& services) const = 0;
+};
+
+// The error as a response of the dialect: status, Retry-After where it helps, body.
+Response error_response(const Dialect& dialect, const Error& error);
+// Joins "message" and "hint" for shapes that have one text.
+std::string full_text(const Error& error);
+
+}  // namespace strata::api

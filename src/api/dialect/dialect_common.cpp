@@ -1,0 +1,151 @@
+#include "api/dialect/dialect_common.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <ctime>
+
+#include "api/limits.h"
+#include "core/utf8.h"
+
+namespace strata::api {
+namespace {
+
+constexpr int32_t kMaxInt = 1 << 30;
+
+void read_int(Fields& fields, std::string_view key, std::optional<int32_t>& target, int32_t low) {
+  if (const auto value = fields.integer(key, low, kMaxInt)) target = static_cast<int32_t>(*value);
+}
+
+void read_float(Fields& fields, std::string_view key, std::optional<float>& target, double low,
+                double high) {
+  if (const auto value = fields.real(key, low, high)) target = *value;
+}
+
+}  // namespace
+
+void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_temperature) {
+  read_float(fields, "temperature", options.temperature, 0, max_temperature);
+  read_float(fields, "top_p", options.top_p, 0, 1);
+  read_float(fields, "presence_penalty", options.presence_penalty, -2, 2);
+  read_float(fields, "frequency_penalty", options.frequency_penalty, -2, 2);
+  const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX);
+  if (seed) options.seed = static_cast<uint64_t>(*seed);
+}
+
+void read_common_sampling(Fields& fields, SamplingOptions& options) {
+  read_int(fields, "top_k", options.top_k, -1);
+  if (options.top_k && *options.top_k < 0) options.top_k = 0;  // vLLM's word for "all"
+  read_float(fields, "min_p", options.min_p, 0, 1);
+  read_float(fields, "typical_p", options.typical_p, 0, 1);
+  read_float(fields, "top_n_sigma", options.top_n_sigma, -1, 1000);
+  if (options.top_n_sigma && *options.top_n_sigma < 0) options.top_n_sigma = 0;
+  read_float(fields, "repeat_penalty", options.repeat_penalty, 1e-3, 100);
+  read_int(fields, "repeat_last_n", options.repeat_last_n, -1);
+  read_float(fields, "xtc_probability", options.xtc_probability, 0, 1);
+  read_float(fields, "xtc_threshold", options.xtc_threshold, 0, 1);
+  read_float(fields, "dry_multiplier", options.dry_multiplier, 0, 100);
+  read_float(fields, "dry_base", options.dry_base, 1, 100);
+  read_int(fields, "dry_allowed_length", options.dry_allowed_length, 0);
+  read_int(fields, "dry_penalty_last_n", options.dry_penalty_last_n, -1);
+  if (auto breakers = fields.texts("dry_sequence_breakers", kMaxStopStrings, kMaxStopBytes)) {
+    options.dry_sequence_breakers = std::move(*breakers);
+  }
+  if (const auto mirostat = fields.integer("mirostat", 0, 2)) {
+    if (*mirostat == 1) {
+      fields.fail("mirostat", "is 1, which is not built; 0 is off and 2 is version 2",
+                  "use mirostat 2");
+    }
+    options.mirostat = static_cast<int32_t>(*mirostat);
+  }
+  read_float(fields, "mirostat_tau", options.mirostat_tau, 1e-3, 1000);
+  read_float(fields, "mirostat_eta", options.mirostat_eta, 1e-6, 1000);
+}
+
+void read_stop(Fields& fields, SamplingOptions& options, size_t max_count) {
+  auto stop = fields.texts("stop", max_count, kMaxStopBytes);
+  if (!stop) return;
+  std::erase_if(*stop, [](const std::string& each) { return each.empty(); });
+  options.stop = std::move(*stop);
+}
+
+int64_t parse_duration_ms(std::string_view text) {
+  const std::string_view whole = text;
+  const auto wrong = [&] {
+    return Error(Code::invalid_argument,
+                 fmt::format("'{}' is no time to keep a model", repair_utf8(whole.substr(0, 40))),
+                 "use 5m, 1h30m, 300 (seconds), 0 (unload) or -1 (for ever)");
+  };
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty()) throw wrong();
+  double total_ms = 0;
+  while (!text.empty()) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || !std::isfinite(value) || value < 0) throw wrong();
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    const size_t letters = std::min(text.find_first_of("0123456789."), text.size());
+    const std::string_view unit = text.substr(0, letters);
+    text.remove_prefix(letters);
+    if (unit == "h") {
+      total_ms += value * 3'600'000;
+    } else if (unit == "m") {
+      total_ms += value * 60'000;
+    } else if (unit == "s" || (unit.empty() && text.empty())) {
+      total_ms += value * 1000;
+    } else if (unit == "ms") {
+      total_ms += value;
+    } else {
+      throw wrong();
+    }
+  }
+  if (negative) return -1;
+  return total_ms > 1e15 ? -1 : static_cast<int64_t>(total_ms);
+}
+
+std::optional<int64_t> read_keep_alive(Fields& fields) {
+  const json::value* value = fields.get("keep_alive");
+  if (!value) return std::nullopt;
+  if (value->is_number()) {
+    const double seconds = value->to_number<double>();
+    if (!std::isfinite(seconds)) fields.fail("keep_alive", "must be a finite number");
+    return seconds < 0 || seconds > 1e12 ? -1 : static_cast<int64_t>(seconds * 1000);
+  }
+  if (!value->is_string()) {
+    fields.fail("keep_alive", "must be seconds or a time such as \"5m\"");
+  }
+  return parse_duration_ms(std::string_view(value->get_string()));
+}
+
+std::string read_model_name(Fields& fields, std::string_view key) {
+  std::string name = fields.required_text(key);
+  if (name.size() > kMaxModelNameBytes) {
+    fields.fail(key, fmt::format("has {} bytes, the limit is {}", name.size(), kMaxModelNameBytes));
+  }
+  const bool clean = std::ranges::none_of(
+      name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (!clean || !is_valid_utf8(name)) fields.fail(key, "has a control character in it");
+  return name;
+}
+
+json::value read_body(const std::string& body) {
+  if (body.empty()) {
+    throw Error(Code::invalid_argument, "the request has no body; a JSON object is expected");
+  }
+  if (!is_valid_utf8(body)) throw Error(Code::invalid_argument, "the body is not valid UTF-8");
+  JsonLimits limits;
+  limits.max_bytes = kMaxBodyBytes;
+  limits.max_depth = kMaxJsonDepth;
+  return parse_json(body, limits);
+}
+
+std::string rfc3339(int64_t ms) {
+  const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, ms % 1000);
+}
+
+}  // namespace strata::api

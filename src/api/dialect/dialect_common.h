@@ -1,0 +1,28 @@
+// What several dialects read in the same way: sampling fields, stop strings, times to keep a model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "api/json_fields.h"
+#include "api/request.h"
+
+namespace strata::api {
+
+// Sampling fields that llama.cpp, vLLM and Ollama share, under these names:
+// top_k, min_p, typical_p, top_n_sigma, repeat_penalty, repeat_last_n, xtc_*, dry_*, mirostat*.
+void read_common_sampling(Fields& fields, SamplingOptions& options);
+// temperature, top_p, presence_penalty, frequency_penalty, seed.
+void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_temperature);
+void read_stop(Fields& fields, SamplingOptions& options, size_t max_count);
+// "5m", "1h30m", "300ms", 300 (seconds), -1 (for ever), 0 (unload) → milliseconds, -1 for ever.
+std::optional<int64_t> read_keep_alive(Fields& fields);
+int64_t parse_duration_ms(std::string_view text);  // Error{invalid_argument}
+// FieldError unless it names a model sensibly.
+std::string read_model_name(Fields& fields, std::string_view key);
+// Body → JSON object's value; limits of the room. Error{invalid_argument}.
+json::value read_body(const std::string& body);
+// UTC, RFC 3339 with fractions as given: "2026-11-24T00:33:00.123Z".
+std::string rfc3339(int64_t ms_since_1970);
+
+}  // namespace strata::api

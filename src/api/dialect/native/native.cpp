@@ -1,0 +1,49 @@
+// Strata's own routes: is the server alive, and its counters.
+#include <array>
+
+#include "api/dialect/dialect.h"
+#include "core/json.h"
+#include "core/version.h"
+
+namespace strata::api {
+namespace {
+
+class Native final : public Dialect {
+ public:
+  std::string_view name() const override { return "native"; }
+  bool owns(std::string_view) const override { return false; }  // the fallback: nobody else's
+
+  Response error(const Error& error) const override {
+    Response response;
+    response.body =
+        to_json(json::object{{"error", json::object{{"code", strata::name(error.code())},
+                                                    {"message", error.message()},
+                                                    {"hint", error.hint()}}}});
+    return response;
+  }
+
+  void add_routes(RouteTable& table, const Services& services) const override {
+    for (const char* path : {"/health", "/v1/health"}) {
+      table.add({"GET", path, Scope::open, 0,
+                 [](const std::shared_ptr<Exchange>& exchange) {
+                   Response response;
+                   response.body = R"({"status":"ok"})";
+                   exchange->respond(std::move(response));
+                 },
+                 std::string(name())});
+    }
+    table.add({"GET", "/metrics", Scope::metrics, 0,
+               [&services](const std::shared_ptr<Exchange>& exchange) {
+                 Response response;
+                 response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                 response.body = services.metrics->text();
+                 exchange->respond(std::move(response));
+               },
+               std::string(name())});
+  }
+};
+
+const Registered<Dialect> native{std::make_unique<Native>()};
+
+}  // namespace
+}  // namespace strata::api

@@ -1,0 +1,159 @@
+#include <map>
+
+#include "api/dialect/openai/openai.h"
+#include "core/utf8.h"
+
+namespace strata::api::openai {
+namespace {
+
+using inference::Event;
+using inference::GeneratedToken;
+
+int64_t n_characters(std::string_view text) {
+  int64_t n = 0;
+  for (size_t at = 0; at < text.size(); ++n) next_code_point(text, at);
+  return n;
+}
+
+// The four parallel arrays of a completion's log-probabilities; offsets count characters from the
+// beginning of the text that is returned.
+struct LogprobArrays {
+  json::array tokens, token_logprobs, top_logprobs, text_offset;
+
+  void add(const GeneratedToken& token, bool first_of_prompt, int64_t& offset) {
+    tokens.push_back(json::string(token.bytes));
+    text_offset.push_back(offset);
+    offset += n_characters(token.bytes);
+    if (first_of_prompt) {  // nothing stands before it that could predict it
+      token_logprobs.push_back(nullptr);
+      top_logprobs.push_back(nullptr);
+      return;
+    }
+    token_logprobs.push_back(static_cast<double>(token.logprob));
+    json::object top;
+    for (const auto& other : token.alternatives) {
+      top[repair_utf8(other.bytes)] = static_cast<double>(other.logprob);
+    }
+    top_logprobs.push_back(std::move(top));
+  }
+
+  json::object json() && {
+    return {{"tokens", std::move(tokens)},
+            {"token_logprobs", std::move(token_logprobs)},
+            {"top_logprobs", std::move(top_logprobs)},
+            {"text_offset", std::move(text_offset)}};
+  }
+};
+
+class CompletionWriter final : public AnswerWriter {
+ public:
+  explicit CompletionWriter(WriterInfo info) : info_(std::move(info)) {}
+
+  std::string_view stream_type() const override { return "text/event-stream; charset=utf-8"; }
+
+  void event(const ChatEvent& event, std::string& out) override {
+    const auto& inner = event.event;
+    const bool first = !offsets_.contains(event.choice);
+    int64_t& offset = offsets_[event.choice];
+    std::string text = first ? echoed(event.choice, inner.prompt_tokens) : std::string();
+    text += inner.text;
+    json::value logprobs = nullptr;
+    if (info_.logprobs && inner.kind == Event::Kind::text) {
+      LogprobArrays arrays;
+      add_tokens(arrays, inner.prompt_tokens, inner.tokens, offset);
+      logprobs = std::move(arrays).json();
+    }
+    if (inner.kind == Event::Kind::text && (!text.empty() || !inner.tokens.empty())) {
+      chunk(out, event.choice, text, std::move(logprobs), nullptr);
+    } else if (inner.kind == Event::Kind::finished) {
+      chunk(out, event.choice, text, nullptr, finish_reason(inner.reason));
+    }
+  }
+
+  void close(const Totals& totals, std::string& out) override {
+    if (info_.include_usage) {
+      json::object last = head();
+      last["choices"] = json::array{};
+      last["usage"] = usage_json(totals);
+      append_event(out, last);
+    }
+    out += "data: [DONE]\n\n";
+  }
+
+  void error(const Error& error, std::string& out) override {
+    append_event(out, error_json(error));
+  }
+
+  void ping(std::string& out) override { out += ": still working\n\n"; }
+
+  Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override {
+    json::array list;
+    for (const WholeChoice& choice : choices) {
+      json::value logprobs = nullptr;
+      if (info_.logprobs) {
+        LogprobArrays arrays;
+        int64_t offset = 0;
+        add_tokens(arrays, choice.prompt_tokens, choice.tokens, offset);
+        logprobs = std::move(arrays).json();
+      }
+      list.push_back(
+          json::object{{"text", echoed(choice.index, choice.prompt_tokens) + choice.text},
+                       {"index", choice.index},
+                       {"logprobs", std::move(logprobs)},
+                       {"finish_reason", finish_reason(choice.reason)}});
+    }
+    json::object body = head();
+    body["choices"] = std::move(list);
+    body["usage"] = usage_json(totals);
+    Response response;
+    response.body = to_json(body);
+    return response;
+  }
+
+ private:
+  // Without echo there are prompt tokens only where ids had to be turned into text.
+  void add_tokens(LogprobArrays& arrays, const std::vector<GeneratedToken>& prompt,
+                  const std::vector<GeneratedToken>& tokens, int64_t& offset) const {
+    for (size_t i = 0; i < prompt.size(); ++i) arrays.add(prompt[i], i == 0, offset);
+    for (const auto& token : tokens) arrays.add(token, false, offset);
+  }
+
+  std::string echoed(int32_t choice, const std::vector<GeneratedToken>& prompt) const {
+    if (!info_.echo) return {};
+    const std::string& given = info_.prompts.at(static_cast<size_t>(choice / info_.n));
+    if (!given.empty()) return given;
+    std::string text;
+    for (const auto& token : prompt) text += token.bytes;
+    return text;
+  }
+
+  json::object head() const {
+    return {{"id", info_.id},
+            {"object", "text_completion"},
+            {"created", info_.created},
+            {"model", info_.model},
+            {"system_fingerprint", nullptr}};
+  }
+
+  void chunk(std::string& out, int32_t index, const std::string& text, json::value logprobs,
+             json::value reason) const {
+    json::object body = head();
+    body["choices"] = json::array{json::object{{"text", text},
+                                               {"index", index},
+                                               {"logprobs", std::move(logprobs)},
+                                               {"finish_reason", std::move(reason)}}};
+    if (info_.include_usage) body["usage"] = nullptr;
+    append_event(out, body);
+  }
+
+  const WriterInfo info_;
+  std::map<int32_t, int64_t> offsets_;
+};
+
+}  // namespace
+
+std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info) {
+  return std::make_shared<CompletionWriter>(std::move(info));
+}
+
+}  // namespace strata::api::openai

@@ -1,0 +1,122 @@
+#include "api/dialect/openai/openai.h"
+
+#include "api/gateway/did_you_mean.h"
+
+namespace strata::api::openai {
+namespace {
+
+std::string_view error_type(Code code) {
+  switch (code) {
+    case Code::unauthenticated:
+      return "authentication_error";
+    case Code::permission_denied:
+    case Code::policy_refused:
+      return "permission_error";
+    case Code::not_found:
+      return "not_found_error";
+    case Code::resource_exhausted:
+      return "rate_limit_error";
+    case Code::invalid_argument:
+    case Code::already_exists:
+    case Code::failed_precondition:
+    case Code::unimplemented:
+      return "invalid_request_error";
+    default:
+      return "server_error";
+  }
+}
+
+json::object model_json(const ModelCard& card) {
+  return {
+      {"id", card.name}, {"object", "model"}, {"created", card.modified}, {"owned_by", "strata"}};
+}
+
+class OpenAi final : public Dialect {
+ public:
+  std::string_view name() const override { return "openai"; }
+  bool owns(std::string_view path) const override { return path.starts_with("/v1"); }
+
+  Response error(const Error& error) const override {
+    Response response;
+    response.body = to_json(error_json(error));
+    return response;
+  }
+
+  void add_routes(RouteTable& table, const Services& services) const override {
+    const auto add = [&](std::string method, std::string pattern, size_t limit, Handler handler) {
+      table.add({std::move(method), std::move(pattern), Scope::inference, limit, std::move(handler),
+                 std::string(name())});
+    };
+    add("GET", "/v1/models", 0, [&services](const auto& e) { list(e, services); });
+    add("GET", "/v1/models/{id}", 0, [&services](const auto& e) { get(e, services); });
+    add("POST", "/v1/chat/completions", kMaxBodyBytes,
+        [this, &services](const auto& e) { chat(e, services); });
+    add("POST", "/v1/completions", kMaxBodyBytes,
+        [this, &services](const auto& e) { complete(e, services); });
+  }
+
+ private:
+  static void list(const std::shared_ptr<Exchange>& exchange, const Services& services) {
+    json::array data;
+    for (const ModelCard& card : services.gateway->models()) data.push_back(model_json(card));
+    Response response;
+    response.body = to_json(json::object{{"object", "list"}, {"data", std::move(data)}});
+    exchange->respond(std::move(response));
+  }
+
+  static void get(const std::shared_ptr<Exchange>& exchange, const Services& services) {
+    const std::string& id = exchange->request().params.at("id");
+    const auto cards = services.gateway->models();
+    for (const ModelCard& card : cards) {
+      if (card.name != id && card.name != id + ":latest") continue;
+      Response response;
+      response.body = to_json(model_json(card));
+      return exchange->respond(std::move(response));
+    }
+    throw model_not_found(id, cards);
+  }
+
+  static WriterInfo writer_info(const Exchange& exchange, const Services& services,
+                                const Parsed& parsed, std::string_view prefix) {
+    WriterInfo info;
+    info.id = fmt::format("{}-{}", prefix, exchange.request().id);
+    info.created = services.now_ms() / 1000;
+    info.model = parsed.requests.front().model;
+    info.include_usage = parsed.include_usage;
+    info.logprobs = parsed.requests.front().n_logprobs >= 0;
+    info.n = parsed.requests.front().n;
+    return info;
+  }
+
+  void chat(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
+    Parsed parsed = parse_chat(exchange->request().body);
+    auto writer = chat_writer(writer_info(*exchange, services, parsed, "chatcmpl"));
+    answer(exchange, services, *this, std::move(parsed.requests), parsed.stream, std::move(writer));
+  }
+
+  void complete(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
+    Parsed parsed = parse_completion(exchange->request().body);
+    WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
+    info.echo = parsed.echo;
+    info.logprobs = parsed.logprobs;
+    info.prompts = std::move(parsed.prompts);
+    answer(exchange, services, *this, std::move(parsed.requests), parsed.stream,
+           completion_writer(std::move(info)));
+  }
+};
+
+const Registered<Dialect> openai{std::make_unique<OpenAi>()};
+
+}  // namespace
+
+json::object error_json(const Error& error) {
+  const auto* field = dynamic_cast<const FieldError*>(&error);
+  json::value param = nullptr;
+  if (field && !field->field().empty()) param = json::string(field->field());
+  return {{"error", json::object{{"message", full_text(error)},
+                                 {"type", error_type(error.code())},
+                                 {"param", std::move(param)},
+                                 {"code", strata::name(error.code())}}}};
+}
+
+}  // namespace strata::api::openai

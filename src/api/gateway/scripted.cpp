@@ -1,0 +1,404 @@
+#include "api/gateway/scripted.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "api/gateway/did_you_mean.h"
+#include "api/gateway/prompt_budget.h"
+#include "core/utf8.h"
+
+namespace strata::api {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using inference::Event;
+using inference::FinishReason;
+
+constexpr int32_t kBabbleTokens = 64;
+constexpr int64_t kTokenNs = 1'000'000;  // what usage reports; the real speed is the script's
+
+// One choice's whole answer, worked out before it begins: only its speed is left to play.
+struct Plan {
+  std::vector<std::string> tokens;
+  FinishReason reason = FinishReason::stop;
+  std::string stop_string;
+  std::optional<Error> error;
+};
+
+struct Job {
+  ChatRequest request;
+  ChatSink sink;
+  std::vector<std::string> prompt;
+  std::vector<Plan> plans;
+  size_t at = 0;  // token of every choice that comes next
+  int prompt_steps = 0;
+  Clock::duration token_pause{}, prompt_pause{};
+  std::atomic<bool> cancelled = false;
+  bool started = false;
+};
+
+uint64_t mix(uint64_t x) {  // splitmix64
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+std::string last_message(const ChatRequest& request) {
+  if (request.raw) return request.prompt;
+  const auto& messages = request.conversation.messages;
+  return messages.empty() ? std::string() : messages.back().content;
+}
+
+std::vector<std::string> prompt_tokens(const ChatRequest& request) {
+  if (request.raw) {
+    auto tokens = scripted_tokens(request.prompt);
+    for (const int32_t id : request.prompt_ids) tokens.push_back(fmt::format(" {}", id));
+    return tokens;
+  }
+  std::vector<std::string> tokens;
+  for (const auto& message : request.conversation.messages) {
+    tokens.push_back(fmt::format("<{}>", message.role));
+    for (auto& token : scripted_tokens(message.content)) tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+void check_fits(const ChatRequest& request, size_t n_prompt, int32_t model_context) {
+  const int64_t limit = std::min(request.context.value_or(model_context), model_context);
+  if (static_cast<int64_t>(n_prompt) + 1 <= limit) return;
+  if (request.raw) throw context_overflow(static_cast<int64_t>(n_prompt), limit);
+  PromptCounts counts;
+  const auto& messages = request.conversation.messages;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const int64_t n = static_cast<int64_t>(scripted_tokens(messages[i].content).size()) + 1;
+    const bool system = messages[i].role == "system" || messages[i].role == "developer";
+    (i + 1 == messages.size() ? counts.message : system ? counts.system : counts.history) += n;
+  }
+  throw context_overflow(counts, limit);
+}
+
+std::string babble(uint64_t seed, int32_t choice, int32_t n) {
+  std::string text;
+  for (int32_t i = 0; i < n; ++i) {
+    uint64_t draw = mix(mix(seed + static_cast<uint64_t>(choice)) + static_cast<uint64_t>(i));
+    if (i > 0) text += ' ';
+    for (int syllable = 0; syllable < 2; ++syllable, draw >>= 16) {
+      text += "bdfgklmnprst"[draw % 12];
+      text += "aeiou"[(draw >> 8) % 5];
+    }
+  }
+  return text;
+}
+
+std::string replaced(std::string text, const std::string& message) {
+  for (size_t at = 0; (at = text.find("{message}", at)) != std::string::npos;) {
+    text.replace(at, 9, message);
+    at += message.size();
+  }
+  return text;
+}
+
+Plan make_plan(const ScriptedModel& model, const ChatRequest& request, int32_t choice,
+               uint64_t seed, size_t n_prompt) {
+  Plan plan;
+  const std::string message = last_message(request);
+  const int32_t room =
+      std::max<int32_t>(0, std::min(request.context.value_or(model.context), model.context) -
+                               static_cast<int32_t>(n_prompt));
+  const int32_t wanted = request.sampling.max_tokens.value_or(-1);
+  const int32_t limit = wanted < 0 ? room : std::min(wanted, room);
+  std::string text = model.babble ? babble(seed, choice, std::min(limit, kBabbleTokens)) : message;
+  for (const ScriptedRule& rule : model.rules) {
+    if (message.find(rule.contains) == std::string::npos) continue;
+    text = replaced(rule.reply, message);
+    if (rule.finish == "length") plan.reason = FinishReason::length;
+    if (rule.fail_after >= 0) plan.error = Error(rule.fail_code, rule.fail_message);
+    if (plan.error) text.resize(std::min(text.size(), static_cast<size_t>(rule.fail_after) * 4));
+    break;
+  }
+  text = repair_utf8(text);
+  size_t cut = std::string::npos;
+  for (const std::string& stop : request.sampling.stop.value_or(std::vector<std::string>{})) {
+    const size_t at = stop.empty() ? std::string::npos : text.find(stop);
+    if (at >= cut) continue;
+    cut = at;
+    plan.stop_string = stop;
+  }
+  if (cut != std::string::npos) text.resize(cut);
+  plan.tokens = scripted_tokens(text);
+  if (plan.tokens.size() > static_cast<size_t>(limit)) {
+    plan.tokens.resize(static_cast<size_t>(limit));
+    plan.reason = FinishReason::length;
+    plan.stop_string.clear();
+  } else if (model.babble && static_cast<int32_t>(plan.tokens.size()) == limit) {
+    plan.reason = FinishReason::length;
+  }
+  return plan;
+}
+
+inference::GeneratedToken made_up(const std::string& text, int32_t n_alternatives) {
+  inference::GeneratedToken token;
+  token.id = scripted_id(text);
+  token.bytes = text;
+  token.logprob = -0.125f * static_cast<float>(1 + token.id % 8);
+  for (int32_t i = 0; i < n_alternatives; ++i) {
+    const std::string other = i == 0 ? text : fmt::format("{}{}", text, i);
+    token.alternatives.push_back(
+        {scripted_id(other), other, token.logprob - 0.5f * static_cast<float>(i)});
+  }
+  return token;
+}
+
+class Scripted final : public Backend {
+ public:
+  explicit Scripted(ScriptedOptions options)
+      : options_(std::move(options)), thread_([this] { run(); }) {}
+
+  ~Scripted() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  std::string_view name() const override { return "scripted"; }
+  bool serves(std::string_view model) const override { return find(model) != nullptr; }
+  std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override;
+  std::vector<ModelCard> models() const override;
+  std::vector<RunningModel> running() const override;
+  bool unload(std::string_view) override { return false; }  // it is never loaded
+
+ private:
+  struct Running final : Answer {
+    std::shared_ptr<Job> job;
+    Scripted* backend = nullptr;
+    std::weak_ptr<int> alive;
+    ~Running() override {
+      job->cancelled = true;
+      if (alive.lock()) backend->changed_.notify_all();
+    }
+  };
+  using Agenda = std::multimap<Clock::time_point, std::shared_ptr<Job>>;
+
+  const ScriptedModel* find(std::string_view name) const {
+    const auto at = std::ranges::find(options_.models, name, &ScriptedModel::name);
+    return at == options_.models.end() ? nullptr : &*at;
+  }
+  void run();
+  bool step(Job& job);  // false: it has ended
+  static void finish(Job& job, bool cancelled);
+  void admit_waiting();
+
+  const ScriptedOptions options_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Agenda agenda_;
+  std::deque<std::shared_ptr<Job>> waiting_;
+  std::vector<ChatEvent> events_;
+  inference::EngineStats stats_;
+  bool stopping_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  std::thread thread_;
+};
+
+std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
+  const ScriptedModel* model = find(request.model);
+  if (!model) throw model_not_found(request.model, models());
+  inference::validate(apply(request.sampling, {}), kScriptedVocab);
+  auto job = std::make_shared<Job>();
+  job->prompt = prompt_tokens(request);
+  check_fits(request, job->prompt.size(), model->context);
+  const uint64_t seed = request.sampling.seed.value_or(std::random_device{}());
+  for (int32_t choice = 0; choice < request.n; ++choice) {
+    job->plans.push_back(make_plan(*model, request, choice, seed, job->prompt.size()));
+    if (request.load_only) job->plans.back() = {};
+  }
+  const auto pause = [](double per_second) {
+    return per_second > 0 ? std::chrono::duration_cast<Clock::duration>(
+                                std::chrono::duration<double>(1 / per_second))
+                          : Clock::duration{};
+  };
+  job->token_pause = pause(model->tokens_per_second);
+  job->prompt_pause = pause(model->prompt_tokens_per_second) * 256;
+  job->prompt_steps =
+      model->prompt_tokens_per_second > 0 ? static_cast<int>((job->prompt.size() + 255) / 256) : 0;
+  job->request = std::move(request);
+  job->sink = std::move(sink);
+  auto answer = std::make_unique<Running>();
+  answer->job = job;
+  answer->backend = this;
+  answer->alive = alive_;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [](const auto& each) { return each->cancelled.load(); });
+    if (agenda_.size() >= static_cast<size_t>(options_.max_running) &&
+        waiting_.size() >= static_cast<size_t>(options_.max_queue)) {
+      throw Error(Code::unavailable,
+                  fmt::format("{} requests run and {} wait, which is the limit", agenda_.size(),
+                              waiting_.size()),
+                  "try again in a moment");
+    }
+    waiting_.push_back(std::move(job));
+  }
+  changed_.notify_all();
+  return answer;
+}
+
+void Scripted::admit_waiting() {
+  while (!waiting_.empty() && agenda_.size() < static_cast<size_t>(options_.max_running)) {
+    agenda_.emplace(Clock::now(), std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+// All jobs that are due take one step together, as a batch would.
+void Scripted::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    admit_waiting();
+    std::vector<std::shared_ptr<Job>> due;
+    const auto now = Clock::now();
+    std::erase_if(agenda_, [&](auto& entry) {
+      if (entry.first > now && !entry.second->cancelled) return false;
+      due.push_back(entry.second);
+      return true;
+    });
+    if (due.empty()) {
+      if (agenda_.empty()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_until(lock, agenda_.begin()->first);
+      }
+      continue;
+    }
+    // Sinks are called without the lock; the steps' places in the batch stay taken meanwhile.
+    stats_.running = static_cast<int32_t>(agenda_.size() + due.size());
+    lock.unlock();
+    std::vector<std::pair<Clock::time_point, std::shared_ptr<Job>>> next;
+    int64_t rows = 0;
+    for (auto& job : due) {
+      ++rows;
+      if (!step(*job)) continue;
+      const auto pause = job->started ? job->token_pause : job->prompt_pause;
+      next.emplace_back(now + pause, job);
+    }
+    due.clear();
+    lock.lock();
+    for (auto& [time, job] : next) agenda_.emplace(time, std::move(job));
+    stats_.decode_steps += 1;
+    stats_.decode_tokens += rows;
+    stats_.running = static_cast<int32_t>(agenda_.size());
+  }
+  auto rest = std::move(agenda_);
+  auto waiting = std::move(waiting_);
+  lock.unlock();
+  for (auto& [time, job] : rest) finish(*job, true);
+  for (auto& job : waiting) finish(*job, true);
+}
+
+void Scripted::finish(Job& job, bool cancelled) {
+  for (size_t choice = 0; choice < job.plans.size(); ++choice) {
+    Plan& plan = job.plans[choice];
+    ChatEvent event;
+    event.choice = static_cast<int32_t>(choice);
+    event.event.kind = Event::Kind::finished;
+    event.event.reason = cancelled ? FinishReason::cancelled : plan.reason;
+    event.event.stop_string = plan.stop_string;
+    if (plan.error && !cancelled) {
+      event.event.reason = FinishReason::error;
+      event.event.error = plan.error;
+    }
+    auto& usage = event.event.usage;
+    usage.prompt_tokens = static_cast<int32_t>(job.prompt.size());
+    usage.completion_tokens = static_cast<int32_t>(std::min(job.at, plan.tokens.size()));
+    usage.prompt_ns = usage.prompt_tokens * kTokenNs;
+    usage.completion_ns = usage.completion_tokens * kTokenNs;
+    job.sink(std::move(event));
+  }
+  job.sink = nullptr;
+}
+
+bool Scripted::step(Job& job) {
+  if (job.cancelled) {
+    finish(job, true);
+    return false;
+  }
+  if (job.prompt_steps > 0) {
+    --job.prompt_steps;
+    ChatEvent event;
+    event.event.kind = Event::Kind::progress;
+    event.event.prompt_done = static_cast<int32_t>(job.prompt.size()) - 256 * job.prompt_steps;
+    job.sink(std::move(event));
+    return true;
+  }
+  bool more = false;
+  for (size_t choice = 0; choice < job.plans.size(); ++choice) {
+    const Plan& plan = job.plans[choice];
+    const bool first = !job.started && job.request.prompt_logprobs;
+    if (job.at >= plan.tokens.size() && !first) continue;
+    ChatEvent event;
+    event.choice = static_cast<int32_t>(choice);
+    if (first) {
+      for (const auto& text : job.prompt) {
+        event.event.prompt_tokens.push_back(made_up(text, std::max(0, job.request.n_logprobs)));
+      }
+    }
+    if (job.at < plan.tokens.size()) {
+      event.event.text = plan.tokens[job.at];
+      if (job.request.n_logprobs >= 0) {
+        event.event.tokens.push_back(made_up(event.event.text, job.request.n_logprobs));
+      }
+    }
+    more = more || job.at + 1 < plan.tokens.size();
+    job.sink(std::move(event));
+  }
+  job.started = true;
+  ++job.at;
+  if (more) return true;
+  finish(job, false);
+  return false;
+}
+
+std::vector<ModelCard> Scripted::models() const {
+  std::vector<ModelCard> cards;
+  for (const ScriptedModel& model : options_.models) {
+    ModelCard card;
+    card.name = model.name;
+    card.format = "script";
+    card.family = "scripted";
+    card.kind = "chat";
+    cards.push_back(std::move(card));
+  }
+  return cards;
+}
+
+std::vector<RunningModel> Scripted::running() const {
+  const std::lock_guard lock(mutex_);
+  RunningModel model;
+  model.card = models().front();
+  model.context = options_.models.front().context;
+  model.running = static_cast<int32_t>(agenda_.size());
+  model.queued = static_cast<int32_t>(waiting_.size());
+  model.stats = stats_;
+  model.stats.running = model.running;
+  model.stats.queued = model.queued;
+  return {std::move(model)};
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_scripted_backend(ScriptedOptions options) {
+  return std::make_unique<Scripted>(std::move(options));
+}
+
+}  // namespace strata::api

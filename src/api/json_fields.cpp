@@ -1,0 +1,189 @@
+#include "api/json_fields.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace strata::api {
+namespace {
+
+std::string_view kind_name(const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "a boolean";
+    case json::kind::int64:
+    case json::kind::uint64:
+      return "an integer";
+    case json::kind::double_:
+      return "a number";
+    case json::kind::string:
+      return "a string";
+    case json::kind::array:
+      return "an array";
+    case json::kind::object:
+      return "an object";
+  }
+  return "a value";
+}
+
+// What the client wrote, short enough and safe for a message.
+std::string shown(std::string_view text) {
+  std::string quoted = json_quote(text.substr(0, 80), true);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+}  // namespace
+
+FieldError::FieldError(std::string field, std::string message, std::string hint)
+    : Error(Code::invalid_argument, std::move(message), std::move(hint)),
+      field_(std::move(field)) {}
+
+Fields::Fields(const json::value& value, std::string path) : path_(std::move(path)) {
+  object_ = value.if_object();
+  if (!object_) {
+    throw FieldError(path_, fmt::format("{} must be an object, it is {}",
+                                        path_.empty() ? "the request" : path_, kind_name(value)));
+  }
+}
+
+std::string Fields::path(std::string_view key) const {
+  return path_.empty() ? shown(key) : fmt::format("{}.{}", path_, shown(key));
+}
+
+void Fields::fail(std::string_view key, std::string_view what, std::string hint) const {
+  throw FieldError(path(key), fmt::format("{} {}", path(key), what), std::move(hint));
+}
+
+bool Fields::has(std::string_view key) const {
+  const json::value* value = object_->if_contains(key);
+  return value && !value->is_null();
+}
+
+const json::value* Fields::get(std::string_view key) {
+  read_.emplace(key);
+  const json::value* value = object_->if_contains(key);
+  return value && !value->is_null() ? value : nullptr;
+}
+
+std::optional<bool> Fields::boolean(std::string_view key) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  if (!value->is_bool()) fail(key, fmt::format("must be a boolean, it is {}", kind_name(*value)));
+  return value->get_bool();
+}
+
+std::optional<int64_t> Fields::integer(std::string_view key, int64_t low, int64_t high) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  int64_t result = 0;
+  if (value->is_int64()) {
+    result = value->get_int64();
+  } else if (value->is_double() && std::trunc(value->get_double()) == value->get_double() &&
+             std::fabs(value->get_double()) < 9e15) {
+    result = static_cast<int64_t>(value->get_double());  // 20.0, as some clients write integers
+  } else if (value->is_uint64() || value->is_double()) {
+    fail(key, fmt::format("must be an integer from {} to {}", low, high));
+  } else {
+    fail(key, fmt::format("must be an integer, it is {}", kind_name(*value)));
+  }
+  if (result < low || result > high) {
+    fail(key, fmt::format("is {}, it must be from {} to {}", result, low, high));
+  }
+  return result;
+}
+
+std::optional<double> Fields::number(std::string_view key, double low, double high) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  if (!value->is_number()) fail(key, fmt::format("must be a number, it is {}", kind_name(*value)));
+  const double result = value->to_number<double>();
+  if (!(result >= low && result <= high)) {
+    fail(key, fmt::format("is {}, it must be from {} to {}", result, low, high));
+  }
+  return result;
+}
+
+std::optional<float> Fields::real(std::string_view key, double low, double high) {
+  const auto value = number(key, low, high);
+  return value ? std::optional(static_cast<float>(*value)) : std::nullopt;
+}
+
+std::optional<std::string> Fields::text(std::string_view key) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) fail(key, fmt::format("must be a string, it is {}", kind_name(*value)));
+  return std::string(value->get_string());
+}
+
+std::string Fields::required_text(std::string_view key) {
+  auto value = text(key);
+  if (!value) fail(key, "is missing");
+  if (value->empty()) fail(key, "must not be empty");
+  return std::move(*value);
+}
+
+std::span<const json::value> Fields::array(std::string_view key, size_t max_count) {
+  const json::value* value = get(key);
+  if (!value) return {};
+  if (!value->is_array()) fail(key, fmt::format("must be an array, it is {}", kind_name(*value)));
+  const json::array& items = value->get_array();
+  if (items.size() > max_count) {
+    fail(key, fmt::format("has {} entries, the limit is {}", items.size(), max_count));
+  }
+  return {items.data(), items.size()};
+}
+
+std::optional<Fields> Fields::object(std::string_view key) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  return Fields(*value, path(key));
+}
+
+std::optional<std::vector<std::string>> Fields::texts(std::string_view key, size_t max_count,
+                                                      size_t max_bytes) {
+  const json::value* value = get(key);
+  if (!value) return std::nullopt;
+  std::vector<std::string> result;
+  if (value->is_string()) {
+    result.emplace_back(value->get_string());
+  } else {
+    for (const json::value& item : array(key, max_count)) {
+      if (!item.is_string()) fail(key, "must be a string or an array of strings");
+      result.emplace_back(item.get_string());
+    }
+  }
+  for (const std::string& each : result) {
+    if (each.size() > max_bytes) {
+      fail(key, fmt::format("has a string of {} bytes, the limit is {}", each.size(), max_bytes));
+    }
+  }
+  return result;
+}
+
+std::vector<std::string> Fields::unread() const {
+  std::vector<std::string> names;
+  for (const auto& member : *object_) {
+    const std::string_view key = member.key();
+    if (!member.value().is_null() && !read_.contains(key)) names.emplace_back(key);
+  }
+  return names;
+}
+
+void Fields::refuse_unread() const {
+  for (const std::string& key : unread()) {
+    fail(key, "is not supported", "remove the field; it would have no effect here");
+  }
+}
+
+void Fields::ignore_unread(std::span<const std::string_view> ignorable,
+                           std::vector<std::string>& ignored) {
+  for (const std::string& key : unread()) {
+    if (std::ranges::find(ignorable, key) == ignorable.end()) {
+      fail(key, "is not supported", "remove the field; it would have no effect here");
+    }
+    ignored.push_back(path(key));
+  }
+}
+
+}  // namespace strata::api

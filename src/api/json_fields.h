@@ -1,0 +1,65 @@
+// Reads a JSON object field by field, typed and with ranges, and remembers which fields were read:
+// what nobody read is refused or named, never passed over in silence.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/json.h"
+
+namespace strata::api {
+
+// Error{invalid_argument} that knows the field at fault ("messages[2].role").
+class FieldError : public Error {
+ public:
+  FieldError(std::string field, std::string message, std::string hint = {});
+  const std::string& field() const { return field_; }
+
+ private:
+  std::string field_;
+};
+
+// A view: the value must outlive it. null counts as absent.
+class Fields {
+ public:
+  // FieldError when the value is no object. `path` stands before the names in errors.
+  explicit Fields(const json::value& value, std::string path = {});
+
+  bool has(std::string_view key) const;  // without reading it
+  const json::value* get(std::string_view key);
+  std::optional<bool> boolean(std::string_view key);
+  std::optional<int64_t> integer(std::string_view key, int64_t low, int64_t high);
+  std::optional<double> number(std::string_view key, double low, double high);
+  std::optional<float> real(std::string_view key, double low, double high);
+  std::optional<std::string> text(std::string_view key);
+  std::string required_text(std::string_view key);
+  // Empty when absent.
+  std::span<const json::value> array(std::string_view key, size_t max_count);
+  std::optional<Fields> object(std::string_view key);
+  // One string or an array of strings.
+  std::optional<std::vector<std::string>> texts(std::string_view key, size_t max_count,
+                                                size_t max_bytes);
+
+  std::string path(std::string_view key) const;
+  [[noreturn]] void fail(std::string_view key, std::string_view what, std::string hint = {}) const;
+
+  // Present, not null, not read.
+  std::vector<std::string> unread() const;
+  void refuse_unread() const;
+  // Adds unread fields on the list to `ignored`, refuses the others.
+  void ignore_unread(std::span<const std::string_view> ignorable,
+                     std::vector<std::string>& ignored);
+
+ private:
+  const json::object* object_;
+  std::string path_;
+  std::set<std::string, std::less<>> read_;
+};
+
+}  // namespace strata::api

@@ -1,0 +1,264 @@
+#include "api/server.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "core/log.h"
+
+namespace strata::api {
+namespace {
+
+const Dialect& dialect_for(std::string_view path) {
+  const Dialect* fallback = nullptr;
+  for (const auto& dialect : Registry<Dialect>::all()) {
+    if (dialect->owns(path)) return *dialect;
+    if (dialect->name() == "native") fallback = dialect.get();
+  }
+  return *fallback;
+}
+
+const Dialect& dialect_named(std::string_view name) {
+  for (const auto& dialect : Registry<Dialect>::all()) {
+    if (dialect->name() == name) return *dialect;
+  }
+  throw Error(Code::internal, fmt::format("no dialect is named {}", name));
+}
+
+// Runs a handler; what it throws becomes the dialect's error.
+Handler guarded(const Dialect& dialect, Handler handler) {
+  return [&dialect, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
+    try {
+      handler(exchange);
+    } catch (const Error& error) {
+      exchange->respond(error_response(dialect, error));
+    } catch (const std::exception& error) {
+      log_error("{}: {}", exchange->request().id, error.what());
+      exchange->respond(error_response(
+          dialect, Error(Code::internal, "the server failed at this request; its log says why")));
+    }
+  };
+}
+
+Handler failing(const Dialect& dialect, Error error, int status = 0) {
+  return [&dialect, error = std::move(error), status](const std::shared_ptr<Exchange>& exchange) {
+    Response response = error_response(dialect, error);
+    if (status != 0) response.status = status;
+    exchange->respond(std::move(response));
+  };
+}
+
+Admission refusal(Handler handler) {
+  Admission admission;
+  admission.refused = true;
+  admission.too_large = handler;
+  admission.handler = std::move(handler);
+  return admission;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
+
+}  // namespace
+
+struct Server::State {
+  Services services;
+  KeyChecker* keys = nullptr;
+  ServerOptions options;
+  GuardOptions guard;
+  AccessOptions access;
+  RouteTable routes;
+  std::unique_ptr<HttpServer> http;
+  std::mutex mutex;
+  std::condition_variable stopped_changed;
+  bool stopped = true;
+
+  Admission admit(Request& head);
+  Admission route(Request& head, const Dialect& dialect);
+  void done(const Request& request, int status, bool cut_off);
+  void add_metrics();
+};
+
+Server::Server(Services services, KeyChecker* keys) : state_(std::make_unique<State>()) {
+  state_->services = std::move(services);
+  state_->keys = keys;
+  for (const auto& dialect : Registry<Dialect>::all()) {
+    dialect->add_routes(state_->routes, state_->services);
+  }
+  state_->add_metrics();
+}
+
+Server::~Server() {
+  stop();
+}
+
+const RouteTable& Server::routes() const {
+  return state_->routes;
+}
+
+Admission Server::State::admit(Request& head) {
+  const Dialect& dialect = dialect_for(head.path);
+  try {
+    return route(head, dialect);
+  } catch (const Error& error) {
+    return refusal(failing(dialect, error));
+  }
+}
+
+Admission Server::State::route(Request& head, const Dialect& dialect) {
+  check_guard(head, guard);
+  auto match = routes.match(head.method, head.path);
+  const std::string cors = cors_origin(head, guard);
+  const auto with_cors = [cors](Handler handler) -> Handler {
+    if (cors.empty()) return handler;
+    return [cors, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
+      exchange->add_header("access-control-allow-origin", cors);
+      exchange->add_header("vary", "Origin");
+      handler(exchange);
+    };
+  };
+  if (!match.route) {
+    if (match.allowed.empty()) {
+      throw Error(
+          Code::not_found,
+          fmt::format("there is no {} {}", head.method.substr(0, 16), head.path.substr(0, 200)),
+          "the routes are in docs/api.md");
+    }
+    const bool preflight = head.method == "OPTIONS";
+    return refusal(with_cors([preflight, allowed = match.allowed, &dialect,
+                              cors](const std::shared_ptr<Exchange>& exchange) {
+      Response response;
+      if (!preflight) {
+        response = error_response(
+            dialect, Error(Code::invalid_argument,
+                           fmt::format("{} takes {}", exchange->request().path, allowed)));
+      }
+      response.status = preflight ? 204 : 405;
+      response.headers.add("allow", allowed);
+      if (preflight && !cors.empty()) {
+        response.headers.add("access-control-allow-methods", allowed);
+        response.headers.add("access-control-allow-headers",
+                             "authorization, content-type, x-api-key, api-key, x-request-id");
+      }
+      exchange->respond(std::move(response));
+    }));
+  }
+  const Dialect& owner = dialect_named(match.route->dialect);
+  authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000);
+  head.params = std::move(match.params);
+  Admission admission;
+  admission.body_limit = match.route->body_limit;
+  admission.handler = with_cors(guarded(owner, match.route->handler));
+  admission.too_large = failing(
+      owner,
+      Error(Code::invalid_argument,
+            fmt::format("the body is over this route's limit of {} bytes", admission.body_limit)),
+      413);
+  return admission;
+}
+
+void Server::State::done(const Request& request, int status, bool cut_off) {
+  const auto match = routes.match(request.method, request.path);
+  const std::string route = match.route ? match.route->pattern : "none";
+  services.metrics
+      ->counter("strata_http_requests_total", "Requests by route and status.",
+                {{"route", route}, {"status", cut_off ? "499" : std::to_string(status)}})
+      .add();
+  log_info("{} {} {} {} {}{}", request.id, request.peer, request.method.substr(0, 16), route,
+           status, cut_off ? " cut off" : "");
+}
+
+void Server::State::add_metrics() {
+  const auto gauge = [this](const char* name, const char* help, const char* type, auto value) {
+    services.metrics->on_read(name, help, type, [gateway = services.gateway, value] {
+      std::vector<Metrics::Sample> samples;
+      for (const RunningModel& model : gateway->running()) {
+        samples.push_back({{{"model", model.card.name}}, static_cast<double>(value(model))});
+      }
+      return samples;
+    });
+  };
+  gauge("strata_requests_running", "Requests that are being answered.", "gauge",
+        [](const RunningModel& m) { return m.running; });
+  gauge("strata_requests_waiting", "Requests in the queue.", "gauge",
+        [](const RunningModel& m) { return m.queued; });
+  gauge("strata_kv_bytes_used", "Bytes of the KV cache in use.", "gauge",
+        [](const RunningModel& m) { return m.stats.executor.kv_bytes_used; });
+  gauge("strata_kv_bytes_reserved", "Bytes of the KV cache that are reserved.", "gauge",
+        [](const RunningModel& m) { return m.stats.executor.kv_bytes_reserved; });
+  gauge("strata_decode_steps_total", "Steps that decoded.", "counter",
+        [](const RunningModel& m) { return m.stats.decode_steps; });
+  gauge("strata_decode_tokens_total", "Rows of these steps.", "counter",
+        [](const RunningModel& m) { return m.stats.decode_tokens; });
+  gauge("tokens_per_step", "Mean rows of a step that decoded.", "gauge", [](const RunningModel& m) {
+    return m.stats.decode_steps == 0 ? 0.0
+                                     : static_cast<double>(m.stats.decode_tokens) /
+                                           static_cast<double>(m.stats.decode_steps);
+  });
+}
+
+void Server::start(const ServerOptions& options) {
+  State& s = *state_;
+  if (!is_loopback(options.host) && !options.require_key && !options.allow_unprotected) {
+    throw Error(Code::failed_precondition,
+                fmt::format("{} can be reached from other machines and no key would be asked for",
+                            options.host),
+                "use --require-key (strata key create makes one), or --allow-unprotected where "
+                "the network is yours alone");
+  }
+  if (options.require_key && !s.keys) {
+    throw Error(Code::failed_precondition, "keys are required and there is no key store");
+  }
+  s.options = options;
+  s.guard = {options.require_key, options.allowed_hosts, options.allowed_origins};
+  s.access = {options.require_key};
+  HttpOptions http;
+  http.host = options.host;
+  http.port = options.port;
+  http.max_connections = options.max_connections;
+  http.max_backlog_bytes = options.max_backlog_bytes;
+  http.ping_interval_ms = options.ping_interval_ms;
+  HttpHooks hooks;
+  hooks.admit = [&s](Request& head) { return s.admit(head); };
+  hooks.malformed = [](int status, const std::string& message) {
+    Response response = error_response(dialect_for("/"), Error(Code::invalid_argument, message));
+    response.status = status;
+    if (status == 503) response.headers.add("retry-after", "1");
+    return response;
+  };
+  hooks.done = [&s](const Request& request, int status, bool cut_off) {
+    s.done(request, status, cut_off);
+  };
+  s.http = HttpServer::start(http, std::move(hooks));
+  const std::lock_guard lock(s.mutex);
+  s.stopped = false;
+}
+
+uint16_t Server::port() const {
+  return state_->http->port();
+}
+
+std::string Server::address() const {
+  const std::string host = state_->http->host();
+  const bool v6 = host.find(':') != std::string::npos;
+  return fmt::format("http://{}{}{}:{}", v6 ? "[" : "", host, v6 ? "]" : "", port());
+}
+
+void Server::stop() {
+  State& s = *state_;
+  {
+    const std::lock_guard lock(s.mutex);
+    if (s.stopped) return;
+    s.stopped = true;
+  }
+  s.http->stop(s.options.drain_ms);
+  s.stopped_changed.notify_all();
+}
+
+void Server::wait() {
+  std::unique_lock lock(state_->mutex);
+  state_->stopped_changed.wait(lock, [this] { return state_->stopped; });
+}
+
+}  // namespace strata::api

@@ -1,0 +1,50 @@
+#include "api/server.h"
+
+#include <gtest/gtest.h>
+
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "core/json.h"
+
+namespace strata::api {
+namespace {
+
+using testing::Client;
+using testing::fetch;
+using testing::Running;
+
+TEST(ServerWalk, HealthAnswers) {
+  Running running;
+  const auto reply = fetch(running.port(), "GET", "/health");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, R"({"status":"ok"})");
+  EXPECT_EQ(reply.headers.at("server").substr(0, 7), "strata/");
+}
+
+TEST(ServerWalk, ChatStreamsPiecesThatJoinToTheWholeAnswer) {
+  Running running;
+  const std::string body =
+      R"({"model":"echo","messages":[{"role":"user","content":"grüß dich 👋 there"}],"stream":)";
+  const auto whole = fetch(running.port(), "POST", "/v1/chat/completions", body + "false}");
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  const auto text = parse_json(whole.body).at("choices").at(0).at("message").at("content");
+  EXPECT_EQ(text, "grüß dich 👋 there");
+
+  const auto streamed = fetch(running.port(), "POST", "/v1/chat/completions", body + "true}");
+  ASSERT_EQ(streamed.status, 200);
+  EXPECT_TRUE(streamed.complete);
+  EXPECT_TRUE(streamed.body.ends_with("data: [DONE]\n\n"));
+  std::string joined;
+  for (size_t at = 0; (at = streamed.body.find("data: {", at)) != std::string::npos; ++at) {
+    const size_t end = streamed.body.find("\n\n", at);
+    const auto chunk = parse_json(streamed.body.substr(at + 6, end - at - 6));
+    if (const auto* piece =
+            chunk.at("choices").at(0).at("delta").as_object().if_contains("content")) {
+      joined += std::string(piece->as_string());
+    }
+  }
+  EXPECT_EQ(json::string(joined), text.as_string());
+}
+
+}  // namespace
+}  // namespace strata::api
