@@ -1,0 +1,105 @@
+#include "inference/block/attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "inference/float32_ops.h"
+
+namespace strata::inference {
+namespace {
+
+using models::Attention;
+
+struct HeadRows {
+  std::vector<float> values;  // [rows x n_heads x head_dim]
+  int64_t width = 0;
+
+  HeadRows(size_t n_rows, int32_t n_heads, int32_t head_dim)
+      : values(n_rows * static_cast<size_t>(n_heads) * static_cast<size_t>(head_dim)),
+        width(int64_t{n_heads} * head_dim) {}
+  std::span<float> row(size_t i) {
+    return std::span(values).subspan(i * static_cast<size_t>(width), static_cast<size_t>(width));
+  }
+};
+
+// QK-norm, then RoPE, on every head of a row.
+void prepare_heads(const Attention& attention, const models::Norm& norm,
+                   const Float32Weights& weights, std::span<const float> cosines,
+                   std::span<const float> sines, std::span<float> row) {
+  const auto head_dim = static_cast<size_t>(attention.head_dim);
+  for (size_t begin = 0; begin < row.size(); begin += head_dim) {
+    const auto head = row.subspan(begin, head_dim);
+    apply_norm(norm.kind, norm.epsilon, weights.data(norm.weight), weights.data(norm.bias), head,
+               head);
+    rotate(attention.rope.kind, cosines, sines, head);
+  }
+}
+
+void attend_row(const Attention& attention, std::span<const float> query, const Float32Kv& kv,
+                int32_t position, std::span<float> result) {
+  const int64_t head_dim = attention.head_dim;
+  const int64_t kv_width = attention.n_kv_heads * head_dim;
+  const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
+  const int32_t first =
+      attention.window == 0 ? 0 : std::max(0, position - attention.window + 1);
+  std::vector<float> scores(static_cast<size_t>(position - first + 1));
+  std::fill(result.begin(), result.end(), 0.0f);
+  for (int32_t head = 0; head < attention.n_heads; ++head) {
+    const int64_t kv_offset = head / heads_per_kv * head_dim;
+    for (int32_t p = first; p <= position; ++p) {
+      const float* key = kv.keys.data() + p * kv_width + kv_offset;
+      float score = dot(query.data() + head * head_dim, key, head_dim) * attention.scale;
+      if (attention.soft_cap > 0.0f) {
+        score = attention.soft_cap * std::tanh(score / attention.soft_cap);
+      }
+      scores[static_cast<size_t>(p - first)] = score;
+    }
+    softmax(scores);
+    float* out = result.data() + head * head_dim;
+    for (int32_t p = first; p <= position; ++p) {
+      const float* value = kv.values.data() + p * kv_width + kv_offset;
+      const float weight = scores[static_cast<size_t>(p - first)];
+      for (int64_t i = 0; i < head_dim; ++i) out[i] += weight * value[i];
+    }
+  }
+}
+
+}  // namespace
+
+void attend_float32(const Attention& attention, const Float32Weights& weights,
+                    std::span<const Row> rows, std::span<Float32Kv* const> kv, const float* x,
+                    int64_t n_embd, float* y, int n_threads) {
+  const auto n_rows = static_cast<int64_t>(rows.size());
+  HeadRows q(rows.size(), attention.n_heads, attention.head_dim);
+  HeadRows k(rows.size(), attention.n_kv_heads, attention.head_dim);
+  HeadRows v(rows.size(), attention.n_kv_heads, attention.head_dim);
+  const auto project = [&](const models::Linear& linear, HeadRows& out) {
+    matmul(x, n_rows, weights.data(linear.weight), out.width, n_embd, weights.data(linear.bias),
+           out.values.data(), n_threads);
+  };
+  project(attention.q, q);
+  project(attention.k, k);
+  project(attention.v, v);
+
+  const float* divisors = weights.data(attention.rope.frequency_divisors);
+  std::vector<float> cosines(static_cast<size_t>(attention.rope.n_dims / 2));
+  std::vector<float> sines(cosines.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rope_angles(attention.rope, divisors, rows[i].position, cosines, sines);
+    prepare_heads(attention, attention.q_norm, weights, cosines, sines, q.row(i));
+    prepare_heads(attention, attention.k_norm, weights, cosines, sines, k.row(i));
+    kv[i]->keys.insert(kv[i]->keys.end(), k.row(i).begin(), k.row(i).end());
+    kv[i]->values.insert(kv[i]->values.end(), v.row(i).begin(), v.row(i).end());
+  }
+
+  HeadRows mixed(rows.size(), attention.n_heads, attention.head_dim);
+  parallel_ranges(n_threads, n_rows, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      attend_row(attention, q.row(i), *kv[i], rows[i].position, mixed.row(i));
+    }
+  });
+  matmul(mixed.values.data(), n_rows, weights.data(attention.o.weight), n_embd, mixed.width,
+         weights.data(attention.o.bias), y, n_threads);
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,14 @@
+// The feed-forward block, gated or not: the float32 reference of spec.h's Mlp.
+#pragma once
+
+#include <cstdint>
+
+#include "inference/weights.h"
+
+namespace strata::inference {
+
+// x, y: [rows x n_embd], x already normed.
+void mlp_float32(const models::Mlp& mlp, const Float32Weights& weights, int64_t n_rows,
+                 const float* x, int64_t n_embd, float* y, int n_threads);
+
+}  // namespace strata::inference

@@ -1,0 +1,219 @@
+// The plain executor: float32 weights, float32 cache, one readable operation after the other. It is
+// the judge of the fast one.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "inference/block/attention.h"
+#include "inference/block/mlp.h"
+#include "inference/executor.h"
+#include "inference/float32_ops.h"
+#include "inference/sequences.h"
+#include "inference/weights.h"
+
+namespace strata::inference {
+namespace {
+
+using models::Attention;
+using models::Block;
+using models::ModelSpec;
+using models::Norm;
+
+int64_t kv_floats_per_position(const ModelSpec& spec) {
+  int64_t total = 0;
+  for (const auto& layer : spec.layers) {
+    for (const auto& block : layer.blocks) {
+      if (const auto* a = std::get_if<Attention>(&block.op)) {
+        total += int64_t{2} * a->n_kv_heads * a->head_dim;
+      }
+    }
+  }
+  return total;
+}
+
+class Float32Executor final : public Executor {
+ public:
+  Float32Executor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
+      : model_(std::move(model)), spec_(model_->spec), weights_((check_spec(spec_), *model_)) {
+    n_threads_ = options.n_threads > 0
+                     ? options.n_threads
+                     : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    position_bytes_ = kv_floats_per_position(spec_) * static_cast<int64_t>(sizeof(float));
+    limit_ = options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
+    if (options.kv_bytes_limit > 0) {
+      limit_ = std::min(limit_, options.kv_bytes_limit / std::max<int64_t>(1, position_bytes_));
+    }
+  }
+
+  std::string_view kernels() const override { return "float32"; }
+
+  SequenceId create_sequence() override {
+    const SequenceId id = sequences_.create();
+    kv_.emplace(id, std::vector<Float32Kv>(n_attention_blocks()));
+    return id;
+  }
+
+  void remove_sequence(SequenceId sequence) override {
+    used_ -= sequences_.length(sequence);
+    sequences_.remove(sequence);
+    kv_.erase(sequence);
+  }
+
+  int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
+
+  void truncate(SequenceId sequence, int32_t length) override {
+    const int32_t now = sequences_.length(sequence);
+    if (length < 0 || length > now) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("cannot cut a sequence of {} to {}", now, length));
+    }
+    cut(sequence, length);
+    used_ -= now - length;
+    sequences_.set_length(sequence, length);
+  }
+
+  bool fits(SequenceId sequence, int32_t n) const override {
+    (void)sequences_.length(sequence);
+    return used_ + n <= limit_;
+  }
+
+  std::span<const float> step(std::span<const Row> rows) override {
+    sequences_.check_rows(rows, spec_.n_vocab);
+    const auto n_new = static_cast<int64_t>(rows.size());
+    if (used_ + n_new > limit_) {
+      throw Error(Code::resource_exhausted,
+                  fmt::format("the cache holds {} of {} positions, {} more do not fit", used_,
+                              limit_, n_new));
+    }
+    embed(rows);
+    size_t attention_index = 0;
+    for (const auto& layer : spec_.layers) {
+      std::vector<float> before;
+      for (const auto& block : layer.blocks) {
+        std::vector<float> stream = stream_;
+        add_block(block, rows, block.parallel_to_previous ? before : stream, attention_index);
+        before = std::move(stream);
+      }
+    }
+    sequences_.advance(rows);
+    used_ += n_new;
+    compute_logits(rows);
+    return logits_;
+  }
+
+  ExecutorStats stats() const override {
+    return {.weight_bytes = weights_.bytes(),
+            .kv_bytes_used = used_ * position_bytes_,
+            .kv_bytes_reserved = limit_ * position_bytes_,
+            .n_positions_free = limit_ - used_};
+  }
+
+ private:
+  size_t n_attention_blocks() const {
+    size_t count = 0;
+    for (const auto& layer : spec_.layers) {
+      for (const auto& block : layer.blocks) count += std::holds_alternative<Attention>(block.op);
+    }
+    return count;
+  }
+
+  void cut(SequenceId sequence, int32_t length) {
+    size_t index = 0;
+    for (const auto& layer : spec_.layers) {
+      for (const auto& block : layer.blocks) {
+        const auto* a = std::get_if<Attention>(&block.op);
+        if (a == nullptr) continue;
+        const auto floats = static_cast<size_t>(length) * static_cast<size_t>(a->n_kv_heads) *
+                            static_cast<size_t>(a->head_dim);
+        Float32Kv& kv = kv_.at(sequence)[index++];
+        kv.keys.resize(floats);
+        kv.values.resize(floats);
+      }
+    }
+  }
+
+  void embed(std::span<const Row> rows) {
+    const auto width = static_cast<size_t>(spec_.n_embd);
+    const float* table = weights_.data(spec_.token_embedding);
+    stream_.resize(rows.size() * width);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const float* row = table + static_cast<size_t>(rows[i].token) * width;
+      for (size_t j = 0; j < width; ++j) stream_[i * width + j] = row[j] * spec_.embedding_scale;
+    }
+  }
+
+  void norm_rows(const Norm& norm, std::span<const float> x, std::span<float> y) const {
+    const auto width = static_cast<size_t>(spec_.n_embd);
+    for (size_t begin = 0; begin < x.size(); begin += width) {
+      apply_norm(norm.kind, norm.epsilon, weights_.data(norm.weight), weights_.data(norm.bias),
+                 x.subspan(begin, width), y.subspan(begin, width));
+    }
+  }
+
+  // stream_ += post_norm(op(pre_norm(input)))
+  void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
+                 size_t& attention_index) {
+    std::vector<float> normed(input.size());
+    std::vector<float> result(input.size());
+    norm_rows(block.pre_norm, input, normed);
+    if (const auto* a = std::get_if<Attention>(&block.op)) {
+      std::vector<Float32Kv*> kv;
+      for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
+      ++attention_index;
+      attend_float32(*a, weights_, rows, kv, normed.data(), spec_.n_embd, result.data(),
+                     n_threads_);
+    } else {
+      mlp_float32(std::get<models::Mlp>(block.op), weights_, static_cast<int64_t>(rows.size()),
+                  normed.data(), spec_.n_embd, result.data(), n_threads_);
+    }
+    norm_rows(block.post_norm, result, result);
+    for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += result[i];
+  }
+
+  void compute_logits(std::span<const Row> rows) {
+    const auto width = static_cast<size_t>(spec_.n_embd);
+    std::vector<float> wanted;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!rows[i].wants_logits) continue;
+      const auto row = std::span(stream_).subspan(i * width, width);
+      wanted.insert(wanted.end(), row.begin(), row.end());
+    }
+    const size_t n_wanted = wanted.size() / width;
+    logits_.resize(n_wanted * static_cast<size_t>(spec_.n_vocab));
+    if (n_wanted == 0) return;
+    norm_rows(spec_.final_norm, wanted, wanted);
+    matmul(wanted.data(), static_cast<int64_t>(n_wanted), weights_.data(spec_.head.weight),
+           spec_.n_vocab, spec_.n_embd, weights_.data(spec_.head.bias), logits_.data(),
+           n_threads_);
+    for (float& logit : logits_) {
+      logit *= spec_.logit_scale;
+      if (spec_.logit_soft_cap > 0.0f) {
+        logit = spec_.logit_soft_cap * std::tanh(logit / spec_.logit_soft_cap);
+      }
+    }
+  }
+
+  std::shared_ptr<const models::Model> model_;
+  const ModelSpec& spec_;
+  Float32Weights weights_;
+  Sequences sequences_;
+  std::map<SequenceId, std::vector<Float32Kv>> kv_;
+  int n_threads_ = 1;
+  int64_t position_bytes_ = 0;
+  int64_t limit_ = 0;
+  int64_t used_ = 0;
+  std::vector<float> stream_;  // [rows x n_embd]
+  std::vector<float> logits_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
+                                                const ExecutorOptions& options) {
+  return std::make_unique<Float32Executor>(std::move(model), options);
+}
+
+}  // namespace strata::inference

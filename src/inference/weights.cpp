@@ -1,0 +1,150 @@
+#include "inference/weights.h"
+
+#include "core/bytes.h"
+#include "core/error.h"
+#include "tensor/dequant.h"
+
+namespace strata::inference {
+namespace {
+
+using models::Attention;
+using models::kNoTensor;
+using models::Linear;
+using models::Mlp;
+using models::ModelSpec;
+using models::Norm;
+using models::TensorId;
+
+[[noreturn]] void refuse(const std::string& message) {
+  throw Error(Code::invalid_argument, message);
+}
+
+// Walks the spec and compares each slot with the shape its place asks for.
+class SpecChecker {
+ public:
+  explicit SpecChecker(const ModelSpec& spec) : spec_(spec) {}
+
+  void check() const {
+    if (spec_.n_vocab <= 0 || spec_.n_embd <= 0 || spec_.layers.empty()) {
+      refuse(fmt::format("a model of {} tokens, width {}, {} layers cannot be run", spec_.n_vocab,
+                         spec_.n_embd, spec_.layers.size()));
+    }
+    matrix(spec_.token_embedding, spec_.n_vocab, spec_.n_embd, "token embedding");
+    for (const auto& layer : spec_.layers) {
+      bool first = true;
+      for (const auto& block : layer.blocks) {
+        if (block.parallel_to_previous && first) {
+          refuse("the first block of a layer has no previous block to be parallel to");
+        }
+        first = false;
+        norm(block.pre_norm, spec_.n_embd, "block norm");
+        norm(block.post_norm, spec_.n_embd, "block post-norm");
+        std::visit([&](const auto& op) { check(op); }, block.op);
+      }
+    }
+    norm(spec_.final_norm, spec_.n_embd, "final norm");
+    linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
+  }
+
+ private:
+  void check(const Attention& a) const {
+    if (a.n_heads <= 0 || a.n_kv_heads <= 0 || a.head_dim <= 0 || a.n_heads % a.n_kv_heads != 0 ||
+        a.window < 0) {
+      refuse(fmt::format("attention with {} heads, {} KV heads, head size {}, window {}", a.n_heads,
+                         a.n_kv_heads, a.head_dim, a.window));
+    }
+    const int64_t q_width = int64_t{a.n_heads} * a.head_dim;
+    const int64_t kv_width = int64_t{a.n_kv_heads} * a.head_dim;
+    linear(a.q, q_width, spec_.n_embd, "attention q");
+    linear(a.k, kv_width, spec_.n_embd, "attention k");
+    linear(a.v, kv_width, spec_.n_embd, "attention v");
+    linear(a.o, spec_.n_embd, q_width, "attention output");
+    norm(a.q_norm, a.head_dim, "attention q norm");
+    norm(a.k_norm, a.head_dim, "attention k norm");
+    if (a.rope.kind == models::RopeKind::none) return;
+    if (a.rope.n_dims <= 0 || a.rope.n_dims % 2 != 0 || a.rope.n_dims > a.head_dim) {
+      refuse(fmt::format("RoPE over {} of {} dimensions", a.rope.n_dims, a.head_dim));
+    }
+    if (a.rope.frequency_divisors != kNoTensor) {
+      matrix(a.rope.frequency_divisors, 1, a.rope.n_dims / 2, "RoPE frequency divisors");
+    }
+  }
+
+  void check(const Mlp& m) const {
+    if (m.gate.weight != kNoTensor) linear(m.gate, m.n_hidden, spec_.n_embd, "mlp gate");
+    linear(m.up, m.n_hidden, spec_.n_embd, "mlp up");
+    linear(m.down, spec_.n_embd, m.n_hidden, "mlp down");
+  }
+
+  void norm(const Norm& n, int64_t width, std::string_view what) const {
+    if (n.kind == models::NormKind::none) return;
+    if (n.weight != kNoTensor) matrix(n.weight, 1, width, what);
+    if (n.bias != kNoTensor) matrix(n.bias, 1, width, what);
+  }
+
+  void linear(const Linear& l, int64_t rows, int64_t cols, std::string_view what) const {
+    matrix(l.weight, rows, cols, what);
+    if (l.bias != kNoTensor) matrix(l.bias, 1, rows, what);
+  }
+
+  void matrix(TensorId id, int64_t rows, int64_t cols, std::string_view what) const {
+    if (id < 0 || static_cast<size_t>(id) >= spec_.tensors.size()) {
+      refuse(fmt::format("{}: the model has no such tensor", what));
+    }
+    const auto& slot = spec_.tensors[static_cast<size_t>(id)];
+    if (slot.rows != static_cast<uint64_t>(rows) || slot.cols != static_cast<uint64_t>(cols)) {
+      refuse(fmt::format("{}: tensor {} is {} x {}, {} x {} is needed", what, slot.name, slot.rows,
+                         slot.cols, rows, cols));
+    }
+  }
+
+  const ModelSpec& spec_;
+};
+
+}  // namespace
+
+void check_spec(const ModelSpec& spec) { SpecChecker(spec).check(); }
+
+StoredRows stored_rows(const models::Model& model, TensorId slot_id) {
+  const auto& slot = model.spec.tensors.at(static_cast<size_t>(slot_id));
+  const auto* info = model.file->find_tensor(slot.name);
+  if (info == nullptr) refuse(fmt::format("the file has no tensor {}", slot.name));
+  const uint64_t last_row = checked_add(slot.row_begin, slot.rows, slot.name);
+  if (info->cols() != slot.cols || last_row > info->rows()) {
+    refuse(fmt::format("tensor {} is {} x {}, rows {} to {} of width {} are needed", slot.name,
+                       info->rows(), info->cols(), slot.row_begin, last_row, slot.cols));
+  }
+  const uint64_t row_bytes = tensor::bytes_of(info->type, slot.cols);
+  return {.tensor = info,
+          .type = info->type,
+          .rows = slot.rows,
+          .cols = slot.cols,
+          .row_bytes = row_bytes,
+          .bytes = info->data.subspan(slot.row_begin * row_bytes, slot.rows * row_bytes)};
+}
+
+std::vector<float> float_weights(const models::Model& model, TensorId slot) {
+  const StoredRows stored = stored_rows(model, slot);
+  std::vector<float> values(stored.rows * stored.cols);
+  tensor::dequantize_row(stored.type, stored.bytes.data(), values.data(),
+                         static_cast<int64_t>(values.size()));
+  return values;
+}
+
+Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {
+  for (size_t id = 0; id < values_.size(); ++id) {
+    values_[id] = float_weights(model, static_cast<TensorId>(id));
+  }
+}
+
+const float* Float32Weights::data(TensorId slot) const {
+  return slot == kNoTensor ? nullptr : values_[static_cast<size_t>(slot)].data();
+}
+
+int64_t Float32Weights::bytes() const {
+  size_t total = 0;
+  for (const auto& v : values_) total += v.size() * sizeof(float);
+  return static_cast<int64_t>(total);
+}
+
+}  // namespace strata::inference
