@@ -1,8 +1,7 @@
 #include "inference/weights.h"
 
-#include "core/bytes.h"
 #include "core/error.h"
-#include "tensor/dequant.h"
+#include "models/family/weights.h"
 
 namespace strata::inference {
 namespace {
@@ -105,35 +104,11 @@ class SpecChecker {
 
 void check_spec(const ModelSpec& spec) { SpecChecker(spec).check(); }
 
-StoredRows stored_rows(const models::Model& model, TensorId slot_id) {
-  const auto& slot = model.spec.tensors.at(static_cast<size_t>(slot_id));
-  const auto* info = model.file->find_tensor(slot.name);
-  if (info == nullptr) refuse(fmt::format("the file has no tensor {}", slot.name));
-  const uint64_t last_row = checked_add(slot.row_begin, slot.rows, slot.name);
-  if (info->cols() != slot.cols || last_row > info->rows()) {
-    refuse(fmt::format("tensor {} is {} x {}, rows {} to {} of width {} are needed", slot.name,
-                       info->rows(), info->cols(), slot.row_begin, last_row, slot.cols));
-  }
-  const uint64_t row_bytes = tensor::bytes_of(info->type, slot.cols);
-  return {.tensor = info,
-          .type = info->type,
-          .rows = slot.rows,
-          .cols = slot.cols,
-          .row_bytes = row_bytes,
-          .bytes = info->data.subspan(slot.row_begin * row_bytes, slot.rows * row_bytes)};
-}
-
-std::vector<float> float_weights(const models::Model& model, TensorId slot) {
-  const StoredRows stored = stored_rows(model, slot);
-  std::vector<float> values(stored.rows * stored.cols);
-  tensor::dequantize_row(stored.type, stored.bytes.data(), values.data(),
-                         static_cast<int64_t>(values.size()));
-  return values;
-}
-
 Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {
   for (size_t id = 0; id < values_.size(); ++id) {
-    values_[id] = float_weights(model, static_cast<TensorId>(id));
+    const models::Weight weight = models::find_weight(*model.file, model.spec.tensors[id]);
+    models::refuse_bad_scales(*weight.stored);
+    values_[id] = models::dequantize(weight);
   }
 }
 

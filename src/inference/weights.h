@@ -1,31 +1,15 @@
-// A model's weights as executors want them: checked against the file, found by slot.
+// A model's weights as executors want them, found by slot.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "models/model.h"
 
 namespace strata::inference {
 
-// A slot's part of a stored tensor: whole rows, in the mapped file.
-struct StoredRows {
-  const models::TensorInfo* tensor = nullptr;
-  tensor::DType type = tensor::DType::f32;
-  uint64_t rows = 0;
-  uint64_t cols = 0;
-  uint64_t row_bytes = 0;
-  std::span<const std::byte> bytes;  // rows x row_bytes
-};
-
-// Error{invalid_argument} when the file has no such tensor or another shape than the spec says.
-StoredRows stored_rows(const models::Model& model, models::TensorId slot);
-
-// All weights of the slot as float32, [rows x cols].
-std::vector<float> float_weights(const models::Model& model, models::TensorId slot);
-
-// Every weight of a model as float32, by slot; slots that nothing reads stay empty.
+// Every weight of a model as float32, by slot. Error{invalid_argument} as find_weight and
+// refuse_bad_scales throw it.
 class Float32Weights {
  public:
   explicit Float32Weights(const models::Model& model);
