@@ -1,4 +1,4 @@
-// Written by tests/oracle/iq_tables.py from the tables of gguf 0.19.0; not edited by hand.
+// Written by tests/oracle/iq_tables.py from the tables of gguf 0.19.0, not by hand.
 #include "tensor/iq_tables.h"
 
 namespace strata::tensor {

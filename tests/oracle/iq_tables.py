@@ -8,7 +8,7 @@ BOOKS = [("kIq2XxsGrid", "uint8_t", "IQ2_XXS", 2), ("kIq2XsGrid", "uint8_t", "IQ
          ("kIq2SGrid", "uint8_t", "IQ2_S", 2), ("kIq3XxsGrid", "uint8_t", "IQ3_XXS", 3),
          ("kIq3SGrid", "uint8_t", "IQ3_S", 3), ("kIq1Grid", "int8_t", "IQ1_S", 2)]
 
-HEAD = """// Written by tests/oracle/iq_tables.py from the tables of gguf VERSION; not edited by hand.
+HEAD = """// Written by tests/oracle/iq_tables.py from the tables of gguf VERSION, not by hand.
 #include "tensor/iq_tables.h"
 
 namespace strata::tensor {

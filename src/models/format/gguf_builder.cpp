@@ -77,6 +77,11 @@ void GgufBuilder::set_texts(std::string_view key, const std::vector<std::string>
 void GgufBuilder::set_i32s(std::string_view key, const std::vector<int32_t>& numbers) {
   set_raw(key, GgufType::array, array(GgufType::i32, numbers));
 }
+void GgufBuilder::set_bools(std::string_view key, const std::vector<bool>& flags) {
+  auto bytes = array_head(GgufType::boolean, flags.size());
+  for (const bool flag : flags) append<uint8_t>(bytes, flag ? 1 : 0);
+  set_raw(key, GgufType::array, std::move(bytes));
+}
 void GgufBuilder::set_f32s(std::string_view key, const std::vector<float>& numbers) {
   set_raw(key, GgufType::array, array(GgufType::f32, numbers));
 }

@@ -47,6 +47,7 @@ struct GgufBuilder {
   void set_text(std::string_view key, std::string_view value);
   void set_texts(std::string_view key, const std::vector<std::string>& values);
   void set_i32s(std::string_view key, const std::vector<int32_t>& values);
+  void set_bools(std::string_view key, const std::vector<bool>& values);
   void set_f32s(std::string_view key, const std::vector<float>& values);
   void set_raw(std::string_view key, GgufType type, std::vector<std::byte> bytes);
   void remove(std::string_view key);
