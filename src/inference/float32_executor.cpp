@@ -186,8 +186,7 @@ class Float32Executor final : public Executor {
     if (n_wanted == 0) return;
     norm_rows(spec_.final_norm, wanted, wanted);
     matmul(wanted.data(), static_cast<int64_t>(n_wanted), weights_.data(spec_.head.weight),
-           spec_.n_vocab, spec_.n_embd, weights_.data(spec_.head.bias), logits_.data(),
-           n_threads_);
+           spec_.n_vocab, spec_.n_embd, weights_.data(spec_.head.bias), logits_.data(), n_threads_);
     for (float& logit : logits_) {
       logit *= spec_.logit_scale;
       if (spec_.logit_soft_cap > 0.0f) {

@@ -62,9 +62,8 @@ void parallel_ranges(int n_threads, int64_t n, const std::function<void(int64_t,
   const int64_t parts = std::clamp<int64_t>(n_threads, 1, std::max<int64_t>(n, 1));
   std::vector<std::thread> threads;
   for (int64_t part = 1; part < parts; ++part) {
-    threads.emplace_back([&work, n, part, parts] {
-      work(n * part / parts, n * (part + 1) / parts);
-    });
+    threads.emplace_back(
+        [&work, n, part, parts] { work(n * part / parts, n * (part + 1) / parts); });
   }
   work(0, n / parts);
   for (auto& thread : threads) thread.join();

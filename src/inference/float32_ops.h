@@ -13,7 +13,8 @@ namespace strata::inference {
 // Splits [0, n) into contiguous parts, one a thread. The result of no operation here depends on it.
 void parallel_ranges(int n_threads, int64_t n, const std::function<void(int64_t, int64_t)>& work);
 
-// y[m x n] = x[m x k] w[n x k]^T + bias[n]; bias may be null. Every output is one sum in order of k.
+// y[m x n] = x[m x k] w[n x k]^T + bias[n]; bias may be null. Every output is one sum in order of
+// k.
 void matmul(const float* x, int64_t m, const float* w, int64_t n, int64_t k, const float* bias,
             float* y, int n_threads);
 

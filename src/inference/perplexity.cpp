@@ -50,8 +50,7 @@ struct Comparison {
   bool same_top = false;
 };
 
-Comparison compare(std::span<const float> reference, std::span<const float> judged,
-                   int32_t token) {
+Comparison compare(std::span<const float> reference, std::span<const float> judged, int32_t token) {
   const double reference_sum = log_of_sum(reference);
   const double judged_sum = log_of_sum(judged);
   double kl = 0.0;
@@ -63,10 +62,11 @@ Comparison compare(std::span<const float> reference, std::span<const float> judg
   const auto top = [](std::span<const float> x) {
     return std::max_element(x.begin(), x.end()) - x.begin();
   };
-  return {.reference_nll = reference_sum - static_cast<double>(reference[static_cast<size_t>(token)]),
-          .judged_nll = judged_sum - static_cast<double>(judged[static_cast<size_t>(token)]),
-          .kl = kl,
-          .same_top = top(reference) == top(judged)};
+  return {
+      .reference_nll = reference_sum - static_cast<double>(reference[static_cast<size_t>(token)]),
+      .judged_nll = judged_sum - static_cast<double>(judged[static_cast<size_t>(token)]),
+      .kl = kl,
+      .same_top = top(reference) == top(judged)};
 }
 
 // The chunks of a text, and the rows of a chunk step by step.

@@ -20,10 +20,10 @@ using ExecutorFactory = std::function<std::unique_ptr<Executor>()>;
 
 struct PerplexityOptions {
   int32_t context = 512;
-  int32_t max_chunks = 0;      // 0: all
+  int32_t max_chunks = 0;       // 0: all
   int32_t rows_per_step = 128;  // rows given to the executor at once
-  std::optional<int32_t> bos;  // the token each chunk begins with
-  int n_threads = 1;           // of the comparison itself
+  std::optional<int32_t> bos;   // the token each chunk begins with
+  int n_threads = 1;            // of the comparison itself
 };
 
 struct Perplexity {
@@ -38,7 +38,7 @@ struct Divergence {
   Perplexity judged;
   double mean_kl = 0.0;  // KL(reference || judged) of the next-token distribution, in nats
   double median_kl = 0.0;
-  double p999_kl = 0.0;       // 99.9th percentile
+  double p999_kl = 0.0;         // 99.9th percentile
   double top1_agreement = 0.0;  // share of positions with the same most likely token
 };
 

@@ -37,8 +37,9 @@ void Sequences::check_rows(std::span<const Row> rows, int32_t n_vocab) const {
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];
     if (row.token < 0 || row.token >= n_vocab) {
-      throw Error(Code::invalid_argument, fmt::format("row {}: token {} is not in the vocabulary of {}",
-                                                      i, row.token, n_vocab));
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("row {}: token {} is not in the vocabulary of {}", i, row.token, n_vocab));
     }
     int32_t expected = length(row.sequence);
     for (size_t j = i; j-- > 0;) {  // rows of a sequence nearly always stand together

@@ -102,7 +102,9 @@ class SpecChecker {
 
 }  // namespace
 
-void check_spec(const ModelSpec& spec) { SpecChecker(spec).check(); }
+void check_spec(const ModelSpec& spec) {
+  SpecChecker(spec).check();
+}
 
 Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {
   for (size_t id = 0; id < values_.size(); ++id) {

@@ -40,8 +40,7 @@ void attend_row(const Attention& attention, std::span<const float> query, const 
   const int64_t head_dim = attention.head_dim;
   const int64_t kv_width = attention.n_kv_heads * head_dim;
   const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
-  const int32_t first =
-      attention.window == 0 ? 0 : std::max(0, position - attention.window + 1);
+  const int32_t first = attention.window == 0 ? 0 : std::max(0, position - attention.window + 1);
   std::vector<float> scores(static_cast<size_t>(position - first + 1));
   std::fill(result.begin(), result.end(), 0.0f);
   for (int32_t head = 0; head < attention.n_heads; ++head) {
