@@ -15,13 +15,13 @@ endif()
 add_compile_options(-ffp-contract=off -ffunction-sections -fdata-sections)
 add_compile_options($<$<CONFIG:Release>:-fstack-protector-strong>
                     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
-add_compile_definitions($<$<BOOL:${STRATA_SANITIZE}>:_GLIBCXX_ASSERTIONS>)
 add_link_options(-Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,--as-needed)
 
 # Release means -O2 with assertions of our own (CHECK) always on; kernels add -O3 themselves.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 if(STRATA_SANITIZE)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
   add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
