@@ -198,7 +198,7 @@ size_t on_body(char* data, size_t, size_t size, void* user) {
   const auto& target = *static_cast<BodyTarget*>(user);
   Hop& hop = *target.hop;
   try {
-    finish_head(hop, target.curl);
+    if (!hop.head_given) finish_head(hop, target.curl);
     hop.body_bytes += size;
     if (hop.body_bytes > hop.request->max_body_bytes) {
       throw Error(Code::resource_exhausted,

@@ -26,7 +26,8 @@ struct SourceFile {
 
 struct FetchContext {
   NetPolicy policy;
-  std::filesystem::path work;  // a folder of this download's own, kept until it is complete
+  std::filesystem::path work;   // a folder of this download's own, kept until it is complete
+  std::filesystem::path cache;  // a folder that downloads share
   std::function<bool()> keep_going;
   // A word about what goes on where no bytes can be counted yet, with bytes so far (may be 0).
   std::function<void(std::string_view stage, uint64_t done)> note;

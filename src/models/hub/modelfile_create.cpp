@@ -1,0 +1,87 @@
+// From a Modelfile to a model in the store, and back.
+#include "core/error.h"
+#include "models/hub/modelfile.h"
+#include "models/hub/source.h"
+
+namespace strata::models {
+namespace {
+
+bool looks_like_a_path(std::string_view from) {
+  return from.starts_with('/') || from.starts_with("./") || from.starts_with("../") ||
+         from.starts_with("~/") || from.ends_with(".gguf");
+}
+
+fs::path path_of(std::string_view from, const fs::path& folder) {
+  if (from.starts_with("~/")) {
+    return fs::path(environment("HOME").value_or("/")) / from.substr(2);
+  }
+  return folder / fs::path(from);
+}
+
+// The model that FROM names; fetched when it is not here.
+Manifest find_base(const Store& store, const std::string& name, const Modelfile& modelfile,
+                   const fs::path& folder, const PullOptions& options) {
+  const std::string& from = modelfile.from;
+  if (looks_like_a_path(from)) {
+    const fs::path path = fs::absolute(path_of(from, folder));
+    std::error_code error;
+    if (fs::is_directory(path, error)) {
+      throw Error(Code::unimplemented, fmt::format("{} is a folder", path.string()),
+                  "convert it to a GGUF file and name that");
+    }
+    PullOptions own = options;
+    own.as = name;
+    own.refresh = true;
+    Manifest manifest = pull(store, "file:" + path.string(), own).manifest;
+    manifest.overrides = {};
+    return manifest;
+  }
+  if (is_source_reference(from)) {
+    Manifest manifest = pull(store, from, options).manifest;
+    manifest.parent = manifest.name;
+    return manifest;
+  }
+  auto there = store.try_find(from);
+  Manifest manifest = there ? std::move(*there) : pull(store, from, options).manifest;
+  manifest.parent = manifest.name;
+  return manifest;
+}
+
+}  // namespace
+
+Modelfile to_modelfile(const Manifest& manifest, std::string from) {
+  Modelfile out;
+  out.from = std::move(from);
+  out.overrides = manifest.overrides;
+  if (!manifest.licence.empty()) out.licences.push_back(manifest.licence);
+  return out;
+}
+
+Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
+                      const fs::path& folder, const PullOptions& options) {
+  const std::string full = parse_model_name(name).full();
+  const Store::Hold held = store.hold();
+  Manifest manifest = find_base(store, full, modelfile, folder, options);
+  manifest.name = full;
+  manifest.created = 0;  // now
+  if (!manifest.parent.empty()) manifest.source = "create";
+
+  ModelOverrides& overrides = manifest.overrides;
+  const ModelOverrides& wanted = modelfile.overrides;
+  if (wanted.chat_template) overrides.chat_template = wanted.chat_template;
+  if (!wanted.system.empty()) overrides.system = wanted.system;
+  if (!wanted.messages.empty()) overrides.messages = wanted.messages;
+  for (const auto& [key, value] : wanted.parameters) overrides.parameters.erase(key);
+  for (const auto& [key, value] : wanted.parameters) overrides.parameters.emplace(key, value);
+  if (!modelfile.licences.empty()) {
+    manifest.licence.clear();
+    for (const auto& licence : modelfile.licences) {
+      manifest.licence += (manifest.licence.empty() ? "" : "\n\n") + licence;
+    }
+  }
+  if (options.progress) options.progress({"writing manifest", "", 0, 0});
+  store.put_manifest(manifest);
+  return store.find(full);
+}
+
+}  // namespace strata::models

@@ -1,0 +1,207 @@
+#include "models/hub/pull.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/bytes.h"
+#include "core/similar.h"
+#include "models/hub/catalog.h"
+#include "models/hub/download.h"
+#include "models/hub/source.h"
+
+namespace strata::models {
+namespace {
+
+struct Plan {
+  ModelName name;
+  std::vector<std::string> sources;
+  const CatalogEntry* entry = nullptr;  // what the catalogue knows, or null
+};
+
+std::string clean_part(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (out.empty() && !word) continue;
+    out += word || c == '.' || c == '_' || c == '-' ? c : '-';
+    if (out.size() == kMaxNamePart) break;
+  }
+  return out.empty() ? "model" : out;
+}
+
+std::string without_extension(std::string_view file) {
+  if (file.ends_with(".gguf")) file.remove_suffix(5);
+  return std::string(file);
+}
+
+// "hf:OWNER/REPO:Q4_K_M" stays, "file:/a/b/Tiny.gguf" becomes "Tiny:latest".
+ModelName name_from(std::string_view reference) {
+  const size_t colon = reference.find(':');
+  std::string_view rest = reference.substr(colon + 1);
+  rest = rest.substr(0, rest.find('#'));
+  if (reference.starts_with("hf:")) {
+    const size_t selector = rest.find(':');
+    std::string_view repository = rest.substr(0, selector);
+    repository = repository.substr(0, repository.find('@'));
+    std::string tag = "latest";
+    if (selector != std::string_view::npos) {
+      const std::string_view chosen = rest.substr(selector + 1);
+      tag = clean_part(without_extension(chosen.substr(chosen.rfind('/') + 1)));
+    }
+    return parse_model_name(fmt::format("hf:{}:{}", repository, tag));
+  }
+  if (reference.starts_with("pypi:"))
+    return parse_model_name(clean_part(rest.substr(0, rest.find('='))));
+  rest = rest.substr(0, rest.find('?'));
+  return parse_model_name(clean_part(without_extension(rest.substr(rest.rfind('/') + 1))));
+}
+
+[[noreturn]] void refuse_unknown(const Store& store, std::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& entry : catalog()) {
+    names.push_back(entry.name);
+    names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
+  }
+  for (const auto& manifest : store.list()) names.push_back(manifest.name);
+  std::string hint = did_you_mean(name, names);
+  if (hint.empty()) hint = "use a name of the catalogue, or hf:OWNER/REPO, https:…, file:…";
+  throw Error(Code::not_found, fmt::format("no model is known as '{}'", name), hint);
+}
+
+Plan make_plan(const Store& store, std::string_view what, const PullOptions& options) {
+  Plan plan;
+  if (is_source_reference(what)) {
+    plan.name = name_from(what);
+    plan.sources.emplace_back(what);
+  } else {
+    const std::string full = parse_model_name(what).full();
+    plan.entry = find_in_catalog(what);
+    if (plan.entry == nullptr) plan.entry = find_in_catalog(full);
+    if (plan.entry != nullptr) {
+      plan.name = parse_model_name(plan.entry->name);
+      plan.sources = plan.entry->sources;
+    } else if (const auto there = store.try_find(what)) {
+      plan.name = parse_model_name(there->name);
+      if (is_source_reference(there->source)) plan.sources.push_back(there->source);
+    } else {
+      refuse_unknown(store, what);
+    }
+  }
+  if (!options.as.empty()) plan.name = parse_model_name(options.as);
+  return plan;
+}
+
+// The manifest of that name when all that it needs is there.
+std::optional<Manifest> whole(const Store& store, const ModelName& name) {
+  try {
+    auto manifest = store.try_find(name.full());
+    if (!manifest) return std::nullopt;
+    const bool all = std::ranges::all_of(manifest->model,
+                                         [&](const BlobRef& part) { return store.has_blob(part); });
+    return all ? std::move(manifest) : std::nullopt;
+  } catch (const Error& error) {
+    if (error.code() == Code::data_loss) return std::nullopt;  // damaged: pulled again
+    throw;
+  }
+}
+
+std::vector<SourceFile> resolve(const Source& source, const std::string& reference,
+                                const Plan& plan, const Store& store, const PullOptions& options) {
+  FetchContext context;
+  context.policy = options.policy;
+  context.cache = store.cache_folder();
+  context.keep_going = options.keep_going;
+  if (options.progress) options.progress({"resolving", reference, 0, 0});
+  auto files = source.resolve(reference, context);
+  if (plan.entry == nullptr) return files;
+  const CatalogEntry& entry = *plan.entry;
+  if (files.size() != 1 || (files[0].sha256 && *files[0].sha256 != entry.sha256)) {
+    throw Error(Code::data_loss,
+                fmt::format("{} offers a file with the SHA-256 {}, '{}' must have {}", reference,
+                            files[0].sha256.value_or("?"), entry.name, entry.sha256));
+  }
+  files[0].sha256 = entry.sha256;
+  files[0].size = entry.size;
+  return files;
+}
+
+std::vector<BlobRef> fetch_all(const Store& store, const Source& source,
+                               const std::vector<SourceFile>& files, const Plan& plan,
+                               const std::string& reference, const PullOptions& options) {
+  uint64_t total = 0;
+  bool sized = true;
+  for (const auto& file : files) {
+    sized = sized && file.size;
+    total = checked_add(total, file.size.value_or(0), "size of all parts");
+  }
+  std::vector<BlobRef> blobs;
+  uint64_t before = 0;
+  for (const auto& file : files) {
+    DownloadRequest request{&source, file, before, sized ? total : 0, {}};
+    const size_t index = blobs.size();
+    request.already_there = [&, index]() -> std::optional<BlobRef> {
+      const auto there = whole(store, plan.name);
+      if (!there || there->source != reference || there->model.size() != files.size()) {
+        return std::nullopt;
+      }
+      return there->model[index];
+    };
+    blobs.push_back(download(store, request, options));
+    before += blobs.back().size;
+  }
+  return blobs;
+}
+
+bool tries_next(Code code) {
+  return code == Code::unavailable || code == Code::not_found || code == Code::unauthenticated ||
+         code == Code::deadline_exceeded || code == Code::failed_precondition;
+}
+
+Manifest finish(const Store& store, const Plan& plan, const std::string& reference,
+                std::vector<BlobRef> blobs, const PullOptions& options) {
+  if (options.progress) options.progress({"writing manifest", "", 0, 0});
+  Manifest manifest;
+  manifest.name = plan.name.full();
+  manifest.model = std::move(blobs);
+  manifest.source = reference;
+  if (plan.entry != nullptr) {
+    manifest.licence = plan.entry->licence;
+    manifest.kind = plan.entry->kind;
+  }
+  manifest.created = unix_seconds();
+  store.put_manifest(manifest);
+  return manifest;
+}
+
+}  // namespace
+
+PullResult pull(const Store& store, std::string_view what, const PullOptions& options) {
+  const Plan plan = make_plan(store, what, options);
+  if (!options.refresh) {
+    if (auto there = whole(store, plan.name)) return {std::move(*there), true};
+  }
+  if (plan.sources.empty()) {
+    throw Error(
+        Code::failed_precondition,
+        fmt::format("'{}' was made here: there is no source to pull it from", plan.name.full()));
+  }
+  const Store::Hold held = store.hold();
+  std::string reasons;
+  for (const auto& reference : plan.sources) {
+    try {
+      const Source& source = source_for(reference);
+      const auto files = resolve(source, reference, plan, store, options);
+      auto blobs = fetch_all(store, source, files, plan, reference, options);
+      return {finish(store, plan, reference, std::move(blobs), options), false};
+    } catch (const Error& error) {
+      if (!tries_next(error.code()) || plan.sources.size() == 1) throw;
+      if (options.skipped) options.skipped(reference, error.message());
+      reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", error.message());
+    }
+  }
+  throw Error(Code::unavailable,
+              fmt::format("no source of '{}' can be used: {}", plan.name.full(), reasons),
+              "check the network connection, then pull again: what has come so far is kept");
+}
+
+}  // namespace strata::models
