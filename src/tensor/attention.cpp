@@ -1,0 +1,247 @@
+#include "tensor/attention.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/threads.h"
+#include "tensor/half.h"
+#include "tensor/ops.h"
+
+namespace strata::tensor {
+namespace {
+
+// Queries of an item: enough to reuse each key from the cache, few enough for scores in L2.
+constexpr int32_t kTileQueries = 48;
+
+int64_t k_index(const KvShape& shape, int32_t slot, int32_t d) {
+  return int64_t{slot / 16} * 16 * shape.padded_dim() + (d / 2) * 32 + (slot % 16) * 2 + d % 2;
+}
+int64_t v_index(const KvShape& shape, int32_t slot, int32_t d) {
+  return int64_t{shape.page_positions()} * shape.padded_dim() +
+         int64_t{slot / 2} * 2 * shape.padded_dim() + 2 * d + slot % 2;
+}
+
+int32_t first_visible(const AttentionSetup& setup, int32_t position) {
+  return setup.window > 0 ? std::max(0, position - setup.window + 1) : 0;
+}
+
+// What one thread needs for an item.
+struct Scratch {
+  Buffer memory;
+  float* scores = nullptr;   // [queries][chunk]
+  float* vectors = nullptr;  // running and of the chunk: 2 x [queries][dim]
+  uint16_t* q = nullptr;     // [queries][dim]
+  float maximum[2][kAttentionMaxQueries];
+  float sum[2][kAttentionMaxQueries];
+  int32_t first_key[kAttentionMaxQueries];
+  int32_t last_key[kAttentionMaxQueries];
+
+  void reserve(int32_t dim) {
+    const size_t score_bytes = sizeof(float) * kAttentionMaxQueries * kAttentionChunk;
+    const size_t vector_bytes = sizeof(float) * kAttentionMaxQueries * static_cast<size_t>(dim);
+    const size_t bytes = score_bytes + 2 * vector_bytes + vector_bytes / 2;
+    if (bytes > memory.size()) memory = Buffer(bytes);
+    scores = memory.as<float>();
+    vectors = memory.as<float>(score_bytes);
+    q = memory.as<uint16_t>(score_bytes + 2 * vector_bytes);
+  }
+};
+
+Scratch& scratch_for(int32_t dim) {
+  thread_local Scratch scratch;
+  scratch.reserve(dim);
+  return scratch;
+}
+
+void write_result(const float* vector, float sum, int32_t n, float* out) {
+  const float factor = 1.0f / sum;
+  for (int32_t i = 0; i < n; ++i) out[i] = vector[i] * factor;
+}
+
+}  // namespace
+
+void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v) {
+  CHECK(slot >= 0 && slot < shape.page_positions());
+  for (int32_t d = 0; d < shape.head_dim; ++d) {
+    page[k_index(shape, slot, d)] = f32_to_bf16(k[d]);
+    page[v_index(shape, slot, d)] = f32_to_bf16(v[d]);
+  }
+}
+
+void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v) {
+  for (int32_t d = 0; d < shape.head_dim; ++d) {
+    k[d] = bf16_to_f32(page[k_index(shape, slot, d)]);
+    v[d] = bf16_to_f32(page[v_index(shape, slot, d)]);
+  }
+}
+
+int64_t AttentionStep::partial_floats(const Item& item) const {
+  const int64_t queries = int64_t{item.n_rows} * item.n_heads;
+  return (queries * (setup_.kv.padded_dim() + 2) + 15) / 16 * 16;
+}
+
+void AttentionStep::plan(const AttentionSetup& setup, std::span<const AttentionSpan> spans) {
+  CHECK(setup.n_kv_heads > 0 && setup.n_heads % setup.n_kv_heads == 0 && setup.kv.head_dim > 0);
+  setup_ = setup;
+  spans_.assign(spans.begin(), spans.end());
+  items_.clear();
+  merges_.clear();
+  cost_before_.assign(1, 0);
+  n_partial_floats_ = 0;
+  for (size_t i = 0; i < spans.size(); ++i) add_items(static_cast<int32_t>(i));
+  const auto bytes = static_cast<size_t>(n_partial_floats_) * sizeof(float);
+  if (bytes > partials_.size()) partials_ = Buffer(bytes);
+}
+
+void AttentionStep::set(const AttentionSetup& setup, std::span<const AttentionSpan> spans) {
+  CHECK(spans.size() == spans_.size() && setup.n_heads == setup_.n_heads &&
+        setup.n_kv_heads == setup_.n_kv_heads && setup.kv.head_dim == setup_.kv.head_dim &&
+        setup.window == setup_.window);
+  setup_ = setup;
+  spans_.assign(spans.begin(), spans.end());
+}
+
+void AttentionStep::add_items(int32_t span_index) {
+  const AttentionSpan& span = spans_[static_cast<size_t>(span_index)];
+  const int32_t group = setup_.n_heads / setup_.n_kv_heads;
+  const int32_t heads = std::min(group, kTileQueries);
+  const int32_t rows = std::max(1, kTileQueries / heads);
+  for (int32_t kv = 0; kv < setup_.n_kv_heads; ++kv) {
+    for (int32_t h = 0; h < group; h += heads) {
+      for (int32_t row = 0; row < span.n_rows; row += rows) {
+        Item tile{span_index, row, std::min(rows, span.n_rows - row),
+                  kv,         h,   std::min(heads, group - h),
+                  0,          0,   -1};
+        const int32_t first = first_visible(setup_, span.first_position + row);
+        const int32_t last = span.first_position + row + tile.n_rows - 1;
+        tile.chunk_begin = first / kAttentionChunk;
+        tile.chunk_end = last / kAttentionChunk + 1;
+        add_tile(tile);
+      }
+    }
+  }
+}
+
+// A whole span in one tile is split along the chunks, so that all threads share a long context.
+void AttentionStep::add_tile(const Item& tile) {
+  const auto push = [&](const Item& item) {
+    items_.push_back(item);
+    const int64_t chunks = item.chunk_end - item.chunk_begin;
+    cost_before_.push_back(cost_before_.back() +
+                           chunks * (2 + int64_t{item.n_rows} * item.n_heads));
+  };
+  const AttentionSpan& span = spans_[static_cast<size_t>(tile.span)];
+  const bool split = tile.n_rows == span.n_rows && tile.chunk_end - tile.chunk_begin > 1;
+  if (!split) return push(tile);
+  Item part = tile;
+  part.partial = n_partial_floats_;
+  merges_.push_back(part);
+  for (int32_t c = tile.chunk_begin; c < tile.chunk_end; ++c) {
+    part.chunk_begin = c;
+    part.chunk_end = c + 1;
+    part.partial = n_partial_floats_;
+    push(part);
+    n_partial_floats_ += partial_floats(tile);
+  }
+}
+
+float* AttentionStep::out_of(const Item& item, int32_t query) const {
+  const AttentionSpan& span = spans_[static_cast<size_t>(item.span)];
+  const int64_t row = span.first_row + item.row + query / item.n_heads;
+  const int64_t head = int64_t{item.kv_head} * (setup_.n_heads / setup_.n_kv_heads) + item.head +
+                       query % item.n_heads;
+  return setup_.out + row * setup_.out_stride + head * setup_.kv.head_dim;
+}
+
+void AttentionStep::run(int thread, int n_threads) {
+  // An item belongs to the thread in whose share of the cost its middle lies.
+  const int64_t total = cost_before_.back();
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const int64_t middle = (cost_before_[i] + cost_before_[i + 1]) / 2;
+    const Share share = share_of(total, thread, n_threads);
+    if (middle >= share.begin && middle < share.end) run_item(items_[i]);
+  }
+}
+
+void AttentionStep::run_item(const Item& item) {
+  const AttentionSpan& span = spans_[static_cast<size_t>(item.span)];
+  const int32_t dim = setup_.kv.padded_dim();
+  const int32_t head_dim = setup_.kv.head_dim;
+  const int32_t n_queries = item.n_rows * item.n_heads;
+  Scratch& scratch = scratch_for(dim);
+  const int32_t group = setup_.n_heads / setup_.n_kv_heads;
+  for (int32_t i = 0; i < n_queries; ++i) {
+    const int64_t row = span.first_row + item.row + i / item.n_heads;
+    const int64_t head = int64_t{item.kv_head} * group + item.head + i % item.n_heads;
+    uint16_t* q = scratch.q + int64_t{i} * dim;
+    kernels().to_bf16(setup_.q + row * setup_.q_stride + head * head_dim, head_dim, q);
+    std::fill(q + head_dim, q + dim, uint16_t{0});
+    scratch.last_key[i] = span.first_position + item.row + i / item.n_heads;
+    scratch.first_key[i] = first_visible(setup_, scratch.last_key[i]);
+  }
+  AttentionArgs args;
+  args.pages = span.pages + item.kv_head * span.pages_stride;
+  args.page_positions = setup_.kv.page_positions();
+  args.head_dim = dim;
+  args.n_queries = n_queries;
+  args.q = scratch.q;
+  args.first_key = scratch.first_key;
+  args.last_key = scratch.last_key;
+  args.scale = setup_.scale;
+  args.soft_cap = setup_.soft_cap;
+  args.scores = scratch.scores;
+  if (item.partial >= 0) {
+    float* partial = partials_.as<float>() + item.partial;
+    args.chunk_begin = item.chunk_begin * kAttentionChunk;
+    args.vector = partial;
+    args.max = partial + int64_t{n_queries} * dim;
+    args.sum = args.max + n_queries;
+    kernels().attention(args);
+    return;
+  }
+  float* vectors[2] = {scratch.vectors, scratch.vectors + int64_t{kAttentionMaxQueries} * dim};
+  for (int32_t c = item.chunk_begin; c < item.chunk_end; ++c) {
+    const int into = c == item.chunk_begin ? 0 : 1;
+    args.chunk_begin = c * kAttentionChunk;
+    args.vector = vectors[into];
+    args.max = scratch.maximum[into];
+    args.sum = scratch.sum[into];
+    kernels().attention(args);
+    if (into == 0) continue;
+    for (int32_t i = 0; i < n_queries; ++i) {
+      kernels().merge(scratch.maximum[1][i], scratch.sum[1][i], vectors[1] + int64_t{i} * dim, dim,
+                      &scratch.maximum[0][i], &scratch.sum[0][i], vectors[0] + int64_t{i} * dim);
+    }
+  }
+  for (int32_t i = 0; i < n_queries; ++i) {
+    write_result(vectors[0] + int64_t{i} * dim, scratch.sum[0][i], head_dim, out_of(item, i));
+  }
+}
+
+void AttentionStep::finish(int thread, int n_threads) {
+  const Share share = share_of(static_cast<int64_t>(merges_.size()), thread, n_threads);
+  for (int64_t i = share.begin; i < share.end; ++i) finish_item(merges_[static_cast<size_t>(i)]);
+}
+
+void AttentionStep::finish_item(const Item& item) {
+  const int32_t dim = setup_.kv.padded_dim();
+  const int32_t n_queries = item.n_rows * item.n_heads;
+  const int64_t stride = partial_floats(item);
+  float* first = partials_.as<float>() + item.partial;
+  float* maximum = first + int64_t{n_queries} * dim;
+  float* sum = maximum + n_queries;
+  for (int32_t c = 1; c < item.chunk_end - item.chunk_begin; ++c) {
+    const float* vector2 = first + c * stride;
+    const float* maximum2 = vector2 + int64_t{n_queries} * dim;
+    const float* sum2 = maximum2 + n_queries;
+    for (int32_t i = 0; i < n_queries; ++i) {
+      kernels().merge(maximum2[i], sum2[i], vector2 + int64_t{i} * dim, dim, &maximum[i], &sum[i],
+                      first + int64_t{i} * dim);
+    }
+  }
+  for (int32_t i = 0; i < n_queries; ++i) {
+    write_result(first + int64_t{i} * dim, sum[i], setup_.kv.head_dim, out_of(item, i));
+  }
+}
+
+}  // namespace strata::tensor

@@ -1,0 +1,95 @@
+// Attention over a paged bf16 key-value cache: page format, writing, and the work of one step.
+//
+// A page holds kv positions of one KV head of one layer: K, then V.
+//   K  per 16 positions: [head_dim / 2][16 positions][2]   (dims 2i, 2i+1 of a position together)
+//   V  [positions / 2][head_dim][2]                        (positions 2i, 2i+1 of a dim together)
+// head_dim is padded with zeros to a multiple of 16.
+//
+// The result of a query depends on its own absolute position only: keys are taken in chunks of 256
+// absolute positions, each giving (max, sum, vector), merged in order. So decode, prefill in any
+// pieces, any batch and any number of threads give the same bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tensor/buffer.h"
+#include "tensor/kernels.h"
+
+namespace strata::tensor {
+
+struct KvShape {
+  int32_t head_dim = 0;
+
+  int32_t padded_dim() const { return (head_dim + 15) / 16 * 16; }
+  int32_t page_positions() const { return head_dim <= 64 ? 64 : 32; }
+  int64_t page_elements() const { return int64_t{2} * page_positions() * padded_dim(); }
+  int64_t page_bytes() const { return page_elements() * 2; }
+};
+
+// Position `slot` of a page becomes the bf16 of k and v (head_dim floats each). A page must be
+// zeroed when a sequence gets it: what a former owner left would be multiplied with zero, and NaN
+// stays NaN. Different slots may be written by different threads.
+void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v);
+// Back to floats (tests, the cache's tools).
+void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v);
+
+// Rows of one sequence with consecutive positions.
+struct AttentionSpan {
+  int32_t first_row = 0;  // row of q and out
+  int32_t n_rows = 0;
+  int32_t first_position = 0;
+  // [n_kv_heads][pages_stride] page pointers; entry i serves positions i * page_positions(). Pages
+  // wholly before a window are not read and may be null.
+  const uint16_t* const* pages = nullptr;
+  int64_t pages_stride = 0;
+};
+
+struct AttentionSetup {
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;  // divides n_heads
+  KvShape kv;
+  float scale = 0;
+  float soft_cap = 0;        // 0: none; else cap * tanh(score / cap)
+  int32_t window = 0;        // 0: all; else a key is seen while q_pos - k_pos < window
+  const float* q = nullptr;  // row r, head h: q[r * q_stride + h * head_dim]
+  int64_t q_stride = 0;
+  float* out = nullptr;  // row r, head h: out[r * out_stride + h * head_dim]
+  int64_t out_stride = 0;
+};
+
+// The attention of one layer for all rows of a step. plan() on one thread; then every thread calls
+// run(thread, n_threads); barrier; then every thread finish(thread, n_threads); out is complete
+// after the next barrier. Everything may be reused from layer to layer: with the same spans only
+// set() is needed between layers.
+class AttentionStep {
+ public:
+  void plan(const AttentionSetup& setup, std::span<const AttentionSpan> spans);
+  // Another layer with the same shapes: new q, out, pages.
+  void set(const AttentionSetup& setup, std::span<const AttentionSpan> spans);
+  void run(int thread, int n_threads);
+  void finish(int thread, int n_threads);
+
+ private:
+  struct Item {  // rows of a span, heads of one KV head, chunks [chunk_begin, chunk_end)
+    int32_t span, row, n_rows, kv_head, head, n_heads, chunk_begin, chunk_end;
+    int64_t partial;  // where its partial goes, in floats; -1: the item writes its rows itself
+  };
+  void add_items(int32_t span_index);
+  void add_tile(const Item& tile);
+  void run_item(const Item& item);
+  void finish_item(const Item& item);
+  int64_t partial_floats(const Item& item) const;
+  float* out_of(const Item& item, int32_t query) const;
+
+  AttentionSetup setup_;
+  std::vector<AttentionSpan> spans_;
+  std::vector<Item> items_;
+  std::vector<Item> merges_;          // chunk_begin .. chunk_end, partial: of the first
+  std::vector<int64_t> cost_before_;  // of each item and of all
+  int64_t n_partial_floats_ = 0;
+  Buffer partials_;
+};
+
+}  // namespace strata::tensor

@@ -1,0 +1,101 @@
+// The kernel table: one set of functions per instruction set, chosen once by CPU feature.
+// Plain structs and pointers only: kernel files include this and nothing of the standard library,
+// so that no inline function compiled for a newer CPU can leak into the rest of the program.
+//
+// Arithmetic contract, the same in every set: per group of 32 an exact int32 dot product; then
+// acc = fma(float(dot), weight_scale * activation_scale, acc); then, with mins,
+// acc = fma(min, activation_scale * sum, acc); groups in order; one accumulator per output. So the
+// int8 paths give the same bits in every set, for every number of columns, rows and threads.
+// Row operations use 16 partial sums (element i into sum i % 16) that are added pairwise
+// (i, i + 8), (i, i + 4), …; exp and tanh are polynomials of ours. They give the same bits in every
+// set too. bf16 products differ between sets (vdpbf16ps rounds in its own way) and are the same
+// within one.
+#pragma once
+
+#include <stddef.h>
+
+#include "tensor/layout.h"
+
+namespace strata::tensor {
+
+enum class Activation : uint8_t { none, silu, gelu_tanh, gelu_erf, relu, relu_squared };
+
+// out[c * out_stride + r] = sum over k of W[r][k] x[c][k] for the rows of n_blocks consecutive row
+// blocks and all columns (activation rows) c.
+struct MatmulArgs {
+  const uint8_t* tiles = nullptr;  // of the first row block
+  int64_t block_bytes = 0;         // bytes of one row block
+  int32_t n_blocks = 0;
+  int32_t last_rows = kRowBlock;  // rows that are written of the last block
+  int32_t n_groups = 0;           // groups of 32 k, a multiple of the tile's groups
+  int32_t n_cols = 0;
+  const int8_t* q = nullptr;        // int8 layouts: [n_cols][q_stride], 32 * n_groups used
+  int64_t q_stride = 0;             // bytes
+  const GroupMeta* meta = nullptr;  // [n_cols][meta_stride]
+  int64_t meta_stride = 0;          // elements
+  const uint16_t* bf = nullptr;     // wbf: [n_cols][bf_stride]
+  int64_t bf_stride = 0;            // elements
+  float* out = nullptr;
+  int64_t out_stride = 0;          // floats
+  const uint8_t* table = nullptr;  // w4t: 16 entries, value + 128
+  // none: as above. Else blocks 2i are gates and 2i + 1 ups, and output rows 16 i .. 16 i + 15 get
+  // activation(gate) * up; last_rows counts rows of the last pair.
+  bool gated = false;
+  Activation activation = Activation::none;
+  uint8_t* scratch = nullptr;  // gemm only: kScratchPerGroup * n_groups bytes, 64-byte aligned
+};
+constexpr int64_t kScratchPerGroup = 2 * (512 + 192);
+using MatmulFn = void (*)(const MatmulArgs&);
+
+// Attention of n_queries query vectors that share one KV head against the keys of one chunk of
+// kAttentionChunk absolute positions.
+constexpr int kAttentionChunk = 256;
+constexpr int kAttentionMaxQueries = 96;
+struct AttentionArgs {
+  const uint16_t* const* pages = nullptr;  // of the KV head; page i holds positions i * page_size..
+  int32_t page_positions = 0;              // 32 or 64
+  int32_t head_dim = 0;                    // padded: a multiple of 16
+  int32_t chunk_begin = 0;                 // absolute position, a multiple of the chunk
+  int32_t n_queries = 0;                   // 1 .. kAttentionMaxQueries
+  const uint16_t* q = nullptr;             // bf16 [n_queries][head_dim]
+  const int32_t* first_key = nullptr;      // per query, absolute, inclusive
+  const int32_t* last_key = nullptr;       // per query, absolute, inclusive
+  float scale = 0;
+  float soft_cap = 0;       // 0: none
+  float* scores = nullptr;  // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
+  // Results, null partial (-inf, 0, zeros) for a query that sees no key of the chunk.
+  float* max = nullptr;     // [n_queries]
+  float* sum = nullptr;     // [n_queries] of exp(score - max)
+  float* vector = nullptr;  // [n_queries][head_dim] of exp(score - max) * V
+};
+
+struct KernelSet {
+  const char* name;           // "avx512-vnni-bf16"
+  MatmulFn stream[kLayouts];  // few columns: reads each tile once, from memory
+  MatmulFn gemm[kLayouts];    // many columns: unpacks row block pairs, then 2 x 6 tiles
+  int stream_columns;         // use stream up to this many columns
+  void (*attention)(const AttentionArgs&);
+
+  // Row operations on n floats. `out` may be the input itself.
+  // One row to int8: n is padded with zeros to padded_n, a multiple of 32.
+  void (*quantize)(const float* x, int64_t n, int64_t padded_n, int8_t* q, GroupMeta* meta);
+  void (*to_bf16)(const float* x, int64_t n, uint16_t* out);  // round to nearest even
+  void (*from_bf16)(const uint16_t* x, int64_t n, float* out);
+  void (*rms_norm)(const float* x, const float* weight, int64_t n, float epsilon, float* out);
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, int64_t n,
+                     float epsilon, float* out);                   // weight, bias: may be null
+  void (*add)(const float* x, int64_t n, float* out);              // out += x
+  void (*scale)(float factor, int64_t n, float* out);              // out *= factor
+  void (*activate)(Activation activation, int64_t n, float* out);  // out = f(out)
+  void (*gate)(Activation activation, const float* gates, const float* ups, int64_t n, float* out);
+  void (*soft_cap)(float cap, int64_t n, float* out);  // cap * tanh(out / cap)
+  // Rotates n_pairs pairs: adjacent (2i, 2i+1) or halves (i, i + n_pairs); cosine and sine tables.
+  void (*rope_adjacent)(const float* cosine, const float* sine, int64_t n_pairs, float* x);
+  void (*rope_halves)(const float* cosine, const float* sine, int64_t n_pairs, float* x);
+  int64_t (*argmax)(const float* x, int64_t n);  // the first of equals; NaN never wins
+  // Merges the partial (max2, sum2, vector2) of a later chunk into the running one.
+  void (*merge)(float max2, float sum2, const float* vector2, int64_t n, float* max, float* sum,
+                float* vector);
+};
+
+}  // namespace strata::tensor

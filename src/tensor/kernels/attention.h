@@ -1,0 +1,219 @@
+// Attention of up to kAttentionMaxQueries queries with one chunk of keys, over sixteen lanes.
+// Scores: lanes are positions, dim pairs in order. Values: lanes are dims, position pairs in order
+// of absolute position, so the bits do not depend on which queries share a call.
+#pragma once
+
+#include "tensor/kernels/row_ops.h"
+
+namespace strata::tensor {
+namespace {
+
+// A group of queries that go through the tiles together.
+struct QueryTile {
+  int32_t first;        // query
+  int32_t n;            // queries
+  int32_t block_begin;  // blocks of 16 positions of the chunk that any of them sees
+  int32_t block_end;
+};
+
+inline const uint16_t* k_block(const AttentionArgs& args, int32_t position) {
+  const int32_t page = position / args.page_positions;
+  const int32_t slot = position % args.page_positions;
+  return args.pages[page] + static_cast<int64_t>(slot) * args.head_dim;
+}
+
+inline const uint16_t* v_pair(const AttentionArgs& args, int32_t position) {
+  const int32_t page = position / args.page_positions;
+  const int32_t slot = position % args.page_positions;
+  return args.pages[page] + static_cast<int64_t>(args.page_positions + slot) * args.head_dim;
+}
+
+template <int kTokens, int kQueries>
+inline void score_tile(const AttentionArgs& args, int32_t first_query, int32_t block) {
+  const uint16_t* k[kTokens];
+  for (int t = 0; t < kTokens; ++t) {
+    k[t] = k_block(args, args.chunk_begin + 16 * (block + t));
+  }
+  F acc[kTokens][kQueries];
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) acc[t][i] = set1(0.0f);
+  }
+  const uint16_t* q = args.q + static_cast<int64_t>(first_query) * args.head_dim;
+  for (int32_t d = 0; d < args.head_dim; d += 2) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kQueries; ++i) {
+        acc[t][i] =
+            dot_bf16(acc[t][i], k[t] + 16 * d, q + static_cast<int64_t>(i) * args.head_dim + d);
+      }
+    }
+  }
+  const F scale = set1(args.scale);
+#pragma GCC unroll 8
+  for (int i = 0; i < kQueries; ++i) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) {
+      store(
+          args.scores + static_cast<int64_t>(first_query + i) * kAttentionChunk + 16 * (block + t),
+          mul(acc[t][i], scale));
+    }
+  }
+}
+
+template <int kQueries>
+inline void scores_of(const AttentionArgs& args, const QueryTile& tile) {
+  int32_t block = tile.block_begin;
+  for (; block + kAttentionTokens <= tile.block_end; block += kAttentionTokens) {
+    score_tile<kAttentionTokens, kQueries>(args, tile.first, block);
+  }
+  for (; block < tile.block_end; ++block) score_tile<1, kQueries>(args, tile.first, block);
+}
+
+// Turns the scores of one query into bf16 weights in place (the front half of each score row), zero
+// where a key is not seen, over the blocks of the tile; also max and sum.
+inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t query) {
+  float* scores = args.scores + static_cast<int64_t>(query) * kAttentionChunk;
+  const int32_t first = args.first_key[query] - args.chunk_begin;
+  const int32_t last = args.last_key[query] - args.chunk_begin;
+  F top = set1(-__builtin_inff());
+  for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
+    F s = load(scores + 16 * b);
+    if (args.soft_cap != 0.0f) s = capped(args.soft_cap, s);
+    s = select_range(first - 16 * b, last - 16 * b, s, set1(-__builtin_inff()));
+    store(scores + 16 * b, s);
+    top = max(s, top);
+  }
+  const float largest = maximum(top);
+  F total = set1(0.0f);
+  auto* weights = reinterpret_cast<uint16_t*>(scores);
+  for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
+    F p = exp(sub(load(scores + 16 * b), set1(largest)));
+    p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
+    total = add(total, p);
+    store_bf16(weights + 16 * b, p);
+  }
+  args.max[query] = largest;
+  args.sum[query] = sum(total);
+}
+
+template <int kDims, int kQueries>
+inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t dim, int32_t begin,
+                       int32_t end) {
+  F acc[kDims][kQueries];
+#pragma GCC unroll 8
+  for (int t = 0; t < kDims; ++t) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) acc[t][i] = set1(0.0f);
+  }
+  const auto* weights = reinterpret_cast<const uint16_t*>(
+      args.scores + static_cast<int64_t>(first_query) * kAttentionChunk);
+  for (int32_t page_begin = begin; page_begin < end;) {
+    const int32_t in_page = args.page_positions - page_begin % args.page_positions;
+    const int32_t page_end = page_begin + in_page < end ? page_begin + in_page : end;
+    const uint16_t* v = v_pair(args, page_begin) + 2 * dim;
+    for (int32_t p = page_begin; p < page_end; p += 2, v += 2 * args.head_dim) {
+#pragma GCC unroll 8
+      for (int t = 0; t < kDims; ++t) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kQueries; ++i) {
+          acc[t][i] = dot_bf16(acc[t][i], v + 32 * t,
+                               weights + 2 * i * kAttentionChunk + (p - args.chunk_begin));
+        }
+      }
+    }
+    page_begin = page_end;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kQueries; ++i) {
+    float* out = args.vector + static_cast<int64_t>(first_query + i) * args.head_dim + dim;
+#pragma GCC unroll 8
+    for (int t = 0; t < kDims; ++t) store(out + 16 * t, acc[t][i]);
+  }
+}
+
+template <int kQueries>
+inline void values_of(const AttentionArgs& args, const QueryTile& tile) {
+  int32_t first = args.first_key[tile.first];
+  int32_t last = args.last_key[tile.first];
+  for (int32_t i = tile.first; i < tile.first + tile.n; ++i) {
+    first = args.first_key[i] < first ? args.first_key[i] : first;
+    last = args.last_key[i] > last ? args.last_key[i] : last;
+  }
+  first = first > args.chunk_begin ? first & ~1 : args.chunk_begin;
+  const int32_t chunk_end = args.chunk_begin + kAttentionChunk;
+  const int32_t end = last < chunk_end ? (last + 2) & ~1 : chunk_end;
+  int32_t dim = 0;
+  for (; dim + 16 * kAttentionTokens <= args.head_dim; dim += 16 * kAttentionTokens) {
+    value_tile<kAttentionTokens, kQueries>(args, tile.first, dim, first, end);
+  }
+  for (; dim < args.head_dim; dim += 16) value_tile<1, kQueries>(args, tile.first, dim, first, end);
+}
+
+template <int kQueries>
+void attend_tile(const AttentionArgs& args, const QueryTile& tile) {
+  scores_of<kQueries>(args, tile);
+  for (int32_t i = 0; i < kQueries; ++i) weights_of(args, tile, tile.first + i);
+  values_of<kQueries>(args, tile);
+}
+
+inline QueryTile tile_of(const AttentionArgs& args, int32_t first, int32_t n) {
+  QueryTile tile{first, n, kAttentionChunk / 16, 0};
+  for (int32_t i = first; i < first + n; ++i) {
+    const int32_t from = args.first_key[i] - args.chunk_begin;
+    const int32_t to = args.last_key[i] - args.chunk_begin;
+    if (to < 0 || from >= kAttentionChunk) continue;
+    const int32_t begin = from > 0 ? from / 16 : 0;
+    const int32_t end = to < kAttentionChunk ? to / 16 + 1 : kAttentionChunk / 16;
+    tile.block_begin = begin < tile.block_begin ? begin : tile.block_begin;
+    tile.block_end = end > tile.block_end ? end : tile.block_end;
+  }
+  return tile;
+}
+
+inline void nothing_seen(const AttentionArgs& args, const QueryTile& tile) {
+  for (int32_t i = tile.first; i < tile.first + tile.n; ++i) {
+    args.max[i] = -__builtin_inff();
+    args.sum[i] = 0.0f;
+    float* out = args.vector + static_cast<int64_t>(i) * args.head_dim;
+    for (int32_t d = 0; d < args.head_dim; d += 16) store(out + d, set1(0.0f));
+  }
+}
+
+void attention(const AttentionArgs& args) {
+  for (int32_t first = 0; first < args.n_queries;) {
+    const int32_t left = args.n_queries - first;
+    const int32_t n = left < kAttentionQueries ? left : kAttentionQueries;
+    const QueryTile tile = tile_of(args, first, n);
+    first += n;
+    if (tile.block_begin >= tile.block_end) {
+      nothing_seen(args, tile);
+      continue;
+    }
+    switch (n) {
+      case 1:
+        attend_tile<1>(args, tile);
+        break;
+      case 2:
+        attend_tile<2>(args, tile);
+        break;
+      case 3:
+        attend_tile<3>(args, tile);
+        break;
+      case 4:
+        attend_tile<4>(args, tile);
+        break;
+      case 5:
+        attend_tile<5>(args, tile);
+        break;
+      default:
+        attend_tile<6>(args, tile);
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,10 @@
+// The sixteen lanes of the instruction set this file is compiled for (tensor/room.cmake).
+#pragma once
+
+#if defined(__AVX512F__)
+#include "tensor/kernels/lanes_avx512.h"
+#elif defined(__AVX2__)
+#include "tensor/kernels/lanes_avx2.h"
+#else
+#include "tensor/kernels/lanes_generic.h"
+#endif

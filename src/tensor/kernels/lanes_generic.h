@@ -1,0 +1,125 @@
+// Sixteen float lanes in plain C++: the reference of the row operations and of attention.
+#pragma once
+
+#include "tensor/kernels.h"
+
+namespace strata::tensor {
+namespace {
+
+struct F {
+  float v[16];
+};
+
+template <class Op>
+inline F each(Op op) {
+  F r;
+  for (int i = 0; i < 16; ++i) r.v[i] = op(i);
+  return r;
+}
+
+inline float bits_to_float(uint32_t u) {
+  return __builtin_bit_cast(float, u);
+}
+inline F load(const float* p) {
+  return each([&](int i) { return p[i]; });
+}
+inline F load_part(const float* p, int64_t n) {
+  return each([&](int i) { return i < n ? p[i] : 0.0f; });
+}
+inline void store(float* p, F a) {
+  for (int i = 0; i < 16; ++i) p[i] = a.v[i];
+}
+inline void store_part(float* p, F a, int64_t n) {
+  for (int i = 0; i < 16 && i < n; ++i) p[i] = a.v[i];
+}
+inline F set1(float x) {
+  return each([&](int) { return x; });
+}
+inline F fma(F a, F b, F c) {
+  return each([&](int i) { return __builtin_fmaf(a.v[i], b.v[i], c.v[i]); });
+}
+inline F add(F a, F b) {
+  return each([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline F sub(F a, F b) {
+  return each([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline F mul(F a, F b) {
+  return each([&](int i) { return a.v[i] * b.v[i]; });
+}
+inline F div(F a, F b) {
+  return each([&](int i) { return a.v[i] / b.v[i]; });
+}
+// As the processor's: the second operand where either is NaN.
+inline F max(F a, F b) {
+  return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F min(F a, F b) {
+  return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F abs(F a) {
+  return each([&](int i) { return __builtin_fabsf(a.v[i]); });
+}
+inline F round_even(F a) {
+  return each([&](int i) { return __builtin_rintf(a.v[i]); });
+}
+// x where a < b, else y.
+inline F select_less(F a, F b, F x, F y) {
+  return each([&](int i) { return a.v[i] < b.v[i] ? x.v[i] : y.v[i]; });
+}
+// x in lanes [first, last], else y.
+inline F select_range(int first, int last, F x, F y) {
+  return each([&](int i) { return i >= first && i <= last ? x.v[i] : y.v[i]; });
+}
+// 2^n for whole n from -126 to 127.
+inline F power_of_two(F n) {
+  return each([&](int i) {
+    const float x = n.v[i];
+    if (!(x >= -126.0f && x <= 127.0f)) return x;
+    return bits_to_float(static_cast<uint32_t>(static_cast<int>(x) + 127) << 23);
+  });
+}
+inline float sum(F a) {
+  float t[8];
+  for (int i = 0; i < 8; ++i) t[i] = a.v[i] + a.v[i + 8];
+  for (int i = 0; i < 4; ++i) t[i] += t[i + 4];
+  for (int i = 0; i < 2; ++i) t[i] += t[i + 2];
+  return t[0] + t[1];
+}
+inline float maximum(F a) {
+  float m = a.v[0];
+  for (int i = 1; i < 16; ++i) m = m > a.v[i] ? m : a.v[i];
+  return m;
+}
+// Rounded to int8; NaN and what does not fit become -128.
+inline void store_int8(int8_t* p, F a) {
+  for (int i = 0; i < 16; ++i) {
+    const float x = __builtin_rintf(a.v[i]);
+    p[i] = x >= -128.0f && x <= 127.0f ? static_cast<int8_t>(x) : int8_t{-128};
+  }
+}
+inline uint16_t bf16_of(float x) {
+  const auto u = __builtin_bit_cast(uint32_t, x);
+  if ((u & 0x7fffffffU) > 0x7f800000U) return static_cast<uint16_t>((u >> 16) | 0x40U);
+  return static_cast<uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
+}
+inline void store_bf16(uint16_t* p, F a) {
+  for (int i = 0; i < 16; ++i) p[i] = bf16_of(a.v[i]);
+}
+// acc[i] += x[0] * y[i][0] + x[1] * y[i][1], y being 16 pairs of bf16 and x one pair.
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const float x0 = bits_to_float(static_cast<uint32_t>(x[0]) << 16);
+  const float x1 = bits_to_float(static_cast<uint32_t>(x[1]) << 16);
+  return each([&](int i) {
+    const float y0 = bits_to_float(static_cast<uint32_t>(y[2 * i]) << 16);
+    const float y1 = bits_to_float(static_cast<uint32_t>(y[2 * i + 1]) << 16);
+    return __builtin_fmaf(x1, y1, __builtin_fmaf(x0, y0, acc.v[i]));
+  });
+}
+inline void prefetch(const void*) {}
+
+constexpr int kAttentionTokens = 1;   // registers of 16 tokens (dims) of an attention tile
+constexpr int kAttentionQueries = 4;  // queries of an attention tile
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,119 @@
+// matmul over a PackedMatrix: cuts the work by segment, chooses stream or gemm, gives scratch.
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/check.h"
+#include "tensor/ops.h"
+#include "tensor/packed.h"
+
+namespace strata::tensor {
+namespace {
+
+uint8_t* gemm_scratch(int64_t n_groups) {
+  thread_local Buffer scratch;
+  const auto bytes = static_cast<size_t>(n_groups * kScratchPerGroup);
+  if (bytes > scratch.size()) scratch = Buffer(bytes);
+  return scratch.as<uint8_t>();
+}
+
+using Segment = PackedMatrix::Segment;
+
+void run_kernel(MatmulArgs& args, Layout layout) {
+  const KernelSet& set = kernels();
+  const auto index = static_cast<size_t>(layout);
+  if (args.n_cols <= set.stream_columns) {
+    set.stream[index](args);
+  } else {
+    args.scratch = gemm_scratch(args.n_groups);
+    set.gemm[index](args);
+  }
+}
+
+// Fills what depends on the segment and the input: blocks [begin, end) of the segment's units.
+MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRows& input,
+                    int64_t n_rows, int64_t begin, int64_t end) {
+  MatmulArgs args;
+  const int64_t stored_per_unit = matrix.interleaved() ? 2 : 1;
+  args.tiles =
+      reinterpret_cast<const uint8_t*>(matrix.tiles(s)) + begin * stored_per_unit * s.block_bytes;
+  args.block_bytes = s.block_bytes;
+  args.n_blocks = static_cast<int32_t>((end - begin) * stored_per_unit);
+  const bool last = end == s.n_blocks;
+  args.last_rows = last ? static_cast<int32_t>(s.rows - (s.n_blocks - 1) * kRowBlock) : kRowBlock;
+  args.n_groups = static_cast<int32_t>(s.n_groups);
+  args.n_cols = static_cast<int32_t>(n_rows);
+  if (s.layout == Layout::wbf) {
+    CHECK(input.bf16.rows() >= n_rows && input.bf16.k() == matrix.cols());
+    args.bf = input.bf16.row(0);
+    args.bf_stride = input.bf16.stride();
+  } else {
+    CHECK(input.int8.rows() >= n_rows && input.int8.k() == matrix.cols());
+    args.q = input.int8.q(0);
+    args.q_stride = input.int8.q_stride();
+    args.meta = input.int8.meta(0);
+    args.meta_stride = input.int8.meta_stride();
+  }
+  args.table = s.table;
+  return args;
+}
+
+// Gate and up of different layouts: both into small blocks of floats, then the activation.
+void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows,
+                         float* out, int64_t out_stride, int64_t begin, int64_t end,
+                         Activation activation) {
+  constexpr int64_t kColumns = 48;
+  alignas(64) float part[2][kColumns * kRowBlock];
+  for (int64_t b = begin; b < end; ++b) {
+    for (int64_t c = 0; c < n_rows; c += kColumns) {
+      const int64_t n = std::min(kColumns, n_rows - c);
+      int64_t rows = 0;
+      for (size_t i = 0; i < 2; ++i) {
+        const Segment& s = matrix.segments()[i];
+        MatmulArgs args = args_for(matrix, s, input, n_rows, b, b + 1);
+        rows = args.last_rows;
+        args.n_cols = static_cast<int32_t>(n);
+        args.q += args.q == nullptr ? 0 : c * args.q_stride;
+        args.meta += args.meta == nullptr ? 0 : c * args.meta_stride;
+        args.bf += args.bf == nullptr ? 0 : c * args.bf_stride;
+        args.out = part[i];
+        args.out_stride = kRowBlock;
+        run_kernel(args, s.layout);
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        kernels().gate(activation, part[0] + i * kRowBlock, part[1] + i * kRowBlock, rows,
+                       out + (c + i) * out_stride + b * kRowBlock);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
+            int64_t out_stride, int64_t block_begin, int64_t block_end, Activation activation) {
+  CHECK(block_begin >= 0 && block_end <= matrix.n_row_blocks());
+  if (n_rows == 0 || block_begin >= block_end) return;
+  if (matrix.gated() && !matrix.interleaved()) {
+    return matmul_two_segments(matrix, input, n_rows, out, out_stride, block_begin, block_end,
+                               activation);
+  }
+  for (const Segment& s : matrix.segments()) {
+    const int64_t begin = std::max(block_begin, s.first_block) - s.first_block;
+    const int64_t end = std::min(block_end, s.first_block + s.n_blocks) - s.first_block;
+    if (begin >= end) continue;
+    MatmulArgs args = args_for(matrix, s, input, n_rows, begin, end);
+    args.gated = matrix.gated();
+    args.activation = activation;
+    args.out = out + s.first_row + begin * kRowBlock;
+    args.out_stride = out_stride;
+    run_kernel(args, s.layout);
+  }
+}
+
+void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
+                  int64_t out_stride, int thread, int n_threads, Activation activation) {
+  const Share share = share_of(matrix.n_row_blocks(), thread, n_threads);
+  matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation);
+}
+
+}  // namespace strata::tensor

@@ -1,0 +1,56 @@
+// What executors call besides matmul (tensor/packed.h) and attention (tensor/attention.h):
+// the kernel set in use, and row operations that need more than one kernel.
+// Single row operations are called through kernels(): kernels().rms_norm(…).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tensor/kernels.h"
+#include "tensor/packed.h"
+#include "tensor/rows.h"
+
+namespace strata::tensor {
+
+// The best set this CPU runs, or the one that STRATA_CPU names (generic, avx2, avx2-vnni,
+// avx512-vnni, avx512-vnni-bf16). Chosen at the first call, the same ever after.
+// Error{invalid_argument} when STRATA_CPU names none, Error{failed_precondition} when the CPU
+// cannot run it.
+const KernelSet& kernels();
+// Every set this CPU can run, the best first, generic last.
+std::span<const KernelSet* const> runnable_kernels();
+// For tests: kernels() answers `set` from now on; null: the choice by CPU again.
+void use_kernels(const KernelSet* set);
+
+enum class NormKind : uint8_t { none, rms, layer };
+// out[0..n) = norm of x; weight and bias may be null (then 1 and 0).
+void norm_row(NormKind kind, const float* x, const float* weight, const float* bias, int64_t n,
+              float epsilon, float* out);
+// Norm and conversion to the kinds `rows` wants, without storing the floats.
+void norm_into(NormKind kind, const float* x, const float* weight, const float* bias, float epsilon,
+               InputRows& rows, int64_t row);
+
+// Cosines and sines of positions [0, n): row p at cosine(p), sine(p), n_pairs values each.
+// frequency_i = base^(-2i / n_dims) / divisors[i]; angle = p * position_scale * frequency_i, in
+// double. Grows by demand (not while other threads read).
+class RopeTable {
+ public:
+  RopeTable() = default;
+  RopeTable(int32_t n_dims, double base, double position_scale, std::span<const float> divisors);
+  void reserve(int32_t n_positions);
+  int32_t n_pairs() const { return n_pairs_; }
+  const float* cosine(int32_t position) const {
+    return values_.data() + static_cast<size_t>(position) * 2 * static_cast<size_t>(n_pairs_);
+  }
+  const float* sine(int32_t position) const { return cosine(position) + n_pairs_; }
+
+ private:
+  int32_t n_pairs_ = 0;
+  int32_t n_positions_ = 0;
+  std::vector<double> frequencies_;
+  std::vector<float> values_;
+};
+
+}  // namespace strata::tensor

@@ -1,0 +1,23 @@
+// Packs one row of stored weights into its place in a row block. Internal to PackedMatrix.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+#include "tensor/layout.h"
+
+namespace strata::tensor::pack {
+
+// The layout of a type (table in tensor/packed.h). Error{unimplemented} for types without numbers.
+Layout layout_of(DType type, const std::byte* data, int64_t n_weights);
+// The 16 entries (value + 128) of a w4t matrix of this type.
+void fill_table(DType type, uint8_t table[16]);
+// Writes row `row` (0..15) of the zeroed row block at `block`; `scratch` holds cols floats.
+void pack_row(DType type, Layout layout, const std::byte* src, int64_t cols, int row,
+              uint8_t* block, float* scratch);
+// The inverse, for tests and tools: cols floats of one row of a row block.
+void unpack_row(Layout layout, const uint8_t* block, const uint8_t table[16], int row, int64_t cols,
+                float* out);
+
+}  // namespace strata::tensor::pack

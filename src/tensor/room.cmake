@@ -1,0 +1,19 @@
+# Kernel files: each is compiled for its instruction set and optimised hard. They share no inline
+# functions with the rest of the program (tensor/kernels.h). No strict aliasing: attention turns
+# scores into weights in place.
+set(kernel_flags -O3 -fno-math-errno -fno-trapping-math -fno-strict-aliasing
+                 -fno-stack-protector -fno-asynchronous-unwind-tables)
+set(avx2_flags -mavx2 -mfma -mf16c -mbmi2)
+set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+                 -mprefer-vector-width=512)
+function(kernel_file name)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/tensor/kernels/${name}.cpp
+                              PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}")
+endfunction()
+kernel_file(generic)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  kernel_file(avx2 ${avx2_flags})
+  kernel_file(avx2_vnni ${avx2_flags} -mavxvnni)
+  kernel_file(avx512 ${avx512_flags})
+  kernel_file(avx512_bf16 ${avx512_flags} -mavx512bf16)
+endif()
