@@ -25,7 +25,8 @@ struct TokenLogprob {
 struct GeneratedToken {
   int32_t id = 0;
   std::string bytes;
-  float logprob = 0.0f;                    // of the model before penalties and truncation
+  float logprob = 0.0f;  // of the model before bias, penalties, truncation and temperature;
+                         // NaN for a prompt's first token, which nothing comes before
   std::vector<TokenLogprob> alternatives;  // most likely first
 };
 
@@ -45,7 +46,9 @@ struct Event {
   enum class Kind { progress, text, finished } kind = Kind::text;
   int32_t prompt_done = 0;                    // progress: prompt tokens worked so far
   std::string text;                           // whole UTF-8 characters, may be empty
-  std::vector<GeneratedToken> tokens;         // behind this text; filled when logprobs are asked
+  // Behind the text so far, once no stop string can take it back; filled when logprobs are asked.
+  // An end token is not among them.
+  std::vector<GeneratedToken> tokens;
   std::vector<GeneratedToken> prompt_tokens;  // first text event, when prompt logprobs are asked
   FinishReason reason = FinishReason::stop;   // finished
   std::string stop_string;                    // finished by this one
@@ -62,6 +65,7 @@ struct GenerateRequest {
   int32_t n_logprobs = -1;  // -1: none; 0: the chosen token only
   bool prompt_logprobs = false;
   int32_t context_limit = 0;  // 0: the engine's
+  int32_t choice = 0;         // of n choices with one seed: each has its own noise
 };
 
 struct EngineOptions {
@@ -96,9 +100,10 @@ class Engine {
                                         const EngineOptions& options);
   virtual ~Engine() = default;  // cancels what still runs, joins the thread
 
-  // The sink is called on the scheduler thread and must not block; it gets exactly one `finished`.
-  // Throws at once: invalid_argument (the prompt does not fit, with the counts; a bad parameter),
-  // unavailable (the queue is full).
+  // The sink is called on the scheduler thread and must neither block nor destroy the engine; it
+  // gets exactly one `finished`. When it throws, its request is cancelled and it is not called again.
+  // Throws at once: invalid_argument (the prompt is empty or does not fit, with the counts; a bad
+  // parameter), unavailable (max_batch + max_queue requests are already here).
   virtual std::unique_ptr<Handle> submit(GenerateRequest request,
                                          std::function<void(Event&&)> sink) = 0;
   virtual const models::Model& model() const = 0;

@@ -42,6 +42,14 @@ void validate(const SamplerParams& p, int32_t n_vocab) {
   require(p.dry_allowed_length >= 0, "dry_allowed_length", p.dry_allowed_length, "0 or more");
   require(p.dry_penalty_last_n >= -1, "dry_penalty_last_n", p.dry_penalty_last_n,
           "-1 (the context) or more");
+  require(p.dry_sequence_breakers.size() <= kMaxDryBreakers, "dry_sequence_breakers",
+          static_cast<double>(p.dry_sequence_breakers.size()),
+          fmt::format("at most {} strings", kMaxDryBreakers));
+  for (const std::string& breaker : p.dry_sequence_breakers) {
+    require(!breaker.empty() && breaker.size() <= kMaxDryBreakerBytes, "dry_sequence_breakers size",
+            static_cast<double>(breaker.size()),
+            fmt::format("from 1 to {} bytes", kMaxDryBreakerBytes));
+  }
   require(p.mirostat == 0 || p.mirostat == 2, "mirostat", p.mirostat, "0 (off) or 2");
   require(std::isfinite(p.mirostat_tau) && p.mirostat_tau > 0, "mirostat_tau", p.mirostat_tau,
           "above 0");

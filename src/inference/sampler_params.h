@@ -34,6 +34,9 @@ struct SamplerParams {
   uint64_t seed = 0;  // the caller draws one at random when the user gave none
 };
 
+constexpr size_t kMaxDryBreakers = 64;
+constexpr size_t kMaxDryBreakerBytes = 40;  // longer ones would make the look back quadratic
+
 // Throws Error{invalid_argument} with the name, the value and the range of the first bad parameter.
 void validate(const SamplerParams& params, int32_t n_vocab);
 

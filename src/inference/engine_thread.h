@@ -1,0 +1,17 @@
+// Makes an engine of an executor: the thread, its mailbox and the handles.
+#pragma once
+
+#include <memory>
+
+#include "inference/engine.h"
+#include "inference/executor.h"
+
+namespace strata::inference {
+
+// context: positions that one request may use. The executor is used on the engine's thread only.
+// Error{invalid_argument}: an option is out of its range.
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const models::Model> model,
+                                    std::unique_ptr<Executor> executor,
+                                    const EngineOptions& options, int32_t context);
+
+}  // namespace strata::inference

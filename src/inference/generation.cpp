@@ -1,0 +1,237 @@
+#include "inference/generation.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/check.h"
+#include "inference/limits.h"
+#include "inference/logprobs.h"
+
+namespace strata::inference {
+namespace {
+
+int64_t nanoseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
+int32_t context_of(const GenerateRequest& request, int32_t context) {
+  return request.context_limit > 0 ? std::min(request.context_limit, context) : context;
+}
+
+}  // namespace
+
+void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer, int32_t n_vocab,
+              int32_t context) {
+  const auto refuse = [](std::string message, std::string hint = {}) {
+    throw Error(Code::invalid_argument, std::move(message), std::move(hint));
+  };
+  if (request.prompt.empty()) refuse("the prompt has no tokens", "give it at least one");
+  for (int32_t id : request.prompt) {
+    if (id >= 0 && id < n_vocab) continue;
+    refuse(fmt::format("the prompt holds token {}, the vocabulary has {}", id, n_vocab));
+  }
+  if (request.max_tokens < -1) {
+    refuse(fmt::format("max_tokens is {}, it must be -1 (no limit) or more", request.max_tokens));
+  }
+  if (request.choice < 0) refuse(fmt::format("choice is {}, it must be 0 or more", request.choice));
+  if (request.n_logprobs < -1 || request.n_logprobs > kMaxLogprobs) {
+    refuse(fmt::format("{} log-probabilities are asked for a token, the limit is {}",
+                       request.n_logprobs, kMaxLogprobs));
+  }
+  if (request.context_limit < 0) {
+    refuse(fmt::format("the context limit is {}, it must not be negative", request.context_limit));
+  }
+  validate_stops(request.stop);
+  validate(request.sampler, tokenizer.n_vocab());
+  const auto n_prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t needed = n_prompt + (request.max_tokens == 0 ? 0 : 1);
+  const int32_t limit = context_of(request, context);
+  if (needed > limit) {
+    refuse(fmt::format("the prompt has {} tokens and the context {} positions, one of which an "
+                       "answer needs",
+                       n_prompt, limit),
+           limit < context ? fmt::format("shorten it, or ask for a context of up to {}", context)
+                           : "shorten it, or load the model with a larger context");
+  }
+}
+
+Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
+                       std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n_vocab,
+                       int32_t context, std::shared_ptr<const DryBreakers> breakers)
+    : id_(id),
+      request_(std::move(request)),
+      sink_(std::move(sink)),
+      tokenizer_(std::move(tokenizer)),
+      n_vocab_(static_cast<size_t>(n_vocab)),
+      n_prompt_(static_cast<int32_t>(request_.prompt.size())),
+      tokens_(request_.prompt),
+      sampler_(request_.sampler, request_.choice, std::move(breakers)),
+      decoder_(tokenizer_),
+      stops_(request_.stop) {
+  const int32_t room = context_of(request_, context) - n_prompt_;
+  max_new_ = request_.max_tokens < 0 ? room : std::min(request_.max_tokens, room);
+  usage_.prompt_tokens = n_prompt_;
+}
+
+bool Generation::wants_prompt_logprobs() const {
+  return request_.prompt_logprobs && prompt_tokens_.size() < tokens_.size() &&
+         static_cast<int32_t>(prompt_tokens_.size()) < n_prompt_;
+}
+
+bool Generation::wants_logits(int32_t position) const {
+  if (position + 1 == static_cast<int32_t>(tokens_.size())) return max_new_ > 0;
+  // The row before a prompt token tells that token's probability; the first has none before it.
+  return wants_prompt_logprobs() &&
+         position + 1 >= std::max(1, static_cast<int32_t>(prompt_tokens_.size()));
+}
+
+void Generation::take(int32_t position, std::span<const float> logits) {
+  CHECK(!ended() && logits.size() >= n_vocab_);
+  const std::span<const float> choosable = logits.first(n_vocab_);
+  if (position + 1 < static_cast<int32_t>(tokens_.size())) {
+    take_prompt_row(position, choosable);
+  } else {
+    generate(choosable);
+  }
+}
+
+void Generation::take_prompt_row(int32_t position, std::span<const float> logits) {
+  const auto next = static_cast<size_t>(position) + 1;
+  if (prompt_tokens_.empty()) prompt_tokens_.push_back(first_prompt_token());
+  CHECK(next == prompt_tokens_.size());
+  prompt_tokens_.push_back(describe(tokens_[next], logits));
+}
+
+GeneratedToken Generation::first_prompt_token() const {
+  const int32_t id = tokens_.front();
+  return {id, tokenizer_->piece(id, true), std::numeric_limits<float>::quiet_NaN(), {}};
+}
+
+GeneratedToken Generation::describe(int32_t id, std::span<const float> logits) const {
+  const LogprobRow row = logprobs(logits, id, std::max(0, request_.n_logprobs));
+  GeneratedToken token{id, tokenizer_->piece(id, true), row.chosen, {}};
+  for (const IdLogprob& top : row.top) {
+    token.alternatives.push_back({top.id, tokenizer_->piece(top.id, true), top.logprob});
+  }
+  return token;
+}
+
+void Generation::generate(std::span<const float> logits) {
+  const int32_t id = sampler_.sample(logits, tokens_);
+  if (!first_token_) first_token_ = Clock::now();
+  tokens_.push_back(id);
+  ++usage_.completion_tokens;
+  if (tokenizer_->ends_generation(id) && !request_.ignore_end_tokens) {
+    end_ = FinishReason::stop;
+    emit_text(settle_rest());
+    return;
+  }
+  const std::string text = decoder_.push(id);
+  if (request_.n_logprobs >= 0) {
+    pending_.push_back({describe(id, logits), text_seen_, text_seen_ + text.size()});
+  }
+  text_seen_ += text.size();
+  std::string settled = stops_.push(text);
+  if (!stops_.matched() && n_generated() >= max_new_) {
+    end_ = FinishReason::length;
+    settled += settle_rest();
+  }
+  if (stops_.matched()) end_ = FinishReason::stop;
+  emit_text(std::move(settled));
+}
+
+// The text that was held back: bytes of an unfinished character and beginnings of stop strings.
+std::string Generation::settle_rest() {
+  const std::string rest = decoder_.finish();
+  text_seen_ += rest.size();
+  std::string settled = stops_.push(rest);
+  settled += stops_.finish();
+  return settled;
+}
+
+std::vector<GeneratedToken> Generation::settled_tokens() {
+  std::vector<GeneratedToken> settled;
+  while (!pending_.empty()) {
+    const PendingToken& first = pending_.front();
+    // After a stop string, a token that it cuts in two stays; without one, all stay in the end.
+    const bool begun = first.begin < text_released_;
+    const bool whole = first.end <= text_released_;
+    if (!(whole || (ended() && (begun || !stops_.matched())))) break;
+    settled.push_back(std::move(pending_.front().token));
+    pending_.pop_front();
+  }
+  return settled;
+}
+
+void Generation::emit_text(std::string text) {
+  text_released_ += text.size();
+  Event event;
+  event.kind = Event::Kind::text;
+  event.text = std::move(text);
+  event.tokens = settled_tokens();
+  if (request_.prompt_logprobs && !prompt_tokens_emitted_) {
+    if (prompt_tokens_.empty()) prompt_tokens_.push_back(first_prompt_token());
+    event.prompt_tokens = std::move(prompt_tokens_);
+    prompt_tokens_.resize(static_cast<size_t>(n_prompt_));
+    prompt_tokens_emitted_ = true;
+  }
+  if (event.text.empty() && event.tokens.empty() && event.prompt_tokens.empty()) return;
+  emit(std::move(event));
+}
+
+void Generation::progress(int32_t n_done) {
+  const int32_t done = std::min(n_done, n_prompt_);
+  if (done <= prompt_done_) return;
+  prompt_done_ = done;
+  Event event;
+  event.kind = Event::Kind::progress;
+  event.prompt_done = done;
+  emit(std::move(event));
+}
+
+void Generation::end_if_complete(int32_t n_done) {
+  if (ended() || n_done < n_prompt_ || max_new_ > 0) return;
+  end_ = FinishReason::length;
+  emit_text({});
+}
+
+void Generation::admitted(int32_t n_cached) {
+  if (admitted_) return;
+  admitted_ = Clock::now();
+  usage_.cached_tokens = n_cached;
+}
+
+void Generation::end(FinishReason reason, std::optional<Error> error) {
+  if (end_) return;
+  end_ = reason;
+  error_ = std::move(error);
+}
+
+void Generation::finish() {
+  CHECK(ended());
+  const Clock::time_point now = Clock::now();
+  const Clock::time_point left_queue = admitted_.value_or(now);
+  const Clock::time_point first_token = first_token_.value_or(now);
+  usage_.queue_ns = nanoseconds(left_queue - submitted_);
+  usage_.prompt_ns = nanoseconds(first_token - left_queue);
+  usage_.completion_ns = nanoseconds(now - first_token);
+  Event event;
+  event.kind = Event::Kind::finished;
+  event.reason = end_.value_or(FinishReason::cancelled);
+  if (event.reason == FinishReason::stop && stops_.matched()) event.stop_string = stops_.match();
+  event.usage = usage_;
+  event.error = std::move(error_);
+  emit(std::move(event));
+  sink_ = nullptr;
+}
+
+void Generation::emit(Event&& event) {
+  if (sink_failed_) return;
+  try {
+    sink_(std::move(event));
+  } catch (...) {
+    sink_failed_ = true;  // its own affair: nobody is left to tell
+  }
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,99 @@
+// One request on its way: its tokens so far, the text it still holds back, and how it ends. Turns
+// logits into events; knows nothing of batches, sequences or threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "inference/engine.h"
+#include "inference/sampler.h"
+#include "inference/stop_strings.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::inference {
+
+using Sink = std::function<void(Event&&)>;
+
+// Checks a request against what the model and the engine allow. Throws Error{invalid_argument}.
+void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer, int32_t n_vocab,
+              int32_t context);
+
+class Generation {
+ public:
+  // request must have passed validate(); n_vocab: ids that may be chosen; context: positions.
+  Generation(uint64_t id, GenerateRequest request, Sink sink,
+             std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n_vocab, int32_t context,
+             std::shared_ptr<const DryBreakers> breakers);
+
+  uint64_t id() const { return id_; }  // ascending in the order of submission
+  std::span<const int32_t> tokens() const { return tokens_; }  // the prompt and what was generated
+  int32_t n_prompt() const { return n_prompt_; }
+  int32_t n_generated() const { return static_cast<int32_t>(tokens_.size()) - n_prompt_; }
+  bool wants_prompt_logprobs() const;  // some are still missing
+
+  // Whether the row at this position must bring logits.
+  bool wants_logits(int32_t position) const;
+  // The logits behind tokens()[position], which wanted them. Emits the text that they settle.
+  // May throw Error: what Sampler::sample throws.
+  void take(int32_t position, std::span<const float> logits);
+  void admitted(int32_t n_cached);  // leaves the queue; the first call counts
+  // The rows of all positions below n_done are computed; emits progress. Before their take().
+  void progress(int32_t n_done);
+  // After take(): ends a request that asks for no new token.
+  void end_if_complete(int32_t n_done);
+
+  // No more rows are wanted: the caller frees the sequence, then calls finish().
+  bool ended() const { return end_.has_value() || sink_failed_; }
+  void end(FinishReason reason, std::optional<Error> error = std::nullopt);
+  // Emits the last event. Precondition: ended(). Called once.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct PendingToken {
+    GeneratedToken token;
+    size_t begin = 0;  // where its text begins and ends in all the text generated
+    size_t end = 0;
+  };
+
+  void take_prompt_row(int32_t position, std::span<const float> logits);
+  void generate(std::span<const float> logits);
+  std::string settle_rest();
+  void emit_text(std::string text);
+  std::vector<GeneratedToken> settled_tokens();
+  GeneratedToken first_prompt_token() const;
+  GeneratedToken describe(int32_t id, std::span<const float> logits) const;
+  void emit(Event&& event);
+
+  const uint64_t id_;
+  const GenerateRequest request_;
+  Sink sink_;
+  std::shared_ptr<const models::Tokenizer> tokenizer_;
+  const size_t n_vocab_;
+  const int32_t n_prompt_;
+  int32_t max_new_ = 0;
+  std::vector<int32_t> tokens_;
+  Sampler sampler_;
+  models::StreamDecoder decoder_;
+  StopMatcher stops_;
+  size_t text_seen_ = 0;      // bytes decoded
+  size_t text_released_ = 0;  // bytes emitted
+  std::deque<PendingToken> pending_;
+  std::vector<GeneratedToken> prompt_tokens_;
+  bool prompt_tokens_emitted_ = false;
+  int32_t prompt_done_ = 0;
+  std::optional<FinishReason> end_;
+  std::optional<Error> error_;
+  bool sink_failed_ = false;
+  Usage usage_;
+  Clock::time_point submitted_ = Clock::now();
+  std::optional<Clock::time_point> admitted_, first_token_;
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,23 @@
+// The room's limits, each with its reason.
+#pragma once
+
+#include <cstdint>
+
+namespace strata::inference {
+
+// Alternatives a token: more than any interface offers (OpenAI 20), few enough to sort for each.
+constexpr int32_t kMaxLogprobs = 128;
+
+// Rows with logits of one prompt in one step, for prompt log-probabilities: 16 rows of 262,144
+// floats are 16 MB.
+constexpr int32_t kMaxPromptLogitRows = 16;
+
+// Positions kept free for each running request before another one joins, so that the newcomer is
+// not thrown out again at once.
+constexpr int32_t kAdmissionHeadroom = 32;
+
+constexpr int32_t kMaxBatch = 4096;
+constexpr int32_t kMaxQueue = 1 << 20;
+constexpr int32_t kMaxPrefillChunk = 1 << 16;
+
+}  // namespace strata::inference

@@ -1,0 +1,206 @@
+#include "inference/scheduler.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "inference/limits.h"
+
+namespace strata::inference {
+namespace {
+
+Error as_error(const std::exception& e) {
+  if (const auto* error = dynamic_cast<const Error*>(&e)) return *error;
+  return Error(Code::internal, fmt::format("the step failed: {}", e.what()));
+}
+
+}  // namespace
+
+Scheduler::Scheduler(std::unique_ptr<Executor> executor, int32_t n_logits,
+                     const SchedulerOptions& options)
+    : executor_(std::move(executor)), n_logits_(static_cast<size_t>(n_logits)), options_(options) {
+  CHECK(options.max_batch > 0 && options.prefill_chunk > 0);
+}
+
+Scheduler::~Scheduler() { CHECK(idle()); }
+
+void Scheduler::add(std::unique_ptr<Generation> generation) {
+  CHECK(waiting_.empty() || waiting_.back().generation->id() < generation->id());
+  waiting_.push_back({std::move(generation), -1, 0});
+}
+
+void Scheduler::cancel(uint64_t id) {
+  for (std::deque<Live>* queue : {&waiting_, &running_}) {
+    for (Live& live : *queue) {
+      if (live.generation->id() == id) live.generation->end(FinishReason::cancelled);
+    }
+  }
+  sweep();
+}
+
+void Scheduler::cancel_all() {
+  for (std::deque<Live>* queue : {&waiting_, &running_}) {
+    for (Live& live : *queue) live.generation->end(FinishReason::cancelled);
+  }
+  sweep();
+}
+
+void Scheduler::step() {
+  admit();
+  std::span<const float> logits;
+  Plan next = plan();
+  while (!next.rows.empty() && !run(next, logits)) next = plan();
+  if (!next.rows.empty()) deliver(next, logits);
+  sweep();
+}
+
+void Scheduler::admit() {
+  while (!waiting_.empty() && static_cast<int32_t>(running_.size()) < options_.max_batch) {
+    try {
+      if (!admit_one(waiting_.front())) return;
+    } catch (const std::exception& e) {
+      waiting_.front().generation->end(FinishReason::error, as_error(e));
+      sweep();
+      continue;
+    }
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+// Joins when all its tokens fit beside what the others are sure to need soon; alone, always: then
+// it is the cache that is too small, and the step says so.
+bool Scheduler::admit_one(Live& live) {
+  const SequenceId sequence = executor_->create_sequence();
+  const int32_t n_cached = executor_->length(sequence);
+  int64_t needed = static_cast<int64_t>(live.generation->tokens().size()) - n_cached;
+  for (const Live& other : running_) needed += other.todo() + kAdmissionHeadroom;
+  const auto wanted = static_cast<int32_t>(std::min<int64_t>(needed, INT32_MAX));
+  if (!running_.empty() && !executor_->fits(sequence, wanted)) {
+    executor_->remove_sequence(sequence);
+    return false;
+  }
+  live.sequence = sequence;
+  live.n_done = n_cached;
+  live.generation->admitted(n_cached);
+  return true;
+}
+
+Scheduler::Plan Scheduler::plan() {
+  Plan plan;
+  // Those that decode go first: a long prompt never makes them wait more than a chunk.
+  for (Live& live : running_) {
+    const bool decode = live.todo() == 1 && live.generation->n_generated() > 0;
+    if (decode) append(plan, live, 1, true);
+  }
+  int32_t budget = options_.prefill_chunk;
+  for (Live& live : running_) {
+    if (budget == 0) break;
+    if (live.todo() == 1 && live.generation->n_generated() > 0) continue;
+    int32_t n_rows = std::min(budget, live.todo());
+    if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
+    append(plan, live, n_rows, false);
+    budget -= n_rows;
+  }
+  return plan;
+}
+
+void Scheduler::append(Plan& plan, Live& live, int32_t n_rows, bool decode) const {
+  for (int32_t i = 0; i < n_rows; ++i) {
+    const int32_t position = live.n_done + i;
+    plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
+                         live.sequence, live.generation->wants_logits(position)});
+  }
+  plan.slices.push_back({&live, n_rows, decode});
+}
+
+// Returns false when the step was not run and another plan is to be tried.
+bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
+  std::optional<Error> error;
+  try {
+    logits = executor_->step(plan.rows);
+    return true;
+  } catch (const std::exception& e) {
+    error = as_error(e);
+  }
+  if (error->code() == Code::resource_exhausted && running_.size() > 1) {
+    preempt_youngest();
+    return false;
+  }
+  for (const Slice& slice : plan.slices) slice.live->generation->end(FinishReason::error, error);
+  plan = {};
+  sweep();
+  return true;
+}
+
+// Its tokens are kept and computed again when there is room: the same rows give the same logits.
+void Scheduler::preempt_youngest() {
+  Live live = std::move(running_.back());
+  running_.pop_back();
+  release(live);
+  waiting_.push_front(std::move(live));
+}
+
+void Scheduler::deliver(const Plan& plan, std::span<const float> logits) {
+  stats_.steps += 1;
+  stats_.step_tokens += static_cast<int64_t>(plan.rows.size());
+  const int64_t n_decode =
+      std::count_if(plan.slices.begin(), plan.slices.end(), [](const Slice& s) { return s.decode; });
+  stats_.decode_tokens += n_decode;
+  stats_.decode_steps += n_decode > 0 ? 1 : 0;
+  for (const Slice& slice : plan.slices) deliver(slice, logits);
+}
+
+void Scheduler::deliver(const Slice& slice, std::span<const float>& logits) {
+  Generation& generation = *slice.live->generation;
+  const int32_t begin = slice.live->n_done;
+  slice.live->n_done += slice.n_rows;
+  // Which rows have logits was settled before this step's tokens were drawn.
+  std::vector<int32_t> positions;
+  for (int32_t i = begin; i < slice.live->n_done; ++i) {
+    if (generation.wants_logits(i)) positions.push_back(i);
+  }
+  CHECK(logits.size() >= positions.size() * n_logits_);
+  generation.progress(slice.live->n_done);
+  for (int32_t position : positions) {
+    const std::span<const float> row = logits.first(n_logits_);
+    logits = logits.subspan(n_logits_);
+    if (generation.ended()) continue;
+    try {
+      generation.take(position, row);
+    } catch (const std::exception& e) {
+      generation.end(FinishReason::error, as_error(e));
+    }
+  }
+  generation.end_if_complete(slice.live->n_done);
+}
+
+void Scheduler::release(Live& live) {
+  if (live.sequence >= 0) executor_->remove_sequence(live.sequence);
+  live.sequence = -1;
+  live.n_done = 0;
+}
+
+// Lets go of the requests that have ended: first their place in the cache, then their last event.
+void Scheduler::sweep() {
+  std::vector<Live> ended;
+  for (std::deque<Live>* queue : {&waiting_, &running_}) {
+    for (Live& live : *queue) {
+      if (!live.generation->ended()) continue;
+      release(live);
+      ended.push_back(std::move(live));
+    }
+    std::erase_if(*queue, [](const Live& live) { return live.generation == nullptr; });
+  }
+  for (Live& live : ended) live.generation->finish();
+}
+
+EngineStats Scheduler::stats() const {
+  EngineStats stats = stats_;
+  stats.running = static_cast<int32_t>(running_.size());
+  stats.queued = static_cast<int32_t>(waiting_.size());
+  stats.executor = executor_->stats();
+  return stats;
+}
+
+}  // namespace strata::inference

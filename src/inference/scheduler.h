@@ -1,0 +1,77 @@
+// Joins live requests into one continuous batch and steps it. Single-threaded: the engine's thread
+// owns it. Rules: docs/engine/batching.md.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include "inference/engine.h"
+#include "inference/executor.h"
+#include "inference/generation.h"
+
+namespace strata::inference {
+
+struct SchedulerOptions {
+  int32_t max_batch = 32;       // requests that run at once
+  int32_t prefill_chunk = 256;  // prompt rows in one step
+};
+
+class Scheduler {
+ public:
+  Scheduler(std::unique_ptr<Executor> executor, int32_t n_logits, const SchedulerOptions& options);
+  ~Scheduler();  // precondition: idle()
+
+  void add(std::unique_ptr<Generation> generation);  // ids ascending
+  void cancel(uint64_t id);                          // unknown ids are passed over
+  void cancel_all();
+  bool idle() const { return waiting_.empty() && running_.empty(); }
+  // One step of the batch: all decode rows and a chunk of prompt rows. Does not throw: errors end
+  // the requests that they concern.
+  void step();
+  EngineStats stats() const;
+
+ private:
+  // A request and its place in the executor. Waiting: no sequence.
+  struct Live {
+    std::unique_ptr<Generation> generation;
+    SequenceId sequence = -1;
+    int32_t n_done = 0;  // tokens whose rows are computed
+    int32_t todo() const {
+      return static_cast<int32_t>(generation->tokens().size()) - n_done;
+    }
+  };
+  // The rows of one request in a step.
+  struct Slice {
+    Live* live = nullptr;
+    int32_t n_rows = 0;
+    bool decode = false;
+  };
+  struct Plan {
+    std::vector<Row> rows;
+    std::vector<Slice> slices;
+  };
+
+  void admit();
+  bool admit_one(Live& live);
+  Plan plan();
+  void append(Plan& plan, Live& live, int32_t n_rows, bool decode) const;
+  bool run(Plan& plan, std::span<const float>& logits);
+  void deliver(const Plan& plan, std::span<const float> logits);
+  void deliver(const Slice& slice, std::span<const float>& logits);
+  void preempt_youngest();
+  void release(Live& live);
+  void sweep();
+
+  std::unique_ptr<Executor> executor_;
+  const size_t n_logits_;
+  const SchedulerOptions options_;
+  // Both oldest first, and everything that runs is older than everything that waits.
+  std::deque<Live> waiting_;
+  std::deque<Live> running_;
+  EngineStats stats_;
+};
+
+}  // namespace strata::inference
