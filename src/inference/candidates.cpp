@@ -59,7 +59,9 @@ float max_of(std::span<const Candidate> candidates) {
   return max;
 }
 
-double weight(const Candidate& c, float max) { return std::exp(static_cast<double>(c.logit) - max); }
+double weight(const Candidate& c, float max) {
+  return std::exp(static_cast<double>(c.logit) - max);
+}
 
 // A lower bound of the k-th largest logit: the k-th largest of the maxima of disjoint blocks.
 float kth_bound(std::span<const float> logits, size_t k) {
@@ -97,7 +99,9 @@ float exp_nonpositive(float x) {
   return x >= kSmallest ? p * scale : 0.0f;
 }
 
-float max_logit(std::span<const float> logits) { return block_max(logits); }
+float max_logit(std::span<const float> logits) {
+  return block_max(logits);
+}
 
 double sum_exp(std::span<const float> logits, float max, float temperature) {
   std::array<double, kLanes> lanes{};

@@ -40,8 +40,8 @@ float surprise_threshold(std::span<const float> logits, float max, float mu, flo
 std::vector<Candidate> at_least(std::span<const float> logits, float floor);
 // The k most likely, most likely first.
 std::vector<Candidate> top_k(std::span<const float> logits, int32_t k);
-// What keep_top_p leaves of the candidates with logit >= floor. A histogram finds them, so that most
-// of the vocabulary is never sorted.
+// What keep_top_p leaves of the candidates with logit >= floor. A histogram finds them, so that
+// most of the vocabulary is never sorted.
 std::vector<Candidate> nucleus(std::span<const float> logits, float max, float floor, float p);
 
 // --- over candidates ---

@@ -37,12 +37,12 @@ int32_t parse_int(std::string_view name, std::string_view text) {
 
 using Set = void (*)(GenerationDefaults&, std::string_view name, std::string_view text);
 
-template <float SamplerParams::*member>
+template <float SamplerParams::* member>
 void set_float(GenerationDefaults& d, std::string_view name, std::string_view text) {
   d.sampler.*member = parse_float(name, text);
 }
 
-template <int32_t SamplerParams::*member>
+template <int32_t SamplerParams::* member>
 void set_int(GenerationDefaults& d, std::string_view name, std::string_view text) {
   d.sampler.*member = parse_int(name, text);
 }

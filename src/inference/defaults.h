@@ -1,5 +1,5 @@
-// What a request gets when it says nothing: the model's own settings, then the product's (Ollama's).
-// One place for every dialect and the terminal; described in docs/defaults.md.
+// What a request gets when it says nothing: the model's own settings, then the product's
+// (Ollama's). One place for every dialect and the terminal; described in docs/defaults.md.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ namespace strata::inference {
 constexpr int32_t kDefaultContext = 4096;  // positions, where neither user nor model says
 
 struct GenerationDefaults {
-  SamplerParams sampler;         // its seed counts only when seed_given
-  bool seed_given = false;       // else the caller draws one at random for each request
-  int32_t max_tokens = -1;       // -1: until the context is full
+  SamplerParams sampler;    // its seed counts only when seed_given
+  bool seed_given = false;  // else the caller draws one at random for each request
+  int32_t max_tokens = -1;  // -1: until the context is full
   std::vector<std::string> stop;
   std::optional<int32_t> num_ctx;
   std::vector<std::string> ignored;  // parameters of the model that have no effect here

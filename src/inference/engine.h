@@ -44,8 +44,8 @@ struct Usage {
 // What happens to a request, in this order: progress*, (text)*, finished.
 struct Event {
   enum class Kind { progress, text, finished } kind = Kind::text;
-  int32_t prompt_done = 0;                    // progress: prompt tokens worked so far
-  std::string text;                           // whole UTF-8 characters, may be empty
+  int32_t prompt_done = 0;  // progress: prompt tokens worked so far
+  std::string text;         // whole UTF-8 characters, may be empty
   // Behind the text so far, once no stop string can take it back; filled when logprobs are asked.
   // An end token is not among them.
   std::vector<GeneratedToken> tokens;
@@ -101,9 +101,9 @@ class Engine {
   virtual ~Engine() = default;  // cancels what still runs, joins the thread
 
   // The sink is called on the scheduler thread and must neither block nor destroy the engine; it
-  // gets exactly one `finished`. When it throws, its request is cancelled and it is not called again.
-  // Throws at once: invalid_argument (the prompt is empty or does not fit, with the counts; a bad
-  // parameter), unavailable (max_batch + max_queue requests are already here).
+  // gets exactly one `finished`. When it throws, its request is cancelled and it is not called
+  // again. Throws at once: invalid_argument (the prompt is empty or does not fit, with the counts;
+  // a bad parameter), unavailable (max_batch + max_queue requests are already here).
   virtual std::unique_ptr<Handle> submit(GenerateRequest request,
                                          std::function<void(Event&&)> sink) = 0;
   virtual const models::Model& model() const = 0;

@@ -30,10 +30,10 @@ class Mailbox {
   void take_place() {
     const std::lock_guard lock(mutex_);
     if (n_live_ >= max_live_) {
-      throw Error(Code::unavailable,
-                  fmt::format("{} requests are running or waiting, the limit is {}", n_live_,
-                              max_live_),
-                  "try again in a few seconds");
+      throw Error(
+          Code::unavailable,
+          fmt::format("{} requests are running or waiting, the limit is {}", n_live_, max_live_),
+          "try again in a few seconds");
     }
     ++n_live_;
   }

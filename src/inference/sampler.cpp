@@ -183,8 +183,8 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   const std::vector<double> probabilities = softmax(kept, params_.temperature);
   const int32_t id = draw(kept, probabilities, key);
   if (params_.mirostat == 2) {
-    const auto chosen = std::find_if(kept.begin(), kept.end(),
-                                     [&](const Candidate& c) { return c.id == id; });
+    const auto chosen =
+        std::find_if(kept.begin(), kept.end(), [&](const Candidate& c) { return c.id == id; });
     const double p = probabilities[static_cast<size_t>(chosen - kept.begin())];
     const auto surprise = static_cast<float>(-std::log2(p));
     mirostat_mu_ -= params_.mirostat_eta * (surprise - params_.mirostat_tau);

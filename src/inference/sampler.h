@@ -37,8 +37,7 @@ class Sampler {
   bool changes_logits() const;
   bool keeps_all() const;
   std::span<const float> adjusted(std::span<const float> logits, std::span<const int32_t> history);
-  std::vector<Candidate> survivors(std::span<const float> logits, float max,
-                                   size_t position) const;
+  std::vector<Candidate> survivors(std::span<const float> logits, float max, size_t position) const;
 
   SamplerParams params_;
   uint64_t choice_;

@@ -22,7 +22,9 @@ Scheduler::Scheduler(std::unique_ptr<Executor> executor, int32_t n_logits,
   CHECK(options.max_batch > 0 && options.prefill_chunk > 0);
 }
 
-Scheduler::~Scheduler() { CHECK(idle()); }
+Scheduler::~Scheduler() {
+  CHECK(idle());
+}
 
 void Scheduler::add(std::unique_ptr<Generation> generation) {
   CHECK(waiting_.empty() || waiting_.back().generation->id() < generation->id());
@@ -144,8 +146,8 @@ void Scheduler::preempt_youngest() {
 void Scheduler::deliver(const Plan& plan, std::span<const float> logits) {
   stats_.steps += 1;
   stats_.step_tokens += static_cast<int64_t>(plan.rows.size());
-  const int64_t n_decode =
-      std::count_if(plan.slices.begin(), plan.slices.end(), [](const Slice& s) { return s.decode; });
+  const int64_t n_decode = std::count_if(plan.slices.begin(), plan.slices.end(),
+                                         [](const Slice& s) { return s.decode; });
   stats_.decode_tokens += n_decode;
   stats_.decode_steps += n_decode > 0 ? 1 : 0;
   for (const Slice& slice : plan.slices) deliver(slice, logits);

@@ -39,9 +39,7 @@ class Scheduler {
     std::unique_ptr<Generation> generation;
     SequenceId sequence = -1;
     int32_t n_done = 0;  // tokens whose rows are computed
-    int32_t todo() const {
-      return static_cast<int32_t>(generation->tokens().size()) - n_done;
-    }
+    int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
   };
   // The rows of one request in a step.
   struct Slice {

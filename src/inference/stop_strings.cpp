@@ -93,7 +93,9 @@ std::string StopMatcher::push(std::string_view piece) {
   return certain;
 }
 
-std::string StopMatcher::finish() { return matched() ? std::string() : std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return matched() ? std::string() : std::exchange(held_, {});
+}
 
 const std::string& StopMatcher::match() const {
   CHECK(matched());
