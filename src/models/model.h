@@ -37,8 +37,13 @@ struct Model {
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides = {});
 
-// The ids of a conversation, BOS as the model wants it. Error{failed_precondition} that names the
-// ways out when the model has no template.
+// The conversation with the model's own messages in it: its default system message in front unless
+// the first message is a system (or developer) message, then, behind the system message, the
+// messages that come before.
+Conversation with_overrides(const Model& model, Conversation conversation);
+
+// The ids of a conversation, with_overrides applied, rendered, BOS as the model wants it.
+// Error{failed_precondition} that names the ways out when the model has no template.
 std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation);
 
 }  // namespace strata::models

@@ -126,7 +126,7 @@ void iq1_s(const uint8_t* block, float* out) {
 
 uint16_t iq1_m_scale_bits(const uint8_t* block) {
   unsigned bits = 0;
-  for (int i = 0; i < 4; ++i) bits |= (load_u16(block + 48 + 2 * i) >> 12) << (4 * i);
+  for (int i = 0; i < 4; ++i) bits |= unsigned{load_u16(block + 48 + 2 * i)} >> 12 << (4 * i);
   return static_cast<uint16_t>(bits);
 }
 
