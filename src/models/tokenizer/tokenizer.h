@@ -27,6 +27,21 @@ struct MarkedText {
   std::vector<TextRange> untrusted;  // ascending, not overlapping
 };
 
+// Ids with a role; -1: the model has none.
+struct SpecialIds {
+  TokenId bos = -1;
+  TokenId eos = -1;
+  TokenId unknown = -1;
+  TokenId end_of_turn = -1;
+  TokenId end_of_message = -1;
+  TokenId fill_prefix = -1;
+  TokenId fill_suffix = -1;
+  TokenId fill_middle = -1;
+  TokenId fill_pad = -1;
+  TokenId fill_repo = -1;
+  TokenId fill_separator = -1;
+};
+
 enum class TokenKind : uint8_t { normal = 1, unknown, control, user_defined, unused, byte };
 
 // Immutable after construction; all functions may be called from any thread.
@@ -40,6 +55,9 @@ class Tokenizer {
   // Ids of the text, without BOS or EOS. Control tokens spelled outside the untrusted ranges
   // become their ids; inside or across a border they are plain text. User-defined tokens (which
   // carry no control meaning) are matched everywhere.
+  // Byte-level vocabularies read each invalid UTF-8 byte as U+FFFD. Bytes for which the vocabulary
+  // has no token are left out, as its reference does, and the log says so once.
+  // Errors: invalid_argument (bad ranges), resource_exhausted (text over tokenizer_limits.h).
   virtual std::vector<TokenId> encode(const MarkedText& text) const = 0;
   // The whole text trusted (a raw prompt, which the caller formats).
   std::vector<TokenId> encode_trusted(std::string_view text) const;
@@ -61,6 +79,7 @@ class Tokenizer {
   virtual bool add_bos() const = 0;
   virtual bool add_eos() const = 0;
   virtual bool ends_generation(TokenId id) const = 0;
+  virtual const SpecialIds& special_ids() const = 0;
   // Id of the token spelled exactly so, or -1.
   virtual TokenId find(std::string_view token) const = 0;
 };

@@ -1,0 +1,154 @@
+#include "models/tokenizer/vocabulary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "models/tokenizer/tokenizer_limits.h"
+
+namespace strata::models {
+namespace {
+
+constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
+constexpr std::string_view kKinds = "tokenizer.ggml.token_type";
+constexpr std::string_view kScores = "tokenizer.ggml.scores";
+
+void read_tokens(Vocabulary& vocabulary) {
+  auto tokens = vocabulary.file->texts(kTokens);
+  if (!tokens || tokens->empty()) {
+    throw Error(Code::invalid_argument, fmt::format("{}: the file has no tokens", kTokens),
+                "this file is no language model, or was cut while it was converted");
+  }
+  if (tokens->size() > kMaxVocabulary) {
+    throw Error(Code::invalid_argument, fmt::format("{}: {} tokens, the limit is {}", kTokens,
+                                                    tokens->size(), kMaxVocabulary));
+  }
+  vocabulary.tokens = std::move(*tokens);
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    vocabulary.longest_token = std::max(vocabulary.longest_token, vocabulary.tokens[i].size());
+    if (vocabulary.tokens[i].size() > kMaxTokenBytes) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: token {} has {} bytes, the limit is {}", kTokens, i,
+                              vocabulary.tokens[i].size(), kMaxTokenBytes));
+    }
+  }
+}
+
+[[noreturn]] void refuse_count(std::string_view key, uint64_t found, size_t wanted) {
+  throw Error(Code::invalid_argument,
+              fmt::format("{}: {} entries for {} tokens", key, found, wanted));
+}
+
+void read_kinds(Vocabulary& vocabulary) {
+  vocabulary.kinds.assign(vocabulary.size(), TokenKind::normal);
+  const GgufValue* value = vocabulary.file->find(kKinds);
+  if (value == nullptr) return;
+  const bool words = value->element == GgufType::i32 || value->element == GgufType::u32;
+  if (value->type != GgufType::array || !words) {
+    throw Error(Code::invalid_argument, fmt::format("{}: not an array of int32", kKinds));
+  }
+  if (value->count < vocabulary.size()) refuse_count(kKinds, value->count, vocabulary.size());
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    uint32_t kind;
+    std::memcpy(&kind, value->bytes.data() + i * sizeof kind, sizeof kind);
+    if (kind > static_cast<uint32_t>(TokenKind::byte)) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: token {} is of unknown kind {}", kKinds, i, kind));
+    }
+    vocabulary.kinds[i] = kind == 0 ? TokenKind::unused : static_cast<TokenKind>(kind);
+  }
+}
+
+void read_scores(Vocabulary& vocabulary) {
+  const GgufValue* value = vocabulary.file->find(kScores);
+  if (value == nullptr) return;
+  if (value->type != GgufType::array || value->element != GgufType::f32) {
+    throw Error(Code::invalid_argument, fmt::format("{}: not an array of float32", kScores));
+  }
+  if (value->count < vocabulary.size()) refuse_count(kScores, value->count, vocabulary.size());
+  vocabulary.score_bytes = value->bytes;
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    if (std::isnan(vocabulary.score(static_cast<TokenId>(i)))) {
+      throw Error(Code::invalid_argument, fmt::format("{}: token {} has no number", kScores, i));
+    }
+  }
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+void index_byte_tokens(Vocabulary& vocabulary) {
+  vocabulary.byte_ids.fill(-1);
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    if (vocabulary.kinds[i] != TokenKind::byte) continue;
+    const std::string_view text = vocabulary.tokens[i];
+    const bool framed = text.size() == 6 && text.starts_with("<0x") && text.back() == '>';
+    const int high = framed ? hex_digit(text[3]) : -1;
+    const int low = framed ? hex_digit(text[4]) : -1;
+    if (high < 0 || low < 0) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: byte token {} is not spelled <0x00> to <0xFF>", kTokens, i));
+    }
+    vocabulary.byte_ids[static_cast<size_t>(high * 16 + low)] = static_cast<TokenId>(i);
+  }
+}
+
+// Some writers say "none" as -1 or, unsigned, as 2^32 - 1.
+TokenId read_id(const Vocabulary& vocabulary, std::string_view name, TokenId otherwise) {
+  const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
+  const auto id = vocabulary.file->integer(key);
+  if (!id) return otherwise < static_cast<TokenId>(vocabulary.size()) ? otherwise : -1;
+  if (*id == -1 || *id == 0xFFFFFFFF) return -1;
+  if (*id < 0 || static_cast<uint64_t>(*id) >= vocabulary.size()) {
+    throw Error(Code::invalid_argument, fmt::format("{}: {} is no token of a vocabulary of {}", key,
+                                                    *id, vocabulary.size()));
+  }
+  return static_cast<TokenId>(*id);
+}
+
+void read_ids(Vocabulary& vocabulary, const SpecialIds& defaults) {
+  SpecialIds& ids = vocabulary.ids;
+  ids.bos = read_id(vocabulary, "bos", defaults.bos);
+  ids.eos = read_id(vocabulary, "eos", defaults.eos);
+  ids.unknown = read_id(vocabulary, "unknown", defaults.unknown);
+  ids.end_of_turn = read_id(vocabulary, "eot", -1);
+  ids.end_of_message = read_id(vocabulary, "eom", -1);
+  // The second names are older ones for the same.
+  ids.fill_prefix = read_id(vocabulary, "fim_pre", read_id(vocabulary, "prefix", -1));
+  ids.fill_suffix = read_id(vocabulary, "fim_suf", read_id(vocabulary, "suffix", -1));
+  ids.fill_middle = read_id(vocabulary, "fim_mid", read_id(vocabulary, "middle", -1));
+  ids.fill_pad = read_id(vocabulary, "fim_pad", -1);
+  ids.fill_repo = read_id(vocabulary, "fim_rep", -1);
+  ids.fill_separator = read_id(vocabulary, "fim_sep", -1);
+}
+
+}  // namespace
+
+bool Vocabulary::ends_generation(TokenId id) const {
+  return std::binary_search(end_ids.begin(), end_ids.end(), id);
+}
+
+Vocabulary read_vocabulary(std::shared_ptr<const GgufFile> file,
+                           const VocabularyDefaults& defaults) {
+  Vocabulary vocabulary;
+  vocabulary.file = std::move(file);
+  read_tokens(vocabulary);
+  read_kinds(vocabulary);
+  read_scores(vocabulary);
+  index_byte_tokens(vocabulary);
+  vocabulary.table = TokenTable(vocabulary.tokens);
+  read_ids(vocabulary, defaults.ids);
+  const GgufFile& source = *vocabulary.file;
+  vocabulary.add_bos = source.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos);
+  vocabulary.add_eos = source.boolean("tokenizer.ggml.add_eos_token").value_or(false);
+  vocabulary.add_space_prefix =
+      source.boolean("tokenizer.ggml.add_space_prefix").value_or(defaults.add_space_prefix);
+  assign_roles_by_name(vocabulary);
+  return vocabulary;
+}
+
+}  // namespace strata::models
