@@ -133,7 +133,9 @@ class Attention : public ::testing::TestWithParam<const KernelSet*> {
 };
 
 TEST_P(Attention, MeetsDoublePrecision) {
+  const bool slow = GetParam() == runnable_kernels().back();
   for (const Case& c : kCases) {
+    if (slow && c.n_positions > 300) continue;
     World world(c);
     const auto out = world.run(c.n_positions, 1);
     for (int32_t p = 0; p < c.n_positions; p += 13) {
@@ -150,7 +152,9 @@ TEST_P(Attention, MeetsDoublePrecision) {
 }
 
 TEST_P(Attention, PiecesAndThreadsDoNotChangeBits) {
+  const bool slow = GetParam() == runnable_kernels().back();  // generic: one case is enough
   for (const Case& c : kCases) {
+    if (slow && c.head_dim != 80) continue;
     World world(c);
     const auto expected = world.run(c.n_positions, 1);
     for (const int32_t piece : {1, 3, 17, 64, 250}) {

@@ -2,7 +2,8 @@
 # functions with the rest of the program (tensor/kernels.h). No strict aliasing: attention turns
 # scores into weights in place.
 set(kernel_flags -O3 -fno-math-errno -fno-trapping-math -fno-strict-aliasing
-                 -fno-stack-protector -fno-asynchronous-unwind-tables)
+                 -fno-stack-protector -fno-asynchronous-unwind-tables
+                 -Wno-uninitialized -Wno-maybe-uninitialized)  # noise of g++ 12's intrinsics
 set(avx2_flags -mavx2 -mfma -mf16c -mbmi2)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                  -mprefer-vector-width=512)

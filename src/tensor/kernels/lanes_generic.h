@@ -92,11 +92,14 @@ inline float maximum(F a) {
   return m;
 }
 // Rounded to int8; NaN and what does not fit become -128.
-inline void store_int8(int8_t* p, F a) {
+inline int32_t store_int8(int8_t* p, F a) {  // returns the sum
+  int32_t total = 0;
   for (int i = 0; i < 16; ++i) {
     const float x = __builtin_rintf(a.v[i]);
     p[i] = x >= -128.0f && x <= 127.0f ? static_cast<int8_t>(x) : int8_t{-128};
+    total += p[i];
   }
+  return total;
 }
 inline uint16_t bf16_of(float x) {
   const auto u = __builtin_bit_cast(uint32_t, x);

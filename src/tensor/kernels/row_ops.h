@@ -93,12 +93,8 @@ void quantize_group(F a, F b, int8_t* q, GroupMeta* meta) {
   const bool zero = largest < 1e-30f;
   const float scale = zero ? 0.0f : largest / 127.0f;
   const F inverse = set1(zero ? 0.0f : 127.0f / largest);
-  store_int8(q, mul(a, inverse));
-  store_int8(q + 16, mul(b, inverse));
-  int32_t low = 0;
-  int32_t high = 0;
-  for (int i = 0; i < 16; ++i) low += q[i];
-  for (int i = 16; i < 32; ++i) high += q[i];
+  const int32_t low = store_int8(q, mul(a, inverse));
+  const int32_t high = store_int8(q + 16, mul(b, inverse));
   meta->scale = scale;
   meta->scaled_sum = scale * static_cast<float>(low + high);
   meta->neg_sum = -(low + high);

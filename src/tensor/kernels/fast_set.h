@@ -1,0 +1,39 @@
+// Assembles the table of a fast kernel set from the templates.
+#pragma once
+
+#include "tensor/kernels/attention.h"
+#include "tensor/kernels/bf16.h"
+#include "tensor/kernels/gemm.h"
+#include "tensor/kernels/stream.h"
+
+namespace strata::tensor {
+namespace {
+
+template <Layout kLayout>
+void add_layout(KernelSet& set) {
+  set.stream[static_cast<int>(kLayout)] = stream<kLayout>;
+  set.gemm[static_cast<int>(kLayout)] = gemm<kLayout>;
+}
+
+KernelSet make_fast_set(const char* name) {
+  KernelSet set{};
+  set.name = name;
+  set.stream_columns = 24;  // beyond, unpacking once pays
+  add_layout<Layout::w4s>(set);
+  add_layout<Layout::w4t>(set);
+  add_layout<Layout::w4m>(set);
+  add_layout<Layout::w5s>(set);
+  add_layout<Layout::w5m>(set);
+  add_layout<Layout::w8s>(set);
+  add_layout<Layout::w4k>(set);
+  add_layout<Layout::w5k>(set);
+  add_layout<Layout::w6k>(set);
+  set.stream[static_cast<int>(Layout::wbf)] = matmul_bf16;
+  set.gemm[static_cast<int>(Layout::wbf)] = matmul_bf16;
+  set.attention = attention;
+  add_row_operations(set);
+  return set;
+}
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,211 @@
+// Sixteen lanes in one 512-bit register: AVX-512 with VNNI; bf16 products by vdpbf16ps where the
+// file is compiled for it, else by two multiplications.
+#pragma once
+
+#include <immintrin.h>
+
+#include "tensor/kernels.h"
+
+namespace strata::tensor {
+namespace {
+
+using F = __m512;   // 16 floats
+using I = __m512i;  // 16 int32
+using U = __m512i;  // 64 unsigned bytes: 16 rows x 4 k
+
+inline F load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline __mmask16 first_lanes(int64_t n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xffffU : (1U << n) - 1U);
+}
+inline F load_part(const float* p, int64_t n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+inline void store(float* p, F a) {
+  _mm512_storeu_ps(p, a);
+}
+inline void store_part(float* p, F a, int64_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), a);
+}
+inline F set1(float x) {
+  return _mm512_set1_ps(x);
+}
+inline F fma(F a, F b, F c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+inline F add(F a, F b) {
+  return _mm512_add_ps(a, b);
+}
+inline F sub(F a, F b) {
+  return _mm512_sub_ps(a, b);
+}
+inline F mul(F a, F b) {
+  return _mm512_mul_ps(a, b);
+}
+inline F div(F a, F b) {
+  return _mm512_div_ps(a, b);
+}
+inline F max(F a, F b) {
+  return _mm512_max_ps(a, b);
+}
+inline F min(F a, F b) {
+  return _mm512_min_ps(a, b);
+}
+inline F abs(F a) {
+  return _mm512_abs_ps(a);
+}
+inline F round_even(F a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline F select_less(F a, F b, F x, F y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
+inline F select_range(int first, int last, F x, F y) {
+  const int from = first < 0 ? 0 : first > 16 ? 16 : first;
+  const int to = last < -1 ? -1 : last > 15 ? 15 : last;
+  const unsigned mask = ((2U << to) - 1U) & ~((1U << from) - 1U);
+  return _mm512_mask_blend_ps(static_cast<__mmask16>(to < 0 ? 0U : mask), y, x);
+}
+inline F power_of_two(F n) {
+  const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+}
+inline float sum(F a) {
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float maximum(F a) {
+  const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+inline int32_t store_int8(int8_t* p, F a) {  // returns the sum
+  const __m512i n = _mm512_cvtps_epi32(a);
+  const __m128i bytes = _mm512_cvtsepi32_epi8(n);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  return _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(bytes));
+}
+inline void store_bf16(uint16_t* p, F a) {
+  const __m512i u = _mm512_castps_si512(a);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+  const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+  const __m512i quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+  const __m512i bits = _mm512_mask_blend_epi32(nan, rounded, quiet);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+}
+inline int32_t word_at(const void* p) {
+  int32_t w;
+  __builtin_memcpy(&w, p, 4);
+  return w;
+}
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const __m512i a = _mm512_loadu_si512(y);
+  const __m512i b = _mm512_set1_epi32(word_at(x));
+#if defined(__AVX512BF16__)
+  return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
+#else
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000U));
+  const F low_product = fma(_mm512_castsi512_ps(_mm512_slli_epi32(a, 16)),
+                            _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)), acc);
+  return fma(_mm512_castsi512_ps(_mm512_and_si512(a, high)),
+             _mm512_castsi512_ps(_mm512_and_si512(b, high)), low_product);
+#endif
+}
+inline void prefetch(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
+inline void prefetch_l2(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
+
+inline F load_halves(const void* p) {  // 16 fp16
+  return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+inline I load_int8(const void* p) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+inline F load_uint8(const void* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+}
+inline I int_set1(int32_t x) {
+  return _mm512_set1_epi32(x);
+}
+template <int kBits>
+inline I shift_left(I a) {
+  return _mm512_slli_epi32(a, kBits);
+}
+inline I int_add(I a, I b) {
+  return _mm512_add_epi32(a, b);
+}
+inline I int_mul(I a, I b) {
+  return _mm512_mullo_epi32(a, b);
+}
+inline I load_int(const void* p) {
+  return _mm512_load_si512(p);
+}
+inline void store_int(void* p, I a) {
+  _mm512_store_si512(p, a);
+}
+inline F to_float(I a) {
+  return _mm512_cvtepi32_ps(a);
+}
+
+inline U load_bytes(const void* p) {
+  return _mm512_load_si512(p);
+}
+inline void store_bytes(void* p, U a) {
+  _mm512_store_si512(p, a);
+}
+inline U low_nibbles(U a) {
+  return _mm512_and_si512(a, _mm512_set1_epi8(15));
+}
+inline U high_nibbles(U a) {
+  return _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15));
+}
+template <int kBits>  // negative: to the right
+inline U shift_bytes_apart(U a) {
+  if constexpr (kBits > 0) return _mm512_slli_epi16(a, kBits);
+  if constexpr (kBits < 0) return _mm512_srli_epi16(a, -kBits);
+  return a;
+}
+// a | (b & mask)
+template <int kMask>
+inline U or_masked(U a, U b) {
+  return _mm512_ternarylogic_epi32(a, b, _mm512_set1_epi8(kMask), 0xf8);
+}
+struct Table {
+  U entries;
+};
+inline Table load_table(const uint8_t* p) {
+  return {p == nullptr
+              ? _mm512_setzero_si512()
+              : _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+inline U look_up(Table table, U index) {
+  return _mm512_shuffle_epi8(table.entries, index);
+}
+// acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
+template <int kBits>
+inline I dot(I acc, U w, const int8_t* q) {
+  return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(word_at(q)));
+}
+
+// Shapes that fit 32 registers (measured, see the benchmarks).
+constexpr int kAttentionTokens = 4;
+constexpr int kAttentionQueries = 6;
+constexpr int kGemmRows = 2;
+constexpr int kGemmColumns = 6;
+constexpr int kGemmColumnsK6 = 4;
+constexpr int kStreamRows = 2;
+constexpr int kStreamColumns = 4;
+constexpr int kBf16Rows = 4;
+constexpr int kBf16Columns = 6;
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,117 @@
+// Packed tiles to registers, once per layout: stream and gemm are written over this.
+#pragma once
+
+#include "tensor/kernels/lanes.h"
+
+namespace strata::tensor {
+namespace {
+
+constexpr bool has_min(Layout l) {
+  return l == Layout::w4m || l == Layout::w5m || l == Layout::w4k || l == Layout::w5k;
+}
+constexpr bool has_fifth_bit(Layout l) {
+  return l == Layout::w5s || l == Layout::w5m || l == Layout::w5k;
+}
+constexpr bool is_k45(Layout l) {
+  return l == Layout::w4k || l == Layout::w5k;
+}
+constexpr int weight_bits(Layout l) {
+  return l == Layout::w8s || l == Layout::w4t ? 8 : l == Layout::w6k ? 6 : has_fifth_bit(l) ? 5 : 4;
+}
+
+// What a tile has once: the super scales of the K-quants.
+template <Layout kLayout>
+struct TileHead {
+  F d, d_min;
+  inline explicit TileHead(const uint8_t* tile) {
+    if constexpr (is_k45(kLayout)) {
+      d = load_halves(tile);
+      d_min = sub(set1(0.0f), load_halves(tile + 32));
+    } else if constexpr (kLayout == Layout::w6k) {
+      d = load_halves(tile);
+    }
+  }
+};
+
+// Scale and min of group g of a tile.
+template <Layout kLayout>
+inline F scale_of(const TileHead<kLayout>& head, const uint8_t* tile, int g) {
+  if constexpr (is_k45(kLayout)) return mul(head.d, load_uint8(tile + kKHeadScales + 32 * g));
+  if constexpr (kLayout == Layout::w6k) return head.d;
+  return load_halves(tile + 32 * g);
+}
+template <Layout kLayout>
+inline F min_of(const TileHead<kLayout>& head, const uint8_t* tile, int g) {
+  if constexpr (is_k45(kLayout)) {
+    return mul(head.d_min, load_uint8(tile + kKHeadScales + 32 * g + 16));
+  }
+  return load_halves(tile + 64 + 32 * g);
+}
+// w6k: the integer scales of the first and the last 16 k.
+template <int kHalf>
+inline I sub_scale_of(const uint8_t* tile, int g) {
+  return load_int8(tile + kKHeadScales + 32 * g + 16 * kHalf);
+}
+
+template <int kRegister>
+inline U with_fifth_bit(U nibbles, U plane) {
+  return or_masked<16>(nibbles, shift_bytes_apart<4 - kRegister>(plane));
+}
+template <int kField>
+inline U with_upper_bits(U nibbles, U plane) {
+  return or_masked<48>(nibbles, shift_bytes_apart<4 - 2 * kField>(plane));
+}
+
+// The eight registers of a group.
+template <Layout kLayout>
+inline void registers_of(const uint8_t* quants, const Table& table, U (&w)[8]) {
+  if constexpr (kLayout == Layout::w8s) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) w[j] = load_bytes(quants + 64 * j);
+    return;
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const U stored = load_bytes(quants + 64 * j);
+    w[j] = low_nibbles(stored);
+    w[j + 4] = high_nibbles(stored);
+  }
+  if constexpr (kLayout == Layout::w4t) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) w[j] = look_up(table, w[j]);
+  }
+  if constexpr (has_fifth_bit(kLayout)) {
+    const U plane = load_bytes(quants + 256);
+    w[0] = with_fifth_bit<0>(w[0], plane);
+    w[1] = with_fifth_bit<1>(w[1], plane);
+    w[2] = with_fifth_bit<2>(w[2], plane);
+    w[3] = with_fifth_bit<3>(w[3], plane);
+    w[4] = with_fifth_bit<4>(w[4], plane);
+    w[5] = with_fifth_bit<5>(w[5], plane);
+    w[6] = with_fifth_bit<6>(w[6], plane);
+    w[7] = with_fifth_bit<7>(w[7], plane);
+  }
+  if constexpr (kLayout == Layout::w6k) {
+    const U low = load_bytes(quants + 256);
+    const U high = load_bytes(quants + 320);
+    w[0] = with_upper_bits<0>(w[0], low);
+    w[1] = with_upper_bits<1>(w[1], low);
+    w[2] = with_upper_bits<2>(w[2], low);
+    w[3] = with_upper_bits<3>(w[3], low);
+    w[4] = with_upper_bits<0>(w[4], high);
+    w[5] = with_upper_bits<1>(w[5], high);
+    w[6] = with_upper_bits<2>(w[6], high);
+    w[7] = with_upper_bits<3>(w[7], high);
+  }
+}
+
+// Where the accumulator of a group starts: the zero point, -2^offset_log2 times the sum.
+template <Layout kLayout>
+inline I start_at(int32_t neg_sum) {
+  constexpr int kOffset = kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
+  if constexpr (kOffset < 0) return int_set1(0);
+  return shift_left<(kOffset < 0 ? 0 : kOffset)>(int_set1(neg_sum));
+}
+
+}  // namespace
+}  // namespace strata::tensor
