@@ -9,6 +9,7 @@ namespace {
 
 // Long enough to bridge sampling and the scheduler between two steps, short enough to leave the
 // core to others when nothing is asked.
+constexpr int kSpins = 1024;
 constexpr auto kSpinTime = std::chrono::microseconds(1000);
 
 void pause_briefly() {
@@ -19,17 +20,18 @@ void pause_briefly() {
 #endif
 }
 
-// Waits until the value is another than `old`: spins first, then sleeps in the kernel.
+// Waits until the value is another than `old`: spins for some 20 us, then gives the core to whoever
+// is ready (a thread of the team may be waiting for it), then sleeps in the kernel.
 void wait_for_change(const std::atomic<uint32_t>& word, uint32_t old) {
-  for (int i = 0; i < 256; ++i) {
+  for (int i = 0; i < kSpins; ++i) {
     if (word.load(std::memory_order_acquire) != old) return;
     pause_briefly();
   }
   const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
   while (std::chrono::steady_clock::now() < deadline) {
-    for (int i = 0; i < 256; ++i) {
+    for (int i = 0; i < 8; ++i) {
       if (word.load(std::memory_order_acquire) != old) return;
-      pause_briefly();
+      std::this_thread::yield();
     }
   }
   while (word.load(std::memory_order_acquire) == old) word.wait(old, std::memory_order_acquire);

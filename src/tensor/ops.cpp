@@ -26,8 +26,6 @@ std::vector<Candidate> candidates() {
 #if defined(__x86_64__)
       {&avx512_bf16_kernels(), cpu.avx512_vnni && cpu.avx512_bf16},
       {&avx512_kernels(), cpu.avx512_vnni},
-#endif
-#if 0
       {&avx2_vnni_kernels(), cpu.avx_vnni},
       {&avx2_kernels(), cpu.avx2},
 #endif

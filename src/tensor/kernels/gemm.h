@@ -1,4 +1,4 @@
-// Many columns (prefill): unpacks kGemmRows row blocks once into scratch, then multiplies them with
+// Many columns (prefill): unpacks two row blocks once into scratch, then multiplies them with
 // all columns, a few at a time, everything in registers.
 #pragma once
 

@@ -199,7 +199,6 @@ inline I dot(I acc, U w, const int8_t* q) {
 // Shapes that fit 32 registers (measured, see the benchmarks).
 constexpr int kAttentionTokens = 4;
 constexpr int kAttentionQueries = 6;
-constexpr int kGemmRows = 2;
 constexpr int kGemmColumns = 6;
 constexpr int kGemmColumnsK6 = 4;
 constexpr int kStreamRows = 2;

@@ -1,0 +1,268 @@
+// Sixteen lanes in two 256-bit registers: AVX2 with FMA and F16C; int8 products by vpdpbusd where
+// the file is compiled for AVX-VNNI, else by vpmaddubsw.
+#pragma once
+
+#include <immintrin.h>
+
+#include "tensor/kernels.h"
+
+namespace strata::tensor {
+namespace {
+
+struct F {  // 16 floats
+  __m256 a, b;
+};
+struct I {  // 16 int32
+  __m256i a, b;
+};
+using U = I;  // 64 unsigned bytes: 16 rows x 4 k
+
+inline F load(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+inline __m256i lane_index(int first) {
+  return _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(first));
+}
+inline __m256i lanes_below(int64_t n, int first) {
+  const int limit = n > 16 ? 16 : static_cast<int>(n);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(limit), lane_index(first));
+}
+inline F load_part(const float* p, int64_t n) {
+  return {_mm256_maskload_ps(p, lanes_below(n, 0)), _mm256_maskload_ps(p + 8, lanes_below(n, 8))};
+}
+inline void store(float* p, F x) {
+  _mm256_storeu_ps(p, x.a);
+  _mm256_storeu_ps(p + 8, x.b);
+}
+inline void store_part(float* p, F x, int64_t n) {
+  _mm256_maskstore_ps(p, lanes_below(n, 0), x.a);
+  _mm256_maskstore_ps(p + 8, lanes_below(n, 8), x.b);
+}
+inline F set1(float x) {
+  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+inline F fma(F x, F y, F z) {
+  return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+inline F add(F x, F y) {
+  return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+inline F sub(F x, F y) {
+  return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+inline F mul(F x, F y) {
+  return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+inline F div(F x, F y) {
+  return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+inline F max(F x, F y) {
+  return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
+}
+inline F min(F x, F y) {
+  return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)};
+}
+inline F abs(F x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+}
+inline F round_even(F x) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(x.a, kNearest), _mm256_round_ps(x.b, kNearest)};
+}
+inline F select_less(F p, F q, F x, F y) {
+  return {_mm256_blendv_ps(y.a, x.a, _mm256_cmp_ps(p.a, q.a, _CMP_LT_OQ)),
+          _mm256_blendv_ps(y.b, x.b, _mm256_cmp_ps(p.b, q.b, _CMP_LT_OQ))};
+}
+inline F select_range(int first, int last, F x, F y) {
+  const __m256i low = _mm256_set1_epi32(first - 1);
+  const __m256i high = _mm256_set1_epi32(last + 1);
+  const auto mask = [&](__m256i index) {
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(_mm256_cmpgt_epi32(index, low), _mm256_cmpgt_epi32(high, index)));
+  };
+  return {_mm256_blendv_ps(y.a, x.a, mask(lane_index(0))),
+          _mm256_blendv_ps(y.b, x.b, mask(lane_index(8)))};
+}
+inline F power_of_two(F n) {
+  const auto power = [](__m256 x) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  };
+  return {power(n.a), power(n.b)};
+}
+inline float sum(F x) {
+  const __m256 half = _mm256_add_ps(x.a, x.b);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+inline float maximum(F x) {
+  const __m256 half = _mm256_max_ps(x.a, x.b);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+inline int32_t sum_of(__m256i x) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+}
+inline int32_t store_int8(int8_t* p, F x) {  // returns the sum
+  const __m256i words = _mm256_permute4x64_epi64(
+      _mm256_packs_epi32(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)), 0xd8);
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  return sum_of(_mm256_madd_epi16(_mm256_cvtepi8_epi16(bytes), _mm256_set1_epi16(1)));
+}
+inline __m256i bf16_bits(__m256 x) {  // in the low halves of 32 bits
+  const __m256i u = _mm256_castps_si256(x);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+  const __m256 nan = _mm256_cmp_ps(x, x, _CMP_UNORD_Q);
+  const __m256i quiet = _mm256_or_si256(u, _mm256_set1_epi32(0x400000));
+  return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(nan)), 16);
+}
+inline void store_bf16(uint16_t* p, F x) {
+  const __m256i packed = _mm256_packus_epi32(bf16_bits(x.a), bf16_bits(x.b));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+}
+inline int32_t word_at(const void* p) {
+  int32_t w;
+  __builtin_memcpy(&w, p, 4);
+  return w;
+}
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
+  const __m256i pair = _mm256_set1_epi32(word_at(x));
+  const __m256 x0 = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
+  const __m256 x1 = _mm256_castsi256_ps(_mm256_and_si256(pair, high));
+  const auto product = [&](__m256 sum, const uint16_t* p) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
+    const __m256 second = _mm256_castsi256_ps(_mm256_and_si256(v, high));
+    return _mm256_fmadd_ps(second, x1, _mm256_fmadd_ps(first, x0, sum));
+  };
+  return {product(acc.a, y), product(acc.b, y + 16)};
+}
+inline void prefetch(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+}
+inline void prefetch_l2(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+}
+
+inline F load_halves(const void* p) {  // 16 fp16
+  const auto* h = static_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(h)), _mm256_cvtph_ps(_mm_loadu_si128(h + 1))};
+}
+inline I load_int8(const void* p) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+  return {_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
+}
+inline F load_uint8(const void* p) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)))};
+}
+inline I int_set1(int32_t x) {
+  return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+template <int kBits>
+inline I shift_left(I x) {
+  return {_mm256_slli_epi32(x.a, kBits), _mm256_slli_epi32(x.b, kBits)};
+}
+inline I int_add(I x, I y) {
+  return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+inline I int_mul(I x, I y) {
+  return {_mm256_mullo_epi32(x.a, y.a), _mm256_mullo_epi32(x.b, y.b)};
+}
+inline I load_int(const void* p) {
+  const auto* v = static_cast<const __m256i*>(p);
+  return {_mm256_load_si256(v), _mm256_load_si256(v + 1)};
+}
+inline void store_int(void* p, I x) {
+  auto* v = static_cast<__m256i*>(p);
+  _mm256_store_si256(v, x.a);
+  _mm256_store_si256(v + 1, x.b);
+}
+inline F to_float(I x) {
+  return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+
+inline U load_bytes(const void* p) {
+  return load_int(p);
+}
+inline void store_bytes(void* p, U x) {
+  store_int(p, x);
+}
+inline U low_nibbles(U x) {
+  const __m256i mask = _mm256_set1_epi8(15);
+  return {_mm256_and_si256(x.a, mask), _mm256_and_si256(x.b, mask)};
+}
+inline U high_nibbles(U x) {
+  return low_nibbles({_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)});
+}
+template <int kBits>  // negative: to the right
+inline U shift_bytes_apart(U x) {
+  if constexpr (kBits > 0) return {_mm256_slli_epi16(x.a, kBits), _mm256_slli_epi16(x.b, kBits)};
+  if constexpr (kBits < 0) return {_mm256_srli_epi16(x.a, -kBits), _mm256_srli_epi16(x.b, -kBits)};
+  return x;
+}
+// x | (y & mask)
+template <int kMask>
+inline U or_masked(U x, U y) {
+  const __m256i mask = _mm256_set1_epi8(kMask);
+  return {_mm256_or_si256(x.a, _mm256_and_si256(y.a, mask)),
+          _mm256_or_si256(x.b, _mm256_and_si256(y.b, mask))};
+}
+struct Table {
+  __m256i entries;
+};
+inline Table load_table(const uint8_t* p) {
+  return {p == nullptr
+              ? _mm256_setzero_si256()
+              : _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+inline U look_up(Table table, U index) {
+  return {_mm256_shuffle_epi8(table.entries, index.a), _mm256_shuffle_epi8(table.entries, index.b)};
+}
+
+// acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
+template <int kBits>
+inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
+#if defined(__AVXVNNI__)
+  return _mm256_dpbusd_avx_epi32(acc, w, q);
+#else
+  const __m256i ones = _mm256_set1_epi16(1);
+  if constexpr (kBits <= 6) {  // 2 * 63 * 127 fits 16 bits
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, q), ones));
+  }
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i low = _mm256_and_si256(w, nibble);
+  const __m256i high = _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble);
+  const __m256i low_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(low, q), ones);
+  const __m256i high_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(high, q), _mm256_set1_epi16(16));
+  return _mm256_add_epi32(acc, _mm256_add_epi32(low_sum, high_sum));
+#endif
+}
+template <int kBits>
+inline I dot(I acc, U w, const int8_t* q) {
+  const __m256i four = _mm256_set1_epi32(word_at(q));
+  return {dot_half<kBits>(acc.a, w.a, four), dot_half<kBits>(acc.b, w.b, four)};
+}
+
+// Shapes for 16 registers, two to a value.
+constexpr int kAttentionTokens = 1;
+constexpr int kAttentionQueries = 4;
+constexpr int kGemmColumns = 2;
+constexpr int kGemmColumnsK6 = 1;
+constexpr int kStreamRows = 1;
+constexpr int kStreamColumns = 2;
+constexpr int kBf16Rows = 2;
+constexpr int kBf16Columns = 2;
+
+}  // namespace
+}  // namespace strata::tensor
