@@ -1,0 +1,439 @@
+#include "inference/scheduler.h"
+
+#include <map>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "core/error.h"
+#include "core/utf8.h"
+#include "inference/testing/byte_tokenizer.h"
+#include "inference/testing/scripted_executor.h"
+
+namespace strata::inference {
+namespace {
+
+using testing::ByteTokenizer;
+using testing::Script;
+using testing::ScriptedExecutor;
+using testing::ScriptLog;
+
+constexpr int32_t kContext = 64;
+
+struct Answer {
+  std::string text;
+  std::vector<int32_t> ids;
+  std::vector<GeneratedToken> tokens;
+  std::vector<GeneratedToken> prompt_tokens;
+  std::vector<int32_t> progress;
+  int n_finished = 0;
+  FinishReason reason = FinishReason::error;
+  std::string stop_string;
+  std::optional<Error> error;
+  Usage usage;
+};
+
+// A scheduler over a scripted executor, and what its requests answered.
+class Bench {
+ public:
+  explicit Bench(Script script = {}, SchedulerOptions options = {})
+      : log(std::make_shared<ScriptLog>()) {
+    script.n_vocab = tokenizer->n_vocab();
+    scheduler = std::make_unique<Scheduler>(std::make_unique<ScriptedExecutor>(script, log),
+                                            script.n_vocab, options);
+  }
+  ~Bench() { scheduler->cancel_all(); }
+
+  uint64_t add(GenerateRequest request) {
+    return add(std::move(request), [](const Event&) {});
+  }
+  uint64_t add(GenerateRequest request, std::function<void(const Event&)> also) {
+    const uint64_t id = next_++;
+    validate(request, *tokenizer, tokenizer->n_vocab(), kContext);
+    Sink sink = [this, id, also = std::move(also)](Event&& event) {
+      record(answers[id], event);
+      also(event);
+    };
+    scheduler->add(std::make_unique<Generation>(id, std::move(request), std::move(sink), tokenizer,
+                                                tokenizer->n_vocab(), kContext, nullptr));
+    return id;
+  }
+  void run(int max_steps = 100000) {
+    while (!scheduler->idle() && max_steps-- > 0) scheduler->step();
+    ASSERT_TRUE(scheduler->idle());
+  }
+
+  std::shared_ptr<ByteTokenizer> tokenizer = std::make_shared<ByteTokenizer>(
+      std::vector<std::string>{"the ", "stop", "\xE4\xB8", "\xAD", "é"});
+  std::shared_ptr<ScriptLog> log;
+  std::unique_ptr<Scheduler> scheduler;
+  std::map<uint64_t, Answer> answers;
+
+ private:
+  static void record(Answer& answer, const Event& event) {
+    EXPECT_EQ(answer.n_finished, 0) << "an event after the last";
+    switch (event.kind) {
+      case Event::Kind::progress:
+        EXPECT_TRUE(answer.text.empty() && answer.tokens.empty()) << "progress after text";
+        answer.progress.push_back(event.prompt_done);
+        break;
+      case Event::Kind::text:
+        EXPECT_TRUE(is_valid_utf8(event.text));
+        answer.text += event.text;
+        for (const GeneratedToken& t : event.tokens) {
+          answer.tokens.push_back(t);
+          answer.ids.push_back(t.id);
+        }
+        if (!event.prompt_tokens.empty()) answer.prompt_tokens = event.prompt_tokens;
+        break;
+      case Event::Kind::finished:
+        ++answer.n_finished;
+        answer.reason = event.reason;
+        answer.stop_string = event.stop_string;
+        answer.error = event.error;
+        answer.usage = event.usage;
+        break;
+    }
+  }
+  uint64_t next_ = 1;
+};
+
+GenerateRequest request_of(std::vector<int32_t> prompt, uint64_t seed = 1,
+                           int32_t max_tokens = 12) {
+  GenerateRequest request;
+  request.prompt = std::move(prompt);
+  request.sampler.seed = seed;
+  request.sampler.temperature = 0.9f;
+  request.sampler.top_k = 40;
+  request.max_tokens = max_tokens;
+  request.n_logprobs = 0;
+  return request;
+}
+
+GenerateRequest some_request() {
+  auto prompt =
+      *rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(0, 256)));
+  if (prompt.size() > 40) prompt.resize(40);
+  GenerateRequest request =
+      request_of(std::move(prompt), *rc::gen::arbitrary<uint64_t>(), *rc::gen::inRange(-1, 25));
+  request.sampler.temperature = static_cast<float>(*rc::gen::inRange(0, 20)) / 10.0f;
+  request.sampler.top_k = *rc::gen::element(0, 5, 40);
+  request.sampler.repeat_penalty = *rc::gen::element(1.0f, 1.3f);
+  request.sampler.mirostat = *rc::gen::element(0, 0, 2);
+  request.ignore_end_tokens = *rc::gen::arbitrary<bool>();
+  request.prompt_logprobs = *rc::gen::arbitrary<bool>();
+  request.n_logprobs = *rc::gen::element(0, 3);
+  if (*rc::gen::arbitrary<bool>()) request.stop = {"e", "stop", "中"};
+  return request;
+}
+
+Answer alone(const GenerateRequest& request, Script script = {}) {
+  script.n_pages = 1 << 20;
+  Bench bench(script, {1, 1 << 16});
+  const uint64_t id = bench.add(request);
+  bench.run();
+  return bench.answers[id];
+}
+
+void expect_same(const Answer& a, const Answer& b) {
+  RC_ASSERT(a.n_finished == 1 && b.n_finished == 1);
+  RC_ASSERT(a.reason == b.reason);
+  RC_ASSERT(a.text == b.text);
+  RC_ASSERT(a.ids == b.ids);
+  RC_ASSERT(a.stop_string == b.stop_string);
+  RC_ASSERT(a.usage.completion_tokens == b.usage.completion_tokens);
+  RC_ASSERT(a.tokens.size() == b.tokens.size());
+  for (size_t i = 0; i < a.tokens.size(); ++i)
+    RC_ASSERT(a.tokens[i].logprob == b.tokens[i].logprob);
+  RC_ASSERT(a.prompt_tokens.size() == b.prompt_tokens.size());
+  for (size_t i = 1; i < a.prompt_tokens.size(); ++i) {
+    RC_ASSERT(a.prompt_tokens[i].logprob == b.prompt_tokens[i].logprob);
+  }
+}
+
+RC_GTEST_PROP(Scheduler, answers_are_the_same_alone_and_in_any_mix, ()) {
+  Script script;
+  script.eos_bonus = *rc::gen::element(0.0f, 3.0f);
+  // From a cache that holds one request alone to one that holds them all.
+  script.n_pages = *rc::gen::element(17, 24, 40, 1000);
+  Bench bench(script, {*rc::gen::inRange(1, 9), *rc::gen::inRange(1, 30)});
+  const auto requests = *rc::gen::container<std::vector<GenerateRequest>>(
+      *rc::gen::inRange<size_t>(1, 12), rc::gen::exec(some_request));
+  std::vector<uint64_t> ids;
+  for (const GenerateRequest& request : requests) {
+    ids.push_back(bench.add(request));
+    for (int i = *rc::gen::inRange(0, 4); i > 0; --i) bench.scheduler->step();
+  }
+  bench.run();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    expect_same(bench.answers[ids[i]], alone(requests[i], script));
+  }
+  RC_ASSERT(bench.log->live_sequences == 0u);
+  RC_ASSERT(bench.log->pages_used == 0);
+}
+
+RC_GTEST_PROP(Scheduler, cancelling_some_leaves_the_others_as_they_were, ()) {
+  Script script;
+  script.n_pages = *rc::gen::element(20, 1000);
+  Bench bench(script, {4, 8});
+  const auto requests = *rc::gen::container<std::vector<GenerateRequest>>(
+      *rc::gen::inRange<size_t>(2, 9), rc::gen::exec(some_request));
+  std::vector<uint64_t> ids;
+  for (const GenerateRequest& request : requests) ids.push_back(bench.add(request));
+  std::vector<uint64_t> cancelled;
+  while (!bench.scheduler->idle()) {
+    bench.scheduler->step();
+    if (*rc::gen::inRange(0, 4) != 0) continue;
+    const uint64_t victim = ids[*rc::gen::inRange<size_t>(0, ids.size())];
+    if (bench.answers[victim].n_finished == 0) cancelled.push_back(victim);
+    bench.scheduler->cancel(victim);
+    RC_ASSERT(bench.answers[victim].n_finished == 1);
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Answer& answer = bench.answers[ids[i]];
+    if (std::count(cancelled.begin(), cancelled.end(), ids[i])) {
+      RC_ASSERT(answer.reason == FinishReason::cancelled);
+    } else {
+      expect_same(answer, alone(requests[i], script));
+    }
+  }
+  RC_ASSERT(bench.log->live_sequences == 0u);
+}
+
+TEST(Scheduler, a_small_cache_really_throws_requests_out) {
+  Script script;
+  script.n_pages = 20;
+  Bench bench(script, {8, 64});
+  for (uint64_t i = 0; i < 8; ++i) {
+    GenerateRequest request = request_of({1, 2, 3}, i, 50);
+    request.ignore_end_tokens = true;
+    bench.add(request);
+  }
+  bench.run();
+  EXPECT_GT(bench.log->rejected, 0);
+  for (const auto& [id, answer] : bench.answers) EXPECT_EQ(answer.ids.size(), 50u);
+}
+
+TEST(Scheduler, decoding_goes_on_while_a_long_prompt_is_worked_in_chunks) {
+  Bench bench({}, {4, 8});
+  GenerateRequest first = request_of({1}, 1, 30);
+  first.ignore_end_tokens = true;
+  const uint64_t talker = bench.add(first);
+  bench.scheduler->step();
+  const uint64_t reader = bench.add(request_of(std::vector<int32_t>(40, 7)));
+  for (int i = 0; i < 5; ++i) {
+    const size_t before = bench.answers[talker].ids.size();
+    bench.scheduler->step();
+    EXPECT_EQ(bench.answers[talker].ids.size(), before + 1);
+  }
+  EXPECT_EQ(bench.log->max_rows, 9);
+  EXPECT_EQ(bench.answers[reader].progress, (std::vector<int32_t>{8, 16, 24, 32, 40}));
+  EXPECT_EQ(bench.answers[reader].ids.size(), 1u);
+}
+
+TEST(Scheduler, tokens_per_step_is_the_number_that_decode_together) {
+  Bench bench({}, {16, 256});
+  for (uint64_t i = 0; i < 16; ++i) {
+    GenerateRequest request = request_of({5, 6}, i, 20);
+    request.ignore_end_tokens = true;
+    bench.add(request);
+  }
+  bench.run();
+  const EngineStats stats = bench.scheduler->stats();
+  EXPECT_EQ(stats.decode_steps, 19);  // the first token comes of the prompt's step
+  EXPECT_EQ(stats.decode_tokens, 16 * 19);
+  EXPECT_EQ(stats.step_tokens, 16 * 19 + 32);
+}
+
+TEST(Scheduler, a_cache_too_small_for_one_request_alone_ends_that_one_with_an_error) {
+  Script script;
+  script.n_pages = 3;
+  Bench bench(script, {4, 64});
+  const uint64_t big = bench.add(request_of(std::vector<int32_t>(30, 1)));
+  const uint64_t small = bench.add(request_of({1, 2}, 1, 5));
+  bench.run();
+  ASSERT_EQ(bench.answers[big].reason, FinishReason::error);
+  EXPECT_EQ(bench.answers[big].error->code(), Code::resource_exhausted);
+  EXPECT_NE(bench.answers[small].reason, FinishReason::error);
+}
+
+TEST(Scheduler, a_failed_step_ends_its_requests_and_the_engine_lives_on) {
+  Script script;
+  script.failing_steps = {2};
+  Bench bench(script, {2, 64});
+  const uint64_t a = bench.add(request_of({1}, 1, 20));
+  const uint64_t b = bench.add(request_of({2}, 2, 20));
+  const uint64_t waits = bench.add(request_of({3}, 3, 20));
+  bench.run();
+  for (uint64_t id : {a, b}) {
+    ASSERT_EQ(bench.answers[id].reason, FinishReason::error);
+    EXPECT_EQ(bench.answers[id].error->message(), "scripted failure");
+    EXPECT_EQ(bench.answers[id].n_finished, 1);
+  }
+  EXPECT_NE(bench.answers[waits].reason, FinishReason::error);
+  EXPECT_EQ(bench.log->live_sequences, 0u);
+}
+
+TEST(Scheduler, broken_logits_end_the_request_with_an_error) {
+  Script script;
+  script.broken_logits = true;
+  Bench bench(script);
+  const uint64_t id = bench.add(request_of({1}));
+  bench.run();
+  ASSERT_EQ(bench.answers[id].reason, FinishReason::error);
+  EXPECT_EQ(bench.answers[id].error->code(), Code::internal);
+}
+
+TEST(Scheduler, a_sink_that_throws_ends_its_own_request_only) {
+  Bench bench;
+  int calls = 0;
+  bench.add(request_of({1}, 1, 20), [&](const Event&) {
+    ++calls;
+    throw std::runtime_error("the client is gone");
+  });
+  const uint64_t other = bench.add(request_of({2}, 2, 20));
+  bench.run();
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(bench.answers[other].n_finished, 1);
+  EXPECT_EQ(bench.log->live_sequences, 0u);
+}
+
+TEST(Scheduler, the_cache_is_free_when_the_last_event_comes) {
+  Bench bench;
+  size_t live_at_the_end = 99;
+  bench.add(request_of({1, 2, 3}), [&](const Event& event) {
+    if (event.kind == Event::Kind::finished) live_at_the_end = bench.log->live_sequences;
+  });
+  bench.run();
+  EXPECT_EQ(live_at_the_end, 0u);
+}
+
+TEST(Scheduler, limits_end_with_length_and_an_end_token_with_stop) {
+  Bench bench;
+  GenerateRequest request = request_of({1, 2, 3}, 1, 5);
+  request.ignore_end_tokens = true;
+  const uint64_t five = bench.add(request);
+  request.max_tokens = -1;
+  const uint64_t full = bench.add(request);
+  request.context_limit = 20;
+  const uint64_t limited = bench.add(request);
+  GenerateRequest ends = request_of({1});
+  ends.sampler.logit_bias[bench.tokenizer->eos()] = 1000.0f;
+  const uint64_t ended = bench.add(ends);
+  bench.run();
+  EXPECT_EQ(bench.answers[five].ids.size(), 5u);
+  EXPECT_EQ(bench.answers[five].reason, FinishReason::length);
+  EXPECT_EQ(bench.answers[full].ids.size(), size_t{kContext} - 3);
+  EXPECT_EQ(bench.answers[limited].ids.size(), 17u);
+  EXPECT_EQ(bench.answers[ended].reason, FinishReason::stop);
+  EXPECT_TRUE(bench.answers[ended].text.empty());
+  EXPECT_TRUE(bench.answers[ended].ids.empty());
+  EXPECT_EQ(bench.answers[ended].usage.completion_tokens, 1);
+}
+
+TEST(Scheduler, no_new_tokens_still_score_the_prompt) {
+  Bench bench({}, {4, 3});
+  GenerateRequest request = request_of({10, 20, 30, 40, 50}, 1, 0);
+  request.prompt_logprobs = true;
+  request.n_logprobs = 2;
+  const uint64_t id = bench.add(request);
+  bench.run();
+  const Answer& answer = bench.answers[id];
+  EXPECT_EQ(answer.reason, FinishReason::length);
+  EXPECT_TRUE(answer.text.empty());
+  ASSERT_EQ(answer.prompt_tokens.size(), 5u);
+  EXPECT_TRUE(std::isnan(answer.prompt_tokens[0].logprob));
+  for (size_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(answer.prompt_tokens[i].id, static_cast<int32_t>(10 * (i + 1)));
+    EXPECT_LT(answer.prompt_tokens[i].logprob, 0.0f);
+    EXPECT_EQ(answer.prompt_tokens[i].alternatives.size(), 2u);
+  }
+}
+
+// Forces the answer to spell a text, one token a step.
+GenerateRequest spelling(const Bench& bench, const std::vector<std::string>& pieces) {
+  GenerateRequest request = request_of({1}, 1, 40);
+  request.sampler.temperature = 0.0f;
+  // Each piece once: a token that was used is penalised out of the race.
+  float bias = 1e6f;
+  for (const std::string& piece : pieces) {
+    const int32_t id =
+        piece.size() == 1 ? static_cast<unsigned char>(piece[0]) : bench.tokenizer->find(piece);
+    request.sampler.logit_bias[id] = bias;
+    bias -= 1e4f;
+  }
+  request.sampler.repeat_last_n = -1;
+  request.sampler.presence_penalty = 2e6f;
+  request.max_tokens = static_cast<int32_t>(pieces.size());
+  return request;
+}
+
+TEST(Scheduler, stop_strings_cut_across_tokens_and_take_their_tokens_along) {
+  Bench bench;
+  GenerateRequest request = spelling(bench, {"a", "the ", "s", "t", "o", "p", "z"});
+  request.stop = {"e sto"};
+  const uint64_t id = bench.add(request);
+  bench.run();
+  const Answer& answer = bench.answers[id];
+  EXPECT_EQ(answer.text, "ath");
+  EXPECT_EQ(answer.reason, FinishReason::stop);
+  EXPECT_EQ(answer.stop_string, "e sto");
+  EXPECT_EQ(answer.ids, (std::vector<int32_t>{'a', 256}));  // the one that is cut in two stays
+  EXPECT_EQ(answer.usage.completion_tokens, 5);
+}
+
+TEST(Scheduler, text_is_always_whole_characters) {
+  Bench bench;
+  std::vector<std::string> events;
+  GenerateRequest request = spelling(bench, {"x", "\xE4\xB8", "\xAD", "y"});
+  const uint64_t id = bench.add(request, [&](const Event& event) {
+    if (event.kind == Event::Kind::text) events.push_back(event.text);
+  });
+  bench.run();
+  EXPECT_EQ(events, (std::vector<std::string>{"x", "", "中", "y"}));
+  EXPECT_EQ(bench.answers[id].ids.size(), 4u);
+}
+
+TEST(Scheduler, an_unfinished_character_and_a_half_stop_string_come_out_at_the_end) {
+  Bench bench;
+  GenerateRequest request = spelling(bench, {"o", "s", "\xE4\xB8"});
+  request.stop = {"stop"};
+  const uint64_t id = bench.add(request);
+  bench.run();
+  EXPECT_EQ(bench.answers[id].text, "os\xEF\xBF\xBD\xEF\xBF\xBD");  // a mark for each byte
+  EXPECT_EQ(bench.answers[id].reason, FinishReason::length);
+  EXPECT_EQ(bench.answers[id].ids.size(), 3u);
+}
+
+TEST(Scheduler, requests_that_cannot_be_served_are_refused_with_the_counts) {
+  const ByteTokenizer tokenizer;
+  const auto message = [&](GenerateRequest request) -> std::string {
+    try {
+      validate(request, tokenizer, tokenizer.n_vocab(), kContext);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::invalid_argument);
+      return e.message();
+    }
+    return "accepted";
+  };
+  EXPECT_NE(message(request_of({})).find("no tokens"), std::string::npos);
+  const std::string too_long = message(request_of(std::vector<int32_t>(64, 1)));
+  EXPECT_NE(too_long.find("64 tokens and the context 64"), std::string::npos) << too_long;
+  EXPECT_EQ(message(request_of(std::vector<int32_t>(63, 1))), "accepted");
+  EXPECT_EQ(message(request_of(std::vector<int32_t>(64, 1), 1, 0)), "accepted");
+  EXPECT_NE(message(request_of({258})).find("258"), std::string::npos);
+  EXPECT_NE(message(request_of({-1})).find("-1"), std::string::npos);
+  EXPECT_NE(message(request_of({1}, 1, -5)).find("max_tokens"), std::string::npos);
+  GenerateRequest request = request_of({1});
+  request.n_logprobs = 1000;
+  EXPECT_NE(message(request).find("1000"), std::string::npos);
+  request = request_of({1});
+  request.sampler.logit_bias[9999] = 1.0f;
+  EXPECT_NE(message(request).find("9999"), std::string::npos);
+  request = request_of({1, 2, 3, 4});
+  request.context_limit = 4;
+  EXPECT_NE(message(request).find("4 positions"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,121 @@
+// An executor for tests: the logits of a row are a hash of all the tokens up to it, the cache has
+// pages and fills up, errors come when told. It checks the contract of inference/executor.h.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "inference/executor.h"
+#include "inference/noise.h"
+
+namespace strata::inference::testing {
+
+struct Script {
+  int32_t n_vocab = 0;
+  int32_t n_pages = 1 << 20;
+  int32_t page_positions = 4;
+  std::set<int64_t> failing_steps;  // by number, the first being 0
+  float eos_bonus = 0.0f;           // added to the last id but one, ByteTokenizer's EOS
+  bool broken_logits = false;       // all NaN
+};
+
+// What a test may look at; outlives the executor.
+struct ScriptLog {
+  int64_t steps = 0;
+  int64_t rejected = 0;  // steps that did not fit
+  int64_t max_rows = 0;
+  size_t live_sequences = 0;
+  int32_t pages_used = 0;
+};
+
+class ScriptedExecutor : public Executor {
+ public:
+  ScriptedExecutor(Script script, std::shared_ptr<ScriptLog> log)
+      : script_(std::move(script)), log_(std::move(log)) {}
+
+  std::string_view kernels() const override { return "scripted"; }
+  SequenceId create_sequence() override {
+    sequences_[next_];
+    log_->live_sequences = sequences_.size();
+    return next_++;
+  }
+  void remove_sequence(SequenceId id) override {
+    CHECK(sequences_.erase(id) == 1);
+    log_->live_sequences = sequences_.size();
+    log_->pages_used = used();
+  }
+  int32_t length(SequenceId id) const override {
+    return static_cast<int32_t>(sequences_.at(id).size());
+  }
+  void truncate(SequenceId id, int32_t length) override {
+    sequences_.at(id).resize(static_cast<size_t>(length));
+  }
+  bool fits(SequenceId id, int32_t n) const override {
+    return used() - pages(length(id)) + pages(length(id) + n) <= script_.n_pages;
+  }
+  std::span<const float> step(std::span<const Row> rows) override {
+    CHECK(!rows.empty());
+    if (script_.failing_steps.count(log_->steps + log_->rejected)) {
+      ++log_->rejected;
+      throw Error(Code::internal, "scripted failure");
+    }
+    auto after = sequences_;
+    logits_.clear();
+    for (const Row& row : rows) {
+      std::vector<uint64_t>& hashes = after.at(row.sequence);
+      CHECK(row.position == static_cast<int32_t>(hashes.size()));
+      CHECK(row.token >= 0 && row.token < script_.n_vocab);
+      const uint64_t before = hashes.empty() ? 0 : hashes.back();
+      hashes.push_back(mix64(before * 31 + static_cast<uint64_t>(row.token) + 1));
+      if (row.wants_logits) append_logits(hashes.back());
+    }
+    int32_t needed = 0;
+    for (const auto& [id, hashes] : after) needed += pages(static_cast<int32_t>(hashes.size()));
+    if (needed > script_.n_pages) {
+      ++log_->rejected;
+      throw Error(Code::resource_exhausted, "the scripted cache is full");
+    }
+    sequences_ = std::move(after);
+    ++log_->steps;
+    log_->max_rows = std::max(log_->max_rows, static_cast<int64_t>(rows.size()));
+    log_->pages_used = needed;
+    return logits_;
+  }
+  ExecutorStats stats() const override {
+    ExecutorStats stats;
+    stats.kv_bytes_used = used();
+    stats.n_positions_free = int64_t{script_.n_pages - used()} * script_.page_positions;
+    return stats;
+  }
+
+ private:
+  int32_t pages(int32_t n) const {
+    return (n + script_.page_positions - 1) / script_.page_positions;
+  }
+  int32_t used() const {
+    int32_t sum = 0;
+    for (const auto& [id, hashes] : sequences_) sum += pages(static_cast<int32_t>(hashes.size()));
+    return sum;
+  }
+  void append_logits(uint64_t hash) {
+    for (int32_t i = 0; i < script_.n_vocab; ++i) {
+      const NoiseKey key{hash};
+      float logit = static_cast<float>(8.0 * uniform(key, static_cast<uint64_t>(i)));
+      if (i == script_.n_vocab - 2) logit += script_.eos_bonus;
+      if (script_.broken_logits) logit = std::numeric_limits<float>::quiet_NaN();
+      logits_.push_back(logit);
+    }
+  }
+
+  Script script_;
+  std::shared_ptr<ScriptLog> log_;
+  std::map<SequenceId, std::vector<uint64_t>> sequences_;
+  SequenceId next_ = 0;
+  std::vector<float> logits_;
+};
+
+}  // namespace strata::inference::testing
