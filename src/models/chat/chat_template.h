@@ -11,11 +11,15 @@
 
 namespace strata::models {
 
+// What a template may use. A step is one node evaluated, one item walked, or about a kilobyte of
+// text made; a template of today takes some thousands.
 struct TemplateLimits {
   size_t max_source_bytes = 1u << 20;
   size_t max_steps = 5'000'000;
-  size_t max_depth = 200;
-  size_t max_output_bytes = 64u << 20;
+  size_t max_depth = 200;                // nesting of the source, of calls, of lists and dicts
+  size_t max_output_bytes = 64u << 20;   // of the result and of every single string
+  size_t max_memory_bytes = 256u << 20;  // all that is alive at one time
+  size_t max_range_items = 100'000;      // as the sandbox of the reference
 };
 
 class ChatTemplate {

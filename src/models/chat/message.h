@@ -1,6 +1,7 @@
 // A conversation, as every dialect and the chat template see it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct Conversation {
   json::array documents;
   bool add_generation_prompt = true;
   json::object variables;  // extra variables of the template, for example enable_thinking
+  // What strftime_now() takes as the present, in seconds since 1970; absent: the clock.
+  std::optional<int64_t> now_s;
 };
 
 }  // namespace strata::models

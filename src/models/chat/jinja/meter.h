@@ -1,0 +1,66 @@
+// Counts what one rendering uses and stops it at the limits; knows where in the template we are, so
+// that every error carries line and column.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "models/chat/chat_template.h"
+
+namespace strata::models::jinja {
+
+struct Position {
+  uint32_t line = 1;
+  uint32_t column = 1;  // in characters
+};
+
+class Meter {
+ public:
+  explicit Meter(const TemplateLimits& limits) : limits_(limits) {}
+  Meter(const Meter&) = delete;
+  Meter& operator=(const Meter&) = delete;
+
+  const TemplateLimits& limits() const { return limits_; }
+  void at(Position position) { position_ = position; }
+  Position position() const { return position_; }
+
+  void step(size_t n = 1) {
+    steps_ += n;
+    if (steps_ > limits_.max_steps || n > limits_.max_steps) too_many_steps();
+  }
+  // Work that is linear in a text, but fast.
+  void step_bytes(size_t bytes) { step(bytes >> 10); }
+
+  // Memory that is alive. release() takes back what hold() took.
+  void hold(size_t bytes) {
+    if (bytes > limits_.max_memory_bytes || held_ + bytes > limits_.max_memory_bytes) {
+      too_much_memory();
+    }
+    held_ += bytes;
+  }
+  void release(size_t bytes) noexcept { held_ -= bytes; }
+
+  // Refuses a text longer than max_output_bytes before it is built.
+  void check_text_size(size_t bytes) const {
+    if (bytes > limits_.max_output_bytes) text_too_long(bytes);
+  }
+
+  [[noreturn]] void fail(const std::string& message) const;       // Error{invalid_argument}
+  [[noreturn]] void exhausted(const std::string& message) const;  // Error{resource_exhausted}
+
+ private:
+  [[noreturn]] void too_many_steps() const;
+  [[noreturn]] void too_much_memory() const;
+  [[noreturn]] void text_too_long(size_t bytes) const;
+
+  TemplateLimits limits_;
+  Position position_;
+  size_t steps_ = 0;
+  size_t held_ = 0;
+};
+
+// "chat template, line 3, column 7: message"
+std::string located(Position at, const std::string& message);
+
+}  // namespace strata::models::jinja
