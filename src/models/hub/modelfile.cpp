@@ -255,7 +255,7 @@ std::string written(std::string_view text) {
   const bool one_line = text.find_first_of("\n\r") == std::string_view::npos;
   const bool plain = one_line && !text.empty() && text == trim(text) && text.front() != '"';
   if (plain) return std::string(text);
-  if (one_line && !text.starts_with("\"\"")) return fmt::format("\"{}\"", text);
+  if (one_line && !text.starts_with("\"\"") && text != "\"") return fmt::format("\"{}\"", text);
   if (ends_a_line_with_the_fence(text)) {
     throw Error(
         Code::failed_precondition,

@@ -31,10 +31,7 @@ Manifest find_base(const Store& store, const std::string& name, const Modelfile&
     }
     PullOptions own = options;
     own.as = name;
-    own.refresh = true;
-    Manifest manifest = pull(store, "file:" + path.string(), own).manifest;
-    manifest.overrides = {};
-    return manifest;
+    return fetch_model(store, "file:" + path.string(), own);
   }
   if (is_source_reference(from)) {
     Manifest manifest = pull(store, from, options).manifest;

@@ -157,9 +157,7 @@ bool tries_next(Code code) {
          code == Code::deadline_exceeded || code == Code::failed_precondition;
 }
 
-Manifest finish(const Store& store, const Plan& plan, const std::string& reference,
-                std::vector<BlobRef> blobs, const PullOptions& options) {
-  if (options.progress) options.progress({"writing manifest", "", 0, 0});
+Manifest new_manifest(const Plan& plan, const std::string& reference, std::vector<BlobRef> blobs) {
   Manifest manifest;
   manifest.name = plan.name.full();
   manifest.model = std::move(blobs);
@@ -169,30 +167,22 @@ Manifest finish(const Store& store, const Plan& plan, const std::string& referen
     manifest.kind = plan.entry->kind;
   }
   manifest.created = unix_seconds();
-  store.put_manifest(manifest);
   return manifest;
 }
 
-}  // namespace
-
-PullResult pull(const Store& store, std::string_view what, const PullOptions& options) {
-  const Plan plan = make_plan(store, what, options);
-  if (!options.refresh) {
-    if (auto there = whole(store, plan.name)) return {std::move(*there), true};
-  }
+Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options) {
   if (plan.sources.empty()) {
     throw Error(
         Code::failed_precondition,
         fmt::format("'{}' was made here: there is no source to pull it from", plan.name.full()));
   }
-  const Store::Hold held = store.hold();
   std::string reasons;
   for (const auto& reference : plan.sources) {
     try {
       const Source& source = source_for(reference);
       const auto files = resolve(source, reference, plan, store, options);
-      auto blobs = fetch_all(store, source, files, plan, reference, options);
-      return {finish(store, plan, reference, std::move(blobs), options), false};
+      return new_manifest(plan, reference,
+                          fetch_all(store, source, files, plan, reference, options));
     } catch (const Error& error) {
       if (!tries_next(error.code()) || plan.sources.size() == 1) throw;
       if (options.skipped) options.skipped(reference, error.message());
@@ -202,6 +192,24 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
   throw Error(Code::unavailable,
               fmt::format("no source of '{}' can be used: {}", plan.name.full(), reasons),
               "check the network connection, then pull again: what has come so far is kept");
+}
+
+}  // namespace
+
+Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options) {
+  return fetch(store, make_plan(store, what, options), options);
+}
+
+PullResult pull(const Store& store, std::string_view what, const PullOptions& options) {
+  const Plan plan = make_plan(store, what, options);
+  if (!options.refresh) {
+    if (auto there = whole(store, plan.name)) return {std::move(*there), true};
+  }
+  const Store::Hold held = store.hold();
+  Manifest manifest = fetch(store, plan, options);
+  if (options.progress) options.progress({"writing manifest", "", 0, 0});
+  store.put_manifest(manifest);
+  return {std::move(manifest), false};
 }
 
 }  // namespace strata::models

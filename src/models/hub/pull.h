@@ -43,4 +43,8 @@ struct PullResult {
 // finds it there.
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
 
+// The part of pull() before the manifest is written: brings the files into the store and returns
+// the manifest that pull() would write. The caller holds the store until it has written its own.
+Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options = {});
+
 }  // namespace strata::models

@@ -1,0 +1,183 @@
+#include "models/hub/modelfile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+
+namespace strata::models {
+namespace {
+
+using testing::error_of;
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+void expect_same(const Modelfile& a, const Modelfile& b) {
+  EXPECT_EQ(a.from, b.from);
+  EXPECT_EQ(a.licences, b.licences);
+  EXPECT_EQ(a.overrides.chat_template, b.overrides.chat_template);
+  EXPECT_EQ(a.overrides.system, b.overrides.system);
+  EXPECT_EQ(a.overrides.parameters, b.overrides.parameters);
+  ASSERT_EQ(a.overrides.messages.size(), b.overrides.messages.size());
+  for (size_t i = 0; i < a.overrides.messages.size(); ++i) {
+    EXPECT_EQ(a.overrides.messages[i].role, b.overrides.messages[i].role);
+    EXPECT_EQ(a.overrides.messages[i].content, b.overrides.messages[i].content);
+  }
+}
+
+TEST(Modelfile, is_read_as_people_write_it) {
+  const Modelfile file = parse_modelfile(R"(# a comment
+from smollm2:135m
+
+  PARAMETER temperature 0.7
+parameter temperature 0.5
+PARAMETER stop "<|im_end|>"
+PARAMETER stop User:
+Parameter num_ctx 4096
+SYSTEM """You are kind.
+# this is no comment
+You say """so""" often."""
+TEMPLATE """{% for m in messages %}{{ m['content'] }}{% endfor %}"""
+MESSAGE user Is Toronto in Canada?
+MESSAGE assistant "yes"
+LICENSE Apache-2.0
+)");
+  EXPECT_EQ(file.from, "smollm2:135m");
+  EXPECT_EQ(file.overrides.system,
+            "You are kind.\n# this is no comment\nYou say \"\"\"so\"\"\" often.");
+  EXPECT_EQ(
+      file.overrides.parameters,
+      (std::multimap<std::string, std::string>{
+          {"num_ctx", "4096"}, {"stop", "<|im_end|>"}, {"stop", "User:"}, {"temperature", "0.5"}}));
+  EXPECT_THAT(*file.overrides.chat_template, HasSubstr("endfor"));
+  EXPECT_EQ(file.overrides.messages.at(0).content, "Is Toronto in Canada?");
+  EXPECT_EQ(file.overrides.messages.at(1).content, "yes");
+  EXPECT_EQ(file.licences, std::vector<std::string>{"Apache-2.0"});
+}
+
+TEST(Modelfile, windows_line_ends_and_a_byte_order_mark_are_taken) {
+  const Modelfile file = parse_modelfile(
+      "\xEF\xBB\xBF"
+      "FROM x\r\nSYSTEM \"\"\"a\r\nb\"\"\"\r\n");
+  EXPECT_EQ(file.from, "x");
+  EXPECT_EQ(file.overrides.system, "a\nb");
+}
+
+TEST(Modelfile, writing_and_reading_again_gives_the_same) {
+  for (const std::string text :
+       {"plain", "two\nlines", " blanks around ", "\"quoted\"", "ends in a quote\"", "\"", "\"\"",
+        "\"\"\"", "a \"\"\" b", "\n", "line\n", "\nline", "# no comment", "x\n\"\"\" y\nz",
+        "ends\nin fence\"\"\"", "\xC3\xA9\xE4\xBD\xA0", "{% if x %}y{% endif %}"}) {
+    Modelfile file;
+    file.from = "smollm2:135m";
+    file.overrides.system = text;
+    file.overrides.chat_template = text;
+    file.overrides.parameters = {{"stop", text}, {"stop", "b"}, {"top_p", "0.9"}};
+    file.overrides.messages.resize(1);
+    file.overrides.messages[0].role = "assistant";
+    file.overrides.messages[0].content = text;
+    file.licences = {text, "MIT"};
+    SCOPED_TRACE(to_text(file));
+    expect_same(parse_modelfile(to_text(file)), file);
+  }
+}
+
+TEST(Modelfile, what_cannot_be_written_is_said) {
+  Modelfile file;
+  file.from = "x";
+  file.overrides.system = "a\"\"\"\nb";
+  EXPECT_EQ(error_of([&] { to_text(file); }).code(), Code::failed_precondition);
+}
+
+TEST(Modelfile, errors_name_the_line_and_the_way_out) {
+  struct Case {
+    std::string text;
+    std::string message;
+    std::string hint;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"", "there is no FROM", "FROM smollm2"},
+           {"SYSTEM hi", "there is no FROM", ""},
+           {"FROM", "FROM needs a value", ""},
+           {"FROM a\nFROM b", "line 2: FROM stands twice", ""},
+           {"FROM a\nSYSTM hi", "line 2: unknown instruction 'SYSTM'", "did you mean 'SYSTEM'?"},
+           {"FROM a\nPARAMETER temprature 1", "unknown PARAMETER", "did you mean 'temperature'?"},
+           {"FROM a\nPARAMETER temperature hot", "'hot' is no number", ""},
+           {"FROM a\nPARAMETER top_k 1.5", "is no whole number", ""},
+           {"FROM a\nPARAMETER temperature nan", "is no number", ""},
+           {"FROM a\nPARAMETER stop", "PARAMETER stop needs a value", ""},
+           {"FROM a\nPARAMETER num_gpu 1", "setting of the machine", "remove the line"},
+           {"FROM a\nSYSTEM \"\"\"open\nmore", "line 2: the \"\"\" is never closed", ""},
+           {"FROM a\nMESSAGE robot hi", "'robot' is no role", "assistant"},
+           {"FROM a\nADAPTER x.gguf", "ADAPTER is not supported", "merge"},
+           {"FROM a\nREQUIRES 0.5", "REQUIRES names a version", ""},
+           {"FROM a\nTEMPLATE {{ .Prompt }}", "written for Go", "Jinja"},
+           {"FROM \xff", "not UTF-8", ""},
+       }) {
+    const Error error = error_of([&] { parse_modelfile(c.text); });
+    EXPECT_EQ(error.code(), Code::invalid_argument) << c.text;
+    EXPECT_THAT(error.message(), HasSubstr(c.message));
+    EXPECT_THAT(error.hint(), HasSubstr(c.hint));
+  }
+}
+
+TEST(Modelfile, go_templates_are_told_from_jinja) {
+  for (const char* go :
+       {"{{ .Prompt }}", "{{.System}}", "{{- if .System }}x{{ end }}", "{{ range .Messages }}",
+        "{{ if eq .Role \"user\" }}", "{{ $last := 1 }}", "{{ end }}", "{{- end -}}", "{{ else }}",
+        "a {{ . }} b", "{{/* comment */}}", "{{ template \"x\" . }}"}) {
+    EXPECT_TRUE(is_go_template(go)) << go;
+  }
+  for (const char* jinja :
+       {"", "plain", "{{ messages[0].content }}", "{% if x %}{{ bos_token }}{% endif %}",
+        "{{- '<|im_start|>' + message['role'] }}", "{{ end_token }}", "{{ iffy }}", "{{ endless }}",
+        "{{ raise_exception('no') }}", "{{ x if y else z }}", "{{ 0.5 }}", "{{ elsewhere }}"}) {
+    EXPECT_FALSE(is_go_template(jinja)) << jinja;
+  }
+}
+
+TEST(ModelfileCreate, inherits_overrides_and_names_its_parent) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  const Manifest base =
+      create_model(store, "base",
+                   parse_modelfile("FROM ./m.gguf\nSYSTEM old\nPARAMETER stop a\nPARAMETER stop b\n"
+                                   "PARAMETER top_k 5\nLICENSE MIT"),
+                   folder.path());
+  EXPECT_EQ(base.parent, "");
+  const Manifest child = create_model(
+      store, "child", parse_modelfile("FROM base\nSYSTEM new\nPARAMETER stop c\nMESSAGE user hi"),
+      folder.path());
+  EXPECT_EQ(child.parent, "base:latest");
+  EXPECT_EQ(child.model, base.model);
+  EXPECT_EQ(child.licence, "MIT");
+  EXPECT_EQ(child.overrides.system, "new");
+  EXPECT_EQ(child.overrides.parameters,
+            (std::multimap<std::string, std::string>{{"stop", "c"}, {"top_k", "5"}}));
+  store.remove("base");
+  EXPECT_TRUE(store.verify().empty());
+  const Modelfile again = to_modelfile(store.find("child"), "base");
+  expect_same(parse_modelfile(to_text(again)), again);
+}
+
+TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "page.gguf", "<html>");
+  fs::create_directory(folder.path() / "safetensors");
+  const auto create = [&](const std::string& from) {
+    return error_of(
+               [&] { create_model(store, "x", parse_modelfile("FROM " + from), folder.path()); })
+        .code();
+  };
+  EXPECT_EQ(create("./no.gguf"), Code::not_found);
+  EXPECT_EQ(create("./page.gguf"), Code::invalid_argument);
+  EXPECT_EQ(create("./safetensors"), Code::unimplemented);
+  EXPECT_EQ(create("no-such-model"), Code::not_found);
+  EXPECT_TRUE(store.list().empty());
+}
+
+}  // namespace
+}  // namespace strata::models
