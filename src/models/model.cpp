@@ -1,0 +1,83 @@
+#include "models/model.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "models/family/family.h"
+
+namespace strata::models {
+namespace {
+
+std::string spelled(const Tokenizer& tokenizer, TokenId id) {
+  return id < 0 ? std::string() : tokenizer.piece(id, true);
+}
+
+std::shared_ptr<const ChatTemplate> load_template(const Model& model) {
+  std::string source = model.overrides.chat_template.value_or("");
+  if (!model.overrides.chat_template) {
+    source = model.file->text("tokenizer.chat_template").value_or("");
+  }
+  if (source.empty()) return nullptr;
+  const Tokenizer& tokenizer = *model.tokenizer;
+  return ChatTemplate::parse(source, spelled(tokenizer, tokenizer.bos()),
+                             spelled(tokenizer, tokenizer.eos()));
+}
+
+bool begins_with_system(const Conversation& conversation) {
+  if (conversation.messages.empty()) return false;
+  const std::string& role = conversation.messages.front().role;
+  return role == "system" || role == "developer";
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
+                                        ModelOverrides overrides) {
+  auto model = std::make_shared<Model>();
+  model->name = std::move(name);
+  model->overrides = std::move(overrides);
+  model->file = GgufFile::open(file);
+  model->spec = describe_model(*model->file);
+  model->tokenizer = Tokenizer::from_gguf(model->file);
+  if (model->tokenizer->n_vocab() != model->spec.n_vocab) {
+    throw Error(Code::invalid_argument,
+                fmt::format("the vocabulary has {} tokens, the embedding {} rows",
+                            model->tokenizer->n_vocab(), model->spec.n_vocab));
+  }
+  model->chat_template = load_template(*model);
+  return model;
+}
+
+Conversation with_overrides(const Model& model, Conversation conversation) {
+  auto& messages = conversation.messages;
+  if (!model.overrides.system.empty() && !begins_with_system(conversation)) {
+    Message system;
+    system.role = "system";
+    system.content = model.overrides.system;
+    messages.insert(messages.begin(), std::move(system));
+  }
+  const auto behind_system = messages.begin() + (begins_with_system(conversation) ? 1 : 0);
+  messages.insert(behind_system, model.overrides.messages.begin(), model.overrides.messages.end());
+  return conversation;
+}
+
+std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation) {
+  if (model.chat_template == nullptr) {
+    throw Error(Code::failed_precondition,
+                fmt::format("{} has no chat template: it is a base model, which continues text",
+                            model.name),
+                "send a prompt to be continued (/v1/completions, or strata run with a text), "
+                "choose an instruction-tuned model, or give it a template with "
+                "strata create and TEMPLATE");
+  }
+  const Tokenizer& tokenizer = *model.tokenizer;
+  auto ids = tokenizer.encode(model.chat_template->render(with_overrides(model, conversation)));
+  // No EOS: what follows is the answer. Many templates write BOS themselves.
+  const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
+  if (tokenizer.add_bos() && tokenizer.bos() >= 0 && !has_bos) {
+    ids.insert(ids.begin(), tokenizer.bos());
+  }
+  return ids;
+}
+
+}  // namespace strata::models
