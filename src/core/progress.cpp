@@ -18,6 +18,7 @@ constexpr uint64_t kRateWindowMs = 3'000;
 constexpr uint64_t kRedrawMs = 100;
 constexpr uint64_t kLineEveryMs = 5'000;
 constexpr int kLineEveryPercent = 10;
+constexpr int kPipeColumns = 200;
 constexpr int kMinBar = 8;
 constexpr int kMaxBar = 30;
 
@@ -119,7 +120,7 @@ int Progress::percent() const {
                           static_cast<double>(total_) * 100.0);
 }
 
-std::string Progress::line(int columns, bool unicode) const {
+std::string Progress::line(int columns, Bar style) const {
   std::string tail;
   if (total_ > 0) {
     tail = fmt::format("  {}/{}", format_bytes(done_), format_bytes(total_));
@@ -136,9 +137,9 @@ std::string Progress::line(int columns, bool unicode) const {
   const int fixed = width(share) + width(tail);
   const int with_rate = width(label_) + fixed + width(rate);
   const int bar_columns = std::min(kMaxBar, columns - with_rate - 3);
-  if (total_ > 0 && bar_columns >= kMinBar) {
+  if (style != Bar::none && total_ > 0 && bar_columns >= kMinBar) {
     const double part = static_cast<double>(done_) / static_cast<double>(total_);
-    return label_ + share + " " + bar(part, bar_columns, unicode) + tail + rate;
+    return label_ + share + " " + bar(part, bar_columns, style == Bar::unicode) + tail + rate;
   }
   if (with_rate <= columns) return label_ + share + tail + rate;
   return cut(cut(label_, std::max(1, columns - fixed)) + share + tail, columns);
@@ -174,11 +175,12 @@ void ProgressPrinter::draw(uint64_t now_ms) {
   drawn_ms_ = now_ms;
   drawn_percent_ = progress_->percent();
   if (style_ == Style::terminal) {
-    write_stderr("\r\x1b[K" +
-                 progress_->line(terminal_columns(STDERR_FILENO) - 1, terminal_shows_unicode()));
+    write_stderr("\r\x1b[K" + progress_->line(terminal_columns(STDERR_FILENO) - 1,
+                                              terminal_shows_unicode() ? Progress::Bar::unicode
+                                                                       : Progress::Bar::ascii));
     on_line_ = true;
   } else {
-    write_stderr(progress_->line(1000, false).substr(0, 200) + "\n");
+    write_stderr(progress_->line(kPipeColumns, Progress::Bar::none) + "\n");
   }
 }
 

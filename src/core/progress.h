@@ -29,8 +29,9 @@ class Progress {
   int percent() const;  // 0..100; 0 when the total is not known
 
   // "label  42% ▕████    ▏  41.3 MB/98.4 MB  12.0 MB/s  5s", never wider than `columns`: the bar
-  // goes first, then the rate, then the label is cut. Without `unicode` the bar is drawn in ASCII.
-  std::string line(int columns, bool unicode = true) const;
+  // is left out first, then the rate, then the label is cut.
+  enum class Bar { none, ascii, unicode };
+  std::string line(int columns, Bar bar = Bar::unicode) const;
 
  private:
   struct Reading {

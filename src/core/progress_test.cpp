@@ -44,17 +44,20 @@ TEST(Progress, the_rate_forgets_a_slow_beginning) {
 
 TEST(Progress, a_line_fits_any_width) {
   const Progress progress = at_forty_percent();
-  EXPECT_EQ(progress.line(1000, false).find("model   40% [############"), 0u);
-  EXPECT_EQ(progress.line(50, false), "model   40%  40.0 MB/100.0 MB  20.0 MB/s  3.0s");
+  EXPECT_EQ(progress.line(1000, Progress::Bar::ascii).find("model   40% [############"), 0u);
+  EXPECT_EQ(progress.line(50, Progress::Bar::ascii),
+            "model   40%  40.0 MB/100.0 MB  20.0 MB/s  3.0s");
+  EXPECT_EQ(progress.line(200, Progress::Bar::none).find('['), std::string::npos);
   for (int columns = 1; columns < 120; ++columns) {
-    EXPECT_LE(progress.line(columns, false).size(), static_cast<size_t>(columns)) << columns;
+    EXPECT_LE(progress.line(columns, Progress::Bar::ascii).size(), static_cast<size_t>(columns))
+        << columns;
   }
 }
 
 TEST(Progress, without_a_total_there_is_no_percentage) {
   Progress progress("x");
   progress.update(1'500'000, 0);
-  EXPECT_EQ(progress.line(80, false), "x  1.5 MB");
+  EXPECT_EQ(progress.line(80, Progress::Bar::ascii), "x  1.5 MB");
   EXPECT_FALSE(progress.remaining_ms());
 }
 

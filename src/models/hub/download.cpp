@@ -137,7 +137,9 @@ class Download {
     context.work = partial_.work();
     context.cache = store_.cache_folder();
     context.keep_going = [&] { return go_on(); };
-    context.note = [&](std::string_view stage, uint64_t done) { report(stage, done); };
+    context.note = [&](std::string_view stage, uint64_t done) {
+      if (options_.progress) options_.progress({std::string(stage), "", done, 0});
+    };
     request_.source->fetch(request_.file, state, sink, context);
     if (total_ && done_ != *total_) {
       throw Error(Code::data_loss,
