@@ -17,12 +17,12 @@ struct ToolCall {
 };
 
 struct Message {
-  std::string role;       // system, developer, user, assistant, tool
-  std::string content;    // text; parts are joined by whoever reads the wire
-  std::string name;       // optional
-  std::string reasoning;  // an assistant's, optional
-  std::vector<ToolCall> tool_calls;
-  std::string tool_call_id;
+  std::string role = {};       // system, developer, user, assistant, tool
+  std::string content = {};    // text; parts are joined by whoever reads the wire
+  std::string name = {};       // optional
+  std::string reasoning = {};  // an assistant's, optional
+  std::vector<ToolCall> tool_calls = {};
+  std::string tool_call_id = {};
 };
 
 struct Conversation {

@@ -286,8 +286,7 @@ bool contains(Meter& meter, const Value& container, const Value& item) {
       meter.fail(
           fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
     }
-    meter.step(container.view().size() / 256);
-    return find_bytes(container.view(), item.view()) != std::string_view::npos;
+    return find_bytes(meter, container.view(), item.view()) != std::string_view::npos;
   }
   if (container.is_dict()) {
     meter.step(1 + container.dict()->size() / 16);

@@ -18,28 +18,42 @@ auto first_mark(const std::vector<TextRange>& marks, size_t byte) {
                               [byte](const TextRange& mark) { return mark.end <= byte; });
 }
 
-// Prefix table of Knuth, Morris and Pratt.
-std::vector<size_t> border_table(std::string_view needle) {
-  std::vector<size_t> table(needle.size(), 0);
-  size_t matched = 0;
-  for (size_t i = 1; i < needle.size(); ++i) {
-    while (matched > 0 && needle[i] != needle[matched]) matched = table[matched - 1];
-    if (needle[i] == needle[matched]) ++matched;
+// Prefix table of Knuth, Morris and Pratt; places in texts fit 32 bits, see max_output_bytes.
+template <typename Iterator>
+std::vector<uint32_t> border_table(Iterator needle, size_t size) {
+  std::vector<uint32_t> table(size, 0);
+  uint32_t matched = 0;
+  for (size_t i = 1; i < size; ++i) {
+    while (matched > 0 && needle[static_cast<std::ptrdiff_t>(i)] != needle[matched]) {
+      matched = table[matched - 1];
+    }
+    if (needle[static_cast<std::ptrdiff_t>(i)] == needle[matched]) ++matched;
     table[i] = matched;
   }
   return table;
 }
 
-size_t find_linear(std::string_view hay, std::string_view needle, size_t from) {
-  const auto table = border_table(needle);
-  size_t matched = 0;
-  for (size_t i = from; i < hay.size(); ++i) {
-    while (matched > 0 && hay[i] != needle[matched]) matched = table[matched - 1];
-    if (hay[i] == needle[matched]) ++matched;
-    if (matched == needle.size()) return i + 1 - matched;
+// Characters in front of the first match, npos when there is none. Forward or reverse iterators.
+template <typename Iterator>
+size_t find_linear(Meter& meter, Iterator hay, size_t size, Iterator needle, size_t needle_size) {
+  meter.step(needle_size / 16);
+  meter.hold(needle_size * sizeof(uint32_t));
+  const auto table = border_table(needle, needle_size);
+  meter.release(needle_size * sizeof(uint32_t));
+  uint32_t matched = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const char c = hay[static_cast<std::ptrdiff_t>(i)];
+    while (matched > 0 && c != needle[matched]) matched = table[matched - 1];
+    if (c == needle[matched]) ++matched;
+    if (matched < needle_size) continue;
+    meter.step(i / 64);
+    return i + 1 - needle_size;
   }
+  meter.step(size / 64);
   return std::string_view::npos;
 }
+
+constexpr size_t kShortNeedle = 16;  // up to it the simple search is quick even at its worst
 
 }  // namespace
 
@@ -136,20 +150,29 @@ TextPtr sub_text(Meter& meter, const TextPtr& text, size_t begin, size_t end) {
   return builder.finish(text->markup());
 }
 
-size_t find_bytes(std::string_view hay, std::string_view needle, size_t from) {
-  if (from > hay.size()) return std::string_view::npos;
-  constexpr size_t kShort = 16;  // below it the simple search is quick even at its worst
-  if (needle.size() <= kShort || hay.size() - from < 4 * kShort) return hay.find(needle, from);
-  return find_linear(hay, needle, from);
+size_t find_bytes(Meter& meter, std::string_view hay, std::string_view needle, size_t from) {
+  constexpr auto npos = std::string_view::npos;
+  if (from > hay.size() || needle.size() > hay.size() - from) return npos;
+  if (needle.size() <= kShortNeedle) {
+    const size_t at = hay.find(needle, from);
+    meter.step((at == npos ? hay.size() - from : at - from) / 128);
+    return at;
+  }
+  const size_t at =
+      find_linear(meter, hay.begin() + from, hay.size() - from, needle.begin(), needle.size());
+  return at == npos ? npos : from + at;
 }
 
-size_t rfind_bytes(std::string_view hay, std::string_view needle) {
-  constexpr size_t kShort = 16;
-  if (needle.size() <= kShort || hay.size() < 4 * kShort) return hay.rfind(needle);
-  const std::string back_hay(hay.rbegin(), hay.rend());
-  const std::string back_needle(needle.rbegin(), needle.rend());
-  const size_t at = find_linear(back_hay, back_needle, 0);
-  return at == std::string::npos ? at : hay.size() - at - needle.size();
+size_t rfind_bytes(Meter& meter, std::string_view hay, std::string_view needle) {
+  constexpr auto npos = std::string_view::npos;
+  if (needle.size() > hay.size()) return npos;
+  if (needle.size() <= kShortNeedle) {
+    const size_t at = hay.rfind(needle);
+    meter.step((at == npos ? hay.size() : hay.size() - at) / 128);
+    return at;
+  }
+  const size_t at = find_linear(meter, hay.rbegin(), hay.size(), needle.rbegin(), needle.size());
+  return at == npos ? npos : hay.size() - at - needle.size();
 }
 
 size_t character_length(std::string_view text, size_t at) {

@@ -79,9 +79,10 @@ class TextBuilder {
 TextPtr make_text(Meter& meter, std::string_view bytes, bool outside = false);
 TextPtr sub_text(Meter& meter, const TextPtr& text, size_t begin, size_t end);
 
-// Position of `needle` in `hay` from `from` on, npos when there is none. Linear time.
-size_t find_bytes(std::string_view hay, std::string_view needle, size_t from = 0);
-size_t rfind_bytes(std::string_view hay, std::string_view needle);
+// Position of `needle` in `hay` from `from` on, npos when there is none. In linear time, counted as
+// steps.
+size_t find_bytes(Meter& meter, std::string_view hay, std::string_view needle, size_t from = 0);
+size_t rfind_bytes(Meter& meter, std::string_view hay, std::string_view needle);
 
 // Characters (code points; a byte of no valid sequence counts as one).
 size_t count_characters(std::string_view text);

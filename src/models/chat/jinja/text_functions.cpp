@@ -159,7 +159,6 @@ TextPtr stripped(Meter& meter, const TextPtr& text, const Text* characters, Side
 
 TextPtr replaced(Meter& meter, const Text& text, const Text& from, const Text& to, Integer count) {
   const auto view = text.view();
-  meter.step(view.size() / 256);
   TextBuilder out(meter);
   size_t done = 0;
   const auto more = [&count] { return count < 0 || count-- > 0; };
@@ -173,11 +172,9 @@ TextPtr replaced(Meter& meter, const Text& text, const Text& from, const Text& t
       done = next;
     }
   } else {
-    size_t search = from.size() > 16 ? from.size() : 0;  // cost of building the search table
-    for (size_t at = find_bytes(view, from.view()); at != view.npos && more();
-         at = find_bytes(view, from.view(), done)) {
+    for (size_t at = find_bytes(meter, view, from.view()); at != view.npos && more();
+         at = find_bytes(meter, view, from.view(), done)) {
       meter.step();
-      meter.step(search / 64);
       out.add(text, done, at);
       out.add(to);
       done = at + from.size();

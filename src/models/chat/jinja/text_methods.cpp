@@ -75,9 +75,9 @@ Values split_at(Meter& meter, const TextPtr& text, std::string_view separator, I
   Values parts;
   size_t begin = 0;
   while (most < 0 || static_cast<Integer>(parts.size()) < most) {
-    const size_t at = find_bytes(view, separator, begin);
+    const size_t at = find_bytes(meter, view, separator, begin);
     if (at == npos) break;
-    meter.step(1 + separator.size() / 64);
+    meter.step();
     parts.emplace_back(sub_text(meter, text, begin, at));
     begin = at + separator.size();
   }
@@ -90,10 +90,9 @@ Values rsplit_at(Meter& meter, const TextPtr& text, std::string_view separator, 
   Values parts;
   size_t end = view.size();
   while (most < 0 || static_cast<Integer>(parts.size()) < most) {
-    const size_t at = separator.size() > 16 ? rfind_bytes(view.substr(0, end), separator)
-                                            : view.substr(0, end).rfind(separator);
+    const size_t at = rfind_bytes(meter, view.substr(0, end), separator);
     if (at == npos) break;
-    meter.step(1 + (separator.size() > 16 ? end / 64 : 0));
+    meter.step();
     parts.emplace_back(sub_text(meter, text, at + separator.size(), end));
     end = at;
   }
@@ -133,9 +132,8 @@ Value partition(Interpreter& in, const Value& self, Args& args) {
   const auto& text = self.text();
   const auto separator = bound.text(0);
   if (separator->empty()) meter.fail("empty separator");
-  meter.step(text->size() / 256);
-  const size_t at = from_right ? rfind_bytes(text->view(), separator->view())
-                               : find_bytes(text->view(), separator->view());
+  const size_t at = from_right ? rfind_bytes(meter, text->view(), separator->view())
+                               : find_bytes(meter, text->view(), separator->view());
   const Value none = text_value(meter, "");
   if (at == npos) {
     return make_tuple(meter, from_right ? Values{none, none, self} : Values{self, none, none});
@@ -195,8 +193,8 @@ Integer found(Meter& meter, const Value& self, const Bound& bound, bool from_rig
   if (!where.valid) return -1;
   meter.step(self.text()->size() / 64);
   const auto view = self.view().substr(where.begin, where.end - where.begin);
-  const size_t at =
-      from_right ? rfind_bytes(view, needle->view()) : find_bytes(view, needle->view());
+  const size_t at = from_right ? rfind_bytes(meter, view, needle->view())
+                               : find_bytes(meter, view, needle->view());
   if (at == npos) return -1;
   return static_cast<Integer>(count_characters(self.view().substr(0, where.begin + at)));
 }
@@ -219,9 +217,9 @@ Value count(Interpreter& in, const Value& self, Args& args) {
   meter.step(view.size() / 64);
   if (needle->empty()) return int_value(count_characters(view) + 1);
   size_t n = 0;
-  for (size_t at = find_bytes(view, needle->view()); at != npos;
-       at = find_bytes(view, needle->view(), at + needle->size())) {
-    meter.step(1 + needle->size() / 64);
+  for (size_t at = find_bytes(meter, view, needle->view()); at != npos;
+       at = find_bytes(meter, view, needle->view(), at + needle->size())) {
+    meter.step();
     ++n;
   }
   return int_value(n);
