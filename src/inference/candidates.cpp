@@ -2,48 +2,40 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 
 #include "core/check.h"
+#include "inference/lanes.h"
 
 namespace strata::inference {
 namespace {
 
 constexpr float kLowest = std::numeric_limits<float>::lowest();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr size_t kLanes = 16;   // independent maxima or sums: whole vectors on every machine
 constexpr size_t kChunk = 256;  // logits whose exponentials stand in a buffer at one time
 
 float block_max(std::span<const float> block) {
-  std::array<float, kLanes> lanes;
-  lanes.fill(-kInfinity);
+  // Four independent maxima, so that none waits for the one before.
+  Lanes a = fill_lanes(-kInfinity);
+  Lanes b = a;
+  Lanes c = a;
+  Lanes d = a;
   size_t i = 0;
-  for (; i + kLanes <= block.size(); i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) {
-      lanes[j] = block[i + j] > lanes[j] ? block[i + j] : lanes[j];
-    }
+  for (; i + 4 * kLanes <= block.size(); i += 4 * kLanes) {
+    a = greater(a, load_lanes(&block[i]));
+    b = greater(b, load_lanes(&block[i + kLanes]));
+    c = greater(c, load_lanes(&block[i + 2 * kLanes]));
+    d = greater(d, load_lanes(&block[i + 3 * kLanes]));
   }
+  const Lanes most = greater(greater(a, b), greater(c, d));
   float best = -kInfinity;
-  for (float lane : lanes) best = lane > best ? lane : best;
+  for (size_t j = 0; j < kLanes; ++j) best = most[j] > best ? most[j] : best;
   for (; i < block.size(); ++i) best = block[i] > best ? block[i] : best;
   return best;
-}
-
-// buffer[i] = exp((logits[i] - max) / temperature)
-void exp_chunk(std::span<const float> logits, float max, float temperature,
-               std::array<float, kChunk>& buffer) {
-  if (logits.size() == kChunk) {
-    for (size_t i = 0; i < kChunk; ++i) {
-      buffer[i] = exp_nonpositive((logits[i] - max) / temperature);
-    }
-    return;
-  }
-  for (size_t i = 0; i < logits.size(); ++i) {
-    buffer[i] = exp_nonpositive((logits[i] - max) / temperature);
-  }
 }
 
 template <typename Visit>
@@ -63,6 +55,40 @@ double weight(const Candidate& c, float max) {
   return std::exp(static_cast<double>(c.logit) - max);
 }
 
+double weigh(std::span<const Candidate> candidates, float max) {
+  double sum = 0.0;
+  for (const Candidate& c : candidates) sum += weight(c, max);
+  return sum;
+}
+
+// Keeps the shortest beginning of the sorted items whose weights are enough; all when none is.
+// Only the part around its end is ever sorted.
+template <typename Item, typename Less, typename Weight, typename Enough>
+void keep_until(std::vector<Item>& items, Less less, Weight weight_of, Enough enough) {
+  constexpr std::ptrdiff_t kSortable = 1024;
+  double before = 0.0;
+  auto begin = items.begin();
+  auto end = items.end();
+  while (end - begin > kSortable) {
+    const auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, less);
+    double sum = before;
+    for (auto it = begin; it != middle; ++it) sum += weight_of(*it);
+    if (enough(sum)) {
+      end = middle;
+    } else {
+      before = sum;
+      begin = middle;
+    }
+  }
+  std::sort(begin, end, less);
+  while (begin != end) {
+    before += weight_of(*begin++);
+    if (enough(before)) break;
+  }
+  items.erase(begin, items.end());
+}
+
 // A lower bound of the k-th largest logit: the k-th largest of the maxima of disjoint blocks.
 float kth_bound(std::span<const float> logits, size_t k) {
   const size_t block = k <= logits.size() / 1024 ? 256 : 32;
@@ -79,38 +105,39 @@ float kth_bound(std::span<const float> logits, size_t k) {
 
 }  // namespace
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; polynomial of degree 7 (Moshier, Cephes, expf).
-float exp_nonpositive(float x) {
-  constexpr float kSmallest = -87.0f;
-  const float clamped = x > kSmallest ? x : kSmallest;
-  const float rounded = clamped * 1.44269504088896341f + 12582912.0f;  // 1.5 * 2^23: rounds
-  const float n = rounded - 12582912.0f;
-  float r = clamped - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int32_t exponent = std::bit_cast<int32_t>(rounded) - 0x4B400000 + 127;
-  const float scale = std::bit_cast<float>(static_cast<uint32_t>(exponent) << 23);
-  return x >= kSmallest ? p * scale : 0.0f;
-}
-
 float max_logit(std::span<const float> logits) {
   return block_max(logits);
 }
 
+void exponentials(std::span<const float> logits, float max, float temperature,
+                  std::span<float> weights) {
+  CHECK(weights.size() >= logits.size());
+  const auto block = [&](const float* from, float* to) {
+    const Lanes w = exp_nonpositive((load_lanes(from) - max) / temperature);
+    std::memcpy(to, &w, sizeof w);
+  };
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) block(&logits[i], &weights[i]);
+  if (i == logits.size()) return;
+  std::array<float, kLanes> rest;
+  rest.fill(-kInfinity);
+  std::copy(logits.begin() + static_cast<std::ptrdiff_t>(i), logits.end(), rest.begin());
+  block(rest.data(), rest.data());
+  std::copy_n(rest.begin(), logits.size() - i, weights.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
 double sum_exp(std::span<const float> logits, float max, float temperature) {
-  std::array<double, kLanes> lanes{};
-  std::array<float, kChunk> buffer{};
+  std::array<float, kChunk> weights{};
+  std::array<double, kLanes> sums{};
   for_each_chunk(logits, [&](size_t, std::span<const float> chunk) {
-    exp_chunk(chunk, max, temperature, buffer);
-    for (size_t i = 0; i < chunk.size(); ++i) lanes[i % kLanes] += static_cast<double>(buffer[i]);
+    if (chunk.size() < kChunk) weights.fill(0.0f);
+    exponentials(chunk, max, temperature, weights);
+    // Within a chunk float32 sums of 64 numbers each: an error far below that of the exponentials.
+    Lanes sum{};
+    for (size_t i = 0; i < kChunk; i += kLanes) sum += load_lanes(&weights[i]);
+    for (size_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(sum[j]);
   });
-  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 int32_t argmax(std::span<const float> logits) {
@@ -172,27 +199,19 @@ std::vector<Candidate> top_k(std::span<const float> logits, int32_t k) {
 }
 
 std::vector<Candidate> nucleus(std::span<const float> logits, float max, float floor, float p) {
-  constexpr size_t kBins = 2048;
-  constexpr float kBinsPerNat = 32.0f;
-  std::vector<double> bins(kBins, 0.0);
-  std::array<float, kChunk> buffer{};
-  for_each_chunk(logits, [&](size_t, std::span<const float> chunk) {
-    exp_chunk(chunk, max, 1.0f, buffer);
-    for (size_t i = 0; i < chunk.size(); ++i) {
-      if (buffer[i] == 0.0f || chunk[i] < floor) continue;
-      const float bin = (max - chunk[i]) * kBinsPerNat;  // below 87 * 32
-      bins[std::min(static_cast<size_t>(bin), kBins - 1)] += static_cast<double>(buffer[i]);
-    }
-  });
-  const double total = std::accumulate(bins.begin(), bins.end(), 0.0);
-  size_t last = 0;
-  for (double sum = bins[0]; last + 1 < kBins && sum < p * total; sum += bins[last]) ++last;
-  // One bin more than needed, for the rounding of the sums.
-  const bool cut = last + 2 < kBins;
-  const float bound = max - static_cast<float>(last + 2) / kBinsPerNat;
-  std::vector<Candidate> kept = at_least(logits, cut ? std::max(floor, bound) : floor);
-  keep_top_p(kept, p, total);
-  return kept;
+  const bool floored = floor > kLowest;
+  double total = floored ? 0.0 : sum_exp(logits, max);
+  if (floored) {
+    for (const Candidate& c : at_least(logits, floor)) total += weight(c, max);
+  }
+  for (float gap = 2.0f;; gap *= 2.0f) {
+    const bool all = gap > 64.0f || max - gap <= floor;
+    std::vector<Candidate> kept = at_least(logits, all ? floor : max - gap);
+    // A little more than p, for the rounding of the two sums.
+    if (!all && weigh(kept, max) < static_cast<double>(p) * total * (1.0 + 1e-5)) continue;
+    keep_top_p(kept, p, total);
+    return kept;
+  }
 }
 
 std::vector<double> softmax(std::span<const Candidate> candidates, float temperature) {
@@ -212,34 +231,10 @@ std::vector<double> softmax(std::span<const Candidate> candidates, float tempera
 void keep_top_p(std::vector<Candidate>& candidates, float p, double total) {
   if (candidates.empty()) return;
   const float max = max_of(candidates);
-  const auto weigh = [&](auto begin, auto end) {
-    double sum = 0.0;
-    for (auto it = begin; it != end; ++it) sum += weight(*it, max);
-    return sum;
-  };
-  if (total == 0.0) total = weigh(candidates.begin(), candidates.end());
-  // Narrows [begin, end) to where the boundary lies; what stands before is kept.
-  constexpr std::ptrdiff_t kSortable = 1024;
-  double missing = static_cast<double>(p) * total;
-  auto begin = candidates.begin();
-  auto end = candidates.end();
-  while (end - begin > kSortable) {
-    const auto middle = begin + (end - begin) / 2;
-    std::nth_element(begin, middle, end, likelier);
-    const double left = weigh(begin, middle);
-    if (left >= missing) {
-      end = middle;
-    } else {
-      missing -= left;
-      begin = middle;
-    }
-  }
-  std::sort(begin, end, likelier);
-  for (double sum = 0.0; begin != end;) {
-    sum += weight(*begin++, max);
-    if (sum >= missing) break;
-  }
-  candidates.erase(begin, candidates.end());
+  if (total == 0.0) total = weigh(candidates, max);
+  keep_until(
+      candidates, likelier, [&](const Candidate& c) { return weight(c, max); },
+      [&](double sum) { return sum >= static_cast<double>(p) * total; });
 }
 
 void keep_min_p(std::vector<Candidate>& candidates, float min_p) {
@@ -262,17 +257,15 @@ void keep_typical(std::vector<Candidate>& candidates, float p) {
     const double q = probabilities[i];
     scored.push_back({candidates[i], q, std::abs(-std::log(q) - entropy)});
   }
-  std::sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) {
+  const auto nearer = [](const Scored& a, const Scored& b) {
     if (a.distance != b.distance) return a.distance < b.distance;
     return likelier(a.candidate, b.candidate);
-  });
+  };
+  keep_until(
+      scored, nearer, [](const Scored& s) { return s.probability; },
+      [&](double sum) { return sum > static_cast<double>(p); });
   candidates.clear();
-  double sum = 0.0;
-  for (const Scored& s : scored) {
-    candidates.push_back(s.candidate);
-    sum += s.probability;
-    if (sum > static_cast<double>(p)) break;
-  }
+  for (const Scored& s : scored) candidates.push_back(s.candidate);
 }
 
 void exclude_top_choices(std::vector<Candidate>& candidates, float threshold) {

@@ -19,10 +19,6 @@ constexpr bool likelier(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
-// exp(x) for x <= 0 within 2 units in the last place, 0 below -87; NaN gives 0. No library call, so
-// that it runs in vectors and gives the same bits everywhere.
-float exp_nonpositive(float x);
-
 // --- over all logits of the vocabulary; NaN and -inf are no candidates, +inf does not occur ---
 
 // The greatest logit, NaN passed over; -inf when there is none.
@@ -40,8 +36,11 @@ float surprise_threshold(std::span<const float> logits, float max, float mu, flo
 std::vector<Candidate> at_least(std::span<const float> logits, float floor);
 // The k most likely, most likely first.
 std::vector<Candidate> top_k(std::span<const float> logits, int32_t k);
-// What keep_top_p leaves of the candidates with logit >= floor. A histogram finds them, so that
-// most of the vocabulary is never sorted.
+// weights[i] = exp((logits[i] - max) / temperature), float32; 0 for what is no candidate.
+void exponentials(std::span<const float> logits, float max, float temperature,
+                  std::span<float> weights);
+// What keep_top_p leaves of the candidates with logit >= floor. Looks at the likeliest only, and at
+// more of them when these do not reach p.
 std::vector<Candidate> nucleus(std::span<const float> logits, float max, float floor, float p);
 
 // --- over candidates ---

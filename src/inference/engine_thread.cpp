@@ -223,12 +223,16 @@ void require_range(std::string_view name, int64_t value, int64_t least, int64_t 
 
 }  // namespace
 
-std::unique_ptr<Engine> make_engine(std::shared_ptr<const models::Model> model,
-                                    std::unique_ptr<Executor> executor,
-                                    const EngineOptions& options, int32_t context) {
+void check_options(const EngineOptions& options) {
   require_range("max_batch", options.max_batch, 1, kMaxBatch);
   require_range("max_queue", options.max_queue, 0, kMaxQueue);
   require_range("prefill_chunk", options.prefill_chunk, 1, kMaxPrefillChunk);
+}
+
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const models::Model> model,
+                                    std::unique_ptr<Executor> executor,
+                                    const EngineOptions& options, int32_t context) {
+  check_options(options);
   require_range("context", context, 1, INT32_MAX);
   return std::make_unique<ThreadedEngine>(std::move(model), std::move(executor), options, context);
 }

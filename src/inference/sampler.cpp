@@ -77,9 +77,7 @@ int32_t draw_from_all(std::span<const float> logits, float max, float temperatur
   std::array<float, 256> weights{};
   for (size_t begin = 0; begin < logits.size(); begin += weights.size()) {
     const size_t n = std::min(weights.size(), logits.size() - begin);
-    for (size_t i = 0; i < n; ++i) {
-      weights[i] = exp_nonpositive((logits[begin + i] - max) / temperature);
-    }
+    exponentials(logits.subspan(begin, n), max, temperature, weights);
     for (size_t i = 0; i < n; ++i) {
       race.enter(static_cast<int32_t>(begin + i), static_cast<double>(weights[i]));
     }

@@ -1,0 +1,77 @@
+// Opens an engine for a model: how many positions fit this machine, and which executor.
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/os.h"
+#include "inference/defaults.h"
+#include "inference/engine_thread.h"
+
+namespace strata::inference {
+namespace {
+
+// Keys and values of one position, all layers; what a window will drop is counted too.
+int64_t kv_bytes_per_position(const models::ModelSpec& spec, int64_t bytes_per_value) {
+  int64_t values = 0;
+  for (const models::Layer& layer : spec.layers) {
+    for (const models::Block& block : layer.blocks) {
+      if (const auto* a = std::get_if<models::Attention>(&block.op)) {
+        values += int64_t{2} * a->n_kv_heads * a->head_dim;
+      }
+    }
+  }
+  return std::max<int64_t>(1, values * bytes_per_value);
+}
+
+// Half of what the weights leave: the rest is the system's, and keeps the file in its cache.
+int64_t positions_that_fit(const models::Model& model, const EngineOptions& options) {
+  const auto available = static_cast<int64_t>(available_memory_bytes());
+  const auto file = static_cast<int64_t>(model.file ? model.file->file_bytes() : 0);
+  const int64_t weights = options.float32 ? 8 * file : file;
+  const int64_t value_bytes = options.float32 ? 4 : 2;
+  return std::max<int64_t>(0, available - weights) / 2 /
+         kv_bytes_per_position(model.spec, value_bytes);
+}
+
+int32_t context_of(const models::Model& model, const EngineOptions& options, int64_t fitting) {
+  const int32_t trained = model.spec.n_context;
+  if (options.context < 0) {
+    throw Error(Code::invalid_argument,
+                fmt::format("the context is {}, it must not be negative", options.context));
+  }
+  const int32_t wanted = options.context == 0 ? trained : std::min(options.context, trained);
+  if (wanted < options.context) {
+    log_warn("{}: a context of {} was asked for, the model was trained for {}: using {}",
+             model.name, options.context, trained, wanted);
+  }
+  if (wanted <= fitting) return wanted;
+  const auto least = std::min(wanted, kDefaultContext);
+  if (options.context == 0 && fitting >= least) {
+    log_warn("{}: {} positions of context fit the memory, the model was trained for {}", model.name,
+             fitting, trained);
+    return static_cast<int32_t>(fitting);
+  }
+  throw Error(Code::resource_exhausted,
+              fmt::format("a context of {} positions does not fit: there is memory for {}", wanted,
+                          fitting),
+              "ask for a smaller context, or a smaller model, or free memory");
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::create(std::shared_ptr<const models::Model> model,
+                                       const EngineOptions& options) {
+  check_options(options);
+  const int64_t fitting = positions_that_fit(*model, options);
+  const int32_t context = context_of(*model, options, fitting);
+  ExecutorOptions executor_options;
+  executor_options.n_threads = options.n_threads;
+  // Every place of the batch may fill its context, as far as memory goes.
+  executor_options.n_positions_limit =
+      std::clamp<int64_t>(int64_t{context} * options.max_batch, context, fitting);
+  auto executor = options.float32 ? make_float32_executor(model, executor_options)
+                                  : make_fast_executor(model, executor_options);
+  return make_engine(std::move(model), std::move(executor), options, context);
+}
+
+}  // namespace strata::inference
