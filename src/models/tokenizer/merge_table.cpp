@@ -17,7 +17,7 @@ constexpr size_t kBatch = 32;
 struct Parsed {
   std::string_view left;
   std::string_view right;
-  std::string result;
+  std::string result;  // of one piece, to be hashed
   uint64_t hashes[3] = {};
 };
 
@@ -36,7 +36,9 @@ void parse(std::string_view merge, size_t index, Parsed& out) {
 }
 
 TokenId require(const Vocabulary& vocabulary, std::string_view text, uint64_t hash, size_t index) {
-  const TokenId id = vocabulary.table.find(text, hash);
+  const TokenTable& table = vocabulary.table;
+  // Reading the bytes of three tokens a merge would take most of the time to open a model.
+  const TokenId id = table.has_unique_tags() ? table.find_member(hash) : table.find(text, hash);
   if (id >= 0) return id;
   throw Error(Code::invalid_argument,
               fmt::format("{}: entry {} names a part or makes a whole of {} bytes that is none of "
@@ -51,7 +53,7 @@ MergeTable::MergeTable(const Vocabulary& vocabulary, const std::vector<std::stri
     throw Error(Code::invalid_argument,
                 fmt::format("{}: {} entries, the limit is {}", kKey, merges.size(), kMaxMerges));
   }
-  entries_.assign(std::bit_ceil(merges.size() * 2 + 2), Entry{});
+  entries_.assign(std::bit_ceil(merges.size() * 4 / 3 + 2), Entry{});
   mask_ = entries_.size() - 1;
   shift_ = 64 - static_cast<uint32_t>(std::countr_zero(entries_.size()));
   std::array<Parsed, kBatch> batch;

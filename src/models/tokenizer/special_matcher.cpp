@@ -11,9 +11,10 @@ bool is_ascii_space(char c) {
 
 // Whether [begin, end) shares a byte with one of the ascending ranges.
 bool touches(std::span<const TextRange> ranges, size_t begin, size_t end) {
-  const auto after = std::upper_bound(
+  auto after = std::upper_bound(
       ranges.begin(), ranges.end(), begin,
       [](size_t position, const TextRange& range) { return position < range.end; });
+  while (after != ranges.end() && after->begin == after->end) ++after;
   return after != ranges.end() && after->begin < end;
 }
 

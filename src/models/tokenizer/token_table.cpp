@@ -34,8 +34,9 @@ void TokenTable::insert(int32_t id, uint64_t hash) {
       slot = {tag, id};
       return;
     }
-    const auto other = static_cast<size_t>(slot.id);
-    if (slot.tag == tag && tokens_[other] == tokens_[static_cast<size_t>(id)]) {
+    if (slot.tag != tag) continue;
+    unique_tags_ = false;
+    if (tokens_[static_cast<size_t>(slot.id)] == tokens_[static_cast<size_t>(id)]) {
       throw Error(Code::invalid_argument,
                   fmt::format("vocabulary: tokens {} and {} are spelled alike", slot.id, id));
     }
@@ -43,6 +44,15 @@ void TokenTable::insert(int32_t id, uint64_t hash) {
   throw Error(
       Code::invalid_argument,
       fmt::format("vocabulary: more than {} tokens share a hash; the file is crafted", kMaxProbes));
+}
+
+int32_t TokenTable::find_member(uint64_t hash) const {
+  const uint32_t tag = tag_of(hash);
+  for (size_t probe = 0; probe < kMaxProbes; ++probe) {
+    const Slot slot = slots_[(hash + probe) & mask_];
+    if (slot.id < 0 || slot.tag == tag) return slot.id;
+  }
+  return -1;
 }
 
 int32_t TokenTable::find(std::string_view text, uint64_t hash) const {

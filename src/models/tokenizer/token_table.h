@@ -17,7 +17,7 @@ inline uint64_t hash_bytes(std::string_view text) {
     const auto product = static_cast<unsigned __int128>(a) * b;
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   };
-  uint64_t h = kA ^ text.size();
+  uint64_t h = kA ^ (text.size() * kB);
   const char* at = text.data();
   size_t left = text.size();
   for (; left >= 8; at += 8, left -= 8) {
@@ -48,7 +48,13 @@ class TokenTable {
   // Id of the token with these bytes, or -1.
   int32_t find(std::string_view text) const { return find(text, hash_bytes(text)); }
   int32_t find(std::string_view text, uint64_t hash) const;
-  // Starts loading the slot that find(text, hash) will look at.
+  // The same for a text that is known to be a token, from its hash alone, without reading any
+  // token's bytes; of another text this may return any id. Meaningful only if has_unique_tags().
+  int32_t find_member(uint64_t hash) const;
+  // No two tokens can be confused by find_member (in a vocabulary that nobody crafted: almost
+  // sure).
+  bool has_unique_tags() const { return unique_tags_; }
+  // Starts loading the slot that a look-up of this hash begins with.
   void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
 
  private:
@@ -62,6 +68,7 @@ class TokenTable {
   std::span<const std::string_view> tokens_;
   std::vector<Slot> slots_ = std::vector<Slot>(1);
   uint64_t mask_ = 0;
+  bool unique_tags_ = true;
 };
 
 }  // namespace strata::models
