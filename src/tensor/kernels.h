@@ -71,7 +71,7 @@ struct AttentionArgs {
 
 struct KernelSet {
   const char* name;           // "avx512-vnni-bf16"
-  MatmulFn stream[kLayouts];  // few columns: reads each tile once, from memory
+  MatmulFn stream[kLayouts];  // few columns: reads packed tiles as they are
   MatmulFn gemm[kLayouts];    // many columns: unpacks row block pairs, then 2 x 6 tiles
   int stream_columns;         // use stream up to this many columns
   void (*attention)(const AttentionArgs&);

@@ -259,8 +259,7 @@ constexpr int kAttentionTokens = 1;
 constexpr int kAttentionQueries = 4;
 constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
-constexpr int kStreamRows = 1;
-constexpr int kStreamColumns = 2;
+constexpr int kStreamColumns = 4;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 

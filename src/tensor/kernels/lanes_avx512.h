@@ -201,8 +201,7 @@ constexpr int kAttentionTokens = 4;
 constexpr int kAttentionQueries = 6;
 constexpr int kGemmColumns = 6;
 constexpr int kGemmColumnsK6 = 4;
-constexpr int kStreamRows = 2;
-constexpr int kStreamColumns = 4;
+constexpr int kStreamColumns = 8;
 constexpr int kBf16Rows = 4;
 constexpr int kBf16Columns = 6;
 

@@ -8,8 +8,6 @@
 namespace strata::tensor {
 namespace {
 
-constexpr int kMaxStreamColumns = 32;
-
 // 8 KiB ahead where weights are unpacked; plain loads run ahead by themselves.
 template <Layout kLayout>
 inline void prefetch_ahead(const uint8_t* p, int bytes) {
@@ -39,12 +37,17 @@ inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
   return sum;
 }
 
-template <Layout kLayout>
-inline F one_block_one_column(const MatmulArgs& args, const uint8_t* tile, const Table& table) {
+// One row block times a few columns: the sums stay in registers.
+template <Layout kLayout, int kColumns>
+inline void one_block(const MatmulArgs& args, const uint8_t* tile, const Table& table,
+                      F (&acc)[kColumns]) {
   constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
-  F acc = set1(0.0f);
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) acc[c] = set1(0.0f);
   const int8_t* q = args.q;
   const GroupMeta* meta = args.meta;
+  const int64_t q_stride = args.q_stride;
+  const int64_t meta_stride = args.meta_stride;
   for (int32_t t = 0; t < args.n_groups; t += kInfo.tile_groups) {
     const TileHead<kLayout> head(tile);
     prefetch_ahead<kLayout>(tile, kInfo.head_bytes);
@@ -54,10 +57,19 @@ inline F one_block_one_column(const MatmulArgs& args, const uint8_t* tile, const
       U w[8];
       registers_of<kLayout>(quants, table, w);
       prefetch_ahead<kLayout>(quants, kInfo.group_bytes);
-      const F sum = to_float(group_dot<kLayout>(w, tile, g, q, *meta));
-      acc = fma(sum, mul(scale_of(head, tile, g), set1(meta->scale)), acc);
+      const F scale = scale_of(head, tile, g);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        const GroupMeta& m = meta[c * meta_stride];
+        const F sum = to_float(group_dot<kLayout>(w, tile, g, q + c * q_stride, m));
+        acc[c] = fma(sum, mul(scale, set1(m.scale)), acc[c]);
+      }
       if constexpr (has_min(kLayout)) {
-        acc = fma(min_of(head, tile, g), set1(meta->scaled_sum), acc);
+        const F min = min_of(head, tile, g);
+#pragma GCC unroll 8
+        for (int c = 0; c < kColumns; ++c) {
+          acc[c] = fma(min, set1(meta[c * meta_stride].scaled_sum), acc[c]);
+        }
       }
       quants += kInfo.group_bytes;
       q += kGroup;
@@ -65,107 +77,67 @@ inline F one_block_one_column(const MatmulArgs& args, const uint8_t* tile, const
     }
     tile += tile_bytes(kLayout);
   }
-  return acc;
 }
 
-// One group of kRows blocks times kColumns columns, added to acc[row][column] in L1.
-template <Layout kLayout, int kRows, int kColumns>
-inline void group_times_columns(const MatmulArgs& args, const U (&w)[kRows][8], const F* scale,
-                                const F* min, const uint8_t* const* tile, int g, int32_t group,
-                                int32_t c0, float* acc) {
-  const int8_t* q = args.q + c0 * args.q_stride + int64_t{group} * kGroup;
-  const GroupMeta* meta = args.meta + c0 * args.meta_stride + group;
-#pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-    for (int c = 0; c < kColumns; ++c) {
-      const GroupMeta& m = meta[c * args.meta_stride];
-      const F sum = to_float(group_dot<kLayout>(w[r], tile[r], g, q + c * args.q_stride, m));
-      float* place = acc + (r * kMaxStreamColumns + c0 + c) * 16;
-      F a = fma(sum, mul(scale[r], set1(m.scale)), load(place));
-      if constexpr (has_min(kLayout)) a = fma(min[r], set1(m.scaled_sum), a);
-      store(place, a);
-    }
+// Blocks [block, block + 1], or + 2 where gated, times columns [c0, c0 + kColumns).
+template <Layout kLayout, int kColumns>
+inline void unit_times_columns(const MatmulArgs& args, const Table& table, int32_t block,
+                               int32_t c0) {
+  MatmulArgs part = args;
+  part.q += c0 * args.q_stride;
+  part.meta += c0 * args.meta_stride;
+  const uint8_t* tile = args.tiles + block * args.block_bytes;
+  F first[kColumns];
+  one_block<kLayout, kColumns>(part, tile, table, first);
+  if (!args.gated) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) write_column<1>(args, block, c0 + c, &first[c]);
+    return;
   }
-}
-
-template <Layout kLayout, int kRows>
-inline void blocks_times_columns(const MatmulArgs& args, const uint8_t* first, const Table& table,
-                                 float* acc) {
-  constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
-  for (int i = 0; i < kRows * kMaxStreamColumns * 16; i += 16) store(acc + i, set1(0.0f));
-  const uint8_t* tile[kRows];
-  for (int r = 0; r < kRows; ++r) tile[r] = first + r * args.block_bytes;
-  for (int32_t t = 0; t < args.n_groups; t += kInfo.tile_groups) {
-    for (int g = 0; g < kInfo.tile_groups; ++g) {
-      U w[kRows][8];
-      F scale[kRows];
-      F min[kRows];
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        const TileHead<kLayout> head(tile[r]);
-        const uint8_t* quants = tile[r] + kInfo.head_bytes + g * kInfo.group_bytes;
-        registers_of<kLayout>(quants, table, w[r]);
-        prefetch_ahead<kLayout>(quants, kInfo.group_bytes);
-        scale[r] = scale_of(head, tile[r], g);
-        if constexpr (has_min(kLayout)) min[r] = min_of(head, tile[r], g);
-      }
-      int32_t c = 0;
-      for (; c + kStreamColumns <= args.n_cols; c += kStreamColumns) {
-        group_times_columns<kLayout, kRows, kStreamColumns>(args, w, scale, min, tile, g, t + g, c,
-                                                            acc);
-      }
-      for (; c < args.n_cols; ++c) {
-        group_times_columns<kLayout, kRows, 1>(args, w, scale, min, tile, g, t + g, c, acc);
-      }
-    }
-    for (int r = 0; r < kRows; ++r) tile[r] += tile_bytes(kLayout);
-  }
-}
-
-template <Layout kLayout>
-void stream_one(const MatmulArgs& args) {
-  const Table table = load_table(args.table);
-  const int32_t step = args.gated ? 2 : 1;
-  for (int32_t b = 0; b < args.n_blocks; b += step) {
-    const uint8_t* tile = args.tiles + b * args.block_bytes;
-    F acc[2];
-    acc[0] = one_block_one_column<kLayout>(args, tile, table);
-    if (args.gated) {
-      acc[1] = one_block_one_column<kLayout>(args, tile + args.block_bytes, table);
-      write_column<2>(args, b, 0, acc);
-    } else {
-      write_column<1>(args, b, 0, acc);
-    }
+  F second[kColumns];
+  one_block<kLayout, kColumns>(part, tile + args.block_bytes, table, second);
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) {
+    const F sums[2] = {first[c], second[c]};
+    write_column<2>(args, block, c0 + c, sums);
   }
 }
 
 template <Layout kLayout>
 void stream(const MatmulArgs& args) {
-  if (args.n_cols == 1) return stream_one<kLayout>(args);
-  // Two blocks share each activation; 8-bit weights stay memory operands, one block is better.
-  constexpr int kRows = kLayout == Layout::w8s ? 1 : kStreamRows;
+  constexpr int kMax = kStreamColumns;
   const Table table = load_table(args.table);
-  alignas(64) float acc[2 * kMaxStreamColumns * 16];
-  constexpr int kBlockFloats = kMaxStreamColumns * 16;
-  for (int32_t b = 0; b < args.n_blocks; b += 2) {
-    const uint8_t* tiles = args.tiles + b * args.block_bytes;
-    const bool two = b + 2 <= args.n_blocks;
-    if (two && kRows == 2) {
-      blocks_times_columns<kLayout, kRows>(args, tiles, table, acc);
-    } else {
-      blocks_times_columns<kLayout, 1>(args, tiles, table, acc);
-      if (two) {
-        blocks_times_columns<kLayout, 1>(args, tiles + args.block_bytes, table, acc + kBlockFloats);
+  const int32_t step = args.gated ? 2 : 1;
+  for (int32_t b = 0; b < args.n_blocks; b += step) {
+    for (int32_t c = 0; c < args.n_cols;) {
+      const int n = next_columns<kMax>(args.n_cols - c);
+      switch (n) {
+        case 1:
+          unit_times_columns<kLayout, 1>(args, table, b, c);
+          break;
+        case 2:
+          unit_times_columns<kLayout, 2>(args, table, b, c);
+          break;
+        case 3:
+          unit_times_columns<kLayout, 3>(args, table, b, c);
+          break;
+        case 4:
+          unit_times_columns<kLayout, 4>(args, table, b, c);
+          break;
+        case 5:
+          unit_times_columns < kLayout, kMax<5 ? kMax : 5>(args, table, b, c);
+          break;
+        case 6:
+          unit_times_columns < kLayout, kMax<6 ? kMax : 6>(args, table, b, c);
+          break;
+        case 7:
+          unit_times_columns < kLayout, kMax<7 ? kMax : 7>(args, table, b, c);
+          break;
+        default:
+          unit_times_columns<kLayout, kMax>(args, table, b, c);
+          break;
       }
-    }
-    for (int32_t c = 0; c < args.n_cols; ++c) {
-      const F sums[2] = {load(acc + 16 * c), two ? load(acc + kBlockFloats + 16 * c) : set1(0.0f)};
-      if (two) {
-        write_column<2>(args, b, c, sums);
-      } else {
-        write_column<1>(args, b, c, sums);
-      }
+      c += n;
     }
   }
 }
