@@ -1,5 +1,8 @@
 #include "models/chat/chat_template.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/error.h"
 #include "models/chat/jinja/interpreter.h"
 #include "models/chat/jinja/parser.h"
@@ -51,11 +54,19 @@ Value tool_call_value(Meter& meter, const ToolCall& call) {
   return value.take();
 }
 
+// A role of the closed set is a choice, not text of somebody's: templates build control tokens
+// around it ('<|' + role + '|>'). Any other role is marked like all text from outside.
+bool is_known_role(std::string_view role) {
+  static constexpr std::array<std::string_view, 6> kRoles{"system",    "developer", "user",
+                                                          "assistant", "tool",      "function"};
+  return std::find(kRoles.begin(), kRoles.end(), role) != kRoles.end();
+}
+
 Value message_value(Meter& meter, const Message& message) {
   DictBuilder value(meter);
   // Two names for one thing: some templates read the one, some the other.
   if (!message.reasoning.empty()) value.put_text("thinking", message.reasoning);
-  value.put_text("role", message.role);
+  value.put("role", jinja::text_value(meter, message.role, !is_known_role(message.role)));
   value.put_text("content", message.content);
   if (!message.name.empty()) value.put_text("name", message.name);
   if (!message.tool_calls.empty()) {
