@@ -212,7 +212,7 @@ RC_GTEST_PROP(TokenizerProperties, AnyRangesAreHonoured, (const std::string& noi
   for (const std::string_view name : {"<|im_start|>", "<|im_end|>"}) {
     for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
       const bool touched = std::any_of(ranges.begin(), ranges.end(), [&](const TextRange& r) {
-        return r.begin < at + name.size() && at < r.end;
+        return r.begin < r.end && r.begin < at + name.size() && at < r.end;
       });
       allowed += touched ? 0 : 1;
     }
