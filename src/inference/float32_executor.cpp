@@ -65,13 +65,9 @@ class Float32Executor final : public Executor {
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
 
   void truncate(SequenceId sequence, int32_t length) override {
-    const int32_t now = sequences_.length(sequence);
-    if (length < 0 || length > now) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("cannot cut a sequence of {} to {}", now, length));
-    }
+    sequences_.check_truncation(sequence, length);
     cut(sequence, length);
-    used_ -= now - length;
+    used_ -= sequences_.length(sequence) - length;
     sequences_.set_length(sequence, length);
   }
 

@@ -121,18 +121,6 @@ void apply_norm(models::NormKind kind, float epsilon, const float* weight, const
   }
 }
 
-void rope_angles(const models::Rope& rope, const float* divisors, int32_t position,
-                 std::span<float> cosines, std::span<float> sines) {
-  for (size_t i = 0; i < cosines.size(); ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / rope.n_dims;
-    double frequency = std::pow(static_cast<double>(rope.base), exponent);
-    if (divisors != nullptr) frequency /= static_cast<double>(divisors[i]);
-    const double angle = position * static_cast<double>(rope.position_scale) * frequency;
-    cosines[i] = static_cast<float>(std::cos(angle));
-    sines[i] = static_cast<float>(std::sin(angle));
-  }
-}
-
 void rotate(models::RopeKind kind, std::span<const float> cosines, std::span<const float> sines,
             std::span<float> head) {
   if (kind == models::RopeKind::none) return;

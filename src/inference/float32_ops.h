@@ -22,10 +22,6 @@ void matmul(const float* x, int64_t m, const float* w, int64_t n, int64_t k, con
 void apply_norm(models::NormKind kind, float epsilon, const float* weight, const float* bias,
                 std::span<const float> x, std::span<float> y);
 
-// The angle's cosine and sine for each rotated pair at a position, [n_dims / 2] each. Computed in
-// double, so that long contexts lose nothing. divisors may be null.
-void rope_angles(const models::Rope& rope, const float* divisors, int32_t position,
-                 std::span<float> cosines, std::span<float> sines);
 // Rotates one head (RoFormer, https://arxiv.org/abs/2104.09864, section 3.4.2).
 void rotate(models::RopeKind kind, std::span<const float> cosines, std::span<const float> sines,
             std::span<float> head);

@@ -20,10 +20,10 @@ using ExecutorFactory = std::function<std::unique_ptr<Executor>()>;
 
 struct PerplexityOptions {
   int32_t context = 512;
-  int32_t max_chunks = 0;       // 0: all
-  int32_t rows_per_step = 128;  // rows given to the executor at once
-  std::optional<int32_t> bos;   // the token each chunk begins with
-  int n_threads = 1;            // of the comparison itself
+  int32_t max_chunks = 0;        // 0: all
+  int32_t rows_per_step = 128;   // rows given to the executor at once
+  std::optional<int32_t> bos{};  // the token each chunk begins with
+  int n_threads = 1;             // of the comparison itself
 };
 
 struct Perplexity {

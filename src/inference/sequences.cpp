@@ -33,6 +33,13 @@ void Sequences::set_length(SequenceId id, int32_t length) {
   found->second = length;
 }
 
+void Sequences::check_truncation(SequenceId id, int32_t length_wanted) const {
+  if (length_wanted < 0 || length_wanted > length(id)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("cannot cut a sequence of {} to {}", length(id), length_wanted));
+  }
+}
+
 void Sequences::check_rows(std::span<const Row> rows, int32_t n_vocab) const {
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];

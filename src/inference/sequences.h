@@ -16,6 +16,8 @@ class Sequences {
   void remove(SequenceId id);  // Error{not_found}
   int32_t length(SequenceId id) const;
   void set_length(SequenceId id, int32_t length);
+  // Error{invalid_argument} when `length` is not in [0, length(id)].
+  void check_truncation(SequenceId id, int32_t length) const;
   // Checks a step before anything of it is done: known sequences, ascending consecutive positions,
   // tokens of the vocabulary. Error{invalid_argument} with the row at fault.
   void check_rows(std::span<const Row> rows, int32_t n_vocab) const;

@@ -118,6 +118,11 @@ const float* Float32Weights::data(TensorId slot) const {
   return slot == kNoTensor ? nullptr : values_[static_cast<size_t>(slot)].data();
 }
 
+std::span<const float> Float32Weights::values(TensorId slot) const {
+  if (slot == kNoTensor) return {};
+  return values_[static_cast<size_t>(slot)];
+}
+
 int64_t Float32Weights::bytes() const {
   size_t total = 0;
   for (const auto& v : values_) total += v.size() * sizeof(float);

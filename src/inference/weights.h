@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "models/model.h"
@@ -15,6 +16,7 @@ class Float32Weights {
   explicit Float32Weights(const models::Model& model);
   // nullptr for kNoTensor.
   const float* data(models::TensorId slot) const;
+  std::span<const float> values(models::TensorId slot) const;  // empty for kNoTensor
   int64_t bytes() const;
 
  private:

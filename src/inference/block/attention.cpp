@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "inference/block/rope.h"
 #include "inference/float32_ops.h"
 
 namespace strata::inference {
@@ -80,11 +81,11 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   project(attention.k, k);
   project(attention.v, v);
 
-  const float* divisors = weights.data(attention.rope.frequency_divisors);
-  std::vector<float> cosines(static_cast<size_t>(attention.rope.n_dims / 2));
-  std::vector<float> sines(cosines.size());
+  const RopeAngles angles(attention.rope, weights.values(attention.rope.frequency_divisors));
+  std::vector<float> cosines(angles.n_pairs());
+  std::vector<float> sines(angles.n_pairs());
   for (size_t i = 0; i < rows.size(); ++i) {
-    rope_angles(attention.rope, divisors, rows[i].position, cosines, sines);
+    angles.at(rows[i].position, cosines.data(), sines.data());
     prepare_heads(attention, attention.q_norm, weights, cosines, sines, q.row(i));
     prepare_heads(attention, attention.k_norm, weights, cosines, sines, k.row(i));
     kv[i]->keys.insert(kv[i]->keys.end(), k.row(i).begin(), k.row(i).end());

@@ -1,0 +1,147 @@
+#include "inference/block/fast_attention.h"
+
+#include <algorithm>
+#include <array>
+
+namespace strata::inference {
+namespace {
+
+// A thread's rows, moved so that positions 2i and 2i + 1 of a sequence, which lie in the same words
+// of the cache, are written by one thread.
+Share paired_rows(const Step& step, int thread) {
+  Share share = step.rows_of(thread);
+  const auto follows = [&](int64_t row) {
+    if (row <= 0 || row >= step.n_rows()) return false;
+    const Row& own = step.rows[static_cast<size_t>(row)];
+    return own.position % 2 == 1 &&
+           step.rows[static_cast<size_t>(row - 1)].sequence == own.sequence;
+  };
+  if (follows(share.begin)) ++share.begin;
+  if (follows(share.end)) ++share.end;
+  return share;
+}
+
+}  // namespace
+
+FastAttention::FastAttention(const models::Attention& attention, size_t cache_layer, Packer& packer,
+                             Step& step)
+    : attention_(attention),
+      shape_{.head_dim = attention.head_dim},
+      cache_layer_(cache_layer),
+      qkv_(packer.linear(std::array{attention.q, attention.k, attention.v})),
+      output_(packer.linear(std::array{attention.o})),
+      q_norm_(packer.norm(attention.q_norm)),
+      k_norm_(packer.norm(attention.k_norm)),
+      input_(step.inputs.add(qkv_.matrix)),
+      mixed_input_(step.inputs.add(output_.matrix)),
+      angles_(step.angles.add(
+          RopeAngles(attention.rope, packer.vector(attention.rope.frequency_divisors)))) {}
+
+KvLayer FastAttention::cache() const {
+  return {.n_kv_heads = attention_.n_kv_heads, .shape = shape_, .window = attention_.window};
+}
+
+int64_t FastAttention::weight_bytes() const {
+  return static_cast<int64_t>(qkv_.matrix.bytes() + output_.matrix.bytes());
+}
+
+bool FastAttention::same_plan(const FastAttention& other) const {
+  const auto& a = attention_;
+  const auto& b = other.attention_;
+  return a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads && a.head_dim == b.head_dim &&
+         a.window == b.window;
+}
+
+tensor::AttentionSetup FastAttention::setup(const Step& step) const {
+  return {.n_heads = attention_.n_heads,
+          .n_kv_heads = attention_.n_kv_heads,
+          .kv = shape_,
+          .scale = attention_.scale,
+          .soft_cap = attention_.soft_cap,
+          .window = attention_.window,
+          .q = step.wide.data(),
+          .q_stride = wide_width(),
+          .out = step.mixed.data(),
+          .out_stride = mixed_width()};
+}
+
+void FastAttention::set_spans(const Step& step) {
+  spans_.clear();
+  for (const RowSpan& span : step.spans) {
+    spans_.push_back({.first_row = span.first_row,
+                      .n_rows = span.n_rows,
+                      .first_position = span.first_position,
+                      .pages = span.pages->table(cache_layer_),
+                      .pages_stride = span.pages->stride(cache_layer_)});
+  }
+}
+
+void FastAttention::plan(Step& step, tensor::AttentionStep& attend) {
+  set_spans(step);
+  attend.plan(setup(step), spans_);
+}
+
+void FastAttention::rotate(const Step& step, int64_t row, float* head) const {
+  const auto& kernels = tensor::kernels();
+  const auto rotate = attention_.rope.kind == models::RopeKind::adjacent ? kernels.rope_adjacent
+                                                                         : kernels.rope_halves;
+  rotate(step.angles.cosines(angles_, row), step.angles.sines(angles_, row),
+         attention_.rope.n_dims / 2, head);
+}
+
+// Bias, QK-norm and RoPE on the projections of this thread's rows; keys and values to the cache.
+void FastAttention::prepare_rows(Step& step, int thread) const {
+  const int64_t head_dim = attention_.head_dim;
+  const bool rotated = attention_.rope.kind != models::RopeKind::none;
+  const auto prepare = [&](int64_t row, const PackedNorm& norm, float* head) {
+    if (norm.kind != tensor::NormKind::none) norm.apply(head, head_dim, head);
+    if (rotated) rotate(step, row, head);
+  };
+  const Share share = paired_rows(step, thread);
+  auto span = step.spans.begin();
+  for (int64_t row = share.begin; row < share.end; ++row) {
+    while (row >= span->first_row + span->n_rows) ++span;
+    float* q = step.wide.data() + row * wide_width();
+    if (!qkv_.bias.empty()) tensor::kernels().add(qkv_.bias.data(), wide_width(), q);
+    for (int32_t head = 0; head < attention_.n_heads; ++head) {
+      prepare(row, q_norm_, q + head * head_dim);
+    }
+    float* k = q + mixed_width();
+    const float* v = k + attention_.n_kv_heads * head_dim;
+    const int32_t position = step.rows[static_cast<size_t>(row)].position;
+    const int32_t page = position / shape_.page_positions();
+    const int32_t slot = position % shape_.page_positions();
+    for (int32_t head = 0; head < attention_.n_kv_heads; ++head) {
+      prepare(row, k_norm_, k + head * head_dim);
+      tensor::write_kv(shape_, span->pages->page(cache_layer_, head, page), slot,
+                       k + head * head_dim, v + head * head_dim);
+    }
+  }
+}
+
+void FastAttention::run(Step& step, tensor::AttentionStep& attend, int thread) {
+  Team& team = step.team;
+  const int n_threads = team.size();
+  tensor::matmul_share(qkv_.matrix, step.inputs.at(input_), step.n_rows(), step.wide.data(),
+                       wide_width(), thread, n_threads);
+  if (thread == 0) {
+    set_spans(step);
+    attend.set(setup(step), spans_);
+  }
+  team.barrier();
+  prepare_rows(step, thread);
+  team.barrier();
+  attend.run(thread, n_threads);
+  team.barrier();
+  attend.finish(thread, n_threads);
+  team.barrier();
+  const Share share = step.rows_of(thread);
+  for (int64_t row = share.begin; row < share.end; ++row) {
+    tensor::fill_row(step.mixed.data() + row * mixed_width(), step.inputs.at(mixed_input_), row);
+  }
+  team.barrier();
+  tensor::matmul_share(output_.matrix, step.inputs.at(mixed_input_), step.n_rows(),
+                       step.delta.data(), output_.matrix.rows(), thread, n_threads);
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,48 @@
+// Causal self-attention of the fast executor: packed projections, paged bf16 cache.
+#pragma once
+
+#include <vector>
+
+#include "inference/fast_step.h"
+#include "inference/fast_weights.h"
+
+namespace strata::inference {
+
+class FastAttention {
+ public:
+  // cache_layer: the layer's number in the KvCache.
+  FastAttention(const models::Attention& attention, size_t cache_layer, Packer& packer, Step& step);
+
+  KvLayer cache() const;
+  size_t input() const { return input_; }  // the block's input, in step.inputs
+  const std::vector<float>& output_bias() const { return output_.bias; }
+  int64_t weight_bytes() const;
+  int64_t wide_width() const { return qkv_.matrix.rows(); }
+  int64_t mixed_width() const { return int64_t{attention_.n_heads} * attention_.head_dim; }
+
+  // Before the team starts: the work of `attend` for these rows. Layers with the same shapes and
+  // window share `attend`; only the first of a step plans.
+  void plan(Step& step, tensor::AttentionStep& attend);
+  // Every thread: from step.inputs to step.delta, without the output's bias; begins after a barrier
+  // and ends without one.
+  void run(Step& step, tensor::AttentionStep& attend, int thread);
+  // Whether the same plan serves both.
+  bool same_plan(const FastAttention& other) const;
+
+ private:
+  tensor::AttentionSetup setup(const Step& step) const;
+  void set_spans(const Step& step);
+  void prepare_rows(Step& step, int thread) const;
+  void rotate(const Step& step, int64_t row, float* head) const;
+
+  models::Attention attention_;
+  tensor::KvShape shape_;
+  size_t cache_layer_ = 0;
+  PackedLinear qkv_;
+  PackedLinear output_;
+  PackedNorm q_norm_, k_norm_;
+  size_t input_ = 0, mixed_input_ = 0, angles_ = 0;
+  std::vector<tensor::AttentionSpan> spans_;  // of the running step
+};
+
+}  // namespace strata::inference

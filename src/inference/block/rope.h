@@ -1,0 +1,28 @@
+// Angles of rotary positions, for every executor alike: double until the last step, so that long
+// contexts lose nothing (RoFormer, https://arxiv.org/abs/2104.09864, section 3.2.2).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/family/spec.h"
+
+namespace strata::inference {
+
+class RopeAngles {
+ public:
+  RopeAngles() = default;
+  // divisors: n_dims / 2 values, or empty.
+  RopeAngles(const models::Rope& rope, std::span<const float> divisors);
+  size_t n_pairs() const { return frequencies_.size(); }
+  // cosines and sines hold n_pairs values each.
+  void at(int32_t position, float* cosines, float* sines) const;
+
+  bool operator==(const RopeAngles&) const = default;
+
+ private:
+  std::vector<double> frequencies_;  // angle a position
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,315 @@
+// The fast executor: packed weights, int8 or bf16 activations, paged bf16 cache, one team run a
+// step. Same ids whatever the threads, the batch and the pieces of a prompt: every row is computed
+// from its own values in one order (tensor/kernels.h, tensor/attention.h).
+#include <algorithm>
+#include <variant>
+#include <vector>
+
+#include "core/cpu.h"
+#include "core/error.h"
+#include "inference/block/fast_attention.h"
+#include "inference/block/fast_mlp.h"
+#include "inference/executor.h"
+#include "inference/fast_step.h"
+#include "inference/fast_weights.h"
+#include "inference/sequences.h"
+#include "inference/weights.h"
+#include "tensor/dequant.h"
+
+namespace strata::inference {
+namespace {
+
+using models::ModelSpec;
+
+struct FastBlock {
+  PackedNorm pre_norm;
+  std::variant<FastAttention, FastMlp> op;
+  PackedNorm post_norm;
+  bool parallel_to_previous = false;
+  size_t attend = 0;  // plan of an attention block
+
+  size_t input() const {
+    return std::visit([](const auto& o) { return o.input(); }, op);
+  }
+  const std::vector<float>& output_bias() const {
+    return std::visit([](const auto& o) -> const std::vector<float>& { return o.output_bias(); },
+                      op);
+  }
+};
+
+class FastExecutor final : public Executor {
+ public:
+  FastExecutor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
+      : model_(std::move(model)),
+        spec_((check_spec(model_->spec), model_->spec)),
+        team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
+        step_(team_) {
+    Packer packer(*model_, team_);
+    for (const auto& layer : spec_.layers) {
+      for (const auto& block : layer.blocks) load_block(block, packer);
+      packer.release();
+    }
+    final_norm_ = packer.norm(spec_.final_norm);
+    head_ = packer.linear(std::span(&spec_.head, 1));
+    tied_ = spec_.head.weight == spec_.token_embedding;
+    if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
+    packer.release();
+    head_inputs_.add(head_.matrix);
+
+    std::vector<KvLayer> kv_layers;
+    for (const FastBlock& block : blocks_) {
+      if (const auto* a = std::get_if<FastAttention>(&block.op)) kv_layers.push_back(a->cache());
+    }
+    const int64_t n_positions =
+        options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
+    cache_ = std::make_unique<KvCache>(std::move(kv_layers), n_positions, options.kv_bytes_limit);
+  }
+
+  std::string_view kernels() const override { return tensor::kernels().name; }
+
+  SequenceId create_sequence() override {
+    const SequenceId id = sequences_.create();
+    cache_->add(id);
+    return id;
+  }
+
+  void remove_sequence(SequenceId sequence) override {
+    sequences_.remove(sequence);
+    cache_->remove(sequence);
+  }
+
+  int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
+
+  void truncate(SequenceId sequence, int32_t length) override {
+    sequences_.check_truncation(sequence, length);
+    cache_->truncate(sequence, length);
+    sequences_.set_length(sequence, length);
+  }
+
+  bool fits(SequenceId sequence, int32_t n) const override {
+    const int64_t length = int64_t{sequences_.length(sequence)} + n;
+    if (length > INT32_MAX) return false;
+    const KvCache::Growth growth{sequence, static_cast<int32_t>(length)};
+    return cache_->fits(std::span(&growth, 1));
+  }
+
+  std::span<const float> step(std::span<const Row> rows) override {
+    sequences_.check_rows(rows, spec_.n_vocab);
+    if (rows.empty()) return {};
+    reserve(rows);
+    prepare(rows);
+    team_.run([this](int thread) { run(thread); });
+    sequences_.advance(rows);
+    for (const auto& g : growth_) cache_->slide(g.sequence, g.length);
+    return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
+  }
+
+  ExecutorStats stats() const override {
+    int64_t bytes = static_cast<int64_t>(head_.matrix.bytes());
+    for (const FastBlock& block : blocks_) {
+      bytes += std::visit([](const auto& op) { return op.weight_bytes(); }, block.op);
+    }
+    return {.weight_bytes = bytes,
+            .kv_bytes_used = cache_->bytes_used(),
+            .kv_bytes_reserved = cache_->bytes_reserved(),
+            .n_positions_free = cache_->n_positions_free()};
+  }
+
+ private:
+  void load_block(const models::Block& block, Packer& packer) {
+    PackedNorm pre_norm = packer.norm(block.pre_norm);
+    PackedNorm post_norm = packer.norm(block.post_norm);
+    const auto add = [&](auto op) -> FastBlock& {
+      wide_width_ = std::max(wide_width_, op.wide_width());
+      return blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op),
+                                            std::move(post_norm), block.parallel_to_previous, 0});
+    };
+    if (const auto* a = std::get_if<models::Attention>(&block.op)) {
+      FastBlock& added = add(FastAttention(*a, n_cache_layers_++, packer, step_));
+      const auto& attention = std::get<FastAttention>(added.op);
+      mixed_width_ = std::max(mixed_width_, attention.mixed_width());
+      added.attend = plan_for(attention, blocks_.size() - 1);
+    } else {
+      add(FastMlp(std::get<models::Mlp>(block.op), packer, step_));
+    }
+  }
+
+  // The plan that this attention block shares, or a new one.
+  size_t plan_for(const FastAttention& attention, size_t block) {
+    for (size_t i = 0; i < planners_.size(); ++i) {
+      if (std::get<FastAttention>(blocks_[planners_[i]].op).same_plan(attention)) return i;
+    }
+    planners_.push_back(block);
+    attends_.emplace_back();
+    return planners_.size() - 1;
+  }
+
+  void reserve(std::span<const Row> rows) {
+    growth_.clear();
+    for (const Row& row : rows) {
+      if (!growth_.empty() && growth_.back().sequence == row.sequence) {
+        growth_.back().length = row.position + 1;
+        continue;
+      }
+      const auto known = std::find_if(growth_.begin(), growth_.end(),
+                                      [&](const auto& g) { return g.sequence == row.sequence; });
+      if (known == growth_.end()) {
+        growth_.push_back({row.sequence, row.position + 1});
+      } else {
+        known->length = row.position + 1;
+      }
+    }
+    cache_->reserve(growth_);
+  }
+
+  // Everything that needs memory or one thread only.
+  void prepare(std::span<const Row> rows) {
+    step_.rows = rows;
+    const int64_t n = step_.n_rows();
+    step_.spans.clear();
+    wanted_.clear();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Row& row = rows[i];
+      if (row.wants_logits) wanted_.push_back(static_cast<int64_t>(i));
+      if (i > 0 && rows[i - 1].sequence == row.sequence) {
+        ++step_.spans.back().n_rows;
+      } else {
+        step_.spans.push_back(
+            {static_cast<int32_t>(i), 1, row.position, &cache_->pages(row.sequence)});
+      }
+    }
+    step_.inputs.resize(n);
+    step_.angles.resize(n);
+    step_.stream.resize(n * spec_.n_embd);
+    step_.delta.resize(n * spec_.n_embd);
+    step_.wide.resize(n * wide_width_);
+    step_.mixed.resize(n * mixed_width_);
+    const auto n_wanted = static_cast<int64_t>(wanted_.size());
+    head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
+    logits_.resize(n_wanted * spec_.n_vocab);
+    for (size_t i = 0; i < planners_.size(); ++i) {
+      std::get<FastAttention>(blocks_[planners_[i]].op).plan(step_, attends_[i]);
+    }
+  }
+
+  // The whole step, on every thread.
+  void run(int thread) {
+    embed(thread);
+    team_.barrier();
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+      FastBlock& block = blocks_[i];
+      if (auto* attention = std::get_if<FastAttention>(&block.op)) {
+        attention->run(step_, attends_[block.attend], thread);
+      } else {
+        std::get<FastMlp>(block.op).run(step_, thread);
+      }
+      team_.barrier();
+      add_block(i, thread);
+      team_.barrier();
+    }
+    if (!wanted_.empty()) compute_logits(thread);
+  }
+
+  float* stream(int64_t row) { return step_.stream.data() + row * spec_.n_embd; }
+
+  void embed(int thread) {
+    const Share share = step_.rows_of(thread);
+    for (int64_t row = share.begin; row < share.end; ++row) {
+      const Row& r = step_.rows[static_cast<size_t>(row)];
+      if (tied_) {
+        head_.matrix.unpack_row(r.token, stream(row));
+      } else {
+        const auto row_bytes = embedding_.bytes.size() / embedding_.rows;
+        tensor::dequantize_row(embedding_.type,
+                               embedding_.bytes.data() + static_cast<size_t>(r.token) * row_bytes,
+                               stream(row), spec_.n_embd);
+      }
+      if (spec_.embedding_scale != 1.0f) {
+        tensor::kernels().scale(spec_.embedding_scale, spec_.n_embd, stream(row));
+      }
+      step_.angles.fill(row, r.position);
+      norm_input(0, row);
+    }
+  }
+
+  void norm_input(size_t block, int64_t row) {
+    const FastBlock& b = blocks_[block];
+    b.pre_norm.apply_into(stream(row), step_.inputs.at(b.input()), row);
+  }
+
+  // stream += post_norm(delta + bias) on this thread's rows, and the next block's input.
+  void add_block(size_t index, int thread) {
+    const FastBlock& block = blocks_[index];
+    const auto& kernels = tensor::kernels();
+    const bool has_next = index + 1 < blocks_.size();
+    const bool next_is_parallel = has_next && blocks_[index + 1].parallel_to_previous;
+    const int64_t width = spec_.n_embd;
+    const Share share = step_.rows_of(thread);
+    for (int64_t row = share.begin; row < share.end; ++row) {
+      float* delta = step_.delta.data() + row * width;
+      if (!block.output_bias().empty()) kernels.add(block.output_bias().data(), width, delta);
+      if (block.post_norm.kind != tensor::NormKind::none) {
+        block.post_norm.apply(delta, width, delta);
+      }
+      if (next_is_parallel) norm_input(index + 1, row);
+      kernels.add(delta, width, stream(row));
+      if (has_next && !next_is_parallel) norm_input(index + 1, row);
+    }
+  }
+
+  void compute_logits(int thread) {
+    const auto n_wanted = static_cast<int64_t>(wanted_.size());
+    const int64_t n_vocab = spec_.n_vocab;
+    tensor::InputRows& input = head_inputs_.at(0);
+    const Share share = share_of(n_wanted, thread, team_.size());
+    for (int64_t i = share.begin; i < share.end; ++i) {
+      final_norm_.apply_into(stream(wanted_[static_cast<size_t>(i)]), input, i);
+    }
+    team_.barrier();
+    tensor::matmul_share(head_.matrix, input, n_wanted, logits_.data(), n_vocab, thread,
+                         team_.size());
+    const bool scaled = spec_.logit_scale != 1.0f;
+    const bool capped = spec_.logit_soft_cap > 0.0f;
+    if (head_.bias.empty() && !scaled && !capped) return;
+    team_.barrier();
+    const Share columns = share_of(n_vocab, thread, team_.size());
+    const int64_t n = columns.end - columns.begin;
+    const auto& kernels = tensor::kernels();
+    for (int64_t i = 0; i < n_wanted; ++i) {
+      float* part = logits_.data() + i * n_vocab + columns.begin;
+      if (!head_.bias.empty()) kernels.add(head_.bias.data() + columns.begin, n, part);
+      if (scaled) kernels.scale(spec_.logit_scale, n, part);
+      if (capped) kernels.soft_cap(spec_.logit_soft_cap, n, part);
+    }
+  }
+
+  std::shared_ptr<const models::Model> model_;
+  const ModelSpec& spec_;
+  Team team_;
+  Step step_;
+  std::vector<FastBlock> blocks_;
+  std::vector<size_t> planners_;  // the first block of each plan
+  std::vector<tensor::AttentionStep> attends_;
+  size_t n_cache_layers_ = 0;
+  int64_t wide_width_ = 0;
+  int64_t mixed_width_ = 0;
+  PackedNorm final_norm_;
+  PackedLinear head_;
+  InputPool head_inputs_;
+  bool tied_ = false;
+  models::Weight embedding_;  // in the file, when not tied
+  Sequences sequences_;
+  std::unique_ptr<KvCache> cache_;
+  std::vector<KvCache::Growth> growth_;
+  std::vector<int64_t> wanted_;  // rows
+  FloatBuffer logits_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_fast_executor(std::shared_ptr<const models::Model> model,
+                                             const ExecutorOptions& options) {
+  return std::make_unique<FastExecutor>(std::move(model), options);
+}
+
+}  // namespace strata::inference

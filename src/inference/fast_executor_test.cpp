@@ -1,0 +1,142 @@
+// The fast executor against its judge, the float32 executor, and what is its own: windows that give
+// pages back, kernel sets that agree.
+#include <cmath>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "inference/executor.h"
+#include "inference/testing/tiny_model.h"
+#include "tensor/ops.h"
+
+namespace strata::inference {
+namespace {
+
+using tensor::DType;
+
+std::vector<Row> random_rows(const models::Model& model, SequenceId sequence, int32_t n,
+                             uint32_t seed = 3) {
+  std::mt19937 random(seed);
+  std::vector<Row> rows;
+  for (int32_t p = 0; p < n; ++p) {
+    const auto token = static_cast<int32_t>(random() % static_cast<uint32_t>(model.spec.n_vocab));
+    rows.push_back({token, p, sequence, true});
+  }
+  return rows;
+}
+
+std::vector<float> logits_of(Executor& executor, const models::Model& model, int32_t n) {
+  const auto logits = executor.step(random_rows(model, executor.create_sequence(), n));
+  return {logits.begin(), logits.end()};
+}
+
+// Root mean square of the difference over that of the expected.
+double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
+  double difference = 0.0;
+  double size = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += std::pow(static_cast<double>(found[i]) - static_cast<double>(expected[i]), 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+class FastExecutorShapes : public ::testing::TestWithParam<NamedOptions> {};
+
+TEST_P(FastExecutorShapes, AgreeWithTheJudge) {
+  const auto model = tiny_model(GetParam().options);
+  const auto expected = logits_of(*make_float32_executor(model, {.n_threads = 2}), *model, 400);
+  const auto found = logits_of(*make_fast_executor(model, {.n_threads = 2}), *model, 400);
+  ASSERT_EQ(found.size(), expected.size());
+  EXPECT_LT(relative_error(found, expected), 0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FastExecutorShapes, ::testing::ValuesIn(tiny_variants()),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+class FastExecutorTypes : public ::testing::TestWithParam<DType> {};
+
+TEST_P(FastExecutorTypes, AgreeWithTheJudge) {
+  TinyOptions options;
+  options.type = options.embedding_type = GetParam();
+  options.n_embd = options.n_hidden = 256;
+  options.n_heads = 8;
+  const auto model = tiny_model(options);
+  const bool bf16 =
+      GetParam() == DType::f32 || GetParam() == DType::f16 || GetParam() == DType::bf16;
+  const auto expected = logits_of(*make_float32_executor(model, {.n_threads = 2}), *model, 100);
+  const auto found = logits_of(*make_fast_executor(model, {.n_threads = 2}), *model, 100);
+  EXPECT_LT(relative_error(found, expected), bf16 ? 0.03 : 0.06);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FastExecutorTypes,
+                         ::testing::Values(DType::f32, DType::f16, DType::bf16, DType::q4_0,
+                                           DType::q4_1, DType::q5_0, DType::q5_1, DType::q8_0,
+                                           DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl),
+                         [](const auto& test) {
+                           return std::string(tensor::dtype_info(test.param).name);
+                         });
+
+TEST(FastExecutor, WindowsGivePagesBackAndStillAgree) {
+  TinyOptions options;
+  options.windows = {100, 100};
+  const auto model = tiny_model(options);
+  const auto fast = make_fast_executor(model, {.n_threads = 2, .n_positions_limit = 4096});
+  const auto judge = make_float32_executor(model, {.n_threads = 2, .n_positions_limit = 4096});
+  const SequenceId a = fast->create_sequence();
+  const SequenceId b = judge->create_sequence();
+  auto rows = random_rows(*model, a, 2000);
+  for (auto& row : rows) row.wants_logits = row.position % 100 == 99;
+  int64_t most = 0;
+  for (size_t begin = 0; begin < rows.size(); begin += 100) {
+    std::vector<Row> piece(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                           rows.begin() + static_cast<std::ptrdiff_t>(begin + 100));
+    for (auto& row : piece) row.sequence = a;
+    const auto found = fast->step(piece);
+    for (auto& row : piece) row.sequence = b;
+    const auto expected = judge->step(piece);
+    ASSERT_LT(relative_error({found.begin(), found.end()}, {expected.begin(), expected.end()}),
+              0.05);
+    most = std::max(most, fast->stats().kv_bytes_used);
+  }
+  const int64_t bytes_per_position = 2 * 2 * 2 * options.n_kv_heads * options.head_dim;
+  EXPECT_LE(most, 512 * bytes_per_position) << "a window of 100 needs no 2,000 positions";
+  EXPECT_THROW(fast->truncate(a, 1000), Error);
+  EXPECT_EQ(fast->length(a), 2000);
+  fast->truncate(a, 1990);  // a short roll-back always works
+  EXPECT_EQ(fast->length(a), 1990);
+  fast->truncate(a, 0);
+  EXPECT_EQ(fast->stats().kv_bytes_used, 0);
+}
+
+TEST(FastExecutor, KernelSetsGiveTheSameBitsOnInt8Weights) {
+  const auto model = tiny_model({});
+  std::vector<float> expected;
+  for (const tensor::KernelSet* set : tensor::runnable_kernels()) {
+    tensor::use_kernels(set);
+    const auto found = logits_of(*make_fast_executor(model, {.n_threads = 1}), *model, 40);
+    if (expected.empty()) expected = found;
+    // Attention is bf16, whose products round differently in each set.
+    EXPECT_LT(relative_error(found, expected), 0.01) << set->name;
+  }
+  tensor::use_kernels(nullptr);
+}
+
+TEST(FastExecutor, CountsResidentWeightsOnce) {
+  TinyOptions options;
+  options.n_vocab = 2048;
+  options.n_embd = options.n_hidden = 512;
+  options.type = DType::q4_1;
+  const auto model = tiny_model(options);
+  const auto executor = make_fast_executor(model, {.n_threads = 1});
+  EXPECT_LE(executor->stats().weight_bytes,
+            static_cast<int64_t>(model->file->file_bytes()) * 105 / 100);
+}
+
+TEST(FastExecutor, RefusesACacheWithoutRoomForABlock) {
+  EXPECT_THROW(make_fast_executor(tiny_model({}), {.n_threads = 1, .kv_bytes_limit = 1000}), Error);
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,91 @@
+// What the stages of one step of the fast executor share: the rows, the residual stream and
+// buffers. Sized on one thread before the team starts; during the step every thread runs the same
+// stages, each on its share, with a barrier between stages.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/threads.h"
+#include "inference/block/rope.h"
+#include "inference/executor.h"
+#include "inference/kv_cache.h"
+#include "tensor/attention.h"
+#include "tensor/packed.h"
+#include "tensor/rows.h"
+
+namespace strata::inference {
+
+// Floats that only grow; contents are lost when they do.
+class FloatBuffer {
+ public:
+  void resize(int64_t n) {
+    const size_t bytes = static_cast<size_t>(n) * sizeof(float);
+    if (bytes > buffer_.size()) buffer_ = tensor::Buffer(bytes);
+  }
+  float* data() const { return buffer_.as<float>(); }
+
+ private:
+  tensor::Buffer buffer_;
+};
+
+// Consecutive rows of one sequence.
+struct RowSpan {
+  int32_t first_row = 0;
+  int32_t n_rows = 0;
+  int32_t first_position = 0;
+  const KvCache::Pages* pages = nullptr;
+};
+
+// Inputs of matrices, shared by all that have the same width and kinds.
+class InputPool {
+ public:
+  // At load. Returns the index of the input for this matrix.
+  size_t add(const tensor::PackedMatrix& matrix);
+  void resize(int64_t n_rows);
+  tensor::InputRows& at(size_t index) { return inputs_[index]; }
+
+ private:
+  std::vector<tensor::InputRows> inputs_;
+  std::vector<int64_t> widths_;
+};
+
+// Cosines and sines of a step's rows, shared by all layers with the same angles.
+class AnglePool {
+ public:
+  size_t add(RopeAngles angles);  // at load
+  void resize(int64_t n_rows);
+  void fill(int64_t row, int32_t position);
+  const float* cosines(size_t index, int64_t row) const {
+    return values_.data() + offsets_[index] + row * width_;
+  }
+  const float* sines(size_t index, int64_t row) const {
+    return cosines(index, row) + angles_[index].n_pairs();
+  }
+
+ private:
+  std::vector<RopeAngles> angles_;
+  std::vector<int64_t> offsets_;  // in a row
+  int64_t width_ = 0;             // floats a row
+  FloatBuffer values_;
+};
+
+struct Step {
+  explicit Step(Team& t) : team(t) {}
+
+  Team& team;
+  std::span<const Row> rows;
+  std::vector<RowSpan> spans;
+  InputPool inputs;
+  AnglePool angles;
+  FloatBuffer stream;  // [rows x n_embd], the residual stream
+  FloatBuffer delta;   // [rows x n_embd], what the block adds
+  FloatBuffer wide;    // [rows x the widest matrix output]
+  FloatBuffer mixed;   // [rows x the widest attention output]
+
+  int64_t n_rows() const { return static_cast<int64_t>(rows.size()); }
+  Share rows_of(int thread) const { return share_of(n_rows(), thread, team.size()); }
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,102 @@
+#include "inference/fast_weights.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/check.h"
+
+namespace strata::inference {
+namespace {
+
+const float* or_null(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+}  // namespace
+
+void PackedNorm::apply(const float* x, int64_t n, float* out) const {
+  tensor::norm_row(kind, x, or_null(weight), or_null(bias), n, epsilon, out);
+}
+
+void PackedNorm::apply_into(const float* x, tensor::InputRows& rows, int64_t row) const {
+  tensor::norm_into(kind, x, or_null(weight), or_null(bias), epsilon, rows, row);
+}
+
+tensor::Activation packed_activation(models::Activation activation) {
+  switch (activation) {
+    case models::Activation::silu:
+      return tensor::Activation::silu;
+    case models::Activation::gelu_tanh:
+      return tensor::Activation::gelu_tanh;
+    case models::Activation::gelu_erf:
+      return tensor::Activation::gelu_erf;
+    case models::Activation::relu:
+      return tensor::Activation::relu;
+    case models::Activation::relu_squared:
+      return tensor::Activation::relu_squared;
+  }
+  CHECK(false && "activation");
+  return tensor::Activation::none;
+}
+
+models::Weight Packer::find(models::TensorId slot) {
+  const models::Weight weight =
+      models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)));
+  if (std::find(read_.begin(), read_.end(), weight.stored) == read_.end()) {
+    models::refuse_bad_scales(*weight.stored);
+    read_.push_back(weight.stored);
+  }
+  return weight;
+}
+
+tensor::WeightSource Packer::source(models::TensorId slot) {
+  const models::Weight weight = find(slot);
+  return {.type = weight.type,
+          .data = weight.bytes.data(),
+          .rows = static_cast<int64_t>(weight.rows),
+          .cols = static_cast<int64_t>(weight.cols)};
+}
+
+PackedLinear Packer::linear(std::span<const models::Linear> parts) {
+  std::vector<tensor::WeightSource> sources;
+  std::vector<float> bias;
+  bool any_bias = false;
+  for (const models::Linear& part : parts) {
+    sources.push_back(source(part.weight));
+    const std::vector<float> own = vector(part.bias);
+    any_bias = any_bias || !own.empty();
+    bias.insert(bias.end(), own.begin(), own.end());
+    if (own.empty()) bias.resize(bias.size() + static_cast<size_t>(sources.back().rows));
+  }
+  if (!any_bias) bias.clear();
+  return {.matrix = tensor::PackedMatrix::pack(sources, team_), .bias = std::move(bias)};
+}
+
+PackedLinear Packer::gated(const models::Linear& gate, const models::Linear& up) {
+  CHECK(gate.bias == models::kNoTensor && up.bias == models::kNoTensor);
+  return {.matrix = tensor::PackedMatrix::pack_gated(source(gate.weight), source(up.weight), team_),
+          .bias = {}};
+}
+
+PackedNorm Packer::norm(const models::Norm& norm) {
+  PackedNorm result{
+      .epsilon = norm.epsilon, .weight = vector(norm.weight), .bias = vector(norm.bias)};
+  if (norm.kind == models::NormKind::rms) result.kind = tensor::NormKind::rms;
+  if (norm.kind == models::NormKind::layer) result.kind = tensor::NormKind::layer;
+  return result;
+}
+
+std::vector<float> Packer::vector(models::TensorId slot) {
+  return slot == models::kNoTensor ? std::vector<float>{} : models::dequantize(find(slot));
+}
+
+models::Weight Packer::mapped(models::TensorId slot) {
+  return find(slot);
+}
+
+void Packer::release() {
+  for (const models::TensorInfo* tensor : read_) model_.file->release(*tensor);
+  read_.clear();
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,59 @@
+// Weights of the fast executor: matrices packed once at load, small vectors as float32, the mapped
+// pages given back afterwards, so that each weight is resident once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/threads.h"
+#include "inference/executor.h"
+#include "models/family/weights.h"
+#include "tensor/ops.h"
+#include "tensor/packed.h"
+
+namespace strata::inference {
+
+struct PackedLinear {
+  tensor::PackedMatrix matrix;
+  std::vector<float> bias;  // empty: none
+};
+
+struct PackedNorm {
+  tensor::NormKind kind = tensor::NormKind::none;
+  float epsilon = 0.0f;
+  std::vector<float> weight;  // empty: ones
+  std::vector<float> bias;    // empty: zeros
+
+  void apply(const float* x, int64_t n, float* out) const;
+  void apply_into(const float* x, tensor::InputRows& rows, int64_t row) const;
+};
+
+tensor::Activation packed_activation(models::Activation activation);
+
+// Reads slots of a model. Errors: those of find_weight, refuse_bad_scales and PackedMatrix::pack.
+class Packer {
+ public:
+  Packer(const models::Model& model, Team& team) : model_(model), team_(team) {}
+
+  // Outputs one after the other; where only some have a bias, the others' is zero.
+  PackedLinear linear(std::span<const models::Linear> parts);
+  // activation(gate x) * (up x); only without biases.
+  PackedLinear gated(const models::Linear& gate, const models::Linear& up);
+  PackedNorm norm(const models::Norm& norm);
+  std::vector<float> vector(models::TensorId slot);  // empty for kNoTensor
+  // A tensor whose rows are read from the file, checked.
+  models::Weight mapped(models::TensorId slot);
+  // Gives the pages of all tensors read so far back to the system.
+  void release();
+
+ private:
+  tensor::WeightSource source(models::TensorId slot);
+  models::Weight find(models::TensorId slot);
+
+  const models::Model& model_;
+  Team& team_;
+  std::vector<const models::TensorInfo*> read_;
+};
+
+}  // namespace strata::inference

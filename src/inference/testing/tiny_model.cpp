@@ -1,0 +1,242 @@
+#include "inference/testing/tiny_model.h"
+
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "core/check.h"
+#include "models/format/gguf_builder.h"
+#include "tensor/half.h"
+
+namespace strata::inference {
+namespace {
+
+using models::kNoTensor;
+using models::Linear;
+using models::Norm;
+using models::NormKind;
+using models::TensorId;
+using tensor::DType;
+
+// Where the fp16 fields of a block stand.
+std::vector<size_t> half_fields(DType type) {
+  switch (type) {
+    case DType::q4_0:
+    case DType::q5_0:
+    case DType::q8_0:
+    case DType::iq4_nl:
+      return {0};
+    case DType::q4_1:
+    case DType::q5_1:
+    case DType::q4_k:
+    case DType::q5_k:
+      return {0, 2};
+    case DType::q6_k:
+      return {208};
+    default:
+      CHECK(false && "a type the tiny models do not have");
+      return {};
+  }
+}
+
+// What a random block's integers, times their sub-scales, come to at most.
+float largest_quant(DType type) {
+  switch (type) {
+    case DType::q8_0:
+    case DType::iq4_nl:
+      return 128.0f;
+    case DType::q4_k:
+    case DType::q5_k:
+      return 1024.0f;
+    case DType::q6_k:
+      return 4096.0f;
+    default:
+      return 16.0f;
+  }
+}
+
+class Builder {
+ public:
+  explicit Builder(const TinyOptions& options) : options_(options), random_(options.seed) {}
+
+  std::shared_ptr<const models::Model> build() {
+    auto& spec = model_->spec;
+    spec.family = "tiny";
+    spec.n_vocab = options_.n_vocab;
+    spec.n_embd = options_.n_embd;
+    spec.n_context = 4096;
+    spec.embedding_scale = options_.embedding_scale;
+    spec.logit_scale = options_.logit_scale;
+    spec.logit_soft_cap = options_.logit_soft_cap;
+    spec.token_embedding = matrix(options_.n_vocab, options_.n_embd, options_.embedding_type);
+    for (const int32_t window : options_.windows) spec.layers.push_back(layer(window));
+    spec.final_norm = norm(options_.n_embd, options_.norm);
+    spec.head = options_.tied_head ? Linear{spec.token_embedding, kNoTensor}
+                                   : linear(options_.n_vocab, options_.n_embd);
+    auto bytes = std::make_shared<std::vector<std::byte>>(file_.build());
+    auto file = models::GgufFile::parse(*bytes);
+    // The bytes go when the last user of the file goes.
+    model_->file = std::shared_ptr<const models::GgufFile>(
+        file.get(), [bytes, file](const models::GgufFile*) mutable { file.reset(); });
+    return model_;
+  }
+
+ private:
+  float uniform(float low, float high) {
+    return std::uniform_real_distribution<float>(low, high)(random_);
+  }
+
+  models::Layer layer(int32_t window) {
+    models::Attention a;
+    a.n_heads = options_.n_heads;
+    a.n_kv_heads = options_.n_kv_heads;
+    a.head_dim = options_.head_dim;
+    a.q = linear(a.n_heads * a.head_dim, options_.n_embd);
+    a.k = linear(a.n_kv_heads * a.head_dim, options_.n_embd);
+    a.v = linear(a.n_kv_heads * a.head_dim, options_.n_embd);
+    a.o = linear(options_.n_embd, a.n_heads * a.head_dim);
+    if (options_.qk_norm) {
+      a.q_norm = norm(a.head_dim, NormKind::rms);
+      a.k_norm = norm(a.head_dim, NormKind::rms);
+    }
+    a.rope.kind = options_.rope;
+    a.rope.n_dims = options_.rope_dims;
+    a.rope.position_scale = 0.5f;
+    a.scale = 0.2f;
+    a.soft_cap = options_.attention_soft_cap;
+    a.window = window;
+
+    models::Mlp m;
+    m.n_hidden = options_.n_hidden;
+    m.activation = options_.activation;
+    if (options_.gated) m.gate = linear(options_.n_hidden, options_.n_embd);
+    m.up = linear(options_.n_hidden, options_.n_embd);
+    m.down = linear(options_.n_embd, options_.n_hidden);
+    const auto post = [&] {
+      return options_.post_norms ? norm(options_.n_embd, options_.norm) : Norm{};
+    };
+    models::Layer result;
+    result.blocks.push_back({norm(options_.n_embd, options_.norm), a, post(), false});
+    result.blocks.push_back({norm(options_.n_embd, options_.norm), m, post(), options_.parallel});
+    return result;
+  }
+
+  Linear linear(int32_t rows, int32_t cols) {
+    return {matrix(rows, cols, options_.type),
+            options_.biases ? vector(rows, -0.2f, 0.2f) : kNoTensor};
+  }
+
+  Norm norm(int32_t n, NormKind kind) {
+    return {kind, 1e-5f, vector(n, 0.7f, 1.3f),
+            kind == NormKind::layer ? vector(n, -0.1f, 0.1f) : kNoTensor};
+  }
+
+  TensorId add(uint64_t rows, uint64_t cols, DType type, std::vector<std::byte> data) {
+    const std::string name = "t" + std::to_string(model_->spec.tensors.size());
+    std::vector<uint64_t> shape{cols};
+    if (rows > 1) shape.push_back(rows);
+    file_.add_tensor(name, type, std::move(shape), std::move(data));
+    models::TensorSlot slot;
+    slot.name = name;
+    slot.rows = rows;
+    slot.cols = cols;
+    model_->spec.tensors.push_back(slot);
+    return static_cast<TensorId>(model_->spec.tensors.size() - 1);
+  }
+
+  TensorId vector(int32_t n, float low, float high) {
+    std::vector<std::byte> data(static_cast<size_t>(n) * 4);
+    for (size_t i = 0; i < data.size(); i += 4) {
+      const float value = uniform(low, high);
+      std::memcpy(data.data() + i, &value, 4);
+    }
+    return add(1, static_cast<uint64_t>(n), DType::f32, std::move(data));
+  }
+
+  TensorId matrix(int32_t rows, int32_t cols, DType type) {
+    const auto n = static_cast<uint64_t>(rows) * static_cast<uint64_t>(cols);
+    std::vector<std::byte> data(tensor::bytes_of(type, n));
+    const auto put16 = [&](size_t at, uint16_t value) { std::memcpy(&data[at], &value, 2); };
+    if (type == DType::f32) {
+      for (size_t i = 0; i < data.size(); i += 4) {
+        const float value = uniform(-0.2f, 0.2f);
+        std::memcpy(data.data() + i, &value, 4);
+      }
+    } else if (type == DType::f16 || type == DType::bf16) {
+      for (size_t i = 0; i < data.size(); i += 2) {
+        const float value = uniform(-0.2f, 0.2f);
+        put16(i, type == DType::f16 ? tensor::f32_to_f16(value) : tensor::f32_to_bf16(value));
+      }
+    } else {
+      for (auto& byte : data) byte = static_cast<std::byte>(random_() & 0xFF);
+      const auto& info = tensor::dtype_info(type);
+      const float scale = 0.3f / largest_quant(type);
+      for (size_t block = 0; block < data.size(); block += info.block_bytes) {
+        bool first = true;
+        for (const size_t field : half_fields(type)) {
+          const float value = uniform(0.5f, 1.0f) * (first ? scale : -8.0f * scale);
+          put16(block + field,
+                tensor::f32_to_f16(info.block_weights == 256 && !first ? -value : value));
+          first = false;
+        }
+      }
+    }
+    return add(static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), type, std::move(data));
+  }
+
+  const TinyOptions& options_;
+  std::mt19937 random_;
+  models::GgufBuilder file_;
+  std::shared_ptr<models::Model> model_ = std::make_shared<models::Model>();
+};
+
+}  // namespace
+
+std::shared_ptr<const models::Model> tiny_model(const TinyOptions& options) {
+  return Builder(options).build();
+}
+
+std::vector<NamedOptions> tiny_variants() {
+  TinyOptions gemma;
+  gemma.type = DType::q5_0;
+  gemma.qk_norm = gemma.post_norms = true;
+  gemma.activation = models::Activation::gelu_tanh;
+  gemma.embedding_scale = 8.0f;
+  gemma.n_heads = 4;
+  gemma.n_kv_heads = 1;
+  gemma.head_dim = 80;
+  gemma.rope_dims = 80;
+  gemma.windows = {30, 0, 300};
+  TinyOptions neox;
+  neox.type = DType::f16;
+  neox.norm = NormKind::layer;
+  neox.biases = neox.parallel = true;
+  neox.gated = neox.tied_head = false;
+  neox.activation = models::Activation::gelu_erf;
+  neox.rope_dims = 8;
+  TinyOptions llama;
+  llama.type = DType::q4_1;
+  llama.rope = models::RopeKind::adjacent;
+  llama.windows = {0, 0};
+  TinyOptions capped;
+  capped.type = DType::q8_0;
+  capped.biases = true;
+  capped.tied_head = false;
+  capped.attention_soft_cap = 5.0f;
+  capped.logit_soft_cap = 10.0f;
+  capped.logit_scale = 0.5f;
+  TinyOptions k_quants;
+  k_quants.type = DType::q4_k;
+  k_quants.embedding_type = DType::q6_k;
+  k_quants.n_embd = 256;
+  k_quants.n_hidden = 256;
+  k_quants.n_heads = 8;
+  k_quants.rope_dims = 16;
+  return {{"llama", llama},
+          {"gemma", gemma},
+          {"neox", neox},
+          {"capped", capped},
+          {"k_quants", k_quants}};
+}
+
+}  // namespace strata::inference

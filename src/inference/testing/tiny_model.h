@@ -1,0 +1,49 @@
+// Small models with random weights of any type, built in memory, for tests of executors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "models/model.h"
+
+namespace strata::inference {
+
+struct TinyOptions {
+  tensor::DType type = tensor::DType::q8_0;  // of the matrices
+  tensor::DType embedding_type = tensor::DType::q8_0;
+  bool tied_head = true;
+  int32_t n_vocab = 96;
+  int32_t n_embd = 64;
+  int32_t n_hidden = 128;
+  int32_t n_heads = 4;
+  int32_t n_kv_heads = 2;
+  int32_t head_dim = 32;
+  std::vector<int32_t> windows{0, 40};  // one a layer
+  models::RopeKind rope = models::RopeKind::halves;
+  int32_t rope_dims = 32;
+  models::NormKind norm = models::NormKind::rms;
+  models::Activation activation = models::Activation::silu;
+  bool gated = true;
+  bool qk_norm = false;
+  bool post_norms = false;
+  bool biases = false;
+  bool parallel = false;
+  float attention_soft_cap = 0.0f;
+  float logit_soft_cap = 0.0f;
+  float logit_scale = 1.0f;
+  float embedding_scale = 1.0f;
+  uint32_t seed = 1;
+};
+
+// No tokenizer and no template. The file's bytes live as long as the model.
+std::shared_ptr<const models::Model> tiny_model(const TinyOptions& options);
+
+// A model of each shape that executors must handle, named for messages.
+struct NamedOptions {
+  const char* name;
+  TinyOptions options;
+};
+std::vector<NamedOptions> tiny_variants();
+
+}  // namespace strata::inference
