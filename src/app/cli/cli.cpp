@@ -1,16 +1,65 @@
 #include "app/cli/cli.h"
 
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <string>
+#include <vector>
 
+#include "app/cli/command.h"
+#include "app/cli/help.h"
+#include "app/cli/output.h"
+#include "core/error.h"
+#include "core/log.h"
 #include "core/version.h"
 
 namespace strata::app {
+namespace {
 
-int run_command_line(int, char**) {
-  const std::string line = "strata " + std::string(version()) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  return 0;
+int report(const Error& error) {
+  complain("error: " + error.message());
+  if (!error.hint().empty()) complain("hint: " + error.hint());
+  return exit_code(error.code());
+}
+
+int run_words(const std::vector<std::string>& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    if (words.size() > 1) {
+      print(help_for(find_command({words.begin() + 1, words.end()}).first->spec()));
+    } else {
+      print(help_overview());
+    }
+    return 0;
+  }
+  if (words[0] == "--version" || words[0] == "-v") {
+    print(fmt::format("strata {}\n", version()));
+    return 0;
+  }
+  const auto [command, taken] = find_command(words);
+  const Arguments arguments =
+      parse_arguments(command->spec(), {words.begin() + static_cast<long>(taken), words.end()});
+  if (arguments.has("help")) {
+    print(help_for(command->spec()));
+    return 0;
+  }
+  if (const auto level = arguments.value("log")) set_log_level(parse_log_level(*level));
+  return command->run(arguments);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, not of the process
+  try {
+    return run_words({argv + 1, argv + argc});
+  } catch (const Error& error) {
+    return report(error);
+  } catch (const std::bad_alloc&) {
+    return report(Error(Code::resource_exhausted, "out of memory"));
+  } catch (const std::exception& error) {
+    return report(Error(Code::internal, error.what()));
+  }
 }
 
 }  // namespace strata::app

@@ -146,7 +146,7 @@ TEST(HostileVocabulary, EmptyAndOverlappingSpecialTokens) {
 
 TEST(VocabularyTables, FindWhatTheyHoldAndNothingElse) {
   std::vector<std::string> texts;
-  for (int i = 0; i < 5000; ++i) texts.push_back(std::to_string(i * i * 7919));
+  for (uint64_t i = 0; i < 5000; ++i) texts.push_back(std::to_string(i * i * 7919));
   std::sort(texts.begin(), texts.end());
   texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   const std::vector<std::string_view> views(texts.begin(), texts.end());

@@ -1,0 +1,164 @@
+#include "api/access/keys.h"
+
+#include <array>
+
+#include <openssl/rand.h>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/utf8.h"
+
+namespace strata::api {
+namespace {
+
+constexpr size_t kSecretBytes = 32;
+constexpr size_t kMaxNameBytes = 100;
+constexpr int64_t kLastUsedStepS = 60;  // a busy key is written at most so often
+
+constexpr std::array<std::string_view, 1> kMigrations{
+    "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
+    " last_used INTEGER, revoked INTEGER)"};
+
+std::vector<unsigned char> random_bytes(size_t n_bytes) {
+  std::vector<unsigned char> bytes(n_bytes);
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    throw Error(Code::internal, "the system gives no random numbers");
+  }
+  return bytes;
+}
+
+std::string random_hex(size_t n_bytes) {
+  const auto bytes = random_bytes(n_bytes);
+  return to_hex(std::as_bytes(std::span(bytes)));
+}
+
+// RFC 4648, section 5, without padding.
+std::string base64url(const std::vector<unsigned char>& bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string out;
+  uint32_t held = 0;
+  int n_held = 0;  // bits
+  for (const unsigned char byte : bytes) {
+    held = (held << 8) | byte;
+    for (n_held += 8; n_held >= 6; n_held -= 6) out += kDigits[(held >> (n_held - 6)) & 63];
+  }
+  if (n_held > 0) out += kDigits[(held << (6 - n_held)) & 63];
+  return out;
+}
+
+std::optional<int64_t> optional_integer(const Statement& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return row.integer(column);
+}
+
+constexpr std::string_view kColumns =
+    "id, name, tail, scopes, created, expires, last_used, revoked";
+
+KeyInfo read_row(const Statement& row) {
+  return {.id = row.text(0),
+          .name = row.text(1),
+          .tail = row.text(2),
+          .scopes = parse_scopes(row.text(3)),
+          .created = row.integer(4),
+          .expires = optional_integer(row, 5),
+          .last_used = optional_integer(row, 6),
+          .revoked = optional_integer(row, 7)};
+}
+
+void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
+                   std::optional<int64_t> expires, int64_t now_s) {
+  if (name.empty() || name.size() > kMaxNameBytes || !is_valid_utf8(name)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("a key's name has 1 to {} bytes of text, this one {}", kMaxNameBytes,
+                            name.size()));
+  }
+  if (scopes.empty()) throw Error(Code::invalid_argument, "a key needs at least one scope");
+  if (expires && *expires <= now_s) {
+    throw Error(Code::invalid_argument, "the key would have expired already");
+  }
+}
+
+}  // namespace
+
+KeyStore::KeyStore(const std::filesystem::path& database) : database_(Database::open(database)) {
+  database_.migrate("api_key", kMigrations);
+}
+
+NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scopes,
+                        std::optional<int64_t> expires, int64_t now_s) {
+  check_new_key(name, scopes, expires, now_s);
+  NewKey key;
+  key.secret = std::string(kKeyPrefix) + base64url(random_bytes(kSecretBytes));
+  key.info = {.id = random_hex(4),
+              .name = name,
+              .tail = key.secret.substr(key.secret.size() - 4),
+              .scopes = scopes,
+              .created = now_s,
+              .expires = expires,
+              .last_used = std::nullopt,
+              .revoked = std::nullopt};
+  const std::lock_guard lock(mutex_);
+  auto insert = database_.prepare(
+      "INSERT INTO api_key (id, hash, name, tail, scopes, created, expires)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(1, key.info.id).bind(2, sha256_hex(key.secret)).bind(3, name).bind(4, key.info.tail);
+  insert.bind(5, to_text(scopes)).bind(6, now_s);
+  if (expires)
+    insert.bind(7, *expires);
+  else
+    insert.bind_null(7);
+  insert.run();
+  return key;
+}
+
+std::vector<KeyInfo> KeyStore::list() const {
+  const std::lock_guard lock(mutex_);
+  auto select =
+      database_.prepare(fmt::format("SELECT {} FROM api_key ORDER BY created, id", kColumns));
+  std::vector<KeyInfo> keys;
+  while (select.step()) keys.push_back(read_row(select));
+  return keys;
+}
+
+void KeyStore::revoke(const std::string& id_or_name, int64_t now_s) {
+  std::string id;
+  int matches = 0;
+  for (const auto& key : list()) {
+    if (key.revoked) continue;
+    if (key.id == id_or_name) {
+      id = key.id;
+      matches = 1;
+      break;
+    }
+    if (key.name != id_or_name) continue;
+    id = key.id;
+    ++matches;
+  }
+  if (matches != 1) {
+    throw Error(Code::not_found,
+                matches == 0 ? fmt::format("there is no live key '{}'", id_or_name)
+                             : fmt::format("{} live keys are named '{}'", matches, id_or_name),
+                "use an id from: strata key list");
+  }
+  const std::lock_guard lock(mutex_);
+  database_.prepare("UPDATE api_key SET revoked = ? WHERE id = ?").bind(1, now_s).bind(2, id).run();
+}
+
+// The look-up is by hash: how long it takes says nothing about the secret.
+std::optional<Principal> KeyStore::check(std::string_view secret, int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(fmt::format("SELECT {} FROM api_key WHERE hash = ?", kColumns));
+  select.bind(1, sha256_hex(secret));
+  if (!select.step()) return std::nullopt;
+  const KeyInfo key = read_row(select);
+  if (key.revoked || (key.expires && *key.expires <= now_s)) return std::nullopt;
+  if (!key.last_used || now_s - *key.last_used >= kLastUsedStepS) {
+    auto update = database_.prepare("UPDATE api_key SET last_used = ? WHERE id = ?");
+    update.bind(1, now_s).bind(2, key.id).run();
+  }
+  return Principal{.name = key.name, .scopes = key.scopes};
+}
+
+}  // namespace strata::api

@@ -1,0 +1,58 @@
+#include "api/access/keys.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace strata::api {
+namespace {
+
+constexpr int64_t kNow = 1'700'000'000;
+
+TEST(Keys, WorkUntilTheyExpireOrAreRevoked) {
+  KeyStore keys(":memory:");
+  const auto key = keys.create("laptop", {Scope::inference}, kNow + 10, kNow);
+  ASSERT_TRUE(keys.check(key.secret, kNow + 9));
+  EXPECT_EQ(keys.check(key.secret, kNow + 9)->scopes, std::vector<Scope>{Scope::inference});
+  EXPECT_FALSE(keys.check(key.secret, kNow + 10));
+  EXPECT_FALSE(keys.check(key.secret + "x", kNow));
+  EXPECT_FALSE(keys.check("", kNow));
+
+  const auto other = keys.create("server", {Scope::admin}, std::nullopt, kNow);
+  keys.revoke("server", kNow + 1);
+  EXPECT_FALSE(keys.check(other.secret, kNow + 2));
+}
+
+TEST(Keys, TheListTellsEverythingButTheSecret) {
+  KeyStore keys(":memory:");
+  const auto key = keys.create("laptop", {Scope::inference, Scope::metrics}, std::nullopt, kNow);
+  keys.check(key.secret, kNow + 100);
+  const auto list = keys.list();
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].tail, key.secret.substr(key.secret.size() - 4));
+  EXPECT_EQ(list[0].last_used, kNow + 100);
+  EXPECT_EQ(key.secret.size(), kKeyPrefix.size() + 43);  // 256 bits, six a character
+}
+
+TEST(Keys, BadWishesAreRefused) {
+  KeyStore keys(":memory:");
+  EXPECT_THROW(keys.create("", {Scope::admin}, std::nullopt, kNow), Error);
+  EXPECT_THROW(keys.create(std::string(101, 'x'), {Scope::admin}, std::nullopt, kNow), Error);
+  EXPECT_THROW(keys.create("x", {}, std::nullopt, kNow), Error);
+  EXPECT_THROW(keys.create("x", {Scope::admin}, kNow, kNow), Error);
+  EXPECT_THROW(keys.revoke("x", kNow), Error);
+  keys.create("x", {Scope::admin}, std::nullopt, kNow);
+  keys.create("x", {Scope::admin}, std::nullopt, kNow);
+  EXPECT_THROW(keys.revoke("x", kNow), Error);
+  EXPECT_NO_THROW(keys.revoke(keys.list()[0].id, kNow));
+}
+
+TEST(Keys, ANameThatIsSqlIsJustAName) {
+  KeyStore keys(":memory:");
+  const std::string name = "'); DROP TABLE api_key; --";
+  keys.create(name, {Scope::admin}, std::nullopt, kNow);
+  EXPECT_EQ(keys.list()[0].name, name);
+}
+
+}  // namespace
+}  // namespace strata::api

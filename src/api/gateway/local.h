@@ -1,0 +1,27 @@
+// The local backend: our own engine, on models of the store, in this process.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "api/gateway/backend.h"
+
+namespace strata::api {
+
+struct LocalOptions {
+  std::filesystem::path store;      // empty: the user's
+  int32_t n_threads = 0;            // 0: the cores this process may use
+  int32_t context = 0;              // positions; 0: the model's own, at most kMaxDefaultContext
+  int64_t keep_alive_ms = 300'000;  // idle models stay so long; -1: for ever
+  int32_t max_models = 3;           // in memory at once
+  int32_t max_parallel = 32;        // requests that a model works on at once
+  int32_t max_queue = 512;          // requests that wait for a model
+  bool float32 = false;             // the plain executor
+};
+
+constexpr int32_t kMaxDefaultContext = 8192;
+
+std::unique_ptr<Backend> make_local_backend(LocalOptions options);
+
+}  // namespace strata::api

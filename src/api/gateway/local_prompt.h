@@ -1,0 +1,15 @@
+// From a chat request to what the engine takes: the prompt's ids, the sampler, the limits.
+#pragma once
+
+#include "api/gateway/model_manager.h"
+#include "api/request.h"
+
+namespace strata::api {
+
+// Errors: invalid_argument (does not fit, with the counts of system, history and message; an id
+// beyond the vocabulary; a template that refuses the conversation), failed_precondition (a
+// conversation for a model without a template).
+inference::GenerateRequest make_generate_request(const ChatRequest& request,
+                                                 const LoadedModel& loaded);
+
+}  // namespace strata::api

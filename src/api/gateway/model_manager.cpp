@@ -1,0 +1,288 @@
+#include "api/gateway/model_manager.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "core/log.h"
+#include "core/os.h"
+#include "inference/memory.h"
+
+namespace strata::api {
+namespace {
+
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+int64_t now_ms() {
+  return static_cast<int64_t>(monotonic_ns() / 1'000'000);
+}
+
+bool is_due(const LoadedModel& model, int64_t now) {
+  if (model.uses > 0) return false;
+  if (model.unload_wanted) return true;
+  return model.keep_alive_ms >= 0 && now - model.idle_since_ms >= model.keep_alive_ms;
+}
+
+void check_memory(const models::Manifest& manifest, const inference::MemoryNeed& need,
+                  int32_t context) {
+  const auto free = static_cast<int64_t>(available_memory_bytes());
+  if (need.total() <= free) return;
+  const auto mb = [](int64_t bytes) { return bytes / 1'000'000; };
+  throw Error(
+      Code::resource_exhausted,
+      fmt::format("{} needs {} MB (weights {}, context of {}: {}), {} MB are free", manifest.name,
+                  mb(need.total()), mb(need.weight_bytes), context, mb(need.kv_bytes), mb(free)),
+      "use a smaller context (num_ctx), stop another model, or take a smaller model");
+}
+
+}  // namespace
+
+ModelManager::ModelManager(LocalOptions options)
+    : options_(std::move(options)),
+      store_(options_.store.empty() ? models::Store() : models::Store(options_.store)),
+      worker_([this] { work(); }) {}
+
+ModelManager::~ModelManager() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  worker_.join();
+  // Engines go before the map that their last uses are given back to.
+  for (auto& [name, model] : loaded_) model->engine.reset();
+}
+
+std::unique_ptr<ModelManager::Use> ModelManager::use_locked(const Wish& wish) {
+  const auto found = loaded_.find(wish.manifest.name);
+  if (found == loaded_.end()) return nullptr;
+  LoadedModel& model = *found->second;
+  const bool same_weights = model.manifest.digest() == wish.manifest.digest() &&
+                            model.manifest.created == wish.manifest.created;
+  const int32_t wanted = std::min(wish.context, model.model->spec.n_context);
+  if (!same_weights || model.engine->context() < wanted) return nullptr;
+  if (wish.keep_alive_ms) model.keep_alive_ms = *wish.keep_alive_ms;
+  model.unload_wanted = false;
+  ++model.uses;
+  return std::make_unique<Use>(this, &model);
+}
+
+std::unique_ptr<ModelManager::Use> ModelManager::use_if_loaded(const Wish& wish) {
+  const std::lock_guard lock(mutex_);
+  return use_locked(wish);
+}
+
+void ModelManager::load(Wish wish, Ready ready) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (static_cast<int32_t>(jobs_.size()) >= std::max(options_.max_queue, 1)) {
+      throw Error(Code::unavailable,
+                  fmt::format("{} requests wait for a model to be loaded", jobs_.size()),
+                  "try again soon, or raise server.max_queue");
+    }
+    jobs_.push_back({std::move(wish), std::move(ready)});
+  }
+  wake_.notify_all();
+}
+
+void ModelManager::release(LoadedModel* model) {
+  {
+    const std::lock_guard lock(mutex_);
+    --model->uses;
+    model->idle_since_ms = now_ms();
+  }
+  wake_.notify_all();
+}
+
+bool ModelManager::unload(const std::string& full_name) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = loaded_.find(full_name);
+    if (found == loaded_.end()) return false;
+    found->second->unload_wanted = true;
+  }
+  wake_.notify_all();
+  return true;
+}
+
+int64_t ModelManager::next_expiry_ms() const {
+  int64_t next = kNever;
+  for (const auto& [name, model] : loaded_) {
+    if (model->uses > 0) continue;
+    if (model->unload_wanted) return 0;
+    if (model->keep_alive_ms >= 0) {
+      next = std::min(next, model->idle_since_ms + model->keep_alive_ms);
+    }
+  }
+  return next;
+}
+
+std::vector<std::unique_ptr<LoadedModel>> ModelManager::take_expired(int64_t now) {
+  std::vector<std::unique_ptr<LoadedModel>> expired;
+  for (auto it = loaded_.begin(); it != loaded_.end();) {
+    if (is_due(*it->second, now)) {
+      log_info("unloading {}", it->first);
+      expired.push_back(std::move(it->second));
+      it = loaded_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return expired;
+}
+
+void ModelManager::work() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (auto expired = take_expired(now_ms()); !expired.empty()) {
+      lock.unlock();
+      expired.clear();
+      lock.lock();
+      continue;
+    }
+    if (!jobs_.empty()) {
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      loading_ = job.wish.manifest.name;
+      lock.unlock();
+      run_job(std::move(job));
+      lock.lock();
+      loading_.clear();
+      continue;
+    }
+    const int64_t expiry = next_expiry_ms();
+    if (expiry == kNever) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_for(lock, std::chrono::milliseconds(std::max<int64_t>(expiry - now_ms(), 0) + 1));
+    }
+  }
+  std::deque<Job> rest = std::move(jobs_);
+  lock.unlock();
+  const Error error(Code::unavailable, "the server is stopping");
+  for (auto& job : rest) job.ready(nullptr, 0, &error);
+}
+
+void ModelManager::run_job(Job job) {
+  const uint64_t start = monotonic_ns();
+  try {
+    if (auto use = use_if_loaded(job.wish)) {  // somebody else's wish has loaded it meanwhile
+      job.ready(std::move(use), 0, nullptr);
+      return;
+    }
+    if (job.wish.still_wanted && !job.wish.still_wanted()) {
+      throw Error(Code::cancelled, "nobody waits for this model any more");
+    }
+    make_room(job.wish);
+    auto loaded = open(job.wish);
+    std::unique_ptr<Use> use;
+    {
+      const std::lock_guard lock(mutex_);
+      loaded->uses = 1;
+      LoadedModel* model = loaded.get();
+      loaded_[job.wish.manifest.name] = std::move(loaded);
+      use = std::make_unique<Use>(this, model);
+    }
+    const auto load_ns = static_cast<int64_t>(monotonic_ns() - start);
+    log_info("loaded {} in {} ms, kernels {}", job.wish.manifest.name, load_ns / 1'000'000,
+             use->model().engine->kernels());
+    job.ready(std::move(use), load_ns, nullptr);
+  } catch (const Error& error) {
+    job.ready(nullptr, 0, &error);
+  } catch (const std::exception& other) {
+    const Error error(Code::internal, other.what());
+    job.ready(nullptr, 0, &error);
+  }
+}
+
+// Takes out the model's own smaller or outdated copy, and the longest idle ones beyond the limit.
+void ModelManager::make_room(const Wish& wish) {
+  std::vector<std::unique_ptr<LoadedModel>> leaving;
+  const std::lock_guard lock(mutex_);
+  if (const auto own = loaded_.find(wish.manifest.name); own != loaded_.end()) {
+    if (own->second->uses > 0) {
+      throw Error(Code::failed_precondition,
+                  fmt::format("{} is at work with a context of {}, {} are asked for",
+                              wish.manifest.name, own->second->engine->context(), wish.context),
+                  "ask again when it is idle, or start the server with a larger --context");
+    }
+    leaving.push_back(std::move(own->second));
+    loaded_.erase(own);
+  }
+  while (static_cast<int32_t>(loaded_.size()) >= std::max(options_.max_models, 1)) {
+    auto oldest = loaded_.end();
+    for (auto it = loaded_.begin(); it != loaded_.end(); ++it) {
+      if (it->second->uses > 0) continue;
+      if (oldest == loaded_.end() || it->second->idle_since_ms < oldest->second->idle_since_ms) {
+        oldest = it;
+      }
+    }
+    if (oldest == loaded_.end()) {
+      throw Error(Code::unavailable,
+                  fmt::format("{} models are in memory, all at work", loaded_.size()),
+                  "try again soon, or raise server.max_models");
+    }
+    leaving.push_back(std::move(oldest->second));
+    loaded_.erase(oldest);
+  }
+}
+
+int32_t ModelManager::context_for(const Wish& wish, const models::Model& model,
+                                  const inference::GenerationDefaults& defaults) const {
+  int32_t context = std::min(model.spec.n_context, kMaxDefaultContext);
+  if (options_.context > 0) context = options_.context;
+  if (defaults.num_ctx && *defaults.num_ctx > 0) context = *defaults.num_ctx;
+  if (wish.context > 0) context = wish.context;
+  return std::min(context, model.spec.n_context);
+}
+
+std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
+  auto loaded = std::make_unique<LoadedModel>();
+  loaded->manifest = wish.manifest;
+  loaded->model = models::load_model(store_.model_path(wish.manifest), wish.manifest.name,
+                                     wish.manifest.overrides);
+  loaded->defaults = inference::generation_defaults(*loaded->model);
+  loaded->keep_alive_ms = wish.keep_alive_ms.value_or(options_.keep_alive_ms);
+  inference::EngineOptions engine;
+  engine.n_threads = options_.n_threads;
+  engine.context = context_for(wish, *loaded->model, loaded->defaults);
+  engine.max_batch = options_.max_parallel;
+  engine.max_queue = options_.max_queue;
+  engine.float32 = options_.float32;
+  const auto need = inference::foretell_memory(
+      loaded->model->spec, static_cast<int64_t>(wish.manifest.size_bytes()), engine.context);
+  check_memory(wish.manifest, need, engine.context);
+  loaded->memory_bytes = need.total();
+  loaded->engine = inference::Engine::create(loaded->model, engine);
+  return loaded;
+}
+
+std::vector<RunningModel> ModelManager::running() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<RunningModel> rows;
+  for (const auto& [name, model] : loaded_) {
+    RunningModel row;
+    row.card.name = name;
+    row.card.digest = model->manifest.digest();
+    row.card.size_bytes = static_cast<int64_t>(model->manifest.size_bytes());
+    row.memory_bytes = model->memory_bytes;
+    row.context = model->engine->context();
+    row.stats = model->engine->stats();
+    row.running = row.stats.running;
+    row.queued = row.stats.queued;
+    if (model->uses == 0 && model->keep_alive_ms >= 0) {
+      row.idle_until_ms =
+          unix_seconds() * 1000 + model->idle_since_ms + model->keep_alive_ms - now_ms();
+    }
+    rows.push_back(std::move(row));
+  }
+  if (!loading_.empty() && !loaded_.contains(loading_)) {
+    RunningModel row;
+    row.card.name = loading_;
+    row.loading = true;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace strata::api

@@ -1,0 +1,102 @@
+// Which models are in memory: loads them on demand, keeps them while they are used and a while
+// after, unloads them. One worker thread of its own loads and unloads; nothing else ever does.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/gateway/local.h"
+#include "inference/defaults.h"
+#include "inference/engine.h"
+#include "models/hub/store.h"
+
+namespace strata::api {
+
+// A model in memory. Owned by the manager, which keeps it while somebody uses it.
+struct LoadedModel {
+  models::Manifest manifest;
+  std::shared_ptr<const models::Model> model;
+  inference::GenerationDefaults defaults;
+  std::unique_ptr<inference::Engine> engine;
+  int64_t memory_bytes = 0;
+  int32_t uses = 0;  // this and the next three: under the manager's lock
+  int64_t keep_alive_ms = 0;
+  int64_t idle_since_ms = 0;
+  bool unload_wanted = false;
+};
+
+class ModelManager {
+ public:
+  explicit ModelManager(LocalOptions options);
+  ~ModelManager();  // cancels what runs, unloads everything
+
+  // While one lives its model stays in memory.
+  class Use {
+   public:
+    Use(ModelManager* manager, LoadedModel* model) : manager_(manager), model_(model) {}
+    ~Use() { manager_->release(model_); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    LoadedModel& model() const { return *model_; }
+
+   private:
+    ModelManager* manager_;
+    LoadedModel* model_;
+  };
+
+  struct Wish {
+    models::Manifest manifest;
+    int32_t context = 0;                   // 0: whatever is there, or the default
+    std::optional<int64_t> keep_alive_ms;  // for this model from now on
+    std::function<bool()> still_wanted{};  // asked before loading begins; empty: yes
+  };
+  // Called once: with the model, or with why not; load_ns is what loading took, 0 when it was
+  // there.
+  using Ready = std::function<void(std::unique_ptr<Use> use, int64_t load_ns, const Error* error)>;
+
+  // The model when it is in memory and large enough, else null. Cheap.
+  std::unique_ptr<Use> use_if_loaded(const Wish& wish);
+  // Loads it on the worker thread where needed; `ready` is called there. Error{unavailable} when
+  // max_queue wishes are waiting.
+  void load(Wish wish, Ready ready);
+
+  std::vector<RunningModel> running() const;
+  bool unload(const std::string& full_name);
+  const models::Store& store() const { return store_; }
+
+ private:
+  struct Job {
+    Wish wish;
+    Ready ready;
+  };
+  void work();
+  void run_job(Job job);
+  std::unique_ptr<Use> use_locked(const Wish& wish);
+  void make_room(const Wish& wish);
+  std::unique_ptr<LoadedModel> open(const Wish& wish) const;
+  int32_t context_for(const Wish& wish, const models::Model& model,
+                      const inference::GenerationDefaults& defaults) const;
+  void release(LoadedModel* model);
+  // Takes what is due out of the map; its destruction happens outside the lock.
+  std::vector<std::unique_ptr<LoadedModel>> take_expired(int64_t now_ms);
+  int64_t next_expiry_ms() const;
+
+  const LocalOptions options_;
+  const models::Store store_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<std::string, std::unique_ptr<LoadedModel>> loaded_;  // by full name
+  std::deque<Job> jobs_;
+  std::string loading_;
+  bool stopping_ = false;
+  std::thread worker_;
+};
+
+}  // namespace strata::api

@@ -1,0 +1,188 @@
+#include "api/library.h"
+
+#include <atomic>
+
+#include "api/library_facts.h"
+#include "inference/defaults.h"
+#include "models/hub/source.h"
+
+namespace strata::api {
+namespace {
+
+// What a caller on the network may name: a model, or a source that is no file of this machine.
+void check_reference(const std::string& text) {
+  constexpr std::string_view kFileScheme = "file:";
+  if (text.starts_with(kFileScheme) || text.ends_with(".gguf")) {
+    if (!text.starts_with("https:") && !text.starts_with("hf:") && !text.starts_with("pypi:")) {
+      throw Error(Code::permission_denied, "the server opens no files that a request names",
+                  "use the command line on that machine: strata create, or strata pull file:…");
+    }
+  }
+  if (!models::is_source_reference(text)) models::parse_model_name(text);
+}
+
+}  // namespace
+
+struct ModelLibrary::JobState {
+  std::atomic<bool> cancelled = false;
+  std::atomic<bool> ended = false;
+};
+
+class ModelLibrary::JobHandle : public ModelLibrary::Job {
+ public:
+  explicit JobHandle(std::shared_ptr<JobState> state) : state_(std::move(state)) {}
+  ~JobHandle() override { state_->cancelled = true; }
+
+ private:
+  std::shared_ptr<JobState> state_;
+};
+
+ModelLibrary::ModelLibrary(const std::filesystem::path& store, NetPolicy policy)
+    : store_(store.empty() ? models::Store() : models::Store(store)), policy_(std::move(policy)) {}
+
+ModelLibrary::~ModelLibrary() {
+  std::list<Worker> workers;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    workers.swap(workers_);
+  }
+  for (auto& worker : workers) worker.state->cancelled = true;
+  for (auto& worker : workers) worker.thread.join();
+}
+
+std::vector<ModelCard> ModelLibrary::list() const {
+  std::vector<ModelCard> cards;
+  for (const auto& manifest : store_.list()) cards.push_back(card_of(manifest));
+  return cards;
+}
+
+ModelLibrary::FileFacts ModelLibrary::facts_of(const models::Manifest& manifest) const {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = facts_.find(manifest.digest());
+    if (known != facts_.end()) return known->second;
+  }
+  const auto file = models::GgufFile::open(store_.model_path(manifest));
+  FileFacts facts{.family = std::string(file->text("general.architecture").value_or("")),
+                  .parameter_size = parameter_size(count_weights(*file)),
+                  .quantization = quantization(*file)};
+  const std::lock_guard lock(mutex_);
+  return facts_.emplace(manifest.digest(), std::move(facts)).first->second;
+}
+
+ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
+  ModelCard card;
+  card.name = manifest.name;
+  card.size_bytes = static_cast<int64_t>(manifest.size_bytes());
+  card.digest = manifest.digest();
+  card.modified = manifest.created;
+  card.format = "gguf";
+  card.kind = manifest.kind;
+  try {
+    const FileFacts facts = facts_of(manifest);
+    card.family = facts.family;
+    card.parameter_size = facts.parameter_size;
+    card.quantization = facts.quantization;
+  } catch (const Error&) {
+    // One damaged file must not hide the others; show() says what is wrong with it.
+  }
+  return card;
+}
+
+ModelDetails ModelLibrary::show(std::string_view name) const {
+  ModelDetails details;
+  details.manifest = store_.find(name);
+  const auto file = models::GgufFile::open(store_.model_path(details.manifest));
+  details.card = card_of(details.manifest);
+  details.info = file_info(*file);
+  details.n_weights = count_weights(*file);
+  details.n_context = file->integer(details.card.family + ".context_length").value_or(0);
+  details.chat_template = details.manifest.overrides.chat_template.value_or(
+      std::string(file->text("tokenizer.chat_template").value_or("")));
+  details.capabilities = capabilities(details.chat_template);
+  details.modelfile = models::to_text(models::to_modelfile(
+      details.manifest,
+      details.manifest.parent.empty() ? details.manifest.name : details.manifest.parent));
+  return details;
+}
+
+void ModelLibrary::copy(std::string_view from, std::string_view to) const {
+  store_.copy(from, to);
+}
+
+void ModelLibrary::remove(std::string_view name) const {
+  store_.remove(name);
+}
+
+std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, bool refresh,
+                                                      Progress progress, Done done) {
+  check_reference(name);
+  return start(
+      [this, name, refresh](models::PullOptions options) {
+        options.refresh = refresh;
+        return models::pull(store_, name, options).manifest;
+      },
+      std::move(progress), std::move(done));
+}
+
+std::unique_ptr<ModelLibrary::Job> ModelLibrary::create(const std::string& name,
+                                                        models::Modelfile modelfile,
+                                                        Progress progress, Done done) {
+  models::parse_model_name(name);
+  check_reference(modelfile.from);
+  inference::parse_parameters(modelfile.overrides.parameters);
+  if (const auto& source = modelfile.overrides.chat_template) {
+    if (models::is_go_template(*source)) {
+      throw Error(Code::invalid_argument, "the template is in Go's language, Strata reads Jinja",
+                  "leave the template out: the model's file carries its own");
+    }
+    models::ChatTemplate::parse(*source, "", "");
+  }
+  return start(
+      [this, name, modelfile = std::move(modelfile)](const models::PullOptions& options) {
+        return models::create_model(store_, name, modelfile, store_.root(), options);
+      },
+      std::move(progress), std::move(done));
+}
+
+std::unique_ptr<ModelLibrary::Job> ModelLibrary::start(Work work, Progress progress, Done done) {
+  auto state = std::make_shared<JobState>();
+  models::PullOptions options;
+  options.policy = policy_;
+  options.progress = std::move(progress);
+  options.keep_going = [state] { return !state->cancelled; };
+  const auto run = [state, work = std::move(work), done = std::move(done),
+                    options = std::move(options)] {
+    std::optional<models::Manifest> manifest;
+    std::optional<Error> error;
+    try {
+      manifest = work(options);
+    } catch (const Error& caught) {
+      error = caught;
+    } catch (const std::exception& caught) {
+      error = Error(Code::internal, caught.what());
+    }
+    done(manifest ? &*manifest : nullptr, error ? &*error : nullptr);
+    state->ended = true;
+  };
+  const std::lock_guard lock(mutex_);
+  for (auto it = workers_.begin(); it != workers_.end();) {
+    if (!it->state->ended) {
+      ++it;
+      continue;
+    }
+    it->thread.join();
+    it = workers_.erase(it);
+  }
+  if (stopping_ || workers_.size() >= kMaxLibraryJobs) {
+    throw Error(Code::unavailable,
+                stopping_ ? std::string("the server is stopping")
+                          : fmt::format("{} pulls and creates are at work", workers_.size()),
+                "try again when one of them has ended");
+  }
+  workers_.push_back({state, std::thread(run)});
+  return std::make_unique<JobHandle>(std::move(state));
+}
+
+}  // namespace strata::api

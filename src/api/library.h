@@ -1,0 +1,100 @@
+// The store's side of the server: which models there are, what each one is, and how they come, are
+// copied, made and go. Dialects call it; every call may come from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "api/gateway/backend.h"
+#include "core/json.h"
+#include "models/hub/modelfile.h"
+
+namespace strata::api {
+
+constexpr size_t kMaxLibraryJobs = 8;      // pulls and creates at once
+constexpr size_t kMaxShownItems = 64;      // longer metadata arrays are told as null
+constexpr size_t kMaxShownText = 1 << 20;  // longer metadata texts likewise
+
+// Everything that is known about one model of the store.
+struct ModelDetails {
+  ModelCard card;
+  models::Manifest manifest;  // parameters, system, messages, licence, parent
+  std::string chat_template;  // Jinja source, the model's own or the one over it; "": none
+  std::string modelfile;      // that would make it again
+  json::object info;          // the file's metadata by its own keys; arrays too long are null
+  int64_t n_weights = 0;
+  int64_t n_context = 0;                  // positions it was trained for; 0: not told
+  std::vector<std::string> capabilities;  // "completion", "tools", "thinking"
+};
+
+class ModelLibrary {
+ public:
+  // store: empty for the user's.
+  explicit ModelLibrary(const std::filesystem::path& store = {}, NetPolicy policy = {});
+  ~ModelLibrary();  // cancels the jobs and waits for their threads
+  ModelLibrary(const ModelLibrary&) = delete;
+  ModelLibrary& operator=(const ModelLibrary&) = delete;
+
+  // Sorted by name. A file that cannot be read has a card without family and size.
+  std::vector<ModelCard> list() const;
+  // Errors: not_found with "did you mean"; data_loss; those of GgufFile::open. Reads the head of
+  // the file: some milliseconds, more for a large vocabulary.
+  ModelDetails show(std::string_view name) const;
+  void copy(std::string_view from, std::string_view to) const;  // Error{not_found}
+  void remove(std::string_view name) const;                     // Error{not_found}
+
+  // A pull or a create at work; destroying it cancels it. What was fetched so far stays for the
+  // next try.
+  class Job {
+   public:
+    virtual ~Job() = default;
+  };
+  using Progress = std::function<void(const models::PullProgress&)>;
+  // Called exactly once, last: with the manifest, or with why not.
+  using Done = std::function<void(const models::Manifest* manifest, const Error* error)>;
+
+  // On a thread of its own, which calls `progress` often and `done` once; the sinks own what they
+  // touch, since a cancelled job may call them a few times more. Errors thrown at once:
+  // invalid_argument (name), permission_denied (file: — over the network nobody names files of this
+  // machine), unavailable (kMaxLibraryJobs are at work). Later ones are told to `done`.
+  std::unique_ptr<Job> pull(const std::string& name, bool refresh, Progress progress, Done done);
+  // Thrown at once also: invalid_argument (a parameter, a template that does not parse).
+  std::unique_ptr<Job> create(const std::string& name, models::Modelfile modelfile,
+                              Progress progress, Done done);
+
+  const models::Store& store() const { return store_; }
+
+ private:
+  struct JobState;
+  struct Worker {
+    std::shared_ptr<JobState> state;
+    std::thread thread;
+  };
+  using Work = std::function<models::Manifest(const models::PullOptions& options)>;
+  class JobHandle;
+  struct FileFacts {
+    std::string family, parameter_size, quantization;
+  };
+  std::unique_ptr<Job> start(Work work, Progress progress, Done done);
+  ModelCard card_of(const models::Manifest& manifest) const;
+  FileFacts facts_of(const models::Manifest& manifest) const;
+
+  const models::Store store_;
+  const NetPolicy policy_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, FileFacts> facts_;  // by digest
+  std::list<Worker> workers_;
+  bool stopping_ = false;
+};
+
+}  // namespace strata::api

@@ -1,0 +1,22 @@
+// What a model's file says about itself, in the words that lists and `show` use.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "models/format/gguf.h"
+
+namespace strata::api {
+
+int64_t count_weights(const models::GgufFile& file);
+std::string parameter_size(int64_t n_weights);  // "135M", "1.2B"
+// The file's own name for its mixture ("Q4_K_M"), else the type that most weights have.
+std::string quantization(const models::GgufFile& file);
+// All metadata. Arrays beyond kMaxShownItems, and texts that are too long or no UTF-8, are null.
+json::object file_info(const models::GgufFile& file);
+// By what the template reads: "completion", "tools", "thinking".
+std::vector<std::string> capabilities(const std::string& chat_template);
+
+}  // namespace strata::api

@@ -1,0 +1,131 @@
+#include "api/library.h"
+
+#include <future>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/temp_folder.h"
+#include "models/testing/formula_model.h"
+
+namespace strata::api {
+namespace {
+
+struct Outcome {
+  std::optional<models::Manifest> manifest;
+  std::optional<Error> error;
+};
+
+class LibraryTest : public ::testing::Test {
+ protected:
+  LibraryTest() {
+    auto builder = models::tiny_llama();
+    builder.set_text("tokenizer.chat_template",
+                     "{{ messages[0].content }}{% if tools %}x{% endif %}");
+    const auto bytes = builder.build();
+    const auto held = library_.store().hold();
+    models::Manifest manifest;
+    manifest.name = "tiny:latest";
+    manifest.model = {
+        library_.store().put_blob({reinterpret_cast<const char*>(bytes.data()), bytes.size()})};
+    library_.store().put_manifest(manifest);
+  }
+
+  Outcome create(const std::string& name, const models::Modelfile& modelfile) {
+    std::promise<Outcome> promise;
+    const auto job = library_.create(
+        name, modelfile, [](const models::PullProgress&) {},
+        [&](const models::Manifest* manifest, const Error* error) {
+          Outcome outcome;
+          if (manifest != nullptr) outcome.manifest = *manifest;
+          if (error != nullptr) outcome.error = *error;
+          promise.set_value(std::move(outcome));
+        });
+    return promise.get_future().get();
+  }
+
+  Code refusal_of_pull(const std::string& name) {
+    try {
+      library_.pull(name, false, {}, [](const models::Manifest*, const Error*) {});
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Code::internal;
+  }
+
+  strata::testing::TempFolder folder_;
+  ModelLibrary library_{folder_.path(),
+                        {.offline = true, .allow_private = false, .private_hosts = {}}};
+};
+
+TEST_F(LibraryTest, ShowsWhatTheFileSays) {
+  const auto details = library_.show("tiny");
+  EXPECT_EQ(details.card.family, "llama");
+  EXPECT_EQ(details.card.quantization, "F32");
+  EXPECT_EQ(details.n_context, 128);
+  EXPECT_EQ(details.info.at("llama.embedding_length").to_number<int64_t>(), 32);
+  EXPECT_TRUE(details.info.contains("tokenizer.ggml.tokens"));
+  EXPECT_EQ(details.capabilities, (std::vector<std::string>{"completion", "tools"}));
+  EXPECT_EQ(library_.list().at(0).name, "tiny:latest");
+}
+
+TEST_F(LibraryTest, CreatesCopiesAndRemoves) {
+  models::Modelfile modelfile;
+  modelfile.from = "tiny";
+  modelfile.overrides.system = "Be brief.";
+  modelfile.overrides.parameters.emplace("temperature", "0.5");
+  const auto outcome = create("brief", modelfile);
+  ASSERT_TRUE(outcome.manifest) << outcome.error->message();
+  EXPECT_EQ(library_.show("brief").manifest.overrides.system, "Be brief.");
+  library_.copy("brief", "again");
+  library_.remove("brief");
+  EXPECT_EQ(library_.list().size(), 2u);
+  EXPECT_THROW(library_.show("brief"), Error);
+  EXPECT_THROW(library_.remove("brief"), Error);
+}
+
+TEST_F(LibraryTest, NoRequestNamesAFileOfThisMachine) {
+  for (const auto* name : {"file:/etc/passwd", "file:x", "model.gguf", "/tmp/m.gguf"}) {
+    EXPECT_EQ(refusal_of_pull(name), Code::permission_denied) << name;
+  }
+  EXPECT_EQ(refusal_of_pull("../../etc/passwd"), Code::invalid_argument);
+  EXPECT_EQ(refusal_of_pull(""), Code::invalid_argument);
+  models::Modelfile modelfile;
+  modelfile.from = "./tiny.gguf";
+  EXPECT_THROW(create("x", modelfile), Error);
+}
+
+TEST_F(LibraryTest, BadRecipesAreRefusedAtOnce) {
+  models::Modelfile modelfile;
+  modelfile.from = "tiny";
+  modelfile.overrides.parameters.emplace("no_such_thing", "1");
+  EXPECT_THROW(create("x", modelfile), Error);
+  modelfile.overrides.parameters.clear();
+  modelfile.overrides.chat_template = "{{ .Prompt }}";
+  EXPECT_THROW(create("x", modelfile), Error);
+  modelfile.overrides.chat_template = "{% if %}";
+  EXPECT_THROW(create("x", modelfile), Error);
+}
+
+TEST_F(LibraryTest, WhatCannotBeFetchedIsToldToTheEnd) {
+  models::Modelfile modelfile;
+  modelfile.from = "no-such-model";
+  const auto outcome = create("x", modelfile);
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->code(), Code::not_found);
+}
+
+TEST_F(LibraryTest, ADamagedModelHidesNoOther) {
+  const auto held = library_.store().hold();
+  models::Manifest manifest;
+  manifest.name = "broken:latest";
+  manifest.model = {library_.store().put_blob("GGUF, but not really")};
+  library_.store().put_manifest(manifest);
+  const auto cards = library_.list();
+  ASSERT_EQ(cards.size(), 2u);
+  EXPECT_EQ(cards[0].family, "");
+  EXPECT_EQ(cards[1].family, "llama");
+  EXPECT_THROW(library_.show("broken"), Error);
+}
+
+}  // namespace
+}  // namespace strata::api

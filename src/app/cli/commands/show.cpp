@@ -1,0 +1,194 @@
+// strata show MODEL
+#include <algorithm>
+#include <map>
+
+#include "app/cli/command.h"
+#include "app/cli/output.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "inference/memory.h"
+#include "models/family/family.h"
+#include "models/hub/modelfile.h"
+#include "models/hub/store.h"
+
+namespace strata::app {
+namespace {
+
+using models::GgufFile;
+using models::Manifest;
+
+struct Facts {
+  Manifest manifest;
+  std::shared_ptr<const GgufFile> file;
+  models::ModelSpec spec;
+};
+
+Facts read_facts(const models::Store& store, const std::string& name) {
+  Facts facts;
+  facts.manifest = store.find(name);
+  facts.file = GgufFile::open(store.model_path(facts.manifest));
+  facts.spec = models::describe_model(*facts.file);
+  return facts;
+}
+
+uint64_t parameters_of(const GgufFile& file) {
+  uint64_t count = 0;
+  for (const auto& tensor : file.tensors()) count += tensor.n_weights();
+  return count;
+}
+
+// "Q4_1 (97 %), F32": the types by their share of the bytes.
+std::string quantisation_of(const GgufFile& file) {
+  std::map<std::string_view, uint64_t> bytes;
+  uint64_t total = 0;
+  for (const auto& tensor : file.tensors()) {
+    bytes[tensor::dtype_info(tensor.type).name] += tensor.data.size();
+    total += tensor.data.size();
+  }
+  std::vector<std::pair<uint64_t, std::string_view>> sorted;
+  for (const auto& [type, size] : bytes) sorted.emplace_back(size, type);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::string text;
+  for (const auto& [size, type] : sorted) {
+    text += fmt::format(
+        "{}{} {:.0f} %", text.empty() ? "" : ", ", type,
+        100.0 * static_cast<double>(size) / static_cast<double>(std::max<uint64_t>(total, 1)));
+  }
+  return text;
+}
+
+std::string template_of(const Facts& facts) {
+  if (facts.manifest.overrides.chat_template) return *facts.manifest.overrides.chat_template;
+  return std::string(facts.file->text("tokenizer.chat_template").value_or(""));
+}
+
+std::string licence_of(const Facts& facts) {
+  if (!facts.manifest.licence.empty()) return facts.manifest.licence;
+  return std::string(facts.file->text("general.license").value_or("not stated"));
+}
+
+std::vector<int64_t> contexts_of(const Facts& facts, const Arguments& arguments) {
+  if (const auto given = arguments.integer("context")) {
+    if (*given < 1)
+      throw Error(Code::invalid_argument,
+                  fmt::format("--context is {}, it must be 1 or more", *given));
+    return {*given};
+  }
+  std::vector<int64_t> contexts{2048, facts.spec.n_context};
+  if (contexts[1] <= contexts[0]) contexts.erase(contexts.begin());
+  return contexts;
+}
+
+json::object as_json(const Facts& facts, const Arguments& arguments) {
+  json::object parameters;
+  for (const auto& [key, value] : facts.manifest.overrides.parameters) parameters[key] = value;
+  json::array memory;
+  for (const int64_t context : contexts_of(facts, arguments)) {
+    const auto need = inference::foretell_memory(
+        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    memory.emplace_back(json::object{{"context", context},
+                                     {"bytes", need.total()},
+                                     {"weights_bytes", need.weight_bytes},
+                                     {"kv_bytes", need.kv_bytes}});
+  }
+  return {{"name", facts.manifest.name},
+          {"architecture", facts.file->text("general.architecture").value_or("")},
+          {"parameters", parameters_of(*facts.file)},
+          {"quantisation", quantisation_of(*facts.file)},
+          {"context", facts.spec.n_context},
+          {"embedding", facts.spec.n_embd},
+          {"layers", facts.spec.layers.size()},
+          {"vocabulary", facts.spec.n_vocab},
+          {"size_bytes", facts.manifest.size_bytes()},
+          {"digest", facts.manifest.digest()},
+          {"source", facts.manifest.source},
+          {"licence", licence_of(facts)},
+          {"has_template", !template_of(facts).empty()},
+          {"system", facts.manifest.overrides.system},
+          {"settings", parameters},
+          {"memory", memory}};
+}
+
+void print_facts(const Facts& facts, const Arguments& arguments) {
+  const auto row = [](std::string_view key, const std::string& value) {
+    print(fmt::format("  {:<16}{}\n", key, value));
+  };
+  print(facts.manifest.name + "\n");
+  row("architecture", std::string(facts.file->text("general.architecture").value_or("")));
+  row("parameters", human_count(parameters_of(*facts.file)));
+  row("quantisation", quantisation_of(*facts.file));
+  row("context", fmt::format("{}", facts.spec.n_context));
+  row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
+                           facts.spec.n_embd, facts.spec.n_vocab));
+  row("file", fmt::format("{}, sha256 {}", human_bytes(facts.manifest.size_bytes()),
+                          facts.manifest.digest()));
+  row("source", facts.manifest.source);
+  row("licence", licence_of(facts).substr(0, 60));
+  row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
+  for (const int64_t context : contexts_of(facts, arguments)) {
+    const auto need = inference::foretell_memory(
+        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    row("memory", fmt::format("{} at {} positions (weights {}, keys and values {})",
+                              human_bytes(static_cast<uint64_t>(need.total())), context,
+                              human_bytes(static_cast<uint64_t>(need.weight_bytes)),
+                              human_bytes(static_cast<uint64_t>(need.kv_bytes))));
+  }
+  for (const auto& [key, value] : facts.manifest.overrides.parameters) row(key, value);
+  if (!facts.manifest.overrides.system.empty()) row("system", facts.manifest.overrides.system);
+}
+
+void print_tensors(const GgufFile& file) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& tensor : file.tensors()) {
+    std::string shape;
+    for (uint32_t i = 0; i < tensor.n_dims; ++i) {
+      shape += (i == 0 ? "" : " x ") + std::to_string(tensor.shape[i]);
+    }
+    rows.push_back({std::string(tensor.name), std::string(tensor::dtype_info(tensor.type).name),
+                    shape, human_bytes(tensor.data.size())});
+  }
+  print_table({"TENSOR", "TYPE", "SHAPE", "SIZE"}, rows);
+}
+
+class Show : public Command {
+ public:
+  const CommandSpec& spec() const override {
+    static const CommandSpec spec{
+        .name = "show",
+        .summary = "say what a model is and what it needs",
+        .arguments = {{"MODEL", "a name from strata list", true, false, ArgumentSpec::Kind::model}},
+        .options = {{"tensors", "", "list every tensor with type and shape"},
+                    {"template", "", "print the chat template"},
+                    {"licence", "", "print the licence"},
+                    {"modelfile", "", "print the Modelfile that makes this model again"},
+                    {"context", "N", "foretell the memory for so many positions"},
+                    {"json", "", "print JSON"}},
+        .examples = {{"strata show smollm2:135m", "what it is"},
+                     {"strata show smollm2:135m --context 8192", "the memory at that context"}}};
+    return spec;
+  }
+
+  int run(const Arguments& arguments) const override {
+    const models::Store store;
+    const Facts facts = read_facts(store, arguments.words()[0]);
+    if (arguments.has("tensors"))
+      print_tensors(*facts.file);
+    else if (arguments.has("template"))
+      print(template_of(facts) + "\n");
+    else if (arguments.has("licence"))
+      print(licence_of(facts) + "\n");
+    else if (arguments.has("modelfile")) {
+      print(
+          to_text(models::to_modelfile(facts.manifest, store.model_path(facts.manifest).string())));
+    } else if (arguments.has("json"))
+      print_json(as_json(facts, arguments));
+    else
+      print_facts(facts, arguments);
+    return 0;
+  }
+};
+
+const Registered<Command> registered{std::make_unique<Show>()};
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,110 @@
+#include "app/cli/help.h"
+#include "core/error.h"
+
+namespace strata::app {
+namespace {
+
+bool takes_model(const CommandSpec& spec) {
+  return !spec.arguments.empty() && spec.arguments[0].kind == ArgumentSpec::Kind::model;
+}
+
+std::string option_words(const CommandSpec& spec) {
+  std::string words;
+  for (const auto* list : {&spec.options, &common_options()}) {
+    for (const auto& option : *list) words += "--" + std::string(option.name) + " ";
+  }
+  return words;
+}
+
+// Commands of one word and the first words of groups, once each.
+std::string first_words() {
+  std::string words;
+  std::string last;
+  for (const Command* command : all_commands()) {
+    const std::string first(command->spec().name.substr(0, command->spec().name.find(' ')));
+    if (first != last) words += first + " ";
+    last = first;
+  }
+  return words;
+}
+
+std::string second_words(std::string_view group) {
+  std::string words;
+  for (const Command* command : all_commands()) {
+    const auto name = command->spec().name;
+    if (name.starts_with(std::string(group) + " "))
+      words += std::string(name.substr(group.size() + 1)) + " ";
+  }
+  return words;
+}
+
+std::string bash_case(const Command* command) {
+  const auto& spec = command->spec();
+  std::string words = option_words(spec);
+  if (takes_model(spec)) words += "$(strata list --names 2>/dev/null) ";
+  return fmt::format("    \"{}\") words=\"{}\" ;;\n", spec.name, words);
+}
+
+std::string bash() {
+  std::string cases;
+  std::string groups;
+  for (const Command* command : all_commands()) {
+    cases += bash_case(command);
+    const auto name = command->spec().name;
+    const auto group = name.substr(0, name.find(' '));
+    if (group != name && groups.find(fmt::format("    \"{}\")", group)) == std::string::npos) {
+      groups += fmt::format("    \"{}\") words=\"{}\" ;;\n", group, second_words(group));
+    }
+  }
+  return fmt::format(
+      "_strata() {{\n"
+      "  local current=${{COMP_WORDS[COMP_CWORD]}} one=${{COMP_WORDS[1]}} two words=\n"
+      "  two=\"$one ${{COMP_WORDS[2]}}\"\n"
+      "  if [ \"$COMP_CWORD\" = 1 ]; then words=\"{}\"; fi\n"
+      "  if [ \"$COMP_CWORD\" = 2 ]; then case \"$one\" in\n{}  esac; fi\n"
+      "  [ -n \"$words\" ] || case \"$two\" in\n{}  esac\n"
+      "  [ -n \"$words\" ] || case \"$one\" in\n{}  esac\n"
+      "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+      "  __ltrim_colon_completions \"$current\" 2>/dev/null || true\n"
+      "}}\ncomplete -o default -F _strata strata\n",
+      first_words(), groups, cases, cases);
+}
+
+std::string zsh() {
+  return "#compdef strata\nautoload -U +X bashcompinit && bashcompinit\n" + bash();
+}
+
+std::string fish() {
+  std::string out =
+      fmt::format("complete -c strata -f -n __fish_use_subcommand -a \"{}\"\n", first_words());
+  for (const Command* command : all_commands()) {
+    const auto& spec = command->spec();
+    const std::string first(spec.name.substr(0, spec.name.find(' ')));
+    const std::string here = fmt::format("-n \"__fish_seen_subcommand_from {}\"", first);
+    if (first != spec.name) {
+      out += fmt::format("complete -c strata -f {} -a \"{}\"\n", here,
+                         spec.name.substr(first.size() + 1));
+    }
+    for (const auto& option : spec.options) {
+      out += fmt::format("complete -c strata {} -l {}{}\n", here, option.name,
+                         option.value.empty() ? "" : " -r");
+    }
+    if (takes_model(spec)) {
+      out +=
+          fmt::format("complete -c strata -f {} -a \"(strata list --names 2>/dev/null)\"\n", here);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string completion_script(std::string_view shell) {
+  if (shell == "bash") return bash();
+  if (shell == "zsh") return zsh();
+  if (shell == "fish") return fish();
+  throw Error(Code::invalid_argument, fmt::format("no completion for the shell '{}'", shell),
+              "use bash, zsh or fish");
+}
+
+}  // namespace strata::app

@@ -1,0 +1,49 @@
+#include "app/cli/help.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace strata::app {
+namespace {
+
+TEST(Help, NamesEveryCommandOptionAndExample) {
+  const std::string overview = help_overview();
+  for (const Command* command : all_commands()) {
+    const auto& spec = command->spec();
+    EXPECT_NE(overview.find(spec.name), std::string::npos) << spec.name;
+    for (const auto& text : {help_for(spec), man_page(spec)}) {
+      for (const auto& argument : spec.arguments) {
+        EXPECT_NE(text.find(argument.name), std::string::npos) << spec.name;
+      }
+    }
+    for (const auto& option : spec.options) {
+      EXPECT_NE(help_for(spec).find("--" + std::string(option.name)), std::string::npos);
+    }
+  }
+}
+
+TEST(Help, NoLineIsWiderThanATerminalShouldBe) {
+  for (const Command* command : all_commands()) {
+    const std::string text = help_for(command->spec());
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = text.find('\n', at);
+      EXPECT_LE(end - at, 120u) << command->spec().name << ": " << text.substr(at, end - at);
+      at = end + 1;
+    }
+  }
+}
+
+TEST(Help, CompletionKnowsEveryCommand) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = completion_script(shell);
+    for (const Command* command : all_commands()) {
+      const auto name = command->spec().name;
+      EXPECT_NE(script.find(name.substr(name.rfind(' ') + 1)), std::string::npos) << shell << name;
+    }
+  }
+  EXPECT_THROW(completion_script("tcsh"), Error);
+}
+
+}  // namespace
+}  // namespace strata::app

@@ -1,0 +1,146 @@
+#include "app/cli/output.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <limits>
+
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/utf8.h"
+
+namespace strata::app {
+namespace {
+
+size_t code_points(std::string_view text) {
+  size_t count = 0;
+  for (size_t at = 0; at < text.size(); ++count) next_code_point(text, at);
+  return count;
+}
+
+std::string table_line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
+  std::string line;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    line += cells[i];
+    if (i + 1 < cells.size()) line.append(widths[i] - code_points(cells[i]) + 3, ' ');
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  const bool wrote = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!wrote || std::fflush(stdout) != 0) {
+    throw Error(Code::cancelled, "stdout was closed before everything was written");
+  }
+}
+
+void print_json(const json::value& value) {
+  print(to_json(value, {.indent = 2}) + "\n");
+}
+
+void complain(std::string_view line) {
+  std::string text(line);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void print_table(const std::vector<std::string>& header,
+                 const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& cell : header) widths.push_back(code_points(cell));
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], code_points(row[i]));
+  }
+  std::string out = table_line(header, widths);
+  for (const auto& row : rows) out += table_line(row, widths);
+  print(out);
+}
+
+std::string human_bytes(uint64_t bytes) {
+  constexpr std::array<const char*, 5> units{"B", "KB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < units.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return value < 10 && unit > 0 ? fmt::format("{:.1f} {}", value, units[unit])
+                                : fmt::format("{:.0f} {}", value, units[unit]);
+}
+
+std::string human_count(uint64_t count) {
+  const auto value = static_cast<double>(count);
+  if (value >= 1e9) return fmt::format("{:.1f}B", value / 1e9);
+  if (value >= 1e6) return fmt::format("{:.1f}M", value / 1e6);
+  if (value >= 1e3) return fmt::format("{:.1f}K", value / 1e3);
+  return fmt::format("{}", count);
+}
+
+std::string human_age(int64_t seconds) {
+  struct Unit {
+    int64_t seconds;
+    const char* name;
+  };
+  constexpr std::array<Unit, 6> units{{{31536000, "year"},
+                                       {2592000, "month"},
+                                       {604800, "week"},
+                                       {86400, "day"},
+                                       {3600, "hour"},
+                                       {60, "minute"}}};
+  const int64_t distance = seconds < 0 ? -seconds : seconds;
+  for (const auto& unit : units) {
+    if (distance < unit.seconds) continue;
+    const int64_t n = distance / unit.seconds;
+    const std::string text = fmt::format("{} {}{}", n, unit.name, n == 1 ? "" : "s");
+    return seconds < 0 ? "in " + text : text + " ago";
+  }
+  return seconds < 0 ? "in less than a minute" : "just now";
+}
+
+int64_t parse_duration_ms(std::string_view text) {
+  const auto bad = [&] {
+    return Error(Code::invalid_argument, fmt::format("'{}' is not a duration", text),
+                 "write for example 30s, 5m, 1h30m, or -1 for ever");
+  };
+  if (text == "-1") return -1;
+  double total = 0;
+  std::string_view rest = text;
+  if (rest.empty()) throw bad();
+  while (!rest.empty()) {
+    double value = 0;
+    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+    if (result.ec != std::errc() || !(value >= 0)) throw bad();
+    rest.remove_prefix(static_cast<size_t>(result.ptr - rest.data()));
+    const size_t letters = std::min(rest.find_first_of("0123456789."), rest.size());
+    const std::string_view unit = rest.substr(0, letters);
+    rest.remove_prefix(letters);
+    if (unit == "ms")
+      total += value;
+    else if (unit == "s" || unit.empty())
+      total += value * 1e3;
+    else if (unit == "m")
+      total += value * 60e3;
+    else if (unit == "h")
+      total += value * 3600e3;
+    else if (unit == "d")
+      total += value * 86400e3;
+    else
+      throw bad();
+  }
+  if (total > 9e15) throw bad();
+  return static_cast<int64_t>(total);
+}
+
+bool stdout_is_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
+
+bool stdin_is_terminal() {
+  return isatty(STDIN_FILENO) == 1;
+}
+
+}  // namespace strata::app

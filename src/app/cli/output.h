@@ -1,0 +1,33 @@
+// What a command prints: data on stdout, everything else on stderr.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "core/json.h"
+
+namespace strata::app {
+
+// Writes to stdout; Error{cancelled} when the reader is gone (a closed pipe).
+void print(std::string_view text);
+void print_json(const json::value& value);  // indented, with a newline
+void complain(std::string_view line);       // one line on stderr
+
+// Columns padded to their widest cell, three spaces apart, header first.
+void print_table(const std::vector<std::string>& header,
+                 const std::vector<std::vector<std::string>>& rows);
+
+std::string human_bytes(uint64_t bytes);  // "98 MB", decimal units
+std::string human_count(uint64_t count);  // "134.5M"
+std::string human_age(int64_t seconds);   // "3 weeks ago", "in 4 minutes" when negative
+// "5m", "1h30m", "90s", "250ms", plain seconds, "-1" for ever → milliseconds (-1: for ever).
+int64_t parse_duration_ms(std::string_view text);
+
+bool stdout_is_terminal();
+bool stdin_is_terminal();
+
+}  // namespace strata::app
