@@ -15,8 +15,10 @@
 namespace strata::tensor {
 namespace {
 
+// Making a set is itself code for its instructions: only one that runs here may be made.
 struct Candidate {
-  const KernelSet* set;
+  std::string_view name;
+  const KernelSet& (*set)();
   bool runs;
 };
 
@@ -24,12 +26,12 @@ std::vector<Candidate> candidates() {
   [[maybe_unused]] const CpuFeatures& cpu = cpu_features();
   return {
 #if defined(__x86_64__)
-      {&avx512_bf16_kernels(), cpu.avx512_vnni && cpu.avx512_bf16},
-      {&avx512_kernels(), cpu.avx512_vnni},
-      {&avx2_vnni_kernels(), cpu.avx_vnni},
-      {&avx2_kernels(), cpu.avx2},
+      {"avx512-vnni-bf16", avx512_bf16_kernels, cpu.avx512_vnni && cpu.avx512_bf16},
+      {"avx512-vnni", avx512_kernels, cpu.avx512_vnni},
+      {"avx2-vnni", avx2_vnni_kernels, cpu.avx_vnni},
+      {"avx2", avx2_kernels, cpu.avx2},
 #endif
-      {&generic_kernels(), true},
+      {"generic", generic_kernels, true},
   };
 }
 
@@ -38,12 +40,12 @@ const KernelSet& choose() {
   std::string names;
   for (const Candidate& candidate : candidates()) {
     if (wish == nullptr || *wish == '\0') {
-      if (candidate.runs) return *candidate.set;
+      if (candidate.runs) return candidate.set();
       continue;
     }
-    names += std::string(names.empty() ? "" : ", ") + candidate.set->name;
-    if (std::string_view(wish) != candidate.set->name) continue;
-    if (candidate.runs) return *candidate.set;
+    names += (names.empty() ? "" : ", ") + std::string(candidate.name);
+    if (wish != candidate.name) continue;
+    if (candidate.runs) return candidate.set();
     throw Error(
         Code::failed_precondition,
         fmt::format("STRATA_CPU={}, but this processor has only: {}", wish, cpu_feature_names()),
@@ -74,7 +76,7 @@ std::span<const KernelSet* const> runnable_kernels() {
   static const std::vector<const KernelSet*> sets = [] {
     std::vector<const KernelSet*> list;
     for (const Candidate& candidate : candidates()) {
-      if (candidate.runs) list.push_back(candidate.set);
+      if (candidate.runs) list.push_back(&candidate.set());
     }
     return list;
   }();
