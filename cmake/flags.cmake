@@ -29,7 +29,14 @@ endif()
 
 find_program(STRATA_CCACHE ccache)
 if(STRATA_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${STRATA_CCACHE})
+  # What ccache must overlook so that precompiled headers can be cached at all (its manual).
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
+      ${STRATA_CCACHE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    add_compile_options(-fpch-preprocess)
+  endif()
 endif()
 find_program(STRATA_MOLD mold)
 if(STRATA_MOLD AND NOT STRATA_FUZZ)

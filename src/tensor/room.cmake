@@ -9,7 +9,8 @@ set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx5
                  -mprefer-vector-width=512)
 function(kernel_file name)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/tensor/kernels/${name}.cpp
-                              PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}")
+                              PROPERTIES COMPILE_OPTIONS "${kernel_flags};${ARGN}"
+                                         SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 kernel_file(generic)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
