@@ -43,6 +43,15 @@ HostPort parse_host(const std::string& text) {
   return out;
 }
 
+std::string server_host(const Config& config) {
+  HostPort where = parse_host(config.text("server.host"));
+  if (where.host == "0.0.0.0") where.host = "127.0.0.1";
+  if (where.host == "::") where.host = "::1";
+  const bool is_ipv6 = where.host.find(':') != std::string::npos;
+  if (is_ipv6) where.host = "[" + where.host + "]";
+  return fmt::format("{}:{}", where.host, where.port);
+}
+
 namespace {
 
 api::LocalOptions local_options(const Config& config) {
@@ -130,7 +139,7 @@ class ServerWithParts : public RunningServer {
 std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local) {
   const std::string key = environment("STRATA_API_KEY").value_or("");
   if (!local) {
-    if (const auto url = api::find_server(config.text("server.host"))) {
+    if (const auto url = api::find_server(server_host(config))) {
       return api::make_remote_backend(*url, key);
     }
   }
@@ -138,7 +147,7 @@ std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local) 
 }
 
 std::unique_ptr<api::Backend> require_server(const Config& config) {
-  const std::string& host = config.text("server.host");
+  const std::string host = server_host(config);
   if (const auto url = api::find_server(host)) {
     return api::make_remote_backend(*url, environment("STRATA_API_KEY").value_or(""));
   }

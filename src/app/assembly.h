@@ -43,6 +43,9 @@ struct HostPort {
   uint16_t port = 11434;
 };
 HostPort parse_host(const std::string& text);
+// Where a client finds the server of server.host: "127.0.0.1:11434", also for "0.0.0.0" and
+// ":11434".
+std::string server_host(const Config& config);
 
 // Whether the manifest or its file carries a chat template.
 bool has_chat_template(const models::Store& store, const models::Manifest& manifest);

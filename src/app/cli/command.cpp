@@ -31,7 +31,9 @@ const OptionSpec* find_option(const CommandSpec& spec, auto&& matches) {
 [[noreturn]] void unknown_option(const CommandSpec& spec, const std::string& word) {
   std::vector<std::string> known;
   for (const auto* list : {&spec.options, &common_options()}) {
-    for (const auto& option : *list) known.push_back("--" + std::string(option.name));
+    for (const auto& option : *list) {
+      if (!option.hidden) known.push_back("--" + std::string(option.name));
+    }
   }
   const std::string near = did_you_mean(word, known);
   throw Error(Code::invalid_argument, fmt::format("'{}' has no option {}", spec.name, word),
@@ -153,12 +155,14 @@ std::pair<const Command*, size_t> find_command(const std::vector<std::string>& w
     names.emplace_back(spec.name);
   }
   if (is_group) {
-    std::string verbs;
-    for (const auto& name : names) {
-      if (name.starts_with(one + " ")) verbs += (verbs.empty() ? "" : ", ") + name;
-    }
-    throw Error(Code::invalid_argument, fmt::format("'{}' needs one more word", one),
-                "one of: " + verbs);
+    std::erase_if(names, [&](const auto& name) { return !name.starts_with(one + " "); });
+    const std::string near = words.size() > 1 ? did_you_mean(two, names) : "";
+    std::string all;
+    for (const auto& name : names) all += (all.empty() ? "one of: " : ", ") + name;
+    throw Error(Code::invalid_argument,
+                words.size() > 1 ? fmt::format("there is no command '{}'", two)
+                                 : fmt::format("'{}' needs one more word", one),
+                near.empty() ? all : near);
   }
   const std::string near = did_you_mean(one, names);
   throw Error(Code::invalid_argument, fmt::format("there is no command '{}'", one),

@@ -19,6 +19,7 @@ struct OptionSpec {
   std::string_view help{};
   char letter = 0;  // "-f"; 0: none
   bool repeated = false;
+  bool hidden = false;  // another spelling: taken, but not listed
 };
 
 struct ArgumentSpec {

@@ -72,6 +72,12 @@ TEST(Commands, AreFoundByNameAliasAndTwoWords) {
   EXPECT_EQ(find_command({"config", "show"}).second, 2u);
   EXPECT_THROW(find_command({"config"}), Error);
   try {
+    find_command({"key", "crate"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.hint().find("'key create'"), std::string::npos) << error.hint();
+  }
+  try {
     find_command({"pul"});
     FAIL();
   } catch (const Error& error) {

@@ -11,7 +11,9 @@ bool takes_model(const CommandSpec& spec) {
 std::string option_words(const CommandSpec& spec) {
   std::string words;
   for (const auto* list : {&spec.options, &common_options()}) {
-    for (const auto& option : *list) words += "--" + std::string(option.name) + " ";
+    for (const auto& option : *list) {
+      if (!option.hidden) words += "--" + std::string(option.name) + " ";
+    }
   }
   return words;
 }
@@ -86,6 +88,7 @@ std::string fish() {
                          spec.name.substr(first.size() + 1));
     }
     for (const auto& option : spec.options) {
+      if (option.hidden) continue;
       out += fmt::format("complete -c strata {} -l {}{}\n", here, option.name,
                          option.value.empty() ? "" : " -r");
     }

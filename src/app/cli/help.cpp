@@ -36,14 +36,21 @@ std::string two_columns(const std::vector<std::pair<std::string, std::string>>& 
   for (const auto& row : rows) width = std::max(width, columns(row.first));
   std::string out;
   for (const auto& [left, right] : rows) {
-    out += "  " + left + std::string(width - columns(left) + 3, ' ') + right + "\n";
+    out += "  " + left + std::string(width - columns(left) + 3, ' ');
+    for (const char c : right) {
+      out += c;
+      if (c == '\n') out.append(width + 5, ' ');
+    }
+    out += "\n";
   }
   return out;
 }
 
 std::string options_table(const std::vector<OptionSpec>& options) {
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const auto& option : options) rows.emplace_back(option_words(option), option.help);
+  for (const auto& option : options) {
+    if (!option.hidden) rows.emplace_back(option_words(option), option.help);
+  }
   return two_columns(rows);
 }
 

@@ -17,7 +17,14 @@ TEST(Help, NamesEveryCommandOptionAndExample) {
         EXPECT_NE(text.find(argument.name), std::string::npos) << spec.name;
       }
     }
+    EXPECT_FALSE(spec.summary.empty()) << spec.name;
+    EXPECT_FALSE(spec.examples.empty()) << spec.name << " has no example";
+    for (const auto& example : spec.examples) {
+      EXPECT_NE(example.line.find(spec.name), std::string::npos) << example.line;
+      EXPECT_FALSE(example.what.empty()) << example.line;
+    }
     for (const auto& option : spec.options) {
+      if (option.hidden) continue;
       EXPECT_NE(help_for(spec).find("--" + std::string(option.name)), std::string::npos);
     }
   }
@@ -32,6 +39,12 @@ TEST(Help, NoLineIsWiderThanATerminalShouldBe) {
       at = end + 1;
     }
   }
+}
+
+TEST(Help, AHiddenSpellingIsTakenButNotListed) {
+  const auto& spec = find_command({"show"}).first->spec();
+  EXPECT_EQ(help_for(spec).find("--license "), std::string::npos);
+  EXPECT_TRUE(parse_arguments(spec, {"m", "--license"}).has("license"));
 }
 
 TEST(Help, CompletionKnowsEveryCommand) {

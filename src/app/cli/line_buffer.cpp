@@ -15,7 +15,7 @@ constexpr std::string_view kPasteBegin = "\x1b[200~";
 constexpr std::string_view kPasteEnd = "\x1b[201~";
 constexpr size_t kMaxPasteBytes = 4u << 20;
 
-constexpr std::array<std::pair<std::string_view, Key>, 12> kSequences{{
+constexpr std::array<std::pair<std::string_view, Key>, 24> kSequences{{
     {"\x1b[A", Key::up},
     {"\x1b[B", Key::down},
     {"\x1b[C", Key::right},
@@ -27,7 +27,23 @@ constexpr std::array<std::pair<std::string_view, Key>, 12> kSequences{{
     {"\x1b[3~", Key::del},
     {"\x1b[1~", Key::home},
     {"\x1b[4~", Key::end},
+    {"\x1b[7~", Key::home},
+    {"\x1b[8~", Key::end},
     {"\x1bOA", Key::up},
+    {"\x1bOB", Key::down},
+    {"\x1bOC", Key::right},
+    {"\x1bOD", Key::left},
+    {"\x1b[1;5C", Key::word_right},  // Ctrl and Alt with the arrows
+    {"\x1b[1;5D", Key::word_left},
+    {"\x1b[1;3C", Key::word_right},
+    {"\x1b[1;3D", Key::word_left},
+    {"\x1b"
+     "f",
+     Key::word_right},
+    {"\x1b"
+     "b",
+     Key::word_left},
+    {"\x1b\x7f", Key::kill_word},
 }};
 
 Key control_key(char c) {
@@ -169,6 +185,13 @@ LineBuffer::Outcome LineBuffer::press(const KeyPress& press) {
     case Key::end:
       cursor_ = text_.size();
       break;
+    case Key::word_left:
+      cursor_ = word_start();
+      break;
+    case Key::word_right:
+      while (cursor_ < text_.size() && text_[cursor_] == ' ') ++cursor_;
+      while (cursor_ < text_.size() && text_[cursor_] != ' ') ++cursor_;
+      break;
     case Key::up:
       browse(+1);
       break;
@@ -183,9 +206,7 @@ LineBuffer::Outcome LineBuffer::press(const KeyPress& press) {
       cursor_ = 0;
       break;
     case Key::kill_word: {
-      size_t from = cursor_;
-      while (from > 0 && text_[from - 1] == ' ') --from;
-      while (from > 0 && text_[from - 1] != ' ') --from;
+      const size_t from = word_start();
       text_.erase(from, cursor_ - from);
       cursor_ = from;
       break;
@@ -194,10 +215,6 @@ LineBuffer::Outcome LineBuffer::press(const KeyPress& press) {
       break;
   }
   return Outcome::typing;
-}
-
-size_t LineBuffer::cursor_columns() const {
-  return display_columns(std::string_view(text_).substr(0, cursor_));
 }
 
 std::string LineBuffer::take() {
@@ -212,6 +229,13 @@ void LineBuffer::clear() {
   draft_.clear();
   cursor_ = 0;
   browsing_ = 0;
+}
+
+size_t LineBuffer::word_start() const {
+  size_t at = cursor_;
+  while (at > 0 && text_[at - 1] == ' ') --at;
+  while (at > 0 && text_[at - 1] != ' ') --at;
+  return at;
 }
 
 size_t LineBuffer::previous_character() const {

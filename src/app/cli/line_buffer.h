@@ -17,6 +17,8 @@ enum class Key {
   right,
   home,
   end,
+  word_left,
+  word_right,
   up,
   down,
   kill_to_end,
@@ -53,7 +55,6 @@ class LineBuffer {
 
   const std::string& text() const { return text_; }
   size_t cursor() const { return cursor_; }  // byte offset, at a character's start
-  size_t cursor_columns() const;             // columns left of the cursor
   const std::vector<std::string>& history() const { return history_; }
   // Takes the submitted line away for use; adds it to the history unless it repeats the last one.
   std::string take();
@@ -62,6 +63,7 @@ class LineBuffer {
  private:
   size_t previous_character() const;
   size_t next_character() const;
+  size_t word_start() const;  // of the word left of the cursor
   void browse(int direction);
 
   std::vector<std::string> history_;

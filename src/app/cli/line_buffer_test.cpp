@@ -22,6 +22,12 @@ TEST(LineBuffer, EditsLikeAShell) {
   EXPECT_EQ(after("hello\x02\x02\x0b"), "hel|");
   EXPECT_EQ(after("hello\x02\x02\x15"), "|lo");
   EXPECT_EQ(after("hello\x01\x1b[3~"), "|ello");
+  EXPECT_EQ(after("one two three\x1b[1;5D\x1b"
+                  "b"),
+            "one |two three");
+  EXPECT_EQ(after("one two three\x01\x1b"
+                  "f\x1b[1;5C"),
+            "one two| three");
 }
 
 TEST(LineBuffer, CharactersAreWholeUnderEveryKey) {
@@ -56,7 +62,7 @@ TEST(LineBuffer, ControlDClosesOnlyAnEmptyLine) {
 }
 
 TEST(LineBuffer, UnknownSequencesAndBadBytesDoNoHarm) {
-  EXPECT_EQ(after("a\x1b[1;5Cb\x1b[99~c"), "abc|");
+  EXPECT_EQ(after("a\x1b[1;9Zb\x1b[99~c"), "abc|");
   EXPECT_EQ(after("a\xFF\x62"),
             "a\xEF\xBF\xBD"
             "b|");

@@ -5,9 +5,12 @@
 #include <cerrno>
 #include <sstream>
 
+#include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "app/cli/line_view.h"
 #include "core/os.h"
 
 namespace strata::app {
@@ -82,18 +85,19 @@ std::vector<std::string> load_history(const fs::path& file) {
   return lines;
 }
 
-// What is shown of a line: a newline inside it as a visible mark, so that the row stays one row.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n')
-      out += "⏎";
-    else if (c == '\t')
-      out += ' ';
-    else
-      out += c;
-  }
-  return out;
+size_t terminal_rows() {
+  winsize size{};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+  return known ? size.ws_row : 24;
+}
+
+constexpr std::string_view kQuotes = "\"\"\"";
+
+// Whether the line begins a text of several lines: """, or a /set with """ in it, not yet closed.
+bool opens_text(const std::string& line) {
+  if (!line.starts_with(kQuotes) && !line.starts_with("/set ")) return false;
+  const size_t open = line.find(kQuotes);
+  return open != std::string::npos && line.find(kQuotes, open + kQuotes.size()) == line.npos;
 }
 
 }  // namespace
@@ -103,32 +107,41 @@ LineEditor::LineEditor(std::filesystem::path history_file)
 
 LineEditor::Input LineEditor::read(const std::string& prompt) {
   Input input = read_line(prompt);
-  constexpr std::string_view kQuotes = "\"\"\"";
-  if (input.end != End::line || !input.text.starts_with(kQuotes)) return input;
-  std::string text = input.text.substr(kQuotes.size());
-  while (!text.ends_with(kQuotes)) {
-    const Input more = read_line("... ");
-    if (more.end != End::line) return more;
-    text += "\n" + more.text;
+  if (input.end != End::line) return input;
+  if (opens_text(input.text)) {
+    do {
+      const Input more = read_line("... ");
+      if (more.end != End::line) return more;
+      input.text += "\n" + more.text;
+    } while (!input.text.ends_with(kQuotes));
   }
-  text.resize(text.size() - kQuotes.size());
-  return {End::line, text};
+  if (input.text.starts_with(kQuotes) && input.text.ends_with(kQuotes) &&
+      input.text.size() >= 2 * kQuotes.size()) {
+    input.text = input.text.substr(kQuotes.size(), input.text.size() - 2 * kQuotes.size());
+  }
+  return input;
 }
 
 LineEditor::Input LineEditor::read_line(const std::string& prompt) {
   const RawTerminal terminal;
   line_.clear();
+  drawn_row_ = 0;
   draw(prompt);
   while (true) {
     while (!pending_.empty()) {
       const KeyPress press = pending_.front();
       pending_.erase(pending_.begin());
       const auto outcome = line_.press(press);
-      if (press.key == Key::clear_screen) RawTerminal::put("\x1b[2J\x1b[H");
-      draw(prompt);
-      if (outcome == LineBuffer::Outcome::typing) continue;
-      RawTerminal::put("\r\n");
-      if (outcome == LineBuffer::Outcome::interrupted) return {End::interrupted, {}};
+      if (press.key == Key::clear_screen) {
+        RawTerminal::put("\x1b[2J\x1b[H");
+        drawn_row_ = 0;
+      }
+      if (outcome == LineBuffer::Outcome::typing) {
+        if (pending_.empty()) draw(prompt);
+        continue;
+      }
+      leave_line(prompt);
+      if (outcome == LineBuffer::Outcome::interrupted) return {End::interrupted, line_.text()};
       if (outcome == LineBuffer::Outcome::closed) return {End::closed, {}};
       std::string line = line_.take();
       remember(line);
@@ -142,30 +155,25 @@ LineEditor::Input LineEditor::read_line(const std::string& prompt) {
   }
 }
 
-// One row: when the line is wider than the terminal, the part around the cursor is shown.
-void LineEditor::draw(const std::string& prompt) const {
-  const auto width = static_cast<size_t>(std::max(terminal_columns(STDOUT_FILENO), 10)) - 1;
-  const size_t room = width - std::min(width - 1, display_columns(prompt));
-  std::string left = shown(std::string_view(line_.text()).substr(0, line_.cursor()));
-  std::string right = shown(std::string_view(line_.text()).substr(line_.cursor()));
-  const auto drop_front = [](std::string& text) {
-    size_t n = 1;
-    while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
-    text.erase(0, n);
-  };
-  while (display_columns(left) >= room) drop_front(left);
-  while (!right.empty() && display_columns(left) + display_columns(right) > room) {
-    while ((static_cast<unsigned char>(right.back()) & 0xC0) == 0x80) right.pop_back();
-    right.pop_back();
-  }
-  std::string out = "\r\x1b[K" + prompt + left + right;
-  size_t back = display_columns(right);
+void LineEditor::draw(const std::string& prompt) {
+  const auto columns = static_cast<size_t>(std::max(terminal_columns(STDOUT_FILENO), 10));
+  const LineView view =
+      lay_out_line(prompt, line_.text(), line_.cursor(), columns, terminal_rows());
+  std::string out = draw_line(view, drawn_row_);
   if (line_.text().empty() && !placeholder_.empty()) {
-    out += "\x1b[2m" + placeholder_ + "\x1b[0m";
-    back = display_columns(placeholder_);
+    out += fmt::format("\x1b[2m{}\x1b[0m\x1b[{}D", placeholder_, display_columns(placeholder_));
   }
-  if (back > 0) out += "\x1b[" + std::to_string(back) + "D";
+  drawn_row_ = view.cursor_row;
   RawTerminal::put(out);
+}
+
+// Draws the line as it stays on the screen, without the hint, and goes below it.
+void LineEditor::leave_line(const std::string& prompt) {
+  const auto columns = static_cast<size_t>(std::max(terminal_columns(STDOUT_FILENO), 10));
+  const LineView view =
+      lay_out_line(prompt, line_.text(), line_.text().size(), columns, terminal_rows());
+  RawTerminal::put(draw_line(view, drawn_row_) + "\r\n");
+  drawn_row_ = 0;
 }
 
 void LineEditor::remember(const std::string& line) {

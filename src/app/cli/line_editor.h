@@ -17,9 +17,10 @@ class LineEditor {
   enum class End { line, interrupted, closed };
   struct Input {
     End end = End::line;
-    std::string text;
+    std::string text;  // when interrupted: what stood in the line
   };
-  // One line, or several between """ and """. Shows `prompt`; continuation lines show "... ".
+  // One line, or several between """ and """ (also behind "/set system"). Shows `prompt`;
+  // continuation lines show "... ".
   Input read(const std::string& prompt);
   // Draws a hint in an empty line.
   void set_placeholder(std::string text) { placeholder_ = std::move(text); }
@@ -28,7 +29,8 @@ class LineEditor {
 
  private:
   Input read_line(const std::string& prompt);
-  void draw(const std::string& prompt) const;
+  void draw(const std::string& prompt);
+  void leave_line(const std::string& prompt);
   void remember(const std::string& line);
 
   std::filesystem::path history_file_;
@@ -36,6 +38,7 @@ class LineEditor {
   KeyReader keys_;
   std::vector<KeyPress> pending_;
   std::string placeholder_;
+  size_t drawn_row_ = 0;  // of the cursor, in what draw() drew last
   bool history_enabled_ = true;
 };
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "app/cli/help.h"
+#include "core/config.h"
 #include "core/error.h"
 
 namespace strata::app {
@@ -39,6 +40,7 @@ std::string title(const std::string& name, std::string_view summary) {
 std::string option_list(const std::vector<OptionSpec>& options) {
   std::string out;
   for (const auto& option : options) {
+    if (option.hidden) continue;
     out += ".TP\n\\fB";
     if (option.letter != 0) out += fmt::format("\\-{}\\fR, \\fB", option.letter);
     out += "\\-\\-" + escape_roff(option.name) + "\\fR";
@@ -88,6 +90,20 @@ std::string man_overview() {
       ".SH EXIT STATUS\n0 success; 1 failure; 2 wrong usage or input; 3 not found; 4 cannot be "
       "reached or took too long; 5 not allowed; 6 out of memory, disk or places; 7 damaged data; "
       "8 refused by policy; 130 interrupted.\n";
+  out +=
+      ".SH ENVIRONMENT\nSettings stand in strata.yaml in the configuration folder; these "
+      "variables go over it, flags over them.\n";
+  for (const auto& setting : settings()) {
+    out += ".TP\n";
+    for (const auto name : setting.environment) {
+      out += (name == setting.environment[0] ? "\\fB" : ", \\fB") + escape_roff(name) + "\\fR";
+    }
+    out += "\n" + escape_roff(setting.help) + fmt::format(" ({})\n", escape_roff(setting.key));
+  }
+  out +=
+      ".TP\n\\fBSTRATA_HOME\\fR\nthe folder for everything: models, keys, settings, history\n"
+      ".TP\n\\fBSTRATA_API_KEY\\fR\nthe key that run, ps and stop send to the server\n"
+      ".TP\n\\fBOLLAMA_MODELS\\fR\nwhere strata import looks for Ollama's models\n";
   return out;
 }
 

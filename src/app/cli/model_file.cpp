@@ -1,6 +1,8 @@
 #include "app/cli/model_file.h"
 
-#include "models/hub/store.h"
+#include <algorithm>
+
+#include "core/utf8.h"
 
 namespace strata::app {
 
@@ -9,6 +11,27 @@ std::shared_ptr<const models::Model> open_named_model(const std::string& name_or
   const models::Store store;
   const auto manifest = store.find(name_or_file);
   return models::load_model(store.model_path(manifest), manifest.name, manifest.overrides);
+}
+
+std::string licence_of(const models::Manifest& manifest, const models::GgufFile& file) {
+  if (!manifest.licence.empty()) return manifest.licence;
+  return std::string(file.text("general.license").value_or(""));
+}
+
+std::string licence_of(const models::Store& store, const models::Manifest& manifest) {
+  if (!manifest.licence.empty()) return manifest.licence;
+  return licence_of(manifest, *models::GgufFile::open(store.model_path(manifest)));
+}
+
+std::string short_licence(const std::string& licence) {
+  constexpr size_t kShown = 60;
+  if (licence.empty()) return "not stated";
+  const size_t begin = std::min(licence.find_first_not_of(" \t\r\n"), licence.size());
+  const size_t end = std::min(licence.find('\n', begin), licence.size());
+  const std::string line = licence.substr(begin, end - begin);
+  if (line.size() <= kShown && end == licence.size()) return line;
+  const std::string cut = line.substr(0, kShown);
+  return cut.substr(0, cut.size() - incomplete_utf8_tail(cut)) + " … (strata show --licence)";
 }
 
 }  // namespace strata::app

@@ -60,18 +60,6 @@ void print_table(const std::vector<std::string>& header,
   print(out);
 }
 
-std::string human_bytes(uint64_t bytes) {
-  constexpr std::array<const char*, 5> units{"B", "KB", "MB", "GB", "TB"};
-  auto value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < units.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  return value < 10 && unit > 0 ? fmt::format("{:.1f} {}", value, units[unit])
-                                : fmt::format("{:.0f} {}", value, units[unit]);
-}
-
 std::string human_count(uint64_t count) {
   const auto value = static_cast<double>(count);
   if (value >= 1e9) return fmt::format("{:.1f}B", value / 1e9);

@@ -19,11 +19,7 @@ TEST(Output, DurationsAsOllamaWritesThem) {
   }
 }
 
-TEST(Output, SizesAndAgesForPeople) {
-  EXPECT_EQ(human_bytes(98'362'432), "98 MB");
-  EXPECT_EQ(human_bytes(1'500), "1.5 KB");
-  EXPECT_EQ(human_bytes(999), "999 B");
-  EXPECT_EQ(human_bytes(999'900), "1.0 MB");
+TEST(Output, CountsAndAgesForPeople) {
   EXPECT_EQ(human_count(134'515'008), "134.5M");
   EXPECT_EQ(human_age(3 * 604800), "3 weeks ago");
   EXPECT_EQ(human_age(-240), "in 4 minutes");

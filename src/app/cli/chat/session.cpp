@@ -6,10 +6,13 @@
 #include <mutex>
 #include <utility>
 
-#include "app/cli/command.h"
+#include <unistd.h>
+
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
+#include "app/cli/word_wrap.h"
 #include "core/error.h"
+#include "core/os.h"
 
 namespace strata::app {
 namespace {
@@ -82,12 +85,13 @@ void print_speeds(const inference::Usage& usage) {
 }
 
 // Runs the request to its end, prints the text as it comes; returns the answer.
-std::string stream_answer(const api::ChatRequest& request, api::Backend& backend,
+std::string stream_answer(const api::ChatRequest& request, api::Backend& backend, bool word_wrap,
                           inference::Event& end) {
   const auto queue = std::make_shared<EventQueue>();
   const Interrupts interrupts;
   auto answer =
       backend.start(request, [queue](api::ChatEvent&& event) { queue->push(std::move(event)); });
+  WordWrap wrap(word_wrap ? static_cast<size_t>(terminal_columns(STDOUT_FILENO)) : 0);
   std::string text;
   while (true) {
     if (interrupts.happened()) {
@@ -99,7 +103,7 @@ std::string stream_answer(const api::ChatRequest& request, api::Backend& backend
     if (!event) continue;
     if (!event->event.text.empty()) {
       text += event->event.text;
-      print(event->event.text);
+      print(wrap.feed(event->event.text));
     }
     if (event->event.kind == inference::Event::Kind::finished) {
       end = std::move(event->event);
@@ -108,88 +112,22 @@ std::string stream_answer(const api::ChatRequest& request, api::Backend& backend
   }
 }
 
-template <typename T>
-T parse(std::string_view name, const std::string& text) {
-  Arguments words;
-  words.options_[std::string(name)] = {text};
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(*words.number(name));
-  } else {
-    const int64_t value = *words.integer(name);
-    if (!std::in_range<T>(value)) {
-      throw Error(Code::invalid_argument, fmt::format("{} is {}: out of range", name, text));
-    }
-    return static_cast<T>(value);
-  }
-}
-
-// One row a parameter: how it is set, how it is shown.
-struct Parameter {
-  std::string_view name;
-  void (*set)(ChatSession&, const std::string&);
-  std::string (*show)(const ChatSession&);
-};
-
-template <typename T>
-std::string shown(const std::optional<T>& value) {
-  return value ? fmt::format("{}", *value) : std::string();
-}
-
-#define SAMPLING(member, type)                                                                     \
-  Parameter {                                                                                      \
-    #member,                                                                                       \
-        [](ChatSession& s, const std::string& v) { s.sampling.member = parse<type>(#member, v); }, \
-        [](const ChatSession& s) { return shown(s.sampling.member); }                              \
-  }
-
-const std::vector<Parameter>& parameters() {
-  static const std::vector<Parameter> table{
-      SAMPLING(temperature, float),
-      SAMPLING(top_k, int32_t),
-      SAMPLING(top_p, float),
-      SAMPLING(min_p, float),
-      SAMPLING(typical_p, float),
-      SAMPLING(top_n_sigma, float),
-      SAMPLING(xtc_probability, float),
-      SAMPLING(xtc_threshold, float),
-      SAMPLING(repeat_penalty, float),
-      SAMPLING(repeat_last_n, int32_t),
-      SAMPLING(presence_penalty, float),
-      SAMPLING(frequency_penalty, float),
-      SAMPLING(dry_multiplier, float),
-      SAMPLING(dry_base, float),
-      SAMPLING(dry_allowed_length, int32_t),
-      SAMPLING(dry_penalty_last_n, int32_t),
-      SAMPLING(mirostat, int32_t),
-      SAMPLING(mirostat_tau, float),
-      SAMPLING(mirostat_eta, float),
-      SAMPLING(seed, uint64_t),
-      Parameter{"num_predict",
-                [](ChatSession& s, const std::string& v) {
-                  s.sampling.max_tokens = parse<int32_t>("num_predict", v);
-                },
-                [](const ChatSession& s) { return shown(s.sampling.max_tokens); }},
-      Parameter{
-          "num_ctx",
-          [](ChatSession& s, const std::string& v) { s.context = parse<int32_t>("num_ctx", v); },
-          [](const ChatSession& s) { return shown(s.context); }},
-  };
-  return table;
-}
-#undef SAMPLING
-
 }  // namespace
 
-void ask(ChatSession& session, api::Backend& backend, const std::string& prompt) {
+inference::FinishReason ask(ChatSession& session, api::Backend& backend,
+                            const std::string& prompt) {
   inference::Event end;
-  const std::string answer = stream_answer(request_of(session, prompt), backend, end);
+  const bool wraps = session.word_wrap && stdout_is_terminal();
+  const std::string answer = stream_answer(request_of(session, prompt), backend, wraps, end);
   print("\n");
   if (end.error) throw *end.error;
   if (end.reason == inference::FinishReason::length) {
     complain("note: the answer was ended by its length limit");
   }
-  if (session.verbose) print_speeds(end.usage);
-  if (session.base_model || !session.keep_history) return;
+  const bool cancelled = end.reason == inference::FinishReason::cancelled;
+  if (cancelled) complain("note: the answer was stopped");
+  if (session.verbose && !cancelled) print_speeds(end.usage);
+  if (session.base_model || !session.keep_history) return end.reason;
   models::Message user;
   user.role = "user";
   user.content = prompt;
@@ -198,39 +136,7 @@ void ask(ChatSession& session, api::Backend& backend, const std::string& prompt)
   assistant.content = answer;
   session.messages.push_back(std::move(user));
   session.messages.push_back(std::move(assistant));
-}
-
-void set_parameter(ChatSession& session, std::string_view name,
-                   const std::vector<std::string>& values) {
-  if (values.empty()) {
-    throw Error(Code::invalid_argument, fmt::format("{} needs a value", name));
-  }
-  if (name == "stop") {
-    session.sampling.stop = values;
-    return;
-  }
-  std::string known = "stop";
-  for (const auto& parameter : parameters()) {
-    if (parameter.name == name) {
-      parameter.set(session, values[0]);
-      return;
-    }
-    known += ", " + std::string(parameter.name);
-  }
-  throw Error(Code::invalid_argument, fmt::format("there is no parameter '{}'", name),
-              "known: " + known);
-}
-
-std::vector<std::pair<std::string, std::string>> set_parameters(const ChatSession& session) {
-  std::vector<std::pair<std::string, std::string>> rows;
-  for (const auto& parameter : parameters()) {
-    const std::string value = parameter.show(session);
-    if (!value.empty()) rows.emplace_back(parameter.name, value);
-  }
-  for (const auto& stop : session.sampling.stop.value_or(std::vector<std::string>{})) {
-    rows.emplace_back("stop", stop);
-  }
-  return rows;
+  return end.reason;
 }
 
 }  // namespace strata::app

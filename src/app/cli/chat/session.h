@@ -19,17 +19,12 @@ struct ChatSession {
   std::optional<int64_t> keep_alive_ms;
   bool verbose = false;
   bool keep_history = true;  // false: each prompt stands alone
+  bool word_wrap = true;     // on a terminal
 };
 
 // Sends the session with `prompt` added, streams the answer to stdout, and keeps both in the
-// session. Ctrl-C ends the answer; what there is of it stays. With verbose, speeds go to stderr.
-// Throws what the backend reports.
-void ask(ChatSession& session, api::Backend& backend, const std::string& prompt);
-
-// Sets a sampling option or num_ctx by Ollama's name. Error{invalid_argument} with the known names.
-void set_parameter(ChatSession& session, std::string_view name,
-                   const std::vector<std::string>& values);
-// name → value of what was set.
-std::vector<std::pair<std::string, std::string>> set_parameters(const ChatSession& session);
+// session. Ctrl-C ends the answer; what there is of it stays, and the reason is `cancelled`.
+// With verbose, speeds go to stderr. Throws what the backend reports.
+inference::FinishReason ask(ChatSession& session, api::Backend& backend, const std::string& prompt);
 
 }  // namespace strata::app

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/gateway/scripted.h"
+#include "app/cli/chat/parameters.h"
 #include "app/cli/chat/slash.h"
 #include "core/error.h"
 
@@ -94,6 +95,10 @@ TEST(Slash, ChangesTheSession) {
   EXPECT_EQ(session.system, "You are terse.");
   slash("/set parameter top_k 7", session);
   EXPECT_EQ(session.sampling.top_k, 7);
+  slash("/set system \"\"\"two\nlines\"\"\"", session);
+  EXPECT_EQ(session.system, "two\nlines");
+  slash("/set nowordwrap", session);
+  EXPECT_FALSE(session.word_wrap);
   slash("/set verbose", session);
   EXPECT_TRUE(session.verbose);
   slash("/load other", session);
@@ -105,10 +110,25 @@ TEST(Slash, ChangesTheSession) {
   EXPECT_EQ(slash("/?", session), SlashResult::done);
 }
 
+TEST(Slash, AMisspeltWordGetsTheNearestOne) {
+  ChatSession session;
+  for (const auto& [line, near] : {std::pair{"/shw info", "'/show'"},
+                                   {"/set sytem x", "'system'"},
+                                   {"/set parameter temprature 1", "'temperature'"},
+                                   {"/show templat", "'template'"}}) {
+    try {
+      slash(line, session);
+      FAIL() << line;
+    } catch (const Error& error) {
+      EXPECT_NE(error.hint().find(near), std::string::npos) << error.hint();
+    }
+  }
+}
+
 TEST(Slash, MistakesAreErrorsWithTheWayOut) {
   ChatSession session;
   for (const char* line : {"/nope", "/set", "/set parameter", "/set parameter nope 1", "/load",
-                           "/save a b", "/set format json"}) {
+                           "/save a b", "/set format json", "/show nope", "/"}) {
     EXPECT_THROW(slash(line, session), Error) << line;
   }
 }

@@ -1,9 +1,12 @@
 #include "app/cli/chat/slash.h"
 
+#include <algorithm>
 #include <sstream>
 
+#include "app/cli/chat/parameters.h"
 #include "app/cli/output.h"
 #include "core/error.h"
+#include "core/similar.h"
 
 namespace strata::app {
 namespace {
@@ -13,14 +16,37 @@ constexpr std::string_view kHelp =
     "  /set system TEXT            the system message\n"
     "  /set history|nohistory      keep what is typed\n"
     "  /set verbose|quiet          show speeds\n"
-    "  /show info|parameters|system|template|licence|modelfile\n"
+    "  /set wordwrap|nowordwrap    break lines at words\n"
+    "  /show WHAT                  info, parameters, system, template, licence, modelfile\n"
     "  /load MODEL                 go on with another model\n"
     "  /save NAME                  keep this conversation as a model\n"
     "  /clear                      forget the conversation\n"
     "  /list                       the models on this machine\n"
     "  /bye                        leave (also Ctrl-D)\n"
+    "  /?                          this help\n"
     "  \"\"\"                         begins and ends a text of several lines\n"
-    "  Ctrl-C                      stops the answer\n";
+    "\nkeys:\n"
+    "  Up, Down                    lines that were typed before\n"
+    "  Ctrl-A, Ctrl-E              to the line's start, its end\n"
+    "  Alt-B, Alt-F                a word back, a word on\n"
+    "  Ctrl-W, Ctrl-U, Ctrl-K      delete the word, to the start, to the end\n"
+    "  Ctrl-L                      clear the screen\n"
+    "  Ctrl-C                      stop the answer; forget the line\n"
+    "  Ctrl-D                      leave\n";
+
+const std::vector<std::string> kVerbs{"/set", "/show", "/load", "/save", "/clear", "/list",
+                                      "/bye", "/exit", "/quit", "/help", "/?"};
+const std::vector<std::string> kSettable{"parameter", "system", "history",  "nohistory",
+                                         "verbose",   "quiet",  "wordwrap", "nowordwrap"};
+const std::vector<std::string> kShowable{"info",     "parameters", "system",
+                                         "template", "licence",    "modelfile"};
+
+std::string hint_for(const std::string& word, const std::vector<std::string>& known) {
+  std::string hint = did_you_mean(word, known);
+  if (!hint.empty()) return hint;
+  for (const auto& one : known) hint += (hint.empty() ? "known: " : ", ") + one;
+  return hint;
+}
 
 std::vector<std::string> split_words(const std::string& line) {
   std::istringstream stream(line);
@@ -64,25 +90,37 @@ void set(const std::vector<std::string>& words, const std::string& line, ChatSes
     actions.history(what == "history");
   } else if (what == "verbose" || what == "quiet") {
     session.verbose = what == "verbose";
+  } else if (what == "wordwrap" || what == "nowordwrap") {
+    session.word_wrap = what == "wordwrap";
+  } else if (what == "parameter") {
+    throw Error(Code::invalid_argument, "/set parameter needs a name and a value",
+                "for example: /set parameter temperature 0.7");
   } else if (what == "format") {
     throw Error(Code::unimplemented, "answers cannot be held to a format yet",
                 "ask for JSON in the prompt and check what comes back");
   } else {
-    throw Error(Code::invalid_argument, fmt::format("/set does not know '{}'", rest_after(line, 1)),
-                "use: /set parameter NAME VALUE, system TEXT, history, nohistory, verbose, quiet");
+    throw Error(Code::invalid_argument,
+                what.empty() ? "/set needs a word" : fmt::format("/set does not know '{}'", what),
+                hint_for(what, kSettable));
   }
 }
 
-void show(const std::string& what, const ChatSession& session, const SlashActions& actions) {
-  if (what == "parameters") {
-    const auto rows = set_parameters(session);
-    if (rows.empty()) complain("nothing is set: the model's own settings hold");
-    for (const auto& [name, value] : rows) print(fmt::format("  {:<20}{}\n", name, value));
-  } else if (what == "system") {
-    print((session.system.empty() ? "(none)" : session.system) + "\n");
-  } else {
-    actions.show(what);
+void show(std::string what, const ChatSession& session, const SlashActions& actions) {
+  if (what == "license") what = "licence";
+  if (std::find(kShowable.begin(), kShowable.end(), what) == kShowable.end()) {
+    throw Error(Code::invalid_argument, fmt::format("/show does not know '{}'", what),
+                hint_for(what, kShowable));
   }
+  if (what == "system" && !session.system.empty()) {
+    print(session.system + "\n");
+    return;
+  }
+  if (what == "parameters") {
+    for (const auto& [name, value] : set_parameters(session)) {
+      print(fmt::format("  {:<20}{}  (set in this chat)\n", name, value));
+    }
+  }
+  actions.show(what);
 }
 
 std::string word_after(const std::vector<std::string>& words, std::string_view what) {
@@ -112,7 +150,8 @@ SlashResult run_slash(const std::string& line, ChatSession& session, const Slash
   } else if (verb == "/list") {
     actions.list();
   } else {
-    throw Error(Code::invalid_argument, fmt::format("there is no command {}", verb), "see: /?");
+    throw Error(Code::invalid_argument, fmt::format("there is no command {}", verb),
+                verb.size() > 1 ? hint_for(verb, kVerbs) : "see: /?");
   }
   return SlashResult::done;
 }

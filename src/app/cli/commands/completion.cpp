@@ -16,6 +16,7 @@ class Completion : public Command {
         .examples = {
             {"strata completion bash > ~/.local/share/bash-completion/completions/strata",
              "for bash, from the next shell on"},
+            {"eval \"$(strata completion zsh)\"", "for zsh, in ~/.zshrc"},
             {"strata completion fish > ~/.config/fish/completions/strata.fish", "for fish"}}};
     return spec;
   }

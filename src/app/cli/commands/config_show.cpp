@@ -1,10 +1,42 @@
 // strata config show
 #include "app/cli/command.h"
+#include "app/cli/ignored.h"
 #include "app/cli/output.h"
 #include "core/config.h"
+#include "core/error.h"
+#include "core/similar.h"
 
 namespace strata::app {
 namespace {
+
+// The settings asked for: all, or the one that is named.
+std::vector<const Setting*> wanted(const std::vector<std::string>& words) {
+  std::vector<const Setting*> rows;
+  std::vector<std::string> known;
+  for (const auto& setting : settings()) {
+    known.emplace_back(setting.key);
+    if (words.empty() || words[0] == setting.key) rows.push_back(&setting);
+  }
+  if (!rows.empty()) return rows;
+  const std::string near = did_you_mean(words[0], known);
+  throw Error(Code::not_found, fmt::format("there is no setting '{}'", words[0]),
+              near.empty() ? "see: strata config show" : near);
+}
+
+std::vector<std::string> environment_of(const Setting& setting) {
+  return {setting.environment.begin(), setting.environment.end()};
+}
+
+json::object as_json(const Config& config, const std::vector<const Setting*>& rows) {
+  json::object object;
+  for (const auto* setting : rows) {
+    object[setting->key] = json::object{{"value", config.text(setting->key)},
+                                        {"origin", config.origin(setting->key)},
+                                        {"environment", json::value_from(environment_of(*setting))},
+                                        {"meaning", setting->help}};
+  }
+  return object;
+}
 
 class ConfigShow : public Command {
  public:
@@ -14,32 +46,35 @@ class ConfigShow : public Command {
         .summary = "print the settings in force",
         .description =
             "Defaults stand under strata.yaml in the configuration folder, that under\n"
-            "environment variables, these under flags.",
+            "environment variables, these under flags. With a SETTING only its value is printed.",
+        .arguments = {{"SETTING", "one setting, for example server.host", false}},
         .options = {{"origin", "", "say where each value comes from"}, {"json", "", "print JSON"}},
-        .examples = {{"strata config show --origin", "every value and where it was set"}}};
+        .examples = {{"strata config show --origin", "every value and where it was set"},
+                     {"strata config show server.host", "one value, for scripts"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
     const Config config = Config::load();
+    const auto chosen = wanted(arguments.words());
+    name_ignored_variables();
+    const bool origin = arguments.has("origin");
     if (arguments.has("json")) {
-      json::object object;
-      for (const auto& setting : settings()) {
-        object[setting.key] = json::object{{"value", config.text(setting.key)},
-                                           {"origin", config.origin(setting.key)}};
-      }
-      print_json(object);
+      print_json(as_json(config, chosen));
       return 0;
     }
-    const bool origin = arguments.has("origin");
+    if (!arguments.words().empty() && !origin) {
+      print(config.text(chosen[0]->key) + "\n");
+      return 0;
+    }
     std::vector<std::string> header{"SETTING", "VALUE"};
     if (origin) header.emplace_back("ORIGIN");
     header.emplace_back("MEANING");
     std::vector<std::vector<std::string>> rows;
-    for (const auto& setting : settings()) {
-      std::vector<std::string> row{std::string(setting.key), config.text(setting.key)};
-      if (origin) row.push_back(config.origin(setting.key));
-      row.emplace_back(setting.help);
+    for (const auto* setting : chosen) {
+      std::vector<std::string> row{std::string(setting->key), config.text(setting->key)};
+      if (origin) row.push_back(config.origin(setting->key));
+      row.emplace_back(setting->help);
       rows.push_back(std::move(row));
     }
     print_table(header, rows);

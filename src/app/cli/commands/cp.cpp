@@ -14,7 +14,8 @@ class Copy : public Command {
         .summary = "give a model a second name",
         .description = "No weights are copied: both names stand for the same file.",
         .arguments = {{"FROM", "a name from strata list", true, false, ArgumentSpec::Kind::model},
-                      {"TO", "the new name"}}};
+                      {"TO", "the new name"}},
+        .examples = {{"strata cp smollm2:135m helper", "then: strata run helper"}}};
     return spec;
   }
 

@@ -3,6 +3,7 @@
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
 #include "core/os.h"
+#include "core/progress.h"
 #include "models/hub/modelfile.h"
 
 namespace strata::app {
@@ -31,7 +32,7 @@ class Create : public Command {
     const auto manifest =
         models::create_model(models::Store(), arguments.words()[0], modelfile,
                              fs::absolute(path).parent_path(), pull_options(config));
-    complain(fmt::format("created {} ({})", manifest.name, human_bytes(manifest.size_bytes())));
+    complain(fmt::format("created {} ({})", manifest.name, format_bytes(manifest.size_bytes())));
     return 0;
   }
 };

@@ -1,8 +1,8 @@
 // strata list
 #include "app/cli/command.h"
 #include "app/cli/output.h"
-#include "core/log.h"
 #include "core/os.h"
+#include "core/progress.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
@@ -25,6 +25,9 @@ class List : public Command {
         .summary = "list the models on this machine",
         .arguments = {{"PREFIX", "only names that begin so", false}},
         .options = {{"json", "", "print JSON"}, {"names", "", "print the names only"}},
+        .examples = {{"strata list", "names, sizes, ages"},
+                     {"strata list smol", "only names that begin so"},
+                     {"strata list --json", "for programs"}},
         .aliases = {"ls"}};
     return spec;
   }
@@ -45,7 +48,7 @@ class List : public Command {
       std::vector<std::vector<std::string>> rows;
       for (const auto& manifest : manifests) {
         rows.push_back({manifest.name, manifest.digest().substr(0, 12),
-                        human_bytes(manifest.size_bytes()),
+                        format_bytes(manifest.size_bytes()),
                         human_age(unix_seconds() - manifest.created)});
       }
       print_table({"NAME", "ID", "SIZE", "MODIFIED"}, rows);

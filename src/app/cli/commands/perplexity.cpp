@@ -55,7 +55,8 @@ class PerplexityCommand : public Command {
                     {"float32", "", "the plain float32 executor instead of the fast one"},
                     {"against-float32", "", "measure both and how far they are apart"},
                     {"json", "", "print JSON"}},
-        .examples = {{"strata perplexity smollm2:135m --against-float32 --chunks 16", ""}}};
+        .examples = {{"strata perplexity smollm2:135m --against-float32 --chunks 16",
+                      "how far the fast executor is from the plain one"}}};
     return spec;
   }
 

@@ -5,6 +5,7 @@
 #include "app/cli/output.h"
 #include "core/error.h"
 #include "core/os.h"
+#include "core/progress.h"
 
 namespace strata::app {
 namespace {
@@ -20,7 +21,8 @@ class ListRunning : public Command {
   const CommandSpec& spec() const override {
     static const CommandSpec spec{.name = "ps",
                                   .summary = "list the models that the server has loaded",
-                                  .options = {{"json", "", "print JSON"}}};
+                                  .options = {{"json", "", "print JSON"}},
+                                  .examples = {{"strata ps", "sizes, contexts, until when"}}};
     return spec;
   }
 
@@ -41,7 +43,7 @@ class ListRunning : public Command {
     std::vector<std::vector<std::string>> rows;
     for (const auto& model : models) {
       rows.push_back({model.card.name, model.card.digest.substr(0, 12),
-                      human_bytes(static_cast<uint64_t>(model.memory_bytes)), "100% CPU",
+                      format_bytes(static_cast<uint64_t>(model.memory_bytes)), "100% CPU",
                       std::to_string(model.context), until(model)});
     }
     print_table({"NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"}, rows);

@@ -1,7 +1,9 @@
 // strata pull MODEL
 #include "app/cli/command.h"
+#include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
+#include "core/progress.h"
 
 namespace strata::app {
 namespace {
@@ -44,12 +46,13 @@ class Pull : public Command {
       print_json(json::object{{"name", manifest.name},
                               {"digest", manifest.digest()},
                               {"size_bytes", manifest.size_bytes()},
+                              {"licence", licence_of(store, manifest)},
                               {"already_there", result.already_there}});
     } else {
-      complain(fmt::format(
-          "{} {} ({}, licence: {})", manifest.name,
-          result.already_there ? "is already here" : "is here", human_bytes(manifest.size_bytes()),
-          manifest.licence.empty() ? "not stated" : manifest.licence.substr(0, 60)));
+      complain(fmt::format("{} {} ({}, licence: {})", manifest.name,
+                           result.already_there ? "is already here" : "is here",
+                           format_bytes(manifest.size_bytes()),
+                           short_licence(licence_of(store, manifest))));
     }
     return 0;
   }

@@ -12,7 +12,10 @@ class Remove : public Command {
     static const CommandSpec spec{
         .name = "rm",
         .summary = "remove models from this machine",
-        .arguments = {{"MODEL", "a name from strata list", true, true, ArgumentSpec::Kind::model}}};
+        .description = "Weights that another name stands for stay.",
+        .arguments = {{"MODEL", "a name from strata list", true, true, ArgumentSpec::Kind::model}},
+        .examples = {{"strata rm gemma3:270m", "one name"}, {"strata rm helper other", "several"}},
+        .aliases = {"remove"}};
     return spec;
   }
 

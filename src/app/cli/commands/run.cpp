@@ -5,16 +5,13 @@
 #include <unistd.h>
 
 #include "app/assembly.h"
-#include "app/cli/chat/session.h"
-#include "app/cli/chat/slash.h"
+#include "app/cli/chat/chat.h"
+#include "app/cli/chat/parameters.h"
 #include "app/cli/command.h"
-#include "app/cli/line_editor.h"
+#include "app/cli/ignored.h"
 #include "app/cli/output.h"
-#include "app/cli/pull_progress.h"
 #include "core/config.h"
 #include "core/error.h"
-#include "core/os.h"
-#include "models/hub/modelfile.h"
 
 namespace strata::app {
 namespace {
@@ -56,7 +53,8 @@ CommandSpec make_spec() {
                   {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                   {"format", "FORMAT", "hold the answer to a format (not available yet)"},
                   {"local", "", "do not use a server, run in this process"},
-                  {"nohistory", "", "keep nothing of what is typed"}},
+                  {"nohistory", "", "keep nothing of what is typed"},
+                  {"nowordwrap", "", "do not break lines at words on a terminal"}},
       .examples = {{"strata run smollm2:135m", "open a chat"},
                    {"strata run smollm2:135m \"Why is the sky blue?\"", "one answer on stdout"},
                    {"strata run smollm2:135m \"Summarise:\" < notes.txt", "text from a pipe"},
@@ -94,87 +92,6 @@ std::string prompt_from(const Arguments& arguments) {
   return prompt.empty() ? piped : prompt + "\n\n" + piped;
 }
 
-// Makes the session's model `name`: fetched when it is not here, its own messages in front.
-void open_model(ChatSession& session, const Config& config, const std::string& name) {
-  const models::Store store;
-  auto manifest = store.try_find(name);
-  if (!manifest) manifest = pull_with_progress(store, name, pull_options(config)).manifest;
-  session.model = manifest->name;
-  session.base_model = !has_chat_template(store, *manifest);
-  session.messages = {};
-  if (session.base_model) {
-    complain(fmt::format("note: {} is a base model: it continues the text that you give it",
-                         manifest->name));
-  }
-}
-
-void save_session(const ChatSession& session, const std::string& name) {
-  const models::Store store;
-  models::Manifest manifest = store.find(session.model);
-  manifest.parent = manifest.name;
-  manifest.name = models::parse_model_name(name).full();
-  manifest.source = "create";
-  manifest.created = unix_seconds();
-  if (!session.system.empty()) manifest.overrides.system = session.system;
-  auto& messages = manifest.overrides.messages;
-  messages.insert(messages.end(), session.messages.begin(), session.messages.end());
-  for (const auto& [key, value] : set_parameters(session)) {
-    if (key != "stop") manifest.overrides.parameters.erase(key);
-    manifest.overrides.parameters.emplace(key, value);
-  }
-  store.put_manifest(manifest);
-  complain("saved as " + manifest.name);
-}
-
-int run_named(const char* command, const std::vector<std::string>& words) {
-  const Command* found = find_command({command}).first;
-  return found->run(parse_arguments(found->spec(), words));
-}
-
-SlashActions slash_actions(ChatSession& session, const Config& config, LineEditor& editor) {
-  return {
-      .load = [&](const std::string& name) { open_model(session, config, name); },
-      .save = [&](const std::string& name) { save_session(session, name); },
-      .show =
-          [&](const std::string& what) {
-            std::vector<std::string> words{session.model};
-            if (what != "info") words.push_back("--" + what);
-            run_named("show", words);
-          },
-      .list = [] { run_named("list", {}); },
-      .history = [&](bool enabled) { editor.set_history_enabled(enabled); },
-  };
-}
-
-void complain_about(const Error& error) {
-  complain("error: " + error.message());
-  if (!error.hint().empty()) complain("hint: " + error.hint());
-}
-
-int chat(ChatSession& session, api::Backend& backend, const Config& config, bool keep_typed) {
-  LineEditor editor(directories().state / "history");
-  editor.set_history_enabled(keep_typed);
-  editor.set_placeholder("Send a message (/? for help)");
-  const SlashActions actions = slash_actions(session, config, editor);
-  while (true) {
-    const auto input = editor.read(">>> ");
-    if (input.end == LineEditor::End::closed) return 0;
-    if (input.end == LineEditor::End::interrupted) {
-      complain("to leave: /bye or Ctrl-D");
-      continue;
-    }
-    if (input.text.find_first_not_of(" \t\n") == std::string::npos) continue;
-    try {
-      if (input.text[0] != '/')
-        ask(session, backend, input.text);
-      else if (run_slash(input.text, session, actions) == SlashResult::leave)
-        return 0;
-    } catch (const Error& error) {
-      complain_about(error);
-    }
-  }
-}
-
 class Run : public Command {
  public:
   const CommandSpec& spec() const override {
@@ -189,6 +106,7 @@ class Run : public Command {
     }
     Config config = Config::load();
     if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    name_ignored_variables();
     ChatSession session;
     for (const auto& row : kParameterOptions) {
       if (const auto value = arguments.value(row.option))
@@ -196,6 +114,7 @@ class Run : public Command {
     }
     session.system = arguments.value("system").value_or("");
     session.verbose = arguments.has("verbose");
+    session.word_wrap = !arguments.has("nowordwrap");
     if (const auto time = arguments.value("keep-alive"))
       session.keep_alive_ms = parse_duration_ms(*time);
 
@@ -208,8 +127,8 @@ class Run : public Command {
                arguments.words().empty() ? config.text("model") : arguments.words()[0]);
     const auto backend = connect_backend(config, arguments.has("local"));
     if (!prompt.empty()) {
-      ask(session, *backend, prompt);
-      return 0;
+      const auto reason = ask(session, *backend, prompt);
+      return reason == inference::FinishReason::cancelled ? exit_code(Code::cancelled) : 0;
     }
     return chat(session, *backend, config,
                 config.boolean("history") && !arguments.has("nohistory"));

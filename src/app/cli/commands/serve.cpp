@@ -1,23 +1,14 @@
 // strata serve
 #include "app/assembly.h"
 #include "app/cli/command.h"
+#include "app/cli/ignored.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
 #include "core/config.h"
 #include "core/log.h"
 
-extern char** environ;  // POSIX: the process's environment
-
 namespace strata::app {
 namespace {
-
-void name_ignored_variables() {
-  std::vector<const char*> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) variables.push_back(*entry);
-  for (const auto& name : ignored_ollama_variables(variables)) {
-    complain(fmt::format("note: {} is set but has no meaning here; it is ignored", name));
-  }
-}
 
 void greet(const std::string& address, const std::string& model) {
   complain(fmt::format("serving on {}", address));

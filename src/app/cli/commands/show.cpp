@@ -3,9 +3,11 @@
 #include <map>
 
 #include "app/cli/command.h"
+#include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "core/progress.h"
 #include "inference/memory.h"
 #include "models/family/family.h"
 #include "models/hub/modelfile.h"
@@ -62,11 +64,6 @@ std::string template_of(const Facts& facts) {
   return std::string(facts.file->text("tokenizer.chat_template").value_or(""));
 }
 
-std::string licence_of(const Facts& facts) {
-  if (!facts.manifest.licence.empty()) return facts.manifest.licence;
-  return std::string(facts.file->text("general.license").value_or("not stated"));
-}
-
 std::vector<int64_t> contexts_of(const Facts& facts, const Arguments& arguments) {
   if (const auto given = arguments.integer("context")) {
     if (*given < 1)
@@ -102,7 +99,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
           {"size_bytes", facts.manifest.size_bytes()},
           {"digest", facts.manifest.digest()},
           {"source", facts.manifest.source},
-          {"licence", licence_of(facts)},
+          {"licence", licence_of(facts.manifest, *facts.file)},
           {"has_template", !template_of(facts).empty()},
           {"system", facts.manifest.overrides.system},
           {"settings", parameters},
@@ -120,67 +117,142 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("context", fmt::format("{}", facts.spec.n_context));
   row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
                            facts.spec.n_embd, facts.spec.n_vocab));
-  row("file", fmt::format("{}, sha256 {}", human_bytes(facts.manifest.size_bytes()),
+  row("file", fmt::format("{}, sha256 {}", format_bytes(facts.manifest.size_bytes()),
                           facts.manifest.digest()));
-  row("source", facts.manifest.source);
-  row("licence", licence_of(facts).substr(0, 60));
+  const std::string& parent = facts.manifest.parent;
+  row("source", parent.empty() ? facts.manifest.source : "made from " + parent);
+  row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
   for (const int64_t context : contexts_of(facts, arguments)) {
     const auto need = inference::foretell_memory(
         facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
     row("memory", fmt::format("{} at {} positions (weights {}, keys and values {})",
-                              human_bytes(static_cast<uint64_t>(need.total())), context,
-                              human_bytes(static_cast<uint64_t>(need.weight_bytes)),
-                              human_bytes(static_cast<uint64_t>(need.kv_bytes))));
+                              format_bytes(static_cast<uint64_t>(need.total())), context,
+                              format_bytes(static_cast<uint64_t>(need.weight_bytes)),
+                              format_bytes(static_cast<uint64_t>(need.kv_bytes))));
   }
   for (const auto& [key, value] : facts.manifest.overrides.parameters) row(key, value);
-  if (!facts.manifest.overrides.system.empty()) row("system", facts.manifest.overrides.system);
+  const std::string& system = facts.manifest.overrides.system;
+  if (!system.empty()) row("system", system.substr(0, system.find('\n')));
+  if (const size_t n = facts.manifest.overrides.messages.size(); n > 0) {
+    row("messages", fmt::format("{} that come before (--modelfile shows them)", n));
+  }
 }
 
-void print_tensors(const GgufFile& file) {
+std::string shape_of(const models::TensorInfo& tensor) {
+  std::string shape;
+  for (uint32_t i = 0; i < tensor.n_dims; ++i) {
+    shape += (i == 0 ? "" : " x ") + std::to_string(tensor.shape[i]);
+  }
+  return shape;
+}
+
+void print_tensors(const GgufFile& file, bool as_json) {
+  json::array array;
   std::vector<std::vector<std::string>> rows;
   for (const auto& tensor : file.tensors()) {
-    std::string shape;
-    for (uint32_t i = 0; i < tensor.n_dims; ++i) {
-      shape += (i == 0 ? "" : " x ") + std::to_string(tensor.shape[i]);
+    const std::string type(tensor::dtype_info(tensor.type).name);
+    if (as_json) {
+      json::array shape;
+      for (uint32_t i = 0; i < tensor.n_dims; ++i) shape.emplace_back(tensor.shape[i]);
+      array.emplace_back(json::object{{"name", tensor.name},
+                                      {"type", type},
+                                      {"shape", shape},
+                                      {"size_bytes", tensor.data.size()}});
+    } else {
+      rows.push_back(
+          {std::string(tensor.name), type, shape_of(tensor), format_bytes(tensor.data.size())});
     }
-    rows.push_back({std::string(tensor.name), std::string(tensor::dtype_info(tensor.type).name),
-                    shape, human_bytes(tensor.data.size())});
   }
-  print_table({"TENSOR", "TYPE", "SHAPE", "SIZE"}, rows);
+  if (as_json)
+    print_json(json::object{{"tensors", array}});
+  else
+    print_table({"TENSOR", "TYPE", "SHAPE", "SIZE"}, rows);
+}
+
+// One part of a model, printed alone.
+struct Part {
+  std::string_view option;
+  std::string_view help;
+  std::string (*text)(const models::Store&, const Facts&);
+};
+
+std::string parameters_text(const models::Store&, const Facts& facts) {
+  std::string out;
+  for (const auto& [key, value] : facts.manifest.overrides.parameters) {
+    out += fmt::format("  {:<20}{}\n", key, value);
+  }
+  return out;
+}
+
+constexpr Part kParts[]{
+    {"template", "print the chat template",
+     [](const models::Store&, const Facts& f) { return template_of(f) + "\n"; }},
+    {"system", "print the system message",
+     [](const models::Store&, const Facts& f) { return f.manifest.overrides.system + "\n"; }},
+    {"parameters", "print the settings that the model brings", parameters_text},
+    {"licence", "print the licence (also --license)",
+     [](const models::Store&, const Facts& f) {
+       const std::string licence = licence_of(f.manifest, *f.file);
+       return (licence.empty() ? "not stated" : licence) + "\n";
+     }},
+    {"modelfile", "print the Modelfile that makes this model again",
+     [](const models::Store& store, const Facts& f) {
+       return to_text(models::to_modelfile(f.manifest, store.model_path(f.manifest).string()));
+     }}};
+
+// The part that is asked for alone; null: everything. Error{invalid_argument} for two of them.
+const Part* wanted_part(const Arguments& arguments) {
+  const Part* wanted = nullptr;
+  for (const auto& part : kParts) {
+    const bool asked =
+        arguments.has(part.option) || (part.option == "licence" && arguments.has("license"));
+    if (!asked) continue;
+    if (wanted != nullptr) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("--{} and --{} cannot be shown at once", wanted->option, part.option),
+                  "ask for one at a time");
+    }
+    wanted = &part;
+  }
+  return wanted;
+}
+
+CommandSpec make_spec() {
+  CommandSpec spec{
+      .name = "show",
+      .summary = "say what a model is and what it needs",
+      .arguments = {{"MODEL", "a name from strata list", true, false, ArgumentSpec::Kind::model}},
+      .options = {{"context", "N", "foretell the memory for so many positions"},
+                  {"tensors", "", "list every tensor with type and shape"}},
+      .examples = {{"strata show smollm2:135m", "what it is"},
+                   {"strata show smollm2:135m --context 4096", "the memory at that context"},
+                   {"strata show smollm2:135m --modelfile > Modelfile", "a start for your own"}}};
+  for (const auto& part : kParts) spec.options.push_back({part.option, "", part.help});
+  spec.options.push_back({.name = "license", .help = {}, .hidden = true});
+  spec.options.push_back({"json", "", "print JSON"});
+  return spec;
 }
 
 class Show : public Command {
  public:
   const CommandSpec& spec() const override {
-    static const CommandSpec spec{
-        .name = "show",
-        .summary = "say what a model is and what it needs",
-        .arguments = {{"MODEL", "a name from strata list", true, false, ArgumentSpec::Kind::model}},
-        .options = {{"tensors", "", "list every tensor with type and shape"},
-                    {"template", "", "print the chat template"},
-                    {"licence", "", "print the licence"},
-                    {"modelfile", "", "print the Modelfile that makes this model again"},
-                    {"context", "N", "foretell the memory for so many positions"},
-                    {"json", "", "print JSON"}},
-        .examples = {{"strata show smollm2:135m", "what it is"},
-                     {"strata show smollm2:135m --context 8192", "the memory at that context"}}};
+    static const CommandSpec spec = make_spec();
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
     const models::Store store;
+    const Part* part = wanted_part(arguments);
     const Facts facts = read_facts(store, arguments.words()[0]);
+    const bool wants_json = arguments.has("json");
     if (arguments.has("tensors"))
-      print_tensors(*facts.file);
-    else if (arguments.has("template"))
-      print(template_of(facts) + "\n");
-    else if (arguments.has("licence"))
-      print(licence_of(facts) + "\n");
-    else if (arguments.has("modelfile")) {
-      print(
-          to_text(models::to_modelfile(facts.manifest, store.model_path(facts.manifest).string())));
-    } else if (arguments.has("json"))
+      print_tensors(*facts.file, wants_json);
+    else if (part != nullptr && wants_json)
+      print_json(json::object{{part->option, part->text(store, facts)}});
+    else if (part != nullptr)
+      print(part->text(store, facts));
+    else if (wants_json)
       print_json(as_json(facts, arguments));
     else
       print_facts(facts, arguments);

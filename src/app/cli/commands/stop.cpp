@@ -14,7 +14,8 @@ class Stop : public Command {
     static const CommandSpec spec{
         .name = "stop",
         .summary = "unload a model from the server's memory",
-        .arguments = {{"MODEL", "a name from strata ps", true, false, ArgumentSpec::Kind::model}}};
+        .arguments = {{"MODEL", "a name from strata ps", true, false, ArgumentSpec::Kind::model}},
+        .examples = {{"strata stop smollm2:135m", "its running answers end first"}}};
     return spec;
   }
 

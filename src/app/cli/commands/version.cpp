@@ -12,7 +12,8 @@ class Version : public Command {
   const CommandSpec& spec() const override {
     static const CommandSpec spec{.name = "version",
                                   .summary = "print the program's version",
-                                  .options = {{"json", "", "print JSON"}}};
+                                  .options = {{"json", "", "print JSON"}},
+                                  .examples = {{"strata version --json", "for programs"}}};
     return spec;
   }
 

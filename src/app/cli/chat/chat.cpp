@@ -1,0 +1,98 @@
+#include "app/cli/chat/chat.h"
+
+#include "app/assembly.h"
+#include "app/cli/chat/parameters.h"
+#include "app/cli/chat/slash.h"
+#include "app/cli/command.h"
+#include "app/cli/line_editor.h"
+#include "app/cli/output.h"
+#include "app/cli/pull_progress.h"
+#include "core/error.h"
+#include "core/os.h"
+#include "models/hub/store.h"
+
+namespace strata::app {
+namespace {
+
+void save_session(const ChatSession& session, const std::string& name) {
+  const models::Store store;
+  models::Manifest manifest = store.find(session.model);
+  manifest.parent = manifest.name;
+  manifest.name = models::parse_model_name(name).full();
+  manifest.source = "create";
+  manifest.created = unix_seconds();
+  if (!session.system.empty()) manifest.overrides.system = session.system;
+  auto& messages = manifest.overrides.messages;
+  messages.insert(messages.end(), session.messages.begin(), session.messages.end());
+  const auto set = set_parameters(session);
+  for (const auto& row : set) manifest.overrides.parameters.erase(row.first);
+  manifest.overrides.parameters.insert(set.begin(), set.end());
+  store.put_manifest(manifest);
+  complain("saved as " + manifest.name);
+}
+
+int run_named(const char* command, const std::vector<std::string>& words) {
+  const Command* found = find_command({command}).first;
+  return found->run(parse_arguments(found->spec(), words));
+}
+
+SlashActions slash_actions(ChatSession& session, const Config& config, LineEditor& editor) {
+  return {
+      .load = [&](const std::string& name) { open_model(session, config, name); },
+      .save = [&](const std::string& name) { save_session(session, name); },
+      .show =
+          [&](const std::string& what) {
+            std::vector<std::string> words{session.model};
+            if (what != "info") words.push_back("--" + what);
+            run_named("show", words);
+          },
+      .list = [] { run_named("list", {}); },
+      .history = [&](bool enabled) { editor.set_history_enabled(enabled); },
+  };
+}
+
+void complain_about(const Error& error) {
+  complain("error: " + error.message());
+  if (!error.hint().empty()) complain("hint: " + error.hint());
+}
+
+}  // namespace
+
+void open_model(ChatSession& session, const Config& config, const std::string& name) {
+  const models::Store store;
+  auto manifest = store.try_find(name);
+  if (!manifest) manifest = pull_with_progress(store, name, pull_options(config)).manifest;
+  session.model = manifest->name;
+  session.base_model = !has_chat_template(store, *manifest);
+  session.messages = {};
+  if (session.base_model) {
+    complain(fmt::format("note: {} is a base model: it continues the text that you give it",
+                         manifest->name));
+  }
+}
+
+int chat(ChatSession& session, api::Backend& backend, const Config& config, bool keep_typed) {
+  LineEditor editor(directories().state / "history");
+  editor.set_history_enabled(keep_typed);
+  editor.set_placeholder("Send a message (/? for help)");
+  const SlashActions actions = slash_actions(session, config, editor);
+  while (true) {
+    const auto input = editor.read(">>> ");
+    if (input.end == LineEditor::End::closed) return 0;
+    if (input.end == LineEditor::End::interrupted) {
+      if (input.text.empty()) complain("to leave: /bye or Ctrl-D");
+      continue;
+    }
+    if (input.text.find_first_not_of(" \t\n") == std::string::npos) continue;
+    try {
+      if (input.text[0] != '/')
+        ask(session, backend, input.text);
+      else if (run_slash(input.text, session, actions) == SlashResult::leave)
+        return 0;
+    } catch (const Error& error) {
+      complain_about(error);
+    }
+  }
+}
+
+}  // namespace strata::app
