@@ -11,7 +11,7 @@ namespace {
 
 struct CaseOption {
   std::string_view name;
-  int32_t inference::BenchCase::*field;
+  int32_t inference::BenchCase::* field;
   int32_t least;
   std::string_view help;
 };
@@ -27,8 +27,9 @@ CommandSpec make_spec() {
   CommandSpec spec{
       .name = "bench",
       .summary = "measure how fast a model reads and writes on this machine",
-      .description = "Prefill (reading a prompt) and decode (writing), in tokens per second: the "
-                     "best of the rounds.",
+      .description =
+          "Prefill (reading a prompt) and decode (writing), in tokens per second: the "
+          "best of the rounds.",
       .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model}},
       .options = {{"threads", "N", "threads that compute; all usable cores without it"},
                   {"rounds", "N", "3 without it"},
