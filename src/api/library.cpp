@@ -90,12 +90,13 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
   return card;
 }
 
-ModelDetails ModelLibrary::show(std::string_view name) const {
+ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
   ModelDetails details;
   details.manifest = store_.find(name);
   const auto file = models::GgufFile::open(store_.model_path(details.manifest));
   details.card = card_of(details.manifest);
-  details.info = file_info(*file);
+  details.info = file_info(*file, everything ? SIZE_MAX : kMaxShownItems);
+  if (everything) details.tensors = tensor_list(*file);
   details.n_weights = count_weights(*file);
   details.n_context = file->integer(details.card.family + ".context_length").value_or(0);
   details.chat_template = details.manifest.overrides.chat_template.value_or(

@@ -35,6 +35,7 @@ struct ModelDetails {
   int64_t n_weights = 0;
   int64_t n_context = 0;                  // positions it was trained for; 0: not told
   std::vector<std::string> capabilities;  // "completion", "tools", "thinking"
+  json::array tensors;                    // {"name", "type", "shape"}, when everything is asked for
 };
 
 class ModelLibrary {
@@ -48,8 +49,9 @@ class ModelLibrary {
   // Sorted by name. A file that cannot be read has a card without family and size.
   std::vector<ModelCard> list() const;
   // Errors: not_found with "did you mean"; data_loss; those of GgufFile::open. Reads the head of
-  // the file: some milliseconds, more for a large vocabulary.
-  ModelDetails show(std::string_view name) const;
+  // the file: some milliseconds, more for a large vocabulary. `everything`: long arrays too, and
+  // the tensors.
+  ModelDetails show(std::string_view name, bool everything = false) const;
   void copy(std::string_view from, std::string_view to) const;  // Error{not_found}
   void remove(std::string_view name) const;                     // Error{not_found}
 

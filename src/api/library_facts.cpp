@@ -38,9 +38,9 @@ json::value number_value(double number) {
   return std::isfinite(number) ? json::value(number) : json::value(nullptr);
 }
 
-json::value array_value(const GgufFile& file, const GgufValue& value) {
+json::value array_value(const GgufFile& file, const GgufValue& value, size_t max_items) {
   json::array out;
-  if (value.count > kMaxShownItems) return nullptr;
+  if (value.count > max_items) return nullptr;
   switch (value.element) {
     case GgufType::string: {
       const auto texts = file.texts(value.key);
@@ -65,7 +65,7 @@ json::value array_value(const GgufFile& file, const GgufValue& value) {
   }
 }
 
-json::value value_of(const GgufFile& file, const GgufValue& value) {
+json::value value_of(const GgufFile& file, const GgufValue& value, size_t max_items) {
   switch (value.type) {
     case GgufType::string:
       return text_value(*file.text(value.key));
@@ -75,7 +75,7 @@ json::value value_of(const GgufFile& file, const GgufValue& value) {
     case GgufType::f64:
       return number_value(*file.number(value.key));
     case GgufType::array:
-      return array_value(file, value);
+      return array_value(file, value, max_items);
     default:
       return *file.integer(value.key);
   }
@@ -110,18 +110,30 @@ std::string quantization(const GgufFile& file) {
   return most == weights.end() ? "" : std::string(tensor::dtype_info(most->first).name);
 }
 
-json::object file_info(const GgufFile& file) {
+json::object file_info(const GgufFile& file, size_t max_items) {
   json::object info;
   for (const auto& value : file.values()) {
     json::value shown = nullptr;
     try {
-      shown = value_of(file, value);
+      shown = value_of(file, value, max_items);
     } catch (const Error&) {
       // A number beyond 64 signed bits: told as null, as what is too long.
     }
     if (is_valid_utf8(value.key)) info[value.key] = std::move(shown);
   }
   return info;
+}
+
+json::array tensor_list(const GgufFile& file) {
+  json::array list;
+  for (const auto& tensor : file.tensors()) {
+    json::array shape;
+    for (uint32_t i = 0; i < tensor.n_dims; ++i) shape.push_back(tensor.shape[i]);
+    list.push_back(json::object{{"name", text_value(tensor.name)},
+                                {"type", tensor::dtype_info(tensor.type).name},
+                                {"shape", std::move(shape)}});
+  }
+  return list;
 }
 
 std::vector<std::string> capabilities(const std::string& chat_template) {

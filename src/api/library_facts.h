@@ -14,8 +14,9 @@ int64_t count_weights(const models::GgufFile& file);
 std::string parameter_size(int64_t n_weights);  // "135M", "1.2B"
 // The file's own name for its mixture ("Q4_K_M"), else the type that most weights have.
 std::string quantization(const models::GgufFile& file);
-// All metadata. Arrays beyond kMaxShownItems, and texts that are too long or no UTF-8, are null.
-json::object file_info(const models::GgufFile& file);
+// All metadata. Arrays beyond max_items, and texts that are too long or no UTF-8, are null.
+json::object file_info(const models::GgufFile& file, size_t max_items);
+json::array tensor_list(const models::GgufFile& file);  // {"name", "type", "shape"}
 // By what the template reads: "completion", "tools", "thinking".
 std::vector<std::string> capabilities(const std::string& chat_template);
 

@@ -26,6 +26,7 @@ constexpr int64_t kPingIntervalMs = 10'000;          // silence after which a st
 constexpr size_t kMaxJsonDepth = 32;
 constexpr size_t kMaxMessages = 8192;
 constexpr size_t kMaxContentParts = 1024;
+constexpr size_t kMaxToolCalls = 128;  // in one message
 constexpr size_t kMaxStopStrings = 16;
 constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxLogitBias = 4096;

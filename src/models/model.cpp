@@ -18,9 +18,7 @@ std::shared_ptr<const ChatTemplate> load_template(const Model& model) {
     source = model.file->text("tokenizer.chat_template").value_or("");
   }
   if (source.empty()) return nullptr;
-  const Tokenizer& tokenizer = *model.tokenizer;
-  return ChatTemplate::parse(source, spelled(tokenizer, tokenizer.bos()),
-                             spelled(tokenizer, tokenizer.eos()));
+  return parse_template(*model.tokenizer, source);
 }
 
 bool begins_with_system(const Conversation& conversation) {
@@ -30,6 +28,12 @@ bool begins_with_system(const Conversation& conversation) {
 }
 
 }  // namespace
+
+std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
+                                                   std::string_view source) {
+  return ChatTemplate::parse(source, spelled(tokenizer, tokenizer.bos()),
+                             spelled(tokenizer, tokenizer.eos()));
+}
 
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/chat/chat_template.h"
@@ -36,6 +37,10 @@ struct Model {
 // Errors: those of GgufFile::open, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides = {});
+
+// Jinja source as a template for this vocabulary. Errors: those of ChatTemplate::parse.
+std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
+                                                   std::string_view source);
 
 // The conversation with the model's own messages in it: its default system message in front unless
 // the first message is a system (or developer) message, then, behind the system message, the

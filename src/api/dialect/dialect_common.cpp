@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "api/gateway/did_you_mean.h"
 #include "api/limits.h"
 #include "core/utf8.h"
 
@@ -127,6 +128,17 @@ std::string read_model_name(Fields& fields, std::string_view key) {
       name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (!clean || !is_valid_utf8(name)) fields.fail(key, "has a control character in it");
   return name;
+}
+
+const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name) {
+  const auto bare = [](std::string_view text) {
+    if (text.ends_with(":latest")) text.remove_suffix(7);
+    return text;
+  };
+  for (const ModelCard& card : cards) {
+    if (bare(card.name) == bare(name)) return card;
+  }
+  throw model_not_found(name, cards);
 }
 
 json::value read_body(const std::string& body) {

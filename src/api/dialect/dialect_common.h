@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "api/gateway/backend.h"
 #include "api/json_fields.h"
 #include "api/request.h"
 
@@ -20,6 +21,8 @@ std::optional<int64_t> read_keep_alive(Fields& fields);
 int64_t parse_duration_ms(std::string_view text);  // Error{invalid_argument}
 // FieldError unless it names a model sensibly.
 std::string read_model_name(Fields& fields, std::string_view key);
+// The card of that name, with or without ":latest"; Error{not_found} with "did you mean".
+const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name);
 // Body → JSON object's value; limits of the room. Error{invalid_argument}.
 json::value read_body(const std::string& body);
 // UTC, RFC 3339 with fractions as given: "2026-11-24T00:33:00.123Z".

@@ -41,6 +41,14 @@ std::vector<int32_t> prompt_ids(const ChatRequest& request, const models::Model&
   if (request.raw) {
     return model.tokenizer->with_bos_eos(model.tokenizer->encode_trusted(request.prompt));
   }
+  if (!request.chat_template.empty()) {
+    models::Model other = model;
+    other.chat_template = models::parse_template(*model.tokenizer, request.chat_template);
+    return models::encode_conversation(other, request.conversation);
+  }
+  if (model.chat_template == nullptr && !request.prompt.empty()) {
+    return model.tokenizer->with_bos_eos(model.tokenizer->encode_text(request.prompt));
+  }
   return models::encode_conversation(model, request.conversation);
 }
 

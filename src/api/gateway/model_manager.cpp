@@ -261,6 +261,7 @@ std::vector<RunningModel> ModelManager::running() const {
   const std::lock_guard lock(mutex_);
   std::vector<RunningModel> rows;
   for (const auto& [name, model] : loaded_) {
+    if (model->unload_wanted && model->uses == 0) continue;  // the worker is about to take it out
     RunningModel row;
     row.card.name = name;
     row.card.digest = model->manifest.digest();

@@ -11,8 +11,8 @@
 
 namespace strata::api {
 
-// Base URL of a strata server that answers at host ("127.0.0.1:11434"), or nullopt: nobody there,
-// or somebody else's server (an Ollama, for example).
+// Base URL of a strata server that answers at host ("127.0.0.1:11434", "http://…"), or nullopt:
+// nobody there, or somebody else's server (an Ollama, for example).
 std::optional<std::string> find_server(const std::string& host);
 
 // One answer at a time a connection; each start() has a thread of its own.

@@ -191,6 +191,7 @@ class Scripted final : public Backend {
   using Agenda = std::multimap<Clock::time_point, std::shared_ptr<Job>>;
 
   const ScriptedModel* find(std::string_view name) const {
+    if (name.ends_with(":latest")) name.remove_suffix(7);
     const auto at = std::ranges::find(options_.models, name, &ScriptedModel::name);
     return at == options_.models.end() ? nullptr : &*at;
   }

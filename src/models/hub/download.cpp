@@ -93,7 +93,8 @@ class Download {
   void report(std::string_view stage, uint64_t done) const {
     if (!options_.progress) return;
     options_.progress({std::string(stage), request_.file.name, request_.before + done,
-                       request_.total > 0 ? request_.total : total_.value_or(0)});
+                       request_.total > 0 ? request_.total : total_.value_or(0),
+                       request_.file.sha256.value_or("")});
   }
 
   bool go_on() const { return !options_.keep_going || options_.keep_going(); }

@@ -15,9 +15,10 @@ struct PullProgress {
   // "resolving", "downloading", "waiting for another pull", "verifying", "writing manifest", or a
   // source's own word ("making a Python environment").
   std::string stage;
-  std::string file;    // what is fetched, "" before that is known
-  uint64_t done = 0;   // bytes
-  uint64_t total = 0;  // 0: not known
+  std::string file;         // what is fetched, "" before that is known
+  uint64_t done = 0;        // bytes
+  uint64_t total = 0;       // 0: not known
+  std::string sha256 = {};  // of that file, "" where the source does not tell
 };
 
 struct PullOptions {

@@ -1,6 +1,6 @@
 #include <map>
 
-#include "api/dialect/openai/openai.h"
+#include "api/dialect/openai/sse_writer.h"
 #include "core/utf8.h"
 
 namespace strata::api::openai {
@@ -45,11 +45,10 @@ struct LogprobArrays {
   }
 };
 
-class CompletionWriter final : public AnswerWriter {
+class CompletionWriter final : public SseWriter {
  public:
-  explicit CompletionWriter(WriterInfo info) : info_(std::move(info)) {}
-
-  std::string_view stream_type() const override { return "text/event-stream; charset=utf-8"; }
+  explicit CompletionWriter(WriterInfo info)
+      : SseWriter(std::move(info), "text_completion", "text_completion") {}
 
   void event(const ChatEvent& event, std::string& out) override {
     const auto& inner = event.event;
@@ -64,53 +63,25 @@ class CompletionWriter final : public AnswerWriter {
       logprobs = std::move(arrays).json();
     }
     if (inner.kind == Event::Kind::text && (!text.empty() || !inner.tokens.empty())) {
-      chunk(out, event.choice, text, std::move(logprobs), nullptr);
+      chunk(out, part_json(event.choice, text, std::move(logprobs), nullptr));
     } else if (inner.kind == Event::Kind::finished) {
-      chunk(out, event.choice, text, nullptr, finish_reason(inner.reason));
+      chunk(out, part_json(event.choice, text, nullptr, finish_reason(inner.reason)));
     }
-  }
-
-  void close(const Totals& totals, std::string& out) override {
-    if (info_.include_usage) {
-      json::object last = head();
-      last["choices"] = json::array{};
-      last["usage"] = usage_json(totals);
-      append_event(out, last);
-    }
-    out += "data: [DONE]\n\n";
-  }
-
-  void error(const Error& error, std::string& out) override {
-    append_event(out, error_json(error));
-  }
-
-  void ping(std::string& out) override { out += ": still working\n\n"; }
-
-  Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override {
-    json::array list;
-    for (const WholeChoice& choice : choices) {
-      json::value logprobs = nullptr;
-      if (info_.logprobs) {
-        LogprobArrays arrays;
-        int64_t offset = 0;
-        add_tokens(arrays, choice.prompt_tokens, choice.tokens, offset);
-        logprobs = std::move(arrays).json();
-      }
-      list.push_back(
-          json::object{{"text", echoed(choice.index, choice.prompt_tokens) + choice.text},
-                       {"index", choice.index},
-                       {"logprobs", std::move(logprobs)},
-                       {"finish_reason", finish_reason(choice.reason)}});
-    }
-    json::object body = head();
-    body["choices"] = std::move(list);
-    body["usage"] = usage_json(totals);
-    Response response;
-    response.body = to_json(body);
-    return response;
   }
 
  private:
+  json::object choice_json(const WholeChoice& choice) const override {
+    json::value logprobs = nullptr;
+    if (info_.logprobs) {
+      LogprobArrays arrays;
+      int64_t offset = 0;
+      add_tokens(arrays, choice.prompt_tokens, choice.tokens, offset);
+      logprobs = std::move(arrays).json();
+    }
+    return part_json(choice.index, echoed(choice.index, choice.prompt_tokens) + choice.text,
+                     std::move(logprobs), finish_reason(choice.reason));
+  }
+
   // Without echo there are prompt tokens only where ids had to be turned into text.
   void add_tokens(LogprobArrays& arrays, const std::vector<GeneratedToken>& prompt,
                   const std::vector<GeneratedToken>& tokens, int64_t& offset) const {
@@ -127,26 +98,14 @@ class CompletionWriter final : public AnswerWriter {
     return text;
   }
 
-  json::object head() const {
-    return {{"id", info_.id},
-            {"object", "text_completion"},
-            {"created", info_.created},
-            {"model", info_.model},
-            {"system_fingerprint", nullptr}};
+  static json::object part_json(int32_t index, const std::string& text, json::value logprobs,
+                                json::value reason) {
+    return {{"text", text},
+            {"index", index},
+            {"logprobs", std::move(logprobs)},
+            {"finish_reason", std::move(reason)}};
   }
 
-  void chunk(std::string& out, int32_t index, const std::string& text, json::value logprobs,
-             json::value reason) const {
-    json::object body = head();
-    body["choices"] = json::array{json::object{{"text", text},
-                                               {"index", index},
-                                               {"logprobs", std::move(logprobs)},
-                                               {"finish_reason", std::move(reason)}}};
-    if (info_.include_usage) body["usage"] = nullptr;
-    append_event(out, body);
-  }
-
-  const WriterInfo info_;
   std::map<int32_t, int64_t> offsets_;
 };
 

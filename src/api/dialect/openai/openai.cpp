@@ -1,6 +1,6 @@
 #include "api/dialect/openai/openai.h"
 
-#include "api/gateway/did_you_mean.h"
+#include "api/dialect/dialect_common.h"
 
 namespace strata::api::openai {
 namespace {
@@ -67,13 +67,9 @@ class OpenAi final : public Dialect {
   static void get(const std::shared_ptr<Exchange>& exchange, const Services& services) {
     const std::string& id = exchange->request().params.at("id");
     const auto cards = services.gateway->models();
-    for (const ModelCard& card : cards) {
-      if (card.name != id && card.name != id + ":latest") continue;
-      Response response;
-      response.body = to_json(model_json(card));
-      return exchange->respond(std::move(response));
-    }
-    throw model_not_found(id, cards);
+    Response response;
+    response.body = to_json(model_json(find_card(cards, id)));
+    exchange->respond(std::move(response));
   }
 
   static WriterInfo writer_info(const Exchange& exchange, const Services& services,

@@ -43,9 +43,7 @@ std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
 
 // Shared by the two.
 json::string finish_reason(inference::FinishReason reason);
-json::object usage_json(const Totals& totals);
 json::object error_json(const Error& error);
-void append_event(std::string& out, const json::value& value);  // "data: …\n\n"
 void read_sampling(Fields& fields, ChatRequest& request, bool completion);
 void read_stream(Fields& fields, Parsed& parsed);
 

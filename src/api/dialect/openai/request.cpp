@@ -42,7 +42,7 @@ std::string read_parts(const json::array& parts, const std::string& path) {
 }
 
 void read_tool_calls(Fields& fields, models::Message& message) {
-  for (const json::value& item : fields.array("tool_calls", 128)) {
+  for (const json::value& item : fields.array("tool_calls", kMaxToolCalls)) {
     Fields call(item, fields.path("tool_calls[]"));
     models::ToolCall read;
     read.id = call.text("id").value_or("");

@@ -1,5 +1,4 @@
 // strata ps
-#include "api/gateway/remote.h"
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/output.h"
@@ -14,6 +13,12 @@ std::string until(const api::RunningModel& model) {
   if (model.loading) return "loading";
   if (!model.idle_until_ms) return model.running > 0 ? "working" : "for ever";
   return human_age(unix_seconds() - *model.idle_until_ms / 1000);
+}
+
+// null: for ever, or while it works.
+json::value until_json(const api::RunningModel& model) {
+  if (!model.idle_until_ms) return nullptr;
+  return json::string(utc_timestamp(*model.idle_until_ms / 1000));
 }
 
 class ListRunning : public Command {
@@ -35,7 +40,11 @@ class ListRunning : public Command {
         rows.emplace_back(json::object{{"name", model.card.name},
                                        {"digest", model.card.digest},
                                        {"memory_bytes", model.memory_bytes},
-                                       {"context", model.context}});
+                                       {"context", model.context},
+                                       {"running", model.running},
+                                       {"queued", model.queued},
+                                       {"loading", model.loading},
+                                       {"until", until_json(model)}});
       }
       print_json(json::object{{"models", rows}});
       return 0;

@@ -1,0 +1,186 @@
+// /api/chat and /api/generate over a real socket, answered by the scripted backend.
+#include <gtest/gtest.h>
+
+#include "api/dialect/ollama/testing/lines.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+
+namespace strata::api {
+namespace {
+
+using testing::fetch;
+using testing::lines_of;
+using testing::Reply;
+using testing::Running;
+using testing::text_of_lines;
+
+ScriptedOptions script() {
+  ScriptedOptions options = default_script();
+  ScriptedModel failing;
+  failing.name = "failing";
+  failing.rules.push_back({.contains = "",
+                           .reply = "one two three four",
+                           .finish = "",
+                           .fail_after = 2,
+                           .fail_code = Code::internal,
+                           .fail_message = "the wheel came off"});
+  options.models.push_back(failing);
+  return options;
+}
+
+class OllamaAsk : public ::testing::Test {
+ protected:
+  Reply post(const std::string& path, const std::string& body) {
+    return fetch(running_.port(), "POST", path, body);
+  }
+  json::object whole(const std::string& path, const std::string& body) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body).as_object();
+  }
+  std::string refusal(const std::string& path, const std::string& body) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, 400) << path << " " << body << " " << reply.body;
+    return std::string(parse_json(reply.body).at("error").as_string());
+  }
+  Running running_{script()};
+};
+
+constexpr auto kChat = R"({"model":"echo","messages":[{"role":"user","content":"grüß dich 👋"}])";
+
+TEST_F(OllamaAsk, ChatStreamsLinesUnlessToldOtherwise) {
+  const Reply reply = post("/api/chat", std::string(kChat) + "}");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("content-type"), "application/x-ndjson");
+  const auto lines = lines_of(reply.body);
+  ASSERT_GT(lines.size(), 2u);
+  EXPECT_EQ(text_of_lines(lines), "grüß dich 👋");
+  for (size_t i = 0; i + 1 < lines.size(); ++i) EXPECT_EQ(lines[i].at("done"), false);
+  const json::object& last = lines.back();
+  EXPECT_EQ(last.at("model"), "echo");
+  EXPECT_EQ(last.at("created_at"), "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(last.at("message").at("role"), "assistant");
+  EXPECT_EQ(last.at("done"), true);
+  EXPECT_EQ(last.at("done_reason"), "stop");
+  EXPECT_EQ(last.at("eval_count").as_int64(), static_cast<int64_t>(lines.size()) - 1);
+  EXPECT_EQ(last.at("eval_duration").as_int64(), last.at("eval_count").as_int64() * 1'000'000);
+  EXPECT_GT(last.at("prompt_eval_count").as_int64(), 0);
+  EXPECT_EQ(last.at("total_duration").as_int64(), last.at("load_duration").as_int64() +
+                                                      last.at("prompt_eval_duration").as_int64() +
+                                                      last.at("eval_duration").as_int64());
+
+  const auto one = whole("/api/chat", std::string(kChat) + R"(,"stream":false})");
+  EXPECT_EQ(one.at("message").at("content"), "grüß dich 👋");
+  EXPECT_EQ(one.at("eval_count"), last.at("eval_count"));
+}
+
+TEST_F(OllamaAsk, GenerateAnswersInResponse) {
+  const auto one = whole("/api/generate",
+                         R"({"model":"echo:latest","prompt":"a b c","raw":true,"stream":false})");
+  EXPECT_EQ(one.at("response"), "a b c");
+  EXPECT_EQ(one.at("model"), "echo:latest");
+  const auto cut = whole(
+      "/api/generate",
+      R"({"model":"echo","prompt":"a b c","stream":false,"options":{"num_predict":2,"stop":"x"}})");
+  EXPECT_EQ(cut.at("response"), "a b");
+  EXPECT_EQ(cut.at("done_reason"), "length");
+}
+
+TEST_F(OllamaAsk, TheSeedDecidesAndMinusOneIsADrawnOne) {
+  const std::string head = R"({"model":"babble","prompt":"x","stream":false,"options":{"seed":)";
+  const auto seven = whole("/api/generate", head + "7}}");
+  EXPECT_EQ(whole("/api/generate", head + "7}}").at("response"), seven.at("response"));
+  const auto drawn = whole("/api/generate", head + "-1}}");
+  EXPECT_NE(whole("/api/generate", head + "-1}}").at("response"), drawn.at("response"));
+}
+
+TEST_F(OllamaAsk, NoQuestionLoadsOrUnloads) {
+  for (const std::string& stream : {std::string("true"), std::string("false")}) {
+    const std::string end = R"("stream":)" + stream + "}";
+    const auto load = whole("/api/generate", R"({"model":"echo",)" + end);
+    EXPECT_EQ(load.at("done_reason"), "load");
+    EXPECT_EQ(load.at("response"), "");
+    const auto unload =
+        whole("/api/chat", R"({"model":"echo","messages":[],"keep_alive":0,)" + end);
+    EXPECT_EQ(unload.at("done_reason"), "unload");
+    EXPECT_EQ(unload.at("message").at("content"), "");
+  }
+  EXPECT_EQ(post("/api/generate", R"({"model":"nobody","keep_alive":0})").status, 404);
+}
+
+TEST_F(OllamaAsk, LogprobsComeWithTheirTokens) {
+  const auto one = whole(
+      "/api/chat", std::string(kChat) + R"(,"stream":false,"logprobs":true,"top_logprobs":2})");
+  const auto& first = one.at("logprobs").at(0);
+  EXPECT_EQ(first.at("token"), "gr");
+  EXPECT_LT(first.at("logprob").as_double(), 0);
+  EXPECT_EQ(first.at("bytes").as_array().size(), 2u);
+  EXPECT_EQ(first.at("top_logprobs").as_array().size(), 2u);
+  EXPECT_FALSE(whole("/api/chat", std::string(kChat) + R"(,"stream":false})").contains("logprobs"));
+}
+
+TEST_F(OllamaAsk, AnErrorInMidStreamIsOneMoreLine) {
+  const Reply reply = post("/api/generate", R"({"model":"failing","prompt":"x"})");
+  EXPECT_EQ(reply.status, 200);
+  const auto lines = lines_of(reply.body);
+  ASSERT_GE(lines.size(), 2u);
+  EXPECT_EQ(lines.back().at("error"), "the wheel came off");
+  EXPECT_FALSE(lines.back().contains("done"));
+}
+
+TEST_F(OllamaAsk, WhatHasNoEffectIsNamed) {
+  const Reply reply =
+      post("/api/chat", std::string(kChat) + R"(,"truncate":true,"think":false,"format":"",)"
+                                             R"("options":{"num_gpu":1,"num_thread":4}})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "options.num_gpu, options.num_thread, truncate");
+}
+
+TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {
+  for (const char* field :
+       {R"("format":"json")", R"("format":{"type":"object"})", R"("think":true)",
+        R"("think":"high")", R"("tools":[{"type":"function"}])", R"("options":{"mirostat":1})",
+        R"("options":{"tfs_z":0.5})", R"("options":{"penalize_newline":false})",
+        R"("options":{"no_such_option":1})", R"("options":{"temperature":"hot"})",
+        R"("no_such_field":1)", R"("top_logprobs":2)", R"("keep_alive":"soon")"}) {
+    EXPECT_FALSE(refusal("/api/chat", std::string(kChat) + "," + field + "}").empty());
+  }
+  const std::string generate = R"({"model":"echo","prompt":"x",)";
+  for (const char* field : {R"("suffix":"y")", R"("images":["aGk="])", R"("context":[1,2])",
+                            R"("template":"{% if %}")", R"("raw":true,"system":"s")"}) {
+    EXPECT_FALSE(refusal("/api/generate", generate + field + "}").empty());
+  }
+  EXPECT_NE(refusal("/api/generate", generate + R"("template":"{{ .Prompt }}"})").find("Jinja"),
+            std::string::npos);
+  const std::string image =
+      R"({"model":"echo","messages":[{"role":"user","content":"x","images":["aGk="]}]})";
+  EXPECT_NE(refusal("/api/chat", image).find("messages[0].images"), std::string::npos);
+}
+
+TEST_F(OllamaAsk, EmptyFieldsAreNoFields) {
+  const auto one = whole("/api/generate",
+                         R"({"model":"echo","prompt":"x","stream":false,"suffix":"","system":"",)"
+                         R"("template":"","context":[],"images":[],"format":null,"options":{}})");
+  EXPECT_EQ(one.at("response"), "x");
+}
+
+TEST_F(OllamaAsk, APromptThatDoesNotFitIsRefusedWithTheCounts) {
+  const std::string body =
+      R"({"model":"echo","options":{"num_ctx":8},"messages":[{"role":"system","content":"a b"},)"
+      R"({"role":"user","content":"one two three four five six"}]})";
+  const std::string error = refusal("/api/chat", body);
+  EXPECT_NE(error.find("8"), std::string::npos) << error;
+  EXPECT_NE(error.find("system"), std::string::npos) << error;
+}
+
+TEST_F(OllamaAsk, HistoryWithToolCallsIsRead) {
+  const auto one = whole(
+      "/api/chat",
+      R"({"model":"echo","stream":false,"messages":[{"role":"user","content":"w?"},)"
+      R"({"role":"assistant","content":"","tool_calls":[{"function":{"name":"f",)"
+      R"("arguments":{"city":"Bern"}}}]},{"role":"tool","tool_name":"f","content":"sunny"}]})");
+  EXPECT_EQ(one.at("message").at("content"), "sunny");
+}
+
+}  // namespace
+}  // namespace strata::api

@@ -1,0 +1,205 @@
+// The models of a store over Ollama's interface, with the engine itself on a tiny model.
+#include <gtest/gtest.h>
+
+#include "api/dialect/ollama/testing/lines.h"
+#include "api/gateway/local.h"
+#include "api/library.h"
+#include "api/server.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "core/testing/temp_folder.h"
+#include "core/version.h"
+#include "models/testing/formula_model.h"
+
+namespace strata::api {
+namespace {
+
+using testing::fetch;
+using testing::lines_of;
+using testing::Reply;
+
+class OllamaModels : public ::testing::Test {
+ protected:
+  OllamaModels() {
+    put("tiny", "{{ messages[0].content }}");
+    put("base", "");
+    gateway_.add(make_local_backend({.store = folder_.path(), .n_threads = 1, .float32 = true}));
+    server_ = std::make_unique<Server>(
+        Services{&gateway_, &library_, &metrics_, [] { return testing::kNowMs; }}, nullptr);
+    ServerOptions options;
+    options.port = 0;
+    server_->start(options);
+  }
+
+  void put(const std::string& name, const std::string& chat_template) {
+    auto builder = models::tiny_llama();
+    if (!chat_template.empty()) builder.set_text("tokenizer.chat_template", chat_template);
+    const auto bytes = builder.build();
+    const auto held = library_.store().hold();
+    models::Manifest manifest;
+    manifest.name = name + ":latest";
+    manifest.model = {
+        library_.store().put_blob({reinterpret_cast<const char*>(bytes.data()), bytes.size()})};
+    library_.store().put_manifest(manifest);
+  }
+
+  Reply call(std::string_view method, std::string_view path, const std::string& body = {}) {
+    return fetch(server_->port(), method, path, body);
+  }
+  json::object ask(std::string_view method, std::string_view path, const std::string& body = {}) {
+    const Reply reply = call(method, path, body);
+    EXPECT_EQ(reply.status, 200) << path << " " << body << " " << reply.body;
+    return parse_json(reply.body).as_object();
+  }
+  std::vector<std::string> names(std::string_view path) {
+    std::vector<std::string> out;
+    for (const auto& row : ask("GET", path).at("models").as_array()) {
+      out.emplace_back(row.at("name").as_string());
+    }
+    return out;
+  }
+
+  strata::testing::TempFolder folder_;
+  ModelLibrary library_{folder_.path(),
+                        {.offline = true, .allow_private = false, .private_hosts = {}}};
+  Metrics metrics_;
+  Gateway gateway_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(OllamaModels, SaysWhoItIs) {
+  const auto said = ask("GET", "/api/version");
+  EXPECT_EQ(said.at("strata"), json::string(version()));
+  EXPECT_TRUE(said.contains("version"));
+  EXPECT_EQ(call("GET", "/").body, "Strata is running");
+  EXPECT_EQ(call("HEAD", "/").status, 200);
+}
+
+TEST_F(OllamaModels, TagsTellWhatTheFilesSay) {
+  EXPECT_EQ(names("/api/tags"), (std::vector<std::string>{"base:latest", "tiny:latest"}));
+  const auto row = ask("GET", "/api/tags").at("models").at(1);
+  EXPECT_EQ(row.at("model"), "tiny:latest");
+  EXPECT_EQ(row.at("details").at("family"), "llama");
+  EXPECT_EQ(row.at("details").at("quantization_level"), "F32");
+  EXPECT_EQ(row.at("digest").as_string().size(), 64u);
+  EXPECT_GT(row.at("size").as_int64(), 1000);
+}
+
+TEST_F(OllamaModels, ShowTellsEverythingWhenAsked) {
+  const auto shown = ask("POST", "/api/show", R"({"model":"tiny"})");
+  EXPECT_EQ(shown.at("template"), "{{ messages[0].content }}");
+  EXPECT_EQ(shown.at("capabilities"), json::array{"completion"});
+  EXPECT_EQ(shown.at("model_info").at("llama.block_count"), 2);
+  EXPECT_GT(shown.at("model_info").at("general.parameter_count").as_int64(), 0);
+  EXPECT_TRUE(shown.at("modelfile").as_string().starts_with("FROM "));
+  EXPECT_FALSE(shown.contains("tensors"));
+  const auto verbose = ask("POST", "/api/show", R"({"name":"tiny:latest","verbose":true})");
+  EXPECT_EQ(verbose.at("tensors").at(0).at("type"), "F32");
+  EXPECT_EQ(verbose.at("model_info").at("tokenizer.ggml.tokens").as_array().size(), 48u);
+  const Reply none = call("POST", "/api/show", R"({"model":"tinny"})");
+  EXPECT_EQ(none.status, 404);
+  EXPECT_NE(none.body.find("tiny"), std::string::npos) << none.body;
+}
+
+TEST_F(OllamaModels, LoadsShowsAndUnloads) {
+  EXPECT_TRUE(names("/api/ps").empty());
+  const auto loaded =
+      ask("POST", "/api/generate", R"({"model":"tiny","stream":false,"keep_alive":-1})");
+  EXPECT_EQ(loaded.at("done_reason"), "load");
+  EXPECT_GT(loaded.at("load_duration").as_int64(), 0);
+  const auto row = ask("GET", "/api/ps").at("models").at(0);
+  EXPECT_EQ(row.at("name"), "tiny:latest");
+  EXPECT_EQ(row.at("context_length"), 128);
+  EXPECT_EQ(row.at("size_vram"), 0);
+  EXPECT_EQ(row.at("details").at("family"), "llama");
+  EXPECT_TRUE(row.at("strata").at("idle_until_ms").is_null());
+  EXPECT_TRUE(row.at("expires_at").as_string().starts_with("2123-")) << row.at("expires_at");
+  ask("POST", "/api/generate", R"({"model":"tiny","keep_alive":0})");
+  EXPECT_TRUE(names("/api/ps").empty());
+}
+
+TEST_F(OllamaModels, AnswersAndKeepsToATemplateOfTheRequest) {
+  const std::string head = R"({"model":"tiny","prompt":"abc","stream":false,)"
+                           R"("options":{"temperature":0,"num_predict":4})";
+  const auto own = ask("POST", "/api/generate", head + "}");
+  EXPECT_EQ(own.at("eval_count"), 4);
+  EXPECT_EQ(own.at("done_reason"), "length");
+  const auto other =
+      ask("POST", "/api/generate", head + R"(,"template":"{{ messages[0].content * 3 }}"})");
+  EXPECT_GT(other.at("prompt_eval_count").as_int64(), own.at("prompt_eval_count").as_int64());
+}
+
+TEST_F(OllamaModels, ABaseModelContinuesAPromptButRefusesAConversation) {
+  const auto continued =
+      ask("POST", "/api/generate",
+          R"({"model":"base","prompt":"abc","stream":false,"options":{"num_predict":2}})");
+  EXPECT_EQ(continued.at("eval_count"), 2);
+  EXPECT_EQ(
+      call("POST", "/api/chat", R"({"model":"base","messages":[{"role":"user","content":"abc"}]})")
+          .status,
+      409);
+  EXPECT_EQ(call("POST", "/api/generate", R"({"model":"base","prompt":"abc","system":"s"})").status,
+            409);
+}
+
+TEST_F(OllamaModels, CopiesAndDeletes) {
+  EXPECT_EQ(call("POST", "/api/copy", R"({"source":"tiny","destination":"mine:v1"})").status, 200);
+  EXPECT_EQ(names("/api/tags").size(), 3u);
+  EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"mine:v1"})").status, 200);
+  EXPECT_EQ(names("/api/tags").size(), 2u);
+  EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"mine:v1"})").status, 404);
+  EXPECT_EQ(call("POST", "/api/copy", R"({"source":"gone","destination":"x"})").status, 404);
+}
+
+TEST_F(OllamaModels, CreatesFromWhatIsThere) {
+  const Reply reply =
+      call("POST", "/api/create",
+           R"({"model":"brief","from":"tiny","system":"Be brief.","license":["MIT"],)"
+           R"("parameters":{"temperature":0.5,"stop":["a","b"]},)"
+           R"("messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("content-type"), "application/x-ndjson");
+  EXPECT_EQ(lines_of(reply.body).back().at("status"), "success") << reply.body;
+  const auto shown = ask("POST", "/api/show", R"({"model":"brief"})");
+  EXPECT_EQ(shown.at("system"), "Be brief.");
+  EXPECT_EQ(shown.at("license"), "MIT");
+  EXPECT_EQ(shown.at("messages").at(1).at("content"), "y");
+  EXPECT_EQ(shown.at("details").at("parent_model"), "tiny:latest");
+  const std::string parameters(shown.at("parameters").as_string());
+  EXPECT_NE(parameters.find("temperature                    0.5"), std::string::npos) << parameters;
+  EXPECT_NE(parameters.find("stop                           \"a\"\n"), std::string::npos);
+}
+
+TEST_F(OllamaModels, RefusesRecipesThatItCannotFollow) {
+  const std::string head = R"({"model":"x","from":"tiny","stream":false,)";
+  for (const char* field :
+       {R"("files":{"m.gguf":"sha256:0"})", R"("adapters":{"a":"sha256:0"})",
+        R"("quantize":"q4_0")", R"("template":"{{ .Prompt }}")", R"("modelfile":"FROM tiny")",
+        R"("parameters":{"no_such":1})", R"("parameters":{"stop":{}})", R"("renderer":"r")"}) {
+    EXPECT_EQ(call("POST", "/api/create", head + field + "}").status, 400) << field;
+  }
+  EXPECT_EQ(call("POST", "/api/create", R"({"model":"x"})").status, 400);
+  EXPECT_EQ(call("POST", "/api/create", R"({"model":"x","from":"/etc/passwd.gguf"})").status, 403);
+}
+
+TEST_F(OllamaModels, PullsWhatIsThereAndSaysWhatIsNot) {
+  const auto lines = lines_of(call("POST", "/api/pull", R"({"model":"tiny"})").body);
+  EXPECT_EQ(lines.back().at("status"), "success");
+  EXPECT_EQ(ask("POST", "/api/pull", R"({"model":"tiny","stream":false})").at("status"), "success");
+  const Reply none = call("POST", "/api/pull", R"({"model":"no-such","stream":false})");
+  EXPECT_EQ(none.status, 404) << none.body;
+  EXPECT_EQ(call("POST", "/api/pull", R"({"model":"tiny","insecure":true})").status, 400);
+}
+
+TEST_F(OllamaModels, WhatIsNotBuiltSaysSo) {
+  for (const char* path : {"/api/embed", "/api/embeddings", "/api/push", "/api/blobs/sha256:00"}) {
+    const Reply reply = call("POST", path, "{}");
+    EXPECT_EQ(reply.status, 501) << path;
+    EXPECT_TRUE(parse_json(reply.body).at("error").is_string());
+  }
+  EXPECT_EQ(call("HEAD", "/api/blobs/sha256:00").status, 501);
+  EXPECT_TRUE(parse_json(call("GET", "/api/nonsense").body).at("error").is_string());
+}
+
+}  // namespace
+}  // namespace strata::api

@@ -1,0 +1,50 @@
+// The Ollama dialect's parts, internal to this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/dialect/answer.h"
+#include "api/json_fields.h"
+#include "api/request.h"
+
+namespace strata::api::ollama {
+
+// The release of Ollama whose interface is spoken; clients refuse older ones.
+constexpr std::string_view kSpokenVersion = "0.12.11";
+
+// A request to /api/chat or /api/generate as read from the wire.
+struct Asked {
+  ChatRequest request;
+  bool chat = false;
+  bool stream = true;
+  bool unload = false;  // nothing is asked and keep_alive is 0
+};
+
+// FieldError, Error{invalid_argument}.
+Asked parse_chat(const std::string& body);
+Asked parse_generate(const std::string& body);
+// Roles are checked; images are refused.
+std::vector<models::Message> read_messages(Fields& fields);
+
+using Clock = std::function<int64_t()>;  // ms since 1970
+std::shared_ptr<AnswerWriter> line_writer(const Asked& asked, Clock now_ms);
+// The one line that answers a request to unload.
+Response unloaded(const Asked& asked, const Clock& now_ms);
+
+// What is known about the models: the bodies of /api/tags, /api/ps, /api/show.
+json::object tags_json(const Services& services);
+json::object running_json(const Services& services);
+json::object show_json(const Services& services, const std::string& model, bool verbose);
+
+// pull, create, copy, delete.
+void add_change_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+
+json::object error_json(const Error& error);
+Response json_response(const json::value& body);
+void append_line(std::string& out, const json::value& value);
+std::string read_model(Fields& fields);  // "model", or "name" as older clients write
+
+}  // namespace strata::api::ollama

@@ -1,0 +1,199 @@
+// Reads /api/chat and /api/generate. Nothing is passed over in silence: a field is honoured,
+// refused, or named as ignored.
+#include <array>
+
+#include "api/dialect/dialect_common.h"
+#include "api/dialect/ollama/ollama.h"
+#include "api/limits.h"
+#include "models/chat/chat_template.h"
+#include "models/hub/modelfile.h"
+
+namespace strata::api::ollama {
+namespace {
+
+constexpr double kMaxTemperature = 1000;
+constexpr int64_t kMaxCount = 1 << 30;
+
+// Sent habitually by clients. A prompt that does not fit is refused whatever truncate and shift
+// say: it is never cut.
+constexpr std::array<std::string_view, 2> kIgnored{"truncate", "shift"};
+// They say how to compute; here that is the server's own business and changes no answer.
+constexpr std::array<std::string_view, 15> kIgnoredOptions{
+    "num_keep",   "num_batch",  "num_gpu",        "main_gpu",          "num_thread",
+    "numa",       "use_mmap",   "use_mlock",      "low_vram",          "f16_kv",
+    "logits_all", "vocab_only", "embedding_only", "draft_num_predict", "num_gqa"};
+
+void read_options(Fields& fields, ChatRequest& request) {
+  auto options = fields.object("options");
+  if (!options) return;
+  SamplingOptions& sampling = request.sampling;
+  read_basic_sampling(*options, sampling, kMaxTemperature);
+  if (sampling.seed == static_cast<uint64_t>(-1)) sampling.seed.reset();  // drawn anew each time
+  read_common_sampling(*options, sampling);
+  read_stop(*options, sampling, kMaxStopStrings);
+  if (const auto limit = options->integer("num_predict", -2, kMaxCount)) {
+    sampling.max_tokens = static_cast<int32_t>(std::max<int64_t>(*limit, -1));
+  }
+  const auto context = options->integer("num_ctx", 0, kMaxCount);
+  if (context && *context > 0) request.context = static_cast<int32_t>(*context);
+  if (const auto z = options->number("tfs_z", 0, 1); z && *z != 1) {
+    options->fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
+  }
+  if (!options->boolean("penalize_newline").value_or(true)) {
+    options->fail("penalize_newline", "is false, and a new line is a token like any other here",
+                  "leave it out, or lower repeat_penalty");
+  }
+  options->ignore_unread(kIgnoredOptions, request.ignored);
+}
+
+void refuse_text(Fields& fields, std::string_view key, std::string hint) {
+  const json::value* value = fields.get(key);
+  if (value && !(value->is_string() && value->get_string().empty())) {
+    fields.fail(key, "is not supported yet", std::move(hint));
+  }
+}
+
+void refuse_list(Fields& fields, std::string_view key, std::string hint) {
+  if (!fields.array(key, kMaxMessages).empty()) {
+    fields.fail(key, "is not supported yet", std::move(hint));
+  }
+}
+
+void read_think(Fields& fields, ChatRequest& request) {
+  const json::value* think = fields.get("think");
+  if (!think) return;
+  if (!think->is_bool() && !think->is_string()) fields.fail("think", "must be a boolean or a text");
+  if (!think->is_bool() || think->get_bool()) {
+    fields.fail("think", "can only be false: reasoning cannot be told from the answer yet",
+                "leave think out to let the model's template decide");
+  }
+  request.conversation.variables["enable_thinking"] = false;
+}
+
+void read_logprobs(Fields& fields, ChatRequest& request) {
+  const bool wanted = fields.boolean("logprobs").value_or(false);
+  const int64_t top = fields.integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
+  if (top > 0 && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
+  if (wanted) request.n_logprobs = static_cast<int32_t>(top);
+}
+
+// What chat and generate have in common.
+void read_shared(Fields& fields, Asked& asked) {
+  asked.request.model = read_model(fields);
+  asked.stream = fields.boolean("stream").value_or(true);
+  asked.request.keep_alive_ms = read_keep_alive(fields);
+  read_options(fields, asked.request);
+  read_think(fields, asked.request);
+  read_logprobs(fields, asked.request);
+  refuse_text(fields, "format", "ask for JSON in the prompt and check the answer");
+}
+
+// A request without a question loads its model, or unloads it.
+void become_load(Asked& asked) {
+  asked.request.load_only = true;
+  asked.unload = asked.request.keep_alive_ms == 0;
+}
+
+std::string template_of(Fields& fields) {
+  const std::string source = fields.text("template").value_or("");
+  if (source.empty()) return source;
+  if (models::is_go_template(source)) {
+    fields.fail("template", "is in Go's language, Strata reads Jinja",
+                "leave template out: the model's file carries its own");
+  }
+  models::ChatTemplate::parse(source, "", "");
+  return source;
+}
+
+models::ToolCall read_tool_call(const json::value& item, const std::string& path) {
+  Fields call(item, path);
+  models::ToolCall read;
+  read.id = call.text("id").value_or("");
+  call.text("type");
+  auto function = call.object("function");
+  if (!function) call.fail("function", "is missing");
+  read.name = function->required_text("name");
+  const auto arguments = function->object("arguments");
+  read.arguments = arguments ? to_json(*function->get("arguments")) : "{}";
+  function->integer("index", 0, kMaxCount);
+  function->refuse_unread();
+  call.refuse_unread();
+  return read;
+}
+
+models::Message read_message(const json::value& value, size_t index) {
+  Fields fields(value, fmt::format("messages[{}]", index));
+  models::Message message;
+  message.role = fields.required_text("role");
+  static constexpr std::array<std::string_view, 4> kRoles{"system", "user", "assistant", "tool"};
+  if (std::ranges::find(kRoles, message.role) == kRoles.end()) {
+    fields.fail("role", "must be system, user, assistant or tool");
+  }
+  message.reasoning = fields.text("thinking").value_or("");
+  message.name = fields.text("tool_name").value_or("");
+  message.tool_call_id = fields.text("tool_call_id").value_or("");
+  for (const json::value& item : fields.array("tool_calls", kMaxToolCalls)) {
+    message.tool_calls.push_back(read_tool_call(item, fields.path("tool_calls[]")));
+  }
+  const auto content = fields.text("content");
+  if (!content && message.tool_calls.empty() && message.reasoning.empty()) {
+    fields.fail("content", "is missing");
+  }
+  message.content = content.value_or("");
+  refuse_list(fields, "images", "send text only");
+  fields.refuse_unread();
+  return message;
+}
+
+}  // namespace
+
+std::vector<models::Message> read_messages(Fields& fields) {
+  std::vector<models::Message> messages;
+  const auto items = fields.array("messages", kMaxMessages);
+  for (size_t i = 0; i < items.size(); ++i) messages.push_back(read_message(items[i], i));
+  return messages;
+}
+
+Asked parse_chat(const std::string& body) {
+  const json::value document = read_body(body);
+  Fields fields(document);
+  Asked asked;
+  asked.chat = true;
+  read_shared(fields, asked);
+  asked.request.conversation.messages = read_messages(fields);
+  refuse_list(fields, "tools", "leave tools out; tool calls are not built yet");
+  fields.ignore_unread(kIgnored, asked.request.ignored);
+  if (asked.request.conversation.messages.empty()) become_load(asked);
+  return asked;
+}
+
+Asked parse_generate(const std::string& body) {
+  const json::value document = read_body(body);
+  Fields fields(document);
+  Asked asked;
+  ChatRequest& request = asked.request;
+  read_shared(fields, asked);
+  request.prompt = fields.text("prompt").value_or("");
+  request.raw = fields.boolean("raw").value_or(false);
+  const std::string system = fields.text("system").value_or("");
+  request.chat_template = template_of(fields);
+  if (request.raw && !(system.empty() && request.chat_template.empty())) {
+    fields.fail("raw", "is true, which leaves no place for system or template",
+                "write them into prompt, or leave raw out");
+  }
+  refuse_list(fields, "context", "send the conversation as messages to /api/chat");
+  refuse_list(fields, "images", "send text only");
+  refuse_text(fields, "suffix", "put all of the text into prompt");
+  fields.ignore_unread(kIgnored, request.ignored);
+  if (request.prompt.empty()) {
+    become_load(asked);
+  } else if (!request.raw) {
+    auto& messages = request.conversation.messages;
+    if (!system.empty()) messages.push_back({.role = "system", .content = system});
+    messages.push_back({.role = "user", .content = request.prompt});
+    if (!system.empty()) request.prompt.clear();  // a base model has no place for it: refused
+  }
+  return asked;
+}
+
+}  // namespace strata::api::ollama

@@ -1,0 +1,65 @@
+#include "api/dialect/openai/sse_writer.h"
+
+namespace strata::api::openai {
+namespace {
+
+void append_event(std::string& out, const json::value& value) {
+  out += "data: ";
+  out += to_json(value);
+  out += "\n\n";
+}
+
+json::object usage_json(const Totals& totals) {
+  return {{"prompt_tokens", totals.prompt_tokens},
+          {"completion_tokens", totals.completion_tokens},
+          {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
+          {"prompt_tokens_details", json::object{{"cached_tokens", totals.cached_tokens}}}};
+}
+
+}  // namespace
+
+void SseWriter::close(const Totals& totals, std::string& out) {
+  if (info_.include_usage) {
+    json::object last = head(chunk_name_);
+    last["choices"] = json::array{};
+    last["usage"] = usage_json(totals);
+    append_event(out, last);
+  }
+  out += "data: [DONE]\n\n";
+}
+
+void SseWriter::error(const Error& error, std::string& out) {
+  append_event(out, error_json(error));
+}
+
+Response SseWriter::whole(const std::vector<WholeChoice>& choices, const Totals& totals) {
+  json::array list;
+  for (const WholeChoice& choice : choices) list.push_back(choice_json(choice));
+  json::object body = head(whole_name_);
+  body["choices"] = std::move(list);
+  body["usage"] = usage_json(totals);
+  Response response;
+  response.body = to_json(body);
+  return response;
+}
+
+void SseWriter::chunk(std::string& out, json::object choice) const {
+  json::object body = head(chunk_name_);
+  body["choices"] = json::array{std::move(choice)};
+  if (info_.include_usage) body["usage"] = nullptr;
+  append_event(out, body);
+}
+
+json::object SseWriter::head(std::string_view object) const {
+  return {{"id", info_.id},
+          {"object", object},
+          {"created", info_.created},
+          {"model", info_.model},
+          {"system_fingerprint", nullptr}};
+}
+
+json::string finish_reason(inference::FinishReason reason) {
+  return reason == inference::FinishReason::length ? "length" : "stop";
+}
+
+}  // namespace strata::api::openai

@@ -1,0 +1,33 @@
+// What chat and completion answers of OpenAI's interface share: the head of every object, the
+// framing as server-sent events, the last chunk with the usage, errors.
+#pragma once
+
+#include "api/dialect/openai/openai.h"
+
+namespace strata::api::openai {
+
+class SseWriter : public AnswerWriter {
+ public:
+  std::string_view stream_type() const override { return "text/event-stream; charset=utf-8"; }
+  void close(const Totals& totals, std::string& out) override;
+  void error(const Error& error, std::string& out) override;
+  void ping(std::string& out) override { out += ": still working\n\n"; }
+  Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override;
+
+ protected:
+  // The names of a streamed object and of a whole one ("chat.completion.chunk").
+  SseWriter(WriterInfo info, std::string_view chunk_name, std::string_view whole_name)
+      : info_(std::move(info)), chunk_name_(chunk_name), whole_name_(whole_name) {}
+
+  virtual json::object choice_json(const WholeChoice& choice) const = 0;
+  void chunk(std::string& out, json::object choice) const;
+
+  const WriterInfo info_;
+
+ private:
+  json::object head(std::string_view object) const;
+
+  const std::string_view chunk_name_, whole_name_;
+};
+
+}  // namespace strata::api::openai

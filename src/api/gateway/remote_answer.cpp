@@ -1,0 +1,267 @@
+#include "api/gateway/remote_answer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "core/error.h"
+
+namespace strata::api {
+namespace {
+
+constexpr uint64_t kStallTimeoutMs =
+    600'000;  // a long prompt on a slow machine is silent for a while
+constexpr uint64_t kMaxAnswerBytes = 1u << 30;
+
+template <typename T>
+void put(json::object& options, std::string_view name, const std::optional<T>& value) {
+  if (value) options[name] = json::value_from(*value);
+}
+
+json::object options_of(const SamplingOptions& s) {
+  json::object o;
+  put(o, "temperature", s.temperature);
+  put(o, "top_k", s.top_k);
+  put(o, "top_p", s.top_p);
+  put(o, "min_p", s.min_p);
+  put(o, "typical_p", s.typical_p);
+  put(o, "top_n_sigma", s.top_n_sigma);
+  put(o, "xtc_probability", s.xtc_probability);
+  put(o, "xtc_threshold", s.xtc_threshold);
+  put(o, "repeat_last_n", s.repeat_last_n);
+  put(o, "repeat_penalty", s.repeat_penalty);
+  put(o, "presence_penalty", s.presence_penalty);
+  put(o, "frequency_penalty", s.frequency_penalty);
+  put(o, "dry_multiplier", s.dry_multiplier);
+  put(o, "dry_base", s.dry_base);
+  put(o, "dry_allowed_length", s.dry_allowed_length);
+  put(o, "dry_penalty_last_n", s.dry_penalty_last_n);
+  put(o, "dry_sequence_breakers", s.dry_sequence_breakers);
+  put(o, "mirostat", s.mirostat);
+  put(o, "mirostat_tau", s.mirostat_tau);
+  put(o, "mirostat_eta", s.mirostat_eta);
+  put(o, "seed", s.seed);
+  put(o, "num_predict", s.max_tokens);
+  put(o, "stop", s.stop);
+  return o;
+}
+
+json::object body_of(const ChatRequest& request) {
+  json::object body{{"model", request.model}, {"stream", true}};
+  json::object options = options_of(request.sampling);
+  put(options, "num_ctx", request.context);
+  body["options"] = std::move(options);
+  if (request.keep_alive_ms) {
+    body["keep_alive"] = *request.keep_alive_ms < 0
+                             ? json::value(-1)
+                             : json::value(fmt::format("{}ms", *request.keep_alive_ms));
+  }
+  if (request.load_only) return body;  // a request without a question
+  if (request.raw) {
+    body["prompt"] = request.prompt;
+    body["raw"] = true;
+    return body;
+  }
+  json::array messages;
+  for (const auto& message : request.conversation.messages) {
+    json::object one{{"role", message.role}, {"content", message.content}};
+    if (!message.reasoning.empty()) one["thinking"] = message.reasoning;
+    messages.push_back(std::move(one));
+  }
+  body["messages"] = std::move(messages);
+  return body;
+}
+
+// Nothing that was asked for may get lost on the way.
+void check_carried(const ChatRequest& request) {
+  const auto& conversation = request.conversation;
+  const bool tools = !conversation.tools.empty() ||
+                     std::ranges::any_of(conversation.messages, [](const models::Message& each) {
+                       return !each.tool_calls.empty() || each.role == "tool";
+                     });
+  const std::pair<std::string_view, bool> uncarried[]{
+      {"several choices", request.n != 1},
+      {"log-probabilities", request.n_logprobs >= 0 || request.prompt_logprobs},
+      {"token ids as a prompt", !request.prompt_ids.empty()},
+      {"logit biases", !request.sampling.logit_bias.empty()},
+      {"going on behind end tokens", request.ignore_end_tokens},
+      {"template variables", !conversation.variables.empty()},
+      {"another template", !request.chat_template.empty()},
+      {"documents", !conversation.documents.empty()},
+      {"tools", tools}};
+  for (const auto& [what, wanted] : uncarried) {
+    if (wanted) {
+      throw Error(Code::unimplemented, fmt::format("{} cannot be asked of a server yet", what),
+                  "run the model in this process: --local");
+    }
+  }
+}
+
+class RemoteAnswer : public Answer {
+ public:
+  RemoteAnswer(std::string base_url, std::string key, ChatRequest request, ChatSink sink)
+      : sink_(std::move(sink)) {
+    thread_ = std::thread([this, base_url, key, asked = std::move(request)] {
+      try {
+        read(base_url, key, asked);
+      } catch (const Error& error) {
+        fail(error);
+      } catch (const std::exception& error) {
+        fail(Error(Code::internal, error.what()));
+      }
+    });
+  }
+
+  ~RemoteAnswer() override {
+    wanted_ = false;
+    thread_.join();
+  }
+
+ private:
+  void read(const std::string& base_url, const std::string& key, const ChatRequest& asked) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url = base_url + (asked.raw ? "/api/generate" : "/api/chat");
+    request.headers = {{"Content-Type", "application/json"}};
+    if (!key.empty()) request.secret_headers = {{"Authorization", "Bearer " + key}};
+    request.body = to_json(body_of(asked));
+    request.stall_timeout_ms = kStallTimeoutMs;
+    request.max_body_bytes = kMaxAnswerBytes;
+    request.keep_going = [this] { return wanted_.load(); };
+    http_stream(
+        request, policy_for_server(base_url),
+        [this](const HttpHead& head) { status_ = head.status; },
+        [this](std::span<const std::byte> bytes) {
+          held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+          if (status_ == 200) take_lines();
+        });
+    if (status_ != 200) {
+      fail(Error(code_of_status(status_), error_in(held_, status_)));
+    } else if (!finished_) {
+      fail(Error(Code::unavailable, "the server ended the answer in the middle"));
+    }
+  }
+
+  void take_lines() {
+    for (size_t end = held_.find('\n'); end != std::string::npos; end = held_.find('\n')) {
+      const std::string line = held_.substr(0, end);
+      held_.erase(0, end + 1);
+      if (!line.empty()) take_line(parse_json(line).as_object());
+    }
+  }
+
+  void take_line(const json::object& line) {
+    if (line.contains("error")) {
+      fail(Error(Code::internal, text_of(line, "error")));
+      return;
+    }
+    ChatEvent event;
+    event.event.kind = inference::Event::Kind::text;
+    event.event.text = text_of(line, "response");
+    event.reasoning = text_of(line, "thinking");
+    if (const auto* message = line.if_contains("message");
+        message != nullptr && message->is_object()) {
+      event.event.text = text_of(message->get_object(), "content");
+      event.reasoning = text_of(message->get_object(), "thinking");
+    }
+    if (!(event.event.text.empty() && event.reasoning.empty())) sink_(std::move(event));
+    const auto* done = line.if_contains("done");
+    if (done == nullptr || !done->is_bool() || !done->get_bool()) return;
+    inference::Event end;
+    end.kind = inference::Event::Kind::finished;
+    end.reason = text_of(line, "done_reason") == "length" ? inference::FinishReason::length
+                                                          : inference::FinishReason::stop;
+    end.usage.prompt_tokens = static_cast<int32_t>(integer_of(line, "prompt_eval_count"));
+    end.usage.completion_tokens = static_cast<int32_t>(integer_of(line, "eval_count"));
+    end.usage.prompt_ns = integer_of(line, "prompt_eval_duration");
+    end.usage.completion_ns = integer_of(line, "eval_duration");
+    load_ns_ = integer_of(line, "load_duration");
+    finish(std::move(end));
+  }
+
+  void fail(const Error& error) {
+    inference::Event end;
+    end.kind = inference::Event::Kind::finished;
+    end.reason = error.code() == Code::cancelled ? inference::FinishReason::cancelled
+                                                 : inference::FinishReason::error;
+    end.error = error;
+    finish(std::move(end));
+  }
+
+  void finish(inference::Event end) {
+    if (finished_) return;
+    finished_ = true;
+    sink_({.choice = 0,
+           .reasoning = {},
+           .tool_calls = {},
+           .event = std::move(end),
+           .load_ns = load_ns_});
+  }
+
+  ChatSink sink_;
+  std::atomic<bool> wanted_{true};
+  bool finished_ = false;  // the rest belongs to the thread
+  int64_t load_ns_ = 0;
+  int status_ = 0;
+  std::string held_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Answer> start_remote_answer(const std::string& base_url, const std::string& key,
+                                            ChatRequest request, ChatSink sink) {
+  check_carried(request);
+  return std::make_unique<RemoteAnswer>(base_url, key, std::move(request), std::move(sink));
+}
+
+NetPolicy policy_for_server(const std::string& url) {
+  NetPolicy policy;
+  policy.private_hosts.insert(parse_url(url).host);
+  return policy;
+}
+
+int64_t integer_of(const json::object& line, std::string_view name) {
+  const auto* value = line.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+std::string text_of(const json::object& line, std::string_view name) {
+  const auto* value = line.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+Code code_of_status(int status) {
+  switch (status) {
+    case 400:
+      return Code::invalid_argument;
+    case 401:
+      return Code::unauthenticated;
+    case 403:
+      return Code::permission_denied;
+    case 404:
+      return Code::not_found;
+    case 409:
+      return Code::failed_precondition;
+    case 429:
+      return Code::resource_exhausted;
+    case 501:
+      return Code::unimplemented;
+    case 503:
+      return Code::unavailable;
+    default:
+      return Code::internal;
+  }
+}
+
+std::string error_in(const std::string& body, int status) {
+  try {
+    const std::string message = text_of(parse_json(body).as_object(), "error");
+    if (!message.empty()) return message;
+  } catch (const std::exception&) {
+    // The body is not ours to understand; the status says enough.
+  }
+  return fmt::format("the server answered {}", status);
+}
+
+}  // namespace strata::api

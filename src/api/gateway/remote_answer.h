@@ -1,0 +1,28 @@
+// The remote backend's parts, internal to this folder: one answer of another strata, and how its
+// lines are read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/gateway/backend.h"
+#include "core/net.h"
+
+namespace strata::api {
+
+// One answer of the server at base_url, on a thread of its own. Error{unimplemented} for what its
+// interface cannot carry.
+std::unique_ptr<Answer> start_remote_answer(const std::string& base_url, const std::string& key,
+                                            ChatRequest request, ChatSink sink);
+
+// The server that the user named may lie at a private address.
+NetPolicy policy_for_server(const std::string& url);
+Code code_of_status(int status);
+// The "error" of a body that is not 200, or the status in words.
+std::string error_in(const std::string& body, int status);
+// 0 and "" where there is no such number or text.
+int64_t integer_of(const json::object& line, std::string_view name);
+std::string text_of(const json::object& line, std::string_view name);
+
+}  // namespace strata::api

@@ -1,0 +1,117 @@
+#include "api/gateway/remote.h"
+
+#include <future>
+
+#include <gtest/gtest.h>
+
+#include "api/testing/fixture.h"
+#include "core/testing/http_server.h"
+
+namespace strata::api {
+namespace {
+
+using inference::Event;
+using inference::FinishReason;
+
+std::string host_of(uint16_t port) {
+  return fmt::format("127.0.0.1:{}", port);
+}
+
+ChatRequest asking(const std::string& model, const std::string& text) {
+  ChatRequest request;
+  request.model = model;
+  request.conversation.messages.push_back({.role = "user", .content = text});
+  return request;
+}
+
+struct Outcome {
+  std::string text;
+  Event end;
+};
+
+Outcome run(Backend& backend, ChatRequest request) {
+  Outcome outcome;
+  std::promise<void> over;
+  const auto answer = backend.start(std::move(request), [&](ChatEvent&& event) {
+    outcome.text += event.event.text;
+    if (event.event.kind != Event::Kind::finished) return;
+    outcome.end = std::move(event.event);
+    over.set_value();
+  });
+  over.get_future().get();
+  return outcome;
+}
+
+TEST(RemoteBackend, FindsOneOfOursAndNobodyElse) {
+  const testing::Running ours;
+  EXPECT_EQ(find_server(host_of(ours.port())), "http://" + host_of(ours.port()));
+  const strata::testing::HttpServer other([](const strata::testing::ServedRequest&) {
+    return strata::testing::Reply{.body = R"({"version":"0.12.11"})"};
+  });
+  EXPECT_FALSE(find_server(host_of(other.port())));
+  const strata::testing::HttpServer web([](const strata::testing::ServedRequest&) {
+    return strata::testing::Reply{.status = 404, .body = "<html>no</html>"};
+  });
+  EXPECT_FALSE(find_server(host_of(web.port())));
+}
+
+TEST(RemoteBackend, AnswersAsTheServerWould) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  auto request = asking("babble", "hello");
+  request.sampling.seed = 7;
+  request.sampling.max_tokens = 5;
+  request.sampling.temperature = 0.7f;
+  request.sampling.dry_sequence_breakers = std::vector<std::string>{"\n"};
+  const Outcome first = run(*backend, request);
+  EXPECT_FALSE(first.text.empty());
+  EXPECT_EQ(first.end.reason, FinishReason::length);
+  EXPECT_EQ(first.end.usage.completion_tokens, 5);
+  EXPECT_EQ(run(*backend, request).text, first.text);
+  request.raw = true;
+  request.model = "echo";
+  request.prompt = "a b";
+  EXPECT_EQ(run(*backend, request).text, "a b");
+}
+
+TEST(RemoteBackend, PassesOnWhatTheServerRefuses) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const Outcome outcome = run(*backend, asking("ecco", "hello"));
+  ASSERT_TRUE(outcome.end.error);
+  EXPECT_EQ(outcome.end.error->code(), Code::not_found);
+  EXPECT_NE(outcome.end.error->message().find("echo"), std::string::npos);
+}
+
+TEST(RemoteBackend, LosesNothingOnTheWay) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const auto refused = [&](const ChatRequest& request) {
+    EXPECT_THROW(backend->start(request, [](ChatEvent&&) {}), Error);
+  };
+  auto request = asking("echo", "x");
+  request.n = 2;
+  refused(request);
+  request = asking("echo", "x");
+  request.n_logprobs = 0;
+  refused(request);
+  request = asking("echo", "x");
+  request.sampling.logit_bias[1] = 2.0f;
+  refused(request);
+}
+
+TEST(RemoteBackend, TellsWhatRunsThere) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const auto running = backend->running();
+  ASSERT_EQ(running.size(), 1u);
+  EXPECT_EQ(running[0].context, 4096);
+  EXPECT_FALSE(running[0].idle_until_ms);
+  EXPECT_FALSE(running[0].loading);
+  EXPECT_EQ(backend->models().size(), default_script().models.size());
+  EXPECT_TRUE(backend->unload(running[0].card.name));
+  EXPECT_FALSE(backend->unload("nobody"));
+}
+
+}  // namespace
+}  // namespace strata::api
