@@ -53,7 +53,8 @@ class OllamaModels : public ::testing::Test {
   }
   std::vector<std::string> names(std::string_view path) {
     std::vector<std::string> out;
-    for (const auto& row : ask("GET", path).at("models").as_array()) {
+    const json::object body = ask("GET", path);
+    for (const auto& row : body.at("models").as_array()) {
       out.emplace_back(row.at("name").as_string());
     }
     return out;
