@@ -48,10 +48,11 @@ inline void unpack_blocks(const MatmulArgs& args, const uint8_t* first, const Ta
   }
 }
 
-// The int32 sums of registers [kFrom, kTo) of a group.
+// sum += the products of registers [kFrom, kTo) of a group.
 template <Layout kLayout, int kRows, int kColumns, int kFrom, int kTo>
 inline void add_dots(const uint8_t* w, const int8_t* q, int64_t q_stride,
                      I (&sum)[kRows][kColumns]) {
+  constexpr int kBits = weight_bits(kLayout);
 #pragma GCC unroll 8
   for (int j = kFrom; j < kTo; ++j) {
 #pragma GCC unroll 8
@@ -59,8 +60,64 @@ inline void add_dots(const uint8_t* w, const int8_t* q, int64_t q_stride,
       const U weights = load_bytes(w + 64 * (j * kRows + r));
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) {
-        sum[r][c] = dot<weight_bits(kLayout)>(sum[r][c], weights, q + c * q_stride + 4 * j);
+        sum[r][c] = dot<kBits>(sum[r][c], weights, broadcast(q + c * q_stride + 4 * j));
       }
+    }
+  }
+}
+
+// The same by way of 16-bit sums, kNarrowRun registers at a time.
+template <Layout kLayout, int kRows, int kColumns, int kFrom, int kRun>
+inline void add_narrow_dots(const uint8_t* w, const int8_t* q, int64_t q_stride,
+                            I (&sum)[kRows][kColumns]) {
+  Narrow part[kRows][kColumns];
+#pragma GCC unroll 8
+  for (int j = kFrom; j < kFrom + kRun; ++j) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const U weights = load_bytes(w + 64 * (j * kRows + r));
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        const Narrow products = narrow_dot(weights, broadcast(q + c * q_stride + 4 * j));
+        part[r][c] = j == kFrom ? products : narrow_add(part[r][c], products);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) sum[r][c] = int_add(sum[r][c], widen(part[r][c]));
+  }
+}
+
+// The int32 sums of registers [kFrom, kTo) of a group; neg_sum of the activations there.
+template <Layout kLayout, int kRows, int kColumns, int kFrom, int kTo>
+inline void part_of_group(const uint8_t* w, const int8_t* q, int64_t q_stride,
+                          const int32_t (&neg_sum)[kColumns], I (&sum)[kRows][kColumns]) {
+  constexpr int kRun = kNarrowRun<weight_bits(kLayout)>;
+  // Where sums are widened at the end, the zero point comes last, to leave registers free.
+  constexpr bool kStartLast = kRun > 0;
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) {
+    const I start = kStartLast ? int_set1(0) : start_at<kLayout>(neg_sum[c]);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) sum[r][c] = start;
+  }
+  if constexpr (!kStartLast) {
+    add_dots<kLayout, kRows, kColumns, kFrom, kTo>(w, q, q_stride, sum);
+    return;
+  } else {
+    constexpr int kStep = kRun > kTo - kFrom ? kTo - kFrom : kRun;
+    add_narrow_dots<kLayout, kRows, kColumns, kFrom, kStep>(w, q, q_stride, sum);
+    if constexpr (kFrom + kStep < kTo) {
+      add_narrow_dots<kLayout, kRows, kColumns, kFrom + kStep, kStep>(w, q, q_stride, sum);
+    }
+    static_assert(kFrom + 2 * kStep >= kTo);
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) {
+      const I start = start_at<kLayout>(neg_sum[c]);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) sum[r][c] = int_add(sum[r][c], start);
     }
   }
 }
@@ -69,28 +126,20 @@ template <Layout kLayout, int kRows, int kColumns>
 inline void dots_of_group(const uint8_t* w, const int8_t* q, int64_t q_stride,
                           const GroupMeta* meta, int64_t meta_stride, I (&sum)[kRows][kColumns]) {
   using Place = Unpacked<kLayout, kRows>;
-  constexpr bool kK6 = kLayout == Layout::w6k;
+  int32_t neg_sum[kColumns];
+  if constexpr (kLayout != Layout::w6k) {
 #pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) {
-    const GroupMeta& m = meta[c * meta_stride];
-    const I start = start_at<kLayout>(kK6 ? m.neg_sum_lo : m.neg_sum);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) sum[r][c] = start;
-  }
-  if constexpr (!kK6) {
-    add_dots<kLayout, kRows, kColumns, 0, 8>(w, q, q_stride, sum);
+    for (int c = 0; c < kColumns; ++c) neg_sum[c] = meta[c * meta_stride].neg_sum;
+    part_of_group<kLayout, kRows, kColumns, 0, 8>(w, q, q_stride, neg_sum, sum);
     return;
   }
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) neg_sum[c] = meta[c * meta_stride].neg_sum_lo;
+  part_of_group<kLayout, kRows, kColumns, 0, 4>(w, q, q_stride, neg_sum, sum);
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) neg_sum[c] = meta[c * meta_stride].neg_sum - neg_sum[c];
   I high[kRows][kColumns];
-#pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) {
-    const GroupMeta& m = meta[c * meta_stride];
-    const I start = start_at<kLayout>(m.neg_sum - m.neg_sum_lo);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) high[r][c] = start;
-  }
-  add_dots<kLayout, kRows, kColumns, 0, 4>(w, q, q_stride, sum);
-  add_dots<kLayout, kRows, kColumns, 4, 8>(w, q, q_stride, high);
+  part_of_group<kLayout, kRows, kColumns, 4, 8>(w, q, q_stride, neg_sum, high);
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     const I scale_low = load_int(w + Place::kMins + 128 * r);

@@ -230,6 +230,34 @@ inline U look_up(Table table, U index) {
   return {_mm256_shuffle_epi8(table.entries, index.a), _mm256_shuffle_epi8(table.entries, index.b)};
 }
 
+// Products in 16 bits: how many registers of kBits-bit weights may be summed before they must be
+// widened, 2 * (2^kBits - 1) * 127 being the largest product of a pair. 0: by `dot` only.
+#if defined(__AVXVNNI__)
+constexpr bool kHasVnni = true;
+#else
+constexpr bool kHasVnni = false;
+#endif
+template <int kBits>
+constexpr int kNarrowRun = kHasVnni || kBits > 6 ? 0 : kBits == 6 ? 2 : kBits == 5 ? 4 : 8;
+// Whether `dot` takes 8-bit weights as value + 128 and sums the values themselves.
+constexpr bool kDotRemovesOffset = !kHasVnni;
+
+using Four = __m256i;  // four activations, in every lane
+inline Four broadcast(const int8_t* q) {
+  return _mm256_set1_epi32(word_at(q));
+}
+using Narrow = I;  // 32 x int16: of each row two sums
+inline Narrow narrow_dot(U w, Four q) {
+  return {_mm256_maddubs_epi16(w.a, q), _mm256_maddubs_epi16(w.b, q)};
+}
+inline Narrow narrow_add(Narrow x, Narrow y) {
+  return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)};
+}
+inline I widen(Narrow x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_madd_epi16(x.a, ones), _mm256_madd_epi16(x.b, ones)};
+}
+
 // acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
 template <int kBits>
 inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
@@ -237,21 +265,19 @@ inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
   return _mm256_dpbusd_avx_epi32(acc, w, q);
 #else
   const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (kBits <= 6) {  // 2 * 63 * 127 fits 16 bits
+  if constexpr (kBits <= 6) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, q), ones));
   }
-  const __m256i nibble = _mm256_set1_epi8(15);
-  const __m256i low = _mm256_and_si256(w, nibble);
-  const __m256i high = _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble);
-  const __m256i low_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(low, q), ones);
-  const __m256i high_sum = _mm256_madd_epi16(_mm256_maddubs_epi16(high, q), _mm256_set1_epi16(16));
-  return _mm256_add_epi32(acc, _mm256_add_epi32(low_sum, high_sum));
+  // |value| <= 128 times the activation with the value's sign: a pair is below 2^15.
+  const __m256i value = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+  const __m256i pairs =
+      _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(q, value));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, ones));
 #endif
 }
 template <int kBits>
-inline I dot(I acc, U w, const int8_t* q) {
-  const __m256i four = _mm256_set1_epi32(word_at(q));
-  return {dot_half<kBits>(acc.a, w.a, four), dot_half<kBits>(acc.b, w.b, four)};
+inline I dot(I acc, U w, Four q) {
+  return {dot_half<kBits>(acc.a, w.a, q), dot_half<kBits>(acc.b, w.b, q)};
 }
 
 // Shapes for 16 registers, two to a value.

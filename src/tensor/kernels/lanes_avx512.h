@@ -190,11 +190,29 @@ inline Table load_table(const uint8_t* p) {
 inline U look_up(Table table, U index) {
   return _mm512_shuffle_epi8(table.entries, index);
 }
+using Four = __m512i;  // four activations, in every lane
+inline Four broadcast(const int8_t* q) {
+  return _mm512_set1_epi32(word_at(q));
+}
 // acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
 template <int kBits>
-inline I dot(I acc, U w, const int8_t* q) {
-  return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(word_at(q)));
+inline I dot(I acc, U w, Four q) {
+  return _mm512_dpbusd_epi32(acc, w, q);
 }
+// Products in 16 bits (lanes_avx2.h): never the faster way here.
+template <int kBits>
+constexpr int kNarrowRun = 0;
+using Narrow = I;
+inline Narrow narrow_dot(U w, Four q) {
+  return _mm512_maddubs_epi16(w, q);
+}
+inline Narrow narrow_add(Narrow a, Narrow b) {
+  return _mm512_add_epi16(a, b);
+}
+inline I widen(Narrow a) {
+  return _mm512_madd_epi16(a, _mm512_set1_epi16(1));
+}
+constexpr bool kDotRemovesOffset = false;
 
 // Shapes that fit 32 registers (measured, see the benchmarks).
 constexpr int kAttentionTokens = 4;

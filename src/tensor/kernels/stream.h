@@ -20,21 +20,13 @@ inline void prefetch_ahead(const uint8_t* p, int bytes) {
 template <Layout kLayout>
 inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
                    const GroupMeta& meta) {
-  constexpr int kBits = weight_bits(kLayout);
   if constexpr (kLayout == Layout::w6k) {
-    I low = start_at<kLayout>(meta.neg_sum_lo);
-    I high = start_at<kLayout>(meta.neg_sum - meta.neg_sum_lo);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      low = dot<kBits>(low, w[j], q + 4 * j);
-      high = dot<kBits>(high, w[j + 4], q + 16 + 4 * j);
-    }
+    const I low = add_products<kLayout, 0, 4>(start_at<kLayout>(meta.neg_sum_lo), w, q);
+    const I high =
+        add_products<kLayout, 4, 8>(start_at<kLayout>(meta.neg_sum - meta.neg_sum_lo), w, q);
     return int_add(int_mul(low, sub_scale_of<0>(tile, g)), int_mul(high, sub_scale_of<1>(tile, g)));
   }
-  I sum = start_at<kLayout>(meta.neg_sum);
-#pragma GCC unroll 8
-  for (int j = 0; j < 8; ++j) sum = dot<kBits>(sum, w[j], q + 4 * j);
-  return sum;
+  return add_products<kLayout, 0, 8>(start_at<kLayout>(meta.neg_sum), w, q);
 }
 
 // One row block times a few columns: the sums stay in registers.

@@ -105,12 +105,36 @@ inline void registers_of(const uint8_t* quants, const Table& table, U (&w)[8]) {
   }
 }
 
-// Where the accumulator of a group starts: the zero point, -2^offset_log2 times the sum.
+// What the zero point adds to a group's sum: -2^offset_log2 times the activations' sum.
 template <Layout kLayout>
 inline I start_at(int32_t neg_sum) {
   constexpr int kOffset = kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
-  if constexpr (kOffset < 0) return int_set1(0);
+  constexpr bool kRemoved = kDotRemovesOffset && weight_bits(kLayout) == 8;
+  if constexpr (kOffset < 0 || kRemoved) return int_set1(0);
   return shift_left<(kOffset < 0 ? 0 : kOffset)>(int_set1(neg_sum));
+}
+
+// sum + the products of registers [kFrom, kTo) of a group with one column.
+template <Layout kLayout, int kFrom, int kTo>
+inline I add_products(I sum, const U (&w)[8], const int8_t* q) {
+  constexpr int kBits = weight_bits(kLayout);
+  constexpr int kRun = kNarrowRun<kBits> > kTo - kFrom ? kTo - kFrom : kNarrowRun<kBits>;
+  if constexpr (kRun > 0) {
+#pragma GCC unroll 8
+    for (int from = kFrom; from < kTo; from += kRun) {
+      Narrow part = narrow_dot(w[from], broadcast(q + 4 * from));
+#pragma GCC unroll 8
+      for (int j = from + 1; j < from + kRun; ++j) {
+        part = narrow_add(part, narrow_dot(w[j], broadcast(q + 4 * j)));
+      }
+      sum = int_add(sum, widen(part));
+    }
+    return sum;
+  } else {
+#pragma GCC unroll 8
+    for (int j = kFrom; j < kTo; ++j) sum = dot<kBits>(sum, w[j], broadcast(q + 4 * j));
+    return sum;
+  }
 }
 
 }  // namespace
