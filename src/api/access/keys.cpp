@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/os.h"
 #include "core/utf8.h"
 
 namespace strata::api {
@@ -80,9 +81,15 @@ void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
   }
 }
 
+Database open_database(const std::filesystem::path& path) {
+  // On a new machine the server may be what makes the store's folder.
+  if (path.has_parent_path()) make_directories(path.parent_path());
+  return Database::open(path);
+}
+
 }  // namespace
 
-KeyStore::KeyStore(const std::filesystem::path& database) : database_(Database::open(database)) {
+KeyStore::KeyStore(const std::filesystem::path& database) : database_(open_database(database)) {
   database_.migrate("api_key", kMigrations);
 }
 

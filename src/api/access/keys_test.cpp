@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/testing/temp_folder.h"
 
 namespace strata::api {
 namespace {
@@ -21,6 +22,13 @@ TEST(Keys, WorkUntilTheyExpireOrAreRevoked) {
   const auto other = keys.create("server", {Scope::admin}, std::nullopt, kNow);
   keys.revoke("server", kNow + 1);
   EXPECT_FALSE(keys.check(other.secret, kNow + 2));
+}
+
+TEST(Keys, TheirFolderIsMadeWhereThereIsNone) {
+  const strata::testing::TempFolder folder;
+  const auto path = folder.path() / "new" / "strata.db";
+  const auto key = KeyStore(path).create("laptop", {Scope::admin}, std::nullopt, kNow);
+  EXPECT_TRUE(KeyStore(path).check(key.secret, kNow));
 }
 
 TEST(Keys, TheListTellsEverythingButTheSecret) {
