@@ -53,10 +53,7 @@ class RemoteBackend : public Backend {
     request.headers = {{"Content-Type", "application/json"}};
     if (!key_.empty()) request.secret_headers = {{"Authorization", "Bearer " + key_}};
     const auto response = http_request(request, policy_for_server(base_url_));
-    if (response.head.status != 200) {
-      throw Error(code_of_status(response.head.status),
-                  error_in(response.body, response.head.status));
-    }
+    if (response.head.status != 200) throw refusal_of(response.head.status, response.body);
     return parse_json(response.body);
   }
 

@@ -97,6 +97,29 @@ void check_carried(const ChatRequest& request) {
   }
 }
 
+Code code_of_status(int status) {
+  switch (status) {
+    case 400:
+      return Code::invalid_argument;
+    case 401:
+      return Code::unauthenticated;
+    case 403:
+      return Code::permission_denied;
+    case 404:
+      return Code::not_found;
+    case 409:
+      return Code::failed_precondition;
+    case 429:
+      return Code::resource_exhausted;
+    case 501:
+      return Code::unimplemented;
+    case 503:
+      return Code::unavailable;
+    default:
+      return Code::internal;
+  }
+}
+
 class RemoteAnswer : public Answer {
  public:
   RemoteAnswer(std::string base_url, std::string key, ChatRequest request, ChatSink sink)
@@ -136,7 +159,7 @@ class RemoteAnswer : public Answer {
           if (status_ == 200) take_lines();
         });
     if (status_ != 200) {
-      fail(Error(code_of_status(status_), error_in(held_, status_)));
+      fail(refusal_of(status_, held_));
     } else if (!finished_) {
       fail(Error(Code::unavailable, "the server ended the answer in the middle"));
     }
@@ -231,37 +254,17 @@ std::string text_of(const json::object& line, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-Code code_of_status(int status) {
-  switch (status) {
-    case 400:
-      return Code::invalid_argument;
-    case 401:
-      return Code::unauthenticated;
-    case 403:
-      return Code::permission_denied;
-    case 404:
-      return Code::not_found;
-    case 409:
-      return Code::failed_precondition;
-    case 429:
-      return Code::resource_exhausted;
-    case 501:
-      return Code::unimplemented;
-    case 503:
-      return Code::unavailable;
-    default:
-      return Code::internal;
-  }
-}
-
-std::string error_in(const std::string& body, int status) {
+Error refusal_of(int status, const std::string& body) {
+  std::string message = fmt::format("the server answered {}", status);
   try {
-    const std::string message = text_of(parse_json(body).as_object(), "error");
-    if (!message.empty()) return message;
+    const std::string said = text_of(parse_json(body).as_object(), "error");
+    if (!said.empty()) message = said;
   } catch (const std::exception&) {
     // The body is not ours to understand; the status says enough.
   }
-  return fmt::format("the server answered {}", status);
+  const Code code = code_of_status(status);
+  return Error(code, message,
+               code == Code::unauthenticated ? "set STRATA_API_KEY to a key of that server" : "");
 }
 
 }  // namespace strata::api

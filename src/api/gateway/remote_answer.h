@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/gateway/backend.h"
+#include "core/error.h"
 #include "core/net.h"
 
 namespace strata::api {
@@ -18,9 +19,8 @@ std::unique_ptr<Answer> start_remote_answer(const std::string& base_url, const s
 
 // The server that the user named may lie at a private address.
 NetPolicy policy_for_server(const std::string& url);
-Code code_of_status(int status);
-// The "error" of a body that is not 200, or the status in words.
-std::string error_in(const std::string& body, int status);
+// What an answer that is not 200 says.
+Error refusal_of(int status, const std::string& body);
 // 0 and "" where there is no such number or text.
 int64_t integer_of(const json::object& line, std::string_view name);
 std::string text_of(const json::object& line, std::string_view name);

@@ -83,6 +83,18 @@ TEST(RemoteBackend, PassesOnWhatTheServerRefuses) {
   EXPECT_NE(outcome.end.error->message().find("echo"), std::string::npos);
 }
 
+TEST(RemoteBackend, AServerThatAsksForAKeySaysWhereToPutIt) {
+  const strata::testing::HttpServer server([](const strata::testing::ServedRequest&) {
+    return strata::testing::Reply{.status = 401, .body = R"({"error":"a key, please"})"};
+  });
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const Outcome outcome = run(*backend, asking("echo", "hello"));
+  ASSERT_TRUE(outcome.end.error);
+  EXPECT_EQ(outcome.end.error->code(), Code::unauthenticated);
+  EXPECT_EQ(outcome.end.error->message(), "a key, please");
+  EXPECT_NE(outcome.end.error->hint().find("STRATA_API_KEY"), std::string::npos);
+}
+
 TEST(RemoteBackend, LosesNothingOnTheWay) {
   const testing::Running server;
   const auto backend = make_remote_backend("http://" + host_of(server.port()));

@@ -238,7 +238,10 @@ constexpr bool kHasVnni = true;
 constexpr bool kHasVnni = false;
 #endif
 template <int kBits>
-constexpr int kNarrowRun = kHasVnni || kBits > 6 ? 0 : kBits == 6 ? 2 : kBits == 5 ? 4 : 8;
+constexpr int kNarrowRun = kHasVnni || kBits > 6 ? 0
+                           : kBits == 6          ? 2
+                           : kBits == 5          ? 4
+                                                 : 8;
 // Whether `dot` takes 8-bit weights as value + 128 and sums the values themselves.
 constexpr bool kDotRemovesOffset = !kHasVnni;
 
@@ -270,8 +273,7 @@ inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
   }
   // |value| <= 128 times the activation with the value's sign: a pair is below 2^15.
   const __m256i value = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
-  const __m256i pairs =
-      _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(q, value));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(q, value));
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, ones));
 #endif
 }
