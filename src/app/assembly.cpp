@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/metrics.h"
 #include "core/os.h"
+#include "models/family/family.h"
 #include "models/format/gguf.h"
 
 namespace strata::app {
@@ -159,10 +160,13 @@ std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOpt
   return std::make_unique<ServerWithParts>(config, options);
 }
 
-bool has_chat_template(const models::Store& store, const models::Manifest& manifest) {
-  if (manifest.overrides.chat_template) return true;
+ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
   const auto file = models::GgufFile::open(store.model_path(manifest));
-  return file->text("tokenizer.chat_template").has_value();
+  ModelTraits traits;
+  traits.has_template = manifest.overrides.chat_template.has_value() ||
+                        file->text("tokenizer.chat_template").has_value();
+  traits.context = models::describe_model(*file).n_context;
+  return traits;
 }
 
 }  // namespace strata::app

@@ -47,7 +47,11 @@ HostPort parse_host(const std::string& text);
 // ":11434".
 std::string server_host(const Config& config);
 
-// Whether the manifest or its file carries a chat template.
-bool has_chat_template(const models::Store& store, const models::Manifest& manifest);
+// What a chat has to know of a model before it is loaded.
+struct ModelTraits {
+  bool has_template = false;  // the manifest or its file carries a chat template
+  int32_t context = 0;        // positions it was trained for
+};
+ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest);
 
 }  // namespace strata::app

@@ -1,5 +1,6 @@
 // From a Modelfile to a model in the store, and back.
 #include "core/error.h"
+#include "models/chat/chat_template.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/source.h"
 
@@ -57,6 +58,9 @@ Modelfile to_modelfile(const Manifest& manifest, std::string from) {
 Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
                       const fs::path& folder, const PullOptions& options) {
   const std::string full = parse_model_name(name).full();
+  if (const auto& source = modelfile.overrides.chat_template) {
+    ChatTemplate::parse(*source, "", "");  // its errors now, not at the first chat
+  }
   const Store::Hold held = store.hold();
   Manifest manifest = find_base(store, full, modelfile, folder, options);
   manifest.name = full;

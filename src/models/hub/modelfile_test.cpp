@@ -176,6 +176,8 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   EXPECT_EQ(create("./page.gguf"), Code::invalid_argument);
   EXPECT_EQ(create("./safetensors"), Code::unimplemented);
   EXPECT_EQ(create("no-such-model"), Code::not_found);
+  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  EXPECT_EQ(create("./m.gguf\nTEMPLATE {% for x in %}"), Code::invalid_argument);
   EXPECT_TRUE(store.list().empty());
 }
 

@@ -191,7 +191,9 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
   }
   throw Error(Code::unavailable,
               fmt::format("no source of '{}' can be used: {}", plan.name.full(), reasons),
-              "check the network connection, then pull again: what has come so far is kept");
+              options.policy.offline
+                  ? "leave --offline (STRATA_OFFLINE, offline in strata.yaml) away to fetch it"
+                  : "check the network connection, then pull again: what has come so far is kept");
 }
 
 }  // namespace

@@ -63,7 +63,9 @@ void open_model(ChatSession& session, const Config& config, const std::string& n
   auto manifest = store.try_find(name);
   if (!manifest) manifest = pull_with_progress(store, name, pull_options(config)).manifest;
   session.model = manifest->name;
-  session.base_model = !has_chat_template(store, *manifest);
+  const ModelTraits traits = traits_of(store, *manifest);
+  session.base_model = !traits.has_template;
+  session.model_context = traits.context;
   session.messages = {};
   if (session.base_model) {
     complain(fmt::format("note: {} is a base model: it continues the text that you give it",

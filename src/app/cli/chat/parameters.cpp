@@ -1,84 +1,91 @@
 #include "app/cli/chat/parameters.h"
 
+#include <charconv>
 #include <type_traits>
-#include <utility>
 
-#include "app/cli/command.h"
 #include "core/error.h"
 #include "core/similar.h"
 
 namespace strata::app {
 namespace {
 
-template <typename T>
-T parse(std::string_view name, const std::string& text) {
-  Arguments words;
-  words.options_[std::string(name)] = {text};
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(*words.number(name));
-  } else {
-    const int64_t value = *words.integer(name);
-    if (!std::in_range<T>(value)) {
-      throw Error(Code::invalid_argument, fmt::format("{} is {}: out of range", name, text));
-    }
-    return static_cast<T>(value);
-  }
-}
+constexpr double kMany = 1e9;
 
-// One row a parameter: how it is set, how it is shown.
+// One row a parameter: what it may be, how it is set, how it is shown.
 struct Parameter {
   std::string_view name;
-  void (*set)(ChatSession&, const std::string&);
+  double low;
+  double high;
+  void (*set)(const Parameter&, ChatSession&, const std::string& text);
   std::string (*show)(const ChatSession&);
 };
+
+template <typename T>
+void set_number(const Parameter& parameter, std::optional<T>& target, const std::string& text) {
+  constexpr bool kReal = std::is_floating_point_v<T>;
+  std::conditional_t<kReal, double, int64_t> value{};
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  const auto as_double = static_cast<double>(value);
+  if (text.empty() || result.ec != std::errc() || result.ptr != end ||
+      !(as_double >= parameter.low && as_double <= parameter.high)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("{} is '{}', it must be a {} from {} to {}", parameter.name, text,
+                            kReal ? "number" : "whole number", parameter.low, parameter.high));
+  }
+  target = static_cast<T>(value);
+}
 
 template <typename T>
 std::string shown(const std::optional<T>& value) {
   return value ? fmt::format("{}", *value) : std::string();
 }
 
-#define SAMPLING(member, type)                                                                     \
-  Parameter {                                                                                      \
-    #member,                                                                                       \
-        [](ChatSession& s, const std::string& v) { s.sampling.member = parse<type>(#member, v); }, \
-        [](const ChatSession& s) { return shown(s.sampling.member); }                              \
-  }
+template <auto kMember>
+Parameter sampling(std::string_view name, double low, double high) {
+  return {name, low, high,
+          [](const Parameter& parameter, ChatSession& session, const std::string& text) {
+            set_number(parameter, session.sampling.*kMember, text);
+          },
+          [](const ChatSession& session) { return shown(session.sampling.*kMember); }};
+}
+
+Parameter context_parameter() {
+  return {"num_ctx", 1, kMany,
+          [](const Parameter& parameter, ChatSession& session, const std::string& text) {
+            set_number(parameter, session.context, text);
+          },
+          [](const ChatSession& session) { return shown(session.context); }};
+}
 
 const std::vector<Parameter>& parameters() {
+  using Options = api::SamplingOptions;
   static const std::vector<Parameter> table{
-      SAMPLING(temperature, float),
-      SAMPLING(top_k, int32_t),
-      SAMPLING(top_p, float),
-      SAMPLING(min_p, float),
-      SAMPLING(typical_p, float),
-      SAMPLING(top_n_sigma, float),
-      SAMPLING(xtc_probability, float),
-      SAMPLING(xtc_threshold, float),
-      SAMPLING(repeat_penalty, float),
-      SAMPLING(repeat_last_n, int32_t),
-      SAMPLING(presence_penalty, float),
-      SAMPLING(frequency_penalty, float),
-      SAMPLING(dry_multiplier, float),
-      SAMPLING(dry_base, float),
-      SAMPLING(dry_allowed_length, int32_t),
-      SAMPLING(dry_penalty_last_n, int32_t),
-      SAMPLING(mirostat, int32_t),
-      SAMPLING(mirostat_tau, float),
-      SAMPLING(mirostat_eta, float),
-      SAMPLING(seed, uint64_t),
-      Parameter{"num_predict",
-                [](ChatSession& s, const std::string& v) {
-                  s.sampling.max_tokens = parse<int32_t>("num_predict", v);
-                },
-                [](const ChatSession& s) { return shown(s.sampling.max_tokens); }},
-      Parameter{
-          "num_ctx",
-          [](ChatSession& s, const std::string& v) { s.context = parse<int32_t>("num_ctx", v); },
-          [](const ChatSession& s) { return shown(s.context); }},
+      sampling<&Options::temperature>("temperature", 0, 100),
+      sampling<&Options::top_k>("top_k", 0, kMany),
+      sampling<&Options::top_p>("top_p", 0, 1),
+      sampling<&Options::min_p>("min_p", 0, 1),
+      sampling<&Options::typical_p>("typical_p", 0, 1),
+      sampling<&Options::top_n_sigma>("top_n_sigma", 0, 1000),
+      sampling<&Options::xtc_probability>("xtc_probability", 0, 1),
+      sampling<&Options::xtc_threshold>("xtc_threshold", 0, 1),
+      sampling<&Options::repeat_penalty>("repeat_penalty", 1e-3, 100),
+      sampling<&Options::repeat_last_n>("repeat_last_n", -1, kMany),
+      sampling<&Options::presence_penalty>("presence_penalty", -2, 2),
+      sampling<&Options::frequency_penalty>("frequency_penalty", -2, 2),
+      sampling<&Options::dry_multiplier>("dry_multiplier", 0, 100),
+      sampling<&Options::dry_base>("dry_base", 1, 100),
+      sampling<&Options::dry_allowed_length>("dry_allowed_length", 0, kMany),
+      sampling<&Options::dry_penalty_last_n>("dry_penalty_last_n", -1, kMany),
+      sampling<&Options::mirostat>("mirostat", 0, 2),
+      sampling<&Options::mirostat_tau>("mirostat_tau", 0, 100),
+      sampling<&Options::mirostat_eta>("mirostat_eta", 0, 1),
+      sampling<&Options::seed>("seed", -9.2e18, 9.2e18),
+      sampling<&Options::max_tokens>("num_predict", -2, kMany),
+      context_parameter(),
   };
   return table;
 }
-#undef SAMPLING
 
 }  // namespace
 
@@ -94,7 +101,7 @@ void set_parameter(ChatSession& session, std::string_view name,
   std::vector<std::string> known{"stop"};
   for (const auto& parameter : parameters()) {
     if (parameter.name == name) {
-      parameter.set(session, values[0]);
+      parameter.set(parameter, session, values[0]);
       return;
     }
     known.emplace_back(parameter.name);

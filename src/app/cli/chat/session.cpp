@@ -112,10 +112,19 @@ std::string stream_answer(const api::ChatRequest& request, api::Backend& backend
   }
 }
 
+// More context than the model has is not to be had; that is said once.
+void cut_context(ChatSession& session) {
+  if (session.model_context <= 0 || session.context.value_or(0) <= session.model_context) return;
+  complain(fmt::format("note: {} has a context of {}, {} were asked for: {} it is", session.model,
+                       session.model_context, *session.context, session.model_context));
+  session.context = session.model_context;
+}
+
 }  // namespace
 
 inference::FinishReason ask(ChatSession& session, api::Backend& backend,
                             const std::string& prompt) {
+  cut_context(session);
   inference::Event end;
   const bool wraps = session.word_wrap && stdout_is_terminal();
   const std::string answer = stream_answer(request_of(session, prompt), backend, wraps, end);

@@ -15,7 +15,8 @@ struct ChatSession {
   std::string system;
   std::vector<models::Message> messages;
   api::SamplingOptions sampling;
-  std::optional<int32_t> context;
+  std::optional<int32_t> context;  // positions asked for
+  int32_t model_context = 0;       // positions the model was trained for; 0: not known
   std::optional<int64_t> keep_alive_ms;
   bool verbose = false;
   bool keep_history = true;  // false: each prompt stands alone

@@ -52,6 +52,18 @@ TEST(ChatSession, AFailedAnswerLeavesTheConversationAsItWas) {
   EXPECT_TRUE(session.messages.empty());
 }
 
+TEST(ChatSession, AContextBeyondTheModelsIsCutAndSaid) {
+  const auto backend = echo();
+  ChatSession session;
+  session.model = "echo";
+  session.model_context = 2048;
+  session.context = 9000;
+  testing::internal::CaptureStderr();
+  answer_to(session, *backend, "hi");
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("2048"), std::string::npos);
+  EXPECT_EQ(session.context, 2048);
+}
+
 TEST(ChatSession, ParametersByOllamasNames) {
   ChatSession session;
   set_parameter(session, "temperature", {"0.25"});
@@ -64,6 +76,11 @@ TEST(ChatSession, ParametersByOllamasNames) {
   EXPECT_THROW(set_parameter(session, "temprature", {"1"}), Error);
   EXPECT_THROW(set_parameter(session, "top_k", {"99999999999"}), Error);
   EXPECT_THROW(set_parameter(session, "seed", {}), Error);
+  for (const char* bad : {"-0.1", "101", "nan", "warm", ""}) {
+    EXPECT_THROW(set_parameter(session, "temperature", {bad}), Error) << bad;
+  }
+  EXPECT_THROW(set_parameter(session, "num_ctx", {"0"}), Error);
+  EXPECT_EQ(session.sampling.temperature, 0.25f);
 }
 
 SlashResult slash(const std::string& line, ChatSession& session) {

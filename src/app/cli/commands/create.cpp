@@ -2,6 +2,7 @@
 #include "app/cli/command.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
+#include "core/error.h"
 #include "core/os.h"
 #include "core/progress.h"
 #include "models/hub/modelfile.h"
@@ -28,6 +29,10 @@ class Create : public Command {
     Config config = Config::load();
     if (arguments.has("offline")) config.set("offline", "true", "--offline");
     const fs::path path = arguments.value("file").value_or("Modelfile");
+    if (!fs::exists(path)) {
+      throw Error(Code::not_found, fmt::format("there is no file {}", path.string()),
+                  "name the Modelfile: strata create NAME -f FILE");
+    }
     const auto modelfile = models::parse_modelfile(read_file(path, models::kMaxModelfileBytes));
     const auto manifest =
         models::create_model(models::Store(), arguments.words()[0], modelfile,
