@@ -28,6 +28,7 @@ struct ArgumentSpec {
   bool required = true;
   bool repeated = false;                                    // only the last one
   enum class Kind { text, model, file } kind = Kind::text;  // for completion
+  std::vector<std::string_view> choices{};                  // for completion: the words it may be
 };
 
 struct ExampleSpec {

@@ -18,6 +18,15 @@ std::string option_words(const CommandSpec& spec) {
   return words;
 }
 
+// The words that the first argument may be.
+std::string argument_words(const CommandSpec& spec) {
+  std::string words;
+  if (spec.arguments.empty()) return words;
+  for (const auto choice : spec.arguments[0].choices) words += std::string(choice) + " ";
+  if (takes_model(spec)) words += "$(strata list --names 2>/dev/null) ";
+  return words;
+}
+
 // Commands of one word and the first words of groups, once each.
 std::string first_words() {
   std::string words;
@@ -42,8 +51,7 @@ std::string second_words(std::string_view group) {
 
 std::string bash_case(const Command* command) {
   const auto& spec = command->spec();
-  std::string words = option_words(spec);
-  if (takes_model(spec)) words += "$(strata list --names 2>/dev/null) ";
+  const std::string words = argument_words(spec) + option_words(spec);
   return fmt::format("    \"{}\") words=\"{}\" ;;\n", spec.name, words);
 }
 
@@ -91,6 +99,10 @@ std::string fish() {
       if (option.hidden) continue;
       out += fmt::format("complete -c strata {} -l {}{}\n", here, option.name,
                          option.value.empty() ? "" : " -r");
+    }
+    for (const auto choice :
+         spec.arguments.empty() ? std::vector<std::string_view>{} : spec.arguments[0].choices) {
+      out += fmt::format("complete -c strata -f {} -a {}\n", here, choice);
     }
     if (takes_model(spec)) {
       out +=

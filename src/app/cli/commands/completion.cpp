@@ -12,7 +12,9 @@ class Completion : public Command {
     static const CommandSpec spec{
         .name = "completion",
         .summary = "print a completion script for a shell",
-        .arguments = {{"SHELL", "bash, zsh or fish"}},
+        .arguments = {{.name = "SHELL",
+                       .help = "bash, zsh or fish",
+                       .choices = {"bash", "zsh", "fish"}}},
         .examples = {
             {"strata completion bash > ~/.local/share/bash-completion/completions/strata",
              "for bash, from the next shell on"},

@@ -23,6 +23,12 @@ std::vector<const Setting*> wanted(const std::vector<std::string>& words) {
               near.empty() ? "see: strata config show" : near);
 }
 
+std::vector<std::string_view> setting_keys() {
+  std::vector<std::string_view> keys;
+  for (const auto& setting : settings()) keys.push_back(setting.key);
+  return keys;
+}
+
 std::vector<std::string> environment_of(const Setting& setting) {
   return {setting.environment.begin(), setting.environment.end()};
 }
@@ -47,7 +53,10 @@ class ConfigShow : public Command {
         .description =
             "Defaults stand under strata.yaml in the configuration folder, that under\n"
             "environment variables, these under flags. With a SETTING only its value is printed.",
-        .arguments = {{"SETTING", "one setting, for example server.host", false}},
+        .arguments = {{.name = "SETTING",
+                       .help = "one setting, for example server.host",
+                       .required = false,
+                       .choices = setting_keys()}},
         .options = {{"origin", "", "say where each value comes from"}, {"json", "", "print JSON"}},
         .examples = {{"strata config show --origin", "every value and where it was set"},
                      {"strata config show server.host", "one value, for scripts"}}};
