@@ -19,6 +19,7 @@ constexpr size_t kMaxDiscardedBytes = 16u << 20;     // of a refused body, read 
 constexpr int64_t kIdleTimeoutMs = 120'000;          // between two requests of a connection
 constexpr int64_t kHeaderTimeoutMs = 30'000;         // from a header's first byte to its last
 constexpr int64_t kBodyPauseTimeoutMs = 30'000;      // between two pieces of a body
+constexpr int64_t kBodyTimeoutMs = 600'000;          // for all of a body: 28 KB a second at least
 constexpr int64_t kWriteTimeoutMs = 60'000;          // for the client to take one piece
 constexpr int64_t kPingIntervalMs = 10'000;          // silence after which a stream gets a comment
 
@@ -32,6 +33,7 @@ constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxLogitBias = 4096;
 constexpr size_t kMaxPrompts = 64;  // completions: prompts in one request
 constexpr int32_t kMaxChoices = 32;
+constexpr size_t kMaxAnswers = 256;  // of one request: prompts times choices
 constexpr int32_t kMaxTopLogprobs = 20;
 constexpr size_t kMaxModelNameBytes = 512;
 

@@ -219,10 +219,13 @@ void Server::start(const ServerOptions& options) {
   http.max_connections = options.max_connections;
   http.max_backlog_bytes = options.max_backlog_bytes;
   http.ping_interval_ms = options.ping_interval_ms;
+  http.header_timeout_ms = options.header_timeout_ms;
+  http.body_pause_ms = options.body_pause_ms;
+  http.body_timeout_ms = options.body_timeout_ms;
   HttpHooks hooks;
   hooks.admit = [&s](Request& head) { return s.admit(head); };
-  hooks.malformed = [](int status, const std::string& message) {
-    Response response = error_response(dialect_for("/"), Error(Code::invalid_argument, message));
+  hooks.malformed = [](int status, const std::string& message, const std::string& path) {
+    Response response = error_response(dialect_for(path), Error(Code::invalid_argument, message));
     response.status = status;
     if (status == 503) response.headers.add("retry-after", "1");
     return response;

@@ -25,6 +25,8 @@ struct ServerOptions {
   size_t max_connections = 0;    // 0: kMaxConnections
   size_t max_backlog_bytes = 0;  // 0: kMaxStreamBacklogBytes
   int64_t ping_interval_ms = 0;  // 0: kPingIntervalMs
+  // How long a slow sender is waited for; 0: kHeaderTimeoutMs, kBodyPauseTimeoutMs, kBodyTimeoutMs.
+  int64_t header_timeout_ms = 0, body_pause_ms = 0, body_timeout_ms = 0;
 };
 
 class Server {

@@ -5,6 +5,7 @@
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "core/json.h"
+#include "core/testing/expect_error.h"
 
 namespace strata::api {
 namespace {
@@ -44,6 +45,42 @@ TEST(ServerWalk, ChatStreamsPiecesThatJoinToTheWholeAnswer) {
     }
   }
   EXPECT_EQ(json::string(joined), text.as_string());
+}
+
+// What start() says when it cannot listen.
+Error refusal_to_listen(const std::string& host, uint16_t port) {
+  Gateway gateway;
+  Metrics metrics;
+  Services services;
+  services.gateway = &gateway;
+  services.metrics = &metrics;
+  services.now_ms = [] { return testing::kNowMs; };
+  Server server(std::move(services), nullptr);
+  ServerOptions options;
+  options.host = host;
+  options.port = port;
+  return strata::testing::error_of([&] { server.start(options); });
+}
+
+TEST(Listening, APortInUseIsNamedWithAWayOut) {
+  Running running;
+  const Error error = refusal_to_listen("127.0.0.1", running.port());
+  EXPECT_EQ(error.code(), Code::failed_precondition);
+  EXPECT_NE(error.message().find(fmt::format("port {} on 127.0.0.1 is in use", running.port())),
+            std::string::npos)
+      << error.message();
+  EXPECT_NE(error.hint().find("--port"), std::string::npos);
+  EXPECT_EQ(fetch(running.port(), "GET", "/health").status, 200) << "the first one lives on";
+}
+
+TEST(Listening, AnAddressThatIsNotHereOrIsNoneIsNamed) {
+  const Error elsewhere = refusal_to_listen("127.0.0.1.example", 0);
+  EXPECT_EQ(elsewhere.code(), Code::invalid_argument);
+  EXPECT_NE(elsewhere.message().find("127.0.0.1.example"), std::string::npos);
+  const Error open = refusal_to_listen("0.0.0.0", 0);
+  EXPECT_EQ(open.code(), Code::failed_precondition);
+  EXPECT_NE(open.hint().find("--require-key"), std::string::npos);
+  EXPECT_EQ(refusal_to_listen("::", 0).code(), Code::failed_precondition);
 }
 
 }  // namespace

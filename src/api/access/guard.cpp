@@ -10,13 +10,16 @@
 namespace strata::api {
 namespace {
 
-// "name:80" → "name"; "[::1]:80" → "::1".
+// "name:80" → "name"; "[::1]:80" → "::1"; empty when something else stands there.
 std::string host_name(std::string_view host) {
-  if (!host.empty() && host.front() == '[') {
-    const size_t end = host.find(']');
-    return std::string(end == std::string_view::npos ? host : host.substr(1, end - 1));
-  }
-  std::string name(host.substr(0, host.find(':')));
+  const bool bracketed = !host.empty() && host.front() == '[';
+  const size_t end = bracketed ? host.find(']') : std::min(host.find(':'), host.size());
+  if (end == std::string_view::npos) return {};
+  std::string_view port = host.substr(bracketed ? end + 1 : end);
+  if (!port.empty() && port.front() != ':') return {};
+  if (!port.empty()) port.remove_prefix(1);
+  if (port.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  std::string name(bracketed ? host.substr(1, end - 1) : host.substr(0, end));
   if (!name.empty() && name.back() == '.') name.pop_back();
   return name;
 }
@@ -34,7 +37,8 @@ bool listed(const std::vector<std::string>& list, std::string_view text) {
 
 bool host_allowed(std::string_view host, const GuardOptions& options) {
   const std::string name = host_name(host);
-  return options.any_host || equal_ignoring_case(name, "localhost") || is_address(name) ||
+  if (options.any_host) return true;
+  return equal_ignoring_case(name, "localhost") || is_address(name) ||
          listed(options.allowed_hosts, name);
 }
 

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "api/gateway/did_you_mean.h"
+#include "api/json_duplicates.h"
 #include "api/limits.h"
 #include "core/utf8.h"
 
@@ -149,7 +150,15 @@ json::value read_body(const std::string& body) {
   JsonLimits limits;
   limits.max_bytes = kMaxBodyBytes;
   limits.max_depth = kMaxJsonDepth;
-  return parse_json(body, limits);
+  json::value value = parse_json(body, limits);
+  if (const auto key = duplicate_key(body)) {
+    const std::string quoted = json_quote(std::string_view(*key).substr(0, 80), true);
+    throw Error(Code::invalid_argument,
+                fmt::format("the key '{}' is there twice in one object of the body",
+                            std::string_view(quoted).substr(1, quoted.size() - 2)),
+                "send each field once");
+  }
+  return value;
 }
 
 std::string rfc3339(int64_t ms) {

@@ -388,7 +388,8 @@ std::vector<RunningModel> Scripted::running() const {
   RunningModel model;
   model.card = models().front();
   model.context = options_.models.front().context;
-  model.running = static_cast<int32_t>(agenda_.size());
+  // The jobs of a step that is being taken are not on the agenda meanwhile.
+  model.running = std::max(stats_.running, static_cast<int32_t>(agenda_.size()));
   model.queued = static_cast<int32_t>(waiting_.size());
   model.stats = stats_;
   model.stats.running = model.running;

@@ -53,7 +53,7 @@ void Connection::start() {
 
 void Connection::refuse(int status, const std::string& message) {
   reader_ = RequestReader();
-  Response response = core_->hooks.malformed(status, message);
+  Response response = core_->hooks.malformed(status, message, {});
   reader_.head().id = request_id({});
   dispatch([response](const std::shared_ptr<Exchange>& e) { e->respond(response); }, true);
   read();
@@ -116,7 +116,7 @@ void Connection::advance() {
       case RequestReader::State::head:
         if (!buffer_.empty() && phase_ != Phase::head) {
           phase_ = Phase::head;
-          arm(kHeaderTimeoutMs);
+          arm(core_->options.header_timeout_ms);
         }
         return;
       case RequestReader::State::head_ready:
@@ -128,7 +128,7 @@ void Connection::advance() {
         }
         break;
       case RequestReader::State::body:
-        arm(kBodyPauseTimeoutMs);
+        arm_for_body();
         return;
       case RequestReader::State::complete:
         dispatch(admission_.handler, !reader_.keep_alive() || draining_);
@@ -137,7 +137,8 @@ void Connection::advance() {
         if (reader_.status() == 413 && admission_.too_large) {
           refuse_head(admission_.too_large);
         } else {
-          const Response response = core_->hooks.malformed(reader_.status(), reader_.message());
+          const Response response =
+              core_->hooks.malformed(reader_.status(), reader_.message(), reader_.head().path);
           refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
         }
         return;
@@ -151,7 +152,9 @@ void Connection::on_head() {
   head.id = request_id(head.headers);
   admission_ = core_->hooks.admit(head);
   reader_.limit_body(admission_.body_limit);
-  arm(kBodyPauseTimeoutMs);
+  body_deadline_ =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(core_->options.body_timeout_ms);
+  arm_for_body();
   if (admission_.refused && reader_.has_body()) return refuse_head(admission_.handler);
   if (reader_.content_length().value_or(0) > admission_.body_limit) {
     return refuse_head(admission_.too_large);
@@ -252,6 +255,13 @@ void Connection::linger() {
   read();
 }
 
+// A body may pause, but neither for long nor for ever again.
+void Connection::arm_for_body() {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      body_deadline_ - std::chrono::steady_clock::now());
+  arm(std::clamp<int64_t>(left.count(), 0, core_->options.body_pause_ms));
+}
+
 void Connection::arm(int64_t timeout_ms) {
   timer_.expires_after(std::chrono::milliseconds(timeout_ms));
   timer_.async_wait([weak = weak_from_this()](const error_code& error) {
@@ -273,7 +283,8 @@ void Connection::on_timeout() {
       return arm(core_->options.ping_interval_ms);
     case Phase::head:
     case Phase::body: {
-      const Response response = core_->hooks.malformed(408, "the request did not arrive in time");
+      const Response response =
+          core_->hooks.malformed(408, "the request did not arrive in time", reader_.head().path);
       return refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
     }
     default:

@@ -2,6 +2,7 @@
 // Everything runs on the server's one thread. Internal to this folder.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -51,11 +52,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish_exchange();
   void linger();
   void arm(int64_t timeout_ms);
+  void arm_for_body();
   void on_timeout();
 
   std::shared_ptr<HttpCore> core_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
+  std::chrono::steady_clock::time_point body_deadline_;  // of the request being read
   std::string peer_;
   Phase phase_ = Phase::idle;
   RequestReader reader_;

@@ -71,14 +71,19 @@ size_t RequestReader::feed(std::string_view bytes) {
     if (error == http::error::need_more) {
       if (in_head && bytes.size() - used > kMaxHeaderBytes) {
         fail(431, fmt::format("the request's head is over {} bytes", kMaxHeaderBytes));
+      } else if (!in_head && bytes.size() - used > kMaxHeaderBytes) {
+        fail(431,
+             fmt::format("a chunk's extensions or the trailer are over {} bytes", kMaxHeaderBytes));
       } else if (!in_head) {
         state_ = State::body;
       }
       break;
     }
     if (error) {
-      fail(status_of(static_cast<http::error>(error.value())),
-           "this is not a well-formed HTTP/1.1 request: " + error.message());
+      const int status = status_of(static_cast<http::error>(error.value()));
+      fail(status, status == 431
+                       ? fmt::format("the request's head is over {} bytes", kMaxHeaderBytes)
+                       : "this is not a well-formed HTTP/1.1 request: " + error.message());
       break;
     }
     if (in_head && parser_->http.is_header_done()) {

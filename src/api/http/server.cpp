@@ -47,7 +47,13 @@ class Server final : public HttpServer {
     if (core_->options.max_backlog_bytes == 0) {
       core_->options.max_backlog_bytes = kMaxStreamBacklogBytes;
     }
-    if (core_->options.ping_interval_ms == 0) core_->options.ping_interval_ms = kPingIntervalMs;
+    const auto set_default = [](int64_t& value, int64_t usual) {
+      if (value == 0) value = usual;
+    };
+    set_default(core_->options.ping_interval_ms, kPingIntervalMs);
+    set_default(core_->options.header_timeout_ms, kHeaderTimeoutMs);
+    set_default(core_->options.body_pause_ms, kBodyPauseTimeoutMs);
+    set_default(core_->options.body_timeout_ms, kBodyTimeoutMs);
     core_->hooks = std::move(hooks);
     core_->io = io_;
     listen();

@@ -14,8 +14,9 @@ namespace strata::api {
 struct HttpHooks {
   // The head of a request has arrived. Must not throw.
   std::function<Admission(Request& head)> admit;
-  // A request that cannot be read as HTTP: what to answer.
-  std::function<Response(int status, const std::string& message)> malformed;
+  // A request that cannot be read as HTTP: what to answer. `path`: empty when its head is not read.
+  std::function<Response(int status, const std::string& message, const std::string& path)>
+      malformed;
   // An exchange is over. `cut_off`: the client went away, or read too slowly, before the end.
   std::function<void(const Request&, int status, bool cut_off)> done;
 };
@@ -26,6 +27,9 @@ struct HttpOptions {
   size_t max_connections = 0;      // 0: kMaxConnections
   size_t max_backlog_bytes = 0;    // 0: kMaxStreamBacklogBytes
   int64_t ping_interval_ms = 0;    // 0: kPingIntervalMs
+  int64_t header_timeout_ms = 0;   // 0: kHeaderTimeoutMs
+  int64_t body_pause_ms = 0;       // 0: kBodyPauseTimeoutMs
+  int64_t body_timeout_ms = 0;     // 0: kBodyTimeoutMs
 };
 
 class HttpServer {

@@ -255,7 +255,13 @@ Parsed parse_completion(const std::string& body) {
   Parsed parsed;
   parsed.logprobs = request.n_logprobs >= 0;
   parsed.echo = fields.boolean("echo").value_or(false);
-  for (Prompt& prompt : read_prompts(fields)) {
+  auto prompts = read_prompts(fields);
+  const size_t n_answers = prompts.size() * static_cast<size_t>(request.n);
+  if (n_answers > kMaxAnswers) {
+    fields.fail("n", fmt::format("times {} prompts is {} answers, the limit is {}", prompts.size(),
+                                 n_answers, kMaxAnswers));
+  }
+  for (Prompt& prompt : prompts) {
     ChatRequest one = request;
     one.prompt = prompt.text;
     one.prompt_ids = std::move(prompt.ids);
