@@ -59,6 +59,8 @@ struct ChatEvent {
   std::vector<models::ToolCall> tool_calls;
   inference::Event event;  // text, progress, finished
   int64_t load_ns = 0;     // finished: what the request waited for its model to be loaded
+  // progress, before the first text: what is done otherwise than the request asked.
+  std::string notice{};
 };
 
 }  // namespace strata::api

@@ -37,6 +37,9 @@ class Run {
   void on_event(ChatEvent&& event, bool counts_prompt) {
     const std::lock_guard lock(mutex_);
     if (over_) return;
+    if (!event.notice.empty() && !begun_) {
+      exchange_->add_header("x-strata-notice", std::move(event.notice));
+    }
     if (event.event.kind == Event::Kind::progress) return;
     const bool finished = event.event.kind == Event::Kind::finished;
     if (finished && event.event.reason == FinishReason::error) {

@@ -20,6 +20,7 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
   // with it, and `finished` says so.
   void begin(std::shared_ptr<ModelManager::Use> use, int64_t load_ns) {
     LoadedModel& model = use->model();
+    tell_context(model);
     if (request_.load_only) {
       load_ns_ = load_ns;
       for (int32_t choice = 0; choice < request_.n; ++choice) send_finished(choice, {});
@@ -49,6 +50,17 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
   }
 
  private:
+  // A context beyond what the model was trained on is not given, and that is said.
+  void tell_context(const LoadedModel& model) const {
+    const int32_t trained = model.model->spec.n_context;
+    if (request_.context.value_or(0) <= trained) return;
+    ChatEvent event;
+    event.event.kind = inference::Event::Kind::progress;
+    event.notice = fmt::format("a context of {} was asked for, the model was trained on {}",
+                               *request_.context, trained);
+    sink_(std::move(event));
+  }
+
   bool submit(LoadedModel& model, inference::GenerateRequest one, int32_t choice) {
     one.choice = choice;
     {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "api/gateway/backend.h"
@@ -18,6 +19,8 @@ struct LocalOptions {
   int32_t max_parallel = 32;        // requests that a model works on at once
   int32_t max_queue = 512;          // requests that wait for a model
   bool float32 = false;             // the plain executor
+  // Milliseconds of a clock that never goes back, for keep_alive; empty: the system's.
+  std::function<int64_t()> now_ms{};
 };
 
 constexpr int32_t kMaxDefaultContext = 8192;

@@ -13,10 +13,6 @@ namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-int64_t now_ms() {
-  return static_cast<int64_t>(monotonic_ns() / 1'000'000);
-}
-
 bool is_due(const LoadedModel& model, int64_t now) {
   if (model.uses > 0) return false;
   if (model.unload_wanted) return true;
@@ -33,6 +29,26 @@ void check_memory(const models::Manifest& manifest, const inference::MemoryNeed&
       fmt::format("{} needs {} MB (weights {}, context of {}: {}), {} MB are free", manifest.name,
                   mb(need.total()), mb(need.weight_bytes), context, mb(need.kv_bytes), mb(free)),
       "use a smaller context (num_ctx), stop another model, or take a smaller model");
+}
+
+// The model of a file of the store. A file that is spoilt is not the request's fault, and where it
+// lies is not for clients to know.
+std::shared_ptr<const models::Model> load_stored(const std::filesystem::path& file,
+                                                 const models::Manifest& manifest) {
+  try {
+    return models::load_model(file, manifest.name, manifest.overrides);
+  } catch (const Error& error) {
+    std::string message = error.message();
+    const std::string path = file.string();
+    for (size_t at = 0; (at = message.find(path, at)) != std::string::npos;) {
+      message.replace(at, path.size(), "its file");
+    }
+    log_warn("{}: {}", manifest.name, error.what());
+    const bool spoilt = error.code() == Code::invalid_argument;
+    throw Error(spoilt ? Code::data_loss : error.code(),
+                fmt::format("{} cannot be opened: {}", manifest.name, message),
+                spoilt ? "pull or create it again" : error.hint());
+  }
 }
 
 }  // namespace
@@ -89,7 +105,7 @@ void ModelManager::release(LoadedModel* model) {
   {
     const std::lock_guard lock(mutex_);
     --model->uses;
-    model->idle_since_ms = now_ms();
+    model->idle_since_ms = now();
   }
   wake_.notify_all();
 }
@@ -105,6 +121,11 @@ bool ModelManager::unload(const std::string& full_name) {
   return true;
 }
 
+int64_t ModelManager::now() const {
+  if (options_.now_ms) return options_.now_ms();
+  return static_cast<int64_t>(monotonic_ns() / 1'000'000);
+}
+
 int64_t ModelManager::next_expiry_ms() const {
   int64_t next = kNever;
   for (const auto& [name, model] : loaded_) {
@@ -117,10 +138,10 @@ int64_t ModelManager::next_expiry_ms() const {
   return next;
 }
 
-std::vector<std::unique_ptr<LoadedModel>> ModelManager::take_expired(int64_t now) {
+std::vector<std::unique_ptr<LoadedModel>> ModelManager::take_expired(int64_t time) {
   std::vector<std::unique_ptr<LoadedModel>> expired;
   for (auto it = loaded_.begin(); it != loaded_.end();) {
-    if (is_due(*it->second, now)) {
+    if (is_due(*it->second, time)) {
       log_info("unloading {}", it->first);
       expired.push_back(std::move(it->second));
       it = loaded_.erase(it);
@@ -134,7 +155,7 @@ std::vector<std::unique_ptr<LoadedModel>> ModelManager::take_expired(int64_t now
 void ModelManager::work() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (auto expired = take_expired(now_ms()); !expired.empty()) {
+    if (auto expired = take_expired(now()); !expired.empty()) {
       lock.unlock();
       expired.clear();
       lock.lock();
@@ -154,7 +175,7 @@ void ModelManager::work() {
     if (expiry == kNever) {
       wake_.wait(lock);
     } else {
-      wake_.wait_for(lock, std::chrono::milliseconds(std::max<int64_t>(expiry - now_ms(), 0) + 1));
+      wake_.wait_for(lock, std::chrono::milliseconds(std::max<int64_t>(expiry - now(), 0) + 1));
     }
   }
   std::deque<Job> rest = std::move(jobs_);
@@ -200,6 +221,12 @@ void ModelManager::make_room(const Wish& wish) {
   std::vector<std::unique_ptr<LoadedModel>> leaving;
   const std::lock_guard lock(mutex_);
   if (const auto own = loaded_.find(wish.manifest.name); own != loaded_.end()) {
+    if (own->second->uses > 0 && own->second->engine->context() >= wish.context) {
+      throw Error(Code::unavailable,
+                  fmt::format("{} was replaced in the store and its old weights are still at work",
+                              wish.manifest.name),
+                  "try again in a moment");
+    }
     if (own->second->uses > 0) {
       throw Error(Code::failed_precondition,
                   fmt::format("{} is at work with a context of {}, {} are asked for",
@@ -233,14 +260,16 @@ int32_t ModelManager::context_for(const Wish& wish, const models::Model& model,
   if (options_.context > 0) context = options_.context;
   if (defaults.num_ctx && *defaults.num_ctx > 0) context = *defaults.num_ctx;
   if (wish.context > 0) context = wish.context;
-  return std::min(context, model.spec.n_context);
+  if (context <= model.spec.n_context) return context;
+  log_warn("{}: a context of {} was asked for, the model was trained on {}: using {}", model.name,
+           context, model.spec.n_context, model.spec.n_context);
+  return model.spec.n_context;
 }
 
 std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
   auto loaded = std::make_unique<LoadedModel>();
   loaded->manifest = wish.manifest;
-  loaded->model = models::load_model(store_.model_path(wish.manifest), wish.manifest.name,
-                                     wish.manifest.overrides);
+  loaded->model = load_stored(store_.model_path(wish.manifest), wish.manifest);
   loaded->defaults = inference::generation_defaults(*loaded->model);
   loaded->keep_alive_ms = wish.keep_alive_ms.value_or(options_.keep_alive_ms);
   inference::EngineOptions engine;
@@ -273,7 +302,7 @@ std::vector<RunningModel> ModelManager::running() const {
     row.queued = row.stats.queued;
     if (model->uses == 0 && model->keep_alive_ms >= 0) {
       row.idle_until_ms =
-          unix_seconds() * 1000 + model->idle_since_ms + model->keep_alive_ms - now_ms();
+          unix_seconds() * 1000 + model->idle_since_ms + model->keep_alive_ms - now();
     }
     rows.push_back(std::move(row));
   }

@@ -85,8 +85,9 @@ class ModelManager {
                       const inference::GenerationDefaults& defaults) const;
   void release(LoadedModel* model);
   // Takes what is due out of the map; its destruction happens outside the lock.
-  std::vector<std::unique_ptr<LoadedModel>> take_expired(int64_t now_ms);
+  std::vector<std::unique_ptr<LoadedModel>> take_expired(int64_t time);
   int64_t next_expiry_ms() const;
+  int64_t now() const;
 
   const LocalOptions options_;
   const models::Store store_;

@@ -1,0 +1,390 @@
+#include "api/gateway/local.h"
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/access/keys.h"
+#include "api/server.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "api/testing/tiny_store.h"
+#include "core/json.h"
+
+namespace strata::api {
+namespace {
+
+using inference::Event;
+using inference::FinishReason;
+using ::testing::HasSubstr;
+
+// What a sink has heard; the answer may be let go of from inside the sink.
+class Listener {
+ public:
+  ChatSink sink() {
+    return [this](ChatEvent&& event) {
+      if (on_event) on_event(event);
+      const std::lock_guard lock(mutex_);
+      events_.push_back(std::move(event));
+      changed_.notify_all();
+    };
+  }
+  // The last event of the first choice.
+  ChatEvent wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] {
+      return !events_.empty() && events_.back().event.kind == Event::Kind::finished;
+    });
+    return events_.back();
+  }
+  std::vector<ChatEvent> events() {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+  size_t texts() {
+    const std::lock_guard lock(mutex_);
+    return static_cast<size_t>(std::ranges::count_if(
+        events_, [](const auto& each) { return each.event.kind == Event::Kind::text; }));
+  }
+
+  std::function<void(const ChatEvent&)> on_event;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<ChatEvent> events_;
+};
+
+class LocalBackendTest : public ::testing::Test {
+ protected:
+  LocalBackendTest() { store_.add("tiny"); }
+
+  std::unique_ptr<Backend> backend(int32_t max_parallel = 2, int32_t max_queue = 8) {
+    LocalOptions options;
+    options.store = store_.path();
+    options.n_threads = 1;
+    options.max_parallel = max_parallel;
+    options.max_queue = max_queue;
+    options.float32 = true;
+    return make_local_backend(std::move(options));
+  }
+
+  static ChatRequest request(std::vector<int32_t> prompt, int32_t max_tokens) {
+    ChatRequest request;
+    request.model = "tiny";
+    request.raw = true;
+    request.prompt_ids = std::move(prompt);
+    request.sampling.max_tokens = max_tokens;
+    request.sampling.seed = 7;
+    request.ignore_end_tokens = true;
+    request.n_logprobs = 0;
+    return request;
+  }
+
+  static std::vector<int32_t> ids(const std::vector<ChatEvent>& events, int32_t choice = 0) {
+    std::vector<int32_t> ids;
+    for (const auto& event : events) {
+      if (event.choice != choice) continue;
+      for (const auto& token : event.event.tokens) ids.push_back(token.id);
+    }
+    return ids;
+  }
+
+  static inference::EngineStats stats_when_idle(const Backend& backend) {
+    while (true) {
+      const auto rows = backend.running();
+      if (rows.size() == 1 && !rows[0].loading && rows[0].running + rows[0].queued == 0 &&
+          rows[0].stats.executor.kv_bytes_used == 0) {
+        return rows[0].stats;
+      }
+      std::this_thread::yield();
+    }
+  }
+
+  testing::TinyStore store_;
+};
+
+TEST_F(LocalBackendTest, LoadsOnDemandAndSaysWhatLoadingTook) {
+  const auto local = backend();
+  EXPECT_TRUE(local->running().empty());
+  Listener first, second;
+  const auto answer = local->start(request({5, 6, 7}, 4), first.sink());
+  const ChatEvent end = first.wait();
+  EXPECT_EQ(end.event.reason, FinishReason::length);
+  EXPECT_EQ(end.event.usage.completion_tokens, 4);
+  EXPECT_GT(end.load_ns, 0);
+  const auto again = local->start(request({5, 6, 7}, 4), second.sink());
+  EXPECT_EQ(second.wait().load_ns, 0);
+  EXPECT_EQ(ids(first.events()), ids(second.events()));
+  EXPECT_EQ(ids(first.events()).size(), 4u);
+}
+
+TEST_F(LocalBackendTest, OneTooManyIsUnavailableAndAFinishedOneMakesRoom) {
+  const auto local = backend(1, 1);
+  std::promise<void> gate, reached;
+  auto open = gate.get_future().share();
+  Listener running, queued, later;
+  bool first = true;
+  running.on_event = [&](const ChatEvent& event) {
+    if (event.event.kind != Event::Kind::text || !std::exchange(first, false)) return;
+    reached.set_value();
+    open.wait();
+  };
+  const auto one = local->start(request({5}, 8), running.sink());
+  reached.get_future().wait();
+  const auto two = local->start(request({6}, 8), queued.sink());
+  try {
+    local->start(request({7}, 8), later.sink());
+    ADD_FAILURE() << "a third request was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unavailable);
+    EXPECT_THAT(error.message(), HasSubstr("the limit is 2"));
+    EXPECT_FALSE(error.hint().empty());
+  }
+  gate.set_value();
+  EXPECT_EQ(running.wait().event.reason, FinishReason::length);
+  EXPECT_EQ(queued.wait().event.reason, FinishReason::length);
+  const auto three = local->start(request({7}, 8), later.sink());
+  EXPECT_EQ(later.wait().event.reason, FinishReason::length);
+}
+
+TEST_F(LocalBackendTest, LettingGoStopsWithinOneStepAndFreesTheCache) {
+  const auto local = backend();
+  Listener listener;
+  std::unique_ptr<Answer> answer;
+  std::promise<void> have_answer;
+  auto ready = have_answer.get_future().share();
+  size_t texts = 0;
+  listener.on_event = [&](const ChatEvent& event) {
+    if (event.event.kind != Event::Kind::text) return;
+    ready.wait();
+    if (++texts == 5) answer.reset();
+  };
+  answer = local->start(request({5, 6}, 100), listener.sink());
+  have_answer.set_value();
+  EXPECT_EQ(listener.wait().event.reason, FinishReason::cancelled);
+  EXPECT_LE(texts, 6u) << "it worked on for nobody";
+  EXPECT_LE(stats_when_idle(*local).decode_tokens, 7);
+}
+
+TEST_F(LocalBackendTest, NobodyLoadsAModelForAClientThatHasGone) {
+  store_.add("gate");
+  const auto local = backend();
+  std::promise<void> open, reached;
+  Listener gate, gone;
+  auto opened = open.get_future().share();
+  gate.on_event = [&](const ChatEvent&) {
+    reached.set_value();
+    opened.wait();
+  };
+  ChatRequest holding = request({}, 1);
+  holding.model = "gate";
+  holding.load_only = true;  // its end is told by the thread that loads
+  const auto held = local->start(holding, gate.sink());
+  reached.get_future().wait();
+  local->start(request({5}, 8), gone.sink()).reset();
+  open.set_value();
+  const ChatEvent end = gone.wait();
+  EXPECT_EQ(end.event.reason, FinishReason::error);
+  EXPECT_EQ(end.event.error->code(), Code::cancelled);
+  for (const auto& row : local->running()) {
+    if (!row.loading) {
+      EXPECT_NE(row.card.name, "tiny:latest");
+    }
+  }
+}
+
+TEST_F(LocalBackendTest, ChoicesEndOnceEachAndDiffer) {
+  const auto local = backend(4, 8);
+  Listener listener;
+  ChatRequest several = request({5, 6}, 12);
+  several.n = 3;
+  several.sampling.temperature = 1.0f;
+  std::promise<void> all;
+  int ended = 0;
+  listener.on_event = [&](const ChatEvent& event) {
+    if (event.event.kind == Event::Kind::finished && ++ended == 3) all.set_value();
+  };
+  const auto answer = local->start(several, listener.sink());
+  all.get_future().wait();
+  stats_when_idle(*local);
+  const auto events = listener.events();
+  EXPECT_EQ(ids(events, 0).size(), 12u);
+  EXPECT_NE(ids(events, 0), ids(events, 1));
+  EXPECT_NE(ids(events, 1), ids(events, 2));
+}
+
+TEST_F(LocalBackendTest, APromptThatDoesNotFitIsRefusedWithTheCounts) {
+  const auto local = backend();
+  ChatRequest chat;
+  chat.model = "tiny";
+  chat.context = 32;
+  chat.conversation.messages.resize(3);
+  chat.conversation.messages[0] = {.role = "system", .content = "t5 t6"};
+  chat.conversation.messages[1] = {.role = "user", .content = "t7"};
+  chat.conversation.messages[2] = {.role = "user", .content = std::string(200, 'x')};
+  const auto refusal = [&](const ChatRequest& refused) {
+    Listener listener;
+    try {
+      const auto answer = local->start(refused, listener.sink());
+      const ChatEvent end = listener.wait();
+      EXPECT_EQ(end.event.reason, FinishReason::error);
+      return end.event.error.value();
+    } catch (const Error& error) {
+      return error;
+    }
+  };
+  for (int attempt = 0; attempt < 2; ++attempt) {  // while it loads, and when it is there
+    const Error error = refusal(chat);
+    EXPECT_EQ(error.code(), Code::invalid_argument);
+    int total = 0, context = 0, system = 0, history = 0, message = 0, limit = 0;
+    ASSERT_EQ(std::sscanf(error.message().c_str(),
+                          "the prompt has %d tokens and the context %d: system %d, history %d, "
+                          "this message %d, limit %d",
+                          &total, &context, &system, &history, &message, &limit),
+              6)
+        << error.message();
+    EXPECT_EQ(system + history + message, total);
+    EXPECT_GT(system, 0);
+    EXPECT_GT(history, 0);
+    EXPECT_GT(message, 32);
+    EXPECT_EQ(limit, 32);
+    EXPECT_EQ(context, 32);
+  }
+  ChatRequest raw = request(std::vector<int32_t>(128, 5), 4);
+  EXPECT_THAT(refusal(raw).message(), HasSubstr("128 tokens and the context"));
+  raw.prompt_ids = {5, 48};
+  EXPECT_THAT(refusal(raw).message(), HasSubstr("token id 48 is not below the vocabulary's 48"));
+  Listener fits;
+  raw.prompt_ids = std::vector<int32_t>(31, 5);
+  const auto answer = local->start(raw, fits.sink());
+  EXPECT_EQ(fits.wait().event.reason, FinishReason::length);
+}
+
+TEST_F(LocalBackendTest, AContextBeyondTheTrainedOneIsSaid) {
+  const auto local = backend();
+  for (int attempt = 0; attempt < 2; ++attempt) {  // while it loads, and when it is there
+    Listener listener;
+    ChatRequest large = request({5}, 2);
+    large.context = 4096;
+    const auto answer = local->start(large, listener.sink());
+    EXPECT_EQ(listener.wait().event.reason, FinishReason::length);
+    EXPECT_THAT(listener.events().front().notice,
+                HasSubstr("4096 was asked for, the model was trained on 128"));
+    EXPECT_EQ(local->running().at(0).context, 128);
+  }
+}
+
+TEST_F(LocalBackendTest, AnUnloadWaitsForTheAnswerThatRuns) {
+  const auto local = backend();
+  Listener listener;
+  bool unloaded = false;
+  listener.on_event = [&](const ChatEvent& event) {
+    if (event.event.kind == Event::Kind::text && !unloaded) unloaded = local->unload("tiny");
+  };
+  const auto answer = local->start(request({5, 6}, 60), listener.sink());
+  const ChatEvent end = listener.wait();
+  EXPECT_TRUE(unloaded);
+  EXPECT_EQ(end.event.reason, FinishReason::length);
+  EXPECT_EQ(end.event.usage.completion_tokens, 60);
+  while (!local->running().empty()) std::this_thread::yield();
+  while (local->unload("tiny")) std::this_thread::yield();
+}
+
+TEST_F(LocalBackendTest, StoppingEndsWhatRuns) {
+  auto local = backend();
+  Listener listener;
+  std::promise<void> reached;
+  bool first = true;
+  listener.on_event = [&](const ChatEvent& event) {
+    if (event.event.kind == Event::Kind::text && std::exchange(first, false)) reached.set_value();
+  };
+  const auto answer = local->start(request({5, 6}, 120), listener.sink());
+  reached.get_future().wait();
+  local.reset();
+  const auto reason = listener.wait().event.reason;
+  EXPECT_TRUE(reason == FinishReason::cancelled || reason == FinishReason::length);
+}
+
+// The same over the wire.
+class LocalServer : public LocalBackendTest {
+ protected:
+  void serve(std::unique_ptr<Backend> local) {
+    gateway_.add(std::move(local));
+    Services services;
+    services.gateway = &gateway_;
+    services.metrics = &metrics_;
+    services.now_ms = [] { return testing::kNowMs; };
+    server_ = std::make_unique<Server>(std::move(services), nullptr);
+    ServerOptions options;
+    options.port = 0;
+    server_->start(options);
+  }
+
+  static std::string completion(int32_t max_tokens) {
+    return fmt::format(R"({{"model":"tiny","prompt":[5,6],"stream":true,"ignore_eos":true,)"
+                       R"("seed":3,"max_tokens":{}}})",
+                       max_tokens);
+  }
+
+  Gateway gateway_;
+  Metrics metrics_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(LocalServer, AClientThatHangsUpStopsItsWork) {
+  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
+  serve(backend());
+  {
+    testing::Client client(server_->port());
+    client.send(testing::request_text("POST", "/v1/completions", completion(1 << 19)));
+    EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("200 OK"));
+  }
+  while (gateway_.running().empty() || gateway_.running().at(0).running > 0 ||
+         gateway_.running().at(0).stats.executor.kv_bytes_used > 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_LT(gateway_.running().at(0).stats.decode_tokens, 1 << 18);
+}
+
+TEST_F(LocalServer, AFullQueueIs503WithRetryAfter) {
+  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
+  serve(backend(1, 0));
+  testing::Client client(server_->port());
+  client.send(testing::request_text("POST", "/v1/completions", completion(1 << 19)));
+  EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("200 OK"));
+  for (const char* stream : {"true", "false"}) {
+    const auto reply = testing::fetch(
+        server_->port(), "POST", "/v1/completions",
+        fmt::format(R"({{"model":"tiny","prompt":[5],"max_tokens":1,"stream":{}}})", stream));
+    EXPECT_EQ(reply.status, 503) << reply.body;
+    EXPECT_EQ(reply.headers.at("retry-after"), "1");
+    EXPECT_THAT(reply.body, HasSubstr("the limit is 1"));
+  }
+  client.close();
+  while (gateway_.running().at(0).running > 0) std::this_thread::yield();
+  const auto reply =
+      testing::fetch(server_->port(), "POST", "/v1/completions",
+                     R"({"model":"tiny","prompt":[5],"max_tokens":1,"ignore_eos":true})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+}
+
+TEST_F(LocalServer, ADamagedModelIsAClearError) {
+  store_.add("tiny", testing::TinyStore::model_bytes().substr(0, 3000));
+  serve(backend());
+  for (const char* stream : {"true", "false"}) {
+    const auto reply = testing::fetch(
+        server_->port(), "POST", "/v1/completions",
+        fmt::format(R"({{"model":"tiny","prompt":[5],"max_tokens":1,"stream":{}}})", stream));
+    EXPECT_EQ(reply.status, 500) << reply.body;
+    EXPECT_THAT(parse_json(reply.body).at("error").at("message").as_string(), HasSubstr("bytes"));
+    EXPECT_THAT(reply.body, ::testing::Not(HasSubstr(store_.path().string())))
+        << "the server's folders are nobody's business";
+  }
+}
+
+}  // namespace
+}  // namespace strata::api
