@@ -101,8 +101,10 @@ RC_GTEST_PROP(StopStrings, any_pieces_give_what_the_definition_says, ()) {
 
 TEST(StopStrings, many_long_near_misses_stay_linear) {
   std::vector<std::string> stops;
-  for (int i = 0; i < 64; ++i)
-    stops.push_back(std::string(1000, 'a') + static_cast<char>('b' + i % 20));
+  for (int i = 0; i < 64; ++i) {
+    stops.emplace_back(1000, 'a');
+    stops.back() += static_cast<char>('b' + i % 20);
+  }
   StopMatcher matcher(stops);
   std::string out;
   for (int i = 0; i < 200000; ++i) out += matcher.push("a");
