@@ -128,6 +128,11 @@ class HostileRequests : public ::testing::Test {
     EXPECT_LT(reply.body.size(), 2000u) << "an error does not send back what was sent";
     EXPECT_TRUE(is_valid_utf8(reply.body));
     const auto body = parse_json(reply.body);
+    if (shape == "ollama") {
+      const std::string text(body.at("error").as_string());
+      EXPECT_NE(text.find(expected.at("says").as_string()), std::string::npos) << text;
+      return;
+    }
     const auto& error = body.at("error").as_object();
     const std::string message = text_or(error, "message", "");
     EXPECT_NE(message.find(expected.at("says").as_string()), std::string::npos) << message;
@@ -195,6 +200,9 @@ TEST_F(HostileRequests, BodiesThatAreNoJsonObject) {
     for (const std::string_view path : {kChat, kCompletion}) {
       send_and_expect(request_text("POST", path, body), each.as_object(), 400, "openai");
     }
+    for (const std::string_view path : {"/api/chat", "/api/generate", "/api/show", "/api/pull"}) {
+      send_and_expect(request_text("POST", path, body), each.as_object(), 400, "ollama");
+    }
   }
 }
 
@@ -214,6 +222,26 @@ TEST_F(HostileRequests, FieldsOfTheWrongTypeOrRange) {
       }
       send_and_expect(request_text("POST", path, to_json(request)), each.as_object(), 400,
                       "openai");
+    }
+  }
+}
+
+TEST_F(HostileRequests, FieldsOfOllamasInterface) {
+  for (const auto& each : cases("ollama.json")) {
+    const std::string only = text_or(each.as_object(), "path", "");
+    for (const std::string path : {"/api/chat", "/api/generate"}) {
+      if (!only.empty() && only != path) continue;
+      json::object request{{"model", "echo"}, {"options", json::object{{"num_predict", 5}}}};
+      if (path == "/api/chat") {
+        request["messages"] = parse_json(R"([{"role":"user","content":"hello"}])");
+      } else {
+        request["prompt"] = "hello";
+      }
+      for (const auto& member : each.at("change").as_object()) {
+        request[member.key()] = expanded(member.value());
+      }
+      send_and_expect(request_text("POST", path, to_json(request)), each.as_object(), 400,
+                      "ollama");
     }
   }
 }
@@ -334,9 +362,7 @@ TEST(TooManyConnections, GetAnAnswerThatSaysSoAndWhenToComeAgain) {
     each->send(request_text("GET", "/health"));
     EXPECT_EQ(each->read_reply().status, 200);
   }
-  Client third(running.port());
-  third.send(request_text("GET", "/health"));
-  const Reply reply = third.read_reply();
+  const Reply reply = fetch(running.port(), "GET", "/health");
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.headers.at("retry-after"), "1");
   EXPECT_NE(reply.body.find("2 connections"), std::string::npos);
