@@ -1,0 +1,106 @@
+"""Starts build/strata serve on a free port with a store of its own, for end-to-end tests."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL_FILE = "models/smollm2-135m.gguf"
+
+
+def test_data():
+    default = pathlib.Path.home() / ".cache" / "strata" / "test-data"
+    return pathlib.Path(os.environ.get("STRATA_TEST_DATA") or default)
+
+
+class Served:
+    """`with Served(program) as server`: the program's server, its model and its counters."""
+
+    def __init__(self, program, scripted=False, arguments=()):
+        self.program = pathlib.Path(program).resolve()
+        self.scripted = scripted
+        self.model = "babble" if scripted else "smol"
+        self.arguments = list(arguments)
+        self.port = 0
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="strata-e2e-")
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith(("STRATA_", "OLLAMA_"))}
+        environment["STRATA_HOME"] = self.home
+        if self.scripted:
+            self.arguments += ["--scripted", "-"]
+        else:
+            file = test_data() / MODEL_FILE
+            subprocess.run([self.program, "pull", f"file:{file}", "--as", self.model, "--quiet"],
+                           env=environment, check=True, stdout=subprocess.DEVNULL)
+        self.log = open(pathlib.Path(self.home) / "server.log", "w+", encoding="utf-8")
+        self.process = subprocess.Popen([self.program, "serve", "--port", "0", *self.arguments],
+                                        env=environment, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if found := re.search(r"serving on http://[^ ]+:(\d+)", line):
+                self.port = int(found.group(1))
+                break
+        if not self.port:
+            sys.exit("error: the server did not start")
+        # What it says later goes nowhere, but must be read so that it never waits for us.
+        self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=self.log)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+        self.drain.wait(timeout=60)
+        self.log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def metrics(self):
+        """Values by name, the labels left out; several series of a name are added up."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        values = {}
+        for line in lines:
+            if line and not line.startswith("#"):
+                name, value = re.split(r"[{ ]", line, maxsplit=1)[0], line.rsplit(" ", 1)[1]
+                values[name] = values.get(name, 0) + float(value)
+        return values
+
+    def rss_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def stream(self, body, hang_up_after=None):
+        """One streamed completion over a connection of its own. Returns (status, text, finished);
+        closes the connection without a word after `hang_up_after` pieces of text."""
+        body = json.dumps({**body, "model": self.model, "stream": True}).encode()
+        head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=300) as connection:
+            connection.sendall(head.encode() + body)
+            return self._read(connection.makefile("rb"), hang_up_after)
+
+    @staticmethod
+    def _read(lines, hang_up_after):
+        status = int(lines.readline().split()[1])
+        text, pieces, finished = "", 0, False
+        for line in lines:  # chunk sizes and blank lines stand between the events
+            if not line.startswith(b"data: "):
+                continue
+            if line.startswith(b"data: [DONE]"):
+                return status, text, finished
+            choice = (json.loads(line[6:]).get("choices") or [{}])[0]
+            text += choice.get("delta", {}).get("content") or ""
+            finished = finished or choice.get("finish_reason") is not None
+            pieces += 1
+            if hang_up_after is not None and pieces > hang_up_after:
+                return status, text, False
+        return status, text, False
