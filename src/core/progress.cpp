@@ -101,14 +101,14 @@ void Progress::update(uint64_t done, uint64_t now_ms) {
   }
 }
 
-std::optional<double> Progress::bytes_per_second() const {
+std::optional<double> Progress::rate_per_second() const {
   if (last_.ms == first_.ms) return std::nullopt;
   return static_cast<double>(last_.done - first_.done) * 1000.0 /
          static_cast<double>(last_.ms - first_.ms);
 }
 
 std::optional<uint64_t> Progress::remaining_ms() const {
-  const auto rate = bytes_per_second();
+  const auto rate = rate_per_second();
   if (!rate || *rate <= 0 || total_ <= done_) return std::nullopt;
   const double ms = static_cast<double>(total_ - done_) / *rate * 1000.0;
   return static_cast<uint64_t>(std::min(ms, 3.6e9));
@@ -120,16 +120,21 @@ int Progress::percent() const {
                           static_cast<double>(total_) * 100.0);
 }
 
+std::string Progress::amount(uint64_t n) const {
+  return unit_.empty() ? format_bytes(n) : fmt::format("{}", n);
+}
+
 std::string Progress::line(int columns, Bar style) const {
   std::string tail;
   if (total_ > 0) {
-    tail = fmt::format("  {}/{}", format_bytes(done_), format_bytes(total_));
+    tail = fmt::format("  {}/{}", amount(done_), amount(total_));
   } else if (done_ > 0) {
-    tail = "  " + format_bytes(done_);
+    tail = "  " + amount(done_);
   }
+  if (!unit_.empty() && !tail.empty()) tail += " " + unit_;
   std::string rate;
-  if (const auto per_second = bytes_per_second()) {
-    rate = fmt::format("  {}/s", format_bytes(static_cast<uint64_t>(*per_second)));
+  if (const auto per_second = rate_per_second()) {
+    rate = fmt::format("  {}/s", amount(static_cast<uint64_t>(*per_second)));
   }
   if (const auto left = remaining_ms()) rate += "  " + format_duration(*left);
   const std::string share = total_ > 0 ? fmt::format("  {:3}%", percent()) : "";
@@ -150,12 +155,13 @@ ProgressPrinter::Style ProgressPrinter::style_for(int descriptor, bool quiet) {
   return is_terminal(descriptor) && environment("TERM") != "dumb" ? Style::terminal : Style::lines;
 }
 
-void ProgressPrinter::show(std::string_view label, uint64_t done, uint64_t total) {
+void ProgressPrinter::show(std::string_view label, uint64_t done, uint64_t total,
+                           std::string_view unit) {
   if (style_ == Style::quiet) return;
   const uint64_t now_ms = monotonic_ns() / 1'000'000;
   if (!progress_ || progress_->label() != label) {
     finish();
-    progress_.emplace(std::string(label), total);
+    progress_.emplace(std::string(label), total, std::string(unit));
     drawn_ms_ = 0;
     drawn_percent_ = -1;
   }

@@ -14,8 +14,9 @@ std::string format_duration(uint64_t ms);  // "0.8s", "42s", "3m20s", "2h05m"
 // Knows done, total and when; the rate is that of the last seconds. Time comes from the caller.
 class Progress {
  public:
-  explicit Progress(std::string label, uint64_t total = 0)
-      : label_(std::move(label)), total_(total) {}
+  // unit: what is counted, "tokens"; empty: bytes.
+  explicit Progress(std::string label, uint64_t total = 0, std::string unit = {})
+      : label_(std::move(label)), unit_(std::move(unit)), total_(total) {}
 
   void set_label(std::string label) { label_ = std::move(label); }
   void set_total(uint64_t total) { total_ = total; }  // 0: not known
@@ -24,7 +25,7 @@ class Progress {
   const std::string& label() const { return label_; }
   uint64_t done() const { return done_; }
   uint64_t total() const { return total_; }
-  std::optional<double> bytes_per_second() const;  // nullopt until two readings lie apart
+  std::optional<double> rate_per_second() const;  // nullopt until two readings lie apart
   std::optional<uint64_t> remaining_ms() const;
   int percent() const;  // 0..100; 0 when the total is not known
 
@@ -38,7 +39,10 @@ class Progress {
     uint64_t ms = 0;
     uint64_t done = 0;
   };
+  std::string amount(uint64_t n) const;
+
   std::string label_;
+  std::string unit_;
   uint64_t total_ = 0;
   uint64_t done_ = 0;
   Reading first_;   // of the window that the rate is taken over
@@ -60,7 +64,7 @@ class ProgressPrinter {
   ProgressPrinter& operator=(const ProgressPrinter&) = delete;
 
   // A new label ends the line before and begins another.
-  void show(std::string_view label, uint64_t done, uint64_t total);
+  void show(std::string_view label, uint64_t done, uint64_t total, std::string_view unit = {});
   void finish();  // draws the last state and ends the line
 
  private:

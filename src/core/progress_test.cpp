@@ -29,7 +29,7 @@ Progress at_forty_percent() {
 TEST(Progress, rate_and_remaining_time) {
   const Progress progress = at_forty_percent();
   EXPECT_EQ(progress.percent(), 40);
-  EXPECT_DOUBLE_EQ(progress.bytes_per_second().value(), 20e6);
+  EXPECT_DOUBLE_EQ(progress.rate_per_second().value(), 20e6);
   EXPECT_EQ(progress.remaining_ms().value(), 3000u);
 }
 
@@ -39,7 +39,7 @@ TEST(Progress, the_rate_forgets_a_slow_beginning) {
   for (uint64_t second = 1; second <= 10; ++second) {
     progress.update(60 + second * 1000, (60 + second) * 1000);
   }
-  EXPECT_NEAR(progress.bytes_per_second().value(), 1000, 1);
+  EXPECT_NEAR(progress.rate_per_second().value(), 1000, 1);
 }
 
 TEST(Progress, a_line_fits_any_width) {
@@ -65,9 +65,9 @@ TEST(Progress, going_back_begins_anew) {
   Progress progress("x", 100);
   progress.update(50, 1000);
   progress.update(10, 2000);
-  EXPECT_FALSE(progress.bytes_per_second());
+  EXPECT_FALSE(progress.rate_per_second());
   progress.update(20, 3000);
-  EXPECT_DOUBLE_EQ(progress.bytes_per_second().value(), 10);
+  EXPECT_DOUBLE_EQ(progress.rate_per_second().value(), 10);
 }
 
 TEST(Progress, a_pipe_gets_a_line_each_ten_percent) {
@@ -88,6 +88,13 @@ TEST(Progress, quiet_prints_nothing) {
     printer.show("x", 1, 2);
   }
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Progress, CountsItemsInTheirUnit) {
+  Progress progress("reading", 2000, "tokens");
+  progress.update(0, 0);
+  progress.update(500, 1000);
+  EXPECT_EQ(progress.line(80, Progress::Bar::none), "reading   25%  500/2000 tokens  500/s  3.0s");
 }
 
 }  // namespace

@@ -19,7 +19,13 @@ class Scores {
     ++count_;
   }
 
-  Perplexity result(int32_t n_chunks) const {
+  void end_chunk() {
+    chunks_.push_back((sum_ - sum_before_) / static_cast<double>(count_ - count_before_));
+    sum_before_ = sum_;
+    count_before_ = count_;
+  }
+
+  Perplexity result() const {
     const auto n = static_cast<double>(count_);
     const double mean = sum_ / n;
     const double variance = std::max(0.0, squares_ / n - mean * mean);
@@ -27,13 +33,17 @@ class Scores {
     return {.value = value,
             .standard_error = count_ > 1 ? value * std::sqrt(variance / (n - 1.0)) : 0.0,
             .n_scored = count_,
-            .n_chunks = n_chunks};
+            .n_chunks = static_cast<int32_t>(chunks_.size()),
+            .chunk_nll = chunks_};
   }
 
  private:
   double sum_ = 0.0;
   double squares_ = 0.0;
   int64_t count_ = 0;
+  double sum_before_ = 0.0;  // at the end of the chunk before
+  int64_t count_before_ = 0;
+  std::vector<double> chunks_;
 };
 
 double log_of_sum(std::span<const float> logits) {
@@ -92,6 +102,11 @@ class Chunks {
                    static_cast<size_t>(position)];
   }
 
+  void tell_progress(int32_t chunk) const {
+    if (!options_.progress) return;
+    options_.progress(int64_t{chunk + 1} * options_.context, int64_t{n_chunks_} * options_.context);
+  }
+
   std::vector<Row> rows(int32_t chunk, int32_t begin, SequenceId sequence) const {
     const int32_t end = std::min(begin + options_.rows_per_step, options_.context);
     std::vector<Row> result;
@@ -143,8 +158,10 @@ Perplexity measure_perplexity(const ExecutorFactory& factory, std::span<const in
       }
     }
     executor->remove_sequence(sequence);
+    scores.end_chunk();
+    chunks.tell_progress(chunk);
   }
-  return scores.result(chunks.size());
+  return scores.result();
 }
 
 Divergence measure_divergence(const ExecutorFactory& reference_factory,
@@ -184,9 +201,12 @@ Divergence measure_divergence(const ExecutorFactory& reference_factory,
     }
     reference->remove_sequence(a);
     judged->remove_sequence(b);
+    reference_scores.end_chunk();
+    judged_scores.end_chunk();
+    chunks.tell_progress(chunk);
   }
-  Divergence result{.reference = reference_scores.result(chunks.size()),
-                    .judged = judged_scores.result(chunks.size())};
+  Divergence result{.reference = reference_scores.result(),
+                    .judged = judged_scores.result()};
   for (const double kl : kls) result.mean_kl += kl / static_cast<double>(kls.size());
   std::sort(kls.begin(), kls.end());
   result.median_kl = percentile(kls, 0.5);

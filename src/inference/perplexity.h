@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "inference/executor.h"
 
@@ -24,6 +25,7 @@ struct PerplexityOptions {
   int32_t rows_per_step = 128;   // rows given to the executor at once
   std::optional<int32_t> bos{};  // the token each chunk begins with
   int n_threads = 1;             // of the comparison itself
+  std::function<void(int64_t done, int64_t total)> progress{};  // tokens; after each chunk
 };
 
 struct Perplexity {
@@ -31,6 +33,7 @@ struct Perplexity {
   double standard_error = 0.0;  // of value
   int64_t n_scored = 0;
   int32_t n_chunks = 0;
+  std::vector<double> chunk_nll;  // of each chunk, the mean negative log-likelihood of a token
 };
 
 struct Divergence {

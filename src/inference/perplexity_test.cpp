@@ -58,6 +58,16 @@ TEST(Perplexity, IsTheInverseProbabilityOfTheSecondHalf) {
   EXPECT_EQ(result.n_scored, 5 * 9) << "positions 10 to 18 of each chunk";
   EXPECT_NEAR(result.value, 2.0, 1e-5);
   EXPECT_NEAR(result.standard_error, 0.0, 1e-3);
+  ASSERT_EQ(result.chunk_nll.size(), 5u);
+  for (const double nll : result.chunk_nll) EXPECT_NEAR(nll, std::log(2.0), 1e-5);
+}
+
+TEST(Perplexity, TellsProgressInTokens) {
+  std::vector<std::pair<int64_t, int64_t>> told;
+  PerplexityOptions options{.context = 20};
+  options.progress = [&](int64_t done, int64_t total) { told.emplace_back(done, total); };
+  measure_perplexity(counting(0.5), counting_text(65), options);
+  EXPECT_EQ(told, (std::vector<std::pair<int64_t, int64_t>>{{20, 60}, {40, 60}, {60, 60}}));
 }
 
 TEST(Perplexity, PutsBosFirst) {

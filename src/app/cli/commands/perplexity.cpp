@@ -5,12 +5,15 @@
 #include <array>
 #include <string>
 
+#include <unistd.h>
+
 #include "app/cli/command.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/os.h"
+#include "core/progress.h"
 
 namespace strata::app {
 namespace {
@@ -32,7 +35,8 @@ json::object as_json(const inference::Perplexity& p) {
   return {{"perplexity", p.value},
           {"standard_error", p.standard_error},
           {"tokens_scored", p.n_scored},
-          {"chunks", p.n_chunks}};
+          {"chunks", p.n_chunks},
+          {"chunk_nll", json::array(p.chunk_nll.begin(), p.chunk_nll.end())}};
 }
 
 class PerplexityCommand : public Command {
@@ -74,11 +78,17 @@ class PerplexityCommand : public Command {
     options.n_threads = std::max(1, executor.n_threads);
     const auto fast = [&] { return inference::make_fast_executor(model, executor); };
     const auto plain = [&] { return inference::make_float32_executor(model, executor); };
+    ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
+    options.progress = [&](int64_t done, int64_t total) {
+      printer.show(model->name, static_cast<uint64_t>(done), static_cast<uint64_t>(total), "tokens");
+    };
     json::object out;
     if (arguments.has("against-float32")) {
       const auto d = inference::measure_divergence(plain, fast, tokens, options);
       out = as_json(d.judged);
       out["float32_perplexity"] = d.reference.value;
+      out["float32_chunk_nll"] =
+          json::array(d.reference.chunk_nll.begin(), d.reference.chunk_nll.end());
       out["mean_kl"] = d.mean_kl;
       out["median_kl"] = d.median_kl;
       out["p999_kl"] = d.p999_kl;
@@ -89,10 +99,12 @@ class PerplexityCommand : public Command {
       out = as_json(inference::measure_perplexity(fast, tokens, options));
     }
     out["text_sha256"] = sha256_hex(text);
+    printer.finish();
     if (arguments.has("json")) {
       print_json(out);
     } else {
       for (const auto& member : out) {
+        if (member.value().is_array()) continue;
         print(fmt::format("{:<20}{}\n", std::string_view(member.key()), to_json(member.value())));
       }
     }
