@@ -29,10 +29,11 @@ endif()
 
 find_program(STRATA_CCACHE ccache)
 if(STRATA_CCACHE)
-  # What ccache must overlook so that precompiled headers can be cached at all (its manual).
+  # What ccache must overlook so that precompiled headers can be cached at all, and the mode in which
+  # a miss is not preprocessed twice (its manual).
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
+      CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
       ${STRATA_CCACHE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     add_compile_options(-fpch-preprocess)

@@ -5,7 +5,7 @@ option(STRATA_PRECOMPILE "Parse the common headers once" ON)
 set(strata_common_headers
     <algorithm> <array> <atomic> <cstdint> <filesystem> <functional> <map> <memory> <mutex>
     <optional> <span> <string> <string_view> <unordered_map> <variant> <vector> <fmt/core.h>
-    ${CMAKE_SOURCE_DIR}/src/core/error.h ${CMAKE_SOURCE_DIR}/src/core/json.h)
+    <core/error.h> <core/json.h>)  # in angles: a path of this folder would spoil ccache for others
 
 # strata_core owns the parsed headers; the other rooms use them as they are, so flags must agree.
 function(strata_precompile target)
