@@ -228,7 +228,7 @@ class FastExecutor final : public Executor {
         tensor::kernels().scale(spec_.embedding_scale, spec_.n_embd, stream(row));
       }
       step_.angles.fill(row, r.position);
-      norm_input(0, row);
+      if (!blocks_.empty()) norm_input(0, row);
     }
   }
 

@@ -123,6 +123,14 @@ TEST(FastExecutor, KernelSetsGiveTheSameBitsOnInt8Weights) {
   tensor::use_kernels(nullptr);
 }
 
+TEST(FastExecutor, AModelWithoutBlocksIsItsEmbeddingAndHead) {
+  auto model = std::make_shared<models::Model>(*tiny_model({}));
+  for (auto& layer : model->spec.layers) layer.blocks.clear();
+  const auto expected = logits_of(*make_float32_executor(model, {.n_threads = 1}), *model, 20);
+  const auto found = logits_of(*make_fast_executor(model, {.n_threads = 2}), *model, 20);
+  EXPECT_LT(relative_error(found, expected), 0.05);
+}
+
 TEST(FastExecutor, CountsResidentWeightsOnce) {
   TinyOptions options;
   options.n_vocab = 2048;

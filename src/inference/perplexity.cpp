@@ -205,8 +205,7 @@ Divergence measure_divergence(const ExecutorFactory& reference_factory,
     judged_scores.end_chunk();
     chunks.tell_progress(chunk);
   }
-  Divergence result{.reference = reference_scores.result(),
-                    .judged = judged_scores.result()};
+  Divergence result{.reference = reference_scores.result(), .judged = judged_scores.result()};
   for (const double kl : kls) result.mean_kl += kl / static_cast<double>(kls.size());
   std::sort(kls.begin(), kls.end());
   result.median_kl = percentile(kls, 0.5);
