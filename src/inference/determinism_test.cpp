@@ -1,5 +1,6 @@
 // With a real model: what an answer is depends on its prompt, sampler and seed, and on nothing
 // else, not on threads, batch, or how the prompt is cut.
+// Uses every core.
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>

@@ -1,6 +1,7 @@
 // How close the fast executor comes to the float32 one on real models, on the first chunks of a
 // licence that every Debian system has. tests/long/quality measures the same over more than 30,000
 // tokens, for which the float32 executor needs minutes.
+// Uses every core.
 #include <cstring>
 
 #include <gtest/gtest.h>
