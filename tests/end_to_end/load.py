@@ -41,27 +41,25 @@ class Load:
 
     def ask_alone(self):
         for kind in range(self.options.kinds):
-            status, text, finished = self.server.stream(request(kind))
-            if status != 200 or not finished:
-                sys.exit(f"error: alone, request {kind} was answered with {status}")
+            status, text, end = self.server.stream(request(kind))
+            if status != 200 or end != "finished":
+                sys.exit(f"error: alone, request {kind} was answered with {status}, {end}")
             self.expected[kind] = text
 
     def one(self, draw):
         kind = draw.randrange(self.options.kinds)
         hang_up = draw.randrange(8) if draw.random() < 1 / 3 else None
-        status, text, finished = self.server.stream(request(kind), hang_up)
+        status, text, end = self.server.stream(request(kind), hang_up)
         if status == 503:
             self.count("503")
         elif status != 200:
             self.fail(f"request {kind}: status {status}")
-        elif finished:
-            self.count("finished")
-            if text != self.expected[kind]:
-                self.fail(f"request {kind}: {text!r}, alone {self.expected[kind]!r}")
-        elif hang_up is None:
+        elif end == "cut":
             self.fail(f"request {kind}: the stream ended before its end, after {text!r}")
         else:
-            self.count("hung up")
+            self.count(end)
+            if end == "finished" and text != self.expected[kind]:
+                self.fail(f"request {kind}: {text!r}, alone {self.expected[kind]!r}")
 
     def client(self, number, deadline):
         draw = random.Random(number)

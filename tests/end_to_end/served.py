@@ -79,8 +79,9 @@ class Served:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stream(self, body, hang_up_after=None):
-        """One streamed completion over a connection of its own. Returns (status, text, finished);
-        closes the connection without a word after `hang_up_after` pieces of text."""
+        """One streamed completion over a connection of its own. Returns (status, text, end): end is
+        "finished", "hung up" (we closed the connection without a word after `hang_up_after` pieces)
+        or "cut" (the stream ended before its end)."""
         body = json.dumps({**body, "model": self.model, "stream": True}).encode()
         head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n")
@@ -96,11 +97,11 @@ class Served:
             if not line.startswith(b"data: "):
                 continue
             if line.startswith(b"data: [DONE]"):
-                return status, text, finished
+                return status, text, "finished" if finished else "cut"
             choice = (json.loads(line[6:]).get("choices") or [{}])[0]
             text += choice.get("delta", {}).get("content") or ""
             finished = finished or choice.get("finish_reason") is not None
             pieces += 1
             if hang_up_after is not None and pieces > hang_up_after:
-                return status, text, False
-        return status, text, False
+                return status, text, "hung up"
+        return status, text, "cut"
