@@ -92,9 +92,13 @@ std::string scalar_text(const json::value& value) {
 }
 
 // Only what a Modelfile may set: the rest are settings of the machine.
-void add_parameters(const std::string& text, ModelOverrides& overrides) {
+void add_parameters(const std::string& text, TakenModel& taken) {
+  ModelOverrides& overrides = taken.manifest.overrides;
   const json::value value = parse_json(text, {.max_depth = 8});
-  if (!value.is_object()) return;
+  if (!value.is_object()) {
+    taken.left_out.emplace_back("the parameters: they are no JSON object");
+    return;
+  }
   const auto add = [&](std::string_view name, const json::value& item) {
     Modelfile one;
     one.from = "x";
@@ -105,6 +109,8 @@ void add_parameters(const std::string& text, ModelOverrides& overrides) {
                                   checked.overrides.parameters.end());
     } catch (const Error& error) {
       if (error.code() != Code::invalid_argument) throw;
+      taken.left_out.push_back(
+          fmt::format("the parameter {} {}: it cannot be set here", name, scalar_text(item)));
     }
   };
   for (const auto& member : value.get_object()) {
@@ -116,26 +122,41 @@ void add_parameters(const std::string& text, ModelOverrides& overrides) {
   }
 }
 
-void add_messages(const std::string& text, ModelOverrides& overrides) {
+void add_messages(const std::string& text, TakenModel& taken) {
   const json::value value = parse_json(text, {.max_depth = 8});
-  if (!value.is_array()) return;
+  if (!value.is_array()) {
+    taken.left_out.emplace_back("the messages: they are no JSON array");
+    return;
+  }
   for (const auto& item : value.get_array()) {
     const auto* object = item.if_object();
-    if (object == nullptr) continue;
+    if (object == nullptr) {
+      taken.left_out.emplace_back("a message: it is no JSON object");
+      continue;
+    }
     Message message;
     message.role = text_of(*object, "role");
     message.content = text_of(*object, "content");
-    overrides.messages.push_back(std::move(message));
+    taken.manifest.overrides.messages.push_back(std::move(message));
   }
 }
 
-void add_layer(const fs::path& folder, const OllamaLayer& layer, Manifest& manifest) {
-  if (layer.kind == "system") manifest.overrides.system = text_layer(folder, layer);
-  if (layer.kind == "license") {
+void add_layer(const fs::path& folder, const OllamaLayer& layer, TakenModel& taken) {
+  Manifest& manifest = taken.manifest;
+  if (layer.kind == "system") {
+    manifest.overrides.system = text_layer(folder, layer);
+  } else if (layer.kind == "license") {
     manifest.licence += (manifest.licence.empty() ? "" : "\n\n") + text_layer(folder, layer);
+  } else if (layer.kind == "params") {
+    add_parameters(text_layer(folder, layer), taken);
+  } else if (layer.kind == "messages") {
+    add_messages(text_layer(folder, layer), taken);
+  } else if (layer.kind == "template") {
+    taken.left_out.emplace_back(
+        "the template: it is in Go's language; the one in the model's own file is used");
+  } else {
+    taken.left_out.push_back(fmt::format("a layer of the unknown kind '{}'", layer.kind));
   }
-  if (layer.kind == "params") add_parameters(text_layer(folder, layer), manifest.overrides);
-  if (layer.kind == "messages") add_messages(text_layer(folder, layer), manifest.overrides);
 }
 
 fs::path manifest_of(const fs::path& folder, std::string_view name) {
@@ -194,19 +215,20 @@ std::vector<OllamaModel> list_ollama(const fs::path& folder) {
   return out;
 }
 
-Manifest import_ollama(const Store& store, const fs::path& folder, std::string_view name,
-                       std::string_view as, const std::function<bool(uint64_t)>& progress) {
+TakenModel import_ollama(const Store& store, const fs::path& folder, std::string_view name,
+                         std::string_view as, const std::function<bool(uint64_t)>& progress) {
   const auto layers = read_layers(manifest_of(folder, name));
   if (const std::string why = why_unusable(folder, layers); !why.empty()) {
     throw Error(Code::failed_precondition, fmt::format("'{}' cannot be imported: {}", name, why));
   }
-  Manifest manifest;
+  TakenModel taken;
+  Manifest& manifest = taken.manifest;
   manifest.name = parse_model_name(as.empty() ? name : as).full();
   manifest.source = fmt::format("ollama {}", name);
   const Store::Hold held = store.hold();
   for (const auto& layer : layers) {
     if (layer.kind != "model") {
-      add_layer(folder, layer, manifest);
+      add_layer(folder, layer, taken);
       continue;
     }
     const BlobRef blob = store.put_file(blob_of(folder, layer), true, progress);
@@ -214,7 +236,8 @@ Manifest import_ollama(const Store& store, const fs::path& folder, std::string_v
     manifest.model.push_back(blob);
   }
   store.put_manifest(manifest);
-  return store.find(manifest.name);
+  manifest = store.find(manifest.name);
+  return taken;
 }
 
 }  // namespace strata::models

@@ -22,11 +22,17 @@ struct OllamaModel {
 // OLLAMA_MODELS, else ~/.ollama/models; empty when there is no such folder.
 std::filesystem::path ollama_folder();
 std::vector<OllamaModel> list_ollama(const std::filesystem::path& folder);
+struct TakenModel {
+  Manifest manifest;
+  std::vector<std::string> left_out;  // what did not come along and why, a line each
+};
+
 // Hard link where possible, else a copy; the hash is checked either way. Parameters, system text,
-// messages and licences come along; its Go template does not (the model's own file has one).
+// messages and licences come along; left out are its Go template (the model's own file has one),
+// parameters that a Modelfile may not set here, and layers of unknown kinds.
 // `as`: the name here, empty for the same.
-Manifest import_ollama(const Store& store, const std::filesystem::path& folder,
-                       std::string_view name, std::string_view as = {},
-                       const std::function<bool(uint64_t done)>& progress = {});
+TakenModel import_ollama(const Store& store, const std::filesystem::path& folder,
+                         std::string_view name, std::string_view as = {},
+                         const std::function<bool(uint64_t done)>& progress = {});
 
 }  // namespace strata::models

@@ -41,7 +41,9 @@ TEST_F(OllamaImport, a_model_comes_with_its_settings_and_shares_its_file) {
   ASSERT_EQ(listed.size(), 1u);
   EXPECT_EQ(listed[0].name, "tiny:1b");
   EXPECT_EQ(listed[0].unusable, "");
-  const Manifest taken = import_ollama(store, ollama, "tiny:1b");
+  const auto [taken, left_out] = import_ollama(store, ollama, "tiny:1b");
+  EXPECT_THAT(left_out, ::testing::ElementsAre(::testing::HasSubstr("Go's language"),
+                                               ::testing::HasSubstr("num_gpu 3")));
   EXPECT_EQ(taken.name, "tiny:1b");
   EXPECT_FALSE(taken.overrides.chat_template);
   EXPECT_EQ(taken.overrides.parameters,
@@ -62,7 +64,7 @@ TEST_F(OllamaImport, names_are_shown_as_ollama_shows_them) {
   const auto listed = list_ollama(ollama);
   ASSERT_EQ(listed.size(), 2u);
   EXPECT_EQ(listed[0].name, "me/x:v1");
-  EXPECT_EQ(import_ollama(store, ollama, "y", "z:new").name, "z:new");
+  EXPECT_EQ(import_ollama(store, ollama, "y", "z:new").manifest.name, "z:new");
   EXPECT_EQ(error_of([&] { import_ollama(store, ollama, "absent"); }).code(), Code::not_found);
 }
 

@@ -44,8 +44,8 @@ void print_found(const std::vector<models::OllamaModel>& found, const fs::path& 
   complain(fmt::format("hint: strata import NAME, or --all ({})", folder.string()));
 }
 
-models::Manifest import_one(const models::Store& store, const fs::path& folder,
-                            const models::OllamaModel& model, const std::string& as) {
+models::TakenModel import_one(const models::Store& store, const fs::path& folder,
+                              const models::OllamaModel& model, const std::string& as) {
   const Interrupts interrupts;
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, false));
   return models::import_ollama(store, folder, model.name, as, [&](uint64_t done) {
@@ -65,7 +65,8 @@ class Import : public Command {
             "it.\n"
             "Weights are linked where the file system allows it, else copied; parameters, system "
             "text,\n"
-            "messages and licences come along. Without a MODEL it lists what there is.",
+            "messages and licences come along; what cannot is named. Without a MODEL it lists what "
+            "there is.",
         .arguments = {{"MODEL", "a name as Ollama shows it", false, true}},
         .options = {{"all", "", "every model that can be imported"},
                     {"from", "FOLDER", "another folder"},
@@ -102,8 +103,9 @@ class Import : public Command {
       for (const auto& model : found) {
         if (model.name == name || model.name == name + ":latest") wanted = model;
       }
-      const auto manifest = import_one(store, folder, wanted, as);
+      const auto [manifest, left_out] = import_one(store, folder, wanted, as);
       complain(fmt::format("{} is here ({})", manifest.name, format_bytes(manifest.size_bytes())));
+      for (const auto& part : left_out) complain("note: left out: " + part);
     }
     return 0;
   }
