@@ -10,11 +10,14 @@
 #include "api/library.h"
 #include "api/server.h"
 #include "app/cli/output.h"
+#include "core/duration.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/metrics.h"
 #include "core/os.h"
 #include "models/family/family.h"
 #include "models/format/gguf.h"
+#include "models/hub/catalog.h"
 
 namespace strata::app {
 
@@ -29,8 +32,9 @@ HostPort parse_host(const std::string& text) {
   if (rest.ends_with('/')) rest.remove_suffix(1);
   const size_t bracket = rest.rfind(']');
   const size_t colon = rest.rfind(':');
-  const bool has_port =
-      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  const bool is_bare_ipv6 = bracket == std::string_view::npos && rest.find(':') != colon;
+  const bool has_port = colon != std::string_view::npos && !is_bare_ipv6 &&
+                        (bracket == std::string_view::npos || colon > bracket);
   std::string_view host = has_port ? rest.substr(0, colon) : rest;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (!host.empty()) out.host = std::string(host);
@@ -51,6 +55,34 @@ std::string server_host(const Config& config) {
   const bool is_ipv6 = where.host.find(':') != std::string::npos;
   if (is_ipv6) where.host = "[" + where.host + "]";
   return fmt::format("{}:{}", where.host, where.port);
+}
+
+namespace {
+
+bool is_base_model(const std::string& name) {
+  try {
+    const models::Store store;
+    if (const auto manifest = store.try_find(name))
+      return !traits_of(store, *manifest).has_template;
+  } catch (const Error&) {
+    // A damaged file or a name that is none: who asks for the model is told, not who starts a
+    // server.
+  }
+  const auto* entry = models::find_in_catalog(name);
+  return entry != nullptr && entry->kind == "base";
+}
+
+}  // namespace
+
+std::string example_call(const std::string& address, const std::string& model) {
+  const bool is_base = is_base_model(model);
+  json::object body{{"model", model}};
+  if (is_base)
+    body["prompt"] = "The sky is";
+  else
+    body["messages"] = json::array{json::object{{"role", "user"}, {"content", "Hello"}}};
+  return fmt::format("curl {}/v1/{} -H 'Content-Type: application/json' -d '{}'", address,
+                     is_base ? "completions" : "chat/completions", to_json(body));
 }
 
 namespace {

@@ -36,7 +36,7 @@ class RunningServer {
 };
 std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options);
 
-// Host and port of a setting like "127.0.0.1:11434", "localhost", ":8080", "[::1]:80",
+// Host and port of a setting like "127.0.0.1:11434", "localhost", ":8080", "[::1]:80", "::1",
 // "http://host:port". Error{invalid_argument}.
 struct HostPort {
   std::string host;
@@ -46,6 +46,10 @@ HostPort parse_host(const std::string& text);
 // Where a client finds the server of server.host: "127.0.0.1:11434", also for "0.0.0.0" and
 // ":11434".
 std::string server_host(const Config& config);
+
+// A line for a shell that asks the model at a server's address: a prompt for a base model, a
+// message for the others. Models that are neither here nor in the catalogue count as the others.
+std::string example_call(const std::string& address, const std::string& model);
 
 // What a chat has to know of a model before it is loaded.
 struct ModelTraits {

@@ -1,13 +1,13 @@
 #include "api/dialect/dialect_common.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <ctime>
 
 #include "api/gateway/did_you_mean.h"
 #include "api/json_duplicates.h"
 #include "api/limits.h"
+#include "core/duration.h"
 #include "core/utf8.h"
 
 namespace strata::api {
@@ -69,41 +69,6 @@ void read_stop(Fields& fields, SamplingOptions& options, size_t max_count) {
   if (!stop) return;
   std::erase_if(*stop, [](const std::string& each) { return each.empty(); });
   options.stop = std::move(*stop);
-}
-
-int64_t parse_duration_ms(std::string_view text) {
-  const std::string_view whole = text;
-  const auto wrong = [&] {
-    return Error(Code::invalid_argument,
-                 fmt::format("'{}' is no time to keep a model", repair_utf8(whole.substr(0, 40))),
-                 "use 5m, 1h30m, 300 (seconds), 0 (unload) or -1 (for ever)");
-  };
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (text.empty()) throw wrong();
-  double total_ms = 0;
-  while (!text.empty()) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || !std::isfinite(value) || value < 0) throw wrong();
-    text.remove_prefix(static_cast<size_t>(end - text.data()));
-    const size_t letters = std::min(text.find_first_of("0123456789."), text.size());
-    const std::string_view unit = text.substr(0, letters);
-    text.remove_prefix(letters);
-    if (unit == "h") {
-      total_ms += value * 3'600'000;
-    } else if (unit == "m") {
-      total_ms += value * 60'000;
-    } else if (unit == "s" || (unit.empty() && text.empty())) {
-      total_ms += value * 1000;
-    } else if (unit == "ms") {
-      total_ms += value;
-    } else {
-      throw wrong();
-    }
-  }
-  if (negative) return -1;
-  return total_ms > 1e15 ? -1 : static_cast<int64_t>(total_ms);
 }
 
 std::optional<int64_t> read_keep_alive(Fields& fields) {

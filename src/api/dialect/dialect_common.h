@@ -18,7 +18,6 @@ void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_te
 void read_stop(Fields& fields, SamplingOptions& options, size_t max_count);
 // "5m", "1h30m", "300ms", 300 (seconds), -1 (for ever), 0 (unload) → milliseconds, -1 for ever.
 std::optional<int64_t> read_keep_alive(Fields& fields);
-int64_t parse_duration_ms(std::string_view text);  // Error{invalid_argument}
 // FieldError unless it names a model sensibly.
 std::string read_model_name(Fields& fields, std::string_view key);
 // The card of that name, with or without ":latest"; Error{not_found} with "did you mean".

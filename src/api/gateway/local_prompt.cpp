@@ -36,10 +36,18 @@ std::vector<int32_t> check_ids(const std::vector<int32_t>& ids, int32_t n_vocab)
   return ids;
 }
 
+// Never EOS, whatever the model's flags say: the text is to be continued, not to have ended.
+std::vector<int32_t> with_bos(const models::Tokenizer& tokenizer, std::vector<int32_t> ids) {
+  const int32_t bos = tokenizer.bos();
+  const bool is_wanted = tokenizer.add_bos() && bos >= 0;
+  if (is_wanted && (ids.empty() || ids.front() != bos)) ids.insert(ids.begin(), bos);
+  return ids;
+}
+
 std::vector<int32_t> prompt_ids(const ChatRequest& request, const models::Model& model) {
   if (!request.prompt_ids.empty()) return check_ids(request.prompt_ids, model.spec.n_vocab);
   if (request.raw) {
-    return model.tokenizer->with_bos_eos(model.tokenizer->encode_trusted(request.prompt));
+    return with_bos(*model.tokenizer, model.tokenizer->encode_trusted(request.prompt));
   }
   if (!request.chat_template.empty()) {
     models::Model other = model;
@@ -47,7 +55,7 @@ std::vector<int32_t> prompt_ids(const ChatRequest& request, const models::Model&
     return models::encode_conversation(other, request.conversation);
   }
   if (model.chat_template == nullptr && !request.prompt.empty()) {
-    return model.tokenizer->with_bos_eos(model.tokenizer->encode_text(request.prompt));
+    return with_bos(*model.tokenizer, model.tokenizer->encode_text(request.prompt));
   }
   return models::encode_conversation(model, request.conversation);
 }

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
-#include <limits>
 
 #include <unistd.h>
 
@@ -60,14 +58,6 @@ void print_table(const std::vector<std::string>& header,
   print(out);
 }
 
-std::string human_count(uint64_t count) {
-  const auto value = static_cast<double>(count);
-  if (value >= 1e9) return fmt::format("{:.1f}B", value / 1e9);
-  if (value >= 1e6) return fmt::format("{:.1f}M", value / 1e6);
-  if (value >= 1e3) return fmt::format("{:.1f}K", value / 1e3);
-  return fmt::format("{}", count);
-}
-
 std::string human_age(int64_t seconds) {
   struct Unit {
     int64_t seconds;
@@ -87,40 +77,6 @@ std::string human_age(int64_t seconds) {
     return seconds < 0 ? "in " + text : text + " ago";
   }
   return seconds < 0 ? "in less than a minute" : "just now";
-}
-
-int64_t parse_duration_ms(std::string_view text) {
-  const auto bad = [&] {
-    return Error(Code::invalid_argument, fmt::format("'{}' is not a duration", text),
-                 "write for example 30s, 5m, 1h30m, or -1 for ever");
-  };
-  if (text == "-1") return -1;
-  double total = 0;
-  std::string_view rest = text;
-  if (rest.empty()) throw bad();
-  while (!rest.empty()) {
-    double value = 0;
-    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    if (result.ec != std::errc() || !(value >= 0)) throw bad();
-    rest.remove_prefix(static_cast<size_t>(result.ptr - rest.data()));
-    const size_t letters = std::min(rest.find_first_of("0123456789."), rest.size());
-    const std::string_view unit = rest.substr(0, letters);
-    rest.remove_prefix(letters);
-    if (unit == "ms")
-      total += value;
-    else if (unit == "s" || unit.empty())
-      total += value * 1e3;
-    else if (unit == "m")
-      total += value * 60e3;
-    else if (unit == "h")
-      total += value * 3600e3;
-    else if (unit == "d")
-      total += value * 86400e3;
-    else
-      throw bad();
-  }
-  if (total > 9e15) throw bad();
-  return static_cast<int64_t>(total);
 }
 
 bool stdout_is_terminal() {

@@ -21,10 +21,7 @@ void complain(std::string_view line);       // one line on stderr
 void print_table(const std::vector<std::string>& header,
                  const std::vector<std::vector<std::string>>& rows);
 
-std::string human_count(uint64_t count);  // "134.5M"
-std::string human_age(int64_t seconds);   // "3 weeks ago", "in 4 minutes" when negative
-// "5m", "1h30m", "90s", "250ms", plain seconds, "-1" for ever → milliseconds (-1: for ever).
-int64_t parse_duration_ms(std::string_view text);
+std::string human_age(int64_t seconds);  // "3 weeks ago", "in 4 minutes" when negative
 
 bool stdout_is_terminal();
 bool stdin_is_terminal();

@@ -12,8 +12,10 @@ models::PullResult pull_with_progress(const models::Store& store, std::string_vi
                                       models::PullOptions options, bool quiet) {
   const Interrupts interrupts;
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, quiet));
-  options.progress = [&](const models::PullProgress& p) {
-    printer.show(p.file.empty() ? p.stage : p.stage + " " + p.file, p.done, p.total);
+  const bool is_local = what.starts_with("file:");
+  options.progress = [&, is_local](const models::PullProgress& p) {
+    const std::string stage = is_local && p.stage == "downloading" ? "copying" : p.stage;
+    printer.show(p.file.empty() ? stage : stage + " " + p.file, p.done, p.total);
   };
   options.keep_going = [&] { return !interrupts.happened(); };
   options.skipped = [&](std::string_view source, std::string_view why) {

@@ -58,6 +58,21 @@ Parameter context_parameter() {
           [](const ChatSession& session) { return shown(session.context); }};
 }
 
+// -1 is no seed: one is drawn for each prompt, also where the model brings its own.
+Parameter seed_parameter() {
+  return {"seed", -1, 9.2e18,
+          [](const Parameter& parameter, ChatSession& session, const std::string& text) {
+            std::optional<int64_t> seed;
+            set_number(parameter, seed, text);
+            session.new_seeds = *seed < 0;
+            session.sampling.seed.reset();
+            if (*seed >= 0) session.sampling.seed = static_cast<uint64_t>(*seed);
+          },
+          [](const ChatSession& session) {
+            return session.new_seeds ? std::string("-1") : shown(session.sampling.seed);
+          }};
+}
+
 const std::vector<Parameter>& parameters() {
   using Options = api::SamplingOptions;
   static const std::vector<Parameter> table{
@@ -80,7 +95,7 @@ const std::vector<Parameter>& parameters() {
       sampling<&Options::mirostat>("mirostat", 0, 2),
       sampling<&Options::mirostat_tau>("mirostat_tau", 0, 100),
       sampling<&Options::mirostat_eta>("mirostat_eta", 0, 1),
-      sampling<&Options::seed>("seed", -9.2e18, 9.2e18),
+      seed_parameter(),
       sampling<&Options::max_tokens>("num_predict", -2, kMany),
       context_parameter(),
   };

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <random>
 #include <utility>
 
 #include <unistd.h>
@@ -46,6 +47,7 @@ api::ChatRequest request_of(const ChatSession& session, const std::string& promp
   api::ChatRequest request;
   request.model = session.model;
   request.sampling = session.sampling;
+  if (session.new_seeds) request.sampling.seed = std::random_device{}();
   request.context = session.context;
   request.keep_alive_ms = session.keep_alive_ms;
   if (session.base_model) {
@@ -122,13 +124,22 @@ void cut_context(ChatSession& session) {
 
 }  // namespace
 
+void check_system(const ChatSession& session) {
+  if (!session.base_model || session.system.empty()) return;
+  throw Error(
+      Code::failed_precondition,
+      fmt::format("{} is a base model: it has no place for a system message", session.model),
+      "put that text in front of the prompt; /set system without a text takes it back");
+}
+
 inference::FinishReason ask(ChatSession& session, api::Backend& backend,
                             const std::string& prompt) {
+  check_system(session);
   cut_context(session);
   inference::Event end;
   const bool wraps = session.word_wrap && stdout_is_terminal();
   const std::string answer = stream_answer(request_of(session, prompt), backend, wraps, end);
-  print("\n");
+  if (!end.error || !answer.empty()) print("\n");
   if (end.error) throw *end.error;
   if (end.reason == inference::FinishReason::length) {
     complain("note: the answer was ended by its length limit");

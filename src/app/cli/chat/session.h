@@ -15,6 +15,7 @@ struct ChatSession {
   std::string system;
   std::vector<models::Message> messages;
   api::SamplingOptions sampling;
+  bool new_seeds = false;          // seed -1: one is drawn for each prompt, over the model's own
   std::optional<int32_t> context;  // positions asked for
   int32_t model_context = 0;       // positions the model was trained for; 0: not known
   std::optional<int64_t> keep_alive_ms;
@@ -22,6 +23,9 @@ struct ChatSession {
   bool keep_history = true;  // false: each prompt stands alone
   bool word_wrap = true;     // on a terminal
 };
+
+// Error{failed_precondition} for a system message where there is no template to put it in.
+void check_system(const ChatSession& session);
 
 // Sends the session with `prompt` added, streams the answer to stdout, and keeps both in the
 // session. Ctrl-C ends the answer; what there is of it stays, and the reason is `cancelled`.

@@ -48,8 +48,48 @@ TEST(ChatSession, AFailedAnswerLeavesTheConversationAsItWas) {
   session.model = "faulty";
   testing::internal::CaptureStdout();
   EXPECT_THROW(ask(session, *backend, "hi"), Error);
-  testing::internal::GetCapturedStdout();
+  EXPECT_EQ(testing::internal::GetCapturedStdout().back(), '\n');
   EXPECT_TRUE(session.messages.empty());
+}
+
+TEST(ChatSession, AnErrorBeforeTheFirstWordPrintsNothing) {
+  const auto backend = api::make_scripted_backend(api::parse_script(
+      R"({"models": [{"name": "faulty", "rules": [{"reply": "some words", "fail_after": 0,
+          "fail_message": "the disk is gone"}]}]})"));
+  ChatSession session;
+  session.model = "faulty";
+  testing::internal::CaptureStdout();
+  EXPECT_THROW(ask(session, *backend, "hi"), Error);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+}
+
+TEST(ChatSession, ABaseModelTakesNoSystemMessage) {
+  const auto backend = echo();
+  ChatSession session;
+  session.model = "echo";
+  session.base_model = true;
+  EXPECT_NO_THROW(check_system(session));
+  session.system = "Be terse.";
+  EXPECT_THROW(ask(session, *backend, "hi"), Error);
+  session.base_model = false;
+  EXPECT_EQ(answer_to(session, *backend, "hi"), "hi\n");
+}
+
+TEST(ChatSession, SeedMinusOneIsANewOneEachTime) {
+  const auto backend = echo();
+  ChatSession session;
+  session.model = "babble";
+  session.keep_history = false;
+  set_parameter(session, "seed", {"7"});
+  const std::string seven = answer_to(session, *backend, "hi");
+  EXPECT_EQ(answer_to(session, *backend, "hi"), seven);
+  set_parameter(session, "seed", {"-1"});
+  EXPECT_EQ(set_parameters(session).at(0), (std::pair<std::string, std::string>{"seed", "-1"}));
+  const std::string first = answer_to(session, *backend, "hi");
+  EXPECT_NE(answer_to(session, *backend, "hi"), first);
+  set_parameter(session, "seed", {"7"});
+  EXPECT_EQ(answer_to(session, *backend, "hi"), seven);
+  EXPECT_THROW(set_parameter(session, "seed", {"-2"}), Error);
 }
 
 TEST(ChatSession, AContextBeyondTheModelsIsCutAndSaid) {
@@ -125,6 +165,14 @@ TEST(Slash, ChangesTheSession) {
   EXPECT_TRUE(session.messages.empty());
   EXPECT_EQ(slash("/bye", session), SlashResult::leave);
   EXPECT_EQ(slash("/?", session), SlashResult::done);
+}
+
+TEST(Slash, ASystemMessageIsRefusedWhereItWouldBeLost) {
+  ChatSession session;
+  session.base_model = true;
+  EXPECT_THROW(slash("/set system Be terse.", session), Error);
+  EXPECT_EQ(session.system, "");
+  EXPECT_NO_THROW(slash("/set system", session));
 }
 
 TEST(Slash, AMisspeltWordGetsTheNearestOne) {

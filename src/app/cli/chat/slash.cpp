@@ -84,7 +84,10 @@ void set(const std::vector<std::string>& words, const std::string& line, ChatSes
     set_parameter(session, words[2], {words.begin() + 3, words.end()});
     complain(fmt::format("{} = {}", words[2], rest_after(line, 3)));
   } else if (what == "system") {
-    session.system = unquote(rest_after(line, 2));
+    ChatSession changed = session;
+    changed.system = unquote(rest_after(line, 2));
+    check_system(changed);
+    session.system = changed.system;
     complain(session.system.empty() ? "no system message" : "the system message is set");
   } else if (what == "history" || what == "nohistory") {
     actions.history(what == "history");

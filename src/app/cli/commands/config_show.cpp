@@ -1,4 +1,5 @@
 // strata config show
+#include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
 #include "app/cli/output.h"
@@ -23,8 +24,23 @@ std::vector<const Setting*> wanted(const std::vector<std::string>& words) {
               near.empty() ? "see: strata config show" : near);
 }
 
+// What follows from the settings; each is asked for by name only, for scripts.
+struct Derived {
+  std::string_view key;
+  std::string (*text)(const Config&);
+};
+std::string url_of(const Config& config) {
+  return "http://" + server_host(config);
+}
+constexpr Derived kDerived[]{
+    {"server.url", url_of},
+    {"server.example",
+     [](const Config& config) { return example_call(url_of(config), config.text("model")); }},
+};
+
 std::vector<std::string_view> setting_keys() {
   std::vector<std::string_view> keys;
+  for (const auto& derived : kDerived) keys.push_back(derived.key);
   for (const auto& setting : settings()) keys.push_back(setting.key);
   return keys;
 }
@@ -52,7 +68,8 @@ class ConfigShow : public Command {
         .summary = "print the settings in force",
         .description =
             "Defaults stand under strata.yaml in the configuration folder, that under\n"
-            "environment variables, these under flags. With a SETTING only its value is printed.",
+            "environment variables, these under flags. With a SETTING only its value is printed;\n"
+            "server.url is where clients find the server, server.example a call to try.",
         .arguments = {{.name = "SETTING",
                        .help = "one setting, for example server.host",
                        .required = false,
@@ -65,6 +82,11 @@ class ConfigShow : public Command {
 
   int run(const Arguments& arguments) const override {
     const Config config = Config::load();
+    for (const auto& derived : kDerived) {
+      if (arguments.words().empty() || arguments.words()[0] != derived.key) continue;
+      print(derived.text(config) + "\n");
+      return 0;
+    }
     const auto chosen = wanted(arguments.words());
     name_ignored_variables();
     const bool origin = arguments.has("origin");

@@ -2,6 +2,7 @@
 #include "app/cli/command.h"
 #include "app/cli/keys.h"
 #include "app/cli/output.h"
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/os.h"
 

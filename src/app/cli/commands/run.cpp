@@ -11,6 +11,7 @@
 #include "app/cli/ignored.h"
 #include "app/cli/output.h"
 #include "core/config.h"
+#include "core/duration.h"
 #include "core/error.h"
 
 namespace strata::app {
@@ -30,7 +31,7 @@ constexpr ParameterOption kParameterOptions[]{
     {"top-p", "top_p", "choose among the likeliest that sum up to P"},
     {"min-p", "min_p", "leave out what is less likely than P times the likeliest"},
     {"repeat-penalty", "repeat_penalty", "1: none"},
-    {"seed", "seed", "the same seed gives the same answer"},
+    {"seed", "seed", "the same seed gives the same answer; -1: a new one each time"},
     {"max-tokens", "num_predict", "length limit of an answer"},
     {"context", "num_ctx", "positions to provide for prompt and answer"},
 };
@@ -125,6 +126,7 @@ class Run : public Command {
     }
     open_model(session, config,
                arguments.words().empty() ? config.text("model") : arguments.words()[0]);
+    check_system(session);
     const auto backend = connect_backend(config, arguments.has("local"));
     if (!prompt.empty()) {
       const auto reason = ask(session, *backend, prompt);

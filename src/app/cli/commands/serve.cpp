@@ -13,11 +13,7 @@ namespace {
 void greet(const std::string& address, const std::string& model) {
   complain(fmt::format("serving on {}", address));
   complain(fmt::format("models and keys live in {}", models::Store().root().string()));
-  complain(
-      fmt::format("try: curl {}/v1/chat/completions -H 'Content-Type: application/json' -d "
-                  "'{{\"model\": \"{}\", "
-                  "\"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}]}}'",
-                  address, model));
+  complain("try: " + example_call(address, model));
 }
 
 class Serve : public Command {

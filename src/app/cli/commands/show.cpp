@@ -1,7 +1,5 @@
 // strata show MODEL
-#include <algorithm>
-#include <map>
-
+#include "api/library_facts.h"
 #include "app/cli/command.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
@@ -31,32 +29,6 @@ Facts read_facts(const models::Store& store, const std::string& name) {
   facts.file = GgufFile::open(store.model_path(facts.manifest));
   facts.spec = models::describe_model(*facts.file);
   return facts;
-}
-
-uint64_t parameters_of(const GgufFile& file) {
-  uint64_t count = 0;
-  for (const auto& tensor : file.tensors()) count += tensor.n_weights();
-  return count;
-}
-
-// "Q4_1 (97 %), F32": the types by their share of the bytes.
-std::string quantisation_of(const GgufFile& file) {
-  std::map<std::string_view, uint64_t> bytes;
-  uint64_t total = 0;
-  for (const auto& tensor : file.tensors()) {
-    bytes[tensor::dtype_info(tensor.type).name] += tensor.data.size();
-    total += tensor.data.size();
-  }
-  std::vector<std::pair<uint64_t, std::string_view>> sorted;
-  for (const auto& [type, size] : bytes) sorted.emplace_back(size, type);
-  std::sort(sorted.rbegin(), sorted.rend());
-  std::string text;
-  for (const auto& [size, type] : sorted) {
-    text += fmt::format(
-        "{}{} {:.0f} %", text.empty() ? "" : ", ", type,
-        100.0 * static_cast<double>(size) / static_cast<double>(std::max<uint64_t>(total, 1)));
-  }
-  return text;
 }
 
 std::string template_of(const Facts& facts) {
@@ -90,8 +62,8 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
   }
   return {{"name", facts.manifest.name},
           {"architecture", facts.file->text("general.architecture").value_or("")},
-          {"parameters", parameters_of(*facts.file)},
-          {"quantisation", quantisation_of(*facts.file)},
+          {"parameters", api::count_weights(*facts.file)},
+          {"quantisation", api::quantization(*facts.file)},
           {"context", facts.spec.n_context},
           {"embedding", facts.spec.n_embd},
           {"layers", facts.spec.layers.size()},
@@ -112,8 +84,8 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   };
   print(facts.manifest.name + "\n");
   row("architecture", std::string(facts.file->text("general.architecture").value_or("")));
-  row("parameters", human_count(parameters_of(*facts.file)));
-  row("quantisation", quantisation_of(*facts.file));
+  row("parameters", api::parameter_size(api::count_weights(*facts.file)));
+  row("quantisation", api::quantization(*facts.file));
   row("context", fmt::format("{}", facts.spec.n_context));
   row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
                            facts.spec.n_embd, facts.spec.n_vocab));
