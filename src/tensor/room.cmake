@@ -3,7 +3,13 @@
 # scores into weights in place.
 set(kernel_flags -O3 -fno-math-errno -fno-trapping-math -fno-strict-aliasing
                  -fno-stack-protector -fno-asynchronous-unwind-tables
-                 -Wno-uninitialized -Wno-maybe-uninitialized)  # noise of g++ 12's intrinsics
+                 -Wno-uninitialized)  # noise of g++ 12's intrinsics, as the next
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(APPEND kernel_flags -Wno-maybe-uninitialized)
+endif()
+if(STRATA_FUZZ)  # no fuzzer calls them, and checked unrolled loops take clang minutes a file
+  list(APPEND kernel_flags -O1 -fno-sanitize=all)
+endif()
 set(avx2_flags -mavx2 -mfma -mf16c -mbmi2)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
                  -mprefer-vector-width=512)

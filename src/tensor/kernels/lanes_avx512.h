@@ -106,8 +106,11 @@ inline int32_t word_at(const void* p) {
 }
 inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
   const __m512i a = _mm512_loadu_si512(y);
-  const __m512i b = _mm512_set1_epi32(word_at(x));
+  __m512i b = _mm512_set1_epi32(word_at(x));
 #if defined(__AVX512BF16__)
+#if defined(__clang__)
+  __asm__("" : "+v"(b));  // clang 16 crashes when it folds the broadcast into the product
+#endif
   return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
 #else
   const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000U));
