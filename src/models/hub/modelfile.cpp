@@ -79,12 +79,17 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-// The first word of a line; the rest, trimmed, stays in `rest`.
+std::string_view trim_begin(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+// The first word of a line. What follows stays in `rest`, with the blanks at its end: they belong
+// to a text of several lines.
 std::string_view first_word(std::string_view& rest) {
-  rest = trim(rest);
-  const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+  rest = trim_begin(rest);
+  const size_t end = std::min(rest.find_first_of(" \t\r"), rest.size());
   const std::string_view word = rest.substr(0, end);
-  rest = trim(rest.substr(end));
+  rest = trim_begin(rest.substr(end));
   return word;
 }
 
@@ -127,6 +132,7 @@ class Reader {
   std::string value(std::string_view rest) {
     constexpr std::string_view kFence = "\"\"\"";
     if (!rest.starts_with(kFence)) {
+      rest = trim_end(rest);
       if (rest.size() >= 2 && rest.front() == '"' && rest.back() == '"') {
         rest = rest.substr(1, rest.size() - 2);
       }
@@ -261,7 +267,12 @@ std::string written(std::string_view text) {
         Code::failed_precondition,
         "a text with a line that ends in three quotation marks cannot stand in a Modelfile");
   }
-  return fmt::format("\"\"\"{}\"\"\"", text);
+  std::string lines;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' && i > 0 && text[i - 1] == '\r') lines += '\r';  // value() takes one away
+    lines += text[i];
+  }
+  return fmt::format("\"\"\"{}\"\"\"", lines);
 }
 
 }  // namespace

@@ -65,10 +65,26 @@ TEST(Modelfile, windows_line_ends_and_a_byte_order_mark_are_taken) {
 }
 
 TEST(Modelfile, writing_and_reading_again_gives_the_same) {
-  for (const std::string text :
-       {"plain", "two\nlines", " blanks around ", "\"quoted\"", "ends in a quote\"", "\"", "\"\"",
-        "\"\"\"", "a \"\"\" b", "\n", "line\n", "\nline", "# no comment", "x\n\"\"\" y\nz",
-        "ends\nin fence\"\"\"", "\xC3\xA9\xE4\xBD\xA0", "{% if x %}y{% endif %}"}) {
+  for (const std::string text : {"plain",
+                                 "two\nlines",
+                                 " blanks around ",
+                                 "\"quoted\"",
+                                 "ends in a quote\"",
+                                 "\"",
+                                 "\"\"",
+                                 "\"\"\"",
+                                 "a \"\"\" b",
+                                 "\n",
+                                 "line\n",
+                                 "\nline",
+                                 "# no comment",
+                                 "x\n\"\"\" y\nz",
+                                 "ends\nin fence\"\"\"",
+                                 "blanks \t\nat every \n end ",
+                                 "a\r\nb",
+                                 "a\r\r\n\r",
+                                 "\xC3\xA9\xE4\xBD\xA0",
+                                 "{% if x %}y{% endif %}"}) {
     Modelfile file;
     file.from = "smollm2:135m";
     file.overrides.system = text;
