@@ -21,6 +21,9 @@ constexpr int64_t kHeaderTimeoutMs = 30'000;         // from a header's first by
 constexpr int64_t kBodyPauseTimeoutMs = 30'000;      // between two pieces of a body
 constexpr int64_t kBodyTimeoutMs = 600'000;          // for all of a body: 28 KB a second at least
 constexpr int64_t kWriteTimeoutMs = 60'000;          // for the client to take one piece
+constexpr size_t kSideThreads = 2;                   // of each lane beside HTTP's own thread
+constexpr size_t kMaxWaitingPrompts = 1024;          // to be read, rendered and encoded
+constexpr size_t kMaxWaitingStoreRequests = 64;      // that list, show or change the store
 constexpr int64_t kPingIntervalMs = 10'000;          // silence after which a stream gets a comment
 
 // Requests.
@@ -36,5 +39,11 @@ constexpr int32_t kMaxChoices = 32;
 constexpr size_t kMaxAnswers = 256;  // of one request: prompts times choices
 constexpr int32_t kMaxTopLogprobs = 20;
 constexpr size_t kMaxModelNameBytes = 512;
+
+// A chat template that a request brings. Models' own ones may use more: an operator chose them.
+constexpr size_t kMaxRequestTemplateBytes = 64u << 10;  // the longest of today has 20 KB
+constexpr size_t kMaxRequestTemplateSteps = 200'000;
+constexpr size_t kMaxRequestTemplateOutput = 4u << 20;
+constexpr size_t kMaxRequestTemplateMemory = 32u << 20;
 
 }  // namespace strata::api

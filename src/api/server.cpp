@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "api/http/side_work.h"
+#include "api/limits.h"
 #include "core/log.h"
 
 namespace strata::api {
@@ -70,12 +72,14 @@ struct Server::State {
   AccessOptions access;
   RouteTable routes;
   std::unique_ptr<HttpServer> http;
+  std::unique_ptr<SideWork> prompts, store;
   std::mutex mutex;
   std::condition_variable stopped_changed;
   bool stopped = true;
 
   Admission admit(Request& head);
   Admission route(Request& head, const Dialect& dialect);
+  Handler on_lane(const Route& route, const Dialect& owner);
   void done(const Request& request, int status, bool cut_off);
   void add_metrics();
 };
@@ -114,6 +118,8 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
     if (cors.empty()) return handler;
     return [cors, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
       exchange->add_header("access-control-allow-origin", cors);
+      exchange->add_header("access-control-expose-headers",
+                           "x-strata-notice, x-strata-ignored, x-request-id");
       exchange->add_header("vary", "Origin");
       handler(exchange);
     };
@@ -149,13 +155,25 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
   head.params = std::move(match.params);
   Admission admission;
   admission.body_limit = match.route->body_limit;
-  admission.handler = with_cors(guarded(owner, match.route->handler));
+  admission.handler = with_cors(on_lane(*match.route, owner));
   admission.too_large = failing(
       owner,
       Error(Code::invalid_argument,
             fmt::format("the body is over this route's limit of {} bytes", admission.body_limit)),
       413);
   return admission;
+}
+
+// The route's handler, guarded, where it belongs. Nobody works for a client that has gone.
+Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
+  Handler handler = guarded(owner, route.handler);
+  if (route.lane == Lane::direct) return handler;
+  SideWork& side = route.lane == Lane::prompts ? *prompts : *store;
+  return guarded(owner, [&side, handler = std::move(handler)](const auto& exchange) {
+    side.run([handler, exchange] {
+      if (!exchange->gone()) handler(exchange);
+    });
+  });
 }
 
 void Server::State::done(const Request& request, int status, bool cut_off) {
@@ -233,6 +251,9 @@ void Server::start(const ServerOptions& options) {
   hooks.done = [&s](const Request& request, int status, bool cut_off) {
     s.done(request, status, cut_off);
   };
+  s.prompts = std::make_unique<SideWork>("prompts", kSideThreads, kMaxWaitingPrompts);
+  s.store =
+      std::make_unique<SideWork>("requests to the store", kSideThreads, kMaxWaitingStoreRequests);
   s.http = HttpServer::start(http, std::move(hooks));
   const std::lock_guard lock(s.mutex);
   s.stopped = false;
@@ -256,6 +277,8 @@ void Server::stop() {
     s.stopped = true;
   }
   s.http->stop(s.options.drain_ms);
+  s.prompts->stop();
+  s.store->stop();
   s.stopped_changed.notify_all();
 }
 

@@ -47,6 +47,20 @@ TEST(ServerWalk, ChatStreamsPiecesThatJoinToTheWholeAnswer) {
   EXPECT_EQ(json::string(joined), text.as_string());
 }
 
+TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
+  ServerOptions options;
+  options.allowed_origins = {"https://page.example"};
+  Running running(default_script(), options);
+  const std::string page = "Host: localhost\r\nOrigin: https://page.example\r\n";
+  const auto reply = fetch(running.port(), "GET", "/v1/models", {}, page);
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("access-control-allow-origin"), "https://page.example");
+  EXPECT_EQ(reply.headers.at("access-control-expose-headers"),
+            "x-strata-notice, x-strata-ignored, x-request-id");
+  const auto plain = fetch(running.port(), "GET", "/v1/models");
+  EXPECT_FALSE(plain.headers.contains("access-control-expose-headers"));
+}
+
 // What start() says when it cannot listen.
 Error refusal_to_listen(const std::string& host, uint16_t port) {
   Gateway gateway;

@@ -12,6 +12,13 @@
 
 namespace strata::api {
 
+// Where a handler runs.
+enum class Lane : uint8_t {
+  direct,   // on HTTP's own thread: it takes microseconds and waits for nothing
+  prompts,  // beside it: parses, renders and encodes
+  store,    // beside it: reads files, waits for the store's locks
+};
+
 struct Route {
   std::string method;   // "GET" also answers HEAD
   std::string pattern;  // "/v1/models/{id}": the last {name} takes the rest of the path
@@ -19,6 +26,7 @@ struct Route {
   size_t body_limit = kMaxBodyBytes;
   Handler handler;
   std::string dialect;  // whose error shape
+  Lane lane = Lane::direct;
 };
 
 class RouteTable {

@@ -127,6 +127,26 @@ void refuse_if_given(Fields& fields, std::string_view key, const std::string& hi
   if (!empty) fields.fail(key, "is not supported yet", hint);
 }
 
+// A manifest keeps a role and a text of each message; what else one has must not get lost.
+std::vector<models::Message> read_kept_messages(Fields& fields) {
+  auto messages = read_messages(fields);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const models::Message& message = messages[i];
+    const std::pair<std::string_view, bool> unkept[]{
+        {"thinking", !message.reasoning.empty()},
+        {"tool_calls", !message.tool_calls.empty()},
+        {"tool_name", !message.name.empty()},
+        {"tool_call_id", !message.tool_call_id.empty()}};
+    for (const auto& [field, given] : unkept) {
+      if (given) {
+        fields.fail(fmt::format("messages[{}].{}", i, field), "is not kept by a model",
+                    "send role and content only");
+      }
+    }
+  }
+  return messages;
+}
+
 models::Modelfile read_modelfile(Fields& fields) {
   const std::string on_the_machine = "on the server's machine: strata create NAME -f Modelfile";
   refuse_if_given(fields, "files", "name a model in from; files can be used " + on_the_machine);
@@ -141,7 +161,7 @@ models::Modelfile read_modelfile(Fields& fields) {
     modelfile.overrides.chat_template = std::move(source);
   }
   modelfile.overrides.system = fields.text("system").value_or("");
-  modelfile.overrides.messages = read_messages(fields);
+  modelfile.overrides.messages = read_kept_messages(fields);
   if (auto licences = fields.texts("license", kMaxStopStrings, models::kMaxModelfileBytes)) {
     modelfile.licences = std::move(*licences);
   }
@@ -193,7 +213,7 @@ void remove(const std::shared_ptr<Exchange>& exchange, const Services& services)
 void add_change_routes(RouteTable& table, const Services& services, const Dialect& dialect) {
   const auto add = [&](std::string method, std::string pattern, size_t limit, Handler handler) {
     table.add({std::move(method), std::move(pattern), Scope::models, limit, std::move(handler),
-               std::string(dialect.name())});
+               std::string(dialect.name()), Lane::store});
   };
   add("POST", "/api/pull", kMaxSmallBodyBytes,
       [&services, &dialect](const auto& e) { pull(e, services, dialect); });

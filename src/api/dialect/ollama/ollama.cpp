@@ -44,25 +44,25 @@ class Ollama final : public Dialect {
 
   void add_routes(RouteTable& table, const Services& services) const override {
     const auto add = [&](std::string method, std::string pattern, Scope scope, size_t limit,
-                         Handler handler) {
+                         Lane lane, Handler handler) {
       table.add({std::move(method), std::move(pattern), scope, limit, std::move(handler),
-                 std::string(name())});
+                 std::string(name()), lane});
     };
-    add("GET", "/", Scope::open, 0, say_hello);
-    add("GET", "/api/version", Scope::open, 0, say_version);
-    add("GET", "/api/tags", Scope::inference, 0,
+    add("GET", "/", Scope::open, 0, Lane::direct, say_hello);
+    add("GET", "/api/version", Scope::open, 0, Lane::direct, say_version);
+    add("GET", "/api/tags", Scope::inference, 0, Lane::store,
         [&services](const auto& e) { e->respond(json_response(tags_json(services))); });
-    add("GET", "/api/ps", Scope::inference, 0,
+    add("GET", "/api/ps", Scope::inference, 0, Lane::store,
         [&services](const auto& e) { e->respond(json_response(running_json(services))); });
-    add("POST", "/api/show", Scope::inference, kMaxSmallBodyBytes,
+    add("POST", "/api/show", Scope::inference, kMaxSmallBodyBytes, Lane::store,
         [&services](const auto& e) { show(e, services); });
-    add("POST", "/api/chat", Scope::inference, kMaxBodyBytes,
+    add("POST", "/api/chat", Scope::inference, kMaxBodyBytes, Lane::prompts,
         [this, &services](const auto& e) { ask(e, services, parse_chat(e->request().body)); });
-    add("POST", "/api/generate", Scope::inference, kMaxBodyBytes,
+    add("POST", "/api/generate", Scope::inference, kMaxBodyBytes, Lane::prompts,
         [this, &services](const auto& e) { ask(e, services, parse_generate(e->request().body)); });
     add_change_routes(table, services, *this);
     for (const Unbuilt& each : kUnbuilt) {
-      add(each.method, each.path, each.scope, kMaxBodyBytes, [each](const auto& e) {
+      add(each.method, each.path, each.scope, kMaxBodyBytes, Lane::direct, [each](const auto& e) {
         throw Error(Code::unimplemented, fmt::format("{} is not built", e->request().path),
                     each.hint);
       });

@@ -44,8 +44,9 @@ class OpenAi final : public Dialect {
 
   void add_routes(RouteTable& table, const Services& services) const override {
     const auto add = [&](std::string method, std::string pattern, size_t limit, Handler handler) {
+      const Lane lane = method == "GET" ? Lane::store : Lane::prompts;
       table.add({std::move(method), std::move(pattern), Scope::inference, limit, std::move(handler),
-                 std::string(name())});
+                 std::string(name()), lane});
     };
     add("GET", "/v1/models", 0, [&services](const auto& e) { list(e, services); });
     add("GET", "/v1/models/{id}", 0, [&services](const auto& e) { get(e, services); });
