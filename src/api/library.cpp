@@ -1,8 +1,11 @@
 #include "api/library.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "api/library_facts.h"
+#include "api/store_errors.h"
+#include "core/log.h"
 #include "inference/defaults.h"
 #include "models/hub/source.h"
 
@@ -19,6 +22,22 @@ void check_reference(const std::string& text) {
     }
   }
   if (!models::is_source_reference(text)) models::parse_model_name(text);
+}
+
+// Not of a moment when the machine had no memory or no file descriptors left.
+bool is_about_the_file(Code code) {
+  return code == Code::invalid_argument || code == Code::data_loss || code == Code::unimplemented;
+}
+
+// Of a split model, the part that was written last.
+std::filesystem::file_time_type last_written(const models::Manifest& manifest,
+                                             const models::Store& store) {
+  auto last = std::filesystem::file_time_type::min();
+  for (const auto& part : manifest.model) {
+    std::error_code missing;
+    last = std::max(last, std::filesystem::last_write_time(store.blob_path(part.sha256), missing));
+  }
+  return last;
 }
 
 }  // namespace
@@ -57,18 +76,31 @@ std::vector<ModelCard> ModelLibrary::list() const {
   return cards;
 }
 
+// Empty for a file that cannot be read: one damaged file must not hide the others; show() says what
+// is wrong with it.
 ModelLibrary::FileFacts ModelLibrary::facts_of(const models::Manifest& manifest) const {
+  const auto written = last_written(manifest, store_);
   {
     const std::lock_guard lock(mutex_);
     const auto known = facts_.find(manifest.digest());
-    if (known != facts_.end()) return known->second;
+    if (known != facts_.end() && known->second.unreadable_since.value_or(written) == written) {
+      return known->second;
+    }
   }
-  const auto file = models::GgufFile::open(store_.model_path(manifest));
-  FileFacts facts{.family = std::string(file->text("general.architecture").value_or("")),
-                  .parameter_size = parameter_size(count_weights(*file)),
-                  .quantization = quantization(*file)};
+  FileFacts facts;
+  try {
+    const auto file = models::GgufFile::open(store_.model_path(manifest));
+    facts.family = file->text("general.architecture").value_or("");
+    facts.parameter_size = parameter_size(count_weights(*file));
+    facts.quantization = quantization(*file);
+  } catch (const Error& error) {
+    log_warn("{}: {}", manifest.name, error.what());
+    if (!is_about_the_file(error.code())) return FileFacts();
+    facts = FileFacts();
+    facts.unreadable_since = written;
+  }
   const std::lock_guard lock(mutex_);
-  return facts_.emplace(manifest.digest(), std::move(facts)).first->second;
+  return facts_.insert_or_assign(manifest.digest(), std::move(facts)).first->second;
 }
 
 ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
@@ -79,21 +111,25 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
   card.modified = manifest.created;
   card.format = "gguf";
   card.kind = manifest.kind;
-  try {
-    const FileFacts facts = facts_of(manifest);
-    card.family = facts.family;
-    card.parameter_size = facts.parameter_size;
-    card.quantization = facts.quantization;
-  } catch (const Error&) {
-    // One damaged file must not hide the others; show() says what is wrong with it.
-  }
+  const FileFacts facts = facts_of(manifest);
+  card.family = facts.family;
+  card.parameter_size = facts.parameter_size;
+  card.quantization = facts.quantization;
   return card;
+}
+
+std::shared_ptr<const models::GgufFile> ModelLibrary::open(const models::Manifest& manifest) const {
+  try {
+    return models::GgufFile::open(store_.model_path(manifest));
+  } catch (const Error& error) {
+    throw unreadable_model(error, manifest, store_.root());
+  }
 }
 
 ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
   ModelDetails details;
-  details.manifest = store_.find(name);
-  const auto file = models::GgufFile::open(store_.model_path(details.manifest));
+  details.manifest = telling_no_paths(store_.root(), [&] { return store_.find(name); });
+  const auto file = open(details.manifest);
   details.card = card_of(details.manifest);
   details.info = file_info(*file, everything ? SIZE_MAX : kMaxShownItems);
   if (everything) details.tensors = tensor_list(*file);
@@ -109,11 +145,11 @@ ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
 }
 
 void ModelLibrary::copy(std::string_view from, std::string_view to) const {
-  store_.copy(from, to);
+  telling_no_paths(store_.root(), [&] { store_.copy(from, to); });
 }
 
 void ModelLibrary::remove(std::string_view name) const {
-  store_.remove(name);
+  telling_no_paths(store_.root(), [&] { store_.remove(name); });
 }
 
 std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, bool refresh,
@@ -154,15 +190,15 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::start(Work work, Progress progr
   options.progress = std::move(progress);
   options.keep_going = [state] { return !state->cancelled; };
   const auto run = [state, work = std::move(work), done = std::move(done),
-                    options = std::move(options)] {
+                    options = std::move(options), root = store_.root()] {
     std::optional<models::Manifest> manifest;
     std::optional<Error> error;
     try {
       manifest = work(options);
     } catch (const Error& caught) {
-      error = caught;
+      error = without_paths(caught, root);
     } catch (const std::exception& caught) {
-      error = Error(Code::internal, caught.what());
+      error = without_paths(Error(Code::internal, caught.what()), root);
     }
     done(manifest ? &*manifest : nullptr, error ? &*error : nullptr);
     state->ended = true;

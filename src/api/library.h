@@ -48,9 +48,9 @@ class ModelLibrary {
 
   // Sorted by name. A file that cannot be read has a card without family and size.
   std::vector<ModelCard> list() const;
-  // Errors: not_found with "did you mean"; data_loss; those of GgufFile::open. Reads the head of
+  // Errors: not_found with "did you mean"; data_loss, also of a spoilt file. Reads the head of
   // the file: some milliseconds, more for a large vocabulary. `everything`: long arrays too, and
-  // the tensors.
+  // the tensors. No error of this class names a path of the store.
   ModelDetails show(std::string_view name, bool everything = false) const;
   void copy(std::string_view from, std::string_view to) const;  // Error{not_found}
   void remove(std::string_view name) const;                     // Error{not_found}
@@ -86,9 +86,13 @@ class ModelLibrary {
   class JobHandle;
   struct FileFacts {
     std::string family, parameter_size, quantization;
+    // Of a file that cannot be read, when it was last written: until that changes it is not tried
+    // again.
+    std::optional<std::filesystem::file_time_type> unreadable_since{};
   };
   std::unique_ptr<Job> start(Work work, Progress progress, Done done);
   ModelCard card_of(const models::Manifest& manifest) const;
+  std::shared_ptr<const models::GgufFile> open(const models::Manifest& manifest) const;
   FileFacts facts_of(const models::Manifest& manifest) const;
 
   const models::Store store_;

@@ -1,5 +1,6 @@
 #include "api/library.h"
 
+#include <fstream>
 #include <future>
 
 #include <gtest/gtest.h>
@@ -50,6 +51,14 @@ class LibraryTest : public ::testing::Test {
       return error.code();
     }
     return Code::internal;
+  }
+
+  static std::string read_all(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static void overwrite(const std::filesystem::path& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
   }
 
   strata::testing::TempFolder folder_;
@@ -118,13 +127,35 @@ TEST_F(LibraryTest, ADamagedModelHidesNoOther) {
   const auto held = library_.store().hold();
   models::Manifest manifest;
   manifest.name = "broken:latest";
-  manifest.model = {library_.store().put_blob("GGUF, but not really")};
+  manifest.model = {library_.store().put_blob("no model at all, but a text of some length")};
   library_.store().put_manifest(manifest);
   const auto cards = library_.list();
   ASSERT_EQ(cards.size(), 2u);
   EXPECT_EQ(cards[0].family, "");
   EXPECT_EQ(cards[1].family, "llama");
-  EXPECT_THROW(library_.show("broken"), Error);
+  try {
+    library_.show("broken");
+    ADD_FAILURE() << "a damaged file was shown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::data_loss);
+    EXPECT_EQ(error.message().find(folder_.path().string()), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("broken:latest cannot be opened"), std::string::npos);
+  }
+}
+
+TEST_F(LibraryTest, ADamagedFileIsReadAgainOnlyWhenItWasWrittenAgain) {
+  const auto blob = library_.store().model_path(library_.store().find("tiny"));
+  const auto written = std::filesystem::last_write_time(blob);
+  std::filesystem::permissions(blob, std::filesystem::perms::owner_all);
+  const std::string whole = read_all(blob);
+  overwrite(blob, std::string(whole.size(), 'x'));
+  std::filesystem::last_write_time(blob, written);
+  EXPECT_EQ(library_.list().at(0).family, "");
+  overwrite(blob, whole);
+  std::filesystem::last_write_time(blob, written);
+  EXPECT_EQ(library_.list().at(0).family, "") << "it was opened again for every list";
+  std::filesystem::last_write_time(blob, written + std::chrono::seconds(1));
+  EXPECT_EQ(library_.list().at(0).family, "llama");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "api/request.h"
 
+#include "api/limits.h"
+
 namespace strata::api {
 namespace {
 
@@ -9,6 +11,15 @@ void put(const std::optional<T>& given, T& target) {
 }
 
 }  // namespace
+
+models::TemplateLimits request_template_limits() {
+  models::TemplateLimits limits;
+  limits.max_source_bytes = kMaxRequestTemplateBytes;
+  limits.max_steps = kMaxRequestTemplateSteps;
+  limits.max_output_bytes = kMaxRequestTemplateOutput;
+  limits.max_memory_bytes = kMaxRequestTemplateMemory;
+  return limits;
+}
 
 inference::SamplerParams apply(const SamplingOptions& o, inference::SamplerParams p) {
   put(o.temperature, p.temperature);

@@ -8,9 +8,16 @@
 #include <vector>
 
 #include "inference/engine.h"
+#include "models/chat/chat_template.h"
 #include "models/chat/message.h"
 
 namespace strata::api {
+
+// What a template that came with a request may use.
+models::TemplateLimits request_template_limits();
+
+// The seed that stands for "drawn anew": -1 on the wire, whatever the model's own setting says.
+constexpr uint64_t kFreshSeed = UINT64_MAX;
 
 // Sampling options as the caller gave them; what is absent takes the model's own setting, then the
 // product's default (inference/defaults.h).

@@ -30,9 +30,10 @@ bool begins_with_system(const Conversation& conversation) {
 }  // namespace
 
 std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
-                                                   std::string_view source) {
+                                                   std::string_view source,
+                                                   const TemplateLimits& limits) {
   return ChatTemplate::parse(source, spelled(tokenizer, tokenizer.bos()),
-                             spelled(tokenizer, tokenizer.eos()));
+                             spelled(tokenizer, tokenizer.eos()), limits);
 }
 
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
@@ -65,7 +66,7 @@ Conversation with_overrides(const Model& model, Conversation conversation) {
   return conversation;
 }
 
-std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation) {
+MarkedText render_conversation(const Model& model, const Conversation& conversation) {
   if (model.chat_template == nullptr) {
     throw Error(Code::failed_precondition,
                 fmt::format("{} has no chat template: it is a base model, which continues text",
@@ -74,14 +75,21 @@ std::vector<TokenId> encode_conversation(const Model& model, const Conversation&
                 "choose an instruction-tuned model, or give it a template with "
                 "strata create and TEMPLATE");
   }
-  const Tokenizer& tokenizer = *model.tokenizer;
-  auto ids = tokenizer.encode(model.chat_template->render(with_overrides(model, conversation)));
-  // No EOS: what follows is the answer. Many templates write BOS themselves.
+  return model.chat_template->render(with_overrides(model, conversation));
+}
+
+std::vector<TokenId> with_bos(const Tokenizer& tokenizer, std::vector<TokenId> ids) {
+  // Many templates write BOS themselves.
   const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
   if (tokenizer.add_bos() && tokenizer.bos() >= 0 && !has_bos) {
     ids.insert(ids.begin(), tokenizer.bos());
   }
   return ids;
+}
+
+std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation) {
+  const Tokenizer& tokenizer = *model.tokenizer;
+  return with_bos(tokenizer, tokenizer.encode(render_conversation(model, conversation)));
 }
 
 }  // namespace strata::models

@@ -40,15 +40,23 @@ std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::
 
 // Jinja source as a template for this vocabulary. Errors: those of ChatTemplate::parse.
 std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
-                                                   std::string_view source);
+                                                   std::string_view source,
+                                                   const TemplateLimits& limits = {});
 
 // The conversation with the model's own messages in it: its default system message in front unless
 // the first message is a system (or developer) message, then, behind the system message, the
 // messages that come before.
 Conversation with_overrides(const Model& model, Conversation conversation);
 
-// The ids of a conversation, with_overrides applied, rendered, BOS as the model wants it.
+// The conversation as the template writes it, with_overrides applied.
 // Error{failed_precondition} that names the ways out when the model has no template.
+MarkedText render_conversation(const Model& model, const Conversation& conversation);
+
+// BOS in front where the vocabulary asks for one and the ids do not begin with it. No EOS: what
+// follows is the answer.
+std::vector<TokenId> with_bos(const Tokenizer& tokenizer, std::vector<TokenId> ids);
+
+// The ids of a conversation: rendered, with BOS. Errors: those of render_conversation.
 std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation);
 
 }  // namespace strata::models

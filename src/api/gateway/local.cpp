@@ -5,6 +5,7 @@
 
 #include "api/gateway/local_prompt.h"
 #include "api/gateway/model_manager.h"
+#include "api/store_errors.h"
 
 namespace strata::api {
 namespace {
@@ -50,14 +51,16 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
   }
 
  private:
-  // A context beyond what the model was trained on is not given, and that is said.
+  // A context beyond what the model was trained on is not given, and that is said, whoever asked
+  // for it: the request, the manifest or the server's settings.
   void tell_context(const LoadedModel& model) const {
     const int32_t trained = model.model->spec.n_context;
-    if (request_.context.value_or(0) <= trained) return;
+    const int32_t asked = request_.context.value_or(model.settings_context);
+    if (asked <= trained) return;
     ChatEvent event;
     event.event.kind = inference::Event::Kind::progress;
-    event.notice = fmt::format("a context of {} was asked for, the model was trained on {}",
-                               *request_.context, trained);
+    event.notice =
+        fmt::format("a context of {} was asked for, the model was trained on {}", asked, trained);
     sink_(std::move(event));
   }
 
@@ -179,9 +182,11 @@ class LocalBackend : public Backend {
   }
 
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
-    ModelManager::Wish wish{.manifest = manager_.store().find(request.model),
-                            .context = request.context.value_or(0),
-                            .keep_alive_ms = request.keep_alive_ms};
+    const models::Store& store = manager_.store();
+    ModelManager::Wish wish{
+        .manifest = telling_no_paths(store.root(), [&] { return store.find(request.model); }),
+        .context = request.context.value_or(0),
+        .keep_alive_ms = request.keep_alive_ms};
     auto state = std::make_shared<AnswerState>(std::move(request), std::move(sink));
     auto answer = std::make_unique<LocalAnswer>(state);
     if (std::shared_ptr<ModelManager::Use> use = manager_.use_if_loaded(wish)) {

@@ -11,19 +11,32 @@ namespace {
 using models::Message;
 
 // How many tokens each part has, the template's own words counted with the history.
-PromptCounts count_parts(const models::Model& model, const std::vector<Message>& messages,
-                         int64_t total) {
+template <typename Count>
+PromptCounts count_parts(const std::vector<Message>& messages, int64_t total, Count tokens_of) {
   PromptCounts counts;
-  const auto tokens_of = [&](const Message& message) {
-    return static_cast<int64_t>(model.tokenizer->encode_text(message.content).size());
-  };
   for (const auto& message : messages) {
-    if (message.role == "system" || message.role == "developer")
-      counts.system += tokens_of(message);
+    if (message.role == "system" || message.role == "developer") {
+      counts.system += tokens_of(message.content);
+    }
   }
-  if (!messages.empty()) counts.message = tokens_of(messages.back());
+  if (!messages.empty()) counts.message = tokens_of(messages.back().content);
   counts.history = std::max<int64_t>(0, total - counts.system - counts.message);
   return counts;
+}
+
+// Refuses by its bytes what would be over the limit however it is cut into tokens: encoding takes
+// many times the memory of the text.
+void check_bytes(const ChatRequest& request, const LoadedModel& loaded, std::string_view text,
+                 int64_t limit) {
+  const auto least = [&](std::string_view part) {
+    const auto bytes = static_cast<int64_t>(part.size());
+    return (bytes + loaded.longest_token_bytes - 1) / loaded.longest_token_bytes;
+  };
+  const int64_t total = least(text);
+  if (total <= limit) return;
+  const auto counts = request.raw ? PromptCounts{.message = total}
+                                  : count_parts(request.conversation.messages, total, least);
+  throw context_overflow_at_least(counts, static_cast<int64_t>(text.size()), limit);
 }
 
 std::vector<int32_t> check_ids(const std::vector<int32_t>& ids, int32_t n_vocab) {
@@ -36,28 +49,55 @@ std::vector<int32_t> check_ids(const std::vector<int32_t>& ids, int32_t n_vocab)
   return ids;
 }
 
-// Never EOS, whatever the model's flags say: the text is to be continued, not to have ended.
-std::vector<int32_t> with_bos(const models::Tokenizer& tokenizer, std::vector<int32_t> ids) {
-  const int32_t bos = tokenizer.bos();
-  const bool is_wanted = tokenizer.add_bos() && bos >= 0;
-  if (is_wanted && (ids.empty() || ids.front() != bos)) ids.insert(ids.begin(), bos);
-  return ids;
+models::MarkedText render(const ChatRequest& request, const models::Model& model) {
+  if (request.chat_template.empty()) {
+    return models::render_conversation(model, request.conversation);
+  }
+  models::Model other = model;
+  other.chat_template =
+      models::parse_template(*model.tokenizer, request.chat_template, request_template_limits());
+  return models::render_conversation(other, request.conversation);
 }
 
-std::vector<int32_t> prompt_ids(const ChatRequest& request, const models::Model& model) {
+// A model without a template continues a prompt as it is, if nothing belongs in front of it.
+bool continues_prompt(const ChatRequest& request, const models::Model& model) {
+  if (model.chat_template != nullptr || !request.chat_template.empty()) return false;
+  if (request.prompt.empty()) return false;
+  if (model.overrides.system.empty() && model.overrides.messages.empty()) return true;
+  throw Error(Code::failed_precondition,
+              fmt::format("{} has a SYSTEM or MESSAGE of its own and no chat template that says "
+                          "where they stand",
+                          model.name),
+              "give it one with strata create and TEMPLATE, send a template, or send raw: true to "
+              "continue the prompt alone");
+}
+
+std::vector<int32_t> prompt_ids(const ChatRequest& request, const LoadedModel& loaded,
+                                int64_t limit) {
+  const models::Model& model = *loaded.model;
+  const models::Tokenizer& tokenizer = *model.tokenizer;
   if (!request.prompt_ids.empty()) return check_ids(request.prompt_ids, model.spec.n_vocab);
-  if (request.raw) {
-    return with_bos(*model.tokenizer, model.tokenizer->encode_trusted(request.prompt));
+  if (request.raw || continues_prompt(request, model)) {
+    check_bytes(request, loaded, request.prompt, limit);
+    return models::with_bos(tokenizer, request.raw ? tokenizer.encode_trusted(request.prompt)
+                                                   : tokenizer.encode_text(request.prompt));
   }
-  if (!request.chat_template.empty()) {
-    models::Model other = model;
-    other.chat_template = models::parse_template(*model.tokenizer, request.chat_template);
-    return models::encode_conversation(other, request.conversation);
-  }
-  if (model.chat_template == nullptr && !request.prompt.empty()) {
-    return with_bos(*model.tokenizer, model.tokenizer->encode_text(request.prompt));
-  }
-  return models::encode_conversation(model, request.conversation);
+  const models::MarkedText text = render(request, model);
+  check_bytes(request, loaded, text.text, limit);
+  return models::with_bos(tokenizer, tokenizer.encode(text));
+}
+
+// The counts of a prompt that was encoded and does not fit.
+Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t total,
+               int64_t limit) {
+  if (request.raw) return context_overflow(total, limit);
+  const auto tokens_of = [&](const std::string& text) {
+    // A template need not write all of a message: what it left out may be of any length.
+    const size_t most = static_cast<size_t>(total * loaded.longest_token_bytes);
+    const auto part = std::string_view(text).substr(0, most);
+    return static_cast<int64_t>(loaded.model->tokenizer->encode_text(part).size());
+  };
+  return context_overflow(count_parts(request.conversation.messages, total, tokens_of), limit);
 }
 
 uint64_t random_seed() {
@@ -69,22 +109,20 @@ uint64_t random_seed() {
 
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded) {
-  const models::Model& model = *loaded.model;
   inference::GenerateRequest out;
-  out.prompt = prompt_ids(request, model);
   out.context_limit = loaded.engine->context();
   if (request.context && *request.context > 0) {
     out.context_limit = std::min(out.context_limit, *request.context);
   }
+  out.prompt = prompt_ids(request, loaded, out.context_limit);
   const auto n_prompt = static_cast<int64_t>(out.prompt.size());
   if (n_prompt >= out.context_limit) {
-    if (request.raw) throw context_overflow(n_prompt, out.context_limit);
-    throw context_overflow(count_parts(model, request.conversation.messages, n_prompt),
-                           out.context_limit);
+    throw overflow(request, loaded, n_prompt, out.context_limit);
   }
   const auto& defaults = loaded.defaults;
   out.sampler = apply(request.sampling, defaults.sampler);
-  if (!request.sampling.seed && !defaults.seed_given) out.sampler.seed = random_seed();
+  const bool given = request.sampling.seed.has_value() || defaults.seed_given;
+  if (!given || request.sampling.seed == kFreshSeed) out.sampler.seed = random_seed();
   out.max_tokens = request.sampling.max_tokens.value_or(defaults.max_tokens);
   out.stop = request.sampling.stop.value_or(defaults.stop);
   out.ignore_end_tokens = request.ignore_end_tokens;

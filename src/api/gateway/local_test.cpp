@@ -13,6 +13,7 @@
 #include "api/testing/fixture.h"
 #include "api/testing/tiny_store.h"
 #include "core/json.h"
+#include "models/testing/formula_model.h"
 
 namespace strata::api {
 namespace {
@@ -91,6 +92,19 @@ class LocalBackendTest : public ::testing::Test {
       for (const auto& token : event.event.tokens) ids.push_back(token.id);
     }
     return ids;
+  }
+
+  // Thrown at once by a model that is there, else told to the sink.
+  static Error refusal(Backend& local, const ChatRequest& refused) {
+    Listener listener;
+    try {
+      const auto answer = local.start(refused, listener.sink());
+      const ChatEvent end = listener.wait();
+      EXPECT_EQ(end.event.reason, FinishReason::error);
+      return end.event.error.value();
+    } catch (const Error& error) {
+      return error;
+    }
   }
 
   static inference::EngineStats stats_when_idle(const Backend& backend) {
@@ -226,19 +240,8 @@ TEST_F(LocalBackendTest, APromptThatDoesNotFitIsRefusedWithTheCounts) {
   chat.conversation.messages[0] = {.role = "system", .content = "t5 t6"};
   chat.conversation.messages[1] = {.role = "user", .content = "t7"};
   chat.conversation.messages[2] = {.role = "user", .content = std::string(200, 'x')};
-  const auto refusal = [&](const ChatRequest& refused) {
-    Listener listener;
-    try {
-      const auto answer = local->start(refused, listener.sink());
-      const ChatEvent end = listener.wait();
-      EXPECT_EQ(end.event.reason, FinishReason::error);
-      return end.event.error.value();
-    } catch (const Error& error) {
-      return error;
-    }
-  };
   for (int attempt = 0; attempt < 2; ++attempt) {  // while it loads, and when it is there
-    const Error error = refusal(chat);
+    const Error error = refusal(*local, chat);
     EXPECT_EQ(error.code(), Code::invalid_argument);
     int total = 0, context = 0, system = 0, history = 0, message = 0, limit = 0;
     ASSERT_EQ(std::sscanf(error.message().c_str(),
@@ -255,9 +258,10 @@ TEST_F(LocalBackendTest, APromptThatDoesNotFitIsRefusedWithTheCounts) {
     EXPECT_EQ(context, 32);
   }
   ChatRequest raw = request(std::vector<int32_t>(128, 5), 4);
-  EXPECT_THAT(refusal(raw).message(), HasSubstr("128 tokens and the context"));
+  EXPECT_THAT(refusal(*local, raw).message(), HasSubstr("128 tokens and the context"));
   raw.prompt_ids = {5, 48};
-  EXPECT_THAT(refusal(raw).message(), HasSubstr("token id 48 is not below the vocabulary's 48"));
+  EXPECT_THAT(refusal(*local, raw).message(),
+              HasSubstr("token id 48 is not below the vocabulary's 48"));
   Listener fits;
   raw.prompt_ids = std::vector<int32_t>(31, 5);
   const auto answer = local->start(raw, fits.sink());
@@ -278,6 +282,25 @@ TEST_F(LocalBackendTest, AContextBeyondTheTrainedOneIsSaid) {
   }
 }
 
+TEST_F(LocalBackendTest, AContextOfTheManifestBeyondTheTrainedOneIsSaidToo) {
+  auto manifest = store_.add("tiny");
+  manifest.overrides.parameters.emplace("num_ctx", "4096");
+  store_.store().put_manifest(manifest);
+  const auto local = backend();
+  for (int attempt = 0; attempt < 2; ++attempt) {  // while it loads, and when it is there
+    Listener listener;
+    const auto answer = local->start(request({5}, 2), listener.sink());
+    listener.wait();
+    EXPECT_THAT(listener.events().front().notice, HasSubstr("4096 was asked for"));
+  }
+  Listener listener;
+  ChatRequest small = request({5}, 2);
+  small.context = 64;
+  const auto answer = local->start(small, listener.sink());
+  listener.wait();
+  EXPECT_EQ(listener.events().front().notice, "") << "this one asked for what it gets";
+}
+
 TEST_F(LocalBackendTest, AnUnloadWaitsForTheAnswerThatRuns) {
   const auto local = backend();
   Listener listener;
@@ -295,6 +318,7 @@ TEST_F(LocalBackendTest, AnUnloadWaitsForTheAnswerThatRuns) {
 }
 
 TEST_F(LocalBackendTest, StoppingEndsWhatRuns) {
+  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
   auto local = backend();
   Listener listener;
   std::promise<void> reached;
@@ -302,11 +326,79 @@ TEST_F(LocalBackendTest, StoppingEndsWhatRuns) {
   listener.on_event = [&](const ChatEvent& event) {
     if (event.event.kind == Event::Kind::text && std::exchange(first, false)) reached.set_value();
   };
-  const auto answer = local->start(request({5, 6}, 120), listener.sink());
+  ChatRequest endless = request({5, 6}, 1 << 19);
+  endless.context = 1 << 20;
+  const auto answer = local->start(endless, listener.sink());
   reached.get_future().wait();
   local.reset();
-  const auto reason = listener.wait().event.reason;
-  EXPECT_TRUE(reason == FinishReason::cancelled || reason == FinishReason::length);
+  EXPECT_EQ(listener.wait().event.reason, FinishReason::cancelled);
+}
+
+TEST_F(LocalBackendTest, ATextThatNoContextCouldHoldIsRefusedByItsBytes) {
+  const auto local = backend();
+  ChatRequest chat;
+  chat.model = "tiny";
+  chat.conversation.messages = {{.role = "system", .content = std::string(1000, 's')},
+                                {.role = "user", .content = std::string(1 << 20, 'x')}};
+  ChatRequest raw = request({}, 1);
+  raw.prompt = std::string(1 << 20, 'x');
+  for (const ChatRequest& large : {chat, raw}) {  // while it loads, and when it is there
+    const Error error = refusal(*local, large);
+    EXPECT_EQ(error.code(), Code::invalid_argument);
+    EXPECT_THAT(error.message(), HasSubstr("bytes has at least 16"));
+    EXPECT_THAT(error.message(), HasSubstr(large.raw ? "system 0" : "system 16"));
+    EXPECT_THAT(error.message(), HasSubstr("limit 128"));
+  }
+}
+
+TEST_F(LocalBackendTest, ATemplateOfARequestHasItsOwnLimits) {
+  const auto local = backend();
+  for (const char* source : {"{{ 'x' * 5000000 }}",
+                             "{% for a in range(90000) %}{{ a }}{{ a }}"
+                             "{{ a }}{% endfor %}"}) {
+    ChatRequest chat;
+    chat.model = "tiny";
+    chat.conversation.messages = {{.role = "user", .content = "x"}};
+    chat.chat_template = source;
+    const Error error = refusal(*local, chat);
+    EXPECT_EQ(error.code(), Code::resource_exhausted) << error.message();
+  }
+}
+
+TEST_F(LocalBackendTest, ARawPromptGetsNoEndInFrontOfItsContinuation) {
+  auto builder = models::tiny_llama();
+  builder.set_bool("tokenizer.ggml.add_eos_token", true);
+  const auto bytes = builder.build();
+  store_.add("ends", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const auto local = backend();
+  Listener listener;
+  ChatRequest raw = request({}, 1);
+  raw.model = "ends";
+  raw.prompt = "t5";
+  raw.prompt_logprobs = true;
+  const auto answer = local->start(raw, listener.sink());
+  EXPECT_EQ(listener.wait().event.reason, FinishReason::length);
+  for (const auto& event : listener.events()) {
+    for (const auto& token : event.event.prompt_tokens) EXPECT_NE(token.id, 2) << "that is EOS";
+  }
+}
+
+TEST_F(LocalBackendTest, ASeedOfMinusOneIsDrawnAnewWhateverTheModelSays) {
+  auto manifest = store_.add("tiny");
+  manifest.overrides.parameters.emplace("seed", "42");
+  store_.store().put_manifest(manifest);
+  const auto local = backend();
+  const auto answer_of = [&](std::optional<uint64_t> seed) {
+    Listener listener;
+    ChatRequest asked = request({5, 6}, 40);
+    asked.sampling.temperature = 1.0f;
+    asked.sampling.seed = seed;
+    const auto answer = local->start(asked, listener.sink());
+    listener.wait();
+    return ids(listener.events());
+  };
+  EXPECT_EQ(answer_of(std::nullopt), answer_of(std::nullopt));
+  EXPECT_NE(answer_of(kFreshSeed), answer_of(kFreshSeed));
 }
 
 // The same over the wire.

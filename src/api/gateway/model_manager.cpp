@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 
+#include "api/store_errors.h"
 #include "core/log.h"
 #include "core/os.h"
 #include "inference/memory.h"
@@ -31,24 +32,14 @@ void check_memory(const models::Manifest& manifest, const inference::MemoryNeed&
       "use a smaller context (num_ctx), stop another model, or take a smaller model");
 }
 
-// The model of a file of the store. A file that is spoilt is not the request's fault, and where it
-// lies is not for clients to know.
-std::shared_ptr<const models::Model> load_stored(const std::filesystem::path& file,
-                                                 const models::Manifest& manifest) {
-  try {
-    return models::load_model(file, manifest.name, manifest.overrides);
-  } catch (const Error& error) {
-    std::string message = error.message();
-    const std::string path = file.string();
-    for (size_t at = 0; (at = message.find(path, at)) != std::string::npos;) {
-      message.replace(at, path.size(), "its file");
-    }
-    log_warn("{}: {}", manifest.name, error.what());
-    const bool spoilt = error.code() == Code::invalid_argument;
-    throw Error(spoilt ? Code::data_loss : error.code(),
-                fmt::format("{} cannot be opened: {}", manifest.name, message),
-                spoilt ? "pull or create it again" : error.hint());
+// Never below kMinTokenBytes: a word that a vocabulary does not know may be one token too.
+int64_t longest_token(const models::Tokenizer& tokenizer) {
+  constexpr size_t kMinTokenBytes = 64;
+  size_t longest = kMinTokenBytes;
+  for (models::TokenId id = 0; id < tokenizer.n_vocab(); ++id) {
+    longest = std::max(longest, tokenizer.piece(id, true).size());
   }
+  return static_cast<int64_t>(longest);
 }
 
 }  // namespace
@@ -91,6 +82,7 @@ std::unique_ptr<ModelManager::Use> ModelManager::use_if_loaded(const Wish& wish)
 void ModelManager::load(Wish wish, Ready ready) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) throw Error(Code::unavailable, "the server is stopping");
     if (static_cast<int32_t>(jobs_.size()) >= std::max(options_.max_queue, 1)) {
       throw Error(Code::unavailable,
                   fmt::format("{} requests wait for a model to be loaded", jobs_.size()),
@@ -113,9 +105,18 @@ void ModelManager::release(LoadedModel* model) {
 bool ModelManager::unload(const std::string& full_name) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = loaded_.find(full_name);
-    if (found == loaded_.end()) return false;
-    found->second->unload_wanted = true;
+    bool known = full_name == loading_;
+    if (known) unload_loading_ = true;
+    for (Job& job : jobs_) {
+      if (job.wish.manifest.name != full_name) continue;
+      job.unload = true;
+      known = true;
+    }
+    if (const auto found = loaded_.find(full_name); found != loaded_.end()) {
+      found->second->unload_wanted = true;
+      known = true;
+    }
+    if (!known) return false;
   }
   wake_.notify_all();
   return true;
@@ -165,6 +166,7 @@ void ModelManager::work() {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       loading_ = job.wish.manifest.name;
+      unload_loading_ = job.unload;
       lock.unlock();
       run_job(std::move(job));
       lock.lock();
@@ -187,26 +189,18 @@ void ModelManager::work() {
 void ModelManager::run_job(Job job) {
   const uint64_t start = monotonic_ns();
   try {
-    if (auto use = use_if_loaded(job.wish)) {  // somebody else's wish has loaded it meanwhile
-      job.ready(std::move(use), 0, nullptr);
-      return;
+    int64_t load_ns = 0;
+    auto use = use_if_loaded(job.wish);  // somebody else's wish may have loaded it meanwhile
+    if (!use) {
+      use = load_now(job.wish);
+      load_ns = static_cast<int64_t>(monotonic_ns() - start);
+      log_info("loaded {} in {} ms, kernels {}", job.wish.manifest.name, load_ns / 1'000'000,
+               use->model().engine->kernels());
     }
-    if (job.wish.still_wanted && !job.wish.still_wanted()) {
-      throw Error(Code::cancelled, "nobody waits for this model any more");
-    }
-    make_room(job.wish);
-    auto loaded = open(job.wish);
-    std::unique_ptr<Use> use;
     {
       const std::lock_guard lock(mutex_);
-      loaded->uses = 1;
-      LoadedModel* model = loaded.get();
-      loaded_[job.wish.manifest.name] = std::move(loaded);
-      use = std::make_unique<Use>(this, model);
+      if (unload_loading_) use->model().unload_wanted = true;
     }
-    const auto load_ns = static_cast<int64_t>(monotonic_ns() - start);
-    log_info("loaded {} in {} ms, kernels {}", job.wish.manifest.name, load_ns / 1'000'000,
-             use->model().engine->kernels());
     job.ready(std::move(use), load_ns, nullptr);
   } catch (const Error& error) {
     job.ready(nullptr, 0, &error);
@@ -214,6 +208,19 @@ void ModelManager::run_job(Job job) {
     const Error error(Code::internal, other.what());
     job.ready(nullptr, 0, &error);
   }
+}
+
+std::unique_ptr<ModelManager::Use> ModelManager::load_now(const Wish& wish) {
+  if (wish.still_wanted && !wish.still_wanted()) {
+    throw Error(Code::cancelled, "nobody waits for this model any more");
+  }
+  make_room(wish);
+  auto loaded = open(wish);
+  const std::lock_guard lock(mutex_);
+  loaded->uses = 1;
+  LoadedModel* model = loaded.get();
+  loaded_[wish.manifest.name] = std::move(loaded);
+  return std::make_unique<Use>(this, model);
 }
 
 // Takes out the model's own smaller or outdated copy, and the longest idle ones beyond the limit.
@@ -254,11 +261,15 @@ void ModelManager::make_room(const Wish& wish) {
   }
 }
 
+int32_t ModelManager::settings_context(const inference::GenerationDefaults& defaults) const {
+  const int32_t own = defaults.num_ctx.value_or(0);
+  return own > 0 ? own : std::max(options_.context, 0);
+}
+
 int32_t ModelManager::context_for(const Wish& wish, const models::Model& model,
-                                  const inference::GenerationDefaults& defaults) const {
+                                  int32_t settings) const {
   int32_t context = std::min(model.spec.n_context, kMaxDefaultContext);
-  if (options_.context > 0) context = options_.context;
-  if (defaults.num_ctx && *defaults.num_ctx > 0) context = *defaults.num_ctx;
+  if (settings > 0) context = settings;
   if (wish.context > 0) context = wish.context;
   if (context <= model.spec.n_context) return context;
   log_warn("{}: a context of {} was asked for, the model was trained on {}: using {}", model.name,
@@ -269,12 +280,19 @@ int32_t ModelManager::context_for(const Wish& wish, const models::Model& model,
 std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
   auto loaded = std::make_unique<LoadedModel>();
   loaded->manifest = wish.manifest;
-  loaded->model = load_stored(store_.model_path(wish.manifest), wish.manifest);
+  try {
+    loaded->model = models::load_model(store_.model_path(wish.manifest), wish.manifest.name,
+                                       wish.manifest.overrides);
+  } catch (const Error& error) {
+    throw unreadable_model(error, wish.manifest, store_.root());
+  }
   loaded->defaults = inference::generation_defaults(*loaded->model);
   loaded->keep_alive_ms = wish.keep_alive_ms.value_or(options_.keep_alive_ms);
   inference::EngineOptions engine;
   engine.n_threads = options_.n_threads;
-  engine.context = context_for(wish, *loaded->model, loaded->defaults);
+  loaded->longest_token_bytes = longest_token(*loaded->model->tokenizer);
+  loaded->settings_context = settings_context(loaded->defaults);
+  engine.context = context_for(wish, *loaded->model, loaded->settings_context);
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;

@@ -26,7 +26,9 @@ struct LoadedModel {
   inference::GenerationDefaults defaults;
   std::unique_ptr<inference::Engine> engine;
   int64_t memory_bytes = 0;
-  int32_t uses = 0;  // this and the next three: under the manager's lock
+  int64_t longest_token_bytes = 0;  // no text has fewer tokens than its bytes divided by this
+  int32_t settings_context = 0;     // what the manifest or the server wants; 0: nothing
+  int32_t uses = 0;                 // this and the next three: under the manager's lock
   int64_t keep_alive_ms = 0;
   int64_t idle_since_ms = 0;
   bool unload_wanted = false;
@@ -68,6 +70,7 @@ class ModelManager {
   void load(Wish wish, Ready ready);
 
   std::vector<RunningModel> running() const;
+  // One that waits or is being loaded goes when its answer has ended. False: not here.
   bool unload(const std::string& full_name);
   const models::Store& store() const { return store_; }
 
@@ -75,14 +78,16 @@ class ModelManager {
   struct Job {
     Wish wish;
     Ready ready;
+    bool unload = false;  // asked for while it waited: afterwards it goes at once
   };
   void work();
   void run_job(Job job);
+  std::unique_ptr<Use> load_now(const Wish& wish);
   std::unique_ptr<Use> use_locked(const Wish& wish);
   void make_room(const Wish& wish);
   std::unique_ptr<LoadedModel> open(const Wish& wish) const;
-  int32_t context_for(const Wish& wish, const models::Model& model,
-                      const inference::GenerationDefaults& defaults) const;
+  int32_t settings_context(const inference::GenerationDefaults& defaults) const;
+  int32_t context_for(const Wish& wish, const models::Model& model, int32_t settings) const;
   void release(LoadedModel* model);
   // Takes what is due out of the map; its destruction happens outside the lock.
   std::vector<std::unique_ptr<LoadedModel>> take_expired(int64_t time);
@@ -96,6 +101,7 @@ class ModelManager {
   std::map<std::string, std::unique_ptr<LoadedModel>> loaded_;  // by full name
   std::deque<Job> jobs_;
   std::string loading_;
+  bool unload_loading_ = false;  // asked for while it was being loaded
   bool stopping_ = false;
   std::thread worker_;
 };

@@ -57,6 +57,15 @@ class ModelManagerTest : public ::testing::Test {
     EXPECT_EQ(load(manager, nobodys).get().error->code(), Code::cancelled);
   }
 
+  bool refuses_to_load(ModelManager& manager) const {
+    try {
+      manager.load(wish("tiny"), [](auto, int64_t, const Error*) {});
+    } catch (const Error& error) {
+      return error.message() == "the server is stopping";
+    }
+    return false;
+  }
+
   static std::vector<std::string> names(const ModelManager& manager) {
     std::vector<std::string> names;
     for (const auto& row : manager.running()) {
@@ -140,6 +149,37 @@ TEST_F(ModelManagerWalk, UnloadWaitsForWhatRunsAndANewWishTakesItBack) {
   EXPECT_THAT(names(manager), ::testing::IsEmpty());
 }
 
+TEST_F(ModelManagerWalk, AnUnloadWhileItIsLoadedIsRemembered) {
+  ModelManager manager(options());
+  auto wanted = wish("tiny");
+  wanted.still_wanted = [&] {  // asked on the worker, when loading begins
+    EXPECT_TRUE(manager.unload("tiny:latest"));
+    EXPECT_FALSE(manager.unload("other:latest"));
+    return true;
+  };
+  Outcome outcome = load(manager, wanted).get();
+  ASSERT_TRUE(outcome.use) << "who waited for it still gets it";
+  outcome.use.reset();
+  let_worker_look(manager);
+  EXPECT_THAT(names(manager), ::testing::IsEmpty());
+}
+
+TEST_F(ModelManagerWalk, AnUnloadReachesAModelThatStillWaitsToBeLoaded) {
+  store_.add("third");
+  ModelManager manager(options());
+  std::future<Outcome> waiting;
+  auto first = wish("third");
+  first.still_wanted = [&] {  // the worker is held here
+    waiting = load(manager, wish("tiny"));
+    EXPECT_TRUE(manager.unload("tiny:latest"));
+    return true;
+  };
+  load(manager, first).get().use.reset();
+  waiting.get().use.reset();
+  let_worker_look(manager);
+  EXPECT_THAT(names(manager), ::testing::ElementsAre("third:latest"));
+}
+
 TEST_F(ModelManagerWalk, TheLongestIdleModelMakesRoomAndOneAtWorkDoesNot) {
   store_.add("third");
   auto limited = options();
@@ -216,13 +256,15 @@ TEST_F(ModelManagerWalk, WhatWaitsWhenTheServerStopsIsToldSo) {
     gate.get_future().wait();
   });
   reached.get_future().wait();
-  auto nobodys = wish("other");
-  nobodys.still_wanted = [] { return false; };
-  auto waiting = load(*manager, nobodys);
+  auto waiting = load(*manager, wish("other"));
+  ModelManager* const alive = manager.get();  // its end waits for the worker, which waits for us
   auto stopping = std::async(std::launch::async, [&] { manager.reset(); });
+  while (!refuses_to_load(*alive)) std::this_thread::yield();
   gate.set_value();
   stopping.wait();
-  EXPECT_TRUE(waiting.get().error);
+  const Outcome outcome = waiting.get();
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->code(), Code::unavailable);
 }
 
 // Files that a disk or a bad download has spoilt: each its own word, and the manager lives on.

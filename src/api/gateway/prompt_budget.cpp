@@ -7,23 +7,27 @@ constexpr const char* kHint =
     "shorten it, start a new conversation, or give the model a larger context (num_ctx, "
     "OLLAMA_CONTEXT_LENGTH)";
 
+Error overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
+  return Error(Code::invalid_argument,
+               fmt::format("the prompt {} {} tokens and the context {}: system {}, history {}, "
+                           "this message {}, limit {} (one is kept for the answer)",
+                           prompt_has, counts.total(), limit, counts.system, counts.history,
+                           counts.message, limit),
+               kHint);
+}
+
 }  // namespace
 
 Error context_overflow(const PromptCounts& counts, int64_t limit) {
-  return Error(
-      Code::invalid_argument,
-      fmt::format("the prompt has {} tokens and the context {}: system {}, history {}, "
-                  "this message {}, limit {} (one is kept for the answer)",
-                  counts.total(), limit, counts.system, counts.history, counts.message, limit),
-      kHint);
+  return overflow("has", counts, limit);
 }
 
 Error context_overflow(int64_t prompt_tokens, int64_t limit) {
-  return Error(Code::invalid_argument,
-               fmt::format("the prompt has {} tokens and the context {}: system 0, history 0, "
-                           "this message {}, limit {} (one is kept for the answer)",
-                           prompt_tokens, limit, prompt_tokens, limit),
-               kHint);
+  return overflow("has", {.message = prompt_tokens}, limit);
+}
+
+Error context_overflow_at_least(const PromptCounts& counts, int64_t bytes, int64_t limit) {
+  return overflow(fmt::format("of {} bytes has at least", bytes), counts, limit);
 }
 
 }  // namespace strata::api

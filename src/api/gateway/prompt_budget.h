@@ -18,5 +18,7 @@ struct PromptCounts {  // tokens
 Error context_overflow(const PromptCounts& counts, int64_t limit);
 // The same for a raw prompt.
 Error context_overflow(int64_t prompt_tokens, int64_t limit);
+// The same for a text that is too long to be counted: the counts are the least it can have.
+Error context_overflow_at_least(const PromptCounts& counts, int64_t bytes, int64_t limit);
 
 }  // namespace strata::api

@@ -40,7 +40,7 @@ json::object options_of(const SamplingOptions& s) {
   put(o, "mirostat", s.mirostat);
   put(o, "mirostat_tau", s.mirostat_tau);
   put(o, "mirostat_eta", s.mirostat_eta);
-  put(o, "seed", s.seed);
+  if (s.seed) o["seed"] = static_cast<int64_t>(*s.seed);  // the wire's numbers have a sign
   put(o, "num_predict", s.max_tokens);
   put(o, "stop", s.stop);
   return o;

@@ -112,6 +112,21 @@ TEST(RemoteBackend, LosesNothingOnTheWay) {
   refused(request);
 }
 
+TEST(RemoteBackend, CarriesEverySeed) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const auto text_of = [&](uint64_t seed) {
+    auto request = asking("babble", "hello");
+    request.sampling.seed = seed;
+    const Outcome outcome = run(*backend, request);
+    EXPECT_FALSE(outcome.end.error) << outcome.end.error->message();
+    return outcome.text;
+  };
+  const uint64_t minus_two = UINT64_MAX - 1;
+  EXPECT_EQ(text_of(minus_two), text_of(minus_two));
+  EXPECT_NE(text_of(kFreshSeed), text_of(kFreshSeed));
+}
+
 TEST(RemoteBackend, TellsWhatRunsThere) {
   const testing::Running server;
   const auto backend = make_remote_backend("http://" + host_of(server.port()));

@@ -219,7 +219,8 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   auto job = std::make_shared<Job>();
   job->prompt = prompt_tokens(request);
   check_fits(request, job->prompt.size(), model->context);
-  const uint64_t seed = request.sampling.seed.value_or(std::random_device{}());
+  const uint64_t asked = request.sampling.seed.value_or(kFreshSeed);
+  const uint64_t seed = asked == kFreshSeed ? std::random_device{}() : asked;
   for (int32_t choice = 0; choice < request.n; ++choice) {
     job->plans.push_back(make_plan(*model, request, choice, seed, job->prompt.size()));
     if (request.load_only) job->plans.back() = {};

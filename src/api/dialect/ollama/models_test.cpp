@@ -1,4 +1,7 @@
 // The models of a store over Ollama's interface, with the engine itself on a tiny model.
+#include <filesystem>
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "api/dialect/ollama/testing/lines.h"
@@ -7,6 +10,7 @@
 #include "api/server.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
+#include "core/os.h"
 #include "core/testing/temp_folder.h"
 #include "core/version.h"
 #include "models/testing/formula_model.h"
@@ -131,9 +135,9 @@ TEST_F(OllamaModels, AnswersAndKeepsToATemplateOfTheRequest) {
 }
 
 TEST_F(OllamaModels, ABaseModelContinuesAPromptButRefusesAConversation) {
-  const auto continued =
-      ask("POST", "/api/generate",
-          R"({"model":"base","prompt":"abc","stream":false,"options":{"num_predict":2}})");
+  const auto continued = ask("POST", "/api/generate",
+                             R"({"model":"base","prompt":"abc","stream":false,)"
+                             R"("options":{"num_predict":2,"temperature":0}})");
   EXPECT_EQ(continued.at("eval_count"), 2);
   EXPECT_EQ(
       call("POST", "/api/chat", R"({"model":"base","messages":[{"role":"user","content":"abc"}]})")
@@ -143,6 +147,20 @@ TEST_F(OllamaModels, ABaseModelContinuesAPromptButRefusesAConversation) {
             409);
 }
 
+TEST_F(OllamaModels, ABaseModelsOwnSystemNeedsATemplateAndSaysSo) {
+  const Reply made = call("POST", "/api/create",
+                          R"({"model":"told","from":"base","system":"Be brief.","stream":false})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  const std::string head = R"({"model":"told","prompt":"abc","options":{"num_predict":2},)";
+  const Reply refused = call("POST", "/api/generate", head + R"("stream":false})");
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_NE(refused.body.find("TEMPLATE"), std::string::npos) << refused.body;
+  EXPECT_EQ(call("POST", "/api/generate", head + R"("raw":true})").status, 200);
+  EXPECT_EQ(
+      call("POST", "/api/generate", head + R"("template":"{{ messages[0].content }}"})").status,
+      200);
+}
+
 TEST_F(OllamaModels, CopiesAndDeletes) {
   EXPECT_EQ(call("POST", "/api/copy", R"({"source":"tiny","destination":"mine:v1"})").status, 200);
   EXPECT_EQ(names("/api/tags").size(), 3u);
@@ -150,6 +168,45 @@ TEST_F(OllamaModels, CopiesAndDeletes) {
   EXPECT_EQ(names("/api/tags").size(), 2u);
   EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"mine:v1"})").status, 404);
   EXPECT_EQ(call("POST", "/api/copy", R"({"source":"gone","destination":"x"})").status, 404);
+}
+
+TEST_F(OllamaModels, ACopyThatWaitsForTheStoreHoldsUpNobodyElse) {
+  const models::Store& store = library_.store();
+  auto lock = FileLock::attempt(store.lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(lock);
+  std::vector<std::unique_ptr<testing::Client>> copies;
+  for (const char* name : {"one", "two"}) {  // as many as threads that wait
+    copies.push_back(std::make_unique<testing::Client>(server_->port()));
+    copies.back()->send(testing::request_text(
+        "POST", "/api/copy", fmt::format(R"({{"source":"tiny","destination":"{}"}})", name)));
+  }
+  for (int times = 0; times < 3; ++times) {
+    EXPECT_EQ(call("GET", "/health").status, 200);
+    EXPECT_EQ(call("GET", "/metrics").status, 200);
+    EXPECT_EQ(call("POST", "/api/generate",
+                   R"({"model":"tiny","prompt":"abc","options":{"num_predict":1}})")
+                  .status,
+              200);
+  }
+  EXPECT_FALSE(store.try_find("one"));
+  lock.reset();
+  for (const auto& client : copies) EXPECT_EQ(client->read_reply().status, 200);
+  EXPECT_TRUE(store.try_find("two"));
+}
+
+TEST_F(OllamaModels, ShowOfASpoiltFileAnswersAsChatDoes) {
+  const auto blob = library_.store().model_path(library_.store().find("tiny"));
+  std::filesystem::permissions(blob, std::filesystem::perms::owner_all);
+  const auto size = std::filesystem::file_size(blob);
+  std::ofstream(blob, std::ios::trunc) << std::string(size, 'x');
+  for (const auto& [path, body] :
+       {std::pair("/api/show", R"({"model":"tiny"})"),
+        std::pair("/api/generate", R"({"model":"tiny","prompt":"x"})")}) {
+    const Reply reply = call("POST", path, body);
+    EXPECT_EQ(reply.status, 500) << reply.body;
+    EXPECT_NE(reply.body.find("tiny:latest cannot be opened"), std::string::npos) << reply.body;
+    EXPECT_EQ(reply.body.find(folder_.path().string()), std::string::npos) << reply.body;
+  }
 }
 
 TEST_F(OllamaModels, CreatesFromWhatIsThere) {
@@ -176,7 +233,11 @@ TEST_F(OllamaModels, RefusesRecipesThatItCannotFollow) {
   for (const char* field :
        {R"("files":{"m.gguf":"sha256:0"})", R"("adapters":{"a":"sha256:0"})",
         R"("quantize":"q4_0")", R"("template":"{{ .Prompt }}")", R"("modelfile":"FROM tiny")",
-        R"("parameters":{"no_such":1})", R"("parameters":{"stop":{}})", R"("renderer":"r")"}) {
+        R"("parameters":{"no_such":1})", R"("parameters":{"stop":{}})", R"("renderer":"r")",
+        R"("messages":[{"role":"assistant","content":"x","thinking":"t"}])",
+        R"("messages":[{"role":"tool","content":"x","tool_name":"f"}])",
+        R"("messages":[{"role":"tool","content":"x","tool_call_id":"1"}])",
+        R"("messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}])"}) {
     EXPECT_EQ(call("POST", "/api/create", head + field + "}").status, 400) << field;
   }
   EXPECT_EQ(call("POST", "/api/create", R"({"model":"x"})").status, 400);

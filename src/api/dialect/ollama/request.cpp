@@ -28,7 +28,6 @@ void read_options(Fields& fields, ChatRequest& request) {
   if (!options) return;
   SamplingOptions& sampling = request.sampling;
   read_basic_sampling(*options, sampling, kMaxTemperature);
-  if (sampling.seed == static_cast<uint64_t>(-1)) sampling.seed.reset();  // drawn anew each time
   read_common_sampling(*options, sampling);
   read_stop(*options, sampling, kMaxStopStrings);
   if (const auto limit = options->integer("num_predict", -2, kMaxCount)) {
@@ -101,7 +100,7 @@ std::string template_of(Fields& fields) {
     fields.fail("template", "is in Go's language, Strata reads Jinja",
                 "leave template out: the model's file carries its own");
   }
-  models::ChatTemplate::parse(source, "", "");
+  models::ChatTemplate::parse(source, "", "", request_template_limits());
   return source;
 }
 
