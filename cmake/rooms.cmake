@@ -24,6 +24,10 @@ function(strata_room name)
   endif()
 
   if(STRATA_TESTS AND tests)
+    if(fuzzers)
+      strata_replay(${name} replay ${fuzzers})
+      list(APPEND tests ${replay})
+    endif()
     strata_tests(${name} ${tests})
   endif()
   if(STRATA_BENCH AND benches)
@@ -40,6 +44,40 @@ function(strata_room name)
       target_link_options(${target} PRIVATE -fsanitize=fuzzer)
     endforeach()
   endif()
+endfunction()
+
+# The fuzzers of a room as tests: each file in testdata/PART_fuzz/ beside PART_fuzz.cpp is a seed of
+# the fuzzer or an input that once failed, and a test of its own.
+function(strata_replay name out)
+  set(declarations)
+  set(cases)
+  foreach(file ${ARGN})
+    get_filename_component(target ${file} NAME_WE)
+    get_filename_component(dir ${file} DIRECTORY)
+    file(GLOB inputs CONFIGURE_DEPENDS ${dir}/testdata/${target}/*)
+    if(NOT inputs)
+      message(FATAL_ERROR "${file} has no seeds: put some into ${dir}/testdata/${target}/")
+    endif()
+    set_source_files_properties(${file} PROPERTIES
+      COMPILE_DEFINITIONS LLVMFuzzerTestOneInput=${target})
+    string(APPEND declarations "extern \"C\" int ${target}(const uint8_t* data, size_t size);\n")
+    foreach(input ${inputs})
+      get_filename_component(input_name ${input} NAME)
+      string(MAKE_C_IDENTIFIER "${target}_${input_name}" case)
+      string(APPEND cases "TEST(FuzzCorpus, ${case}) {\n  replay(\"${input}\", ${target});\n}\n")
+    endforeach()
+  endforeach()
+  set(made ${CMAKE_BINARY_DIR}/generated/${name}_fuzz_corpus_test.cpp)
+  file(CONFIGURE OUTPUT ${made} @ONLY CONTENT [==[// Made by cmake/rooms.cmake.
+#include <gtest/gtest.h>
+
+#include "core/testing/replay.h"
+
+using strata::testing::replay;
+
+@declarations@
+@cases@]==])
+  set(${out} ${ARGN} ${made} PARENT_SCOPE)
 endfunction()
 
 # Rooms whose bricks register themselves before main; the linker must keep every object of them.
