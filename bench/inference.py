@@ -72,7 +72,7 @@ def main():
     print("|---|---|---|---|---|---|")
     for model in options.models.split(","):
         file = DATA / "models" / MODELS[model]
-        check = run_json([STRATA, "perplexity", file, "--chunks", "4", "--against-float32", "--json"])
+        check = run_json([STRATA, "perplexity", file, "--chunks", "8", "--against-float32", "--json"])
         rise = check["perplexity"] / check["float32_perplexity"] - 1
         if rise > MAX_PERPLEXITY_RISE:
             sys.exit(f"error: {model}: perplexity {100 * rise:.2f} % above float32: no speed counts")
