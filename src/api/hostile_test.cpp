@@ -1,5 +1,6 @@
 // Broken requests over a real socket: every one of testdata/hostile/* gets a clear error in the
 // right shape, and the server goes on serving as if nothing had happened.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -206,22 +207,27 @@ TEST_F(HostileRequests, BodiesThatAreNoJsonObject) {
   }
 }
 
+// The request with the fields of a case's "change" over it, and a conversation or a prompt.
+std::string changed_request(const json::value& of_case, bool is_chat, json::object request) {
+  request["model"] = "echo";
+  if (is_chat) {
+    request["messages"] = parse_json(R"([{"role":"user","content":"hello"}])");
+  } else {
+    request["prompt"] = "hello";
+  }
+  for (const auto& member : of_case.at("change").as_object()) {
+    request[member.key()] = expanded(member.value());
+  }
+  return to_json(request);
+}
+
 TEST_F(HostileRequests, FieldsOfTheWrongTypeOrRange) {
   for (const auto& each : cases("fields.json")) {
     const std::string kind = text_or(each.as_object(), "kind", "");
     for (const std::string_view path : {kChat, kCompletion}) {
       if (!kind.empty() && (kind == "chat") != (path == kChat)) continue;
-      json::object request{{"model", "echo"}, {"max_tokens", 5}};
-      if (path == kChat) {
-        request["messages"] = parse_json(R"([{"role":"user","content":"hello"}])");
-      } else {
-        request["prompt"] = "hello";
-      }
-      for (const auto& member : each.at("change").as_object()) {
-        request[member.key()] = expanded(member.value());
-      }
-      send_and_expect(request_text("POST", path, to_json(request)), each.as_object(), 400,
-                      "openai");
+      const std::string body = changed_request(each, path == kChat, {{"max_tokens", 5}});
+      send_and_expect(request_text("POST", path, body), each.as_object(), 400, "openai");
     }
   }
 }
@@ -231,17 +237,9 @@ TEST_F(HostileRequests, FieldsOfOllamasInterface) {
     const std::string only = text_or(each.as_object(), "path", "");
     for (const std::string path : {"/api/chat", "/api/generate"}) {
       if (!only.empty() && only != path) continue;
-      json::object request{{"model", "echo"}, {"options", json::object{{"num_predict", 5}}}};
-      if (path == "/api/chat") {
-        request["messages"] = parse_json(R"([{"role":"user","content":"hello"}])");
-      } else {
-        request["prompt"] = "hello";
-      }
-      for (const auto& member : each.at("change").as_object()) {
-        request[member.key()] = expanded(member.value());
-      }
-      send_and_expect(request_text("POST", path, to_json(request)), each.as_object(), 400,
-                      "ollama");
+      const std::string body = changed_request(each, path == "/api/chat",
+                                               {{"options", json::object{{"num_predict", 5}}}});
+      send_and_expect(request_text("POST", path, body), each.as_object(), 400, "ollama");
     }
   }
 }
@@ -313,20 +311,23 @@ TEST(SlowSenders, GetATimeoutInTheirDialectAndNotAPlaceForEver) {
 }
 
 TEST(SlowSenders, CannotKeepABodyOpenByDrippingIt) {
+  constexpr int64_t kHourMs = 3'600'000;
+  std::atomic<int64_t> now_ms = 5;
   ServerOptions options;
-  options.body_timeout_ms = 50;
+  options.body_pause_ms = kHourMs;  // no pause is too long: only the whole time is
+  options.body_timeout_ms = kHourMs;
+  options.now_ms = [&] { return now_ms.load(); };
   Running running(default_script(), options);
   Client client(running.port());
   client.send(
-      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
-  std::thread dripping([&client] {
-    for (int i = 0; i < 200; ++i) {
-      client.send(" ");
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
+      "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  client.receive_until("100 Continue\r\n\r\n");  // the body's time has begun
+  for (int drop = 0; drop < 4; ++drop) {
+    now_ms += kHourMs / 4;
+    client.send(" ");
+  }
   EXPECT_EQ(client.read_reply().status, 408);
-  dripping.join();
 }
 
 TEST(SlowReaders, AreCutOffOnceTheirBacklogIsFull) {

@@ -57,17 +57,36 @@ class ModelLibrary::JobHandle : public ModelLibrary::Job {
 };
 
 ModelLibrary::ModelLibrary(const std::filesystem::path& store, NetPolicy policy)
-    : store_(store.empty() ? models::Store() : models::Store(store)), policy_(std::move(policy)) {}
+    : store_((store.empty() ? models::Store() : models::Store(store)).waiting_while([this] {
+        return !stopping_;
+      })),
+      policy_(std::move(policy)) {}
 
 ModelLibrary::~ModelLibrary() {
-  std::list<Worker> workers;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    workers.swap(workers_);
+  stop();
+  for (auto& worker : workers_) worker.thread.join();
+}
+
+void ModelLibrary::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (auto& worker : workers_) worker.state->cancelled = true;
+}
+
+Error ModelLibrary::told(const Error& error) const {
+  if (error.code() == Code::cancelled && stopping_) {
+    return Error(Code::unavailable, "the server is stopping", "try again when it is back");
   }
-  for (auto& worker : workers) worker.state->cancelled = true;
-  for (auto& worker : workers) worker.thread.join();
+  return without_paths(error, store_.root());
+}
+
+template <typename Action>
+auto ModelLibrary::telling(Action&& action) const {
+  try {
+    return action();
+  } catch (const Error& error) {
+    throw told(error);
+  }
 }
 
 std::vector<ModelCard> ModelLibrary::list() const {
@@ -122,13 +141,14 @@ std::shared_ptr<const models::GgufFile> ModelLibrary::open(const models::Manifes
   try {
     return models::GgufFile::open(store_.model_path(manifest));
   } catch (const Error& error) {
+    if (error.code() == Code::cancelled) throw told(error);
     throw unreadable_model(error, manifest, store_.root());
   }
 }
 
 ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
   ModelDetails details;
-  details.manifest = telling_no_paths(store_.root(), [&] { return store_.find(name); });
+  details.manifest = telling([&] { return store_.find(name); });
   const auto file = open(details.manifest);
   details.card = card_of(details.manifest);
   details.info = file_info(*file, everything ? SIZE_MAX : kMaxShownItems);
@@ -145,11 +165,11 @@ ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
 }
 
 void ModelLibrary::copy(std::string_view from, std::string_view to) const {
-  telling_no_paths(store_.root(), [&] { store_.copy(from, to); });
+  telling([&] { store_.copy(from, to); });
 }
 
 void ModelLibrary::remove(std::string_view name) const {
-  telling_no_paths(store_.root(), [&] { store_.remove(name); });
+  telling([&] { store_.remove(name); });
 }
 
 std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, bool refresh,
@@ -189,16 +209,16 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::start(Work work, Progress progr
   options.policy = policy_;
   options.progress = std::move(progress);
   options.keep_going = [state] { return !state->cancelled; };
-  const auto run = [state, work = std::move(work), done = std::move(done),
-                    options = std::move(options), root = store_.root()] {
+  const auto run = [this, state, work = std::move(work), done = std::move(done),
+                    options = std::move(options)] {
     std::optional<models::Manifest> manifest;
     std::optional<Error> error;
     try {
       manifest = work(options);
     } catch (const Error& caught) {
-      error = without_paths(caught, root);
+      error = told(caught);
     } catch (const std::exception& caught) {
-      error = without_paths(Error(Code::internal, caught.what()), root);
+      error = told(Error(Code::internal, caught.what()));
     }
     done(manifest ? &*manifest : nullptr, error ? &*error : nullptr);
     state->ended = true;

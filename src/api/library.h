@@ -2,6 +2,7 @@
 // copied, made and go. Dialects call it; every call may come from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -42,9 +43,13 @@ class ModelLibrary {
  public:
   // store: empty for the user's.
   explicit ModelLibrary(const std::filesystem::path& store = {}, NetPolicy policy = {});
-  ~ModelLibrary();  // cancels the jobs and waits for their threads
+  ~ModelLibrary();  // stop(), and waits for the jobs' threads
   ModelLibrary(const ModelLibrary&) = delete;
   ModelLibrary& operator=(const ModelLibrary&) = delete;
+
+  // Cancels the jobs and every wait for the store's lock, and takes no more jobs: what was under
+  // way ends with Error{unavailable}. Does not wait for them; can be called again.
+  void stop();
 
   // Sorted by name. A file that cannot be read has a card without family and size.
   std::vector<ModelCard> list() const;
@@ -52,7 +57,7 @@ class ModelLibrary {
   // the file: some milliseconds, more for a large vocabulary. `everything`: long arrays too, and
   // the tensors. No error of this class names a path of the store.
   ModelDetails show(std::string_view name, bool everything = false) const;
-  void copy(std::string_view from, std::string_view to) const;  // Error{not_found}
+  void copy(std::string_view from, std::string_view to) const;  // Error{not_found}, unavailable
   void remove(std::string_view name) const;                     // Error{not_found}
 
   // A pull or a create at work; destroying it cancels it. What was fetched so far stays for the
@@ -91,6 +96,11 @@ class ModelLibrary {
     std::optional<std::filesystem::file_time_type> unreadable_since{};
   };
   std::unique_ptr<Job> start(Work work, Progress progress, Done done);
+  // What the work threw, as callers may hear it.
+  Error told(const Error& error) const;
+  // Runs work; its errors as callers may hear them.
+  template <typename Action>
+  auto telling(Action&& action) const;
   ModelCard card_of(const models::Manifest& manifest) const;
   std::shared_ptr<const models::GgufFile> open(const models::Manifest& manifest) const;
   FileFacts facts_of(const models::Manifest& manifest) const;
@@ -100,7 +110,7 @@ class ModelLibrary {
   mutable std::mutex mutex_;
   mutable std::map<std::string, FileFacts> facts_;  // by digest
   std::list<Worker> workers_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
 };
 
 }  // namespace strata::api

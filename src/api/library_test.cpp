@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
 #include "models/testing/formula_model.h"
 
@@ -121,6 +124,54 @@ TEST_F(LibraryTest, WhatCannotBeFetchedIsToldToTheEnd) {
   const auto outcome = create("x", modelfile);
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->code(), Code::not_found);
+}
+
+TEST_F(LibraryTest, AStopEndsEveryWaitForTheStoresLock) {
+  const auto held =
+      FileLock::attempt(library_.store().lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(held);
+  models::Modelfile modelfile;
+  modelfile.from = "tiny";
+  std::promise<Code> created;
+  const auto job = library_.create("x", modelfile, {}, [&](const auto*, const Error* error) {
+    created.set_value(error == nullptr ? Code::internal : error->code());
+  });
+  auto copied = std::async(std::launch::async, [&] {
+    return strata::testing::error_of([&] { library_.copy("tiny", "again"); }).code();
+  });
+  library_.stop();
+  EXPECT_EQ(created.get_future().get(), Code::unavailable);
+  EXPECT_EQ(copied.get(), Code::unavailable);
+  EXPECT_EQ(refusal_of_pull("tiny"), Code::unavailable);
+}
+
+TEST_F(LibraryTest, AJobThatNobodyWantsAnyMoreStopsWaitingForTheStoresLock) {
+  const auto held =
+      FileLock::attempt(library_.store().lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(held);
+  models::Modelfile modelfile;
+  modelfile.from = "tiny";
+  std::promise<Code> created;
+  library_
+      .create("x", modelfile, {},
+              [&](const auto*, const Error* error) {
+                created.set_value(error == nullptr ? Code::internal : error->code());
+              })
+      .reset();
+  EXPECT_EQ(created.get_future().get(), Code::cancelled);
+}
+
+TEST_F(LibraryTest, AServerStopsWhileARequestWaitsForTheStoresLock) {
+  testing::Running running(default_script(), {}, nullptr, &library_);
+  const auto held =
+      FileLock::attempt(library_.store().lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(held);
+  testing::Client client(running.port());
+  client.send(
+      testing::request_text("POST", "/api/copy", R"({"source":"tiny","destination":"again"})"));
+  EXPECT_EQ(testing::fetch(running.port(), "GET", "/health").status, 200);
+  running.server->stop();
+  EXPECT_FALSE(library_.store().try_find("again"));
 }
 
 TEST_F(LibraryTest, ADamagedModelHidesNoOther) {

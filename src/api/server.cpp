@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "api/http/side_work.h"
+#include "api/library.h"
 #include "api/limits.h"
 #include "core/log.h"
 
@@ -240,6 +241,7 @@ void Server::start(const ServerOptions& options) {
   http.header_timeout_ms = options.header_timeout_ms;
   http.body_pause_ms = options.body_pause_ms;
   http.body_timeout_ms = options.body_timeout_ms;
+  http.now_ms = options.now_ms;
   HttpHooks hooks;
   hooks.admit = [&s](Request& head) { return s.admit(head); };
   hooks.malformed = [](int status, const std::string& message, const std::string& path) {
@@ -276,6 +278,7 @@ void Server::stop() {
     if (s.stopped) return;
     s.stopped = true;
   }
+  if (s.services.library) s.services.library->stop();  // a pull goes on where it was, another day
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();

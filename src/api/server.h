@@ -27,6 +27,7 @@ struct ServerOptions {
   int64_t ping_interval_ms = 0;  // 0: kPingIntervalMs
   // How long a slow sender is waited for; 0: kHeaderTimeoutMs, kBodyPauseTimeoutMs, kBodyTimeoutMs.
   int64_t header_timeout_ms = 0, body_pause_ms = 0, body_timeout_ms = 0;
+  std::function<int64_t()> now_ms{};  // as HttpOptions'
 };
 
 class Server {

@@ -20,6 +20,32 @@ bool is_due(const LoadedModel& model, int64_t now) {
   return model.keep_alive_ms >= 0 && now - model.idle_since_ms >= model.keep_alive_ms;
 }
 
+// Loaded from what its name stands for now.
+bool is_current(const LoadedModel& model, const ModelManager::Wish& wish) {
+  return model.manifest.digest() == wish.manifest.digest() &&
+         model.manifest.created == wish.manifest.created;
+}
+
+// More than it was trained on is given to nobody (context_for), so nothing is done to get it.
+int32_t possible_context(const LoadedModel& model, const ModelManager::Wish& wish) {
+  return std::min(wish.context, model.model->spec.n_context);
+}
+
+// Why a model at work cannot make way for the wish that it does not fit.
+Error still_at_work(const LoadedModel& model, const ModelManager::Wish& wish) {
+  if (!is_current(model, wish)) {
+    return Error(Code::unavailable,
+                 fmt::format("{} was replaced in the store and its old weights are still at work",
+                             wish.manifest.name),
+                 "try again in a moment");
+  }
+  return Error(
+      Code::failed_precondition,
+      fmt::format("{} is at work with a context of {}, {} are asked for", wish.manifest.name,
+                  model.engine->context(), possible_context(model, wish)),
+      "ask again when it is idle, or start the server with a larger --context");
+}
+
 void check_memory(const models::Manifest& manifest, const inference::MemoryNeed& need,
                   int32_t context) {
   const auto free = static_cast<int64_t>(available_memory_bytes());
@@ -46,7 +72,8 @@ int64_t longest_token(const models::Tokenizer& tokenizer) {
 
 ModelManager::ModelManager(LocalOptions options)
     : options_(std::move(options)),
-      store_(options_.store.empty() ? models::Store() : models::Store(options_.store)),
+      store_((options_.store.empty() ? models::Store() : models::Store(options_.store))
+                 .waiting_while([this] { return !stopping_; })),
       worker_([this] { work(); }) {}
 
 ModelManager::~ModelManager() {
@@ -64,10 +91,9 @@ std::unique_ptr<ModelManager::Use> ModelManager::use_locked(const Wish& wish) {
   const auto found = loaded_.find(wish.manifest.name);
   if (found == loaded_.end()) return nullptr;
   LoadedModel& model = *found->second;
-  const bool same_weights = model.manifest.digest() == wish.manifest.digest() &&
-                            model.manifest.created == wish.manifest.created;
-  const int32_t wanted = std::min(wish.context, model.model->spec.n_context);
-  if (!same_weights || model.engine->context() < wanted) return nullptr;
+  if (!is_current(model, wish) || model.engine->context() < possible_context(model, wish)) {
+    return nullptr;
+  }
   if (wish.keep_alive_ms) model.keep_alive_ms = *wish.keep_alive_ms;
   model.unload_wanted = false;
   ++model.uses;
@@ -228,18 +254,7 @@ void ModelManager::make_room(const Wish& wish) {
   std::vector<std::unique_ptr<LoadedModel>> leaving;
   const std::lock_guard lock(mutex_);
   if (const auto own = loaded_.find(wish.manifest.name); own != loaded_.end()) {
-    if (own->second->uses > 0 && own->second->engine->context() >= wish.context) {
-      throw Error(Code::unavailable,
-                  fmt::format("{} was replaced in the store and its old weights are still at work",
-                              wish.manifest.name),
-                  "try again in a moment");
-    }
-    if (own->second->uses > 0) {
-      throw Error(Code::failed_precondition,
-                  fmt::format("{} is at work with a context of {}, {} are asked for",
-                              wish.manifest.name, own->second->engine->context(), wish.context),
-                  "ask again when it is idle, or start the server with a larger --context");
-    }
+    if (own->second->uses > 0) throw still_at_work(*own->second, wish);
     leaving.push_back(std::move(own->second));
     loaded_.erase(own);
   }
@@ -284,6 +299,7 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
     loaded->model = models::load_model(store_.model_path(wish.manifest), wish.manifest.name,
                                        wish.manifest.overrides);
   } catch (const Error& error) {
+    if (stopping_) throw Error(Code::unavailable, "the server is stopping");
     throw unreadable_model(error, wish.manifest, store_.root());
   }
   loaded->defaults = inference::generation_defaults(*loaded->model);

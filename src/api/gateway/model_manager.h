@@ -2,6 +2,7 @@
 // after, unloads them. One worker thread of its own loads and unloads; nothing else ever does.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -101,8 +102,8 @@ class ModelManager {
   std::map<std::string, std::unique_ptr<LoadedModel>> loaded_;  // by full name
   std::deque<Job> jobs_;
   std::string loading_;
-  bool unload_loading_ = false;  // asked for while it was being loaded
-  bool stopping_ = false;
+  bool unload_loading_ = false;         // asked for while it was being loaded
+  std::atomic<bool> stopping_ = false;  // written under the lock; ends waits for the store's
   std::thread worker_;
 };
 

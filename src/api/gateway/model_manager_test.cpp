@@ -205,6 +205,10 @@ TEST_F(ModelManagerWalk, ALargerContextReloadsAnIdleModelAndIsRefusedForABusyOne
   const Outcome refused = load(manager, wish("tiny", 64)).get();
   ASSERT_TRUE(refused.error);
   EXPECT_THAT(refused.error->message(), HasSubstr("context of 32, 64 are asked for"));
+  const Outcome beyond = load(manager, wish("tiny", 4096)).get();
+  ASSERT_TRUE(beyond.error);
+  EXPECT_THAT(beyond.error->message(), HasSubstr("context of 32, 128 are asked for"))
+      << "it was trained on 128, no more is to be had";
   small.use.reset();
   Outcome large = load(manager, wish("tiny", 64)).get();
   EXPECT_EQ(large.use->model().engine->context(), 64);
@@ -220,6 +224,10 @@ TEST_F(ModelManagerWalk, NewWeightsUnderAnOldNameAreNotServedFromTheOldOnes) {
   ASSERT_TRUE(refused.error);
   EXPECT_EQ(refused.error->code(), Code::unavailable);
   EXPECT_THAT(refused.error->message(), HasSubstr("was replaced"));
+  const Outcome larger = load(manager, wish("tiny", 4096)).get();
+  ASSERT_TRUE(larger.error);
+  EXPECT_THAT(larger.error->message(), HasSubstr("was replaced"))
+      << "the old weights are in the way, whatever context is asked for";
   old.use.reset();
   EXPECT_EQ(load(manager, wish("tiny")).get().use->model().model->spec.n_context, 96);
 }
@@ -265,6 +273,21 @@ TEST_F(ModelManagerWalk, WhatWaitsWhenTheServerStopsIsToldSo) {
   const Outcome outcome = waiting.get();
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->code(), Code::unavailable);
+}
+
+TEST_F(ModelManagerWalk, TheEndDoesNotWaitForTheStoresLock) {
+  // A model of two parts is shown to its reader through a folder that is made under the lock.
+  auto parts = wish("tiny");
+  parts.manifest.model.push_back(parts.manifest.model.front());
+  const auto held = FileLock::attempt(store_.store().lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(held);
+  auto manager = std::make_unique<ModelManager>(options());
+  auto waiting = load(*manager, parts);
+  while (manager->running().empty()) std::this_thread::yield();  // until it is being loaded
+  manager.reset();
+  const Outcome outcome = waiting.get();
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->code(), Code::unavailable) << outcome.error->message();
 }
 
 // Files that a disk or a bad download has spoilt: each its own word, and the manager lives on.

@@ -152,8 +152,7 @@ void Connection::on_head() {
   head.id = request_id(head.headers);
   admission_ = core_->hooks.admit(head);
   reader_.limit_body(admission_.body_limit);
-  body_deadline_ =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(core_->options.body_timeout_ms);
+  body_deadline_ms_ = core_->options.now_ms() + core_->options.body_timeout_ms;
   arm_for_body();
   if (admission_.refused && reader_.has_body()) return refuse_head(admission_.handler);
   if (reader_.content_length().value_or(0) > admission_.body_limit) {
@@ -257,9 +256,8 @@ void Connection::linger() {
 
 // A body may pause, but neither for long nor for ever again.
 void Connection::arm_for_body() {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      body_deadline_ - std::chrono::steady_clock::now());
-  arm(std::clamp<int64_t>(left.count(), 0, core_->options.body_pause_ms));
+  const int64_t left_ms = body_deadline_ms_ - core_->options.now_ms();
+  arm(std::clamp<int64_t>(left_ms, 0, core_->options.body_pause_ms));
 }
 
 void Connection::arm(int64_t timeout_ms) {

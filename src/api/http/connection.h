@@ -58,7 +58,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<HttpCore> core_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
-  std::chrono::steady_clock::time_point body_deadline_;  // of the request being read
+  int64_t body_deadline_ms_ = 0;  // of the request being read, on the options' clock
   std::string peer_;
   Phase phase_ = Phase::idle;
   RequestReader reader_;

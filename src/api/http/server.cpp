@@ -11,6 +11,7 @@
 #include "api/limits.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/os.h"
 
 namespace strata::api {
 
@@ -54,6 +55,9 @@ class Server final : public HttpServer {
     set_default(core_->options.header_timeout_ms, kHeaderTimeoutMs);
     set_default(core_->options.body_pause_ms, kBodyPauseTimeoutMs);
     set_default(core_->options.body_timeout_ms, kBodyTimeoutMs);
+    if (!core_->options.now_ms) {
+      core_->options.now_ms = [] { return static_cast<int64_t>(monotonic_ns() / 1'000'000); };
+    }
     core_->hooks = std::move(hooks);
     core_->io = io_;
     listen();

@@ -30,6 +30,8 @@ struct HttpOptions {
   int64_t header_timeout_ms = 0;   // 0: kHeaderTimeoutMs
   int64_t body_pause_ms = 0;       // 0: kBodyPauseTimeoutMs
   int64_t body_timeout_ms = 0;     // 0: kBodyTimeoutMs
+  // Milliseconds of a clock that never goes back, for body_timeout_ms; empty: the system's.
+  std::function<int64_t()> now_ms{};
 };
 
 class HttpServer {

@@ -61,7 +61,7 @@ Manifest create_model(const Store& store, std::string_view name, const Modelfile
   if (const auto& source = modelfile.overrides.chat_template) {
     ChatTemplate::parse(*source, "", "");  // its errors now, not at the first chat
   }
-  const Store::Hold held = store.hold();
+  const Store::Hold held = store.hold(options.keep_going);
   Manifest manifest = find_base(store, full, modelfile, folder, options);
   manifest.name = full;
   manifest.created = 0;  // now

@@ -207,7 +207,7 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
   if (!options.refresh) {
     if (auto there = whole(store, plan.name)) return {std::move(*there), true};
   }
-  const Store::Hold held = store.hold();
+  const Store::Hold held = store.hold(options.keep_going);
   Manifest manifest = fetch(store, plan, options);
   if (options.progress) options.progress({"writing manifest", "", 0, 0});
   store.put_manifest(manifest);

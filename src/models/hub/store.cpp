@@ -101,8 +101,18 @@ Manifest Store::find(std::string_view name) const {
   throw Error(Code::not_found, fmt::format("there is no model '{}' in the store", full), hint);
 }
 
-Store::Hold Store::hold() const {
-  return Hold(FileLock::wait(lock_path("store"), FileLock::Kind::shared));
+Store Store::waiting_while(std::function<bool()> keep_waiting) && {
+  keep_waiting_ = std::move(keep_waiting);
+  return std::move(*this);
+}
+
+Store::Hold Store::hold(const std::function<bool()>& keep_going) const {
+  if (!keep_going && !keep_waiting_) {
+    return Hold(FileLock::wait(lock_path("store"), FileLock::Kind::shared));
+  }
+  return Hold(FileLock::wait(lock_path("store"), FileLock::Kind::shared, [&] {
+    return (!keep_going || keep_going()) && (!keep_waiting_ || keep_waiting_());
+  }));
 }
 
 void Store::put_manifest(Manifest manifest) const {

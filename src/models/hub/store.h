@@ -31,6 +31,10 @@ class Store {
   Store();
   explicit Store(fs::path root);
 
+  // The same store for somebody who may have to stop: where `keep_waiting` returns false, waiting
+  // for the lock of another process ends with Error{cancelled}. It is asked from any thread.
+  Store waiting_while(std::function<bool()> keep_waiting) &&;
+
   const fs::path& root() const { return root_; }
 
   // --- reading ---
@@ -56,7 +60,9 @@ class Store {
    private:
     FileLock lock_;
   };
-  Hold hold() const;
+  // Waits while another process collects. Error{cancelled} where `keep_going`, when given, or the
+  // store's own waiting_while() ends the wait.
+  Hold hold(const std::function<bool()>& keep_going = {}) const;
 
   // Streams: write() as often as needed, then commit(). Without commit nothing stays.
   class BlobWriter {
@@ -115,6 +121,7 @@ class Store {
  private:
   fs::path manifest_file(const ModelName& name) const;
   fs::path root_;
+  std::function<bool()> keep_waiting_{};
 };
 
 }  // namespace strata::models

@@ -52,6 +52,16 @@ TEST_F(StoreTest, an_unfinished_or_wrong_blob_leaves_nothing) {
   EXPECT_EQ(blobs(), 0u);
 }
 
+TEST_F(StoreTest, a_wait_for_the_lock_ends_when_it_is_told_to) {
+  const auto held = FileLock::attempt(store.lock_path("store"), FileLock::Kind::exclusive);
+  ASSERT_TRUE(held);
+  EXPECT_EQ(error_of([&] { store.hold([] { return false; }); }).code(), Code::cancelled);
+  const Store stopping = Store(store.root()).waiting_while([] { return false; });
+  EXPECT_EQ(error_of([&] { stopping.hold(); }).code(), Code::cancelled);
+  EXPECT_EQ(error_of([&] { stopping.hold([] { return true; }); }).code(), Code::cancelled);
+  EXPECT_EQ(error_of([&] { stopping.copy("a", "b"); }).code(), Code::cancelled);
+}
+
 TEST_F(StoreTest, a_manifest_comes_back_as_it_was) {
   Manifest manifest = manifest_of("me/x:v1", {store.put_blob("1"), store.put_blob("2")});
   manifest.licence = "Apache-2.0";
