@@ -181,13 +181,4 @@ Store::Collected Store::collect() const {
   return out;
 }
 
-uint64_t Store::discard_partials() const {
-  uint64_t bytes = 0;
-  for (const auto& path : files_below(root_ / "partial")) {
-    const auto lock = FileLock::attempt(lock_path(path.stem().string()), FileLock::Kind::exclusive);
-    if (lock) bytes += remove_counted(path);
-  }
-  return bytes;
-}
-
 }  // namespace strata::models

@@ -100,8 +100,6 @@ class Store {
   };
   // Deletes blobs that no manifest names, and what a crash left behind. Partial downloads stay.
   Collected collect() const;
-  // Deletes partial downloads that nobody is working on; returns their bytes.
-  uint64_t discard_partials() const;
 
   // Reads and hashes every blob that the names (all when empty) need.
   struct Damage {
