@@ -6,31 +6,21 @@
 #include "core/os.h"
 #include "inference/defaults.h"
 #include "inference/engine_thread.h"
+#include "inference/memory.h"
 
 namespace strata::inference {
 namespace {
 
-// Keys and values of one position, all layers; what a window will drop is counted too.
-int64_t kv_bytes_per_position(const models::ModelSpec& spec, int64_t bytes_per_value) {
-  int64_t values = 0;
-  for (const models::Layer& layer : spec.layers) {
-    for (const models::Block& block : layer.blocks) {
-      if (const auto* a = std::get_if<models::Attention>(&block.op)) {
-        values += int64_t{2} * a->n_kv_heads * a->head_dim;
-      }
-    }
-  }
-  return std::max<int64_t>(1, values * bytes_per_value);
-}
-
 // Half of what the weights leave: the rest is the system's, and keeps the file in its cache.
 int64_t positions_that_fit(const models::Model& model, const EngineOptions& options) {
   const auto available = static_cast<int64_t>(available_memory_bytes());
-  const auto file = static_cast<int64_t>(model.file ? model.file->file_bytes() : 0);
-  const int64_t weights = options.float32 ? 8 * file : file;
-  const int64_t value_bytes = options.float32 ? 4 : 2;
-  return std::max<int64_t>(0, available - weights) / 2 /
-         kv_bytes_per_position(model.spec, value_bytes);
+  int64_t weights = 0;
+  if (model.file) {
+    weights = options.float32 ? 8 * static_cast<int64_t>(model.file->file_bytes())
+                              : packed_weight_bytes(model.spec, *model.file);
+  }
+  const int64_t position = kv_bytes_per_position(model.spec) * (options.float32 ? 2 : 1);
+  return std::max<int64_t>(0, available - weights) / 2 / std::max<int64_t>(1, position);
 }
 
 int32_t context_of(const models::Model& model, const EngineOptions& options, int64_t fitting) {

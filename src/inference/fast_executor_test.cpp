@@ -1,6 +1,8 @@
 // The fast executor against its judge, the float32 executor, and what is its own: windows that give
 // pages back, kernel sets that agree.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -108,6 +110,23 @@ TEST(FastExecutor, WindowsGivePagesBackAndStillAgree) {
   EXPECT_EQ(fast->length(a), 1990);
   fast->truncate(a, 0);
   EXPECT_EQ(fast->stats().kv_bytes_used, 0);
+}
+
+// A sequence whose values overflow leaves NaNs in the cache; whoever gets its memory next must not
+// see them.
+TEST(FastExecutor, ASequenceThatIsGoneLeavesNothingBehind) {
+  TinyOptions options;
+  options.embedding_scale = std::numeric_limits<float>::infinity();
+  const auto model = std::make_shared<models::Model>(*tiny_model(options));
+  const auto executor = make_fast_executor(model, {.n_threads = 1});
+  const SequenceId poisoned = executor->create_sequence();
+  const auto bad = executor->step(random_rows(*model, poisoned, 150));
+  ASSERT_TRUE(std::any_of(bad.begin(), bad.end(), [](float x) { return std::isnan(x); }));
+  executor->remove_sequence(poisoned);
+
+  model->spec.embedding_scale = 1.0f;
+  const auto found = logits_of(*executor, *model, 3);
+  EXPECT_EQ(found, logits_of(*make_fast_executor(model, {.n_threads = 1}), *model, 3));
 }
 
 TEST(FastExecutor, KernelSetsGiveTheSameBitsOnInt8Weights) {

@@ -131,6 +131,11 @@ void KvCache::take_block(size_t pool_index, Pages& pages, size_t index) {
   pool.taken[static_cast<size_t>(block)] = 1;
   pool.first_free = block + 1;
   --pool.n_free;
+  uint16_t* const memory = pool.memory.as<uint16_t>() + block * pool.block_elements;
+  // The kernels multiply what is not written yet by 0, and a NaN that another sequence left would
+  // stay one.
+  if (block < pool.n_touched) std::fill_n(memory, pool.block_elements, uint16_t{0});
+  pool.n_touched = std::max(pool.n_touched, block + 1);
   pages.blocks_[pool_index][index] = block;
   point(pool, pages, index, block);
 }

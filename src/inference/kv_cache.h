@@ -82,6 +82,7 @@ class KvCache {
     int32_t n_blocks = 0;
     int32_t n_free = 0;
     int32_t first_free = 0;  // no free block is below
+    int32_t n_touched = 0;   // blocks from here on were never taken: still zero, not resident
     std::vector<uint8_t> taken;
     tensor::Buffer memory;
   };

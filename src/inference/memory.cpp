@@ -2,30 +2,68 @@
 
 #include <algorithm>
 
+#include "inference/kv_cache.h"
+#include "models/family/weights.h"
+#include "tensor/packed.h"
+
 namespace strata::inference {
 namespace {
 
-constexpr int64_t kBytesPerValue = 2;   // bf16
-constexpr int64_t kPagePositions = 64;  // the largest page (tensor/ops.h)
+constexpr int64_t kBytesPerValue = 2;  // bf16
 constexpr int64_t kWorkBytes = 80 << 20;
+
+template <typename F>
+void for_each_attention(const models::ModelSpec& spec, const F& visit) {
+  for (const models::Layer& layer : spec.layers) {
+    for (const models::Block& block : layer.blocks) {
+      if (const auto* attention = std::get_if<models::Attention>(&block.op)) visit(*attention);
+    }
+  }
+}
+
+int64_t bytes_per_position(const models::Attention& attention) {
+  return int64_t{2} * attention.n_kv_heads * attention.head_dim * kBytesPerValue;
+}
+
+// What a sequence of so many positions holds; a window and its slack begin and end inside blocks.
+int64_t blocks_held(const models::Attention& attention, int64_t positions) {
+  const int64_t all = (positions + kBlockPositions - 1) / kBlockPositions;
+  if (attention.window == 0) return all;
+  return std::min<int64_t>(all, (attention.window + kWindowSlack) / kBlockPositions + 2);
+}
 
 }  // namespace
 
-MemoryNeed foretell_memory(const models::ModelSpec& spec, int64_t file_bytes, int64_t positions) {
-  MemoryNeed need{
-      .weight_bytes = file_bytes + file_bytes / 20, .kv_bytes = 0, .work_bytes = kWorkBytes};
-  for (const auto& layer : spec.layers) {
-    for (const auto& block : layer.blocks) {
-      const auto* attention = std::get_if<models::Attention>(&block.op);
-      if (attention == nullptr) continue;
-      const int64_t held = attention->window == 0
-                               ? positions
-                               : std::min<int64_t>(positions, attention->window + kPagePositions);
-      const int64_t pages = (held + kPagePositions - 1) / kPagePositions;
-      need.kv_bytes +=
-          pages * kPagePositions * 2 * attention->n_kv_heads * attention->head_dim * kBytesPerValue;
+int64_t kv_bytes_per_position(const models::ModelSpec& spec) {
+  int64_t bytes = 0;
+  for_each_attention(spec, [&](const auto& attention) { bytes += bytes_per_position(attention); });
+  return bytes;
+}
+
+int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file) {
+  int64_t bytes = 0;
+  for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
+    const auto id = static_cast<models::TensorId>(slot);
+    if (id == spec.token_embedding && id != spec.head.weight) {
+      bytes += static_cast<int64_t>(models::find_weight(file, spec.tensors[slot]).bytes.size());
+      continue;
     }
+    const models::Weight weight = models::find_weight(file, spec.tensors[slot]);
+    bytes += weight.rows == 1 ? static_cast<int64_t>(weight.cols * sizeof(float))
+                              : tensor::packed_bytes(weight.type, static_cast<int64_t>(weight.rows),
+                                                     static_cast<int64_t>(weight.cols));
   }
+  return bytes;
+}
+
+MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
+                           int64_t positions) {
+  MemoryNeed need{
+      .weight_bytes = packed_weight_bytes(spec, file), .kv_bytes = 0, .work_bytes = kWorkBytes};
+  for_each_attention(spec, [&](const auto& attention) {
+    need.kv_bytes +=
+        blocks_held(attention, positions) * kBlockPositions * bytes_per_position(attention);
+  });
   return need;
 }
 

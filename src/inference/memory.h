@@ -1,9 +1,10 @@
-// What a model needs of memory, foretold from its spec before anything is loaded.
+// What a model needs of memory, foretold from its file and spec before anything is loaded.
 #pragma once
 
 #include <cstdint>
 
 #include "models/family/spec.h"
+#include "models/format/gguf.h"
 
 namespace strata::inference {
 
@@ -14,8 +15,17 @@ struct MemoryNeed {
   int64_t total() const { return weight_bytes + kv_bytes + work_bytes; }
 };
 
-// positions: of all sequences together. Layers with a window hold no more than the window and one
-// page. Keys and values are bf16.
-MemoryNeed foretell_memory(const models::ModelSpec& spec, int64_t file_bytes, int64_t positions);
+// positions: of all sequences together. Layers with a window hold the blocks that it reaches. Keys
+// and values are bf16. Weights are what they become in memory (tensor/packed.h), which for types
+// below four bits is more than the file. Errors: those of models::find_weight.
+MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
+                           int64_t positions);
+
+// Keys and values of one position in bf16, all layers; what a window will drop is counted too.
+int64_t kv_bytes_per_position(const models::ModelSpec& spec);
+
+// The packed matrices and the vectors of the fast executor. A token embedding that is not the head
+// too stays in the mapped file.
+int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file);
 
 }  // namespace strata::inference

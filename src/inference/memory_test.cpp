@@ -2,25 +2,57 @@
 
 #include <gtest/gtest.h>
 
+#include "inference/executor.h"
+#include "inference/kv_cache.h"
+#include "inference/testing/tiny_model.h"
+
 namespace strata::inference {
 namespace {
 
+using tensor::DType;
+
 TEST(Memory, WindowedLayersStopGrowing) {
-  models::ModelSpec spec;
-  models::Attention full;
-  full.n_kv_heads = 2;
-  full.head_dim = 64;
-  models::Attention windowed = full;
-  windowed.window = 512;
-  for (const auto& attention : {full, windowed}) {
-    models::Block block;
-    block.op = attention;
-    spec.layers.push_back({{block}});
-  }
-  const int64_t per_position = 2 * 2 * 64 * 2;
-  EXPECT_EQ(foretell_memory(spec, 0, 512).kv_bytes, 2 * 512 * per_position);
-  EXPECT_EQ(foretell_memory(spec, 0, 8192).kv_bytes, (8192 + 576) * per_position);
+  TinyOptions options;
+  options.windows = {0, 512};
+  const auto model = tiny_model(options);
+  const int64_t per_position = int64_t{2} * options.n_kv_heads * options.head_dim * 2;
+  const auto kv_bytes = [&](int64_t positions) {
+    return foretell_memory(model->spec, *model->file, positions).kv_bytes;
+  };
+  EXPECT_EQ(kv_bytes(512), 2 * 512 * per_position);
+  const int64_t most = 512 + kWindowSlack + 2 * kBlockPositions;  // of the windowed layer
+  EXPECT_LE(kv_bytes(8192), (8192 + most) * per_position);
+  EXPECT_EQ(kv_bytes(16384) - kv_bytes(8192), 8192 * per_position);
 }
+
+// What is foretold is what the executor then holds, also for types that grow when packed.
+class MemoryOfWeights : public ::testing::TestWithParam<DType> {};
+
+TEST_P(MemoryOfWeights, IsForetold) {
+  TinyOptions options;
+  options.type = options.embedding_type = GetParam();
+  options.n_vocab = 2048;
+  options.n_embd = options.n_hidden = 512;
+  options.n_heads = 16;
+  for (const bool tied : {true, false}) {
+    options.tied_head = tied;
+    const auto model = tiny_model(options);
+    const auto held = make_fast_executor(model, {.n_threads = 1})->stats().weight_bytes;
+    const auto foretold = packed_weight_bytes(model->spec, *model->file);
+    EXPECT_GE(foretold, held);
+    const auto embedding =
+        tied ? int64_t{0}
+             : static_cast<int64_t>(tensor::bytes_of(GetParam(), uint64_t{2048} * 512));
+    EXPECT_LE(foretold, held + embedding + held / 50);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MemoryOfWeights,
+                         ::testing::Values(DType::q4_1, DType::q4_k, DType::q6_k, DType::q8_0,
+                                           DType::bf16, DType::f32, DType::q2_k, DType::q3_k),
+                         [](const auto& test) {
+                           return std::string(tensor::dtype_info(test.param).name);
+                         });
 
 }  // namespace
 }  // namespace strata::inference

@@ -13,6 +13,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr float kMaxMu = 1e6f;  // bits: far beyond every surprise, so that mu stays a number
 
 // The last n of the history; n = -1: all of it.
 std::span<const int32_t> last(std::span<const int32_t> history, int32_t n) {
@@ -185,7 +186,8 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
         std::find_if(kept.begin(), kept.end(), [&](const Candidate& c) { return c.id == id; });
     const double p = probabilities[static_cast<size_t>(chosen - kept.begin())];
     const auto surprise = static_cast<float>(-std::log2(p));
-    mirostat_mu_ -= params_.mirostat_eta * (surprise - params_.mirostat_tau);
+    mirostat_mu_ = std::clamp(
+        mirostat_mu_ - params_.mirostat_eta * (surprise - params_.mirostat_tau), -kMaxMu, kMaxMu);
   }
   return id;
 }

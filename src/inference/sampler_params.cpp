@@ -20,6 +20,13 @@ void require_share(std::string_view name, float value) {
   require(value >= 0.0f && value <= 1.0f, name, value, "from 0 to 1");
 }
 
+// Far above every use; keeps mirostat's running surprise a finite number.
+constexpr float kMaxMirostat = 1000.0f;
+void require_step(const char* name, float value) {
+  require(value > 0.0f && value <= kMaxMirostat, name, value,
+          fmt::format("above 0 and at most {}", kMaxMirostat));
+}
+
 }  // namespace
 
 void validate(const SamplerParams& p, int32_t n_vocab) {
@@ -51,10 +58,8 @@ void validate(const SamplerParams& p, int32_t n_vocab) {
             fmt::format("from 1 to {} bytes", kMaxDryBreakerBytes));
   }
   require(p.mirostat == 0 || p.mirostat == 2, "mirostat", p.mirostat, "0 (off) or 2");
-  require(std::isfinite(p.mirostat_tau) && p.mirostat_tau > 0, "mirostat_tau", p.mirostat_tau,
-          "above 0");
-  require(std::isfinite(p.mirostat_eta) && p.mirostat_eta > 0, "mirostat_eta", p.mirostat_eta,
-          "above 0");
+  require_step("mirostat_tau", p.mirostat_tau);
+  require_step("mirostat_eta", p.mirostat_eta);
   for (const auto& [id, bias] : p.logit_bias) {
     require(id >= 0 && id < n_vocab, "logit_bias token", id,
             fmt::format("an id from 0 to {}", n_vocab - 1));

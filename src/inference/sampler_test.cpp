@@ -39,6 +39,8 @@ SamplerParams some_params(int32_t n_vocab) {
   p.dry_allowed_length = *rc::gen::inRange(0, 4);
   p.dry_penalty_last_n = *rc::gen::inRange(-1, 30);
   p.mirostat = *rc::gen::element(0, 0, 0, 2);
+  p.mirostat_tau = *rc::gen::element(5.0f, 1e-3f, 1000.0f);
+  p.mirostat_eta = *rc::gen::element(0.1f, 1e-3f, 1000.0f);
   p.seed = *rc::gen::arbitrary<uint64_t>();
   for (int i = *rc::gen::inRange(0, 3); i > 0; --i) {
     p.logit_bias[*rc::gen::inRange(0, n_vocab)] =
@@ -82,9 +84,23 @@ RC_GTEST_PROP(Sampler, any_logits_and_parameters_give_a_token_of_the_distributio
     sum += t.probability;
   }
   RC_ASSERT(std::abs(sum - 1.0) < 1e-9);
-  const int32_t id = sampler.sample(logits, history);
+  int32_t id = sampler.sample(logits, history);
   RC_ASSERT(std::any_of(distribution.begin(), distribution.end(),
                         [&](const WeightedToken& t) { return t.id == id && t.probability > 0.0; }));
+  for (int i = 0; i < 10; ++i) {  // mirostat goes on from what it chose
+    id = sampler.sample(logits, history);
+    RC_ASSERT(id >= 0 && id < n_vocab);
+  }
+}
+
+TEST(Sampler, refuses_steps_of_mirostat_that_leave_the_numbers) {
+  SamplerParams params;
+  params.mirostat = 2;
+  params.mirostat_eta = 3e38f;
+  EXPECT_THROW(validate(params, 10), Error);
+  params.mirostat_eta = 0.1f;
+  params.mirostat_tau = std::nanf("");
+  EXPECT_THROW(validate(params, 10), Error);
 }
 
 // Draws at many positions and compares the counts with the distribution: chi-squared, with a bound

@@ -112,28 +112,4 @@ void norm_into(NormKind kind, const float* x, const float* weight, const float* 
   fill_row(normed, rows, row);
 }
 
-RopeTable::RopeTable(int32_t n_dims, double base, double position_scale,
-                     std::span<const float> divisors)
-    : n_pairs_(n_dims / 2) {
-  CHECK(divisors.empty() || divisors.size() == static_cast<size_t>(n_pairs_));
-  for (int32_t i = 0; i < n_pairs_; ++i) {
-    const double divisor = divisors.empty() ? 1.0 : double{divisors[static_cast<size_t>(i)]};
-    frequencies_.push_back(position_scale * std::pow(base, -2.0 * i / n_dims) / divisor);
-  }
-}
-
-void RopeTable::reserve(int32_t n_positions) {
-  if (n_positions <= n_positions_) return;
-  values_.resize(static_cast<size_t>(n_positions) * 2 * static_cast<size_t>(n_pairs_));
-  for (int32_t p = n_positions_; p < n_positions; ++p) {
-    float* row = values_.data() + static_cast<size_t>(p) * 2 * static_cast<size_t>(n_pairs_);
-    for (int32_t i = 0; i < n_pairs_; ++i) {
-      const double angle = p * frequencies_[static_cast<size_t>(i)];
-      row[i] = static_cast<float>(std::cos(angle));
-      row[n_pairs_ + i] = static_cast<float>(std::sin(angle));
-    }
-  }
-  n_positions_ = n_positions;
-}
-
 }  // namespace strata::tensor

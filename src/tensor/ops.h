@@ -32,25 +32,4 @@ void norm_row(NormKind kind, const float* x, const float* weight, const float* b
 void norm_into(NormKind kind, const float* x, const float* weight, const float* bias, float epsilon,
                InputRows& rows, int64_t row);
 
-// Cosines and sines of positions [0, n): row p at cosine(p), sine(p), n_pairs values each.
-// frequency_i = base^(-2i / n_dims) / divisors[i]; angle = p * position_scale * frequency_i, in
-// double. Grows by demand (not while other threads read).
-class RopeTable {
- public:
-  RopeTable() = default;
-  RopeTable(int32_t n_dims, double base, double position_scale, std::span<const float> divisors);
-  void reserve(int32_t n_positions);
-  int32_t n_pairs() const { return n_pairs_; }
-  const float* cosine(int32_t position) const {
-    return values_.data() + static_cast<size_t>(position) * 2 * static_cast<size_t>(n_pairs_);
-  }
-  const float* sine(int32_t position) const { return cosine(position) + n_pairs_; }
-
- private:
-  int32_t n_pairs_ = 0;
-  int32_t n_positions_ = 0;
-  std::vector<double> frequencies_;
-  std::vector<float> values_;
-};
-
 }  // namespace strata::tensor

@@ -133,19 +133,23 @@ TEST_P(RowOps, SoftCapAddAndScale) {
 }
 
 TEST_P(RowOps, RopeRotatesPairs) {
-  RopeTable table(48, 10000.0, 1.0, {});
-  table.reserve(100);
-  const Row x = random_row(64, 8);
-  const Row adjacent = both(x, [&](const KernelSet& s, Row& row) {
-    s.rope_adjacent(table.cosine(77), table.sine(77), 24, row.data());
-  });
-  const Row halves = both(x, [&](const KernelSet& s, Row& row) {
-    s.rope_halves(table.cosine(77), table.sine(77), 24, row.data());
-  });
+  Row cosine(24);
+  Row sine(24);
   for (size_t i = 0; i < 24; ++i) {
     const double angle = 77 * std::pow(10000.0, -static_cast<double>(i) / 24);
-    const double c = std::cos(angle);
-    const double s = std::sin(angle);
+    cosine[i] = static_cast<float>(std::cos(angle));
+    sine[i] = static_cast<float>(std::sin(angle));
+  }
+  const Row x = random_row(64, 8);
+  const Row adjacent = both(x, [&](const KernelSet& s, Row& row) {
+    s.rope_adjacent(cosine.data(), sine.data(), 24, row.data());
+  });
+  const Row halves = both(x, [&](const KernelSet& s, Row& row) {
+    s.rope_halves(cosine.data(), sine.data(), 24, row.data());
+  });
+  for (size_t i = 0; i < 24; ++i) {
+    const double c = double{cosine[i]};
+    const double s = double{sine[i]};
     ASSERT_NEAR(adjacent[2 * i], x[2 * i] * c - x[2 * i + 1] * s, 1e-6);
     ASSERT_NEAR(adjacent[2 * i + 1], x[2 * i] * s + x[2 * i + 1] * c, 1e-6);
     ASSERT_NEAR(halves[i], x[i] * c - x[i + 24] * s, 1e-6);

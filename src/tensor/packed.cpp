@@ -136,6 +136,13 @@ PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSour
   return m;
 }
 
+int64_t packed_bytes(DType type, int64_t rows, int64_t cols) {
+  const Layout layout = pack::layout_of(type, nullptr, 0);
+  const int64_t tile_cols = int64_t{kGroup} * info(layout).tile_groups;
+  return round_up(rows, kRowBlock) / kRowBlock * (round_up(cols, tile_cols) / tile_cols) *
+         tile_bytes(layout);
+}
+
 size_t PackedMatrix::bytes() const {
   return buffer_.size();
 }

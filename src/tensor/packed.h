@@ -80,6 +80,10 @@ class PackedMatrix {
   Buffer buffer_;
 };
 
+// Bytes that a matrix of this type takes when packed. MXFP4 is taken to have scales in fp16's
+// range. Error{unimplemented} for a type without numbers.
+int64_t packed_bytes(DType type, int64_t rows, int64_t cols);
+
 // out[r * out_stride + row] for all rows r of the input and the output rows of row blocks
 // [block_begin, block_end). Each thread of a team takes its share_of(n_row_blocks()); no sum is
 // split, so any split gives the same bits. A plain matrix ignores `activation`.

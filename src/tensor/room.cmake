@@ -9,6 +9,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 if(STRATA_FUZZ)  # no fuzzer calls them, and checked unrolled loops take clang minutes a file
   list(APPEND kernel_flags -O1 -fno-sanitize=all)
+elseif(STRATA_SANITIZE)  # addresses are checked; overflow checks in unrolled loops take g++ minutes
+  list(APPEND kernel_flags -O1 -fno-sanitize=undefined)
 endif()
 set(avx2_flags -mavx2 -mfma -mf16c -mbmi2)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni

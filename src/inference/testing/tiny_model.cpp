@@ -33,6 +33,10 @@ std::vector<size_t> half_fields(DType type) {
       return {0, 2};
     case DType::q6_k:
       return {208};
+    case DType::q2_k:
+      return {80, 82};
+    case DType::q3_k:
+      return {108};
     default:
       CHECK(false && "a type the tiny models do not have");
       return {};

@@ -36,6 +36,22 @@ std::string template_of(const Facts& facts) {
   return std::string(facts.file->text("tokenizer.chat_template").value_or(""));
 }
 
+// "Q4_K_M (Q4_K 61 %, Q6_K 38 %, F32 under 1 %)": a mixture's name does not say what is in it.
+std::string quantisation_of(const GgufFile& file) {
+  std::string parts;
+  for (const auto& [type, share] : api::weight_shares(file)) {
+    parts += fmt::format("{}{} ", parts.empty() ? "" : ", ", type);
+    parts += share < 0.005 ? std::string("under 1 %") : fmt::format("{:.0f} %", 100 * share);
+  }
+  return fmt::format("{} ({})", api::quantization(file), parts);
+}
+
+json::object shares_of(const GgufFile& file) {
+  json::object shares;
+  for (const auto& [type, share] : api::weight_shares(file)) shares[type] = share;
+  return shares;
+}
+
 std::vector<int64_t> contexts_of(const Facts& facts, const Arguments& arguments) {
   if (const auto given = arguments.integer("context")) {
     if (*given < 1)
@@ -53,8 +69,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
   for (const auto& [key, value] : facts.manifest.overrides.parameters) parameters[key] = value;
   json::array memory;
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(
-        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
     memory.emplace_back(json::object{{"context", context},
                                      {"bytes", need.total()},
                                      {"weights_bytes", need.weight_bytes},
@@ -64,6 +79,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
           {"architecture", facts.file->text("general.architecture").value_or("")},
           {"parameters", api::count_weights(*facts.file)},
           {"quantisation", api::quantization(*facts.file)},
+          {"quantisation_shares", shares_of(*facts.file)},
           {"context", facts.spec.n_context},
           {"embedding", facts.spec.n_embd},
           {"layers", facts.spec.layers.size()},
@@ -85,7 +101,7 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   print(facts.manifest.name + "\n");
   row("architecture", std::string(facts.file->text("general.architecture").value_or("")));
   row("parameters", api::parameter_size(api::count_weights(*facts.file)));
-  row("quantisation", api::quantization(*facts.file));
+  row("quantisation", quantisation_of(*facts.file));
   row("context", fmt::format("{}", facts.spec.n_context));
   row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
                            facts.spec.n_embd, facts.spec.n_vocab));
@@ -96,8 +112,7 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(
-        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
     row("memory", fmt::format("{} at {} positions (weights {}, keys and values {})",
                               format_bytes(static_cast<uint64_t>(need.total())), context,
                               format_bytes(static_cast<uint64_t>(need.weight_bytes)),
