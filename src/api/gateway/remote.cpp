@@ -18,7 +18,7 @@ class RemoteBackend : public Backend {
   std::string_view name() const override { return "remote"; }
   bool serves(std::string_view) const override { return true; }
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
-    return start_remote_answer(base_url_, key_, std::move(request), std::move(sink));
+    return answers_.start(base_url_, key_, std::move(request), std::move(sink));
   }
 
   std::vector<ModelCard> models() const override {
@@ -86,6 +86,7 @@ class RemoteBackend : public Backend {
 
   std::string base_url_;
   std::string key_;
+  RemoteAnswers answers_;
 };
 
 }  // namespace

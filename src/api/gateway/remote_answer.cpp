@@ -1,8 +1,6 @@
 #include "api/gateway/remote_answer.h"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 
 #include "core/error.h"
 
@@ -122,22 +120,27 @@ Code code_of_status(int status) {
 
 class RemoteAnswer : public Answer {
  public:
-  RemoteAnswer(std::string base_url, std::string key, ChatRequest request, ChatSink sink)
-      : sink_(std::move(sink)) {
-    thread_ = std::thread([this, base_url, key, asked = std::move(request)] {
-      try {
-        read(base_url, key, asked);
-      } catch (const Error& error) {
-        fail(error);
-      } catch (const std::exception& error) {
-        fail(Error(Code::internal, error.what()));
-      }
-    });
-  }
+  explicit RemoteAnswer(std::shared_ptr<std::atomic<bool>> wanted) : wanted_(std::move(wanted)) {}
+  ~RemoteAnswer() override { *wanted_ = false; }
 
-  ~RemoteAnswer() override {
-    wanted_ = false;
-    thread_.join();
+ private:
+  std::shared_ptr<std::atomic<bool>> wanted_;
+};
+
+// Reads one answer to its end, on the thread that calls run().
+class AnswerReader {
+ public:
+  AnswerReader(ChatSink sink, std::shared_ptr<std::atomic<bool>> wanted)
+      : sink_(std::move(sink)), wanted_(std::move(wanted)) {}
+
+  void run(const std::string& base_url, const std::string& key, const ChatRequest& asked) {
+    try {
+      read(base_url, key, asked);
+    } catch (const Error& error) {
+      fail(error);
+    } catch (const std::exception& error) {
+      fail(Error(Code::internal, error.what()));
+    }
   }
 
  private:
@@ -150,7 +153,7 @@ class RemoteAnswer : public Answer {
     request.body = to_json(body_of(asked));
     request.stall_timeout_ms = kStallTimeoutMs;
     request.max_body_bytes = kMaxAnswerBytes;
-    request.keep_going = [this] { return wanted_.load(); };
+    request.keep_going = [this] { return wanted_->load(); };
     http_stream(
         request, policy_for_server(base_url),
         [this](const HttpHead& head) { status_ = head.status; },
@@ -222,20 +225,41 @@ class RemoteAnswer : public Answer {
   }
 
   ChatSink sink_;
-  std::atomic<bool> wanted_{true};
-  bool finished_ = false;  // the rest belongs to the thread
+  const std::shared_ptr<std::atomic<bool>> wanted_;
+  bool finished_ = false;
   int64_t load_ns_ = 0;
   int status_ = 0;
   std::string held_;
-  std::thread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<Answer> start_remote_answer(const std::string& base_url, const std::string& key,
-                                            ChatRequest request, ChatSink sink) {
+RemoteAnswers::~RemoteAnswers() {
+  for (const Work& work : works_) *work.wanted = false;
+  for (Work& work : works_) work.thread.join();
+}
+
+std::unique_ptr<Answer> RemoteAnswers::start(const std::string& base_url, const std::string& key,
+                                             ChatRequest request, ChatSink sink) {
   check_carried(request);
-  return std::make_unique<RemoteAnswer>(base_url, key, std::move(request), std::move(sink));
+  const std::lock_guard lock(mutex_);
+  for (auto it = works_.begin(); it != works_.end();) {
+    if (!*it->ended) {
+      ++it;
+      continue;
+    }
+    it->thread.join();
+    it = works_.erase(it);
+  }
+  Work work;
+  work.thread = std::thread([base_url, key, asked = std::move(request), sink = std::move(sink),
+                             wanted = work.wanted, ended = work.ended]() mutable {
+    AnswerReader(std::move(sink), wanted).run(base_url, key, asked);
+    *ended = true;
+  });
+  auto answer = std::make_unique<RemoteAnswer>(work.wanted);
+  works_.push_back(std::move(work));
+  return answer;
 }
 
 NetPolicy policy_for_server(const std::string& url) {

@@ -2,9 +2,13 @@
 // lines are read.
 #pragma once
 
+#include <atomic>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "api/gateway/backend.h"
 #include "core/error.h"
@@ -12,10 +16,26 @@
 
 namespace strata::api {
 
-// One answer of the server at base_url, on a thread of its own. Error{unimplemented} for what its
-// interface cannot carry.
-std::unique_ptr<Answer> start_remote_answer(const std::string& base_url, const std::string& key,
-                                            ChatRequest request, ChatSink sink);
+// The answers of servers that a backend is waiting for, a thread each. The threads are the
+// backend's and not the answers': who lets go of an answer, maybe in its own sink, waits for
+// nobody.
+class RemoteAnswers {
+ public:
+  // Stops all. Waits for the threads: they look up about once a second, whatever a server does.
+  ~RemoteAnswers();
+  // Error{unimplemented} for what the interface of the server at base_url cannot carry.
+  std::unique_ptr<Answer> start(const std::string& base_url, const std::string& key,
+                                ChatRequest request, ChatSink sink);
+
+ private:
+  struct Work {
+    std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(true);
+    std::shared_ptr<std::atomic<bool>> ended = std::make_shared<std::atomic<bool>>(false);
+    std::thread thread{};
+  };
+  std::mutex mutex_;
+  std::list<Work> works_;
+};
 
 // The server that the user named may lie at a private address.
 NetPolicy policy_for_server(const std::string& url);
