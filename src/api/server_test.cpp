@@ -47,6 +47,20 @@ TEST(ServerWalk, ChatStreamsPiecesThatJoinToTheWholeAnswer) {
   EXPECT_EQ(json::string(joined), text.as_string());
 }
 
+TEST(ServerWalk, ASeedOfMinusOneIsDrawnAnewAndAnyOtherDecides) {
+  Running running;
+  const auto answer_of = [&](const std::string& seed) {
+    const auto reply = fetch(
+        running.port(), "POST", "/v1/chat/completions",
+        R"({"model":"babble","messages":[{"role":"user","content":"x"}],"seed":)" + seed + "}");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body).at("choices");
+  };
+  EXPECT_EQ(answer_of("7"), answer_of("7"));
+  EXPECT_EQ(answer_of("9223372036854775807"), answer_of("9223372036854775807"));
+  EXPECT_NE(answer_of("-1"), answer_of("-1"));
+}
+
 TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
   ServerOptions options;
   options.allowed_origins = {"https://page.example"};

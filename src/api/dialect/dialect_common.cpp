@@ -31,8 +31,8 @@ void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_te
   read_float(fields, "top_p", options.top_p, 0, 1);
   read_float(fields, "presence_penalty", options.presence_penalty, -2, 2);
   read_float(fields, "frequency_penalty", options.frequency_penalty, -2, 2);
-  const auto seed = fields.integer("seed", INT64_MIN, INT64_MAX);
-  if (seed) options.seed = static_cast<uint64_t>(*seed);
+  const auto seed = fields.integer("seed", -1, INT64_MAX);
+  if (seed) options.seed = *seed < 0 ? kFreshSeed : static_cast<uint64_t>(*seed);
 }
 
 void read_common_sampling(Fields& fields, SamplingOptions& options) {
@@ -69,6 +69,27 @@ void read_stop(Fields& fields, SamplingOptions& options, size_t max_count) {
   if (!stop) return;
   std::erase_if(*stop, [](const std::string& each) { return each.empty(); });
   options.stop = std::move(*stop);
+}
+
+std::vector<models::ToolCall> read_tool_calls(Fields& message,
+                                              std::string (*arguments_of)(Fields& function)) {
+  std::vector<models::ToolCall> calls;
+  for (const json::value& item : message.array("tool_calls", kMaxToolCalls)) {
+    Fields call(item, message.path("tool_calls[]"));
+    models::ToolCall& read = calls.emplace_back();
+    read.id = call.text("id").value_or("");
+    call.text("type");
+    auto function = call.object("function");
+    if (!function) call.fail("function", "is missing");
+    read.name = function->required_text("name");
+    read.arguments = arguments_of(*function);
+    // Its place in the list, which pieces of a stream carry here or there: the list says it too.
+    for (Fields* part : {&call, &*function}) {
+      part->integer("index", 0, kMaxInt);
+      part->refuse_unread();
+    }
+  }
+  return calls;
 }
 
 std::optional<int64_t> read_keep_alive(Fields& fields) {

@@ -16,6 +16,10 @@ void read_common_sampling(Fields& fields, SamplingOptions& options);
 // temperature, top_p, presence_penalty, frequency_penalty, seed.
 void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_temperature);
 void read_stop(Fields& fields, SamplingOptions& options, size_t max_count);
+// The message's "tool_calls". `arguments_of` reads "arguments" of the object that it is given, as
+// JSON text: dialects write them as a text or as an object.
+std::vector<models::ToolCall> read_tool_calls(Fields& message,
+                                              std::string (*arguments_of)(Fields& function));
 // "5m", "1h30m", "300ms", 300 (seconds), -1 (for ever), 0 (unload) → milliseconds, -1 for ever.
 std::optional<int64_t> read_keep_alive(Fields& fields);
 // FieldError unless it names a model sensibly.

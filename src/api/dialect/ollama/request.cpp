@@ -104,20 +104,8 @@ std::string template_of(Fields& fields) {
   return source;
 }
 
-models::ToolCall read_tool_call(const json::value& item, const std::string& path) {
-  Fields call(item, path);
-  models::ToolCall read;
-  read.id = call.text("id").value_or("");
-  call.text("type");
-  auto function = call.object("function");
-  if (!function) call.fail("function", "is missing");
-  read.name = function->required_text("name");
-  const auto arguments = function->object("arguments");
-  read.arguments = arguments ? to_json(*function->get("arguments")) : "{}";
-  function->integer("index", 0, kMaxCount);
-  function->refuse_unread();
-  call.refuse_unread();
-  return read;
+std::string arguments_of(Fields& function) {
+  return function.object("arguments") ? to_json(*function.get("arguments")) : "{}";
 }
 
 models::Message read_message(const json::value& value, size_t index) {
@@ -131,9 +119,7 @@ models::Message read_message(const json::value& value, size_t index) {
   message.reasoning = fields.text("thinking").value_or("");
   message.name = fields.text("tool_name").value_or("");
   message.tool_call_id = fields.text("tool_call_id").value_or("");
-  for (const json::value& item : fields.array("tool_calls", kMaxToolCalls)) {
-    message.tool_calls.push_back(read_tool_call(item, fields.path("tool_calls[]")));
-  }
+  message.tool_calls = read_tool_calls(fields, arguments_of);
   const auto content = fields.text("content");
   if (!content && message.tool_calls.empty() && message.reasoning.empty()) {
     fields.fail("content", "is missing");

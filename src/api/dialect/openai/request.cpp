@@ -41,18 +41,8 @@ std::string read_parts(const json::array& parts, const std::string& path) {
   return text;
 }
 
-void read_tool_calls(Fields& fields, models::Message& message) {
-  for (const json::value& item : fields.array("tool_calls", kMaxToolCalls)) {
-    Fields call(item, fields.path("tool_calls[]"));
-    models::ToolCall read;
-    read.id = call.text("id").value_or("");
-    call.text("type");
-    auto function = call.object("function");
-    if (!function) call.fail("function", "is missing");
-    read.name = function->required_text("name");
-    read.arguments = function->text("arguments").value_or("{}");
-    message.tool_calls.push_back(std::move(read));
-  }
+std::string arguments_of(Fields& function) {
+  return function.text("arguments").value_or("{}");
 }
 
 models::Message read_message(const json::value& value, size_t index) {
@@ -67,7 +57,7 @@ models::Message read_message(const json::value& value, size_t index) {
   message.name = fields.text("name").value_or("");
   message.reasoning = fields.text("reasoning_content").value_or("");
   message.tool_call_id = fields.text("tool_call_id").value_or("");
-  read_tool_calls(fields, message);
+  message.tool_calls = read_tool_calls(fields, arguments_of);
   const json::value* content = fields.get("content");
   if (!content) {
     if (message.role != "assistant") fields.fail("content", "is missing");

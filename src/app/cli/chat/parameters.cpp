@@ -58,18 +58,17 @@ Parameter context_parameter() {
           [](const ChatSession& session) { return shown(session.context); }};
 }
 
-// -1 is no seed: one is drawn for each prompt, also where the model brings its own.
+// -1: one is drawn for each prompt, also where the model brings its own.
 Parameter seed_parameter() {
   return {"seed", -1, 9.2e18,
           [](const Parameter& parameter, ChatSession& session, const std::string& text) {
             std::optional<int64_t> seed;
             set_number(parameter, seed, text);
-            session.new_seeds = *seed < 0;
-            session.sampling.seed.reset();
-            if (*seed >= 0) session.sampling.seed = static_cast<uint64_t>(*seed);
+            session.sampling.seed = *seed < 0 ? api::kFreshSeed : static_cast<uint64_t>(*seed);
           },
           [](const ChatSession& session) {
-            return session.new_seeds ? std::string("-1") : shown(session.sampling.seed);
+            const auto& seed = session.sampling.seed;
+            return seed == api::kFreshSeed ? std::string("-1") : shown(seed);
           }};
 }
 

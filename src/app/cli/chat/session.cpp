@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <random>
 #include <utility>
 
 #include <unistd.h>
@@ -47,7 +46,6 @@ api::ChatRequest request_of(const ChatSession& session, const std::string& promp
   api::ChatRequest request;
   request.model = session.model;
   request.sampling = session.sampling;
-  if (session.new_seeds) request.sampling.seed = std::random_device{}();
   request.context = session.context;
   request.keep_alive_ms = session.keep_alive_ms;
   if (session.base_model) {

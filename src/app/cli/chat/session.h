@@ -15,7 +15,6 @@ struct ChatSession {
   std::string system;
   std::vector<models::Message> messages;
   api::SamplingOptions sampling;
-  bool new_seeds = false;          // seed -1: one is drawn for each prompt, over the model's own
   std::optional<int32_t> context;  // positions asked for
   int32_t model_context = 0;       // positions the model was trained for; 0: not known
   std::optional<int64_t> keep_alive_ms;
