@@ -1,8 +1,13 @@
 #include "app/assembly.h"
 
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
+#include "core/net.h"
 #include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+#include "models/testing/formula_model.h"
 
 namespace strata::app {
 namespace {
@@ -32,6 +37,43 @@ TEST(ServerAddress, WhatIsNoneIsRefused) {
   for (const char* bad : {"a:b", "box:", "box:99999", "user@box", "box/path", "a b"}) {
     EXPECT_EQ(testing::error_of([&] { parse_host(bad); }).code(), Code::invalid_argument) << bad;
   }
+}
+
+// Settings that the server's operator writes down reach the answers that its clients get.
+TEST(ServedContext, ASettingBeyondTheTrainedOneIsSaidInTheAnswer) {
+  const testing::TempFolder home;
+  setenv("STRATA_HOME", home.path().c_str(), 1);
+  const auto bytes = models::tiny_llama().build();  // trained on 128 positions
+  models::Manifest manifest;
+  manifest.name = "tiny:latest";
+  {
+    const models::Store store;
+    const auto held = store.hold();
+    manifest.model = {store.put_blob({reinterpret_cast<const char*>(bytes.data()), bytes.size()})};
+    store.put_manifest(manifest);
+  }
+  for (const bool by_file : {true, false}) {
+    const auto config = Config::load("strata.yaml", by_file ? "engine:\n  context: 4096\n" : "",
+                                     [&](const std::string& name) -> std::optional<std::string> {
+                                       if (by_file || name != "OLLAMA_CONTEXT_LENGTH")
+                                         return std::nullopt;
+                                       return "4096";
+                                     });
+    ServeOptions options;
+    options.port = 0;
+    const auto server = start_server(config, options);
+    HttpRequest request;
+    request.method = "POST";
+    request.url = server->address() + "/v1/completions";
+    request.body = R"({"model":"tiny","prompt":"t5","max_tokens":1})";
+    const auto reply =
+        http_request(request, {.offline = false, .allow_private = true, .private_hosts = {}});
+    EXPECT_EQ(reply.head.status, 200) << reply.body;
+    EXPECT_EQ(reply.head.header("x-strata-notice").value_or("none"),
+              "a context of 4096 was asked for, the model was trained on 128");
+    server->stop();
+  }
+  unsetenv("STRATA_HOME");
 }
 
 TEST(ExampleCall, ABaseModelIsGivenAPromptTheOthersAMessage) {

@@ -7,12 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "api/access/keys.h"
-#include "api/server.h"
-#include "api/testing/client.h"
-#include "api/testing/fixture.h"
-#include "api/testing/tiny_store.h"
-#include "core/json.h"
+#include "api/testing/tiny_backend.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::api {
@@ -64,13 +59,7 @@ class LocalBackendTest : public ::testing::Test {
   LocalBackendTest() { store_.add("tiny"); }
 
   std::unique_ptr<Backend> backend(int32_t max_parallel = 2, int32_t max_queue = 8) {
-    LocalOptions options;
-    options.store = store_.path();
-    options.n_threads = 1;
-    options.max_parallel = max_parallel;
-    options.max_queue = max_queue;
-    options.float32 = true;
-    return make_local_backend(std::move(options));
+    return testing::tiny_backend(store_, max_parallel, max_queue);
   }
 
   static ChatRequest request(std::vector<int32_t> prompt, int32_t max_tokens) {
@@ -361,7 +350,9 @@ TEST_F(LocalBackendTest, ATemplateOfARequestHasItsOwnLimits) {
     chat.conversation.messages = {{.role = "user", .content = "x"}};
     chat.chat_template = source;
     const Error error = refusal(*local, chat);
-    EXPECT_EQ(error.code(), Code::resource_exhausted) << error.message();
+    EXPECT_EQ(error.code(), Code::invalid_argument) << error.message();
+    EXPECT_THAT(error.message(), HasSubstr("limit"));
+    EXPECT_THAT(error.hint(), HasSubstr("shorten the messages"));
   }
 }
 
@@ -399,83 +390,6 @@ TEST_F(LocalBackendTest, ASeedOfMinusOneIsDrawnAnewWhateverTheModelSays) {
   };
   EXPECT_EQ(answer_of(std::nullopt), answer_of(std::nullopt));
   EXPECT_NE(answer_of(kFreshSeed), answer_of(kFreshSeed));
-}
-
-// The same over the wire.
-class LocalServer : public LocalBackendTest {
- protected:
-  void serve(std::unique_ptr<Backend> local) {
-    gateway_.add(std::move(local));
-    Services services;
-    services.gateway = &gateway_;
-    services.metrics = &metrics_;
-    services.now_ms = [] { return testing::kNowMs; };
-    server_ = std::make_unique<Server>(std::move(services), nullptr);
-    ServerOptions options;
-    options.port = 0;
-    server_->start(options);
-  }
-
-  static std::string completion(int32_t max_tokens) {
-    return fmt::format(R"({{"model":"tiny","prompt":[5,6],"stream":true,"ignore_eos":true,)"
-                       R"("seed":3,"max_tokens":{}}})",
-                       max_tokens);
-  }
-
-  Gateway gateway_;
-  Metrics metrics_;
-  std::unique_ptr<Server> server_;
-};
-
-TEST_F(LocalServer, AClientThatHangsUpStopsItsWork) {
-  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
-  serve(backend());
-  {
-    testing::Client client(server_->port());
-    client.send(testing::request_text("POST", "/v1/completions", completion(1 << 19)));
-    EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("200 OK"));
-  }
-  while (gateway_.running().empty() || gateway_.running().at(0).running > 0 ||
-         gateway_.running().at(0).stats.executor.kv_bytes_used > 0) {
-    std::this_thread::yield();
-  }
-  EXPECT_LT(gateway_.running().at(0).stats.decode_tokens, 1 << 18);
-}
-
-TEST_F(LocalServer, AFullQueueIs503WithRetryAfter) {
-  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
-  serve(backend(1, 0));
-  testing::Client client(server_->port());
-  client.send(testing::request_text("POST", "/v1/completions", completion(1 << 19)));
-  EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("200 OK"));
-  for (const char* stream : {"true", "false"}) {
-    const auto reply = testing::fetch(
-        server_->port(), "POST", "/v1/completions",
-        fmt::format(R"({{"model":"tiny","prompt":[5],"max_tokens":1,"stream":{}}})", stream));
-    EXPECT_EQ(reply.status, 503) << reply.body;
-    EXPECT_EQ(reply.headers.at("retry-after"), "1");
-    EXPECT_THAT(reply.body, HasSubstr("the limit is 1"));
-  }
-  client.close();
-  while (gateway_.running().at(0).running > 0) std::this_thread::yield();
-  const auto reply =
-      testing::fetch(server_->port(), "POST", "/v1/completions",
-                     R"({"model":"tiny","prompt":[5],"max_tokens":1,"ignore_eos":true})");
-  EXPECT_EQ(reply.status, 200) << reply.body;
-}
-
-TEST_F(LocalServer, ADamagedModelIsAClearError) {
-  store_.add("tiny", testing::TinyStore::model_bytes().substr(0, 3000));
-  serve(backend());
-  for (const char* stream : {"true", "false"}) {
-    const auto reply = testing::fetch(
-        server_->port(), "POST", "/v1/completions",
-        fmt::format(R"({{"model":"tiny","prompt":[5],"max_tokens":1,"stream":{}}})", stream));
-    EXPECT_EQ(reply.status, 500) << reply.body;
-    EXPECT_THAT(parse_json(reply.body).at("error").at("message").as_string(), HasSubstr("bytes"));
-    EXPECT_THAT(reply.body, ::testing::Not(HasSubstr(store_.path().string())))
-        << "the server's folders are nobody's business";
-  }
 }
 
 }  // namespace

@@ -35,12 +35,14 @@ class DictBuilder {
 
 // Arguments travel as JSON text; templates want the object. Text that is no JSON stays text.
 Value arguments_of(Meter& meter, const ToolCall& call) {
+  json::value object;
   try {
-    return jinja::from_json(meter, parse_json(call.arguments));
+    object = parse_json(call.arguments);
   } catch (const Error& error) {
     if (error.code() != Code::invalid_argument) throw;
     return jinja::text_value(meter, call.arguments, true);
   }
+  return jinja::from_json(meter, object);
 }
 
 Value tool_call_value(Meter& meter, const ToolCall& call) {

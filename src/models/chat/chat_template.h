@@ -24,16 +24,16 @@ struct TemplateLimits {
 
 class ChatTemplate {
  public:
-  // Parses. Error{invalid_argument} with line and column. bos and eos are the texts that the
-  // template's bos_token and eos_token stand for.
+  // Parses. Error{invalid_argument} with line and column, also where a limit is met. bos and eos
+  // are the texts that the template's bos_token and eos_token stand for.
   static std::shared_ptr<const ChatTemplate> parse(std::string_view source, std::string bos,
                                                    std::string eos,
                                                    const TemplateLimits& limits = {});
   virtual ~ChatTemplate() = default;
 
   // Renders; everything that came from the conversation is marked untrusted in the result.
-  // Error{invalid_argument} where the template raises (raise_exception) or goes wrong,
-  // Error{resource_exhausted} where a limit is met.
+  // Error{invalid_argument} where the template raises (raise_exception), goes wrong or meets a
+  // limit: the same messages would meet it again, so that "later" is no advice.
   virtual MarkedText render(const Conversation& conversation) const = 0;
   virtual const std::string& source() const = 0;
 };

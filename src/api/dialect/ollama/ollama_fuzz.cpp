@@ -17,8 +17,7 @@ void read(Asked (*parse)(const std::string&), const std::string& body) {
     require(!asked.request.model.empty() && asked.request.n == 1);
     require(!asked.unload || asked.request.load_only);
   } catch (const Error& error) {
-    // resource_exhausted: a template over the limits.
-    require(error.code() == Code::invalid_argument || error.code() == Code::resource_exhausted);
+    require(error.code() == Code::invalid_argument);
     parse_json(to_json(error_json(error)));
   }
 }

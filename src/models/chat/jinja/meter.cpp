@@ -13,15 +13,17 @@ void Meter::fail(const std::string& message) const {
 }
 
 void Meter::exhausted(const std::string& message) const {
-  throw Error(Code::resource_exhausted, located(position_, message));
+  throw Error(Code::invalid_argument, located(position_, message),
+              "shorten the messages, or take a template that makes less of them");
 }
 
 void Meter::too_many_steps() const {
-  exhausted(fmt::format("more than {} steps", limits_.max_steps));
+  exhausted(fmt::format("more than {} steps, which is the limit", limits_.max_steps));
 }
 
 void Meter::too_much_memory() const {
-  exhausted(fmt::format("more than {} bytes of memory", limits_.max_memory_bytes));
+  exhausted(
+      fmt::format("more than {} bytes of memory, which is the limit", limits_.max_memory_bytes));
 }
 
 void Meter::text_too_long(size_t bytes) const {

@@ -46,8 +46,9 @@ class Meter {
     if (bytes > limits_.max_output_bytes) text_too_long(bytes);
   }
 
-  [[noreturn]] void fail(const std::string& message) const;       // Error{invalid_argument}
-  [[noreturn]] void exhausted(const std::string& message) const;  // Error{resource_exhausted}
+  // Both Error{invalid_argument}; exhausted() at a limit, with what to do about it.
+  [[noreturn]] void fail(const std::string& message) const;
+  [[noreturn]] void exhausted(const std::string& message) const;
 
  private:
   [[noreturn]] void too_many_steps() const;

@@ -303,8 +303,10 @@ class Parser : public ExpressionParser {
 std::shared_ptr<const Program> parse_program(std::string_view source,
                                              const TemplateLimits& limits) {
   if (source.size() > limits.max_source_bytes) {
-    throw Error(Code::resource_exhausted, fmt::format("chat template of {} bytes, the limit is {}",
-                                                      source.size(), limits.max_source_bytes));
+    throw Error(Code::invalid_argument,
+                fmt::format("chat template of {} bytes, the limit is {}", source.size(),
+                            limits.max_source_bytes),
+                "shorten the template");
   }
   return Parser(tokenize(source), limits).run();
 }

@@ -8,8 +8,8 @@
 
 namespace strata::models::jinja {
 
-// Error{invalid_argument} with line and column; Error{resource_exhausted} for a source that is too
-// long or nested too deeply.
+// Error{invalid_argument} with line and column, also for a source that is too long or nested too
+// deeply.
 std::shared_ptr<const Program> parse_program(std::string_view source, const TemplateLimits& limits);
 
 }  // namespace strata::models::jinja

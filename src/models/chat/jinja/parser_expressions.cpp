@@ -74,7 +74,8 @@ ExpressionParser::Nest::Nest(ExpressionParser& parser) : parser_(parser) {
     const auto at = parser_.now().at;
     const size_t limit = parser_.limits_.max_depth;
     --parser_.nesting_;
-    throw Error(Code::resource_exhausted, located(at, fmt::format("nested deeper than {}", limit)));
+    throw Error(Code::invalid_argument, located(at, fmt::format("nested deeper than {}", limit)),
+                "write the template with less nesting");
   }
 }
 
@@ -133,8 +134,9 @@ ExpressionParser::Node ExpressionParser::closed(Node node) const {
   node->depth = depth + 1;
   const size_t limit = limits_.max_depth * kTreeDepthFactor;
   if (node->depth > limit) {
-    throw Error(Code::resource_exhausted,
-                located(node->at, fmt::format("an expression of more than {} steps", limit)));
+    throw Error(Code::invalid_argument,
+                located(node->at, fmt::format("an expression of more than {} steps", limit)),
+                "cut the expression into several with set");
   }
   return node;
 }

@@ -290,7 +290,8 @@ Value justify(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(meter, "justify", args, {"width", "fillchar"}, 1);
   const Integer wanted = std::max<Integer>(0, bound.integer(0, 0));
   if (wanted > static_cast<Integer>(meter.limits().max_output_bytes)) {
-    meter.exhausted("a text padded beyond the limit of a text");
+    meter.exhausted(fmt::format("a text padded to {}, the limit is {}", wanted,
+                                meter.limits().max_output_bytes));
   }
   const auto width = static_cast<size_t>(wanted);
   const auto fill = bound.has(1) ? std::string(bound.text(1)->view()) : std::string(" ");
