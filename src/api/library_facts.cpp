@@ -102,12 +102,20 @@ std::string quantization(const GgufFile& file) {
   for (const auto& type : kFileTypes) {
     if (type.id == id) return std::string(type.name);
   }
+  const auto shares = weight_shares(file);
+  return shares.empty() ? "" : std::string(shares.front().type);
+}
+
+std::vector<WeightShare> weight_shares(const GgufFile& file) {
   std::map<tensor::DType, uint64_t> weights;
   for (const auto& tensor : file.tensors()) weights[tensor.type] += tensor.n_weights();
-  const auto most =
-      std::max_element(weights.begin(), weights.end(),
-                       [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == weights.end() ? "" : std::string(tensor::dtype_info(most->first).name);
+  std::vector<WeightShare> shares;
+  const auto all = static_cast<double>(std::max<int64_t>(count_weights(file), 1));
+  for (const auto& [type, n] : weights) {
+    shares.push_back({tensor::dtype_info(type).name, static_cast<double>(n) / all});
+  }
+  std::ranges::stable_sort(shares, std::ranges::greater(), &WeightShare::share);
+  return shares;
 }
 
 json::object file_info(const GgufFile& file, size_t max_items) {
