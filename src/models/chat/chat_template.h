@@ -11,8 +11,9 @@
 
 namespace strata::models {
 
-// What a template may use. A step is one node evaluated, one item walked, or about a kilobyte of
-// text made; a template of today takes some thousands.
+// What a template may use. A step is one node evaluated, one item walked, or the part of a text
+// that takes as long: a kilobyte copied, 64 bytes walked or searched, 8 changed one by one. A
+// template of today takes some thousands.
 struct TemplateLimits {
   size_t max_source_bytes = 1u << 20;
   size_t max_steps = 5'000'000;

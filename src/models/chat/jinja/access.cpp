@@ -60,7 +60,9 @@ std::optional<Value> macro_attribute(Meter& meter, const Macro& macro, std::stri
   return make_tuple(meter, std::move(names));
 }
 
-std::optional<Value> namespace_attribute(const Namespace& space, std::string_view name) {
+std::optional<Value> namespace_attribute(Meter& meter, const Namespace& space,
+                                         std::string_view name) {
+  meter.step_entries(space.attributes.size());
   for (const auto& [key, value] : space.attributes) {
     if (key == name) return value;
   }
@@ -90,10 +92,9 @@ std::optional<Value> subscript(Meter& meter, const Value& object, const Value& k
   }
   if (object.is_text()) {
     const auto& text = object.text();
-    meter.step(text->size() / 256);
-    const auto at = index_in(key.integer(), count_characters(text->view()));
+    const auto at = index_in(key.integer(), count_characters(meter, text->view()));
     if (!at) return {};
-    const size_t begin = byte_offset(text->view(), *at);
+    const size_t begin = byte_offset(meter, text->view(), *at);
     return Value(sub_text(meter, text, begin, begin + character_length(text->view(), begin)));
   }
   if (const auto* range = object.as<Range>()) {
@@ -147,12 +148,13 @@ Steps steps_of(Meter& meter, const Value& start, const Value& stop, const Value&
 
 Value text_slice(Meter& meter, const TextPtr& text, const Steps& steps) {
   const auto view = text->view();
-  meter.step(view.size() / 64);
   if (steps.stride == 1) {
-    const size_t begin = byte_offset(view, steps.first);
-    const size_t end = begin + byte_offset(view.substr(begin), steps.count);
+    const size_t begin = byte_offset(meter, view, steps.first);
+    const size_t end = begin + byte_offset(meter, view.substr(begin), steps.count);
     return Value(sub_text(meter, text, begin, steps.count == 0 ? begin : end));
   }
+  meter.step_characters(view.size());
+  meter.step_mapped(steps.count);
   std::vector<size_t> offsets;
   meter.hold(view.size() * sizeof(size_t));
   for (size_t at = 0; at < view.size(); at += character_length(view, at)) offsets.push_back(at);
@@ -170,11 +172,12 @@ Value text_slice(Meter& meter, const TextPtr& text, const Steps& steps) {
 }  // namespace
 
 std::optional<Value> attribute_of(Meter& meter, const Value& object, std::string_view name) {
-  if (const auto* space = object.as<Namespace>()) return namespace_attribute(*space, name);
+  if (const auto* space = object.as<Namespace>()) return namespace_attribute(meter, *space, name);
   if (object.is_undefined()) {
     const auto& why = object.undefined().why;
     if (name != "__class__" || (why && why->unsafe)) fail_undefined(meter, object);
   }
+  meter.step_bytes(name.size());
   if (is_refused(object, name)) return undefined_attribute(object, name, true);
   if (const auto* method = find_method(object, name)) {
     return Value(ObjectPtr(std::make_shared<Method>(object, *method)));
@@ -212,7 +215,7 @@ Value get_slice(Meter& meter, const Value& object, const Value& start, const Val
                 const Value& step) {
   if (object.is_undefined()) fail_undefined(meter, object);
   if (object.is_text()) {
-    const size_t size = count_characters(object.view());
+    const size_t size = count_characters(meter, object.view());
     return text_slice(meter, object.text(), steps_of(meter, start, stop, step, size));
   }
   const bool is_range = object.as<Range>() != nullptr;

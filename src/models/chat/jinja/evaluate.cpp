@@ -15,6 +15,7 @@ void set_namespace_attribute(Meter& meter, Namespace& space, const std::string& 
                     "refused",
                     name));
   }
+  meter.step_entries(space.attributes.size());
   for (auto& [key, old] : space.attributes) {
     if (key == name) {
       old = value;
@@ -136,6 +137,7 @@ Args Interpreter::evaluate_args(const Expr& expr) {
     const Value more = evaluate(*expr.star);
     meter_.at(expr.at);
     const auto items = iterate(meter_, more);
+    meter_.step(items->items.size() / 4);
     args.positional.insert(args.positional.end(), items->items.begin(), items->items.end());
   }
   if (expr.star_star) {
@@ -144,6 +146,7 @@ Args Interpreter::evaluate_args(const Expr& expr) {
     if (!more.is_dict()) meter_.fail("the argument after ** must be a mapping");
     for (const auto& [key, value] : more.dict()->items()) {
       if (!key.is_text()) meter_.fail("keywords must be strings");
+      meter_.step(1 + (key.view().size() >> 10));
       args.named.emplace_back(std::string(key.view()), value);
     }
   }

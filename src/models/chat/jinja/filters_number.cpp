@@ -89,6 +89,7 @@ Value to_int(Interpreter& in, const Value& self, Args& args) {
     return truncated(meter, self.floating(), self.outside());
   }
   if (!self.is_text()) return fallback;
+  meter.step_mapped(self.view().size());
   const bool outside = self.text()->outside();
   const Integer base = bound.integer(1, 10);
   if (base != 0 && (base < 2 || base > 36)) return fallback;
@@ -104,6 +105,7 @@ Value to_float(Interpreter& in, const Value& self, Args& args) {
   if (self.is_undefined()) fail_undefined(meter, self);
   if (self.is_number()) return Value(self.as_double(), self.outside());
   if (self.is_text()) {
+    meter.step_mapped(self.view().size());
     if (const auto value = read_float(self.view())) return Value(*value, self.text()->outside());
   }
   return bound.value(0, Value(0.0));
@@ -166,6 +168,7 @@ Value round(Interpreter& in, const Value& self, Args& args) {
   const int digits = static_cast<int>(precision);
   if (method == "common") {
     if (self.is_integral()) return rounded_integer(meter, self, precision);
+    if (digits > 0) meter.step(static_cast<size_t>(digits));  // exact digits: each takes its time
     return Value(rounded(self.floating(), digits), self.outside());
   }
   const double scale = std::pow(10.0, digits);
@@ -175,9 +178,8 @@ Value round(Interpreter& in, const Value& self, Args& args) {
 
 Value length(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(in.meter(), "length", args, {});
-  const auto size = length_of(self);
+  const auto size = length_of(in.meter(), self);
   if (!size) in.meter().fail(fmt::format("object of type '{}' has no len()", type_name(self)));
-  if (self.is_text()) in.meter().step(self.view().size() / 256);
   return int_value(*size);
 }
 
@@ -185,7 +187,7 @@ Value word_count(Interpreter& in, const Value& self, Args& args) {
   auto& meter = in.meter();
   const Bound bound(meter, "wordcount", args, {});
   const auto text = to_text(meter, self);
-  meter.step(text->size() / 64);
+  meter.step_mapped(text->size());
   size_t words = 0;
   bool inside = false;
   for (size_t at = 0; at < text->size();) {

@@ -26,6 +26,7 @@ TextPtr title_filter(Meter& meter, const Text& text) {
     return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
   };
   const auto view = text.view();
+  meter.step_mapped(view.size());
   TextBuilder out(meter);
   size_t word = 0;
   for (size_t at = 0; at <= view.size();) {
@@ -143,12 +144,13 @@ Value truncate(Interpreter& in, const Value& self, Args& args) {
   const size_t length = bound.count(0, 255, limit);
   const size_t leeway = bound.none_or_absent(3) ? 5 : bound.count(3, 5, limit);
   const auto end = bound.has(2) ? bound.text(2) : make_text(meter, "...");
-  const size_t end_size = count_characters(end->view());
+  const size_t end_size = count_characters(meter, end->view());
   if (length < end_size) meter.fail(fmt::format("expected length >= {}, got {}", end_size, length));
   const auto view = self.view();
-  if (count_characters(view) <= length + leeway) return self;
-  size_t stop = byte_offset(view, length - end_size);
+  if (count_characters(meter, view) <= length + leeway) return self;
+  size_t stop = byte_offset(meter, view, length - end_size);
   if (!bound.flag(1, false)) {
+    meter.step_characters(stop);
     const size_t space = view.substr(0, stop).rfind(' ');
     if (space != view.npos) stop = space;
   }
@@ -179,6 +181,7 @@ Value urlencode(Interpreter& in, const Value& self, Args& args) {
   const auto quote = [&](TextBuilder& out, const Value& value, bool query) {
     const auto text = to_text(meter, value);
     const auto view = text->view();
+    meter.step_mapped(view.size());
     for (size_t i = 0; i < view.size(); ++i) {
       const char c = view[i];
       const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -187,6 +190,7 @@ Value urlencode(Interpreter& in, const Value& self, Args& args) {
       if (plain) {
         out.add(*text, i, i + 1);
       } else {
+        meter.step();
         out.add(c == ' ' && query ? "+" : fmt::format("%{:02X}", static_cast<unsigned char>(c)),
                 text->outside_at(i));
       }
@@ -218,6 +222,7 @@ Value tojson(Interpreter& in, const Value& self, Args& args) {
   format.sort_keys = bound.flag(3, false);
   format.lines = !bound.none_or_absent(1);
   if (format.lines && bound[1].is_text()) {
+    meter.step_bytes(bound[1].view().size());
     format.indent = bound[1].view();
   } else if (format.lines) {
     format.indent.assign(static_cast<size_t>(std::clamp<Integer>(bound.integer(1, 0), 0, 1024)),
@@ -269,10 +274,12 @@ Value markup_safe(Meter& meter, const Value& value) {
   const auto text = to_text(meter, value);
   if (text->markup()) return Value(text);
   const auto view = text->view();
+  meter.step_characters(view.size());
   TextBuilder out(meter);
   size_t done = 0;
   for (size_t at = view.find_first_of("&<>'\""); at != view.npos;
        at = view.find_first_of("&<>'\"", done)) {
+    meter.step();
     out.add(*text, done, at);
     const char c = view[at];
     out.add(c == '&'    ? "&amp;"

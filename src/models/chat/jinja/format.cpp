@@ -109,6 +109,7 @@ std::string float_digits(Meter& meter, double magnitude, const Spec& spec) {
   if (std::isinf(magnitude)) return "inf";
   if (spec.precision > kMaxPrecision) meter.exhausted("a precision over 400 digits");
   const auto precision = static_cast<int>(spec.has_precision ? spec.precision : 6);
+  meter.step(static_cast<size_t>(precision));  // the digits are exact: each takes its time
   switch (spec.type) {
     case 'f':
     case 'F':
@@ -154,8 +155,8 @@ void append_number(TextBuilder& out, const Spec& spec, bool negative, const std:
 
 void append_text_field(TextBuilder& out, Meter& meter, const TextPtr& text, const Spec& spec) {
   const auto view = text->view();
-  const size_t end = spec.has_precision ? byte_offset(view, spec.precision) : view.size();
-  const size_t size = count_characters(view.substr(0, end));
+  const size_t end = spec.has_precision ? byte_offset(meter, view, spec.precision) : view.size();
+  const size_t size = count_characters(meter, view.substr(0, end));
   const size_t missing = spec.width > size ? spec.width - size : 0;
   if (spec.align == '=') meter.fail("'=' alignment not allowed in string format specifier");
   size_t left = 0;
@@ -202,6 +203,7 @@ class BraceFormatter {
       : meter_(meter), format_(*format), view_(format->view()), args_(args) {}
 
   Value run() {
+    meter_.step_characters(view_.size());
     TextBuilder out(meter_);
     size_t at = 0;
     while (at < view_.size()) {
@@ -254,17 +256,18 @@ class BraceFormatter {
   // A spec may name further fields: "{:{}}".
   std::string nested_spec(std::string_view spec) {
     if (spec.find('{') == npos) return std::string(spec);
-    std::string out;
+    TextBuilder out(meter_);  // what a field gives may be long: it counts
     size_t at = 0;
     for (size_t open = spec.find('{'); open != npos; open = spec.find('{', at)) {
-      out += spec.substr(at, open - at);
+      meter_.step();
+      out.add(spec.substr(at, open - at));
       const size_t close = spec.find('}', open);
       if (close == npos) meter_.fail("expected '}' before end of string");
-      out += to_text(meter_, look_up(spec.substr(open + 1, close - open - 1)))->view();
+      append_text(out, meter_, look_up(spec.substr(open + 1, close - open - 1)));
       at = close + 1;
     }
-    out += spec.substr(at);
-    return out;
+    out.add(spec.substr(at));
+    return out.take().text;
   }
 
   void append(TextBuilder& out, const Value& value, char conversion, const std::string& spec) {
@@ -311,6 +314,7 @@ class BraceFormatter {
       if (i < args_.positional.size()) return args_.positional[i];
       meter_.fail(fmt::format("replacement index {} out of range for positional arguments", i));
     }
+    meter_.step_entries(args_.named.size());
     for (const auto& [key, value] : args_.named) {
       if (key == name) return value;
     }
@@ -334,6 +338,7 @@ class PercentFormatter {
   }
 
   Value run() {
+    meter_.step_characters(view_.size());
     TextBuilder out(meter_);
     size_t at = 0;
     while (at < view_.size()) {

@@ -107,6 +107,7 @@ Value strftime_now(Interpreter& in, const Value&, Args& args) {
   if (localtime_r(&seconds, &when) == nullptr) meter.fail("the time is out of range");
   if (format.find('\0') != std::string::npos) meter.fail("embedded null character");
   if (format.size() > 4096) meter.exhausted("strftime_now() with more than 4096 characters");
+  meter.step_mapped(format.size() * 32);             // what the text below takes to be made
   std::string text(format.size() * 32 + 256, '\0');  // most specifiers give under 32 characters
   const size_t size = std::strftime(text.data(), text.size(), (format + "|").c_str(), &when);
   if (size == 0) meter.fail("strftime_now(): the result is too long");

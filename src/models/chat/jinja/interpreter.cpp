@@ -251,6 +251,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
 }
 
 void Interpreter::define(uint32_t symbol, Value value) {
+  meter_.step_entries(scope_->names.size());
   for (auto& [name, old] : scope_->names) {
     if (name == symbol) {
       old = std::move(value);
@@ -260,8 +261,9 @@ void Interpreter::define(uint32_t symbol, Value value) {
   scope_->names.emplace_back(symbol, std::move(value));
 }
 
-const Value* Interpreter::find(uint32_t symbol) const {
+const Value* Interpreter::find(uint32_t symbol) {
   for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->parent.get()) {
+    meter_.step_entries(scope->names.size());
     for (const auto& [name, value] : scope->names) {
       if (name == symbol) return &value;
     }
@@ -275,7 +277,8 @@ void Interpreter::bind_parameters(const Macro& macro, Args& args) {
   const auto& definition = macro.definition;
   const auto& parameters = definition.parameters;
   bool own_caller = false;
-  const auto take_named = [&args](std::string_view name) -> std::optional<Value> {
+  const auto take_named = [&](std::string_view name) -> std::optional<Value> {
+    meter_.step_entries(args.named.size());
     for (auto place = args.named.begin(); place != args.named.end(); ++place) {
       if (place->first != name) continue;
       Value value = std::move(place->second);

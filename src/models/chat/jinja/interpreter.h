@@ -84,7 +84,7 @@ class Interpreter {
 
   void assign(const Target& target, const Value& value);
   void define(uint32_t symbol, Value value);
-  const Value* find(uint32_t symbol) const;
+  const Value* find(uint32_t symbol);
 
   // Runs a piece of the template in a scope of its own below `parent`.
   template <typename Piece>

@@ -3,9 +3,23 @@
 #include "core/error.h"
 
 namespace strata::models::jinja {
+namespace {
+
+// A template can put texts of megabytes into a message; nobody reads more than this.
+constexpr size_t kMaxMessageBytes = 4096;
+
+}  // namespace
 
 std::string located(Position at, const std::string& message) {
-  return fmt::format("chat template, line {}, column {}: {}", at.line, at.column, message);
+  return fmt::format("chat template, line {}, column {}: {}", at.line, at.column,
+                     shortened(message, kMaxMessageBytes));
+}
+
+std::string shortened(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return fmt::format("{}… ({} bytes)", text.substr(0, end), text.size());
 }
 
 void Meter::fail(const std::string& message) const {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "models/chat/chat_template.h"
 
@@ -29,8 +30,13 @@ class Meter {
     steps_ += n;
     if (steps_ > limits_.max_steps || n > limits_.max_steps) too_many_steps();
   }
-  // Work that is linear in a text, but fast.
-  void step_bytes(size_t bytes) { step(bytes >> 10); }
+  // Work that is linear in a text or a table. Each rate is such that a step stays within some
+  // tenths of a microsecond, which is what evaluating a node takes: so max_steps bounds the time
+  // of a rendering, whatever the template makes of its steps.
+  void step_bytes(size_t bytes) { step(bytes >> 10); }      // copied, compared or hashed
+  void step_characters(size_t bytes) { step(bytes >> 6); }  // walked one by one, or searched
+  void step_mapped(size_t bytes) { step(bytes >> 3); }      // each looked up, escaped or made anew
+  void step_entries(size_t count) { step(count >> 4); }     // names compared one after the other
 
   // Memory that is alive. release() takes back what hold() took.
   void hold(size_t bytes) {
@@ -63,5 +69,7 @@ class Meter {
 
 // "chat template, line 3, column 7: message"
 std::string located(Position at, const std::string& message);
+// At most `most` bytes of a text for a message; says how long it is when there is more.
+std::string shortened(std::string_view text, size_t most);
 
 }  // namespace strata::models::jinja

@@ -215,6 +215,17 @@ ListPtr iterate_object(Meter& meter, const Value& value) {
   meter.fail(fmt::format("'{}' object is not iterable", type_name(value)));
 }
 
+// Of what has its items at hand; none: a text, or it has no length.
+std::optional<size_t> size_of(const Value& value) {
+  if (value.is_undefined()) return 0;
+  if (value.is_list()) return value.list()->items.size();
+  if (value.is_dict()) return value.dict()->size();
+  if (const auto* range = value.as<Range>()) return range->count;
+  if (const auto* view = value.as<View>()) return view->items->items.size();
+  if (const auto* loop = value.as<Loop>()) return loop->items->items.size();
+  return {};
+}
+
 }  // namespace
 
 bool truthy(const Value& value) {
@@ -222,7 +233,8 @@ bool truthy(const Value& value) {
   if (value.is_bool()) return value.boolean();
   if (value.is_int()) return value.integer() != 0;
   if (value.is_float()) return value.floating() != 0;
-  return length_of(value).value_or(1) != 0;
+  if (value.is_text()) return !value.text()->empty();  // its characters need not be counted
+  return size_of(value).value_or(1) != 0;
 }
 
 bool equals(Meter& meter, const Value& left, const Value& right) {
@@ -360,19 +372,13 @@ Value negated(Meter& meter, const Value& value, bool negative) {
   return Value(result, value.outside());
 }
 
-std::optional<size_t> length_of(const Value& value) {
-  if (value.is_undefined()) return 0;
-  if (value.is_text()) return count_characters(value.view());
-  if (value.is_list()) return value.list()->items.size();
-  if (value.is_dict()) return value.dict()->size();
-  if (const auto* range = value.as<Range>()) return range->count;
-  if (const auto* view = value.as<View>()) return view->items->items.size();
-  if (const auto* loop = value.as<Loop>()) return loop->items->items.size();
-  return {};
+std::optional<size_t> length_of(Meter& meter, const Value& value) {
+  if (value.is_text()) return count_characters(meter, value.view());
+  return size_of(value);
 }
 
 bool is_iterable(const Value& value) {
-  return length_of(value).has_value() || value.as<Iterator>() != nullptr;
+  return value.is_text() || size_of(value).has_value() || value.as<Iterator>() != nullptr;
 }
 
 ListPtr iterate(Meter& meter, const Value& value) {

@@ -20,7 +20,7 @@ bool same(const Value& left, const Value& right);  // Python's `is`
 Value arithmetic(Meter& meter, Op op, const Value& left, const Value& right);
 Value negated(Meter& meter, const Value& value, bool negative);
 
-std::optional<size_t> length_of(const Value& value);  // none: it has no length
+std::optional<size_t> length_of(Meter& meter, const Value& value);  // none: it has no length
 bool is_iterable(const Value& value);
 // The items: of a list itself, characters, keys, … An iterator is used up by it.
 ListPtr iterate(Meter& meter, const Value& value);

@@ -18,14 +18,17 @@ constexpr size_t kMaxReprDepth = 300;  // namespaces can contain themselves
 // Runs of characters that stay as they are go over in one piece; the others as `escape` says,
 // marked as the character was.
 template <typename Escape>
-void append_escaped(TextBuilder& out, const Text& text, Escape escape) {
+void append_escaped(TextBuilder& out, Meter& meter, const Text& text, Escape escape) {
   const auto view = text.view();
+  meter.step_mapped(view.size());
   size_t run = 0;
   for (size_t at = 0; at < view.size();) {
     size_t next = at;
     const char32_t c = next_code_point(view, next);
     const auto replacement = escape(c);
     if (!replacement.empty()) {
+      meter.step();
+      meter.step();
       out.add(text, run, at);
       out.add(replacement, text.outside_at(at));
       run = next;
@@ -35,12 +38,12 @@ void append_escaped(TextBuilder& out, const Text& text, Escape escape) {
   out.add(text, run, view.size());
 }
 
-void append_text_repr(TextBuilder& out, const Text& text) {
+void append_text_repr(TextBuilder& out, Meter& meter, const Text& text) {
   const auto view = text.view();
   const bool doubled = view.find('\'') != view.npos && view.find('"') == view.npos;
   const std::string_view quote = doubled ? "\"" : "'";
   out.add(quote, text.outside());
-  append_escaped(out, text, [quote](char32_t c) -> std::string {
+  append_escaped(out, meter, text, [quote](char32_t c) -> std::string {
     if (c == '\\') return "\\\\";
     if (c == static_cast<char32_t>(quote[0])) return std::string("\\") + quote[0];
     if (c == '\n') return "\\n";
@@ -98,7 +101,7 @@ void append_object(TextBuilder& out, Meter& meter, const Value& value, size_t de
     for (const auto& [name, item] : space->attributes) {
       if (!first) out.add(", ");
       first = false;
-      append_text_repr(out, Text(name, false));
+      append_text_repr(out, meter, Text(name, false));
       out.add(": ");
       append_repr(out, meter, item, depth);
     }
@@ -164,7 +167,8 @@ class JsonWriter {
 
   void write_text(const Text& text) {
     out_.add("\"", text.outside());
-    append_escaped(out_, text, [this](char32_t c) { return json_escape(c, format_.ascii_only); });
+    append_escaped(out_, meter_, text,
+                   [this](char32_t c) { return json_escape(c, format_.ascii_only); });
     out_.add("\"", text.outside());
   }
 
@@ -270,7 +274,7 @@ void append_repr(TextBuilder& out, Meter& meter, const Value& value, size_t dept
   if (value.is_object()) return append_object(out, meter, value, depth + 1);
   const bool markup = value.text()->markup();
   if (markup) out.add("Markup(");
-  append_text_repr(out, *value.text());
+  append_text_repr(out, meter, *value.text());
   if (markup) out.add(")");
 }
 

@@ -69,14 +69,12 @@ bool is_callable(const Value& v) {
          v.as<Loop>() != nullptr || v.as<Joiner>() != nullptr || v.is_undefined();
 }
 
-Value lower(Interpreter& in, const Value& self, Args& args) {
+template <bool (*question)(std::string_view)>
+Value ask_text(Interpreter& in, const Value& self, Args& args) {
   no_arguments(in, args);
-  return Value(all_lower(to_text(in.meter(), self)->view()));
-}
-
-Value upper(Interpreter& in, const Value& self, Args& args) {
-  no_arguments(in, args);
-  return Value(all_upper(to_text(in.meter(), self)->view()));
+  const auto text = to_text(in.meter(), self);
+  in.meter().step_mapped(text->size());
+  return Value(question(text->view()));
 }
 
 Value remainder_is(Interpreter& in, const Value& self, const Value& divisor, Integer wanted) {
@@ -101,16 +99,19 @@ Value divisible_by(Interpreter& in, const Value& self, Args& args) {
 
 Value is_filter(Interpreter& in, const Value& self, Args& args) {
   no_arguments(in, args);
+  if (self.is_text()) in.meter().step_bytes(self.view().size());
   return Value(self.is_text() && find_filter(self.view()) != nullptr);
 }
 
 Value is_test(Interpreter& in, const Value& self, Args& args) {
   no_arguments(in, args);
+  if (self.is_text()) in.meter().step_bytes(self.view().size());
   return Value(self.is_text() && find_test(self.view()) != nullptr);
 }
 
 Value same_as(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(in.meter(), "sameas", args, {"other"}, 1);
+  if (self.is_text() && bound[0].is_text()) return Value(equals(in.meter(), self, bound[0]));
   return Value(same(self, bound[0]));
 }
 
@@ -136,8 +137,8 @@ constexpr auto kTests = std::to_array<Builtin>({
     {"iterable", ask<is_iterable_value>},
     {"escaped", ask<is_escaped>},
     {"callable", ask<is_callable>},
-    {"lower", lower},
-    {"upper", upper},
+    {"lower", ask_text<all_lower>},
+    {"upper", ask_text<all_upper>},
     {"odd", odd},
     {"even", even},
     {"divisibleby", divisible_by},

@@ -36,7 +36,7 @@ std::vector<uint32_t> border_table(Iterator needle, size_t size) {
 // Characters in front of the first match, npos when there is none. Forward or reverse iterators.
 template <typename Iterator>
 size_t find_linear(Meter& meter, Iterator hay, size_t size, Iterator needle, size_t needle_size) {
-  meter.step(needle_size / 16);
+  meter.step_characters(needle_size);
   meter.hold(needle_size * sizeof(uint32_t));
   const auto table = border_table(needle, needle_size);
   meter.release(needle_size * sizeof(uint32_t));
@@ -46,14 +46,15 @@ size_t find_linear(Meter& meter, Iterator hay, size_t size, Iterator needle, siz
     while (matched > 0 && c != needle[matched]) matched = table[matched - 1];
     if (c == needle[matched]) ++matched;
     if (matched < needle_size) continue;
-    meter.step(i / 64);
+    meter.step_characters(i);
     return i + 1 - needle_size;
   }
-  meter.step(size / 64);
+  meter.step_characters(size);
   return std::string_view::npos;
 }
 
-constexpr size_t kShortNeedle = 16;  // up to it the simple search is quick even at its worst
+constexpr size_t kShortNeedle = 16;  // up to it the simple search is quick even at its worst,
+constexpr size_t kSimpleSearch = 2;  // which is this many times slower than walking
 
 }  // namespace
 
@@ -97,10 +98,13 @@ void TextBuilder::add(const Text& text, size_t begin, size_t end) {
   const size_t base = bytes_.size();
   bytes_ += text.view().substr(begin, end - begin);
   const auto& marks = text.marks();
+  size_t copied = 0;
   for (auto mark = first_mark(marks, begin); mark != marks.end() && mark->begin < end; ++mark) {
     this->mark(base + std::max(mark->begin, begin) - begin,
                base + std::min(mark->end, end) - begin);
+    ++copied;
   }
+  meter_.step_entries(copied);
 }
 
 void TextBuilder::add_times(const Text& text, size_t times) {
@@ -155,7 +159,7 @@ size_t find_bytes(Meter& meter, std::string_view hay, std::string_view needle, s
   if (from > hay.size() || needle.size() > hay.size() - from) return npos;
   if (needle.size() <= kShortNeedle) {
     const size_t at = hay.find(needle, from);
-    meter.step((at == npos ? hay.size() - from : at - from) / 128);
+    meter.step_characters(kSimpleSearch * ((at == npos ? hay.size() : at) - from));
     return at;
   }
   const size_t at =
@@ -168,7 +172,7 @@ size_t rfind_bytes(Meter& meter, std::string_view hay, std::string_view needle) 
   if (needle.size() > hay.size()) return npos;
   if (needle.size() <= kShortNeedle) {
     const size_t at = hay.rfind(needle);
-    meter.step((at == npos ? hay.size() : hay.size() - at) / 128);
+    meter.step_characters(kSimpleSearch * (at == npos ? hay.size() : hay.size() - at));
     return at;
   }
   const size_t at = find_linear(meter, hay.rbegin(), hay.size(), needle.rbegin(), needle.size());
@@ -180,15 +184,17 @@ size_t character_length(std::string_view text, size_t at) {
   return std::max<size_t>(1, utf8_length_at(text, at));
 }
 
-size_t count_characters(std::string_view text) {
+size_t count_characters(Meter& meter, std::string_view text) {
+  meter.step_characters(text.size());
   size_t n = 0;
   for (size_t at = 0; at < text.size(); at += character_length(text, at)) ++n;
   return n;
 }
 
-size_t byte_offset(std::string_view text, size_t character) {
+size_t byte_offset(Meter& meter, std::string_view text, size_t character) {
   size_t at = 0;
   for (; character > 0 && at < text.size(); --character) at += character_length(text, at);
+  meter.step_characters(at);
   return at;
 }
 

@@ -84,10 +84,11 @@ TextPtr sub_text(Meter& meter, const TextPtr& text, size_t begin, size_t end);
 size_t find_bytes(Meter& meter, std::string_view hay, std::string_view needle, size_t from = 0);
 size_t rfind_bytes(Meter& meter, std::string_view hay, std::string_view needle);
 
-// Characters (code points; a byte of no valid sequence counts as one).
-size_t count_characters(std::string_view text);
+// Characters (code points; a byte of no valid sequence counts as one). What walks a text counts
+// steps.
+size_t count_characters(Meter& meter, std::string_view text);
 size_t character_length(std::string_view text, size_t at);  // in bytes, 1..4
 // Byte offset of the character with this index; text.size() when there are fewer.
-size_t byte_offset(std::string_view text, size_t character);
+size_t byte_offset(Meter& meter, std::string_view text, size_t character);
 
 }  // namespace strata::models::jinja

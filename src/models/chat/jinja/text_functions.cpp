@@ -10,7 +10,7 @@ namespace {
 template <typename Map>
 TextPtr mapped(Meter& meter, const Text& text, Map map) {
   const auto view = text.view();
-  meter.step(view.size() / 64);
+  meter.step_mapped(view.size());
   TextBuilder out(meter);
   std::string run;
   bool outside = false;
@@ -144,7 +144,6 @@ bool all_upper(std::string_view text) {
 
 TextPtr stripped(Meter& meter, const TextPtr& text, const Text* characters, Side side) {
   const auto view = text->view();
-  meter.step_bytes(view.size() * (characters == nullptr ? 1 : 1 + characters->size()));
   size_t begin = 0;
   if (side != Side::right) {
     begin = characters == nullptr ? leading_space(view) : leading(view, characters->view());
@@ -154,6 +153,9 @@ TextPtr stripped(Meter& meter, const TextPtr& text, const Text* characters, Side
     const auto rest = view.substr(begin);
     end -= characters == nullptr ? trailing_space(rest) : trailing(rest, characters->view());
   }
+  // What is left was not looked at; each character that went was looked for among `characters`.
+  const size_t gone = view.size() - (end - begin);
+  meter.step_characters(4 * gone * (characters == nullptr ? 1 : 1 + characters->size()));
   return sub_text(meter, text, begin, end);
 }
 
@@ -186,7 +188,7 @@ TextPtr replaced(Meter& meter, const Text& text, const Text& from, const Text& t
 
 Values split_lines(Meter& meter, const TextPtr& text, bool keep_ends) {
   const auto view = text->view();
-  meter.step(view.size() / 64);
+  meter.step_mapped(view.size());
   Values lines;
   size_t begin = 0;
   for (size_t at = 0; at < view.size();) {
@@ -204,7 +206,7 @@ Values split_lines(Meter& meter, const TextPtr& text, bool keep_ends) {
 
 TextPtr padded(Meter& meter, const TextPtr& text, size_t width, Side text_at,
                std::string_view fill) {
-  const size_t size = count_characters(text->view());
+  const size_t size = count_characters(meter, text->view());
   if (width <= size) return text;
   const size_t missing = width - size;
   size_t left = 0;

@@ -106,9 +106,9 @@ Value split(Interpreter& in, const Value& self, Args& args) {
   auto& meter = in.meter();
   const Bound bound(meter, "split", args, {"sep", "maxsplit"});
   const Integer most = bound.integer(1, -1);
-  meter.step(self.text()->size() / 256);
   Values parts;
   if (bound.none_or_absent(0)) {
+    meter.step_mapped(self.text()->size());
     parts = from_right ? rsplit_at_space(meter, self.text(), most)
                        : split_at_space(meter, self.text(), most);
   } else {
@@ -151,8 +151,8 @@ struct Window {
   bool valid = true;
 };
 
-Window window(const Text& text, const Bound& bound, size_t first) {
-  const auto size = static_cast<Integer>(count_characters(text.view()));
+Window window(Meter& meter, const Text& text, const Bound& bound, size_t first) {
+  const auto size = static_cast<Integer>(count_characters(meter, text.view()));
   const auto place = [&](size_t i, Integer absent) {
     Integer at = bound.none_or_absent(i) ? absent : bound.integer(i, 0);
     if (at < 0) at = std::max<Integer>(0, at + size);
@@ -161,8 +161,8 @@ Window window(const Text& text, const Bound& bound, size_t first) {
   const Integer begin = place(first, 0);
   const Integer end = std::min(place(first + 1, size), size);
   if (begin > end) return {0, 0, false};
-  return {byte_offset(text.view(), static_cast<size_t>(begin)),
-          byte_offset(text.view(), static_cast<size_t>(end)), true};
+  return {byte_offset(meter, text.view(), static_cast<size_t>(begin)),
+          byte_offset(meter, text.view(), static_cast<size_t>(end)), true};
 }
 
 template <bool at_end>
@@ -171,7 +171,7 @@ Value affix(Interpreter& in, const Value& self, Args& args) {
   const auto* name = at_end ? "endswith" : "startswith";
   const Bound bound(meter, name, args, {"prefix", "start", "end"}, 1);
   Window where{0, self.text()->size(), true};
-  if (bound.has(1)) where = window(*self.text(), bound, 1);
+  if (bound.has(1)) where = window(meter, *self.text(), bound, 1);
   const auto view = self.view().substr(where.begin, where.end - where.begin);
   const auto matches = [&](const Value& affix) {
     if (affix.is_undefined()) fail_undefined(meter, affix);
@@ -188,15 +188,14 @@ Value affix(Interpreter& in, const Value& self, Args& args) {
 
 // -1: not found.
 Integer found(Meter& meter, const Value& self, const Bound& bound, bool from_right) {
-  const auto where = window(*self.text(), bound, 1);
+  const auto where = window(meter, *self.text(), bound, 1);
   const auto needle = bound.text(0);
   if (!where.valid) return -1;
-  meter.step(self.text()->size() / 64);
   const auto view = self.view().substr(where.begin, where.end - where.begin);
   const size_t at = from_right ? rfind_bytes(meter, view, needle->view())
                                : find_bytes(meter, view, needle->view());
   if (at == npos) return -1;
-  return static_cast<Integer>(count_characters(self.view().substr(0, where.begin + at)));
+  return static_cast<Integer>(count_characters(meter, self.view().substr(0, where.begin + at)));
 }
 
 template <bool from_right, bool must>
@@ -210,12 +209,11 @@ Value find(Interpreter& in, const Value& self, Args& args) {
 Value count(Interpreter& in, const Value& self, Args& args) {
   auto& meter = in.meter();
   const Bound bound(meter, "count", args, {"sub", "start", "end"}, 1);
-  const auto where = window(*self.text(), bound, 1);
+  const auto where = window(meter, *self.text(), bound, 1);
   const auto needle = bound.text(0);
   if (!where.valid) return int_value(0);
   const auto view = self.view().substr(where.begin, where.end - where.begin);
-  meter.step(view.size() / 64);
-  if (needle->empty()) return int_value(count_characters(view) + 1);
+  if (needle->empty()) return int_value(count_characters(meter, view) + 1);
   size_t n = 0;
   for (size_t at = find_bytes(meter, view, needle->view()); at != npos;
        at = find_bytes(meter, view, needle->view(), at + needle->size())) {
@@ -261,7 +259,7 @@ template <bool (*wanted)(char32_t)>
 Value all_are(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(in.meter(), "the method", args, {});
   const auto view = self.view();
-  in.meter().step(view.size() / 64);
+  in.meter().step_mapped(view.size());
   for (size_t at = 0; at < view.size();) {
     if (!wanted(next_code_point(view, at))) return Value(false);
   }
@@ -275,7 +273,7 @@ bool is_alphanumeric(char32_t c) {
 template <bool (*question)(std::string_view)>
 Value ask(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(in.meter(), "the method", args, {});
-  in.meter().step(self.view().size() / 64);
+  in.meter().step_mapped(self.view().size());
   return Value(question(self.view()));
 }
 
@@ -294,16 +292,17 @@ Value justify(Interpreter& in, const Value& self, Args& args) {
                                 meter.limits().max_output_bytes));
   }
   const auto width = static_cast<size_t>(wanted);
-  const auto fill = bound.has(1) ? std::string(bound.text(1)->view()) : std::string(" ");
-  if (count_characters(fill) != 1) meter.fail("the fill character must be one character");
-  return Value(padded(meter, self.text(), width, side, fill));
+  const auto fill = bound.has(1) ? bound.text(1) : make_text(meter, " ");
+  if (count_characters(meter, fill->view()) != 1)
+    meter.fail("the fill character must be one character");
+  return Value(padded(meter, self.text(), width, side, fill->view()));
 }
 
 Value zfill(Interpreter& in, const Value& self, Args& args) {
   auto& meter = in.meter();
   const Bound bound(meter, "zfill", args, {"width"}, 1);
   const size_t width = bound.count(0, 0, meter.limits().max_output_bytes);
-  const size_t size = count_characters(self.view());
+  const size_t size = count_characters(meter, self.view());
   const size_t sign = !self.view().empty() && (self.view()[0] == '-' || self.view()[0] == '+');
   TextBuilder out(meter);
   out.add(*self.text(), 0, sign);
@@ -317,6 +316,7 @@ Value remove_affix(Interpreter& in, const Value& self, Args& args) {
   const Bound bound(in.meter(), "removeprefix", args, {"prefix"}, 1);
   const auto affix = bound.text(0);
   const auto view = self.view();
+  in.meter().step_bytes(affix->size());
   if (at_end && !affix->empty() && view.ends_with(affix->view())) {
     return Value(sub_text(in.meter(), self.text(), 0, view.size() - affix->size()));
   }

@@ -56,13 +56,18 @@ void Dict::put(Value key, Value value) {
   }
 }
 
-size_t Dict::position(const Value& key) const {
-  if (index_.empty() && key.is_text()) {
-    for (size_t i = 0; i < items_.size(); ++i) {
-      if (items_[i].first.is_text() && items_[i].first.view() == key.view()) return i;
-    }
-    return items_.size();
+size_t Dict::position_among_few(std::string_view key) const {
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Value& own = items_[i].first;
+    if (!own.is_text() || own.view().size() != key.size()) continue;
+    meter_.step_bytes(key.size());
+    if (own.view() == key) return i;
   }
+  return items_.size();
+}
+
+size_t Dict::position(const Value& key) const {
+  if (index_.empty() && key.is_text()) return position_among_few(key.view());
   const auto wanted = hash_key(meter_, key);
   if (!index_.empty()) {
     const auto found = index_.find(wanted);
@@ -80,14 +85,15 @@ const Value* Dict::find(const Value& key) const {
 }
 
 const Value* Dict::find(std::string_view key) const {
-  if (!index_.empty()) {
+  size_t at = items_.size();
+  if (index_.empty()) {
+    at = position_among_few(key);
+  } else {
+    meter_.step_bytes(key.size());
     const auto found = index_.find("s" + std::string(key));
-    return found == index_.end() ? nullptr : &items_[found->second].second;
+    if (found != index_.end()) at = found->second;
   }
-  for (const auto& [name, value] : items_) {
-    if (name.is_text() && name.view() == key) return &value;
-  }
-  return nullptr;
+  return at < items_.size() ? &items_[at].second : nullptr;
 }
 
 namespace {
@@ -96,7 +102,7 @@ Value make_sequence(Meter& meter, Values items, List::Kind kind, bool outside) {
   size_t depth = 0;
   for (const auto& item : items) depth = std::max(depth, item.depth());
   check_depth(meter, depth + 1);
-  meter.step(items.size() / 16);
+  meter.step(1 + items.size() / 16);
   const size_t bytes = sizeof(List) + 32 + items.capacity() * sizeof(Value);
   meter.hold(bytes);
   return Value(
@@ -159,18 +165,28 @@ Value from_json(Meter& meter, const json::value& value) {
   return Value(None{});
 }
 
+namespace {
+
+// No meter counts what an undefined value remembers.
+std::string shown_name(std::string_view name) {
+  return shortened(name, 100);
+}
+
+}  // namespace
+
 Value undefined_variable(std::string_view name) {
   return Value(
-      Undefined{std::make_shared<const Absence>(Absence{"", std::string(name), "", false})});
+      Undefined{std::make_shared<const Absence>(Absence{"", shown_name(name), "", false})});
 }
 
 Value undefined_attribute(const Value& owner, std::string_view name, bool unsafe) {
   return Value(Undefined{std::make_shared<const Absence>(
-      Absence{"", std::string(name), std::string(type_name(owner)), unsafe})});
+      Absence{"", shown_name(name), std::string(type_name(owner)), unsafe})});
 }
 
-Value undefined_because(std::string hint) {
-  return Value(Undefined{std::make_shared<const Absence>(Absence{std::move(hint), "", "", false})});
+Value undefined_because(std::string_view hint) {
+  return Value(
+      Undefined{std::make_shared<const Absence>(Absence{shortened(hint, 200), "", "", false})});
 }
 
 void fail_undefined(Meter& meter, const Value& undefined) {
@@ -218,6 +234,7 @@ std::string hash_key(Meter& meter, const Value& value) {
     for (const auto& item : value.list()->items) {
       const auto part = hash_key(meter, item);
       key += fmt::format("{}:", part.size()) + part;
+      meter.step_bytes(part.size());
       meter.check_text_size(key.size());
     }
     return key;

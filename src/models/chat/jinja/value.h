@@ -142,6 +142,7 @@ class Dict {
 
  private:
   size_t position(const Value& key) const;
+  size_t position_among_few(std::string_view key) const;  // index_ is empty; items_.size(): none
 
   Meter& meter_;
   std::vector<Item> items_;
@@ -174,7 +175,7 @@ Value from_json(Meter& meter, const json::value& value);
 
 Value undefined_variable(std::string_view name);
 Value undefined_attribute(const Value& owner, std::string_view name, bool unsafe = false);
-Value undefined_because(std::string hint);
+Value undefined_because(std::string_view hint);
 [[noreturn]] void fail_undefined(Meter& meter, const Value& undefined);
 
 std::string_view type_name(const Value& value);  // Python's: "str", "int", "list", …
