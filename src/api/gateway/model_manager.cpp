@@ -312,8 +312,8 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;
-  const auto need = inference::foretell_memory(
-      loaded->model->spec, static_cast<int64_t>(wish.manifest.size_bytes()), engine.context);
+  const auto need =
+      inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
   check_memory(wish.manifest, need, engine.context);
   loaded->memory_bytes = need.total();
   loaded->engine = inference::Engine::create(loaded->model, engine);

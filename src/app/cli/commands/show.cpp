@@ -69,8 +69,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
   for (const auto& [key, value] : facts.manifest.overrides.parameters) parameters[key] = value;
   json::array memory;
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(
-        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
     memory.emplace_back(json::object{{"context", context},
                                      {"bytes", need.total()},
                                      {"weights_bytes", need.weight_bytes},
@@ -113,8 +112,7 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(
-        facts.spec, static_cast<int64_t>(facts.manifest.size_bytes()), context);
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
     row("memory", fmt::format("{} at {} positions (weights {}, keys and values {})",
                               format_bytes(static_cast<uint64_t>(need.total())), context,
                               format_bytes(static_cast<uint64_t>(need.weight_bytes)),
