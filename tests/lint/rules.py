@@ -50,7 +50,30 @@ def check_source(path, lines):
                 yield f"{path}:{number}: {why}"
 
 
+def check_registries(sources):
+    """Bricks register themselves, and a test compares what is in the program with the sources."""
+    programs = {path: text for path, text in sources.items() if not re.search(
+        r"_(test|bench|fuzz)\.cpp$|/testing/", str(path))}
+    kinds = {}  # kind -> the file that registers one first
+    for path, text in programs.items():
+        for kind in re.findall(r"^const Registered<(\w+)>", text, re.MULTILINE):
+            kinds.setdefault(kind, path)
+    for kind, path in sorted(kinds.items()):
+        call = f"expect_whole_registry<{kind}>("
+        if not any(call in text for place, text in sources.items() if place.match("*_test.cpp")):
+            yield (f"{path}: no test has {call}…), so that a {kind} can be missing in "
+                   "silence (core/testing/registrations.h)")
+    for path, text in programs.items():
+        bricks = re.findall(r"^class (\w+)[^;{]*: public (\w+) {", text, re.MULTILINE)
+        for name, kind in bricks:
+            if kind in kinds and f"std::make_unique<{name}>(" not in text:
+                yield f"{path}: {name} is a {kind} that registers itself nowhere in this file"
+
+
 def check_tree(paths):
+    sources = {path.relative_to(root): path.read_text(encoding="utf-8")
+               for path in paths if path.suffix == ".cpp"}
+    yield from check_registries(sources)
     for path in paths:
         relative = path.relative_to(root)
         if relative.suffix in {".h", ".cpp", ".py", ".sh"}:

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "core/registry.h"
 #include "core/testing/expect_error.h"
 #include "models/hub/source.h"
 
@@ -24,7 +23,6 @@ TEST(Catalog, each_source_has_a_brick_that_reads_it) {
       EXPECT_EQ(source.find(' '), std::string::npos) << source;
     }
   }
-  EXPECT_EQ(Registry<Source>::all().size(), 5u);  // file, hf, http, https, pypi
 }
 
 TEST(Catalog, an_entry_that_is_not_whole_is_refused) {
