@@ -1,109 +1,79 @@
 #include "inference/defaults.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <limits>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "inference/stop_strings.h"
 
 namespace strata::inference {
 namespace {
 
-[[noreturn]] void refuse(std::string_view name, std::string_view value, std::string_view wanted) {
-  throw Error(Code::invalid_argument,
-              fmt::format("parameter {} is '{}', it must be {}", name, value, wanted));
-}
+using models::ParameterUse;
+using models::ParameterValue;
 
-template <typename Number>
-Number parse_number(std::string_view name, std::string_view text, std::string_view wanted) {
-  Number value{};
-  const char* end = text.data() + text.size();
-  const auto [stopped, problem] = std::from_chars(text.data(), end, value);
-  if (text.empty() || problem != std::errc() || stopped != end) refuse(name, text, wanted);
-  return value;
-}
+static_assert(models::kMaxStopTexts == kMaxStops && models::kMaxStopTextBytes == kMaxStopBytes);
+static_assert(models::kMaxBreakerTexts == kMaxDryBreakers &&
+              models::kMaxBreakerTextBytes == kMaxDryBreakerBytes);
 
-float parse_float(std::string_view name, std::string_view text) {
-  const auto value = parse_number<float>(name, text, "a number");
-  if (!std::isfinite(value)) refuse(name, text, "a finite number");
-  return value;
-}
-
-int32_t parse_int(std::string_view name, std::string_view text) {
-  return parse_number<int32_t>(name, text, "a whole number");
-}
-
-using Set = void (*)(GenerationDefaults&, std::string_view name, std::string_view text);
+using Set = void (*)(GenerationDefaults&, const ParameterValue&);
 
 template <float SamplerParams::* member>
-void set_float(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  d.sampler.*member = parse_float(name, text);
+void set_float(GenerationDefaults& d, const ParameterValue& value) {
+  d.sampler.*member = value.number;
 }
 
 template <int32_t SamplerParams::* member>
-void set_int(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  d.sampler.*member = parse_int(name, text);
+void set_int(GenerationDefaults& d, const ParameterValue& value) {
+  d.sampler.*member = static_cast<int32_t>(value.integer);
 }
 
 // -1 draws a seed for each request, as if none were given.
-void set_seed(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  const auto seed = parse_number<int64_t>(name, text, "a whole number");
-  if (seed < -1) refuse(name, text, "0 or more, or -1 for a new one each time");
-  d.seed_given = seed >= 0;
-  d.sampler.seed = d.seed_given ? static_cast<uint64_t>(seed) : 0;
+void set_seed(GenerationDefaults& d, const ParameterValue& value) {
+  d.seed_given = value.integer >= 0;
+  d.sampler.seed = d.seed_given ? static_cast<uint64_t>(value.integer) : 0;
 }
 
 // -1 and -2 (until the context is full) are one here: the context is never shifted.
-void set_max_tokens(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  const int32_t value = parse_int(name, text);
-  if (value < -2) refuse(name, text, "0 or more, or -1 for no limit");
-  d.max_tokens = std::max(value, -1);
+void set_max_tokens(GenerationDefaults& d, const ParameterValue& value) {
+  d.max_tokens = std::max(static_cast<int32_t>(value.integer), -1);
 }
 
-void set_context(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  const int32_t value = parse_int(name, text);
-  if (value < 1) refuse(name, text, "1 or more");
-  d.num_ctx = value;
+void set_context(GenerationDefaults& d, const ParameterValue& value) {
+  d.num_ctx = static_cast<int32_t>(value.integer);
 }
 
-void set_top_k(GenerationDefaults& d, std::string_view name, std::string_view text) {
-  d.sampler.top_k = std::max(0, parse_int(name, text));  // Ollama: below 1 means all
+void set_top_k(GenerationDefaults& d, const ParameterValue& value) {
+  d.sampler.top_k = std::max(0, static_cast<int32_t>(value.integer));  // Ollama: below 1 means all
 }
 
-void add_stop(GenerationDefaults& d, std::string_view, std::string_view text) {
-  d.stop.emplace_back(text);
+void add_stop(GenerationDefaults& d, const ParameterValue& value) {
+  d.stop.push_back(value.text);
 }
 
-// Known to Ollama, without a meaning here: how the work is placed on devices and in memory.
-void ignore(GenerationDefaults& d, std::string_view name, std::string_view) {
-  d.ignored.emplace_back(name);
+void add_breaker(GenerationDefaults& d, const ParameterValue& value) {
+  d.sampler.dry_sequence_breakers.push_back(value.text);
 }
 
-struct Parameter {
+struct Setter {
   std::string_view name;
   Set set;
 };
 
-constexpr Parameter kParameters[] = {
-    {"draft_num_predict", ignore},
+// One for each parameter that is honoured.
+constexpr Setter kSetters[] = {
     {"dry_allowed_length", set_int<&SamplerParams::dry_allowed_length>},
     {"dry_base", set_float<&SamplerParams::dry_base>},
     {"dry_multiplier", set_float<&SamplerParams::dry_multiplier>},
     {"dry_penalty_last_n", set_int<&SamplerParams::dry_penalty_last_n>},
+    {"dry_sequence_breaker", add_breaker},
     {"frequency_penalty", set_float<&SamplerParams::frequency_penalty>},
-    {"main_gpu", ignore},
     {"min_p", set_float<&SamplerParams::min_p>},
     {"mirostat", set_int<&SamplerParams::mirostat>},
     {"mirostat_eta", set_float<&SamplerParams::mirostat_eta>},
     {"mirostat_tau", set_float<&SamplerParams::mirostat_tau>},
-    {"num_batch", ignore},
     {"num_ctx", set_context},
-    {"num_gpu", ignore},
-    {"num_keep", ignore},
     {"num_predict", set_max_tokens},
-    {"num_thread", ignore},
     {"presence_penalty", set_float<&SamplerParams::presence_penalty>},
     {"repeat_last_n", set_int<&SamplerParams::repeat_last_n>},
     {"repeat_penalty", set_float<&SamplerParams::repeat_penalty>},
@@ -114,7 +84,6 @@ constexpr Parameter kParameters[] = {
     {"top_n_sigma", set_float<&SamplerParams::top_n_sigma>},
     {"top_p", set_float<&SamplerParams::top_p>},
     {"typical_p", set_float<&SamplerParams::typical_p>},
-    {"use_mmap", ignore},
     {"xtc_probability", set_float<&SamplerParams::xtc_probability>},
     {"xtc_threshold", set_float<&SamplerParams::xtc_threshold>},
 };
@@ -128,17 +97,17 @@ GenerationDefaults product_defaults() {
   return defaults;
 }
 
-void apply(const std::multimap<std::string, std::string>& parameters, GenerationDefaults& d) {
-  for (const auto& [name, text] : parameters) {
-    const auto* known = std::find_if(std::begin(kParameters), std::end(kParameters),
-                                     [&](const Parameter& p) { return p.name == name; });
-    if (known == std::end(kParameters)) {
-      std::string names;
-      for (const Parameter& p : kParameters) names += fmt::format(" {}", p.name);
-      throw Error(Code::invalid_argument, fmt::format("there is no parameter '{}'", name),
-                  fmt::format("the known ones are:{}", names));
+void apply(const models::Parameters& parameters, GenerationDefaults& d) {
+  // The model's own breakers stand in the place of the product's.
+  if (parameters.contains("dry_sequence_breaker")) d.sampler.dry_sequence_breakers.clear();
+  for (const ParameterValue& value : models::read_parameters(parameters)) {
+    const auto setter = std::ranges::find(kSetters, value.rule->name, &Setter::name);
+    if (setter != std::end(kSetters)) {
+      setter->set(d, value);
+    } else {
+      CHECK(value.rule->use == ParameterUse::ignored);
+      d.ignored.emplace_back(value.rule->name);
     }
-    known->set(d, name, text);
   }
 }
 
@@ -191,17 +160,11 @@ SamplerParams default_sampler(const models::Model& model) {
   return generation_defaults(model).sampler;
 }
 
-GenerationDefaults parse_parameters(const std::multimap<std::string, std::string>& parameters) {
+GenerationDefaults parse_parameters(const models::Parameters& parameters) {
   GenerationDefaults defaults = product_defaults();
   apply(parameters, defaults);
   check(defaults);
   return defaults;
-}
-
-std::vector<std::string_view> known_parameters() {
-  std::vector<std::string_view> names;
-  for (const Parameter& p : kParameters) names.push_back(p.name);
-  return names;
 }
 
 }  // namespace strata::inference

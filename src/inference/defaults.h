@@ -3,15 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "inference/sampler_params.h"
 #include "models/model.h"
+#include "models/parameters.h"
 
 namespace strata::inference {
 
@@ -28,14 +27,11 @@ struct GenerationDefaults {
 
 // The product's defaults, then the file's general.sampling.* keys, then the overrides' parameters.
 // Errors: invalid_argument with the name and value of a setting that is malformed or out of range,
-// or of a parameter that is not known (with the known ones).
+// or of a parameter that is refused or not known (models/parameters.h), with the way out.
 GenerationDefaults generation_defaults(const models::Model& model);
 SamplerParams default_sampler(const models::Model& model);
 
 // Checks parameters without a model, for `create -f Modelfile`. Errors as above.
-GenerationDefaults parse_parameters(const std::multimap<std::string, std::string>& parameters);
-
-// Names that a Modelfile's PARAMETER may set, for help and "did you mean"; sorted.
-std::vector<std::string_view> known_parameters();
+GenerationDefaults parse_parameters(const models::Parameters& parameters);
 
 }  // namespace strata::inference

@@ -2,58 +2,14 @@
 #include "models/hub/modelfile.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/similar.h"
 #include "core/utf8.h"
+#include "models/parameters.h"
 
 namespace strata::models {
 namespace {
-
-enum class ValueKind { integer, number, text };
-
-struct ParameterRule {
-  std::string_view name;
-  ValueKind kind;
-};
-
-// Ollama's names, and those of ours that Ollama has not.
-constexpr std::array<ParameterRule, 26> kParameters{{
-    {"num_ctx", ValueKind::integer},
-    {"num_predict", ValueKind::integer},
-    {"num_keep", ValueKind::integer},
-    {"seed", ValueKind::integer},
-    {"stop", ValueKind::text},
-    {"temperature", ValueKind::number},
-    {"top_k", ValueKind::integer},
-    {"top_p", ValueKind::number},
-    {"min_p", ValueKind::number},
-    {"typical_p", ValueKind::number},
-    {"top_n_sigma", ValueKind::number},
-    {"xtc_probability", ValueKind::number},
-    {"xtc_threshold", ValueKind::number},
-    {"repeat_last_n", ValueKind::integer},
-    {"repeat_penalty", ValueKind::number},
-    {"presence_penalty", ValueKind::number},
-    {"frequency_penalty", ValueKind::number},
-    {"dry_multiplier", ValueKind::number},
-    {"dry_base", ValueKind::number},
-    {"dry_allowed_length", ValueKind::integer},
-    {"dry_penalty_last_n", ValueKind::integer},
-    {"dry_sequence_breaker", ValueKind::text},
-    {"mirostat", ValueKind::integer},
-    {"mirostat_tau", ValueKind::number},
-    {"mirostat_eta", ValueKind::number},
-    {"keep_alive", ValueKind::text},
-}};
-
-// Settings of the machine rather than of the model.
-constexpr std::array<std::string_view, 9> kMachineParameters{"num_gpu",   "main_gpu", "num_thread",
-                                                             "num_batch", "use_mmap", "use_mlock",
-                                                             "low_vram",  "num_gqa",  "f16_kv"};
 
 [[noreturn]] void refuse(size_t line, const std::string& why, std::string hint = {}) {
   throw Error(Code::invalid_argument, fmt::format("Modelfile line {}: {}", line, why),
@@ -91,19 +47,6 @@ std::string_view first_word(std::string_view& rest) {
   const std::string_view word = rest.substr(0, end);
   rest = trim_begin(rest.substr(end));
   return word;
-}
-
-bool is_number(std::string_view text, ValueKind kind) {
-  if (kind == ValueKind::text) return true;
-  const char* end = text.data() + text.size();
-  if (kind == ValueKind::integer) {
-    int64_t value = 0;
-    const auto r = std::from_chars(text.data(), end, value);
-    return r.ec == std::errc() && r.ptr == end;
-  }
-  double value = 0;
-  const auto r = std::from_chars(text.data(), end, value);
-  return r.ec == std::errc() && r.ptr == end && std::isfinite(value);
 }
 
 class Reader {
@@ -196,25 +139,13 @@ class Reader {
     const std::string name(first_word(rest));
     if (rest.empty()) refuse(line, fmt::format("PARAMETER {} needs a value", name));
     const std::string text = value(rest);
-    const auto rule = std::ranges::find(kParameters, name, &ParameterRule::name);
-    if (rule == kParameters.end()) unknown_parameter(line, name);
-    if (!is_number(text, rule->kind)) {
-      refuse(line, fmt::format("PARAMETER {}: '{}' is no {}", name, text,
-                               rule->kind == ValueKind::integer ? "whole number" : "number"));
+    try {
+      const ParameterValue read = read_parameter(name, text);
+      if (read.rule->max_times == 1) out_.overrides.parameters.erase(name);  // the last one counts
+    } catch (const Error& error) {
+      refuse(line, error.message(), error.hint());
     }
-    const bool repeats = name == "stop" || name == "dry_sequence_breaker";
-    if (!repeats) out_.overrides.parameters.erase(name);
     out_.overrides.parameters.emplace(name, text);
-  }
-
-  static void unknown_parameter(size_t line, const std::string& name) {
-    if (std::ranges::find(kMachineParameters, name) != kMachineParameters.end()) {
-      refuse(line, fmt::format("PARAMETER {} is a setting of the machine, not of the model", name),
-             "remove the line");
-    }
-    std::vector<std::string> known;
-    for (const auto& rule : kParameters) known.emplace_back(rule.name);
-    refuse(line, fmt::format("unknown PARAMETER '{}'", name), did_you_mean(name, known));
   }
 
   void chat_template(std::string_view rest) {

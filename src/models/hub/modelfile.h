@@ -22,7 +22,7 @@ struct Modelfile {
 };
 
 // Error{invalid_argument} with the line: an unknown instruction or role, a missing FROM, an open
-// """, a PARAMETER that is not known or whose value is no number, a Go template (with the way out),
+// """, a PARAMETER that models/parameters.h does not take, a Go template (with the way out),
 // ADAPTER and REQUIRES (not supported).
 Modelfile parse_modelfile(std::string_view text);
 // parse_modelfile() of this gives the same Modelfile.
@@ -35,7 +35,9 @@ bool is_go_template(std::string_view text);
 
 // Adds `name` to the store. FROM a name that is not there is pulled first (with `pull_options`).
 // A relative path in FROM counts from `folder`. What the Modelfile does not set is inherited.
-// `progress` as in PullOptions.
+// Parameters without an effect here are named in the log and in the progress, which is as in
+// PullOptions. Errors: those of read_parameters() and ChatTemplate::parse, before anything is
+// fetched; those of pull().
 Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
                       const std::filesystem::path& folder, const PullOptions& options = {});
 

@@ -1,8 +1,10 @@
 // From a Modelfile to a model in the store, and back.
 #include "core/error.h"
+#include "core/log.h"
 #include "models/chat/chat_template.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/source.h"
+#include "models/parameters.h"
 
 namespace strata::models {
 namespace {
@@ -45,6 +47,15 @@ Manifest find_base(const Store& store, const std::string& name, const Modelfile&
   return manifest;
 }
 
+// Where a model is made is the one place that says it: later it would be said at every load.
+void name_ignored(const Parameters& parameters, const PullOptions& options) {
+  for (const auto& name : ignored_parameters(parameters)) {
+    const std::string note = fmt::format("PARAMETER {} has no effect here", name);
+    log_warn("{}", note);
+    if (options.progress) options.progress({note, "", 0, 0});
+  }
+}
+
 }  // namespace
 
 Modelfile to_modelfile(const Manifest& manifest, std::string from) {
@@ -61,6 +72,7 @@ Manifest create_model(const Store& store, std::string_view name, const Modelfile
   if (const auto& source = modelfile.overrides.chat_template) {
     ChatTemplate::parse(*source, "", "");  // its errors now, not at the first chat
   }
+  read_parameters(modelfile.overrides.parameters);
   const Store::Hold held = store.hold(options.keep_going);
   Manifest manifest = find_base(store, full, modelfile, folder, options);
   manifest.name = full;
@@ -80,6 +92,7 @@ Manifest create_model(const Store& store, std::string_view name, const Modelfile
       manifest.licence += (manifest.licence.empty() ? "" : "\n\n") + licence;
     }
   }
+  name_ignored(wanted.parameters, options);
   if (options.progress) options.progress({"writing manifest", "", 0, 0});
   store.put_manifest(manifest);
   return store.find(full);

@@ -118,12 +118,13 @@ TEST(Modelfile, errors_name_the_line_and_the_way_out) {
            {"FROM", "FROM needs a value", ""},
            {"FROM a\nFROM b", "line 2: FROM stands twice", ""},
            {"FROM a\nSYSTM hi", "line 2: unknown instruction 'SYSTM'", "did you mean 'SYSTEM'?"},
-           {"FROM a\nPARAMETER temprature 1", "unknown PARAMETER", "did you mean 'temperature'?"},
-           {"FROM a\nPARAMETER temperature hot", "'hot' is no number", ""},
-           {"FROM a\nPARAMETER top_k 1.5", "is no whole number", ""},
-           {"FROM a\nPARAMETER temperature nan", "is no number", ""},
+           {"FROM a\nPARAMETER temprature 1", "line 2: there is no parameter 'temprature'",
+            "did you mean 'temperature'?"},
+           {"FROM a\nPARAMETER temperature hot", "line 2: parameter temperature is 'hot'", ""},
+           {"FROM a\nPARAMETER top_k 1.5", "it must be a whole number", ""},
+           {"FROM a\nPARAMETER top_p 7", "'7', it must be a number from 0 to 1", ""},
            {"FROM a\nPARAMETER stop", "PARAMETER stop needs a value", ""},
-           {"FROM a\nPARAMETER num_gpu 1", "setting of the machine", "remove the line"},
+           {"FROM a\nPARAMETER keep_alive 5m", "no setting of a model", "configuration"},
            {"FROM a\nSYSTEM \"\"\"open\nmore", "line 2: the \"\"\" is never closed", ""},
            {"FROM a\nMESSAGE robot hi", "'robot' is no role", "assistant"},
            {"FROM a\nADAPTER x.gguf", "ADAPTER is not supported", "merge"},
@@ -176,6 +177,27 @@ TEST(ModelfileCreate, inherits_overrides_and_names_its_parent) {
   EXPECT_TRUE(store.verify().empty());
   const Modelfile again = to_modelfile(store.find("child"), "base");
   expect_same(parse_modelfile(to_text(again)), again);
+}
+
+TEST(ModelfileCreate, parameters_are_checked_and_those_without_effect_are_named) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  Modelfile file = parse_modelfile("FROM ./m.gguf\nPARAMETER num_gpu 99\nPARAMETER use_mmap true");
+  std::vector<std::string> stages;
+  PullOptions options;
+  options.progress = [&](const PullProgress& now) { stages.push_back(now.stage); };
+  create_model(store, "x", file, folder.path(), options);
+  EXPECT_THAT(stages, ::testing::Contains("PARAMETER num_gpu has no effect here"));
+  EXPECT_THAT(stages, ::testing::Contains("PARAMETER use_mmap has no effect here"));
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"top_p", "7"}, {"keep_alive", "5m"}, {"no_such_thing", "1"}}) {
+    file.overrides.parameters = {{name, value}};
+    EXPECT_EQ(error_of([&] { create_model(store, "y", file, folder.path()); }).code(),
+              Code::invalid_argument)
+        << name;
+  }
+  EXPECT_FALSE(store.try_find("y"));
 }
 
 TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json.h"
-#include "models/hub/modelfile.h"
+#include "models/parameters.h"
 
 namespace strata::models {
 namespace {
@@ -91,7 +91,7 @@ std::string scalar_text(const json::value& value) {
   return to_json(value);
 }
 
-// Only what a Modelfile may set: the rest are settings of the machine.
+// Only what has an effect here: the rest is named.
 void add_parameters(const std::string& text, TakenModel& taken) {
   ModelOverrides& overrides = taken.manifest.overrides;
   const json::value value = parse_json(text, {.max_depth = 8});
@@ -100,17 +100,22 @@ void add_parameters(const std::string& text, TakenModel& taken) {
     return;
   }
   const auto add = [&](std::string_view name, const json::value& item) {
-    Modelfile one;
-    one.from = "x";
-    one.overrides.parameters.emplace(name, scalar_text(item));
+    const std::string written = scalar_text(item);
     try {
-      const Modelfile checked = parse_modelfile(to_text(one));
-      overrides.parameters.insert(checked.overrides.parameters.begin(),
-                                  checked.overrides.parameters.end());
+      const ParameterValue read = read_parameter(name, written);
+      if (read.rule->use != ParameterUse::honoured) {
+        taken.left_out.push_back(
+            fmt::format("the parameter {} {}: it has no effect here", name, written));
+      } else if (overrides.parameters.count(std::string(name)) < read.rule->max_times) {
+        overrides.parameters.emplace(name, written);
+      } else {
+        taken.left_out.push_back(
+            fmt::format("the parameter {} {}: it is given too often", name, written));
+      }
     } catch (const Error& error) {
       if (error.code() != Code::invalid_argument) throw;
       taken.left_out.push_back(
-          fmt::format("the parameter {} {}: it cannot be set here", name, scalar_text(item)));
+          fmt::format("the parameter {} {}: it cannot be set here", name, written));
     }
   };
   for (const auto& member : value.get_object()) {

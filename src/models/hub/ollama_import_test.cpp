@@ -32,23 +32,27 @@ class OllamaImport : public ::testing::Test {
 };
 
 TEST_F(OllamaImport, a_model_comes_with_its_settings_and_shares_its_file) {
-  manifest("registry.ollama.ai/library/tiny/1b",
-           {layer("model", "GGUF tiny"), layer("template", "{{ .Prompt }}"),
-            layer("params", R"({"stop":["<a>","<b>"],"temperature":0.5,"num_gpu":3})"),
-            layer("system", "Be kind."), layer("license", "MIT"),
-            layer("messages", R"([{"role":"user","content":"hi"}])")});
+  manifest(
+      "registry.ollama.ai/library/tiny/1b",
+      {layer("model", "GGUF tiny"), layer("template", "{{ .Prompt }}"),
+       layer("params",
+             R"({"stop":["<a>","<b>"],"temperature":0.5,"num_gpu":3,"top_p":7,"top_k":[1,2]})"),
+       layer("system", "Be kind."), layer("license", "MIT"),
+       layer("messages", R"([{"role":"user","content":"hi"}])")});
   const auto listed = list_ollama(ollama);
   ASSERT_EQ(listed.size(), 1u);
   EXPECT_EQ(listed[0].name, "tiny:1b");
   EXPECT_EQ(listed[0].unusable, "");
   const auto [taken, left_out] = import_ollama(store, ollama, "tiny:1b");
   EXPECT_THAT(left_out, ::testing::ElementsAre(::testing::HasSubstr("Go's language"),
-                                               ::testing::HasSubstr("num_gpu 3")));
+                                               ::testing::HasSubstr("num_gpu 3"),
+                                               ::testing::HasSubstr("top_p 7"),
+                                               ::testing::HasSubstr("top_k 2")));
   EXPECT_EQ(taken.name, "tiny:1b");
   EXPECT_FALSE(taken.overrides.chat_template);
   EXPECT_EQ(taken.overrides.parameters,
             (std::multimap<std::string, std::string>{
-                {"stop", "<a>"}, {"stop", "<b>"}, {"temperature", "0.5"}}));
+                {"stop", "<a>"}, {"stop", "<b>"}, {"temperature", "0.5"}, {"top_k", "1"}}));
   EXPECT_EQ(taken.overrides.system, "Be kind.");
   EXPECT_EQ(taken.licence, "MIT");
   EXPECT_EQ(taken.overrides.messages.at(0).content, "hi");
