@@ -1,10 +1,12 @@
 // What changes the store over Ollama's interface: pull, create, copy, delete.
 #include <mutex>
 
+#include "api/dialect/answer.h"
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/ollama/ollama.h"
 #include "api/library.h"
 #include "core/os.h"
+#include "models/parameters.h"
 
 namespace strata::api::ollama {
 namespace {
@@ -181,6 +183,7 @@ void create(const std::shared_ptr<Exchange>& exchange, const Services& services,
   const bool stream = fields.boolean("stream").value_or(true);
   models::Modelfile modelfile = read_modelfile(fields);
   fields.refuse_unread();
+  tell_ignored(*exchange, models::ignored_parameters(modelfile.overrides.parameters));
   report_job(exchange, dialect, stream, [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(library_of(services).create(
         model, std::move(modelfile), std::move(progress), std::move(done)));

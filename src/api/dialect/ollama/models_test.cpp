@@ -228,6 +228,17 @@ TEST_F(OllamaModels, CreatesFromWhatIsThere) {
   EXPECT_NE(parameters.find("stop                           \"a\"\n"), std::string::npos);
 }
 
+TEST_F(OllamaModels, ACreateNamesTheParametersThatHaveNoEffect) {
+  for (const char* stream : {"true", "false"}) {
+    const Reply reply = call("POST", "/api/create",
+                             fmt::format(R"({{"model":"set","from":"tiny","stream":{},)"
+                                         R"("parameters":{{"num_gpu":1,"top_k":3}}}})",
+                                         stream));
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.headers.at("x-strata-ignored"), "num_gpu");
+  }
+}
+
 TEST_F(OllamaModels, RefusesRecipesThatItCannotFollow) {
   const std::string head = R"({"model":"x","from":"tiny","stream":false,)";
   for (const char* field :
