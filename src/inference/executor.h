@@ -26,11 +26,13 @@ struct ExecutorOptions {
   int32_t n_threads = 0;          // 0: the cores this process may use
   int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
   int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
+  int64_t n_positions_kept = 0;   // positions of removed sequences that may stay for new ones
 };
 
 struct ExecutorStats {
-  int64_t weight_bytes = 0;  // resident, packed
-  int64_t kv_bytes_used = 0;
+  int64_t weight_bytes = 0;   // resident, packed
+  int64_t kv_bytes_used = 0;  // by sequences
+  int64_t kv_bytes_kept = 0;  // of removed ones
   int64_t kv_bytes_reserved = 0;
   int64_t n_positions_free = 0;  // positions that still fit, all sequences together
 };
@@ -41,6 +43,11 @@ class Executor {
   virtual std::string_view kernels() const = 0;  // "float32", "avx512-vnni-bf16", …
 
   virtual SequenceId create_sequence() = 0;
+  // A sequence that holds as many of the first positions of `tokens` as are still known, fewer than
+  // all: length() says how many. The logits of what follows are the same, bit for bit.
+  virtual SequenceId create_sequence_from(std::span<const int32_t> /*tokens*/) {
+    return create_sequence();
+  }
   virtual void remove_sequence(SequenceId sequence) = 0;  // its cache pages are free at once
   virtual int32_t length(SequenceId sequence) const = 0;  // positions held
   // Forgets the positions from `length` on. Error{failed_precondition} where a window has already

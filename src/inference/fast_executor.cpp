@@ -62,14 +62,18 @@ class FastExecutor final : public Executor {
     }
     const int64_t n_positions =
         options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
-    cache_ = std::make_unique<KvCache>(std::move(kv_layers), n_positions, options.kv_bytes_limit);
+    cache_ = std::make_unique<KvCache>(
+        std::move(kv_layers),
+        KvLimits{n_positions, options.kv_bytes_limit, options.n_positions_kept});
   }
 
   std::string_view kernels() const override { return tensor::kernels().name; }
 
-  SequenceId create_sequence() override {
+  SequenceId create_sequence() override { return create_sequence_from({}); }
+
+  SequenceId create_sequence_from(std::span<const int32_t> tokens) override {
     const SequenceId id = sequences_.create();
-    cache_->add(id);
+    sequences_.set_length(id, cache_->add(id, tokens));
     return id;
   }
 
@@ -100,7 +104,7 @@ class FastExecutor final : public Executor {
     prepare(rows);
     team_.run([this](int thread) { run(thread); });
     sequences_.advance(rows);
-    for (const auto& g : growth_) cache_->slide(g.sequence, g.length);
+    extend_cache(rows);
     return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
   }
 
@@ -111,6 +115,7 @@ class FastExecutor final : public Executor {
     }
     return {.weight_bytes = bytes,
             .kv_bytes_used = cache_->bytes_used(),
+            .kv_bytes_kept = cache_->bytes_kept(),
             .kv_bytes_reserved = cache_->bytes_reserved(),
             .n_positions_free = cache_->n_positions_free()};
   }
@@ -160,6 +165,16 @@ class FastExecutor final : public Executor {
       }
     }
     cache_->reserve(growth_);
+  }
+
+  void extend_cache(std::span<const Row> rows) {
+    std::vector<int32_t> tokens;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      tokens.push_back(rows[i].token);
+      if (i + 1 < rows.size() && rows[i + 1].sequence == rows[i].sequence) continue;
+      cache_->extend(rows[i].sequence, tokens);
+      tokens.clear();
+    }
   }
 
   // Everything that needs memory or one thread only.

@@ -2,71 +2,158 @@
 
 #include <algorithm>
 
-#include "core/bytes.h"
 #include "core/check.h"
 #include "core/error.h"
 
 namespace strata::inference {
 namespace {
 
-size_t blocks_for(int32_t length) {
-  return (static_cast<size_t>(length) + kBlockPositions - 1) / kBlockPositions;
+size_t blocks_for(int64_t length) {
+  return static_cast<size_t>((length + kBlockPositions - 1) / kBlockPositions);
+}
+
+// The first block of a window that a sequence of so many positions needs, roll-back included.
+size_t first_block_kept(int32_t window, int32_t length) {
+  if (window == 0) return 0;
+  const int64_t first = int64_t{length} - window + 1 - kWindowSlack;
+  return static_cast<size_t>(std::max<int64_t>(0, first)) / kBlockPositions;
+}
+
+std::vector<KvPool> pools_of(const std::vector<KvLayer>& layers) {
+  std::vector<KvPool> pools;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    auto pool = std::find_if(pools.begin(), pools.end(),
+                             [&](const KvPool& p) { return p.window() == layers[layer].window; });
+    if (pool == pools.end()) pool = pools.insert(pools.end(), KvPool(layers[layer].window));
+    pool->add_layer(layer, layers[layer]);
+  }
+  return pools;
 }
 
 }  // namespace
 
-KvCache::KvCache(std::vector<KvLayer> layers, int64_t n_positions, int64_t bytes_limit)
-    : layers_(std::move(layers)) {
-  for (size_t layer = 0; layer < layers_.size(); ++layer) {
-    const KvLayer& l = layers_[layer];
-    CHECK(kBlockPositions % l.shape.page_positions() == 0);
-    auto pool = std::find_if(pools_.begin(), pools_.end(),
-                             [&](const Pool& p) { return p.window == l.window; });
-    if (pool == pools_.end()) {
-      pool = pools_.emplace(pools_.end());
-      pool->window = l.window;
-    }
-    pool->layers.push_back(layer);
-    pool->offsets.push_back(pool->block_elements);
-    pool->block_elements +=
-        l.n_kv_heads * (kBlockPositions / l.shape.page_positions()) * l.shape.page_elements();
-  }
+KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
+    : layers_(std::move(layers)), pools_(pools_of(layers_)), tree_(pools_) {
   int64_t bytes_of_all = 0;
-  for (const Pool& pool : pools_) bytes_of_all += pool.block_elements * 2;
-  int64_t n_blocks = (n_positions + kBlockPositions - 1) / kBlockPositions + kPartBlocks;
-  if (bytes_limit > 0 && bytes_of_all > 0) {
-    n_blocks = std::min(n_blocks, bytes_limit / bytes_of_all);
+  for (const KvPool& pool : pools_) bytes_of_all += pool.block_bytes();
+  int64_t n_blocks = static_cast<int64_t>(blocks_for(limits.n_positions)) + kPartBlocks;
+  if (limits.bytes > 0 && bytes_of_all > 0) {
+    n_blocks = std::min(n_blocks, limits.bytes / bytes_of_all);
   }
   if (n_blocks < 1 || n_blocks > INT32_MAX) {
     throw Error(Code::resource_exhausted,
-                fmt::format("{} bytes of cache do not hold {} positions of {} bytes", bytes_limit,
+                fmt::format("{} bytes of cache do not hold {} positions of {} bytes", limits.bytes,
                             kBlockPositions, bytes_of_all / kBlockPositions),
                 "give the cache more memory");
   }
-  for (Pool& pool : pools_) {
-    pool.n_blocks = pool.n_free = static_cast<int32_t>(n_blocks);
-    pool.taken.resize(static_cast<size_t>(n_blocks));
-    pool.memory = tensor::Buffer(checked_mul(static_cast<uint64_t>(n_blocks),
-                                             static_cast<uint64_t>(pool.block_elements) * 2,
-                                             "key-value cache"));
-  }
+  for (KvPool& pool : pools_) pool.allocate(static_cast<int32_t>(n_blocks));
+  max_kept_bytes_ = static_cast<int64_t>(blocks_for(limits.n_kept)) * bytes_of_all;
 }
 
-void KvCache::add(SequenceId sequence) {
+// --- Sequences ---
+
+int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens) {
   Pages pages;
   pages.blocks_.resize(pools_.size());
   pages.tables_.resize(layers_.size());
   pages.strides_.resize(layers_.size());
+  int32_t length = 0;
+  if (tokens.size() > 1) {
+    const PrefixTree::Match match = tree_.find(tokens.first(tokens.size() - 1));
+    length = usable_prefix(match, tokens.size());
+    share_path(pages, match, length);
+    const int32_t n_part = length % kBlockPositions;
+    if (n_part > 0) copy_part(pages, *match.part, n_part);
+    length = static_cast<int32_t>(pages.tokens_.size());
+  }
   sequences_.emplace(sequence, std::move(pages));
+  return length;
+}
+
+// How much of a match can be gone on from: of windowed layers the last window must be there.
+int32_t KvCache::usable_prefix(const PrefixTree::Match& match, size_t n_tokens) const {
+  const auto usable = [&](int32_t length) {
+    for (size_t p = 0; p < pools_.size(); ++p) {
+      if (!window_is_there(match, length, p)) return false;
+    }
+    return true;
+  };
+  auto length = static_cast<int32_t>(match.path.size()) * kBlockPositions;
+  CHECK(static_cast<size_t>(length + match.n_part) < n_tokens);
+  if (match.n_part > 0 && usable(length + match.n_part)) return length + match.n_part;
+  while (length > 0 && !usable(length)) length -= kBlockPositions;
+  return length;
+}
+
+bool KvCache::window_is_there(const PrefixTree::Match& match, int32_t length, size_t pool) const {
+  for (size_t i = first_block_kept(pools_[pool].window(), length); i < blocks_for(length); ++i) {
+    const PrefixNode* node = i < match.path.size() ? match.path[i] : match.part;
+    if (node->blocks[pool] < 0) return false;
+  }
+  return true;
+}
+
+void KvCache::share_path(Pages& pages, const PrefixTree::Match& match, int32_t length) {
+  grow_tables(pages, length);
+  for (int32_t i = 0; i < length / kBlockPositions; ++i) {
+    PrefixNode* node = match.path[static_cast<size_t>(i)];
+    tree_.add_user(node);
+    pages.path_.push_back(node);
+    pages.tokens_.insert(pages.tokens_.end(), node->tokens.begin(), node->tokens.end());
+    for (size_t p = 0; p < pools_.size(); ++p) {
+      const bool seen = static_cast<size_t>(i) >= first_block_kept(pools_[p].window(), length);
+      const int32_t block = seen ? node->blocks[p] : -1;
+      if (block >= 0) pools_[p].add_user(block);
+      pages.blocks_[p].push_back(block);
+      set_block(pages, p, static_cast<size_t>(i), block);
+    }
+  }
+}
+
+// Goes on in the middle of another's block: the first n positions are copied. Without room for the
+// copy they are computed again.
+void KvCache::copy_part(Pages& pages, PrefixNode& part, int32_t n) {
+  const std::vector<int32_t> sources = part.blocks;
+  tree_.add_user(&part);  // as long as it is read it is not evicted
+  for (size_t p = 0; p < pools_.size(); ++p) pools_[p].add_user(sources[p]);
+  const bool room = [&] {
+    for (size_t p = 0; p < pools_.size(); ++p) {
+      if (!make_room(p)) return false;
+    }
+    return true;
+  }();
+  if (room) pages.tokens_.insert(pages.tokens_.end(), part.tokens.begin(), part.tokens.begin() + n);
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    if (room) {
+      const int32_t block = pools_[p].take();
+      pools_[p].copy_positions(sources[p], block, n);
+      pages.blocks_[p].push_back(block);
+      set_block(pages, p, pages.blocks_[p].size() - 1, block);
+    }
+    pools_[p].drop_user(sources[p]);
+  }
+  tree_.drop_user(&part);
 }
 
 void KvCache::remove(SequenceId sequence) {
   Pages& pages = sequences_.at(sequence);
-  for (size_t p = 0; p < pools_.size(); ++p) {
-    for (size_t i = 0; i < pages.blocks_[p].size(); ++i) free_block(p, pages, i);
+  const size_t n_full = pages.path_.size();
+  const std::span<const int32_t> rest =
+      std::span(pages.tokens_).subspan(n_full * static_cast<size_t>(kBlockPositions));
+  if (!rest.empty() && max_kept_bytes_ > 0) {
+    std::vector<int32_t> blocks;
+    for (const auto& of_pool : pages.blocks_) blocks.push_back(of_pool[n_full]);
+    tree_.insert(n_full > 0 ? pages.path_.back() : nullptr, rest, blocks);
   }
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    for (size_t i = 0; i < pages.blocks_[p].size(); ++i) drop_block(pages, p, i);
+  }
+  for (PrefixNode* node : pages.path_) tree_.drop_user(node);
   sequences_.erase(sequence);
+  limit_kept();
 }
+
+// --- Growth ---
 
 int64_t KvCache::missing_blocks(size_t pool, std::span<const Growth> growth) const {
   int64_t missing = 0;
@@ -80,7 +167,7 @@ int64_t KvCache::missing_blocks(size_t pool, std::span<const Growth> growth) con
 
 bool KvCache::fits(std::span<const Growth> growth) const {
   for (size_t p = 0; p < pools_.size(); ++p) {
-    if (missing_blocks(p, growth) > pools_[p].n_free) return false;
+    if (missing_blocks(p, growth) > pools_[p].n_free() + pools_[p].n_kept()) return false;
   }
   return true;
 }
@@ -98,18 +185,132 @@ void KvCache::reserve(std::span<const Growth> growth) {
     for (size_t p = 0; p < pools_.size(); ++p) {
       auto& blocks = pages.blocks_[p];
       while (blocks.size() < blocks_for(g.length)) {
-        blocks.push_back(-1);
-        take_block(p, pages, blocks.size() - 1);
+        CHECK(make_room(p));
+        blocks.push_back(pools_[p].take());
+        set_block(pages, p, blocks.size() - 1, blocks.back());
       }
     }
   }
 }
 
+bool KvCache::make_room(size_t pool) {
+  return pools_[pool].n_free() > 0 || tree_.evict_from(pool);
+}
+
+void KvCache::extend(SequenceId sequence, std::span<const int32_t> tokens) {
+  Pages& pages = sequences_.at(sequence);
+  pages.tokens_.insert(pages.tokens_.end(), tokens.begin(), tokens.end());
+  if (max_kept_bytes_ > 0) {
+    const size_t n_full = pages.tokens_.size() / static_cast<size_t>(kBlockPositions);
+    while (pages.path_.size() < n_full) settle_block(pages);
+  }
+  slide(pages);
+}
+
+// A block that has become full goes into the tree; where the tree has it already (the values are
+// the same, bit for bit) the sequence uses that one.
+void KvCache::settle_block(Pages& pages) {
+  const size_t index = pages.path_.size();
+  const auto width = static_cast<size_t>(kBlockPositions);
+  std::vector<int32_t> own;
+  for (const auto& of_pool : pages.blocks_) own.push_back(of_pool[index]);
+  PrefixNode* node = tree_.insert(pages.path_.empty() ? nullptr : pages.path_.back(),
+                                  std::span(pages.tokens_).subspan(index * width, width), own);
+  tree_.add_user(node);
+  pages.path_.push_back(node);
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    if (own[p] < 0 || node->blocks[p] == own[p]) continue;
+    pools_[p].add_user(node->blocks[p]);
+    drop_block(pages, p, index);
+    pages.blocks_[p][index] = node->blocks[p];
+    set_block(pages, p, index, node->blocks[p]);
+  }
+}
+
+void KvCache::slide(Pages& pages) {
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    const auto& blocks = pages.blocks_[p];
+    const size_t first =
+        first_block_kept(pools_[p].window(), static_cast<int32_t>(pages.tokens_.size()));
+    bool dropped = false;
+    for (size_t i = std::min(first, blocks.size()); i-- > 0 && blocks[i] >= 0;) {
+      drop_block(pages, p, i);
+      dropped = true;
+    }
+    if (dropped) limit_kept();
+  }
+}
+
+void KvCache::limit_kept() {
+  while (bytes_kept() > max_kept_bytes_ && tree_.evict_any()) continue;
+}
+
+// --- Truncation ---
+
+void KvCache::truncate(SequenceId sequence, int32_t length) {
+  Pages& pages = sequences_.at(sequence);
+  check_truncation(pages, length);
+  if (length < static_cast<int32_t>(pages.path_.size()) * kBlockPositions &&
+      length % kBlockPositions != 0) {
+    own_last_block(pages, length);
+  }
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    auto& blocks = pages.blocks_[p];
+    while (blocks.size() > blocks_for(length)) {
+      drop_block(pages, p, blocks.size() - 1);
+      blocks.pop_back();
+    }
+  }
+  while (pages.path_.size() > static_cast<size_t>(length / kBlockPositions)) {
+    tree_.drop_user(pages.path_.back());
+    pages.path_.pop_back();
+  }
+  pages.tokens_.resize(std::min(pages.tokens_.size(), static_cast<size_t>(length)));
+  limit_kept();
+}
+
+void KvCache::check_truncation(const Pages& pages, int32_t length) const {
+  for (size_t p = 0; p < pools_.size() && length > 0; ++p) {
+    const int32_t window = pools_[p].window();
+    if (window == 0) continue;
+    const auto index = static_cast<size_t>(std::max(0, length - window + 1) / kBlockPositions);
+    if (index < pages.blocks_[p].size() && pages.blocks_[p][index] < 0) {
+      throw Error(Code::failed_precondition,
+                  fmt::format("cannot go back to {} positions: a window of {} has dropped what "
+                              "stood there",
+                              length, window),
+                  "run the text again from its beginning");
+    }
+  }
+}
+
+// What follows will be written into a block that the tree, perhaps other sequences read: a copy.
+void KvCache::own_last_block(Pages& pages, int32_t length) {
+  const auto index = static_cast<size_t>(length / kBlockPositions);
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    if (!make_room(p)) {
+      throw Error(Code::resource_exhausted,
+                  "the key-value cache has no room to copy a shared block",
+                  "run fewer requests at once, or give the cache more memory");
+    }
+  }
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    const int32_t shared = pages.blocks_[p][index];
+    if (shared < 0) continue;
+    const int32_t block = pools_[p].take();
+    pools_[p].copy_positions(shared, block, length % kBlockPositions);
+    drop_block(pages, p, index);
+    pages.blocks_[p][index] = block;
+    set_block(pages, p, index, block);
+  }
+}
+
+// --- Tables ---
+
 void KvCache::grow_tables(Pages& pages, int32_t length) const {
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
     const KvLayer& l = layers_[layer];
-    const auto needed =
-        static_cast<int64_t>(blocks_for(length)) * (kBlockPositions / l.shape.page_positions());
+    const int64_t needed = static_cast<int64_t>(blocks_for(length)) * l.pages_per_block();
     const int64_t old_stride = pages.strides_[layer];
     if (needed <= old_stride) continue;
     const int64_t stride = std::max({needed, 2 * old_stride, int64_t{16}});
@@ -123,107 +324,53 @@ void KvCache::grow_tables(Pages& pages, int32_t length) const {
   }
 }
 
-void KvCache::take_block(size_t pool_index, Pages& pages, size_t index) {
-  Pool& pool = pools_[pool_index];
-  CHECK(pool.n_free > 0);
-  int32_t block = pool.first_free;
-  while (pool.taken[static_cast<size_t>(block)] != 0) ++block;
-  pool.taken[static_cast<size_t>(block)] = 1;
-  pool.first_free = block + 1;
-  --pool.n_free;
-  uint16_t* const memory = pool.memory.as<uint16_t>() + block * pool.block_elements;
-  // The kernels multiply what is not written yet by 0, and a NaN that another sequence left would
-  // stay one.
-  if (block < pool.n_touched) std::fill_n(memory, pool.block_elements, uint16_t{0});
-  pool.n_touched = std::max(pool.n_touched, block + 1);
-  pages.blocks_[pool_index][index] = block;
-  point(pool, pages, index, block);
-}
-
-void KvCache::free_block(size_t pool_index, Pages& pages, size_t index) {
-  Pool& pool = pools_[pool_index];
-  int32_t& block = pages.blocks_[pool_index][index];
-  if (block < 0) return;
-  pool.taken[static_cast<size_t>(block)] = 0;
-  pool.first_free = std::min(pool.first_free, block);
-  ++pool.n_free;
+void KvCache::drop_block(Pages& pages, size_t pool, size_t index) {
+  int32_t& block = pages.blocks_[pool][index];
+  if (block >= 0) pools_[pool].drop_user(block);
   block = -1;
-  point(pool, pages, index, -1);
+  set_block(pages, pool, index, -1);
 }
 
-void KvCache::point(const Pool& pool, Pages& pages, size_t index, int32_t block) const {
-  for (size_t i = 0; i < pool.layers.size(); ++i) {
-    const size_t layer = pool.layers[i];
+void KvCache::set_block(Pages& pages, size_t pool, size_t index, int32_t block) const {
+  for (const size_t layer : pools_[pool].layers()) {
     const KvLayer& l = layers_[layer];
-    const int64_t n_pages = kBlockPositions / l.shape.page_positions();
-    const int64_t page_elements = l.shape.page_elements();
-    uint16_t* memory = nullptr;
-    if (block >= 0) {
-      memory = pool.memory.as<uint16_t>() + block * pool.block_elements + pool.offsets[i];
-    }
+    const int64_t n_pages = l.pages_per_block();
+    uint16_t* const first = block < 0 ? nullptr : pools_[pool].pages(block, layer);
     for (int64_t head = 0; head < l.n_kv_heads; ++head) {
+      const int64_t entry = head * pages.strides_[layer] + static_cast<int64_t>(index) * n_pages;
       for (int64_t page = 0; page < n_pages; ++page) {
-        const int64_t entry = head * pages.strides_[layer] + static_cast<int64_t>(index) * n_pages;
         pages.tables_[layer][static_cast<size_t>(entry + page)] =
-            memory == nullptr ? nullptr : memory + (head * n_pages + page) * page_elements;
+            first == nullptr ? nullptr : first + (head * n_pages + page) * l.shape.page_elements();
       }
     }
   }
 }
 
-void KvCache::slide(SequenceId sequence, int32_t length) {
-  Pages& pages = sequences_.at(sequence);
-  for (size_t p = 0; p < pools_.size(); ++p) {
-    if (pools_[p].window == 0) continue;
-    const int64_t first_kept = int64_t{length} - pools_[p].window + 1 - kWindowSlack;
-    auto& blocks = pages.blocks_[p];
-    const int64_t n_dropped =
-        std::clamp<int64_t>(first_kept / kBlockPositions, 0, static_cast<int64_t>(blocks.size()));
-    for (auto i = static_cast<size_t>(n_dropped); i-- > 0 && blocks[i] >= 0;) {
-      free_block(p, pages, i);
-    }
-  }
-}
-
-void KvCache::truncate(SequenceId sequence, int32_t length) {
-  Pages& pages = sequences_.at(sequence);
-  for (size_t p = 0; p < pools_.size() && length > 0; ++p) {
-    if (pools_[p].window == 0) continue;
-    const int32_t first_seen = std::max(0, length - pools_[p].window + 1);
-    const auto& blocks = pages.blocks_[p];
-    const auto index = static_cast<size_t>(first_seen / kBlockPositions);
-    if (index < blocks.size() && blocks[index] < 0) {
-      throw Error(Code::failed_precondition,
-                  fmt::format("cannot go back to {} positions: a window of {} has dropped what "
-                              "stood there",
-                              length, pools_[p].window),
-                  "run the text again from its beginning");
-    }
-  }
-  for (size_t p = 0; p < pools_.size(); ++p) {
-    auto& blocks = pages.blocks_[p];
-    while (blocks.size() > blocks_for(length)) {
-      free_block(p, pages, blocks.size() - 1);
-      blocks.pop_back();
-    }
-  }
-}
+// --- Figures ---
 
 int64_t KvCache::bytes_used() const {
   int64_t bytes = 0;
-  for (const Pool& pool : pools_) bytes += (pool.n_blocks - pool.n_free) * pool.block_elements * 2;
+  for (const KvPool& pool : pools_) {
+    bytes += (pool.n_blocks() - pool.n_free() - pool.n_kept()) * pool.block_bytes();
+  }
+  return bytes;
+}
+
+int64_t KvCache::bytes_kept() const {
+  int64_t bytes = 0;
+  for (const KvPool& pool : pools_) bytes += pool.n_kept() * pool.block_bytes();
   return bytes;
 }
 
 int64_t KvCache::bytes_reserved() const {
   int64_t bytes = 0;
-  for (const Pool& pool : pools_) bytes += pool.n_blocks * pool.block_elements * 2;
+  for (const KvPool& pool : pools_) bytes += pool.n_blocks() * pool.block_bytes();
   return bytes;
 }
 
 int64_t KvCache::n_positions_free() const {
   int32_t blocks = INT32_MAX;
-  for (const Pool& pool : pools_) blocks = std::min(blocks, pool.n_free);
+  for (const KvPool& pool : pools_) blocks = std::min(blocks, pool.n_free() + pool.n_kept());
   return int64_t{blocks} * kBlockPositions;
 }
 

@@ -1,9 +1,10 @@
-// The paged key-value cache of the fast executor: a pool of blocks and, per sequence and layer, the
-// page tables that tensor/attention.h reads.
+// The paged key-value cache of the fast executor: pools of blocks and, per sequence and layer, the
+// page tables that tensor/attention.h reads. What sequences leave stays, up to a limit, and a new
+// sequence with the same beginning goes on from there (docs/engine/prefixes.md).
 //
 // Layers with the same window share a pool. A block of a pool holds kBlockPositions positions of
 // one sequence for all layers of the pool, [layer][kv_head][pages], so that the pages of a head
-// stand in runs. Blocks with low numbers go first: what was never used is not resident.
+// stand in runs.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +13,20 @@
 #include <vector>
 
 #include "inference/executor.h"
-#include "tensor/attention.h"
-#include "tensor/buffer.h"
+#include "inference/kv_pool.h"
+#include "inference/prefix_tree.h"
 
 namespace strata::inference {
 
-// A multiple of every page size.
-constexpr int32_t kBlockPositions = 128;
 // Positions behind the window that are kept, so that a short roll-back always works.
 constexpr int32_t kWindowSlack = 64;
 // Sequences whose last block may be half empty without taking from n_positions_limit.
 constexpr int64_t kPartBlocks = 32;
 
-struct KvLayer {
-  int32_t n_kv_heads = 0;
-  tensor::KvShape shape;
-  int32_t window = 0;  // 0: all
+struct KvLimits {
+  int64_t n_positions = 0;  // of all sequences together
+  int64_t bytes = 0;        // 0: what n_positions needs
+  int64_t n_kept = 0;       // positions that stay when their sequences are gone
 };
 
 class KvCache {
@@ -47,12 +46,18 @@ class KvCache {
     std::vector<std::vector<int32_t>> blocks_;    // per pool, by position; -1: none
     std::vector<std::vector<uint16_t*>> tables_;  // per layer, [n_kv_heads][stride]
     std::vector<int64_t> strides_;                // per layer, pages
+    std::vector<int32_t> tokens_;                 // whose positions are computed
+    std::vector<PrefixNode*> path_;               // of its full blocks
   };
 
-  // n_positions: of all sequences together; bytes_limit: 0 is none.
-  KvCache(std::vector<KvLayer> layers, int64_t n_positions, int64_t bytes_limit);
+  // Error{resource_exhausted} when the limits do not hold a block.
+  KvCache(std::vector<KvLayer> layers, const KvLimits& limits);
+  KvCache(const KvCache&) = delete;
+  KvCache& operator=(const KvCache&) = delete;
 
-  void add(SequenceId sequence);
+  // A new sequence; returns how many of the first positions of `tokens` it holds already, fewer
+  // than tokens.size().
+  int32_t add(SequenceId sequence, std::span<const int32_t> tokens);
   void remove(SequenceId sequence);
   const Pages& pages(SequenceId sequence) const { return sequences_.at(sequence); }
 
@@ -63,38 +68,39 @@ class KvCache {
   bool fits(std::span<const Growth> growth) const;
   // Error{resource_exhausted} when not all fit; then nothing has changed.
   void reserve(std::span<const Growth> growth);
-  // Gives back what no query at or after `length` sees.
-  void slide(SequenceId sequence, int32_t length);
+  // The positions of these tokens, which follow the sequence's last, are computed. Gives back what
+  // no later query sees.
+  void extend(SequenceId sequence, std::span<const int32_t> tokens);
   // Gives back what lies behind `length`. Error{failed_precondition} when a window has dropped what
-  // a query at `length` would see; then nothing has changed.
+  // a query at `length` would see, Error{resource_exhausted} when a shared block must be copied and
+  // there is no other; then nothing has changed.
   void truncate(SequenceId sequence, int32_t length);
 
-  int64_t bytes_used() const;
+  int64_t bytes_used() const;  // by sequences
+  int64_t bytes_kept() const;  // by nothing but the prefix tree
   int64_t bytes_reserved() const;
-  int64_t n_positions_free() const;
+  int64_t n_positions_free() const;  // counting those that are only kept
 
  private:
-  struct Pool {
-    int32_t window = 0;
-    std::vector<size_t> layers;
-    std::vector<int64_t> offsets;  // of each layer in a block, elements
-    int64_t block_elements = 0;
-    int32_t n_blocks = 0;
-    int32_t n_free = 0;
-    int32_t first_free = 0;  // no free block is below
-    int32_t n_touched = 0;   // blocks from here on were never taken: still zero, not resident
-    std::vector<uint8_t> taken;
-    tensor::Buffer memory;
-  };
-
   int64_t missing_blocks(size_t pool, std::span<const Growth> growth) const;
+  int32_t usable_prefix(const PrefixTree::Match& match, size_t n_tokens) const;
+  bool window_is_there(const PrefixTree::Match& match, int32_t length, size_t pool) const;
+  void share_path(Pages& pages, const PrefixTree::Match& match, int32_t length);
+  void copy_part(Pages& pages, PrefixNode& part, int32_t n);
+  void settle_block(Pages& pages);
+  void slide(Pages& pages);
+  void check_truncation(const Pages& pages, int32_t length) const;
+  void own_last_block(Pages& pages, int32_t length);
+  bool make_room(size_t pool);
+  void limit_kept();
   void grow_tables(Pages& pages, int32_t length) const;
-  void take_block(size_t pool, Pages& pages, size_t index);
-  void free_block(size_t pool, Pages& pages, size_t index);
-  void point(const Pool& pool, Pages& pages, size_t index, int32_t block) const;
+  void set_block(Pages& pages, size_t pool, size_t index, int32_t block) const;
+  void drop_block(Pages& pages, size_t pool, size_t index);
 
   std::vector<KvLayer> layers_;
-  std::vector<Pool> pools_;
+  std::vector<KvPool> pools_;
+  PrefixTree tree_;
+  int64_t max_kept_bytes_ = 0;
   std::map<SequenceId, Pages> sequences_;
 };
 

@@ -16,6 +16,10 @@ constexpr int32_t kMaxPromptLogitRows = 16;
 // not thrown out again at once.
 constexpr int32_t kAdmissionHeadroom = 32;
 
+// A request waits for an older one that is computing the same beginning when that brings it another
+// so many positions: a block of the cache, which is what running requests share.
+constexpr int32_t kSharedPositions = 128;
+
 constexpr int32_t kMaxBatch = 4096;
 constexpr int32_t kMaxQueue = 1 << 20;
 constexpr int32_t kMaxPrefillChunk = 1 << 16;

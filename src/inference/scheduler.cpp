@@ -73,8 +73,15 @@ void Scheduler::admit() {
 // Joins when all its tokens fit beside what the others are sure to need soon; alone, always: then
 // it is the cache that is too small, and the step says so.
 bool Scheduler::admit_one(Live& live) {
-  const SequenceId sequence = executor_->create_sequence();
+  // Who wants the log-probabilities of its prompt needs the logits of every position.
+  const SequenceId sequence = live.generation->wants_prompt_logprobs()
+                                  ? executor_->create_sequence()
+                                  : executor_->create_sequence_from(live.generation->tokens());
   const int32_t n_cached = executor_->length(sequence);
+  if (is_being_computed(live, n_cached)) {
+    executor_->remove_sequence(sequence);
+    return false;
+  }
   int64_t needed = static_cast<int64_t>(live.generation->tokens().size()) - n_cached;
   for (const Live& other : running_) needed += other.todo() + kAdmissionHeadroom;
   const auto wanted = static_cast<int32_t>(std::min<int64_t>(needed, INT32_MAX));
@@ -86,6 +93,21 @@ bool Scheduler::admit_one(Live& live) {
   live.n_done = n_cached;
   live.generation->admitted(n_cached);
   return true;
+}
+
+// Whether an older request is about to compute a beginning that this one shares: to wait for it is
+// cheaper, and costs nothing, since the older one's prompt goes first anyway.
+bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
+  if (live.generation->wants_prompt_logprobs()) return false;
+  const auto tokens = live.generation->tokens();
+  return std::any_of(running_.begin(), running_.end(), [&](const Live& other) {
+    if (other.todo() <= 1) return false;
+    const auto theirs = other.generation->tokens();
+    const auto end = std::mismatch(tokens.begin(), tokens.end(), theirs.begin(), theirs.end());
+    const auto shared = static_cast<int32_t>(end.first - tokens.begin());
+    const int32_t worth = shared / kSharedPositions * kSharedPositions;
+    return worth > n_cached && worth > other.n_done;
+  });
 }
 
 Scheduler::Plan Scheduler::plan() {

@@ -54,6 +54,7 @@ class Scheduler {
 
   void admit();
   bool admit_one(Live& live);
+  bool is_being_computed(const Live& live, int32_t n_cached) const;
   Plan plan();
   void append(Plan& plan, Live& live, int32_t n_rows, bool decode) const;
   bool run(Plan& plan, std::span<const float>& logits);

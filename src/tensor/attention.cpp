@@ -68,6 +68,21 @@ void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k
   }
 }
 
+void copy_kv(const KvShape& shape, const uint16_t* from, int32_t n, uint16_t* to) {
+  n = std::min(n, shape.page_positions());
+  if (n <= 0) return;
+  const int64_t width = shape.padded_dim();
+  const int64_t n_keys = (n + 15) / 16 * 16;  // keys behind the last are never looked at
+  std::copy_n(from, n_keys * width, to);
+  const int64_t values = int64_t{shape.page_positions()} * width;
+  std::copy_n(from + values, n / 2 * 2 * width, to + values);
+  if (n % 2 == 0) return;
+  for (int32_t d = 0; d < width; ++d) {  // its neighbour in the pair stays zero
+    const int64_t at = values + (n - 1) * width + 2 * d;
+    to[at] = from[at];
+  }
+}
+
 void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v) {
   for (int32_t d = 0; d < shape.head_dim; ++d) {
     k[d] = bf16_to_f32(page[k_index(shape, slot, d)]);

@@ -32,6 +32,9 @@ struct KvShape {
 // zeroed when a sequence gets it: what a former owner left would be multiplied with zero, and NaN
 // stays NaN. Different slots may be written by different threads.
 void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v);
+// The first n positions of a page (all when n is the page's size or more, none when 0 or less) into
+// a zeroed one.
+void copy_kv(const KvShape& shape, const uint16_t* from, int32_t n, uint16_t* to);
 // Back to floats (tests, the cache's tools).
 void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v);
 

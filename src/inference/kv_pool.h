@@ -1,0 +1,74 @@
+// The blocks of the key-value cache that layers with one window share: their memory, and who holds
+// them. A block is held by the sequences that read it and may be kept beyond them by the prefix
+// tree; it is free when nobody does either.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tensor/attention.h"
+#include "tensor/buffer.h"
+
+namespace strata::inference {
+
+// A multiple of every page size.
+constexpr int32_t kBlockPositions = 128;
+
+struct KvLayer {
+  int32_t n_kv_heads = 0;
+  tensor::KvShape shape;
+  int32_t window = 0;  // 0: all
+
+  int64_t pages_per_block() const { return kBlockPositions / shape.page_positions(); }
+  int64_t block_elements() const { return n_kv_heads * pages_per_block() * shape.page_elements(); }
+};
+
+class KvPool {
+ public:
+  explicit KvPool(int32_t window) : window_(window) {}
+  // Before allocate(); `layer` is the caller's number for it.
+  void add_layer(size_t layer, const KvLayer& shape);
+  void allocate(int32_t n_blocks);
+
+  int32_t window() const { return window_; }
+  int64_t block_bytes() const { return block_elements_ * 2; }
+  int32_t n_blocks() const { return static_cast<int32_t>(users_.size()); }
+  int32_t n_free() const { return n_free_; }
+  int32_t n_kept() const { return n_kept_; }  // by the tree only
+
+  // A zeroed block with one user. Those with low numbers go first: what was never used is not
+  // resident. Precondition: n_free() > 0.
+  int32_t take();
+  void add_user(int32_t block);
+  void drop_user(int32_t block);
+  int32_t users(int32_t block) const { return users_[static_cast<size_t>(block)]; }
+  void keep(int32_t block);
+  void forget(int32_t block);
+
+  std::vector<size_t> layers() const;
+  // Page 0 of KV head 0 of a layer in a block; pages of a head stand in runs, then the next head's.
+  uint16_t* pages(int32_t block, size_t layer) const;
+  // The first n positions of `from`, whose other positions are not read; `to` is zeroed.
+  void copy_positions(int32_t from, int32_t to, int32_t n) const;
+
+ private:
+  struct Placed {
+    size_t layer = 0;
+    KvLayer shape;
+    int64_t offset = 0;  // in a block, elements
+  };
+  void free_if_unheld(int32_t block);
+
+  int32_t window_ = 0;
+  std::vector<Placed> layers_;
+  int64_t block_elements_ = 0;
+  std::vector<int32_t> users_;
+  std::vector<uint8_t> kept_;
+  int32_t n_free_ = 0;
+  int32_t n_kept_ = 0;
+  int32_t first_free_ = 0;  // no free block is below
+  int32_t n_touched_ = 0;   // blocks from here on were never taken: still zero
+  tensor::Buffer memory_;
+};
+
+}  // namespace strata::inference

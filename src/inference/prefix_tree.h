@@ -1,0 +1,64 @@
+// Which token sequences the key-value cache still holds, and in which blocks: a radix tree whose
+// edges are blocks of kBlockPositions tokens; only a leaf may hold fewer. What nobody uses is given
+// up least recently used first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "inference/kv_pool.h"
+
+namespace strata::inference {
+
+struct PrefixNode {
+  PrefixNode* parent = nullptr;
+  std::vector<int32_t> tokens;  // 1 to kBlockPositions; none at the root
+  std::vector<int32_t> blocks;  // per pool; -1: a window has given it up
+  std::vector<std::unique_ptr<PrefixNode>> children;
+  int32_t n_users = 0;    // sequences whose beginning goes through this node
+  uint64_t last_use = 0;  // of a parent never before that of a child
+
+  bool full() const { return tokens.size() == static_cast<size_t>(kBlockPositions); }
+};
+
+class PrefixTree {
+ public:
+  // The pools outlive the tree; its blocks are kept in them.
+  explicit PrefixTree(std::vector<KvPool>& pools);
+
+  struct Match {
+    std::vector<PrefixNode*> path;  // full nodes from the root's child on
+    PrefixNode* part = nullptr;     // the node whose first n_part tokens follow
+    int32_t n_part = 0;
+  };
+  // The longest beginning of `tokens` in the tree.
+  Match find(std::span<const int32_t> tokens);
+  // A child of `parent` (null: the root) for these tokens and blocks, which have users. A child
+  // that has them already is returned; it takes the blocks of pools where it has none.
+  PrefixNode* insert(PrefixNode* parent, std::span<const int32_t> tokens,
+                     std::span<const int32_t> blocks);
+  void add_user(PrefixNode* node);
+  void drop_user(PrefixNode* node) { --node->n_users; }
+  // A leaf that has no users but its one caller: its blocks are kept no longer.
+  void take_out(PrefixNode* leaf);
+
+  // Frees the least recently used block of the pool that only the tree keeps. False: there is none.
+  bool evict_from(size_t pool);
+  // The same over all pools. False: nothing is kept that is not used.
+  bool evict_any();
+
+ private:
+  template <typename Visit>
+  void for_each(PrefixNode& node, const Visit& visit);
+  PrefixNode* oldest_leaf();
+  void give_up(PrefixNode* node, size_t pool);
+  void drop_covered(PrefixNode* parent, std::span<const int32_t> tokens);
+
+  std::vector<KvPool>& pools_;
+  PrefixNode root_;
+  uint64_t clock_ = 0;
+};
+
+}  // namespace strata::inference
