@@ -74,6 +74,7 @@ struct EngineOptions {
   int32_t max_batch = 32;       // requests that run at once
   int32_t max_queue = 512;      // requests that wait
   int32_t prefill_chunk = 256;  // prompt rows in one step
+  bool speculate = true;        // guess tokens from the text and verify several in one step
   bool float32 = false;         // the plain executor, for judging the fast one
 };
 
@@ -81,7 +82,9 @@ struct EngineStats {
   int64_t steps = 0;
   int64_t step_tokens = 0;  // rows of all steps
   int64_t decode_steps = 0;
-  int64_t decode_tokens = 0;  // rows of decode steps: the metric tokens_per_step
+  int64_t decode_tokens = 0;   // generated in decode steps: the metric tokens_per_step
+  int64_t guessed_tokens = 0;  // rows that speculation added, and how many of them were right
+  int64_t right_guesses = 0;
   int32_t running = 0;
   int32_t queued = 0;
   ExecutorStats executor;

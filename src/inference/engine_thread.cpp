@@ -135,7 +135,7 @@ class ThreadedEngine : public Engine {
         n_choosable_(std::min(model_->spec.n_vocab, model_->tokenizer->n_vocab())),
         box_(std::make_shared<Mailbox>(options.max_batch + options.max_queue)),
         scheduler_(std::move(executor), model_->spec.n_vocab,
-                   {options.max_batch, options.prefill_chunk}) {
+                   {options.max_batch, options.prefill_chunk, options.speculate}) {
     box_->publish(scheduler_.stats());
     thread_ = std::thread([this] { work(); });
   }

@@ -35,7 +35,8 @@ class Generation {
   std::span<const int32_t> tokens() const { return tokens_; }  // the prompt and what was generated
   int32_t n_prompt() const { return n_prompt_; }
   int32_t n_generated() const { return static_cast<int32_t>(tokens_.size()) - n_prompt_; }
-  bool wants_prompt_logprobs() const;  // some are still missing
+  int32_t n_left() const { return max_new_ - n_generated(); }  // tokens that it may still generate
+  bool wants_prompt_logprobs() const;                          // some are still missing
 
   // Whether the row at this position must bring logits.
   bool wants_logits(int32_t position) const;

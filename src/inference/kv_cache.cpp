@@ -59,6 +59,7 @@ int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens) {
   pages.strides_.resize(layers_.size());
   int32_t length = 0;
   if (tokens.size() > 1) {
+    for (auto& [id, live] : sequences_) settle(live);
     const PrefixTree::Match match = tree_.find(tokens.first(tokens.size() - 1));
     length = usable_prefix(match, tokens.size());
     share_path(pages, match, length);
@@ -137,6 +138,7 @@ void KvCache::copy_part(Pages& pages, PrefixNode& part, int32_t n) {
 
 void KvCache::remove(SequenceId sequence) {
   Pages& pages = sequences_.at(sequence);
+  settle(pages);
   const size_t n_full = pages.path_.size();
   const std::span<const int32_t> rest =
       std::span(pages.tokens_).subspan(n_full * static_cast<size_t>(kBlockPositions));
@@ -173,6 +175,11 @@ bool KvCache::fits(std::span<const Growth> growth) const {
 }
 
 void KvCache::reserve(std::span<const Growth> growth) {
+  for (const Growth& g : growth) {
+    Pages& pages = sequences_.at(g.sequence);
+    settle(pages);
+    slide(pages);
+  }
   if (!fits(growth)) {
     throw Error(Code::resource_exhausted,
                 fmt::format("the key-value cache is full: {} positions are free, {} sequences grow",
@@ -198,13 +205,15 @@ bool KvCache::make_room(size_t pool) {
 }
 
 void KvCache::extend(SequenceId sequence, std::span<const int32_t> tokens) {
-  Pages& pages = sequences_.at(sequence);
-  pages.tokens_.insert(pages.tokens_.end(), tokens.begin(), tokens.end());
-  if (max_kept_bytes_ > 0) {
-    const size_t n_full = pages.tokens_.size() / static_cast<size_t>(kBlockPositions);
-    while (pages.path_.size() < n_full) settle_block(pages);
-  }
-  slide(pages);
+  auto& known = sequences_.at(sequence).tokens_;
+  known.insert(known.end(), tokens.begin(), tokens.end());
+}
+
+// Not at once when a block is full: what was computed on trial is taken back before.
+void KvCache::settle(Pages& pages) {
+  if (max_kept_bytes_ == 0) return;
+  const size_t n_full = pages.tokens_.size() / static_cast<size_t>(kBlockPositions);
+  while (pages.path_.size() < n_full) settle_block(pages);
 }
 
 // A block that has become full goes into the tree; where the tree has it already (the values are

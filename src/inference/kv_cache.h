@@ -66,10 +66,11 @@ class KvCache {
     int32_t length = 0;  // positions [0, length) will be there
   };
   bool fits(std::span<const Growth> growth) const;
-  // Error{resource_exhausted} when not all fit; then nothing has changed.
+  // Also gives back what no query behind the sequences' ends sees. Error{resource_exhausted} when
+  // not all fit; then none has grown.
   void reserve(std::span<const Growth> growth);
-  // The positions of these tokens, which follow the sequence's last, are computed. Gives back what
-  // no later query sees.
+  // The positions of these tokens, which follow the sequence's last, are computed. What stays of
+  // them when the sequence grows or ends goes into the prefix tree.
   void extend(SequenceId sequence, std::span<const int32_t> tokens);
   // Gives back what lies behind `length`. Error{failed_precondition} when a window has dropped what
   // a query at `length` would see, Error{resource_exhausted} when a shared block must be copied and
@@ -87,6 +88,7 @@ class KvCache {
   bool window_is_there(const PrefixTree::Match& match, int32_t length, size_t pool) const;
   void share_path(Pages& pages, const PrefixTree::Match& match, int32_t length);
   void copy_part(Pages& pages, PrefixNode& part, int32_t n);
+  void settle(Pages& pages);
   void settle_block(Pages& pages);
   void slide(Pages& pages);
   void check_truncation(const Pages& pages, int32_t length) const;

@@ -20,6 +20,11 @@ constexpr int32_t kAdmissionHeadroom = 32;
 // so many positions: a block of the cache, which is what running requests share.
 constexpr int32_t kSharedPositions = 128;
 
+// Rows that speculation adds to a step, shared by the requests that decode: so many cost less than
+// the step without them where decoding is bound by memory. Below kWindowSlack (kv_cache.h), so that
+// what was guessed wrong can be taken back.
+constexpr int32_t kMaxGuesses = 10;
+
 constexpr int32_t kMaxBatch = 4096;
 constexpr int32_t kMaxQueue = 1 << 20;
 constexpr int32_t kMaxPrefillChunk = 1 << 16;

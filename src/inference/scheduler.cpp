@@ -50,8 +50,8 @@ void Scheduler::cancel_all() {
 void Scheduler::step() {
   admit();
   std::span<const float> logits;
-  Plan next = plan();
-  while (!next.rows.empty() && !run(next, logits)) next = plan();
+  Plan next = plan(options_.speculate);
+  while (!next.rows.empty() && !run(next, logits)) next = plan(false);
   if (!next.rows.empty()) deliver(next, logits);
   sweep();
 }
@@ -110,32 +110,53 @@ bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
   });
 }
 
-Scheduler::Plan Scheduler::plan() {
+Scheduler::Plan Scheduler::plan(bool speculate) {
   Plan plan;
+  const auto decodes = [](const Live& live) {
+    return live.todo() == 1 && live.generation->n_generated() > 0;
+  };
   // Those that decode go first: a long prompt never makes them wait more than a chunk.
+  const auto n_decoding =
+      static_cast<int32_t>(std::count_if(running_.begin(), running_.end(), decodes));
   for (Live& live : running_) {
-    const bool decode = live.todo() == 1 && live.generation->n_generated() > 0;
-    if (decode) append(plan, live, 1, true);
+    if (decodes(live)) append_decode(plan, live, speculate ? kMaxGuesses / n_decoding : 0);
   }
   int32_t budget = options_.prefill_chunk;
   for (Live& live : running_) {
     if (budget == 0) break;
-    if (live.todo() == 1 && live.generation->n_generated() > 0) continue;
+    if (decodes(live)) continue;
     int32_t n_rows = std::min(budget, live.todo());
     if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
-    append(plan, live, n_rows, false);
+    append_prompt(plan, live, n_rows);
     budget -= n_rows;
   }
   return plan;
 }
 
-void Scheduler::append(Plan& plan, Live& live, int32_t n_rows, bool decode) const {
+// The row of its last token, and rows of what may follow.
+void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const {
+  const auto tokens = live.generation->tokens();
+  Slice slice{&live, 1, true};
+  const int32_t most = std::min(max_guesses, live.generation->n_left() - 1);
+  if (most > 0) {
+    const auto guesses = live.drafter.guess(tokens, most);
+    slice.guesses.assign(guesses.begin(), guesses.end());
+    slice.n_rows += static_cast<int32_t>(guesses.size());
+  }
+  plan.rows.push_back({tokens.back(), live.n_done, live.sequence, true});
+  for (const int32_t guess : slice.guesses) {
+    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true});
+  }
+  plan.slices.push_back(std::move(slice));
+}
+
+void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
                          live.sequence, live.generation->wants_logits(position)});
   }
-  plan.slices.push_back({&live, n_rows, decode});
+  plan.slices.push_back({&live, n_rows, false});
 }
 
 // Returns false when the step was not run and another plan is to be tried.
@@ -147,9 +168,14 @@ bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
   } catch (const std::exception& e) {
     error = as_error(e);
   }
-  if (error->code() == Code::resource_exhausted && running_.size() > 1) {
-    preempt_youngest();
-    return false;
+  if (error->code() == Code::resource_exhausted) {
+    const bool guessed = std::any_of(plan.slices.begin(), plan.slices.end(),
+                                     [](const Slice& slice) { return !slice.guesses.empty(); });
+    if (guessed) return false;  // there may be room without
+    if (running_.size() > 1) {
+      preempt_youngest();
+      return false;
+    }
   }
   for (const Slice& slice : plan.slices) slice.live->generation->end(FinishReason::error, error);
   plan = {};
@@ -168,14 +194,19 @@ void Scheduler::preempt_youngest() {
 void Scheduler::deliver(const Plan& plan, std::span<const float> logits) {
   stats_.steps += 1;
   stats_.step_tokens += static_cast<int64_t>(plan.rows.size());
-  const int64_t n_decode = std::count_if(plan.slices.begin(), plan.slices.end(),
-                                         [](const Slice& s) { return s.decode; });
-  stats_.decode_tokens += n_decode;
-  stats_.decode_steps += n_decode > 0 ? 1 : 0;
-  for (const Slice& slice : plan.slices) deliver(slice, logits);
+  const bool any_decode =
+      std::any_of(plan.slices.begin(), plan.slices.end(), [](const Slice& s) { return s.decode; });
+  stats_.decode_steps += any_decode ? 1 : 0;
+  for (const Slice& slice : plan.slices) {
+    if (slice.decode) {
+      deliver_decode(slice, logits);
+    } else {
+      deliver_prompt(slice, logits);
+    }
+  }
 }
 
-void Scheduler::deliver(const Slice& slice, std::span<const float>& logits) {
+void Scheduler::deliver_prompt(const Slice& slice, std::span<const float>& logits) {
   Generation& generation = *slice.live->generation;
   const int32_t begin = slice.live->n_done;
   slice.live->n_done += slice.n_rows;
@@ -187,16 +218,48 @@ void Scheduler::deliver(const Slice& slice, std::span<const float>& logits) {
   CHECK(logits.size() >= positions.size() * n_logits_);
   generation.progress(slice.live->n_done);
   for (int32_t position : positions) {
-    const std::span<const float> row = logits.first(n_logits_);
+    take(generation, position, logits.first(n_logits_));
     logits = logits.subspan(n_logits_);
-    if (generation.ended()) continue;
-    try {
-      generation.take(position, row);
-    } catch (const std::exception& e) {
-      generation.end(FinishReason::error, as_error(e));
-    }
   }
   generation.end_if_complete(slice.live->n_done);
+}
+
+// A token is drawn behind the last one; as long as it is the one that was guessed, the next row is
+// that of the text as it is, and another one is drawn. What was guessed wrong is forgotten.
+void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logits) {
+  Live& live = *slice.live;
+  Generation& generation = *live.generation;
+  CHECK(logits.size() >= static_cast<size_t>(slice.n_rows) * n_logits_);
+  const auto rows = logits.first(static_cast<size_t>(slice.n_rows) * n_logits_);
+  logits = logits.subspan(rows.size());
+  int32_t n_taken = 0;
+  bool right = true;
+  while (right && n_taken < slice.n_rows && !generation.ended()) {
+    take(generation, live.n_done,
+         rows.subspan(static_cast<size_t>(n_taken) * n_logits_, n_logits_));
+    ++live.n_done;
+    ++n_taken;
+    right = n_taken < slice.n_rows && !generation.ended() &&
+            generation.tokens().back() == slice.guesses[static_cast<size_t>(n_taken) - 1];
+  }
+  stats_.decode_tokens += n_taken;
+  if (slice.guesses.empty()) return;
+  const auto n_guessed = static_cast<int32_t>(slice.guesses.size());
+  stats_.guessed_tokens += n_guessed;
+  stats_.right_guesses += n_taken - 1;
+  live.drafter.verified(n_guessed, n_taken - 1);
+  if (!generation.ended() && n_taken < slice.n_rows) {
+    executor_->truncate(live.sequence, live.n_done);
+  }
+}
+
+void Scheduler::take(Generation& generation, int32_t position, std::span<const float> logits) {
+  if (generation.ended()) return;
+  try {
+    generation.take(position, logits);
+  } catch (const std::exception& e) {
+    generation.end(FinishReason::error, as_error(e));
+  }
 }
 
 void Scheduler::release(Live& live) {

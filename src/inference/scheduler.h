@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "inference/draft.h"
 #include "inference/engine.h"
 #include "inference/executor.h"
 #include "inference/generation.h"
@@ -17,6 +18,7 @@ namespace strata::inference {
 struct SchedulerOptions {
   int32_t max_batch = 32;       // requests that run at once
   int32_t prefill_chunk = 256;  // prompt rows in one step
+  bool speculate = true;        // inference/draft.h
 };
 
 class Scheduler {
@@ -39,6 +41,7 @@ class Scheduler {
     std::unique_ptr<Generation> generation;
     SequenceId sequence = -1;
     int32_t n_done = 0;  // tokens whose rows are computed
+    Drafter drafter{};
     int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
   };
   // The rows of one request in a step.
@@ -46,6 +49,7 @@ class Scheduler {
     Live* live = nullptr;
     int32_t n_rows = 0;
     bool decode = false;
+    std::vector<int32_t> guesses{};  // the tokens of the last rows
   };
   struct Plan {
     std::vector<Row> rows;
@@ -55,11 +59,14 @@ class Scheduler {
   void admit();
   bool admit_one(Live& live);
   bool is_being_computed(const Live& live, int32_t n_cached) const;
-  Plan plan();
-  void append(Plan& plan, Live& live, int32_t n_rows, bool decode) const;
+  Plan plan(bool speculate);
+  void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
+  void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;
   bool run(Plan& plan, std::span<const float>& logits);
   void deliver(const Plan& plan, std::span<const float> logits);
-  void deliver(const Slice& slice, std::span<const float>& logits);
+  void deliver_prompt(const Slice& slice, std::span<const float>& logits);
+  void deliver_decode(const Slice& slice, std::span<const float>& logits);
+  static void take(Generation& generation, int32_t position, std::span<const float> logits);
   void preempt_youngest();
   void release(Live& live);
   void sweep();

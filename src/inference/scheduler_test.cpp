@@ -129,7 +129,7 @@ GenerateRequest some_request() {
 
 Answer alone(const GenerateRequest& request, Script script = {}) {
   script.n_pages = 1 << 20;
-  Bench bench(script, {1, 1 << 16});
+  Bench bench(script, {1, 1 << 16, false});
   const uint64_t id = bench.add(request);
   bench.run();
   return bench.answers[id];
@@ -229,6 +229,25 @@ TEST(Scheduler, decoding_goes_on_while_a_long_prompt_is_worked_in_chunks) {
   EXPECT_EQ(bench.log->max_rows, 9);
   EXPECT_EQ(bench.answers[reader].progress, (std::vector<int32_t>{8, 16, 24, 32, 40}));
   EXPECT_EQ(bench.answers[reader].ids.size(), 1u);
+}
+
+// An answer that can only repeat one token: guesses are right, steps few.
+TEST(Scheduler, speculation_takes_fewer_steps_and_gives_the_same_answer) {
+  GenerateRequest request = request_of({1, 2, 3}, 1, 30);
+  request.ignore_end_tokens = true;
+  request.sampler.temperature = 0.0f;
+  for (int32_t id = 0; id < Bench().tokenizer->n_vocab(); ++id) {
+    if (id != 7) request.sampler.logit_bias[id] = -std::numeric_limits<float>::infinity();
+  }
+  const Answer expected = alone(request);
+  Bench bench;
+  const uint64_t id = bench.add(request);
+  bench.run();
+  EXPECT_EQ(bench.answers[id].ids, expected.ids);
+  const EngineStats stats = bench.scheduler->stats();
+  EXPECT_EQ(stats.decode_tokens, 29) << "the first one comes with the prompt";
+  EXPECT_GT(stats.right_guesses, 10);
+  EXPECT_LT(stats.decode_steps, 20);
 }
 
 TEST(Scheduler, tokens_per_step_is_the_number_that_decode_together) {
