@@ -32,8 +32,8 @@ def run_json(command):
 def strata_speeds(file, threads):
     result = run_json([STRATA, "bench", file, "--prompt", str(PROMPT), "--generate", str(GENERATE),
                        "--threads", str(threads), "--rounds", "1", "--json"])
-    return {"prefill": result["prefill_tokens_per_second"],
-            "decode": result["decode_tokens_per_second"]}
+    return {"prefill": result["prompt_tokens_per_second"],
+            "decode": result["generate_tokens_per_second"]}
 
 
 def llama_speeds(file, threads):
