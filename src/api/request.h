@@ -56,6 +56,7 @@ struct ChatRequest {
   bool ignore_end_tokens = false;
   std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
   std::optional<int64_t> keep_alive_ms;  // -1: for ever
+  uint64_t cache_scope = 0;              // inference::GenerateRequest
   std::vector<std::string> ignored;      // fields that were understood but have no effect here
 };
 

@@ -66,6 +66,7 @@ struct GenerateRequest {
   bool prompt_logprobs = false;
   int32_t context_limit = 0;  // 0: the engine's
   int32_t choice = 0;         // of n choices with one seed: each has its own noise
+  uint64_t cache_scope = 0;   // only requests of the same scope share what the cache holds
 };
 
 struct EngineOptions {

@@ -43,12 +43,13 @@ class Executor {
   virtual std::string_view kernels() const = 0;  // "float32", "avx512-vnni-bf16", …
 
   virtual SequenceId create_sequence() = 0;
-  // A sequence that holds as many of the first positions of `tokens` as are still known, fewer than
-  // all: length() says how many. The logits of what follows are the same, bit for bit.
-  virtual SequenceId create_sequence_from(std::span<const int32_t> /*tokens*/) {
+  // A sequence that holds as many of the first positions of `tokens` as are still known of
+  // sequences of the same scope, fewer than all: length() says how many. The logits of what follows
+  // are the same, bit for bit.
+  virtual SequenceId create_sequence_from(std::span<const int32_t> /*tokens*/, uint64_t /*scope*/) {
     return create_sequence();
   }
-  virtual void remove_sequence(SequenceId sequence) = 0;  // its cache pages are free at once
+  virtual void remove_sequence(SequenceId sequence) = 0;  // its pages are free, or kept for others
   virtual int32_t length(SequenceId sequence) const = 0;  // positions held
   // Forgets the positions from `length` on. Error{failed_precondition} where a window has already
   // dropped what would be needed.

@@ -69,11 +69,11 @@ class FastExecutor final : public Executor {
 
   std::string_view kernels() const override { return tensor::kernels().name; }
 
-  SequenceId create_sequence() override { return create_sequence_from({}); }
+  SequenceId create_sequence() override { return create_sequence_from({}, 0); }
 
-  SequenceId create_sequence_from(std::span<const int32_t> tokens) override {
+  SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope) override {
     const SequenceId id = sequences_.create();
-    sequences_.set_length(id, cache_->add(id, tokens));
+    sequences_.set_length(id, cache_->add(id, tokens, scope));
     return id;
   }
 

@@ -52,15 +52,16 @@ KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
 
 // --- Sequences ---
 
-int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens) {
+int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens, uint64_t scope) {
   Pages pages;
+  pages.root_ = tree_.root(scope);
   pages.blocks_.resize(pools_.size());
   pages.tables_.resize(layers_.size());
   pages.strides_.resize(layers_.size());
   int32_t length = 0;
   if (tokens.size() > 1) {
     for (auto& [id, live] : sequences_) settle(live);
-    const PrefixTree::Match match = tree_.find(tokens.first(tokens.size() - 1));
+    const PrefixTree::Match match = tree_.find(pages.root_, tokens.first(tokens.size() - 1));
     length = usable_prefix(match, tokens.size());
     share_path(pages, match, length);
     const int32_t n_part = length % kBlockPositions;
@@ -145,7 +146,7 @@ void KvCache::remove(SequenceId sequence) {
   if (!rest.empty() && max_kept_bytes_ > 0) {
     std::vector<int32_t> blocks;
     for (const auto& of_pool : pages.blocks_) blocks.push_back(of_pool[n_full]);
-    tree_.insert(n_full > 0 ? pages.path_.back() : nullptr, rest, blocks);
+    tree_.insert(pages.last_node(), rest, blocks);
   }
   for (size_t p = 0; p < pools_.size(); ++p) {
     for (size_t i = 0; i < pages.blocks_[p].size(); ++i) drop_block(pages, p, i);
@@ -223,8 +224,8 @@ void KvCache::settle_block(Pages& pages) {
   const auto width = static_cast<size_t>(kBlockPositions);
   std::vector<int32_t> own;
   for (const auto& of_pool : pages.blocks_) own.push_back(of_pool[index]);
-  PrefixNode* node = tree_.insert(pages.path_.empty() ? nullptr : pages.path_.back(),
-                                  std::span(pages.tokens_).subspan(index * width, width), own);
+  PrefixNode* node =
+      tree_.insert(pages.last_node(), std::span(pages.tokens_).subspan(index * width, width), own);
   tree_.add_user(node);
   pages.path_.push_back(node);
   for (size_t p = 0; p < pools_.size(); ++p) {

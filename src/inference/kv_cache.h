@@ -47,7 +47,10 @@ class KvCache {
     std::vector<std::vector<uint16_t*>> tables_;  // per layer, [n_kv_heads][stride]
     std::vector<int64_t> strides_;                // per layer, pages
     std::vector<int32_t> tokens_;                 // whose positions are computed
+    PrefixNode* root_ = nullptr;                  // of its scope
     std::vector<PrefixNode*> path_;               // of its full blocks
+
+    PrefixNode* last_node() const { return path_.empty() ? root_ : path_.back(); }
   };
 
   // Error{resource_exhausted} when the limits do not hold a block.
@@ -55,9 +58,9 @@ class KvCache {
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
 
-  // A new sequence; returns how many of the first positions of `tokens` it holds already, fewer
-  // than tokens.size().
-  int32_t add(SequenceId sequence, std::span<const int32_t> tokens);
+  // A new sequence; returns how many of the first positions of `tokens` it holds already from
+  // others of its scope, fewer than tokens.size().
+  int32_t add(SequenceId sequence, std::span<const int32_t> tokens, uint64_t scope);
   void remove(SequenceId sequence);
   const Pages& pages(SequenceId sequence) const { return sequences_.at(sequence); }
 

@@ -59,7 +59,7 @@ TEST(Prefix, ASecondSequenceGoesOnWhereTheFirstIsTheSame) {
       model, {.n_threads = 1, .n_positions_limit = 2048, .n_positions_kept = 2048});
   std::mt19937 random(1);
   const Tokens text = random_tokens(random, 700, model->spec.n_vocab);
-  const SequenceId first = executor->create_sequence_from(text);
+  const SequenceId first = executor->create_sequence_from(text, 0);
   EXPECT_EQ(executor->length(first), 0);
   go_on(*executor, first, text, 256);
 
@@ -67,7 +67,7 @@ TEST(Prefix, ASecondSequenceGoesOnWhereTheFirstIsTheSame) {
   other.resize(650);
   other.push_back(text[650] + 1 < model->spec.n_vocab ? text[650] + 1 : 0);
   // While the first one lives, its whole blocks are shared.
-  const SequenceId beside = executor->create_sequence_from(other);
+  const SequenceId beside = executor->create_sequence_from(other, 0);
   EXPECT_EQ(executor->length(beside), 640);
   EXPECT_EQ(go_on(*executor, beside, other, 5), from_nothing(model, other));
   executor->remove_sequence(beside);
@@ -75,12 +75,14 @@ TEST(Prefix, ASecondSequenceGoesOnWhereTheFirstIsTheSame) {
   executor->remove_sequence(first);
   EXPECT_EQ(executor->stats().kv_bytes_used, 0);
   EXPECT_GT(executor->stats().kv_bytes_kept, 0);
-  const SequenceId again = executor->create_sequence_from(text);
+  const SequenceId again = executor->create_sequence_from(text, 0);
   EXPECT_EQ(executor->length(again), 699) << "the last one's logits are wanted";
   EXPECT_EQ(go_on(*executor, again, text, 1), from_nothing(model, text));
   executor->remove_sequence(again);
-  const SequenceId third = executor->create_sequence_from(other);
+  const SequenceId third = executor->create_sequence_from(other, 0);
   EXPECT_EQ(executor->length(third), 650);
+  const SequenceId stranger = executor->create_sequence_from(other, 7);
+  EXPECT_EQ(executor->length(stranger), 0) << "another scope sees nothing of it";
 }
 
 TEST(Prefix, NothingIsKeptWithoutAllowanceAndNoMoreThanIsAllowed) {
@@ -94,7 +96,7 @@ TEST(Prefix, NothingIsKeptWithoutAllowanceAndNoMoreThanIsAllowed) {
         (executor->stats().n_positions_free > 0 ? executor->stats().n_positions_free : 1);
     for (int i = 0; i < 5; ++i) {
       const Tokens text = random_tokens(random, 300, model->spec.n_vocab);
-      const SequenceId sequence = executor->create_sequence_from(text);
+      const SequenceId sequence = executor->create_sequence_from(text, 0);
       go_on(*executor, sequence, text, 256);
       executor->remove_sequence(sequence);
       EXPECT_LE(executor->stats().kv_bytes_kept, allowed * position);
@@ -132,7 +134,7 @@ TEST(Prefix, LogitsNeverDependOnWhatIsReused) {
   for (int round = 0; round < 120; ++round) {
     const size_t which = random() % texts.size();
     const Tokens& text = texts[which];
-    const SequenceId sequence = executor->create_sequence_from(text);
+    const SequenceId sequence = executor->create_sequence_from(text, 0);
     live.push_back(sequence);
     n_reused += executor->length(sequence);
     ASSERT_LT(static_cast<size_t>(executor->length(sequence)), text.size());

@@ -15,13 +15,22 @@ size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return i;
 }
 
+// Children before their parents.
+template <typename Visit>
+void visit_below(PrefixNode& node, const Visit& visit) {
+  for (const auto& child : node.children) {
+    visit_below(*child, visit);
+    visit(*child);
+  }
+}
+
 }  // namespace
 
 PrefixTree::PrefixTree(std::vector<KvPool>& pools) : pools_(pools) {}
 
-PrefixTree::Match PrefixTree::find(std::span<const int32_t> tokens) {
+PrefixTree::Match PrefixTree::find(PrefixNode* root, std::span<const int32_t> tokens) {
   Match match;
-  PrefixNode* node = &root_;
+  PrefixNode* node = root;
   while (!tokens.empty()) {
     PrefixNode* best = nullptr;
     size_t n_best = 0;
@@ -47,7 +56,6 @@ PrefixTree::Match PrefixTree::find(std::span<const int32_t> tokens) {
 PrefixNode* PrefixTree::insert(PrefixNode* parent, std::span<const int32_t> tokens,
                                std::span<const int32_t> blocks) {
   CHECK(!tokens.empty() && tokens.size() <= static_cast<size_t>(kBlockPositions));
-  if (parent == nullptr) parent = &root_;
   PrefixNode* node = nullptr;
   for (const auto& child : parent->children) {
     if (common_prefix(child->tokens, tokens) < tokens.size()) continue;
@@ -67,7 +75,7 @@ PrefixNode* PrefixTree::insert(PrefixNode* parent, std::span<const int32_t> toke
     node->blocks[p] = blocks[p];
     pools_[p].keep(blocks[p]);
   }
-  for (PrefixNode* n = node; n != &root_; n = n->parent) n->last_use = clock_;
+  for (PrefixNode* n = node; n->parent != nullptr; n = n->parent) n->last_use = clock_;
   return node;
 }
 
@@ -83,7 +91,7 @@ void PrefixTree::drop_covered(PrefixNode* parent, std::span<const int32_t> token
 void PrefixTree::add_user(PrefixNode* node) {
   ++node->n_users;
   node->last_use = ++clock_;
-  for (PrefixNode* n = node->parent; n != &root_; n = n->parent) n->last_use = clock_;
+  for (PrefixNode* n = node->parent; n->parent != nullptr; n = n->parent) n->last_use = clock_;
 }
 
 void PrefixTree::take_out(PrefixNode* leaf) {
@@ -99,16 +107,13 @@ void PrefixTree::give_up(PrefixNode* node, size_t pool) {
 }
 
 template <typename Visit>
-void PrefixTree::for_each(PrefixNode& node, const Visit& visit) {
-  for (const auto& child : node.children) {
-    for_each(*child, visit);
-    visit(*child);
-  }
+void PrefixTree::for_each(const Visit& visit) {
+  for (auto& [scope, root] : roots_) visit_below(root, visit);
 }
 
 PrefixNode* PrefixTree::oldest_leaf() {
   PrefixNode* oldest = nullptr;
-  for_each(root_, [&](PrefixNode& node) {
+  for_each([&](PrefixNode& node) {
     if (!node.children.empty() || node.n_users > 0) return;
     if (oldest == nullptr || node.last_use < oldest->last_use) oldest = &node;
   });
@@ -127,7 +132,7 @@ bool PrefixTree::evict_from(size_t pool) {
     return true;
   }
   PrefixNode* oldest = nullptr;
-  for_each(root_, [&](PrefixNode& node) {
+  for_each([&](PrefixNode& node) {
     const int32_t block = node.blocks[pool];
     if (block < 0 || pools_[pool].users(block) > 0) return;
     if (oldest == nullptr || node.last_use < oldest->last_use) oldest = &node;
@@ -135,7 +140,7 @@ bool PrefixTree::evict_from(size_t pool) {
   CHECK(oldest != nullptr);
   give_up(oldest, pool);
   // A leaf without a block is of no use to anybody.
-  while (oldest != &root_ && oldest->children.empty() && oldest->n_users == 0 &&
+  while (oldest->parent != nullptr && oldest->children.empty() && oldest->n_users == 0 &&
          std::ranges::all_of(oldest->blocks, [](int32_t block) { return block < 0; })) {
     PrefixNode* const leaf = std::exchange(oldest, oldest->parent);
     take_out(leaf);

@@ -1,9 +1,10 @@
-// Which token sequences the key-value cache still holds, and in which blocks: a radix tree whose
-// edges are blocks of kBlockPositions tokens; only a leaf may hold fewer. What nobody uses is given
-// up least recently used first.
+// Which token sequences the key-value cache still holds, and in which blocks: a radix tree for each
+// scope, whose edges are blocks of kBlockPositions tokens; only a leaf may hold fewer. What nobody
+// uses is given up least recently used first.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -28,14 +29,17 @@ class PrefixTree {
   // The pools outlive the tree; its blocks are kept in them.
   explicit PrefixTree(std::vector<KvPool>& pools);
 
+  // The root of a scope's tree. It lives as long as the whole.
+  PrefixNode* root(uint64_t scope) { return &roots_[scope]; }
+
   struct Match {
     std::vector<PrefixNode*> path;  // full nodes from the root's child on
     PrefixNode* part = nullptr;     // the node whose first n_part tokens follow
     int32_t n_part = 0;
   };
-  // The longest beginning of `tokens` in the tree.
-  Match find(std::span<const int32_t> tokens);
-  // A child of `parent` (null: the root) for these tokens and blocks, which have users. A child
+  // The longest beginning of `tokens` below a root.
+  static Match find(PrefixNode* root, std::span<const int32_t> tokens);
+  // A child of `parent` for these tokens and blocks, which have users. A child
   // that has them already is returned; it takes the blocks of pools where it has none.
   PrefixNode* insert(PrefixNode* parent, std::span<const int32_t> tokens,
                      std::span<const int32_t> blocks);
@@ -51,13 +55,13 @@ class PrefixTree {
 
  private:
   template <typename Visit>
-  void for_each(PrefixNode& node, const Visit& visit);
+  void for_each(const Visit& visit);
   PrefixNode* oldest_leaf();
   void give_up(PrefixNode* node, size_t pool);
   void drop_covered(PrefixNode* parent, std::span<const int32_t> tokens);
 
   std::vector<KvPool>& pools_;
-  PrefixNode root_;
+  std::map<uint64_t, PrefixNode> roots_;
   uint64_t clock_ = 0;
 };
 

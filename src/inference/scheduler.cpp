@@ -76,7 +76,8 @@ bool Scheduler::admit_one(Live& live) {
   // Who wants the log-probabilities of its prompt needs the logits of every position.
   const SequenceId sequence = live.generation->wants_prompt_logprobs()
                                   ? executor_->create_sequence()
-                                  : executor_->create_sequence_from(live.generation->tokens());
+                                  : executor_->create_sequence_from(live.generation->tokens(),
+                                                                    live.generation->cache_scope());
   const int32_t n_cached = executor_->length(sequence);
   if (is_being_computed(live, n_cached)) {
     executor_->remove_sequence(sequence);
@@ -102,6 +103,7 @@ bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
   const auto tokens = live.generation->tokens();
   return std::any_of(running_.begin(), running_.end(), [&](const Live& other) {
     if (other.todo() <= 1) return false;
+    if (other.generation->cache_scope() != live.generation->cache_scope()) return false;
     const auto theirs = other.generation->tokens();
     const auto end = std::mismatch(tokens.begin(), tokens.end(), theirs.begin(), theirs.end());
     const auto shared = static_cast<int32_t>(end.first - tokens.begin());

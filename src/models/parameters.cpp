@@ -136,7 +136,8 @@ bool read_value(std::string_view text, ParameterValue& value) {
   switch (rule.kind) {
     case ParameterKind::integer:
       return parse(text, value.integer) && value.integer >= rule.low &&
-             value.integer <= rule.high && (value.integer - rule.low) % rule.step == 0;
+             value.integer <= rule.high &&
+             (rule.step == 1 || (value.integer - rule.low) % rule.step == 0);  // else it is short
     case ParameterKind::number:  // no comparison with NaN holds
       return parse(text, value.number) && value.number >= rule.number_low &&
              value.number <= rule.number_high;

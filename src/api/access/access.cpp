@@ -2,6 +2,7 @@
 
 #include "api/access/credentials.h"
 #include "core/error.h"
+#include "core/hash.h"
 
 namespace strata::api {
 
@@ -28,6 +29,12 @@ Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& o
                 fmt::format("make one with: strata key create --scopes {}", name(wanted)));
   }
   return *principal;
+}
+
+uint64_t caller_scope(const Headers& headers) {
+  const auto secret = read_credential(headers);
+  if (!secret || !secret->starts_with(kKeyPrefix)) return 0;
+  return std::stoull(sha256_hex(*secret).substr(0, 15), nullptr, 16) + 1;
 }
 
 }  // namespace strata::api

@@ -39,4 +39,8 @@ struct AccessOptions {
 Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& options,
                     KeyChecker* keys, int64_t now_s);
 
+// What keeps the traces of callers in shared caches apart: the same for all requests with one key
+// of ours, 0 for those without.
+uint64_t caller_scope(const Headers& headers);
+
 }  // namespace strata::api

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "api/access/access.h"
 #include "core/log.h"
 
 namespace strata::api {
@@ -176,6 +177,7 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
   int32_t first_choice = 0;
   for (ChatRequest& request : requests) {
     const int32_t n = request.n;
+    request.cache_scope = caller_scope(exchange->request().headers);
     answers->push_back(
         services.gateway->start(std::move(request), [run, first_choice](ChatEvent&& event) {
           const bool counts_prompt = event.choice == 0;

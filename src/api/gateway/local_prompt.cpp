@@ -128,6 +128,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.ignore_end_tokens = request.ignore_end_tokens;
   out.n_logprobs = request.n_logprobs;
   out.prompt_logprobs = request.prompt_logprobs;
+  out.cache_scope = request.cache_scope;
   return out;
 }
 
