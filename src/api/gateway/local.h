@@ -21,6 +21,8 @@ struct LocalOptions {
   bool float32 = false;             // the plain executor
   // Milliseconds of a clock that never goes back, for keep_alive; empty: the system's.
   std::function<int64_t()> now_ms{};
+  // Bytes of memory that a model may be given; empty: what the system has.
+  std::function<int64_t()> free_bytes{};
 };
 
 constexpr int32_t kMaxDefaultContext = 8192;

@@ -7,7 +7,6 @@
 #include "api/store_errors.h"
 #include "core/log.h"
 #include "core/os.h"
-#include "inference/memory.h"
 
 namespace strata::api {
 namespace {
@@ -26,9 +25,17 @@ bool is_current(const LoadedModel& model, const ModelManager::Wish& wish) {
          model.manifest.created == wish.manifest.created;
 }
 
-// More than it was trained on is given to nobody (context_for), so nothing is done to get it.
+// What a wish is loaded with: never less than the settings give, so that one caller's small wish
+// takes nothing from the others. A request's own limit is kept by context_limit.
+int32_t context_for(int32_t wished, int32_t settings, int32_t trained) {
+  const int32_t own = settings > 0 ? settings : std::min(trained, kMaxDefaultContext);
+  return std::max(own, wished);
+}
+
+// More than it was trained on is given to nobody, so nothing is done to get it.
 int32_t possible_context(const LoadedModel& model, const ModelManager::Wish& wish) {
-  return std::min(wish.context, model.model->spec.n_context);
+  const int32_t trained = model.model->spec.n_context;
+  return std::min(context_for(wish.context, model.settings_context, trained), trained);
 }
 
 // Why a model at work cannot make way for the wish that it does not fit.
@@ -44,18 +51,6 @@ Error still_at_work(const LoadedModel& model, const ModelManager::Wish& wish) {
       fmt::format("{} is at work with a context of {}, {} are asked for", wish.manifest.name,
                   model.engine->context(), possible_context(model, wish)),
       "ask again when it is idle, or start the server with a larger --context");
-}
-
-void check_memory(const models::Manifest& manifest, const inference::MemoryNeed& need,
-                  int32_t context) {
-  const auto free = static_cast<int64_t>(available_memory_bytes());
-  if (need.total() <= free) return;
-  const auto mb = [](int64_t bytes) { return bytes / 1'000'000; };
-  throw Error(
-      Code::resource_exhausted,
-      fmt::format("{} needs {} MB (weights {}, context of {}: {}), {} MB are free", manifest.name,
-                  mb(need.total()), mb(need.weight_bytes), context, mb(need.kv_bytes), mb(free)),
-      "use a smaller context (num_ctx), stop another model, or take a smaller model");
 }
 
 // Never below kMinTokenBytes: a word that a vocabulary does not know may be one token too.
@@ -259,20 +254,13 @@ void ModelManager::make_room(const Wish& wish) {
     loaded_.erase(own);
   }
   while (static_cast<int32_t>(loaded_.size()) >= std::max(options_.max_models, 1)) {
-    auto oldest = loaded_.end();
-    for (auto it = loaded_.begin(); it != loaded_.end(); ++it) {
-      if (it->second->uses > 0) continue;
-      if (oldest == loaded_.end() || it->second->idle_since_ms < oldest->second->idle_since_ms) {
-        oldest = it;
-      }
-    }
-    if (oldest == loaded_.end()) {
+    auto oldest = take_longest_idle();
+    if (!oldest) {
       throw Error(Code::unavailable,
                   fmt::format("{} models are in memory, all at work", loaded_.size()),
                   "try again soon, or raise server.max_models");
     }
-    leaving.push_back(std::move(oldest->second));
-    loaded_.erase(oldest);
+    leaving.push_back(std::move(oldest));
   }
 }
 
@@ -281,18 +269,7 @@ int32_t ModelManager::settings_context(const inference::GenerationDefaults& defa
   return own > 0 ? own : std::max(options_.context, 0);
 }
 
-int32_t ModelManager::context_for(const Wish& wish, const models::Model& model,
-                                  int32_t settings) const {
-  int32_t context = std::min(model.spec.n_context, kMaxDefaultContext);
-  if (settings > 0) context = settings;
-  if (wish.context > 0) context = wish.context;
-  if (context <= model.spec.n_context) return context;
-  log_warn("{}: a context of {} was asked for, the model was trained on {}: using {}", model.name,
-           context, model.spec.n_context, model.spec.n_context);
-  return model.spec.n_context;
-}
-
-std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
+std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
   auto loaded = std::make_unique<LoadedModel>();
   loaded->manifest = wish.manifest;
   try {
@@ -308,15 +285,26 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) const {
   engine.n_threads = options_.n_threads;
   loaded->longest_token_bytes = longest_token(*loaded->model->tokenizer);
   loaded->settings_context = settings_context(loaded->defaults);
-  engine.context = context_for(wish, *loaded->model, loaded->settings_context);
+  const int32_t wanted =
+      context_for(wish.context, loaded->settings_context, loaded->model->spec.n_context);
+  engine.context = possible_context(*loaded, wish);
+  if (wanted > engine.context) {
+    log_warn("{}: a context of {} was asked for, the model was trained on {}: using {}",
+             loaded->model->name, wanted, engine.context, engine.context);
+  }
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;
   const auto need =
       inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
-  check_memory(wish.manifest, need, engine.context);
+  make_memory(wish, need, engine.context);
   loaded->memory_bytes = need.total();
-  loaded->engine = inference::Engine::create(loaded->model, engine);
+  try {
+    loaded->engine = inference::Engine::create(loaded->model, engine);
+  } catch (const Error& error) {
+    if (error.code() != Code::resource_exhausted) throw;
+    throw Error(Code::unavailable, error.message(), error.hint());  // as make_memory() says it
+  }
   return loaded;
 }
 

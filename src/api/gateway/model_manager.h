@@ -16,6 +16,7 @@
 #include "api/gateway/local.h"
 #include "inference/defaults.h"
 #include "inference/engine.h"
+#include "inference/memory.h"
 #include "models/hub/store.h"
 
 namespace strata::api {
@@ -56,7 +57,7 @@ class ModelManager {
 
   struct Wish {
     models::Manifest manifest;
-    int32_t context = 0;                   // 0: whatever is there, or the default
+    int32_t context = 0;                   // at least; 0: what the settings give
     std::optional<int64_t> keep_alive_ms;  // for this model from now on
     std::function<bool()> still_wanted{};  // asked before loading begins; empty: yes
   };
@@ -86,9 +87,12 @@ class ModelManager {
   std::unique_ptr<Use> load_now(const Wish& wish);
   std::unique_ptr<Use> use_locked(const Wish& wish);
   void make_room(const Wish& wish);
-  std::unique_ptr<LoadedModel> open(const Wish& wish) const;
+  std::unique_ptr<LoadedModel> open(const Wish& wish);
   int32_t settings_context(const inference::GenerationDefaults& defaults) const;
-  int32_t context_for(const Wish& wish, const models::Model& model, int32_t settings) const;
+  // Unloads the longest idle models until that much is free. Error{unavailable}, and none of them
+  // goes, when all of them would not do.
+  void make_memory(const Wish& wish, const inference::MemoryNeed& need, int32_t context);
+  std::unique_ptr<LoadedModel> take_longest_idle();  // under the lock; null: all are at work
   void release(LoadedModel* model);
   // Takes what is due out of the map; its destruction happens outside the lock.
   std::vector<std::unique_ptr<LoadedModel>> take_expired(int64_t time);

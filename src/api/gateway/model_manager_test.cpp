@@ -199,7 +199,9 @@ TEST_F(ModelManagerWalk, TheLongestIdleModelMakesRoomAndOneAtWorkDoesNot) {
 }
 
 TEST_F(ModelManagerWalk, ALargerContextReloadsAnIdleModelAndIsRefusedForABusyOne) {
-  ModelManager manager(options());
+  auto small_ones = options();
+  small_ones.context = 32;
+  ModelManager manager(small_ones);
   Outcome small = load(manager, wish("tiny", 32)).get();
   EXPECT_EQ(small.use->model().engine->context(), 32);
   const Outcome refused = load(manager, wish("tiny", 64)).get();
@@ -213,6 +215,68 @@ TEST_F(ModelManagerWalk, ALargerContextReloadsAnIdleModelAndIsRefusedForABusyOne
   Outcome large = load(manager, wish("tiny", 64)).get();
   EXPECT_EQ(large.use->model().engine->context(), 64);
   EXPECT_NE(manager.use_if_loaded(wish("tiny", 32)), nullptr) << "a smaller one fits into it";
+}
+
+TEST_F(ModelManagerWalk, ASmallWishTakesNothingFromTheOthers) {
+  for (const auto& [setting, given] : {std::pair{0, 128}, {96, 96}}) {
+    auto with_setting = options();
+    with_setting.context = setting;
+    ModelManager manager(with_setting);
+    const Outcome small = load(manager, wish("tiny", 16)).get();
+    EXPECT_EQ(small.use->model().engine->context(), given);
+    EXPECT_NE(manager.use_if_loaded(wish("tiny")), nullptr);
+    EXPECT_NE(manager.use_if_loaded(wish("tiny", given)), nullptr);
+  }
+}
+
+class ModelManagerMemory : public ModelManagerWalk {
+ protected:
+  ModelManagerMemory() { store_.add("third"); }
+
+  // A machine whose memory is what `bytes` of it leave free beside the models that are loaded.
+  std::unique_ptr<ModelManager> manager_with(const std::function<int64_t()>& bytes) {
+    auto limited = options();
+    limited.max_models = 8;
+    limited.free_bytes = [this, bytes] {
+      int64_t free = bytes();
+      for (const auto& row : manager_->running()) free -= row.memory_bytes;
+      return free;
+    };
+    return std::make_unique<ModelManager>(limited);
+  }
+
+  std::unique_ptr<ModelManager> manager_;
+  std::atomic<int64_t> memory_ = int64_t{1} << 40;
+};
+
+TEST_F(ModelManagerMemory, TheLongestIdleModelsMakeWayUntilANewOneFits) {
+  manager_ = manager_with([this] { return memory_.load(); });
+  load(*manager_, wish("tiny")).get().use.reset();
+  const int64_t one = manager_->running().at(0).memory_bytes;
+  now_ms_ += 10;
+  load(*manager_, wish("other")).get().use.reset();
+  memory_ = 2 * one;
+  Outcome third = load(*manager_, wish("third")).get();
+  ASSERT_TRUE(third.use) << third.error->message();
+  EXPECT_THAT(names(*manager_), ::testing::ElementsAre("other:latest", "third:latest"));
+}
+
+TEST_F(ModelManagerMemory, WhatCannotFitIsUnavailableWithTheNumbersAndNothingGoesForIt) {
+  manager_ = manager_with([this] { return memory_.load(); });
+  Outcome tiny = load(*manager_, wish("tiny")).get();
+  load(*manager_, wish("other")).get().use.reset();
+  const int64_t one = tiny.use->model().memory_bytes;
+  memory_ = 2 * one + one / 2;
+  EXPECT_TRUE(load(*manager_, wish("third")).get().use) << "an idle one is enough";
+  EXPECT_THAT(names(*manager_), ::testing::ElementsAre("third:latest", "tiny:latest"));
+  memory_ = one + one / 2;
+  const Outcome refused = load(*manager_, wish("other")).get();
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code(), Code::unavailable);
+  EXPECT_THAT(refused.error->message(), HasSubstr("other:latest needs"));
+  EXPECT_THAT(refused.error->message(), HasSubstr("models at work: 1"));
+  EXPECT_THAT(refused.error->hint(), HasSubstr("--context"));
+  EXPECT_THAT(names(*manager_), ::testing::ElementsAre("third:latest", "tiny:latest"));
 }
 
 TEST_F(ModelManagerWalk, NewWeightsUnderAnOldNameAreNotServedFromTheOldOnes) {

@@ -1,0 +1,67 @@
+// How models in memory make way for one that needs their bytes.
+#include "api/gateway/model_manager.h"
+#include "core/log.h"
+#include "core/os.h"
+
+namespace strata::api {
+namespace {
+
+int64_t megabytes(int64_t bytes) {
+  return bytes / 1'000'000;
+}
+
+// Not a limit on the caller (429): the same request may be answered once memory is free again.
+Error no_memory(const ModelManager::Wish& wish, const inference::MemoryNeed& need, int32_t context,
+                int64_t free, int64_t idle, size_t at_work) {
+  std::string message =
+      fmt::format("{} needs {} MB (weights {}, context of {}: {}), {} MB are free",
+                  wish.manifest.name, megabytes(need.total()), megabytes(need.weight_bytes),
+                  context, megabytes(need.kv_bytes), megabytes(free));
+  if (idle > 0) message += fmt::format(" and {} MB in idle models", megabytes(idle));
+  if (at_work > 0) message += fmt::format("; models at work: {}", at_work);
+  const std::string_view less = wish.context == context
+                                    ? "ask for a smaller context (num_ctx)"
+                                    : "start the server with a smaller --context";
+  return Error(Code::unavailable, message, fmt::format("{}, or take a smaller model", less));
+}
+
+}  // namespace
+
+std::unique_ptr<LoadedModel> ModelManager::take_longest_idle() {
+  auto oldest = loaded_.end();
+  for (auto it = loaded_.begin(); it != loaded_.end(); ++it) {
+    if (it->second->uses > 0) continue;
+    if (oldest == loaded_.end() || it->second->idle_since_ms < oldest->second->idle_since_ms) {
+      oldest = it;
+    }
+  }
+  if (oldest == loaded_.end()) return nullptr;
+  log_info("unloading {}, which makes room", oldest->first);
+  auto model = std::move(oldest->second);
+  loaded_.erase(oldest);
+  return model;
+}
+
+void ModelManager::make_memory(const Wish& wish, const inference::MemoryNeed& need,
+                               int32_t context) {
+  while (true) {
+    const int64_t free = options_.free_bytes ? options_.free_bytes()
+                                             : static_cast<int64_t>(available_memory_bytes());
+    if (need.total() <= free) return;
+    std::unique_ptr<LoadedModel> leaving;  // goes outside the lock: its engine has to end
+    const std::lock_guard lock(mutex_);
+    int64_t idle = 0;
+    size_t at_work = 0;
+    for (const auto& [name, model] : loaded_) {
+      if (model->uses > 0) {
+        ++at_work;
+      } else {
+        idle += model->memory_bytes;
+      }
+    }
+    if (need.total() <= free + idle) leaving = take_longest_idle();
+    if (!leaving) throw no_memory(wish, need, context, free, idle, at_work);
+  }
+}
+
+}  // namespace strata::api
