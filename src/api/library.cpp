@@ -14,12 +14,9 @@ namespace {
 
 // What a caller on the network may name: a model, or a source that is no file of this machine.
 void check_reference(const std::string& text) {
-  constexpr std::string_view kFileScheme = "file:";
-  if (text.starts_with(kFileScheme) || text.ends_with(".gguf")) {
-    if (!text.starts_with("https:") && !text.starts_with("hf:") && !text.starts_with("pypi:")) {
-      throw Error(Code::permission_denied, "the server opens no files that a request names",
-                  "use the command line on that machine: strata create, or strata pull file:…");
-    }
+  if (models::names_a_file(text)) {
+    throw Error(Code::permission_denied, "the server opens no files that a request names",
+                "use the command line on that machine: strata create, or strata pull file:…");
   }
   if (!models::is_source_reference(text)) models::parse_model_name(text);
 }

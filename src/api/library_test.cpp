@@ -96,14 +96,33 @@ TEST_F(LibraryTest, CreatesCopiesAndRemoves) {
 }
 
 TEST_F(LibraryTest, NoRequestNamesAFileOfThisMachine) {
-  for (const auto* name : {"file:/etc/passwd", "file:x", "model.gguf", "/tmp/m.gguf"}) {
-    EXPECT_EQ(refusal_of_pull(name), Code::permission_denied) << name;
-  }
-  EXPECT_EQ(refusal_of_pull("../../etc/passwd"), Code::invalid_argument);
-  EXPECT_EQ(refusal_of_pull(""), Code::invalid_argument);
   models::Modelfile modelfile;
-  modelfile.from = "./tiny.gguf";
-  EXPECT_THROW(create("x", modelfile), Error);
+  for (const auto* name : {"file:/etc/passwd", "file:x", "file:///m.gguf", "model.gguf",
+                           "./tiny.gguf", "/tmp/m.gguf", "/tmp/m", "../../etc/passwd", "~/m"}) {
+    EXPECT_EQ(refusal_of_pull(name), Code::permission_denied) << name;
+    modelfile.from = name;
+    EXPECT_EQ(strata::testing::error_of([&] { create("x", modelfile); }).code(),
+              Code::permission_denied)
+        << name;
+  }
+  EXPECT_EQ(refusal_of_pull(""), Code::invalid_argument);
+}
+
+TEST_F(LibraryTest, AnAddressIsNeverReadAsAPath) {
+  const auto file = folder_.path() / "x.gguf";
+  overwrite(file, "GGUF of somebody else");
+  models::Modelfile modelfile;
+  const std::string climbing = "/../../../../../../../../../.." + file.string();
+  for (const std::string& from :
+       {"https:" + climbing, "https:" + file.string(), "hf:" + climbing, "pypi:a==1#" + climbing,
+        std::string("https://h.example/x.gguf")}) {
+    modelfile.from = from;
+    const auto outcome = create("x", modelfile);
+    ASSERT_TRUE(outcome.error) << from;
+    EXPECT_EQ(outcome.error->message().find("there is no file"), std::string::npos)
+        << outcome.error->message();
+  }
+  EXPECT_EQ(library_.list().size(), 1u);
 }
 
 TEST_F(LibraryTest, BadRecipesAreRefusedAtOnce) {

@@ -30,10 +30,14 @@ std::string to_text(const Modelfile& modelfile);
 // The Modelfile that would make this manifest again (`show --modelfile`).
 Modelfile to_modelfile(const Manifest& manifest, std::string from);
 
+// FROM this is a file of the machine that reads it: a path, or a file: reference.
+bool names_a_file(std::string_view from);
+
 // A template in Go's text/template language rather than Jinja.
 bool is_go_template(std::string_view text);
 
-// Adds `name` to the store. FROM a name that is not there is pulled first (with `pull_options`).
+// Adds `name` to the store. FROM a name that is not there is pulled first (with `pull_options`);
+// FROM a source is fetched unless it was pulled before.
 // A relative path in FROM counts from `folder`. What the Modelfile does not set is inherited.
 // Parameters without an effect here are named in the log and in the progress, which is as in
 // PullOptions. Errors: those of read_parameters() and ChatTemplate::parse, before anything is

@@ -1,4 +1,6 @@
 // From a Modelfile to a model in the store, and back.
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "models/chat/chat_template.h"
@@ -9,37 +11,56 @@
 namespace strata::models {
 namespace {
 
-bool looks_like_a_path(std::string_view from) {
-  return from.starts_with('/') || from.starts_with("./") || from.starts_with("../") ||
-         from.starts_with("~/") || from.ends_with(".gguf");
+constexpr std::string_view kFileScheme = "file:";
+
+// The reference of a file that FROM names; a relative path counts from `folder`.
+std::string file_reference(std::string_view from, const fs::path& folder) {
+  // Whole already, or nothing that a path can be made from: the source says what is wrong.
+  if (from.starts_with("file://") || from == kFileScheme) return std::string(from);
+  if (from.starts_with(kFileScheme)) from.remove_prefix(kFileScheme.size());
+  const fs::path path = fs::absolute(
+      from.starts_with("~/") ? fs::path(environment("HOME").value_or("/")) / from.substr(2)
+                             : folder / fs::path(from));
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    throw Error(Code::unimplemented, fmt::format("{} is a folder", path.string()),
+                "convert it to a GGUF file and name that");
+  }
+  return std::string(kFileScheme) + path.string();
 }
 
-fs::path path_of(std::string_view from, const fs::path& folder) {
-  if (from.starts_with("~/")) {
-    return fs::path(environment("HOME").value_or("/")) / from.substr(2);
+bool has_changes(const ModelOverrides& overrides) {
+  return overrides.chat_template || !overrides.system.empty() || !overrides.messages.empty() ||
+         !overrides.parameters.empty();
+}
+
+// The model as it came from that reference, where it was pulled: nothing has to be fetched then.
+std::optional<Manifest> fetched_before(const Store& store, const std::string& reference) {
+  for (Manifest& manifest : store.list()) {
+    if (manifest.source != reference || has_changes(manifest.overrides)) continue;
+    const bool whole = std::ranges::all_of(
+        manifest.model, [&](const BlobRef& part) { return store.has_blob(part); });
+    if (!whole) continue;
+    manifest.parent = manifest.name;
+    return std::move(manifest);
   }
-  return folder / fs::path(from);
+  return std::nullopt;
 }
 
 // The model that FROM names; fetched when it is not here.
 Manifest find_base(const Store& store, const std::string& name, const Modelfile& modelfile,
                    const fs::path& folder, const PullOptions& options) {
   const std::string& from = modelfile.from;
-  if (looks_like_a_path(from)) {
-    const fs::path path = fs::absolute(path_of(from, folder));
-    std::error_code error;
-    if (fs::is_directory(path, error)) {
-      throw Error(Code::unimplemented, fmt::format("{} is a folder", path.string()),
-                  "convert it to a GGUF file and name that");
-    }
+  if (names_a_file(from)) {
     PullOptions own = options;
     own.as = name;
-    return fetch_model(store, "file:" + path.string(), own);
+    return fetch_model(store, file_reference(from, folder), own);
   }
   if (is_source_reference(from)) {
-    Manifest manifest = pull(store, from, options).manifest;
-    manifest.parent = manifest.name;
-    return manifest;
+    if (auto there = fetched_before(store, from)) return std::move(*there);
+    PullOptions own = options;  // under a name of its own: another model may have the reference's
+    own.as = name;
+    return fetch_model(store, from, own);
   }
   auto there = store.try_find(from);
   Manifest manifest = there ? std::move(*there) : pull(store, from, options).manifest;
@@ -57,6 +78,13 @@ void name_ignored(const Parameters& parameters, const PullOptions& options) {
 }
 
 }  // namespace
+
+bool names_a_file(std::string_view from) {
+  if (from.starts_with(kFileScheme)) return true;
+  if (is_source_reference(from)) return false;  // also where its file ends in .gguf
+  return from.starts_with('/') || from.starts_with("./") || from.starts_with("../") ||
+         from.starts_with("~/") || from.ends_with(".gguf");
+}
 
 Modelfile to_modelfile(const Manifest& manifest, std::string from) {
   Modelfile out;

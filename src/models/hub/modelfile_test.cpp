@@ -200,6 +200,38 @@ TEST(ModelfileCreate, parameters_are_checked_and_those_without_effect_are_named)
   EXPECT_FALSE(store.try_find("y"));
 }
 
+TEST(ModelfileCreate, a_source_whose_file_ends_in_gguf_is_a_source) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  const std::string path = (folder.path() / "m.gguf").string();
+  for (const std::string& from : {"file:" + path, "file://" + path, std::string("file:m.gguf")}) {
+    const Manifest made = create_model(store, "x", parse_modelfile("FROM " + from), folder.path());
+    EXPECT_EQ(made.name, "x:latest") << from;
+    EXPECT_EQ(store.list().size(), 1u) << from;
+  }
+  PullOptions options;
+  options.policy.offline = true;
+  for (const char* from : {"https://h.example/x.gguf", "hf:O/R:x.gguf", "pypi:a==1#x/y.gguf"}) {
+    const Error error = error_of([&] {
+      create_model(store, "y", parse_modelfile(std::string("FROM ") + from), folder.path(),
+                   options);
+    });
+    EXPECT_EQ(error.message().find("there is no file"), std::string::npos) << error.message();
+    EXPECT_NE(error.code(), Code::not_found) << error.message();
+  }
+  Manifest pulled = store.find("x");  // so far another model of the name that is in the address
+  pulled.source = "https://h.example/x.gguf";
+  store.put_manifest(pulled);
+  const Manifest made =
+      create_model(store, "y", parse_modelfile("FROM " + pulled.source), folder.path(), options);
+  EXPECT_EQ(made.parent, "x:latest");
+  EXPECT_EQ(error_of([&] {
+              create_model(store, "y", parse_modelfile("FROM file://host/m.gguf"), folder.path());
+            }).code(),
+            Code::invalid_argument);
+}
+
 TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   const TempFolder folder;
   const Store store(folder.path() / "store");
