@@ -10,6 +10,7 @@
 #include "api/library.h"
 #include "api/server.h"
 #include "app/cli/output.h"
+#include "app/in_range.h"
 #include "core/duration.h"
 #include "core/error.h"
 #include "core/json.h"
@@ -87,14 +88,16 @@ std::string example_call(const std::string& address, const std::string& model) {
 
 namespace {
 
+constexpr int32_t kMostRequests = 1 << 16;  // above what the server's connections can bring
+
 api::LocalOptions local_options(const Config& config) {
   api::LocalOptions options;
-  options.n_threads = static_cast<int32_t>(config.integer("engine.threads"));
-  options.context = static_cast<int32_t>(config.integer("engine.context"));
+  options.n_threads = setting_in_range(config, "engine.threads", kThreads);
+  options.context = setting_in_range(config, "engine.context", Range{});
   options.keep_alive_ms = parse_duration_ms(config.text("server.keep_alive"));
-  options.max_models = static_cast<int32_t>(config.integer("server.max_models"));
-  options.max_parallel = static_cast<int32_t>(config.integer("server.max_parallel"));
-  options.max_queue = static_cast<int32_t>(config.integer("server.max_queue"));
+  options.max_models = setting_in_range(config, "server.max_models", {1, 1024});
+  options.max_parallel = setting_in_range(config, "server.max_parallel", {1, kMostRequests});
+  options.max_queue = setting_in_range(config, "server.max_queue", {0, kMostRequests});
   return options;
 }
 
@@ -145,10 +148,6 @@ class ServerWithParts : public RunningServer {
     out.host = where.host;
     out.port = where.port;
     if (options.port) {
-      if (*options.port < 0 || *options.port > 65535) {
-        throw Error(Code::invalid_argument,
-                    fmt::format("--port is {}, it must be 0 to 65535", *options.port));
-      }
       out.port = static_cast<uint16_t>(*options.port);
     }
     out.require_key = options.require_key;

@@ -19,7 +19,7 @@ std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local);
 std::unique_ptr<api::Backend> require_server(const Config& config);
 
 struct ServeOptions {
-  std::optional<int64_t> port;  // over the one in server.host
+  std::optional<int32_t> port;  // over the one in server.host
   bool require_key = false;
   bool allow_unprotected = false;
   std::vector<std::string> origins;  // besides server.origins

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "app/in_range.h"
 #include "core/net.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
@@ -36,6 +37,41 @@ TEST(ServerAddress, WhereClientsFindIt) {
 TEST(ServerAddress, WhatIsNoneIsRefused) {
   for (const char* bad : {"a:b", "box:", "box:99999", "user@box", "box/path", "a b"}) {
     EXPECT_EQ(testing::error_of([&] { parse_host(bad); }).code(), Code::invalid_argument) << bad;
+  }
+}
+
+// Whoever starts a server is told at once, not by the first request.
+TEST(Settings, ANumberOutsideItsRangeIsRefusedWithTheRange) {
+  const testing::TempFolder home;
+  setenv("STRATA_HOME", home.path().c_str(), 1);
+  for (const auto& [key, value, range] :
+       {std::tuple{"engine.context", "4294967360", "from 0 to 2147483647"},
+        {"engine.context", "-5", "from 0 to 2147483647"},
+        {"engine.threads", "4294967297", "from 0 to 1024"},
+        {"server.max_parallel", "0", "from 1 to 65536"},
+        {"server.max_queue", "-1", "from 0 to 65536"},
+        {"server.max_models", "0", "from 1 to 1024"}}) {
+    Config config =
+        Config::load("strata.yaml", "", [](const std::string&) { return std::nullopt; });
+    config.set("server.host", "127.0.0.1:0", "--host");
+    config.set(key, value, "--it");
+    const Error error = testing::error_of([&] { start_server(config, ServeOptions{}); });
+    EXPECT_EQ(error.code(), Code::invalid_argument);
+    EXPECT_EQ(error.message(),
+              fmt::format("{} (flag --it) is {}, it must be {}", key, value, range));
+  }
+  unsetenv("STRATA_HOME");
+}
+
+TEST(Settings, AnOptionOutsideItsRangeIsRefusedWithTheRange) {
+  Arguments arguments;
+  EXPECT_EQ(option_in_range(arguments, "context", {2}, 512), 512);
+  arguments.options_["context"] = {"2"};
+  EXPECT_EQ(option_in_range(arguments, "context", {2}, 512), 2);
+  for (const char* bad : {"1", "-5", "4294967808"}) {
+    arguments.options_["context"] = {bad};
+    EXPECT_EQ(testing::error_of([&] { option_in_range(arguments, "context", {2}, 512); }).message(),
+              fmt::format("--context is {}, it must be from 2 to 2147483647", bad));
   }
 }
 

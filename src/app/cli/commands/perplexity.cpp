@@ -10,6 +10,7 @@
 #include "app/cli/command.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
+#include "app/in_range.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/os.h"
@@ -67,17 +68,17 @@ class PerplexityCommand : public Command {
   }
 
   int run(const Arguments& arguments) const override {
+    inference::PerplexityOptions options;
+    options.context = option_in_range(arguments, "context", {4}, 512);
+    options.max_chunks = option_in_range(arguments, "chunks", {0}, 0);
+    inference::ExecutorOptions executor;
+    executor.n_threads = option_in_range(arguments, "threads", kThreads, 0);
+    executor.n_positions_limit = options.context;
+    options.n_threads = std::max(1, executor.n_threads);
     const auto model = open_named_model(arguments.words()[0]);
     const std::string text = text_from(arguments);
     const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));
-    inference::PerplexityOptions options;
-    options.context = static_cast<int32_t>(arguments.integer("context").value_or(512));
-    options.max_chunks = static_cast<int32_t>(arguments.integer("chunks").value_or(0));
     if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
-    inference::ExecutorOptions executor;
-    executor.n_threads = static_cast<int32_t>(arguments.integer("threads").value_or(0));
-    executor.n_positions_limit = options.context;
-    options.n_threads = std::max(1, executor.n_threads);
     const auto fast = [&] { return inference::make_fast_executor(model, executor); };
     const auto plain = [&] { return inference::make_float32_executor(model, executor); };
     ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));

@@ -4,6 +4,7 @@
 #include "app/cli/ignored.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
+#include "app/in_range.h"
 #include "core/config.h"
 #include "core/log.h"
 
@@ -58,7 +59,7 @@ class Serve : public Command {
     name_ignored_variables();
 
     ServeOptions options;
-    options.port = arguments.integer("port");
+    if (arguments.has("port")) options.port = option_in_range(arguments, "port", {0, 65535}, 0);
     options.require_key = arguments.has("require-key");
     options.allow_unprotected = arguments.has("allow-unprotected");
     options.origins = arguments.values("allow-origin");

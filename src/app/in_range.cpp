@@ -1,0 +1,26 @@
+#include "app/in_range.h"
+
+#include "core/error.h"
+
+namespace strata::app {
+namespace {
+
+int32_t checked(int64_t value, const std::string& name, Range range) {
+  if (value >= range.low && value <= range.high) return static_cast<int32_t>(value);
+  throw Error(Code::invalid_argument, fmt::format("{} is {}, it must be from {} to {}", name, value,
+                                                  range.low, range.high));
+}
+
+}  // namespace
+
+int32_t setting_in_range(const Config& config, std::string_view key, Range range) {
+  return checked(config.integer(key), fmt::format("{} ({})", key, config.origin(key)), range);
+}
+
+int32_t option_in_range(const Arguments& arguments, std::string_view option, Range range,
+                        int32_t otherwise) {
+  const auto value = arguments.integer(option);
+  return value ? checked(*value, fmt::format("--{}", option), range) : otherwise;
+}
+
+}  // namespace strata::app
