@@ -13,6 +13,7 @@
 #include "api/gateway/did_you_mean.h"
 #include "api/gateway/prompt_budget.h"
 #include "core/utf8.h"
+#include "inference/noise.h"
 
 namespace strata::api {
 namespace {
@@ -43,13 +44,6 @@ struct Job {
   std::atomic<bool> cancelled = false;
   bool started = false;
 };
-
-uint64_t mix(uint64_t x) {  // splitmix64
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 std::string last_message(const ChatRequest& request) {
   if (request.raw) return request.prompt;
@@ -88,7 +82,9 @@ void check_fits(const ChatRequest& request, size_t n_prompt, int32_t model_conte
 std::string babble(uint64_t seed, int32_t choice, int32_t n) {
   std::string text;
   for (int32_t i = 0; i < n; ++i) {
-    uint64_t draw = mix(mix(seed + static_cast<uint64_t>(choice)) + static_cast<uint64_t>(i));
+    const auto key = inference::noise_key(seed, static_cast<uint64_t>(choice),
+                                          static_cast<uint64_t>(i), inference::NoiseUse::token);
+    uint64_t draw = key.value;
     if (i > 0) text += ' ';
     for (int syllable = 0; syllable < 2; ++syllable, draw >>= 16) {
       text += "bdfgklmnprst"[draw % 12];
