@@ -198,6 +198,10 @@ class AnswerReader {
     end.reason = text_of(line, "done_reason") == "length" ? inference::FinishReason::length
                                                           : inference::FinishReason::stop;
     end.usage.prompt_tokens = static_cast<int32_t>(integer_of(line, "prompt_eval_count"));
+    if (const auto* ours = line.if_contains("strata"); ours != nullptr && ours->is_object()) {
+      end.usage.cached_tokens =
+          static_cast<int32_t>(integer_of(ours->get_object(), "cached_tokens"));
+    }
     end.usage.completion_tokens = static_cast<int32_t>(integer_of(line, "eval_count"));
     end.usage.prompt_ns = integer_of(line, "prompt_eval_duration");
     end.usage.completion_ns = integer_of(line, "eval_duration");

@@ -74,6 +74,42 @@ TEST(RemoteBackend, AnswersAsTheServerWould) {
   EXPECT_EQ(run(*backend, request).text, "a b");
 }
 
+// A backend whose prompts were worked on before, in part.
+class Remembering : public Backend {
+ public:
+  std::string_view name() const override { return "remembering"; }
+  bool serves(std::string_view) const override { return true; }
+  std::unique_ptr<Answer> start(ChatRequest, ChatSink sink) override {
+    Event end;
+    end.kind = Event::Kind::finished;
+    end.usage.prompt_tokens = 10;
+    end.usage.cached_tokens = 6;
+    sink({.choice = 0, .reasoning = {}, .tool_calls = {}, .event = std::move(end)});
+    return std::make_unique<Answer>();
+  }
+  std::vector<ModelCard> models() const override { return {}; }
+  std::vector<RunningModel> running() const override { return {}; }
+  bool unload(std::string_view) override { return false; }
+};
+
+TEST(RemoteBackend, TellsWhatTheServersCacheHeldOfThePrompt) {
+  Gateway gateway;
+  gateway.add(std::make_unique<Remembering>());
+  Metrics metrics;
+  Services services;
+  services.gateway = &gateway;
+  services.metrics = &metrics;
+  services.now_ms = [] { return testing::kNowMs; };
+  Server server(std::move(services), nullptr);
+  ServerOptions options;
+  options.port = 0;
+  server.start(options);
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const auto usage = run(*backend, asking("m", "x")).end.usage;
+  EXPECT_EQ(usage.prompt_tokens, 10);
+  EXPECT_EQ(usage.cached_tokens, 6);
+}
+
 TEST(RemoteBackend, PassesOnWhatTheServerRefuses) {
   const testing::Running server;
   const auto backend = make_remote_backend("http://" + host_of(server.port()));

@@ -77,6 +77,8 @@ class LineWriter final : public AnswerWriter {
     line["prompt_eval_duration"] = totals.prompt_ns;
     line["eval_count"] = totals.completion_tokens;
     line["eval_duration"] = totals.completion_ns;
+    // Ours: Ollama has no word for how much of prompt_eval_count cost no time.
+    line["strata"] = json::object{{"cached_tokens", totals.cached_tokens}};
     return line;
   }
 
