@@ -59,6 +59,18 @@ Admission refusal(Handler handler) {
   return admission;
 }
 
+// `origin`: the one that may read the answer; "": no page may, or none asked.
+Handler with_cors(const std::string& origin, Handler handler) {
+  if (origin.empty() || !handler) return handler;
+  return [origin, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
+    exchange->add_header("access-control-allow-origin", origin);
+    exchange->add_header("access-control-expose-headers",
+                         "x-strata-notice, x-strata-ignored, x-request-id");
+    exchange->add_header("vary", "Origin");
+    handler(exchange);
+  };
+}
+
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
 }
@@ -102,29 +114,24 @@ const RouteTable& Server::routes() const {
   return state_->routes;
 }
 
+// A page that may call may read every answer, also why it was refused.
 Admission Server::State::admit(Request& head) {
   const Dialect& dialect = dialect_for(head.path);
+  const std::string cors = cors_origin(head, guard);
+  Admission admission;
   try {
-    return route(head, dialect);
+    admission = route(head, dialect);
   } catch (const Error& error) {
-    return refusal(failing(dialect, error));
+    admission = refusal(failing(dialect, error));
   }
+  admission.handler = with_cors(cors, std::move(admission.handler));
+  admission.too_large = with_cors(cors, std::move(admission.too_large));
+  return admission;
 }
 
 Admission Server::State::route(Request& head, const Dialect& dialect) {
   check_guard(head, guard);
   auto match = routes.match(head.method, head.path);
-  const std::string cors = cors_origin(head, guard);
-  const auto with_cors = [cors](Handler handler) -> Handler {
-    if (cors.empty()) return handler;
-    return [cors, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
-      exchange->add_header("access-control-allow-origin", cors);
-      exchange->add_header("access-control-expose-headers",
-                           "x-strata-notice, x-strata-ignored, x-request-id");
-      exchange->add_header("vary", "Origin");
-      handler(exchange);
-    };
-  };
   if (!match.route) {
     if (match.allowed.empty()) {
       throw Error(
@@ -133,8 +140,9 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
           "the routes are in docs/api.md");
     }
     const bool preflight = head.method == "OPTIONS";
-    return refusal(with_cors([preflight, allowed = match.allowed, &dialect,
-                              cors](const std::shared_ptr<Exchange>& exchange) {
+    const bool is_cors = !cors_origin(head, guard).empty();
+    return refusal([preflight, allowed = match.allowed, &dialect,
+                    is_cors](const std::shared_ptr<Exchange>& exchange) {
       Response response;
       if (!preflight) {
         response = error_response(
@@ -143,20 +151,20 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
       }
       response.status = preflight ? 204 : 405;
       response.headers.add("allow", allowed);
-      if (preflight && !cors.empty()) {
+      if (preflight && is_cors) {
         response.headers.add("access-control-allow-methods", allowed);
         response.headers.add("access-control-allow-headers",
                              "authorization, content-type, x-api-key, api-key, x-request-id");
       }
       exchange->respond(std::move(response));
-    }));
+    });
   }
   const Dialect& owner = dialect_named(match.route->dialect);
   authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000);
   head.params = std::move(match.params);
   Admission admission;
   admission.body_limit = match.route->body_limit;
-  admission.handler = with_cors(on_lane(*match.route, owner));
+  admission.handler = on_lane(*match.route, owner);
   admission.too_large = failing(
       owner,
       Error(Code::invalid_argument,
@@ -193,7 +201,8 @@ void Server::State::add_metrics() {
     services.metrics->on_read(name, help, type, [gateway = services.gateway, value] {
       std::vector<Metrics::Sample> samples;
       for (const RunningModel& model : gateway->running()) {
-        samples.push_back({{{"model", model.card.name}}, static_cast<double>(value(model))});
+        samples.push_back(
+            {{{"model", model_label(model.card.name)}}, static_cast<double>(value(model))});
       }
       return samples;
     });
@@ -206,15 +215,24 @@ void Server::State::add_metrics() {
         [](const RunningModel& m) { return m.stats.executor.kv_bytes_used; });
   gauge("strata_kv_bytes_reserved", "Bytes of the KV cache that are reserved.", "gauge",
         [](const RunningModel& m) { return m.stats.executor.kv_bytes_reserved; });
+  gauge("strata_kv_bytes_kept", "Bytes of the KV cache kept of answers that have ended.", "gauge",
+        [](const RunningModel& m) { return m.stats.executor.kv_bytes_kept; });
   gauge("strata_decode_steps_total", "Steps that decoded.", "counter",
         [](const RunningModel& m) { return m.stats.decode_steps; });
-  gauge("strata_decode_tokens_total", "Rows of these steps.", "counter",
+  gauge("strata_decode_tokens_total", "Tokens generated in these steps.", "counter",
         [](const RunningModel& m) { return m.stats.decode_tokens; });
-  gauge("tokens_per_step", "Mean rows of a step that decoded.", "gauge", [](const RunningModel& m) {
-    return m.stats.decode_steps == 0 ? 0.0
-                                     : static_cast<double>(m.stats.decode_tokens) /
-                                           static_cast<double>(m.stats.decode_steps);
-  });
+  gauge("strata_guessed_tokens_total", "Tokens that were guessed from the text and verified.",
+        "counter", [](const RunningModel& m) { return m.stats.guessed_tokens; });
+  gauge("strata_right_guesses_total", "Guessed tokens that were right.", "counter",
+        [](const RunningModel& m) { return m.stats.right_guesses; });
+  gauge("tokens_per_step",
+        "Mean tokens generated in a step that decoded: one for each answer at work, and the "
+        "right guesses.",
+        "gauge", [](const RunningModel& m) {
+          return m.stats.decode_steps == 0 ? 0.0
+                                           : static_cast<double>(m.stats.decode_tokens) /
+                                                 static_cast<double>(m.stats.decode_steps);
+        });
 }
 
 void Server::start(const ServerOptions& options) {

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "api/access/keys.h"
+#include "api/limits.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "core/json.h"
 #include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
 
 namespace strata::api {
 namespace {
@@ -73,6 +76,50 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
             "x-strata-notice, x-strata-ignored, x-request-id");
   const auto plain = fetch(running.port(), "GET", "/v1/models");
   EXPECT_FALSE(plain.headers.contains("access-control-expose-headers"));
+}
+
+TEST(ServerWalk, APageThatIsAllowedMayReadWhyItIsRefused) {
+  const strata::testing::TempFolder folder;
+  KeyStore keys(folder.path() / "keys.db");
+  const auto key = keys.create("k", {Scope::inference}, std::nullopt, testing::kNowMs / 1000);
+  ServerOptions options;
+  options.require_key = true;
+  options.allowed_origins = {"https://page.example"};
+  Running running(default_script(), options, &keys);
+  const std::string page = "Host: localhost\r\nOrigin: https://page.example\r\n";
+  const std::string known = "x-api-key: " + key.secret + "\r\n";
+  const std::string large(kMaxSmallBodyBytes + 1, 'x');
+  for (const auto& [status, method, path, body, headers] :
+       {std::tuple{401, "GET", "/v1/models", std::string(), page},
+        {403, "POST", "/api/pull", std::string("{}"), page + known},
+        {404, "GET", "/v1/nothing", std::string(), page + known},
+        {404, "GET", "/v1/models/nobody", std::string(), page + known},
+        {405, "GET", "/v1/completions", std::string(), page + known},
+        {413, "POST", "/api/show", large, page + known}}) {
+    const auto reply = fetch(running.port(), method, path, body, headers);
+    EXPECT_EQ(reply.status, status) << path << reply.body;
+    ASSERT_TRUE(reply.headers.contains("access-control-allow-origin")) << status << path;
+    EXPECT_EQ(reply.headers.at("access-control-allow-origin"), "https://page.example");
+  }
+  const auto stranger = fetch(running.port(), "GET", "/v1/models", {},
+                              known + "Host: localhost\r\nOrigin: https://other.example\r\n");
+  EXPECT_EQ(stranger.status, 403);
+  EXPECT_FALSE(stranger.headers.contains("access-control-allow-origin"));
+}
+
+TEST(ServerWalk, AModelHasOneNameInAllMetrics) {
+  Running running;
+  const auto reply =
+      fetch(running.port(), "POST", "/v1/completions", R"({"model":"echo","prompt":"a b"})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string text = fetch(running.port(), "GET", "/metrics").body;
+  for (const std::string name :
+       {"strata_generated_tokens_total", "strata_prompt_tokens_total", "strata_requests_running",
+        "strata_decode_tokens_total", "strata_guessed_tokens_total", "strata_right_guesses_total",
+        "strata_kv_bytes_kept", "tokens_per_step"}) {
+    EXPECT_NE(text.find(name + R"({model="echo:latest"})"), std::string::npos) << name << text;
+  }
+  EXPECT_EQ(text.find(R"(model="echo")"), std::string::npos) << text;
 }
 
 // What start() says when it cannot listen.

@@ -6,6 +6,7 @@
 
 #include "api/access/access.h"
 #include "core/log.h"
+#include "models/hub/name.h"
 
 namespace strata::api {
 namespace {
@@ -29,7 +30,7 @@ class Run {
         began_(Clock::now()) {
     for (const ChatRequest& request : requests) {
       left_ += static_cast<size_t>(request.n);
-      model_ = request.model;
+      model_ = model_label(request.model);
     }
     choices_.resize(left_);
     for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = static_cast<int32_t>(i);
@@ -202,6 +203,14 @@ Response error_response(const Dialect& dialect, const Error& error) {
   if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
   if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");
   return response;
+}
+
+std::string model_label(std::string_view name) {
+  try {
+    return models::parse_model_name(name).full();
+  } catch (const Error&) {
+    return std::string(name);  // a backend of its own may take other names
+  }
 }
 
 std::string full_text(const Error& error) {

@@ -36,6 +36,9 @@ class Dialect {
   virtual void add_routes(RouteTable& table, const Services& services) const = 0;
 };
 
+// The model's label in metrics, the same in all of them: its full name.
+std::string model_label(std::string_view name);
+
 // The error as a response of the dialect: status, Retry-After where it helps, body.
 Response error_response(const Dialect& dialect, const Error& error);
 // Joins "message" and "hint" for shapes that have one text.
