@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "core/similar.h"
 #include "core/utf8.h"
@@ -85,7 +86,7 @@ constexpr auto kRules = std::to_array<ParameterRule>({
     number("mirostat_eta", kAboveZero, kMaxMirostat, "a number above 0, 1000 at most"),
     number("mirostat_tau", kAboveZero, kMaxMirostat, "a number above 0, 1000 at most"),
     ignored("num_batch"),
-    integer("num_ctx", 1, kMaxInt, "a whole number, 1 or more"),
+    integer("num_ctx", 1, kMaxInt, "a whole number from 1 to 2147483647"),
     ignored("num_gpu"),
     ignored("num_gqa"),
     ignored("num_keep"),
@@ -99,7 +100,7 @@ constexpr auto kRules = std::to_array<ParameterRule>({
             "a whole number, 0 or more, or -1 for a new one each time"),
     texts("stop", kMaxStopTextBytes, kMaxStopTexts, "a text of 1 to 1024 bytes"),
     any_number("temperature"),
-    integer("top_k", -kMaxInt - 1, kMaxInt, "a whole number"),
+    integer("top_k", -kMaxInt - 1, kMaxInt, "a whole number of 32 bits"),
     any_number("top_n_sigma"),
     share("top_p"),
     share("typical_p"),
@@ -135,12 +136,9 @@ bool read_value(std::string_view text, ParameterValue& value) {
   const ParameterRule& rule = *value.rule;
   switch (rule.kind) {
     case ParameterKind::integer:
-      return parse(text, value.integer) && value.integer >= rule.low &&
-             value.integer <= rule.high &&
-             (rule.step == 1 || (value.integer - rule.low) % rule.step == 0);  // else it is short
-    case ParameterKind::number:  // no comparison with NaN holds
-      return parse(text, value.number) && value.number >= rule.number_low &&
-             value.number <= rule.number_high;
+      return parse(text, value.integer) && in_range(rule, value.integer);
+    case ParameterKind::number:
+      return parse(text, value.number) && in_range(rule, double{value.number});
     case ParameterKind::text:
       value.text = text;
       return !text.empty() && text.size() <= rule.max_bytes && is_valid_utf8(text);
@@ -152,6 +150,21 @@ bool read_value(std::string_view text, ParameterValue& value) {
 
 std::span<const ParameterRule> parameter_rules() {
   return kRules;
+}
+
+const ParameterRule& parameter_rule(std::string_view name) {
+  const auto rule = std::ranges::find(kRules, name, &ParameterRule::name);
+  CHECK(rule != kRules.end());
+  return *rule;
+}
+
+bool in_range(const ParameterRule& rule, int64_t value) {
+  return value >= rule.low && value <= rule.high &&
+         (rule.step == 1 || (value - rule.low) % rule.step == 0);  // else it is short
+}
+
+bool in_range(const ParameterRule& rule, double value) {
+  return value >= rule.number_low && value <= rule.number_high;
 }
 
 ParameterValue read_parameter(std::string_view name, std::string_view text) {

@@ -38,7 +38,10 @@ constexpr size_t kMaxStopTextBytes = 1024;
 constexpr size_t kMaxBreakerTexts = 64;
 constexpr size_t kMaxBreakerTextBytes = 40;
 
-std::span<const ParameterRule> parameter_rules();  // sorted by name
+std::span<const ParameterRule> parameter_rules();            // sorted by name
+const ParameterRule& parameter_rule(std::string_view name);  // of one that the table has
+bool in_range(const ParameterRule& rule, int64_t value);     // of an integer
+bool in_range(const ParameterRule& rule, double value);      // of a number; NaN never is
 
 struct ParameterValue {
   const ParameterRule* rule = nullptr;  // never null

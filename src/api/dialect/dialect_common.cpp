@@ -3,69 +3,94 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <limits>
 
 #include "api/gateway/did_you_mean.h"
 #include "api/json_duplicates.h"
 #include "api/limits.h"
+#include "core/check.h"
 #include "core/duration.h"
 #include "core/utf8.h"
+#include "models/parameters.h"
 
 namespace strata::api {
 namespace {
 
 constexpr int32_t kMaxInt = 1 << 30;
 
-void read_int(Fields& fields, std::string_view key, std::optional<int32_t>& target, int32_t low) {
-  if (const auto value = fields.integer(key, low, kMaxInt)) target = static_cast<int32_t>(*value);
+[[noreturn]] void refuse(Fields& fields, std::string_view key, const std::string& value,
+                         const models::ParameterRule& rule) {
+  fields.fail(key, fmt::format("is {}, it must be {}", value, rule.wanted));
 }
 
-void read_float(Fields& fields, std::string_view key, std::optional<float>& target, double low,
-                double high) {
-  if (const auto value = fields.real(key, low, high)) target = *value;
+std::optional<int64_t> read_integer(Fields& fields, std::string_view key, std::string_view name) {
+  const models::ParameterRule& rule = models::parameter_rule(name);
+  const auto value = fields.integer(key, INT64_MIN, INT64_MAX);
+  if (value && !models::in_range(rule, *value)) refuse(fields, key, std::to_string(*value), rule);
+  return value;
+}
+
+void read(Fields& fields, std::string_view key, std::optional<int32_t>& target) {
+  if (const auto value = read_parameter_integer(fields, key, key)) target = value;
+}
+
+void read(Fields& fields, std::string_view key, std::optional<float>& target) {
+  if (const auto value = read_parameter_number(fields, key, key)) target = value;
 }
 
 }  // namespace
 
-void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_temperature) {
-  read_float(fields, "temperature", options.temperature, 0, max_temperature);
-  read_float(fields, "top_p", options.top_p, 0, 1);
-  read_float(fields, "presence_penalty", options.presence_penalty, -2, 2);
-  read_float(fields, "frequency_penalty", options.frequency_penalty, -2, 2);
-  const auto seed = fields.integer("seed", -1, INT64_MAX);
-  if (seed) options.seed = *seed < 0 ? kFreshSeed : static_cast<uint64_t>(*seed);
+std::optional<int32_t> read_parameter_integer(Fields& fields, std::string_view key,
+                                              std::string_view name) {
+  const auto value = read_integer(fields, key, name);
+  if (!value) return std::nullopt;
+  CHECK(*value >= INT32_MIN && *value <= INT32_MAX);  // those of 64 bits are read by read_integer
+  return static_cast<int32_t>(*value);
+}
+
+std::optional<float> read_parameter_number(Fields& fields, std::string_view key,
+                                           std::string_view name) {
+  const models::ParameterRule& rule = models::parameter_rule(name);
+  constexpr double kAny = std::numeric_limits<double>::infinity();
+  const auto value = fields.number(key, -kAny, kAny);
+  if (!value) return std::nullopt;
+  if (!models::in_range(rule, *value)) refuse(fields, key, fmt::format("{}", *value), rule);
+  return static_cast<float>(*value);
 }
 
 void read_common_sampling(Fields& fields, SamplingOptions& options) {
-  read_int(fields, "top_k", options.top_k, -1);
+  read(fields, "top_p", options.top_p);
+  if (const auto seed = read_integer(fields, "seed", "seed")) {
+    options.seed = *seed < 0 ? kFreshSeed : static_cast<uint64_t>(*seed);
+  }
+  read(fields, "top_k", options.top_k);
   if (options.top_k && *options.top_k < 0) options.top_k = 0;  // vLLM's word for "all"
-  read_float(fields, "min_p", options.min_p, 0, 1);
-  read_float(fields, "typical_p", options.typical_p, 0, 1);
-  read_float(fields, "top_n_sigma", options.top_n_sigma, -1, 1000);
-  if (options.top_n_sigma && *options.top_n_sigma < 0) options.top_n_sigma = 0;
-  read_float(fields, "repeat_penalty", options.repeat_penalty, 1e-3, 100);
-  read_int(fields, "repeat_last_n", options.repeat_last_n, -1);
-  read_float(fields, "xtc_probability", options.xtc_probability, 0, 1);
-  read_float(fields, "xtc_threshold", options.xtc_threshold, 0, 1);
-  read_float(fields, "dry_multiplier", options.dry_multiplier, 0, 100);
-  read_float(fields, "dry_base", options.dry_base, 1, 100);
-  read_int(fields, "dry_allowed_length", options.dry_allowed_length, 0);
-  read_int(fields, "dry_penalty_last_n", options.dry_penalty_last_n, -1);
-  if (auto breakers = fields.texts("dry_sequence_breakers", kMaxStopStrings, kMaxStopBytes)) {
+  read(fields, "min_p", options.min_p);
+  read(fields, "typical_p", options.typical_p);
+  read(fields, "top_n_sigma", options.top_n_sigma);
+  read(fields, "repeat_penalty", options.repeat_penalty);
+  read(fields, "repeat_last_n", options.repeat_last_n);
+  read(fields, "xtc_probability", options.xtc_probability);
+  read(fields, "xtc_threshold", options.xtc_threshold);
+  read(fields, "dry_multiplier", options.dry_multiplier);
+  read(fields, "dry_base", options.dry_base);
+  read(fields, "dry_allowed_length", options.dry_allowed_length);
+  read(fields, "dry_penalty_last_n", options.dry_penalty_last_n);
+  if (auto breakers = fields.texts("dry_sequence_breakers", models::kMaxBreakerTexts,
+                                   models::kMaxBreakerTextBytes)) {
     options.dry_sequence_breakers = std::move(*breakers);
   }
-  if (const auto mirostat = fields.integer("mirostat", 0, 2)) {
-    if (*mirostat == 1) {
-      fields.fail("mirostat", "is 1, which is not built; 0 is off and 2 is version 2",
-                  "use mirostat 2");
-    }
-    options.mirostat = static_cast<int32_t>(*mirostat);
+  if (fields.integer("mirostat", INT64_MIN, INT64_MAX) == 1) {
+    fields.fail("mirostat", "is 1, which is not built; 0 is off and 2 is version 2",
+                "use mirostat 2");
   }
-  read_float(fields, "mirostat_tau", options.mirostat_tau, 1e-3, 1000);
-  read_float(fields, "mirostat_eta", options.mirostat_eta, 1e-6, 1000);
+  read(fields, "mirostat", options.mirostat);
+  read(fields, "mirostat_tau", options.mirostat_tau);
+  read(fields, "mirostat_eta", options.mirostat_eta);
 }
 
-void read_stop(Fields& fields, SamplingOptions& options, size_t max_count) {
-  auto stop = fields.texts("stop", max_count, kMaxStopBytes);
+void read_stop(Fields& fields, SamplingOptions& options, size_t max_count, size_t max_bytes) {
+  auto stop = fields.texts("stop", max_count, max_bytes);
   if (!stop) return;
   std::erase_if(*stop, [](const std::string& each) { return each.empty(); });
   options.stop = std::move(*stop);

@@ -10,12 +10,18 @@
 
 namespace strata::api {
 
-// Sampling fields that llama.cpp, vLLM and Ollama share, under these names:
-// top_k, min_p, typical_p, top_n_sigma, repeat_penalty, repeat_last_n, xtc_*, dry_*, mirostat*.
+// A field that means what the PARAMETER `name` of a model means, with that one's range
+// (models/parameters.h): what a request may ask can be saved, and the other way round.
+std::optional<int32_t> read_parameter_integer(Fields& fields, std::string_view key,
+                                              std::string_view name);
+std::optional<float> read_parameter_number(Fields& fields, std::string_view key,
+                                           std::string_view name);
+
+// Sampling fields that OpenAI, llama.cpp, vLLM and Ollama share, under these names and with a
+// model's ranges: top_p, seed, top_k, min_p, typical_p, top_n_sigma, repeat_penalty, repeat_last_n,
+// xtc_*, dry_*, mirostat*.
 void read_common_sampling(Fields& fields, SamplingOptions& options);
-// temperature, top_p, presence_penalty, frequency_penalty, seed.
-void read_basic_sampling(Fields& fields, SamplingOptions& options, double max_temperature);
-void read_stop(Fields& fields, SamplingOptions& options, size_t max_count);
+void read_stop(Fields& fields, SamplingOptions& options, size_t max_count, size_t max_bytes);
 // The message's "tool_calls". `arguments_of` reads "arguments" of the object that it is given, as
 // JSON text: dialects write them as a text or as an object.
 std::vector<models::ToolCall> read_tool_calls(Fields& message,

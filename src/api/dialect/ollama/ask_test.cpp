@@ -1,9 +1,11 @@
 // /api/chat and /api/generate over a real socket, answered by the scripted backend.
 #include <gtest/gtest.h>
 
+#include "api/dialect/ollama/ollama.h"
 #include "api/dialect/ollama/testing/lines.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
+#include "models/parameters.h"
 
 namespace strata::api {
 namespace {
@@ -180,6 +182,32 @@ TEST_F(OllamaAsk, HistoryWithToolCallsIsRead) {
       R"({"role":"assistant","content":"","tool_calls":[{"function":{"name":"f",)"
       R"("arguments":{"city":"Bern"}}}]},{"role":"tool","tool_name":"f","content":"sunny"}]})");
   EXPECT_EQ(one.at("message").at("content"), "sunny");
+}
+
+// What a request may ask for and what a model may be given are one table.
+TEST(OllamaOptions, HaveTheRangesOfAModelsParameters) {
+  for (const auto& rule : models::parameter_rules()) {
+    if (rule.use != models::ParameterUse::honoured) continue;
+    if (rule.kind == models::ParameterKind::text) continue;  // lists in a request
+    const std::string name(rule.name);
+    for (const std::string value : {"-3", "-2", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "3",
+                                    "1000", "1001", "1e30", "1e99", "2147483648"}) {
+      if (name == "num_ctx" && value == "0") continue;  // Ollama's word for the model's own
+      bool saved = true, asked = true;
+      try {
+        models::read_parameter(name, value);
+      } catch (const Error&) {
+        saved = false;
+      }
+      try {
+        ollama::parse_generate(R"({"model":"m","prompt":"x","options":{")" + name + "\":" + value +
+                               "}}");
+      } catch (const Error&) {
+        asked = false;
+      }
+      EXPECT_EQ(asked, saved) << name << " " << value;
+    }
+  }
 }
 
 }  // namespace

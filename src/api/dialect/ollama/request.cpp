@@ -7,34 +7,46 @@
 #include "api/limits.h"
 #include "models/chat/chat_template.h"
 #include "models/hub/modelfile.h"
+#include "models/parameters.h"
 
 namespace strata::api::ollama {
 namespace {
 
-constexpr double kMaxTemperature = 1000;
-constexpr int64_t kMaxCount = 1 << 30;
-
 // Sent habitually by clients. A prompt that does not fit is refused whatever truncate and shift
 // say: it is never cut.
 constexpr std::array<std::string_view, 2> kIgnored{"truncate", "shift"};
+
 // They say how to compute; here that is the server's own business and changes no answer.
-constexpr std::array<std::string_view, 15> kIgnoredOptions{
-    "num_keep",   "num_batch",  "num_gpu",        "main_gpu",          "num_thread",
-    "numa",       "use_mmap",   "use_mlock",      "low_vram",          "f16_kv",
-    "logits_all", "vocab_only", "embedding_only", "draft_num_predict", "num_gqa"};
+const std::vector<std::string_view>& ignored_options() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> found;
+    for (const auto& rule : models::parameter_rules()) {
+      if (rule.use == models::ParameterUse::ignored) found.push_back(rule.name);
+    }
+    return found;
+  }();
+  return names;
+}
 
 void read_options(Fields& fields, ChatRequest& request) {
   auto options = fields.object("options");
   if (!options) return;
   SamplingOptions& sampling = request.sampling;
-  read_basic_sampling(*options, sampling, kMaxTemperature);
   read_common_sampling(*options, sampling);
-  read_stop(*options, sampling, kMaxStopStrings);
-  if (const auto limit = options->integer("num_predict", -2, kMaxCount)) {
-    sampling.max_tokens = static_cast<int32_t>(std::max<int64_t>(*limit, -1));
+  const auto number = [&](std::string_view name) {
+    return read_parameter_number(*options, name, name);
+  };
+  sampling.temperature = number("temperature");
+  sampling.presence_penalty = number("presence_penalty");
+  sampling.frequency_penalty = number("frequency_penalty");
+  read_stop(*options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
+  if (const auto limit = read_parameter_integer(*options, "num_predict", "num_predict")) {
+    sampling.max_tokens = std::max(*limit, -1);
   }
-  const auto context = options->integer("num_ctx", 0, kMaxCount);
-  if (context && *context > 0) request.context = static_cast<int32_t>(*context);
+  // 0 is Ollama's word for "whatever the model has".
+  if (options->integer("num_ctx", INT64_MIN, INT64_MAX) != 0) {
+    request.context = read_parameter_integer(*options, "num_ctx", "num_ctx");
+  }
   if (const auto z = options->number("tfs_z", 0, 1); z && *z != 1) {
     options->fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
   }
@@ -42,7 +54,7 @@ void read_options(Fields& fields, ChatRequest& request) {
     options->fail("penalize_newline", "is false, and a new line is a token like any other here",
                   "leave it out, or lower repeat_penalty");
   }
-  options->ignore_unread(kIgnoredOptions, request.ignored);
+  options->ignore_unread(ignored_options(), request.ignored);
 }
 
 void refuse_text(Fields& fields, std::string_view key, std::string hint) {

@@ -135,12 +135,16 @@ void read_stream(Fields& fields, Parsed& parsed) {
 
 void read_sampling(Fields& fields, ChatRequest& request, bool completion) {
   request.model = read_model_name(fields, "model");
-  read_basic_sampling(fields, request.sampling, 2);
-  read_common_sampling(fields, request.sampling);
-  if (const auto penalty = fields.real("repetition_penalty", 1e-3, 100)) {
-    request.sampling.repeat_penalty = *penalty;  // vLLM's and TGI's name
+  SamplingOptions& sampling = request.sampling;
+  read_common_sampling(fields, sampling);
+  sampling.temperature = fields.real("temperature", 0, 2);
+  sampling.presence_penalty = fields.real("presence_penalty", -2, 2);
+  sampling.frequency_penalty = fields.real("frequency_penalty", -2, 2);
+  // vLLM's and TGI's name
+  if (const auto penalty = read_parameter_number(fields, "repetition_penalty", "repeat_penalty")) {
+    sampling.repeat_penalty = *penalty;
   }
-  read_stop(fields, request.sampling, kMaxStop);
+  read_stop(fields, sampling, kMaxStop, kMaxStopBytes);
   read_logit_bias(fields, request.sampling);
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);

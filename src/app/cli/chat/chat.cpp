@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "models/hub/store.h"
+#include "models/parameters.h"
 
 namespace strata::app {
 namespace {
@@ -27,6 +28,7 @@ void save_session(const ChatSession& session, const std::string& name) {
   const auto set = set_parameters(session);
   for (const auto& row : set) manifest.overrides.parameters.erase(row.first);
   manifest.overrides.parameters.insert(set.begin(), set.end());
+  models::read_parameters(manifest.overrides.parameters);  // what is saved can be run
   store.put_manifest(manifest);
   complain("saved as " + manifest.name);
 }

@@ -10,7 +10,8 @@
 
 namespace strata::app {
 
-// Sets a sampling option or num_ctx by Ollama's name. Error{invalid_argument} with the known names.
+// Sets a sampling option or num_ctx by Ollama's name. Error{invalid_argument}: those of
+// models::read_parameters(), or a name without effect here.
 void set_parameter(ChatSession& session, std::string_view name,
                    const std::vector<std::string>& values);
 // name → value of what was set.

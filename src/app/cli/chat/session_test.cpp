@@ -6,6 +6,7 @@
 #include "app/cli/chat/parameters.h"
 #include "app/cli/chat/slash.h"
 #include "core/error.h"
+#include "models/parameters.h"
 
 namespace strata::app {
 namespace {
@@ -116,11 +117,81 @@ TEST(ChatSession, ParametersByOllamasNames) {
   EXPECT_THROW(set_parameter(session, "temprature", {"1"}), Error);
   EXPECT_THROW(set_parameter(session, "top_k", {"99999999999"}), Error);
   EXPECT_THROW(set_parameter(session, "seed", {}), Error);
-  for (const char* bad : {"-0.1", "101", "nan", "warm", ""}) {
+  for (const char* bad : {"1e99", "nan", "warm", ""}) {
     EXPECT_THROW(set_parameter(session, "temperature", {bad}), Error) << bad;
   }
   EXPECT_THROW(set_parameter(session, "num_ctx", {"0"}), Error);
   EXPECT_EQ(session.sampling.temperature, 0.25f);
+}
+
+TEST(ChatSession, WhatAChatTakesCanBeSavedAndIsAllThatAModelHas) {
+  const std::vector<std::string> tries{"-3",        "-2",   "-1",  "-0.5", "0",
+                                       "0.5",       "1",    "1.5", "2",    "3",
+                                       "1000",      "1001", "x",   "1e30", std::string(41, 'x'),
+                                       "2147483648"};
+  for (const auto& rule : models::parameter_rules()) {
+    const std::string name(rule.name);
+    if (rule.use != models::ParameterUse::honoured) {
+      ChatSession session;
+      EXPECT_THROW(set_parameter(session, name, {"1"}), Error) << name;
+      continue;
+    }
+    int taken = 0;
+    for (const auto& value : tries) {
+      ChatSession session;
+      try {
+        set_parameter(session, name, {value});
+      } catch (const Error&) {
+        EXPECT_THROW(models::read_parameter(name, value), Error) << name << " " << value;
+        continue;
+      }
+      ++taken;
+      const auto set = set_parameters(session);
+      ASSERT_EQ(set.size(), 1u) << name;
+      EXPECT_EQ(set[0].first, name);
+      EXPECT_NO_THROW(models::read_parameter(set[0].first, set[0].second)) << name << " " << value;
+    }
+    EXPECT_GT(taken, 0) << name;
+  }
+}
+
+TEST(ChatSession, AParameterIsGivenAsOftenAsAModelMayHaveIt) {
+  ChatSession session;
+  EXPECT_THROW(set_parameter(session, "top_p", {"0.1", "0.2"}), Error);
+  set_parameter(session, "dry_sequence_breaker", {"a", "b"});
+  EXPECT_EQ(session.sampling.dry_sequence_breakers, (std::vector<std::string>{"a", "b"}));
+  EXPECT_THROW(set_parameter(session, "stop", std::vector<std::string>(65, "x")), Error);
+}
+
+// A backend whose prompts were worked on before, in part.
+class Remembering : public api::Backend {
+ public:
+  std::string_view name() const override { return "remembering"; }
+  bool serves(std::string_view) const override { return true; }
+  std::unique_ptr<api::Answer> start(api::ChatRequest, api::ChatSink sink) override {
+    inference::Event end;
+    end.kind = inference::Event::Kind::finished;
+    end.usage.prompt_tokens = 10;
+    end.usage.cached_tokens = 6;
+    end.usage.prompt_ns = 2'000'000'000;
+    sink({.choice = 0, .reasoning = {}, .tool_calls = {}, .event = std::move(end)});
+    return std::make_unique<api::Answer>();
+  }
+  std::vector<api::ModelCard> models() const override { return {}; }
+  std::vector<api::RunningModel> running() const override { return {}; }
+  bool unload(std::string_view) override { return false; }
+};
+
+TEST(ChatSession, SpeedsCountWhatWasWorkedOnAndNotWhatTheCacheHeld) {
+  Remembering backend;
+  ChatSession session;
+  session.model = "m";
+  session.verbose = true;
+  testing::internal::CaptureStderr();
+  answer_to(session, backend, "hi");
+  EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                "10 tokens (6 from the cache), 2.00 s, 2.00 tokens/s"),
+            std::string::npos);
 }
 
 SlashResult slash(const std::string& line, ChatSession& session) {
