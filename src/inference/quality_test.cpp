@@ -1,11 +1,15 @@
-// How close the fast executor comes to the float32 one on real models, on the first chunks of a
-// licence that every Debian system has. tests/long/quality measures the same over more than 30,000
-// tokens, for which the float32 executor needs minutes.
+// How close the fast executor comes to the float32 one on real models. Distributions are compared
+// on the first chunks of a licence that every Debian system has; perplexity over more than 30,000
+// tokens, for which the float32 executor needs minutes and therefore answered once
+// (tests/oracle/perplexity.py). tests/long/quality compares distributions over all of them.
 // Uses every core.
+#include <cmath>
 #include <cstring>
 
 #include <gtest/gtest.h>
 
+#include "core/hash.h"
+#include "core/json.h"
 #include "core/os.h"
 #include "core/testing/test_data.h"
 #include "inference/perplexity.h"
@@ -67,6 +71,67 @@ INSTANTIATE_TEST_SUITE_P(RealModels, Quality, ::testing::Values("smollm2-135m", 
                            const std::string name = test.param;
                            return name.substr(0, name.find('-'));
                          });
+
+// --- More than 30,000 tokens
+// -----------------------------------------------------------------------
+
+constexpr int64_t kMinTokens = 30000;
+constexpr double kMaxPerplexityRise = 0.008;
+constexpr double kMaxFloat32Difference = 0.001;  // rounding, nothing else
+
+json::object recorded() {
+  return parse_json(read_file(STRATA_SOURCE_DIR "/src/inference/testdata/perplexity.json"))
+      .as_object();
+}
+
+// The text that was measured; nullopt where the system's licences are of another wording.
+std::optional<std::string> recorded_text(const json::object& record) {
+  std::string text;
+  for (const auto& file : record.at("files").as_array()) {
+    const std::filesystem::path path(std::string(file.as_string()));
+    if (!std::filesystem::exists(path)) return std::nullopt;
+    text += read_file(path);
+  }
+  if (sha256_hex(text) != record.at("text_sha256").as_string()) return std::nullopt;
+  return text;
+}
+
+struct LongText {
+  std::vector<int32_t> tokens;
+  json::object figures;  // of this model
+};
+
+std::optional<LongText> long_text_for(const models::Model& model) {
+  const auto record = recorded();
+  const auto text = recorded_text(record);
+  if (!text) return std::nullopt;
+  return LongText{model.tokenizer->with_bos_eos(model.tokenizer->encode_text(*text)),
+                  record.at("models").at(model.name).as_object()};
+}
+
+TEST_P(Quality, PerplexityOverALongTextIsNearThatOfFloat32) {
+  const ModelPtr model = load(GetParam());
+  const auto text = long_text_for(*model);
+  if (!text) GTEST_SKIP() << "this system's licence texts are not those that were measured";
+  const auto found = measure_perplexity(fast(model), text->tokens, options_for(*model, 0));
+  EXPECT_GE(int64_t{found.n_chunks} * 512, kMinTokens);
+  ASSERT_EQ(static_cast<size_t>(found.n_chunks), text->figures.at("chunk_nll").as_array().size());
+  EXPECT_LE(found.value / text->figures.at("float32").as_double() - 1.0, kMaxPerplexityRise);
+}
+
+TEST_P(Quality, Float32PerplexityIsThatOfLlamaCpp) {
+  const ModelPtr model = load(GetParam());
+  const auto text = long_text_for(*model);
+  if (!text) GTEST_SKIP() << "this system's licence texts are not those that were measured";
+  const double whole = text->figures.at("float32").as_double();
+  EXPECT_NEAR(whole / text->figures.at("llama_cpp").as_double(), 1.0, kMaxFloat32Difference);
+  // The record is of the executor as it is now: two of its chunks are measured again.
+  const auto found = measure_perplexity(plain(model), text->tokens, options_for(*model, 2));
+  for (size_t i = 0; i < 2; ++i) {
+    const double then = text->figures.at("chunk_nll").as_array()[i].as_double();
+    EXPECT_NEAR(found.chunk_nll[i], then, 1e-4) << "chunk " << i;
+  }
+}
 
 // The same model with every matrix in bf16.
 GgufBuilder in_bf16(const models::GgufFile& file) {
