@@ -218,7 +218,7 @@ class LocalBackend : public Backend {
   std::vector<RunningModel> running() const override { return manager_.running(); }
 
   bool unload(std::string_view model) override {
-    return manager_.unload(models::parse_model_name(model).full());
+    return manager_.unload(manager_.store().resolve(model).full());
   }
 
  private:

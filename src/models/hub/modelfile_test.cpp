@@ -5,13 +5,14 @@
 
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
+#include "models/hub/testing.h"
 
 namespace strata::models {
 namespace {
 
-using testing::error_of;
+using strata::testing::error_of;
+using strata::testing::TempFolder;
 using ::testing::HasSubstr;
-using testing::TempFolder;
 
 void expect_same(const Modelfile& a, const Modelfile& b) {
   EXPECT_EQ(a.from, b.from);
@@ -157,7 +158,7 @@ TEST(Modelfile, go_templates_are_told_from_jinja) {
 TEST(ModelfileCreate, inherits_overrides_and_names_its_parent) {
   const TempFolder folder;
   const Store store(folder.path() / "store");
-  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   const Manifest base =
       create_model(store, "base",
                    parse_modelfile("FROM ./m.gguf\nSYSTEM old\nPARAMETER stop a\nPARAMETER stop b\n"
@@ -182,7 +183,7 @@ TEST(ModelfileCreate, inherits_overrides_and_names_its_parent) {
 TEST(ModelfileCreate, parameters_are_checked_and_those_without_effect_are_named) {
   const TempFolder folder;
   const Store store(folder.path() / "store");
-  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   Modelfile file = parse_modelfile("FROM ./m.gguf\nPARAMETER num_gpu 99\nPARAMETER use_mmap true");
   std::vector<std::string> stages;
   PullOptions options;
@@ -203,7 +204,7 @@ TEST(ModelfileCreate, parameters_are_checked_and_those_without_effect_are_named)
 TEST(ModelfileCreate, a_source_whose_file_ends_in_gguf_is_a_source) {
   const TempFolder folder;
   const Store store(folder.path() / "store");
-  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   const std::string path = (folder.path() / "m.gguf").string();
   for (const std::string& from : {"file:" + path, "file://" + path, std::string("file:m.gguf")}) {
     const Manifest made = create_model(store, "x", parse_modelfile("FROM " + from), folder.path());
@@ -246,7 +247,7 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   EXPECT_EQ(create("./page.gguf"), Code::invalid_argument);
   EXPECT_EQ(create("./safetensors"), Code::unimplemented);
   EXPECT_EQ(create("no-such-model"), Code::not_found);
-  write_file_atomic(folder.path() / "m.gguf", "GGUF base");
+  write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   EXPECT_EQ(create("./m.gguf\nTEMPLATE {% for x in %}"), Code::invalid_argument);
   EXPECT_TRUE(store.list().empty());
 }

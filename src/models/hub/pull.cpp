@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/similar.h"
+#include "models/format/gguf.h"
 #include "models/hub/catalog.h"
 #include "models/hub/download.h"
 #include "models/hub/source.h"
@@ -95,7 +96,7 @@ Plan make_plan(const Store& store, std::string_view what, const PullOptions& opt
 std::optional<Manifest> whole(const Store& store, const ModelName& name) {
   try {
     auto manifest = store.try_find(name.full());
-    if (!manifest) return std::nullopt;
+    if (!manifest || manifest->name != name.full()) return std::nullopt;
     const bool all = std::ranges::all_of(manifest->model,
                                          [&](const BlobRef& part) { return store.has_blob(part); });
     return all ? std::move(manifest) : std::nullopt;
@@ -170,6 +171,22 @@ Manifest new_manifest(const Plan& plan, const std::string& reference, std::vecto
   return manifest;
 }
 
+bool is_unreadable(const Error& error) {
+  return error.code() == Code::invalid_argument || error.code() == Code::unimplemented;
+}
+
+// A file that was cut, or is of a kind that nobody here reads, gets no name.
+void check_readable(const Store& store, const Manifest& manifest, const std::string& reference) {
+  try {
+    GgufFile::open(store.model_path(manifest));
+  } catch (const Error& error) {
+    if (!is_unreadable(error)) throw;
+    throw Error(error.code(),
+                fmt::format("{} is no model that can be read: {}", reference, error.message()),
+                "nothing was stored: get the whole file, or another one");
+  }
+}
+
 Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options) {
   if (plan.sources.empty()) {
     throw Error(
@@ -181,8 +198,10 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
     try {
       const Source& source = source_for(reference);
       const auto files = resolve(source, reference, plan, store, options);
-      return new_manifest(plan, reference,
-                          fetch_all(store, source, files, plan, reference, options));
+      Manifest manifest =
+          new_manifest(plan, reference, fetch_all(store, source, files, plan, reference, options));
+      check_readable(store, manifest, reference);
+      return manifest;
     } catch (const Error& error) {
       if (!tries_next(error.code()) || plan.sources.size() == 1) throw;
       if (options.skipped) options.skipped(reference, error.message());
@@ -207,11 +226,18 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
   if (!options.refresh) {
     if (auto there = whole(store, plan.name)) return {std::move(*there), true};
   }
-  const Store::Hold held = store.hold(options.keep_going);
-  Manifest manifest = fetch(store, plan, options);
-  if (options.progress) options.progress({"writing manifest", "", 0, 0});
-  store.put_manifest(manifest);
-  return {std::move(manifest), false};
+  std::optional<Store::Hold> held(store.hold(options.keep_going));
+  try {
+    Manifest manifest = fetch(store, plan, options);
+    if (options.progress) options.progress({"writing manifest", "", 0, 0});
+    store.put_manifest(manifest);
+    return {std::move(manifest), false};
+  } catch (const Error& error) {
+    held.reset();
+    // What came whole and was refused goes; what a cut connection left is for the next attempt.
+    if (is_unreadable(error)) store.collect();
+    throw;
+  }
 }
 
 }  // namespace strata::models

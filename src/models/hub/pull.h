@@ -40,7 +40,8 @@ struct PullResult {
 // A source that cannot be reached is passed over for the next; a wrong hash never is.
 // Errors: not_found (no such name; with "did you mean"), data_loss (hash or length is wrong),
 // resource_exhausted (disk), unavailable (no source answers; all reasons in the message),
-// cancelled, and those of the sources. Two processes at the same file: the second waits and then
+// cancelled, invalid_argument or unimplemented (the file cannot be read: nothing is stored), and
+// those of the sources. Two processes at the same file: the second waits and then
 // finds it there.
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
 

@@ -166,6 +166,17 @@ TEST_F(PullTest, each_fault_has_its_own_message) {
   EXPECT_TRUE(store.list().empty());
 }
 
+TEST_F(PullTest, a_file_that_cannot_be_read_is_not_stored) {
+  write_file_atomic(folder.path() / "cut.gguf", content.substr(0, 700'000));
+  const std::string cut = "file:" + (folder.path() / "cut.gguf").string();
+  options.as = "cut";
+  const Error error = error_of([&] { pull(store, cut, options); });
+  EXPECT_EQ(error.code(), Code::invalid_argument);
+  EXPECT_THAT(error.hint(), HasSubstr("nothing was stored"));
+  EXPECT_TRUE(store.list().empty());
+  EXPECT_EQ(store.collect().blobs, 0u) << "nothing is left to be collected";
+}
+
 TEST_F(PullTest, offline_and_private_addresses_hold_for_pulls) {
   HttpServer server([&](const ServedRequest&) { return Reply{.body = content}; });
   options.policy = {};
@@ -204,12 +215,12 @@ TEST_F(PullTest, the_catalogues_hash_guards_every_source) {
 }
 
 TEST_F(PullTest, a_split_local_model_comes_with_all_its_parts) {
-  write_file_atomic(folder.path() / "m-00001-of-00002.gguf", "GGUF one");
-  write_file_atomic(folder.path() / "m-00002-of-00002.gguf", "GGUF two");
+  write_file_atomic(folder.path() / "m-00001-of-00002.gguf", testing::named_model("one", 0, 2));
+  write_file_atomic(folder.path() / "m-00002-of-00002.gguf", testing::named_model("two", 1, 2));
   options.as = "split";
   pull(store, "file:" + (folder.path() / "m-00001-of-00002.gguf").string(), options);
   EXPECT_EQ(store.find("split").model.size(), 2u);
-  EXPECT_EQ(stored("split"), "GGUF one");
+  EXPECT_EQ(stored("split"), testing::named_model("one", 0, 2));
   fs::remove(folder.path() / "m-00002-of-00002.gguf");
   options.refresh = true;
   EXPECT_EQ(error_of([&] {

@@ -16,6 +16,7 @@ using strata::testing::ScopedEnvironment;
 using strata::testing::ServedRequest;
 using strata::testing::TempFolder;
 using ::testing::HasSubstr;
+using testing::named_model;
 
 class HubTest : public ::testing::Test {
  protected:
@@ -29,13 +30,13 @@ class HubTest : public ::testing::Test {
 
   std::map<std::string, std::string> files{
       {"README.md", "# text"},
-      {"Repo-Q2_K.gguf", "GGUF q2"},
-      {"Repo-Q4_K_M.gguf", "GGUF q4"},
-      {"Repo-Q4_K_M-imatrix.gguf", "GGUF longer name"},
-      {"Repo-Q8_0.gguf", "GGUF q8"},
-      {"mmproj-Q4_K_M.gguf", "GGUF projector"},
-      {"BF16/Repo-BF16-00001-of-00002.gguf", "GGUF part 1"},
-      {"BF16/Repo-BF16-00002-of-00002.gguf", "GGUF part 2"},
+      {"Repo-Q2_K.gguf", named_model("q2")},
+      {"Repo-Q4_K_M.gguf", named_model("q4")},
+      {"Repo-Q4_K_M-imatrix.gguf", named_model("longer name")},
+      {"Repo-Q8_0.gguf", named_model("q8")},
+      {"mmproj-Q4_K_M.gguf", named_model("projector")},
+      {"BF16/Repo-BF16-00001-of-00002.gguf", named_model("part 1", 0, 2)},
+      {"BF16/Repo-BF16-00002-of-00002.gguf", named_model("part 2", 1, 2)},
   };
   HttpServer server{[this](const ServedRequest& request) { return answer(request); }};
   ScopedEnvironment endpoint{"HF_ENDPOINT", server.url("/").c_str()};
@@ -46,16 +47,16 @@ class HubTest : public ::testing::Test {
 };
 
 TEST_F(HubTest, takes_the_quantisation_asked_for_or_the_best_known) {
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF"), "GGUF q4");
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF:Q8_0"), "GGUF q8");
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF:q2_k"), "GGUF q2");
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF:Repo-Q4_K_M-imatrix.gguf"), "GGUF longer name");
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF@main:Q2_K"), "GGUF q2");
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF"), named_model("q4"));
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF:Q8_0"), named_model("q8"));
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF:q2_k"), named_model("q2"));
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF:Repo-Q4_K_M-imatrix.gguf"), named_model("longer name"));
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF@main:Q2_K"), named_model("q2"));
   EXPECT_EQ(store.find("hf:own/Repo-GGUF:Q8_0").source, "hf:own/Repo-GGUF:Q8_0");
 }
 
 TEST_F(HubTest, a_split_model_is_whole) {
-  EXPECT_EQ(pulled("hf:own/Repo-GGUF:BF16"), "GGUF part 1");
+  EXPECT_EQ(pulled("hf:own/Repo-GGUF:BF16"), named_model("part 1", 0, 2));
   EXPECT_EQ(store.find("hf:own/Repo-GGUF:BF16").model.size(), 2u);
   files.erase("BF16/Repo-BF16-00002-of-00002.gguf");
   EXPECT_EQ(error_of([&] { pulled("hf:own/Repo-GGUF:BF16"); }).code(), Code::not_found);
@@ -123,8 +124,8 @@ TEST_F(HostileHub, a_file_other_than_listed_is_data_loss) {
 
 TEST_F(HostileHub, the_token_goes_to_the_hub_only) {
   const ScopedEnvironment token("HF_TOKEN", "hf_secret");
-  const std::map<std::string, std::string> files{{"a.gguf", "GGUF good"}, {"b", ""}};
-  HttpServer cdn([&](const ServedRequest&) { return Reply{.body = "GGUF good"}; });
+  const std::map<std::string, std::string> files{{"a.gguf", named_model("good")}, {"b", ""}};
+  HttpServer cdn([&](const ServedRequest&) { return Reply{.body = named_model("good")}; });
   bool api_saw_it = false;
   HttpServer hub([&](const ServedRequest& request) {
     api_saw_it = request.headers.contains("authorization") &&

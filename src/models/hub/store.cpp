@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/similar.h"
+#include "models/hub/catalog.h"
 
 namespace strata::models {
 namespace {
@@ -23,6 +24,17 @@ std::vector<fs::path> files_below(const fs::path& folder) {
   }
   std::ranges::sort(out);
   return out;
+}
+
+// A store that is not there yet is empty; where none can be, nothing is.
+void check_folder(const fs::path& root) {
+  fs::path at = root;
+  std::error_code error;
+  while (at.has_relative_path() && !fs::exists(at, error)) at = at.parent_path();
+  if (error || fs::is_directory(at, error)) return;
+  throw Error(Code::failed_precondition,
+              fmt::format("the store cannot be in {}: {} is no folder", root.string(), at.string()),
+              "set STRATA_HOME to a folder");
 }
 
 bool is_temporary(const fs::path& path) {
@@ -54,6 +66,7 @@ fs::path Store::lock_path(std::string_view key) const {
 }
 
 std::vector<Manifest> Store::list(std::vector<std::string>* damaged) const {
+  check_folder(root_);
   std::vector<Manifest> out;
   for (const auto& path : files_below(root_ / "manifests")) {
     if (path.extension() != ".json" || is_temporary(path)) continue;
@@ -72,8 +85,20 @@ std::vector<Manifest> Store::list(std::vector<std::string>* damaged) const {
   return out;
 }
 
+bool Store::has(std::string_view name) const {
+  std::error_code error;
+  return fs::exists(manifest_file(parse_model_name(name)), error);
+}
+
+ModelName Store::resolve(std::string_view name) const {
+  const ModelName exact = parse_model_name(name);
+  const auto* entry = find_in_catalog(name);
+  if (entry == nullptr || has(exact.full()) || !has(entry->name)) return exact;
+  return parse_model_name(entry->name);
+}
+
 std::optional<Manifest> Store::try_find(std::string_view name) const {
-  const ModelName wanted = parse_model_name(name);
+  const ModelName wanted = resolve(name);
   std::string content;
   try {
     content = read_file(manifest_file(wanted), kMaxManifestBytes);
@@ -139,11 +164,9 @@ void Store::copy(std::string_view from, std::string_view to) const {
 }
 
 void Store::remove(std::string_view name) const {
-  const ModelName wanted = parse_model_name(name);
-  const fs::path file = manifest_file(wanted);
-  std::error_code error;
-  if (!fs::exists(file, error)) find(name);  // throws, with "did you mean"
-  remove_durably(file);
+  const ModelName wanted = resolve(name);
+  if (!has(wanted.full())) find(name);  // throws, with "did you mean"
+  remove_durably(manifest_file(wanted));
   collect();
 }
 

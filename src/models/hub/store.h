@@ -39,9 +39,15 @@ class Store {
 
   // --- reading ---
   // All names, sorted. A manifest that cannot be read is passed over and put into `damaged`
-  // (its path and why), when given.
+  // (its path and why), when given. Error{failed_precondition} where something that is no folder
+  // stands in the store's place.
   std::vector<Manifest> list(std::vector<std::string>* damaged = nullptr) const;
-  // Error{not_found} with "did you mean" from what is in the store; data_loss when damaged.
+  bool has(std::string_view name) const;  // of exactly that name
+  // What a caller's name stands for: itself when there is a model of that name; else, for another
+  // name of the catalogue ("smollm2"), the full one when that is here ("smollm2:135m").
+  ModelName resolve(std::string_view name) const;
+  // The model that resolve() names. Error{not_found} with "did you mean" from what is in the store;
+  // data_loss when damaged.
   Manifest find(std::string_view name) const;
   std::optional<Manifest> try_find(std::string_view name) const;  // nullopt when there is none
   // The file to open (GgufFile::open): the blob, or the first part of a split model's view.
@@ -91,7 +97,7 @@ class Store {
   // Replaces what the name stood for. The blobs must be there: Error{failed_precondition}.
   void put_manifest(Manifest manifest) const;
   void copy(std::string_view from, std::string_view to) const;
-  // Removes the name, then collects. Error{not_found} as find().
+  // Removes what resolve() names, then collects. Error{not_found} as find().
   void remove(std::string_view name) const;
   struct Collected {
     uint64_t blobs = 0;

@@ -259,5 +259,31 @@ TEST_F(StoreTest, two_processes_put_and_remove_without_harm) {
   EXPECT_TRUE(store.verify().empty());
 }
 
+TEST_F(StoreTest, a_short_name_of_the_catalogue_stands_for_the_model_that_is_here) {
+  EXPECT_EQ(store.resolve("smollm2").full(), "smollm2:latest") << "not here: as it is written";
+  Manifest manifest;
+  manifest.name = "smollm2:135m";
+  manifest.model = {store.put_blob("GGUF abc")};
+  store.put_manifest(manifest);
+  for (const char* name : {"smollm2", "smollm2:latest", "smollm2:135m"}) {
+    EXPECT_EQ(store.find(name).name, "smollm2:135m") << name;
+  }
+  store.copy("smollm2", "smollm2");
+  EXPECT_EQ(store.find("smollm2").name, "smollm2:latest") << "a model of that very name goes first";
+  store.remove("smollm2");
+  store.remove("smollm2");
+  EXPECT_TRUE(store.list().empty());
+}
+
+TEST_F(StoreTest, a_file_in_the_place_of_the_store_is_no_empty_store) {
+  EXPECT_TRUE(store.list().empty()) << "not there yet";
+  write_file_atomic(folder.path() / "plain", "x");
+  for (const char* below : {"plain", "plain/deeper/still"}) {
+    const Error error = error_of([&] { Store(folder.path() / below).list(); });
+    EXPECT_EQ(error.code(), Code::failed_precondition) << below;
+    EXPECT_THAT(error.message(), HasSubstr((folder.path() / "plain").string()));
+  }
+}
+
 }  // namespace
 }  // namespace strata::models

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "models/format/gguf_builder.h"
 
 extern char** environ;
 
@@ -41,7 +42,22 @@ std::string deflated(const std::string& content) {
 }  // namespace
 
 std::string model_bytes(size_t size, uint32_t seed) {
+  constexpr std::string_view kKey = "noise";
+  constexpr size_t kHeaderBytes = 48 + kKey.size();
+  CHECK(size >= kHeaderBytes);
   std::string out = "GGUF";
+  const auto put64 = [&](uint64_t value) {
+    put32(out, value & 0xffffffff);
+    put32(out, value >> 32);
+  };
+  put32(out, 3);
+  put64(0);  // tensors
+  put64(1);  // values: an array of bytes
+  put64(kKey.size());
+  out += kKey;
+  put32(out, static_cast<uint32_t>(GgufType::array));
+  put32(out, static_cast<uint32_t>(GgufType::u8));
+  put64(size - kHeaderBytes);
   uint64_t state = seed;
   while (out.size() < size) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;
@@ -49,6 +65,17 @@ std::string model_bytes(size_t size, uint32_t seed) {
   }
   out.resize(size);
   return out;
+}
+
+std::string named_model(std::string_view name, uint32_t part, uint32_t parts) {
+  GgufBuilder file;
+  file.set_text("general.name", name);
+  if (parts > 1) {
+    file.set_u32("split.no", part);
+    file.set_u32("split.count", parts);
+  }
+  const auto bytes = file.build();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 std::string make_zip(const std::vector<ZipEntry>& entries) {

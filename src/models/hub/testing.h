@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/net.h"
@@ -15,8 +16,10 @@ namespace strata::models::testing {
 
 const NetPolicy kLocalPolicy{.offline = false, .allow_private = true, .private_hosts = {}};
 
-// Bytes that begin like a GGUF and do not repeat.
+// A GGUF of that many bytes (64 or more) without tensors, whose bytes do not repeat.
 std::string model_bytes(size_t size, uint32_t seed = 1);
+// A small GGUF with that name, part `part` of `parts`.
+std::string named_model(std::string_view name, uint32_t part = 0, uint32_t parts = 1);
 
 struct ZipEntry {
   std::string name;

@@ -22,8 +22,9 @@ class Remove : public Command {
   int run(const Arguments& arguments) const override {
     const models::Store store;
     for (const auto& name : arguments.words()) {
+      const std::string full = store.resolve(name).full();
       store.remove(name);
-      complain("removed " + name);
+      complain("removed " + full);
     }
     return 0;
   }
