@@ -10,17 +10,27 @@ namespace {
 
 using models::Message;
 
-// How many tokens each part has, the template's own words counted with the history.
+// How many tokens each part has, the model's own messages among them; what the template itself
+// writes is the rest.
 template <typename Count>
-PromptCounts count_parts(const std::vector<Message>& messages, int64_t total, Count tokens_of) {
+PromptCounts count_parts(const ChatRequest& request, const models::Model& model, int64_t total,
+                         Count tokens_of) {
+  models::ModelOverrides own = model.overrides;
+  if (!request.model_messages) own.messages.clear();
+  const auto& asked = request.conversation.messages;
+  const auto is_system = [](const Message& message) {
+    return message.role == "system" || message.role == "developer";
+  };
   PromptCounts counts;
-  for (const auto& message : messages) {
-    if (message.role == "system" || message.role == "developer") {
-      counts.system += tokens_of(message.content);
-    }
+  if (asked.empty() || !is_system(asked.front())) counts.system = tokens_of(own.system);
+  for (const auto& message : own.messages) counts.history += tokens_of(message.content);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    int64_t& part = i + 1 == asked.size() ? counts.message
+                    : is_system(asked[i]) ? counts.system
+                                          : counts.history;
+    part += tokens_of(asked[i].content);
   }
-  if (!messages.empty()) counts.message = tokens_of(messages.back().content);
-  counts.history = std::max<int64_t>(0, total - counts.system - counts.message);
+  counts.template_words = std::max<int64_t>(0, total - counts.total());
   return counts;
 }
 
@@ -35,7 +45,7 @@ void check_bytes(const ChatRequest& request, const LoadedModel& loaded, std::str
   const int64_t total = least(text);
   if (total <= limit) return;
   const auto counts = request.raw ? PromptCounts{.message = total}
-                                  : count_parts(request.conversation.messages, total, least);
+                                  : count_parts(request, *loaded.model, total, least);
   throw context_overflow_at_least(counts, static_cast<int64_t>(text.size()), limit);
 }
 
@@ -50,12 +60,15 @@ std::vector<int32_t> check_ids(const std::vector<int32_t>& ids, int32_t n_vocab)
 }
 
 models::MarkedText render(const ChatRequest& request, const models::Model& model) {
-  if (request.chat_template.empty()) {
+  if (request.chat_template.empty() && request.model_messages) {
     return models::render_conversation(model, request.conversation);
   }
   models::Model other = model;
-  other.chat_template =
-      models::parse_template(*model.tokenizer, request.chat_template, request_template_limits());
+  if (!request.model_messages) other.overrides.messages.clear();
+  if (!request.chat_template.empty()) {
+    other.chat_template =
+        models::parse_template(*model.tokenizer, request.chat_template, request_template_limits());
+  }
   return models::render_conversation(other, request.conversation);
 }
 
@@ -97,7 +110,7 @@ Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t to
     const auto part = std::string_view(text).substr(0, most);
     return static_cast<int64_t>(loaded.model->tokenizer->encode_text(part).size());
   };
-  return context_overflow(count_parts(request.conversation.messages, total, tokens_of), limit);
+  return context_overflow(count_parts(request, *loaded.model, total, tokens_of), limit);
 }
 
 uint64_t random_seed() {

@@ -232,20 +232,24 @@ TEST_F(LocalBackendTest, APromptThatDoesNotFitIsRefusedWithTheCounts) {
   for (int attempt = 0; attempt < 2; ++attempt) {  // while it loads, and when it is there
     const Error error = refusal(*local, chat);
     EXPECT_EQ(error.code(), Code::invalid_argument);
-    int total = 0, context = 0, system = 0, history = 0, message = 0, limit = 0;
+    int total = 0, context = 0, system = 0, history = 0, message = 0, words = 0, limit = 0;
     ASSERT_EQ(std::sscanf(error.message().c_str(),
                           "the prompt has %d tokens and the context %d: system %d, history %d, "
-                          "this message %d, limit %d",
-                          &total, &context, &system, &history, &message, &limit),
-              6)
+                          "this message %d, template %d, limit %d",
+                          &total, &context, &system, &history, &message, &words, &limit),
+              7)
         << error.message();
-    EXPECT_EQ(system + history + message, total);
+    EXPECT_EQ(system + history + message + words, total);
     EXPECT_GT(system, 0);
     EXPECT_GT(history, 0);
     EXPECT_GT(message, 32);
+    EXPECT_GT(words, 0);
     EXPECT_EQ(limit, 32);
     EXPECT_EQ(context, 32);
   }
+  chat.conversation.messages.erase(chat.conversation.messages.begin(),
+                                   chat.conversation.messages.begin() + 2);
+  EXPECT_THAT(refusal(*local, chat).message(), HasSubstr("system 0, history 0, this message"));
   ChatRequest raw = request(std::vector<int32_t>(128, 5), 4);
   EXPECT_THAT(refusal(*local, raw).message(), HasSubstr("128 tokens and the context"));
   raw.prompt_ids = {5, 48};
@@ -255,6 +259,23 @@ TEST_F(LocalBackendTest, APromptThatDoesNotFitIsRefusedWithTheCounts) {
   raw.prompt_ids = std::vector<int32_t>(31, 5);
   const auto answer = local->start(raw, fits.sink());
   EXPECT_EQ(fits.wait().event.reason, FinishReason::length);
+}
+
+TEST_F(LocalBackendTest, TheModelsOwnMessagesCanBeLeftOut) {
+  models::Manifest manifest = store_.store().find("tiny");
+  manifest.name = "talker:latest";
+  manifest.overrides.messages = {{.role = "user", .content = std::string(200, 'x')}};
+  store_.store().put_manifest(manifest);
+  const auto local = backend();
+  ChatRequest chat;
+  chat.model = "talker";
+  chat.sampling.max_tokens = 1;
+  chat.conversation.messages = {{.role = "user", .content = "t5"}};
+  EXPECT_THAT(refusal(*local, chat).message(), HasSubstr("system 0, history 2"));
+  chat.model_messages = false;
+  Listener listener;
+  const auto answer = local->start(chat, listener.sink());
+  EXPECT_EQ(listener.wait().event.reason, FinishReason::length);
 }
 
 TEST_F(LocalBackendTest, AContextBeyondTheTrainedOneIsSaid) {

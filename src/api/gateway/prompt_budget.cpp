@@ -4,15 +4,15 @@ namespace strata::api {
 namespace {
 
 constexpr const char* kHint =
-    "shorten it, start a new conversation, or give the model a larger context (num_ctx, "
-    "OLLAMA_CONTEXT_LENGTH)";
+    "shorten it, start a new conversation (/clear in a chat), or give the model a larger context: "
+    "num_ctx in a request or a chat, --context, STRATA_CONTEXT or OLLAMA_CONTEXT_LENGTH";
 
 Error overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
   return Error(Code::invalid_argument,
                fmt::format("the prompt {} {} tokens and the context {}: system {}, history {}, "
-                           "this message {}, limit {} (one is kept for the answer)",
+                           "this message {}, template {}, limit {} (one is kept for the answer)",
                            prompt_has, counts.total(), limit, counts.system, counts.history,
-                           counts.message, limit),
+                           counts.message, counts.template_words, limit),
                kHint);
 }
 

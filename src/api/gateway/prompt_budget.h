@@ -10,8 +10,9 @@ namespace strata::api {
 struct PromptCounts {  // tokens
   int64_t system = 0;
   int64_t history = 0;
-  int64_t message = 0;  // the last one
-  int64_t total() const { return system + history + message; }
+  int64_t message = 0;         // the last one
+  int64_t template_words = 0;  // what the chat template writes around them
+  int64_t total() const { return system + history + message + template_words; }
 };
 
 // Error{invalid_argument} for a conversation. `limit`: positions of the context.

@@ -67,6 +67,7 @@ json::object body_of(const ChatRequest& request) {
     messages.push_back(std::move(one));
   }
   body["messages"] = std::move(messages);
+  if (!request.model_messages) body["model_messages"] = false;
   return body;
 }
 

@@ -79,10 +79,10 @@ class Remembering : public Backend {
  public:
   std::string_view name() const override { return "remembering"; }
   bool serves(std::string_view) const override { return true; }
-  std::unique_ptr<Answer> start(ChatRequest, ChatSink sink) override {
+  std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
     Event end;
     end.kind = Event::Kind::finished;
-    end.usage.prompt_tokens = 10;
+    end.usage.prompt_tokens = request.model_messages ? 10 : 4;
     end.usage.cached_tokens = 6;
     sink({.choice = 0, .reasoning = {}, .tool_calls = {}, .event = std::move(end)});
     return std::make_unique<Answer>();
@@ -108,6 +108,9 @@ TEST(RemoteBackend, TellsWhatTheServersCacheHeldOfThePrompt) {
   const auto usage = run(*backend, asking("m", "x")).end.usage;
   EXPECT_EQ(usage.prompt_tokens, 10);
   EXPECT_EQ(usage.cached_tokens, 6);
+  auto forgetful = asking("m", "x");
+  forgetful.model_messages = false;
+  EXPECT_EQ(run(*backend, forgetful).end.usage.prompt_tokens, 4) << "the wish is carried";
 }
 
 TEST(RemoteBackend, PassesOnWhatTheServerRefuses) {

@@ -158,6 +158,7 @@ Asked parse_chat(const std::string& body) {
   asked.chat = true;
   read_shared(fields, asked);
   asked.request.conversation.messages = read_messages(fields);
+  asked.request.model_messages = fields.boolean("model_messages").value_or(true);  // ours
   refuse_list(fields, "tools", "leave tools out; tool calls are not built yet");
   fields.ignore_unread(kIgnored, asked.request.ignored);
   if (asked.request.conversation.messages.empty()) become_load(asked);
