@@ -11,14 +11,18 @@
 #include "api/server.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
+#include "core/check.h"
 #include "core/duration.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/metrics.h"
 #include "core/os.h"
+#include "inference/defaults.h"
 #include "models/family/family.h"
 #include "models/format/gguf.h"
 #include "models/hub/catalog.h"
+#include "models/hub/source.h"
 
 namespace strata::app {
 
@@ -60,6 +64,10 @@ std::string server_host(const Config& config) {
 
 namespace {
 
+fs::path key_database() {
+  return models::Store().root() / "strata.db";
+}
+
 bool is_base_model(const std::string& name) {
   try {
     const models::Store store;
@@ -75,29 +83,49 @@ bool is_base_model(const std::string& name) {
 
 }  // namespace
 
-std::string example_call(const std::string& address, const std::string& model) {
+std::string example_call(const std::string& address, const std::string& model, bool with_key) {
   const bool is_base = is_base_model(model);
   json::object body{{"model", model}};
   if (is_base)
     body["prompt"] = "The sky is";
   else
     body["messages"] = json::array{json::object{{"role", "user"}, {"content", "Hello"}}};
-  return fmt::format("curl {}/v1/{} -H 'Content-Type: application/json' -d '{}'", address,
-                     is_base ? "completions" : "chat/completions", to_json(body));
+  return fmt::format("curl {}/v1/{} {}-H 'Content-Type: application/json' -d '{}'", address,
+                     is_base ? "completions" : "chat/completions",
+                     with_key ? "-H \"Authorization: Bearer $STRATA_API_KEY\" " : "",
+                     to_json(body));
+}
+
+bool has_live_key() {
+  return std::ranges::any_of(api::KeyStore(key_database()).list(), [](const auto& key) {
+    return !key.revoked && (!key.expires || *key.expires > unix_seconds());
+  });
 }
 
 namespace {
 
 constexpr int32_t kMostRequests = 1 << 16;  // above what the server's connections can bring
 
+constexpr std::pair<std::string_view, Range> kNumbers[]{{"engine.threads", kThreads},
+                                                        {"engine.context", {}},
+                                                        {"server.max_models", {1, 1024}},
+                                                        {"server.max_parallel", {1, kMostRequests}},
+                                                        {"server.max_queue", {0, kMostRequests}}};
+
+int32_t number_of(const Config& config, std::string_view key) {
+  const auto row = std::ranges::find(kNumbers, key, [](const auto& each) { return each.first; });
+  CHECK(row != std::end(kNumbers));
+  return setting_in_range(config, key, row->second);
+}
+
 api::LocalOptions local_options(const Config& config) {
   api::LocalOptions options;
-  options.n_threads = setting_in_range(config, "engine.threads", kThreads);
-  options.context = setting_in_range(config, "engine.context", Range{});
+  options.n_threads = number_of(config, "engine.threads");
+  options.context = number_of(config, "engine.context");
   options.keep_alive_ms = parse_duration_ms(config.text("server.keep_alive"));
-  options.max_models = setting_in_range(config, "server.max_models", {1, 1024});
-  options.max_parallel = setting_in_range(config, "server.max_parallel", {1, kMostRequests});
-  options.max_queue = setting_in_range(config, "server.max_queue", {0, kMostRequests});
+  options.max_models = number_of(config, "server.max_models");
+  options.max_parallel = number_of(config, "server.max_parallel");
+  options.max_queue = number_of(config, "server.max_queue");
   return options;
 }
 
@@ -114,8 +142,7 @@ std::vector<std::string> split_commas(const std::string& text) {
 class ServerWithParts : public RunningServer {
  public:
   ServerWithParts(const Config& config, const ServeOptions& options)
-      : keys_(models::Store().root() / "strata.db"),
-        library_(models::Store().root(), net_policy(config)) {
+      : keys_(key_database()), library_(models::Store().root(), net_policy(config)) {
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -187,6 +214,29 @@ std::unique_ptr<api::Backend> require_server(const Config& config) {
               "start one: strata serve");
 }
 
+std::vector<std::string> setting_problems(const Config& config) {
+  std::vector<std::string> problems;
+  const auto attempt = [&](auto&& read) {
+    try {
+      read();
+    } catch (const Error& error) {
+      problems.push_back(error.message());
+    }
+  };
+  attempt([&] { parse_host(config.text("server.host")); });
+  attempt([&] { parse_duration_ms(config.text("server.keep_alive")); });
+  for (const auto& [key, range] : kNumbers) {
+    attempt([&] { setting_in_range(config, key, range); });
+  }
+  for (const char* key : {"offline", "history"}) attempt([&] { config.boolean(key); });
+  attempt([&] { parse_log_level(config.text("log")); });
+  attempt([&] {
+    const std::string& model = config.text("model");
+    if (!models::is_source_reference(model)) models::parse_model_name(model);
+  });
+  return problems;
+}
+
 std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options) {
   return std::make_unique<ServerWithParts>(config, options);
 }
@@ -197,6 +247,7 @@ ModelTraits traits_of(const models::Store& store, const models::Manifest& manife
   traits.has_template = manifest.overrides.chat_template.has_value() ||
                         file->text("tokenizer.chat_template").has_value();
   traits.context = models::describe_model(*file).n_context;
+  traits.max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens;
   return traits;
 }
 

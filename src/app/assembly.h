@@ -49,12 +49,20 @@ std::string server_host(const Config& config);
 
 // A line for a shell that asks the model at a server's address: a prompt for a base model, a
 // message for the others. Models that are neither here nor in the catalogue count as the others.
-std::string example_call(const std::string& address, const std::string& model);
+// `with_key`: it sends the key that STRATA_API_KEY holds.
+std::string example_call(const std::string& address, const std::string& model,
+                         bool with_key = false);
+// Whether a key can be used now: neither revoked nor expired.
+bool has_live_key();
+
+// What is wrong with the settings that a server or a chat would refuse; one text each.
+std::vector<std::string> setting_problems(const Config& config);
 
 // What a chat has to know of a model before it is loaded.
 struct ModelTraits {
   bool has_template = false;  // the manifest or its file carries a chat template
   int32_t context = 0;        // positions it was trained for
+  int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
 };
 ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest);
 

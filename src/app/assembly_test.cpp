@@ -121,6 +121,21 @@ TEST(ExampleCall, ABaseModelIsGivenAPromptTheOthersAMessage) {
   EXPECT_NE(other.find(R"("messages":)"), std::string::npos) << other;
   EXPECT_EQ(other.find("/v1/completions"), std::string::npos) << other;
   EXPECT_NO_THROW(example_call("http://box:1", "no name at all"));
+  EXPECT_EQ(other.find("Authorization"), std::string::npos) << other;
+  const std::string keyed = example_call("http://box:1", "smollm2:135m", true);
+  EXPECT_NE(keyed.find(R"(-H "Authorization: Bearer $STRATA_API_KEY")"), std::string::npos)
+      << keyed;
+}
+
+TEST(Settings, EachThatAServerWouldRefuseIsNamed) {
+  const auto none = [](const std::string&) { return std::nullopt; };
+  EXPECT_TRUE(setting_problems(Config::load("strata.yaml", "", none)).empty());
+  const auto problems = setting_problems(Config::load(
+      "strata.yaml",
+      "server: {max_models: many, host: 'a b', max_queue: -1}\nlog: loud\nmodel: '?'", none));
+  ASSERT_EQ(problems.size(), 5u);
+  EXPECT_NE(problems[1].find("server.max_models is 'many' (strata.yaml)"), std::string::npos)
+      << problems[1];
 }
 
 }  // namespace

@@ -82,16 +82,24 @@ void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
 }
 
 Database open_database(const std::filesystem::path& path) {
-  // On a new machine the server may be what makes the store's folder.
-  if (path.has_parent_path()) make_directories(path.parent_path());
-  return Database::open(path);
+  try {
+    // On a new machine the server may be what makes the store's folder.
+    if (path.has_parent_path()) make_directories(path.parent_path());
+    Database database = Database::open(path);
+    database.migrate("api_key", kMigrations);
+    return database;
+  } catch (const Error& error) {
+    if (error.code() != Code::permission_denied) throw;
+    throw Error(error.code(),
+                fmt::format("{} cannot be written: {}", path.string(), error.message()),
+                "give this user write permission there, or set STRATA_HOME to a folder that can be "
+                "written");
+  }
 }
 
 }  // namespace
 
-KeyStore::KeyStore(const std::filesystem::path& database) : database_(open_database(database)) {
-  database_.migrate("api_key", kMigrations);
-}
+KeyStore::KeyStore(const std::filesystem::path& database) : database_(open_database(database)) {}
 
 NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scopes,
                         std::optional<int64_t> expires, int64_t now_s) {

@@ -2,6 +2,7 @@
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "core/config.h"
 #include "core/error.h"
@@ -81,7 +82,7 @@ class ConfigShow : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    const Config config = Config::load();
+    const Config config = load_config(arguments);
     for (const auto& derived : kDerived) {
       if (arguments.words().empty() || arguments.words()[0] != derived.key) continue;
       print(derived.text(config) + "\n");

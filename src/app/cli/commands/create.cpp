@@ -1,5 +1,6 @@
 // strata create NAME -f Modelfile
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
 #include "core/error.h"
@@ -26,8 +27,7 @@ class Create : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    Config config = Config::load();
-    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    Config config = load_config(arguments);
     const fs::path path = arguments.value("file").value_or("Modelfile");
     if (!fs::exists(path)) {
       throw Error(Code::not_found, fmt::format("there is no file {}", path.string()),

@@ -1,10 +1,15 @@
 // strata doctor
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
 #include <unistd.h>
 
 #include "api/gateway/remote.h"
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "core/config.h"
 #include "core/cpu.h"
@@ -34,10 +39,20 @@ Finding disk_finding(const fs::path& folder) {
 
 Finding permission_finding(const fs::path& folder) {
   fs::path existing = folder;
-  while (!existing.empty() && !fs::exists(existing)) existing = existing.parent_path();
-  const bool writable = access(existing.c_str(), W_OK) == 0;
-  return {"permissions", writable ? "the store can be written" : "the store cannot be written",
-          writable ? "" : fmt::format("no write permission in {}", existing.string())};
+  std::error_code ignored;
+  while (existing.has_relative_path() && !fs::exists(existing, ignored)) {
+    existing = existing.parent_path();
+  }
+  // Tried, not asked: root may write everywhere by the permissions, also where nobody can.
+  std::string probe = (existing / ".tmp-doctor-XXXXXX").string();
+  if (mkdtemp(probe.data()) != nullptr) {
+    rmdir(probe.c_str());
+    return {"permissions", "the store can be written", ""};
+  }
+  return {"permissions", "the store cannot be written",
+          fmt::format("nothing can be made in {} ({}): set STRATA_HOME to a folder that can be "
+                      "written",
+                      existing.string(), std::system_category().message(errno))};
 }
 
 // Whether anybody answers there; a program that is silent counts, one that is not HTTP may not.
@@ -57,7 +72,12 @@ bool is_taken(const std::string& host) {
 }
 
 Finding server_finding(const Config& config) {
-  const std::string host = server_host(config);
+  std::string host;
+  try {
+    host = server_host(config);
+  } catch (const Error& error) {
+    return {"server", error.message(), ""};  // a problem of the settings, which are told above
+  }
   if (const auto url = api::find_server(host)) return {"server", "answers on " + *url, ""};
   if (is_taken(host)) {
     return {"server", fmt::format("{} is taken by another program", host),
@@ -76,10 +96,15 @@ Finding kernel_finding() {
           ""};
 }
 
-Finding config_finding() {
+Finding config_finding(const Config& config) {
   const fs::path file = directories().config / "strata.yaml";
-  if (!fs::exists(file)) return {"settings", file.string() + " (not there: defaults)", ""};
-  return {"settings", file.string(), ""};
+  std::error_code ignored;
+  Finding finding{"settings", file.string(), ""};
+  if (!fs::exists(file, ignored)) finding.value += " (not there: defaults)";
+  for (const auto& problem : setting_problems(config)) {
+    finding.problem += (finding.problem.empty() ? "" : "; ") + problem;
+  }
+  return finding;
 }
 
 // What fits: every model of the catalogue against the memory that is free now.
@@ -112,7 +137,7 @@ std::vector<Finding> examine(const Config& config) {
        ""},
       disk_finding(store),
       permission_finding(store),
-      config_finding(),
+      config_finding(config),
       server_finding(config)};
   for (auto& finding : fit_findings()) findings.push_back(std::move(finding));
   return findings;
@@ -133,7 +158,7 @@ class Doctor : public Command {
 
   int run(const Arguments& arguments) const override {
     name_ignored_variables();
-    const auto findings = examine(Config::load());
+    const auto findings = examine(load_config(arguments));
     bool healthy = true;
     json::array rows;
     std::string last;

@@ -1,6 +1,7 @@
 // strata ps
 #include "app/assembly.h"
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "core/error.h"
 #include "core/os.h"
@@ -32,7 +33,7 @@ class ListRunning : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    const auto backend = require_server(Config::load());
+    const auto backend = require_server(load_config(arguments));
     const auto models = backend->running();
     if (arguments.has("json")) {
       json::array rows;

@@ -1,5 +1,6 @@
 // strata pull MODEL
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
@@ -33,8 +34,7 @@ class Pull : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    Config config = Config::load();
-    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    Config config = load_config(arguments);
     models::PullOptions options = pull_options(config);
     options.as = arguments.value("as").value_or("");
     options.refresh = arguments.has("refresh");

@@ -3,6 +3,7 @@
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
 #include "core/config.h"
@@ -11,10 +12,14 @@
 namespace strata::app {
 namespace {
 
-void greet(const std::string& address, const std::string& model) {
+void greet(const std::string& address, const std::string& model, bool with_key) {
   complain(fmt::format("serving on {}", address));
   complain(fmt::format("models and keys live in {}", models::Store().root().string()));
-  complain("try: " + example_call(address, model));
+  complain("try: " + example_call(address, model, with_key));
+  if (with_key && !has_live_key()) {
+    complain(
+        "warning: no key exists, so every request is refused; make one: strata key create NAME");
+  }
 }
 
 class Serve : public Command {
@@ -46,8 +51,7 @@ class Serve : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    Config config = Config::load();
-    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    Config config = load_config(arguments);
     for (const auto& [option, key] : {std::pair{"host", "server.host"},
                                       {"keep-alive", "server.keep_alive"},
                                       {"context", "engine.context"},
@@ -67,7 +71,7 @@ class Serve : public Command {
     options.script = arguments.value("scripted");
     const Interrupts interrupts;
     const auto server = start_server(config, options);
-    greet(server->address(), config.text("model"));
+    greet(server->address(), config.text("model"), options.require_key);
     interrupts.wait();
     complain("stopping: running answers may end");
     server->stop();

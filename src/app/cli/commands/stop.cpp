@@ -2,6 +2,7 @@
 #include "api/gateway/backend.h"
 #include "app/assembly.h"
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "core/error.h"
 
@@ -20,7 +21,7 @@ class Stop : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    const auto backend = require_server(Config::load());
+    const auto backend = require_server(load_config(arguments));
     const std::string& model = arguments.words()[0];
     if (!backend->unload(model)) {
       throw Error(Code::not_found, fmt::format("'{}' is not loaded", model), "see: strata ps");
