@@ -1,7 +1,7 @@
 #include "app/cli/chat/chat.h"
 
 #include "app/assembly.h"
-#include "app/cli/chat/parameters.h"
+#include "app/cli/chat/save.h"
 #include "app/cli/chat/slash.h"
 #include "app/cli/command.h"
 #include "app/cli/line_editor.h"
@@ -10,28 +10,9 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "models/hub/store.h"
-#include "models/parameters.h"
 
 namespace strata::app {
 namespace {
-
-void save_session(const ChatSession& session, const std::string& name) {
-  const models::Store store;
-  models::Manifest manifest = store.find(session.model);
-  manifest.parent = manifest.name;
-  manifest.name = models::parse_model_name(name).full();
-  manifest.source = "create";
-  manifest.created = unix_seconds();
-  if (!session.system.empty()) manifest.overrides.system = session.system;
-  auto& messages = manifest.overrides.messages;
-  messages.insert(messages.end(), session.messages.begin(), session.messages.end());
-  const auto set = set_parameters(session);
-  for (const auto& row : set) manifest.overrides.parameters.erase(row.first);
-  manifest.overrides.parameters.insert(set.begin(), set.end());
-  models::read_parameters(manifest.overrides.parameters);  // what is saved can be run
-  store.put_manifest(manifest);
-  complain("saved as " + manifest.name);
-}
 
 int run_named(const char* command, const std::vector<std::string>& words) {
   const Command* found = find_command({command}).first;
@@ -41,7 +22,10 @@ int run_named(const char* command, const std::vector<std::string>& words) {
 SlashActions slash_actions(ChatSession& session, const Config& config, LineEditor& editor) {
   return {
       .load = [&](const std::string& name) { open_model(session, config, name); },
-      .save = [&](const std::string& name) { save_session(session, name); },
+      .save =
+          [&](const std::string& name, bool force) {
+            complain("saved as " + save_session(session, models::Store(), name, force));
+          },
       .show =
           [&](const std::string& what) {
             std::vector<std::string> words{session.model};
@@ -68,7 +52,10 @@ void open_model(ChatSession& session, const Config& config, const std::string& n
   const ModelTraits traits = traits_of(store, *manifest);
   session.base_model = !traits.has_template;
   session.model_context = traits.context;
+  session.model_max_tokens = traits.max_tokens;
   session.messages = {};
+  session.model_messages = true;
+  session.own_names = {manifest->name};
   if (session.base_model) {
     complain(fmt::format("note: {} is a base model: it continues the text that you give it",
                          manifest->name));

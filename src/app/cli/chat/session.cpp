@@ -53,10 +53,11 @@ api::ChatRequest request_of(const ChatSession& session, const std::string& promp
     request.prompt = prompt;
     return request;
   }
-  if (!session.system.empty()) {
+  request.model_messages = session.model_messages;
+  if (session.system) {
     models::Message system;
     system.role = "system";
-    system.content = session.system;
+    system.content = *session.system;
     request.conversation.messages.push_back(std::move(system));
   }
   if (session.keep_history) {
@@ -120,10 +121,26 @@ void cut_context(ChatSession& session) {
   session.context = session.model_context;
 }
 
+// An answer ends by its own limit, or because the context has no place left.
+void complain_about_length(const ChatSession& session, const inference::Usage& usage) {
+  const int32_t most = session.sampling.max_tokens.value_or(session.model_max_tokens);
+  if (most >= 0 && usage.completion_tokens >= most) {
+    complain(fmt::format("note: the answer was ended by its length limit of {} tokens", most));
+    return;
+  }
+  complain(fmt::format(
+      "note: the context is full ({} tokens of prompt, {} of answer): the answer was ended",
+      usage.prompt_tokens, usage.completion_tokens));
+  complain(session.base_model || !session.keep_history
+               ? "hint: shorten the prompt, or give a larger context: --context, STRATA_CONTEXT"
+               : "hint: /clear forgets the conversation; /set parameter num_ctx, --context or "
+                 "STRATA_CONTEXT give a larger context");
+}
+
 }  // namespace
 
 void check_system(const ChatSession& session) {
-  if (!session.base_model || session.system.empty()) return;
+  if (!session.base_model || session.system.value_or("").empty()) return;
   throw Error(
       Code::failed_precondition,
       fmt::format("{} is a base model: it has no place for a system message", session.model),
@@ -139,9 +156,7 @@ inference::FinishReason ask(ChatSession& session, api::Backend& backend,
   const std::string answer = stream_answer(request_of(session, prompt), backend, wraps, end);
   if (!end.error || !answer.empty()) print("\n");
   if (end.error) throw *end.error;
-  if (end.reason == inference::FinishReason::length) {
-    complain("note: the answer was ended by its length limit");
-  }
+  if (end.reason == inference::FinishReason::length) complain_about_length(session, end.usage);
   const bool cancelled = end.reason == inference::FinishReason::cancelled;
   if (cancelled) complain("note: the answer was stopped");
   if (session.verbose && !cancelled) print_speeds(end.usage);

@@ -11,12 +11,15 @@ namespace strata::app {
 
 struct ChatSession {
   std::string model;
-  bool base_model = false;  // no chat template: prompts are completed as they are
-  std::string system;
+  bool base_model = false;            // no chat template: prompts are completed as they are
+  std::optional<std::string> system;  // absent: the model's own; "": none
   std::vector<models::Message> messages;
+  bool model_messages = true;               // false: those that the model brings are forgotten
+  std::vector<std::string> own_names = {};  // models that this chat was loaded from or saved as
   api::SamplingOptions sampling;
   std::optional<int32_t> context;  // positions asked for
   int32_t model_context = 0;       // positions the model was trained for; 0: not known
+  int32_t model_max_tokens = -1;   // length limit of an answer that the model brings; -1: none
   std::optional<int64_t> keep_alive_ms;
   bool verbose = false;
   bool keep_history = true;  // false: each prompt stands alone

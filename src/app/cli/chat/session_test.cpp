@@ -163,13 +163,18 @@ TEST(ChatSession, AParameterIsGivenAsOftenAsAModelMayHaveIt) {
   EXPECT_THROW(set_parameter(session, "stop", std::vector<std::string>(65, "x")), Error);
 }
 
-// A backend whose prompts were worked on before, in part.
+// A backend whose prompts were worked on before, in part; it keeps what it was asked.
 class Remembering : public api::Backend {
  public:
+  api::ChatRequest asked;
+  inference::FinishReason reason = inference::FinishReason::stop;
   std::string_view name() const override { return "remembering"; }
   bool serves(std::string_view) const override { return true; }
-  std::unique_ptr<api::Answer> start(api::ChatRequest, api::ChatSink sink) override {
+  std::unique_ptr<api::Answer> start(api::ChatRequest request, api::ChatSink sink) override {
+    asked = std::move(request);
     inference::Event end;
+    end.reason = reason;
+    end.usage.completion_tokens = 5;
     end.kind = inference::Event::Kind::finished;
     end.usage.prompt_tokens = 10;
     end.usage.cached_tokens = 6;
@@ -194,13 +199,30 @@ TEST(ChatSession, SpeedsCountWhatWasWorkedOnAndNotWhatTheCacheHeld) {
             std::string::npos);
 }
 
+TEST(ChatSession, AFullContextIsNoLengthLimit) {
+  Remembering backend;
+  backend.reason = inference::FinishReason::length;
+  ChatSession session;
+  const auto note = [&](std::optional<int32_t> max_tokens) {
+    session.sampling.max_tokens = max_tokens;
+    testing::internal::CaptureStderr();
+    answer_to(session, backend, "hi");
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_NE(note(5).find("length limit of 5"), std::string::npos);
+  EXPECT_NE(note(6).find("the context is full"), std::string::npos);
+  EXPECT_NE(note({}).find("/clear"), std::string::npos);
+  session.model_max_tokens = 5;
+  EXPECT_NE(note({}).find("length limit of 5"), std::string::npos);
+}
+
 SlashResult slash(const std::string& line, ChatSession& session) {
   SlashActions actions;
   actions.load = [&](const std::string& name) { session.model = name; };
   actions.history = [](bool) {};
   actions.show = [](const std::string&) {};
   actions.list = [] {};
-  actions.save = [](const std::string&) {};
+  actions.save = [](const std::string&, bool) {};
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
   const auto finish = [] {
@@ -238,11 +260,37 @@ TEST(Slash, ChangesTheSession) {
   EXPECT_EQ(slash("/?", session), SlashResult::done);
 }
 
+TEST(Slash, AnEmptySystemMessageIsNoneAndNoTextIsTheModelsOwn) {
+  Remembering backend;
+  ChatSession session;
+  const auto first = [&] {
+    answer_to(session, backend, "hi");
+    return backend.asked.conversation.messages.front();
+  };
+  EXPECT_EQ(first().role, "user") << "the model's own is left to the model";
+  slash("/set system \"\"", session);
+  EXPECT_EQ(first().role, "system") << "an empty one takes the place of the model's";
+  EXPECT_EQ(first().content, "");
+  slash("/set system", session);
+  slash("/clear", session);
+  EXPECT_EQ(first().role, "user");
+}
+
+TEST(Slash, ClearForgetsTheMessagesOfTheModelToo) {
+  Remembering backend;
+  ChatSession session;
+  answer_to(session, backend, "hi");
+  EXPECT_TRUE(backend.asked.model_messages);
+  slash("/clear", session);
+  answer_to(session, backend, "hi");
+  EXPECT_FALSE(backend.asked.model_messages);
+}
+
 TEST(Slash, ASystemMessageIsRefusedWhereItWouldBeLost) {
   ChatSession session;
   session.base_model = true;
   EXPECT_THROW(slash("/set system Be terse.", session), Error);
-  EXPECT_EQ(session.system, "");
+  EXPECT_FALSE(session.system);
   EXPECT_NO_THROW(slash("/set system", session));
 }
 

@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::string_view kHelp =
     "  /set parameter NAME VALUE   temperature, top_p, seed, num_ctx, stop, …\n"
-    "  /set system TEXT            the system message\n"
+    "  /set system TEXT            the system message; \"\": none; no text: the model's own\n"
     "  /set history|nohistory      keep what is typed\n"
     "  /set verbose|quiet          show speeds\n"
     "  /set wordwrap|nowordwrap    break lines at words\n"
     "  /show WHAT                  info, parameters, system, template, licence, modelfile\n"
     "  /load MODEL                 go on with another model\n"
-    "  /save NAME                  keep this conversation as a model\n"
-    "  /clear                      forget the conversation\n"
+    "  /save NAME [--force]        keep this conversation as a model\n"
+    "  /clear                      forget the conversation, also what the model brings\n"
     "  /list                       the models on this machine\n"
     "  /bye                        leave (also Ctrl-D)\n"
     "  /?                          this help\n"
@@ -85,10 +85,13 @@ void set(const std::vector<std::string>& words, const std::string& line, ChatSes
     complain(fmt::format("{} = {}", words[2], rest_after(line, 3)));
   } else if (what == "system") {
     ChatSession changed = session;
-    changed.system = unquote(rest_after(line, 2));
+    changed.system.reset();
+    if (words.size() > 2) changed.system = unquote(rest_after(line, 2));
     check_system(changed);
     session.system = changed.system;
-    complain(session.system.empty() ? "no system message" : "the system message is set");
+    complain(!session.system           ? "the system message is the model's own, if it has one"
+             : session.system->empty() ? "no system message"
+                                       : "the system message is set");
   } else if (what == "history" || what == "nohistory") {
     actions.history(what == "history");
   } else if (what == "verbose" || what == "quiet") {
@@ -114,8 +117,8 @@ void show(std::string what, const ChatSession& session, const SlashActions& acti
     throw Error(Code::invalid_argument, fmt::format("/show does not know '{}'", what),
                 hint_for(what, kShowable));
   }
-  if (what == "system" && !session.system.empty()) {
-    print(session.system + "\n");
+  if (what == "system" && session.system) {
+    print(*session.system + "\n");
     return;
   }
   if (what == "parameters") {
@@ -145,11 +148,13 @@ SlashResult run_slash(const std::string& line, ChatSession& session, const Slash
     show(words.size() > 1 ? words[1] : "info", session, actions);
   } else if (verb == "/clear") {
     session.messages.clear();
+    session.model_messages = false;
     complain("the conversation is forgotten");
   } else if (verb == "/load") {
     actions.load(word_after(words, "the name of a model"));
   } else if (verb == "/save") {
-    actions.save(word_after(words, "a name"));
+    const bool force = words.size() == 3 && words[2] == "--force";
+    actions.save(force ? words[1] : word_after(words, "a name"), force);
   } else if (verb == "/list") {
     actions.list();
   } else {

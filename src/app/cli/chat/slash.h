@@ -11,10 +11,11 @@ namespace strata::app {
 // What slash commands may do beyond the session; given by `run`.
 struct SlashActions {
   std::function<void(const std::string& model)> load;  // changes session.model, or throws
-  std::function<void(const std::string& name)> save;   // stores the session as a model
-  std::function<void(const std::string& what)> show;   // info, template, licence, modelfile
-  std::function<void()> list;                          // models that are here
-  std::function<void(bool enabled)> history;           // of typed lines
+  // Stores the session as a model; with `force` also over another one.
+  std::function<void(const std::string& name, bool force)> save;
+  std::function<void(const std::string& what)> show;  // info, template, licence, modelfile
+  std::function<void()> list;                         // models that are here
+  std::function<void(bool enabled)> history;          // of typed lines
 };
 
 enum class SlashResult { done, leave };

@@ -1,6 +1,7 @@
 // strata cp FROM TO
 #include "app/cli/command.h"
 #include "app/cli/output.h"
+#include "core/error.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
@@ -15,13 +16,22 @@ class Copy : public Command {
         .description = "No weights are copied: both names stand for the same file.",
         .arguments = {{"FROM", "a name from strata list", true, false, ArgumentSpec::Kind::model},
                       {"TO", "the new name"}},
+        .options = {{"force", "", "replace the model that has the new name"}},
         .examples = {{"strata cp smollm2:135m helper", "then: strata run helper"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
-    models::Store().copy(arguments.words()[0], arguments.words()[1]);
-    complain(fmt::format("copied {} to {}", arguments.words()[0], arguments.words()[1]));
+    const models::Store store;
+    const std::string& from = arguments.words()[0];
+    const std::string to = models::parse_model_name(arguments.words()[1]).full();
+    if (store.has(to) && !arguments.has("force")) {
+      throw Error(Code::already_exists, fmt::format("there is a model '{}' already", to),
+                  fmt::format("choose another name, or replace it: strata cp {} {} --force", from,
+                              arguments.words()[1]));
+    }
+    store.copy(from, to);
+    complain(fmt::format("copied {} to {}", store.resolve(from).full(), to));
     return 0;
   }
 };

@@ -9,6 +9,7 @@
 #include "app/cli/chat/parameters.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
+#include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "core/config.h"
 #include "core/duration.h"
@@ -45,11 +46,13 @@ CommandSpec make_spec() {
           "one\n"
           "answer and ends. A model that is not here is fetched first. Where a strata server "
           "answers\n"
-          "it is used; otherwise the model runs in this process.",
+          "it is used; otherwise the model runs in this process. A server that asks for a key gets "
+          "the\n"
+          "one in STRATA_API_KEY.",
       .arguments = {{"MODEL", "a name; without it the default model", false, false,
                      ArgumentSpec::Kind::model},
                     {"PROMPT", "the prompt; text from a pipe is put behind it", false, true}},
-      .options = {{"system", "TEXT", "system message"},
+      .options = {{"system", "TEXT", "system message instead of the model's own; \"\": none"},
                   {"verbose", "", "print speeds on stderr after each answer"},
                   {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                   {"format", "FORMAT", "hold the answer to a format (not available yet)"},
@@ -105,15 +108,14 @@ class Run : public Command {
       throw Error(Code::unimplemented, "--format: answers cannot be held to a format yet",
                   "ask for JSON in the prompt and check what comes back");
     }
-    Config config = Config::load();
-    if (arguments.has("offline")) config.set("offline", "true", "--offline");
+    Config config = load_config(arguments);
     name_ignored_variables();
     ChatSession session;
     for (const auto& row : kParameterOptions) {
       if (const auto value = arguments.value(row.option))
         set_parameter(session, row.parameter, {*value});
     }
-    session.system = arguments.value("system").value_or("");
+    session.system = arguments.value("system");
     session.verbose = arguments.has("verbose");
     session.word_wrap = !arguments.has("nowordwrap");
     if (const auto time = arguments.value("keep-alive"))
