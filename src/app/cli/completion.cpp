@@ -55,6 +55,22 @@ std::string bash_case(const Command* command) {
   return fmt::format("    \"{}\") words=\"{}\" ;;\n", spec.name, words);
 }
 
+// Where a colon parts words (COMP_WORDBREAKS), bash hands over "smollm2", ":", "135m": `typed`
+// has the words as they stand on the line, up to the cursor's, which is number `n`.
+constexpr std::string_view kJoinWords =
+    "  local i=0 n=-1 word; local -a typed; typed=()\n"
+    "  while [ \"$i\" -le \"$COMP_CWORD\" ]; do\n"
+    "    word=${COMP_WORDS[$i]}; i=$((i + 1))\n"
+    "    if [ \"$n\" -gt 0 ] && case \"${typed[$n]} $word\" in *:\\ *|*\\ :*) ;; *) false ;; esac\n"
+    "    then typed[$n]=\"${typed[$n]}$word\"\n"
+    "    else n=$((n + 1)); typed[$n]=$word; fi\n"
+    "  done\n";
+
+// And it puts only what is behind the last colon into the line.
+constexpr std::string_view kCutColons =
+    "  case \"${COMP_WORDBREAKS-} $current\" in *:*\\ *:*)\n"
+    "    word=${current%\"${current##*:}\"}; COMPREPLY=(\"${COMPREPLY[@]#\"$word\"}\") ;; esac\n";
+
 std::string bash() {
   std::string cases;
   std::string groups;
@@ -68,20 +84,24 @@ std::string bash() {
   }
   return fmt::format(
       "_strata() {{\n"
-      "  local current=${{COMP_WORDS[COMP_CWORD]}} one=${{COMP_WORDS[1]}} two words=\n"
-      "  two=\"$one ${{COMP_WORDS[2]}}\"\n"
-      "  if [ \"$COMP_CWORD\" = 1 ]; then words=\"{}\"; fi\n"
-      "  if [ \"$COMP_CWORD\" = 2 ]; then case \"$one\" in\n{}  esac; fi\n"
+      "{}"
+      "  local current=${{typed[$n]}} one=${{typed[1]-}} two words=\n"
+      "  two=\"$one ${{typed[2]-}}\"\n"
+      "  if [ \"$n\" = 1 ]; then words=\"{}\"; fi\n"
+      "  if [ \"$n\" = 2 ]; then case \"$one\" in\n{}  esac; fi\n"
       "  [ -n \"$words\" ] || case \"$two\" in\n{}  esac\n"
       "  [ -n \"$words\" ] || case \"$one\" in\n{}  esac\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-      "  __ltrim_colon_completions \"$current\" 2>/dev/null || true\n"
+      "{}"
       "}}\ncomplete -o default -F _strata strata\n",
-      first_words(), groups, cases, cases);
+      kJoinWords, first_words(), groups, cases, cases, kCutColons);
 }
 
 std::string zsh() {
-  return "#compdef strata\nautoload -U +X bashcompinit && bashcompinit\n" + bash();
+  return "#compdef strata\n"
+         "whence compdef >/dev/null || { autoload -Uz compinit && compinit -i; }\n"
+         "autoload -U +X bashcompinit && bashcompinit\n" +
+         bash();
 }
 
 std::string fish() {

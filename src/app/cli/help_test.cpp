@@ -1,8 +1,12 @@
 #include "app/cli/help.h"
 
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/os.h"
+#include "core/testing/temp_folder.h"
 
 namespace strata::app {
 namespace {
@@ -56,6 +60,29 @@ TEST(Help, CompletionKnowsEveryCommand) {
     }
   }
   EXPECT_THROW(completion_script("tcsh"), Error);
+}
+
+// What a shell without startup files completes: bash hands over words that are parted at colons.
+std::string completed(const std::string& words, int at) {
+  const strata::testing::TempFolder folder;
+  const fs::path script = folder.path() / "script";
+  write_file_atomic(script, completion_script("bash") +
+                                "strata() { echo smollm2:135m; echo gemma3:270m; }\n"
+                                "COMP_WORDBREAKS=' :'; COMP_WORDS=(" +
+                                words + "); COMP_CWORD=" + std::to_string(at) +
+                                "\n_strata; echo \"${COMPREPLY[@]}\" > \"$1\"\n");
+  const std::string out = (folder.path() / "out").string();
+  const std::string command = fmt::format("bash {} {}", script.string(), out);
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  return read_file(out);
+}
+
+TEST(Help, NamesWithColonsAreCompleted) {
+  EXPECT_EQ(completed("strata run smollm2 : 1", 4), "135m\n");
+  EXPECT_EQ(completed("strata run smollm2 :", 3), "135m\n");
+  EXPECT_EQ(completed("strata run smol", 2), "smollm2:135m\n");
+  EXPECT_EQ(completed("strata run smollm2 : 135m --nohi", 5), "--nohistory\n");
+  EXPECT_EQ(completed("strata config s", 2), "show\n");
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ class Import : public Command {
         .options = {{"all", "", "every model that can be imported"},
                     {"from", "FOLDER", "another folder"},
                     {"as", "NAME", "call it so here (one MODEL only)"},
-                    {"json", "", "print what there is as JSON"}},
+                    {"json", "", "print what there is, or what was imported, as JSON"}},
         .examples = {{"strata import", "what there is"},
                      {"strata import llama3.2:1b", "one model"},
                      {"strata import --all", "everything that can be used"}}};
@@ -87,7 +87,7 @@ class Import : public Command {
         if (model.unusable.empty()) names.push_back(model.name);
       }
     }
-    if (names.empty()) {
+    if (names.empty() && !arguments.has("all")) {
       print_found(found, folder, arguments.has("json"));
       return 0;
     }
@@ -97,6 +97,7 @@ class Import : public Command {
                   fmt::format("--as names one model, {} are imported", names.size()));
     }
     const models::Store store;
+    json::array rows;
     for (const auto& name : names) {
       models::OllamaModel wanted{
           .name = name, .model_sha256 = {}, .model_bytes = 0, .unusable = {}};
@@ -106,7 +107,12 @@ class Import : public Command {
       const auto [manifest, left_out] = import_one(store, folder, wanted, as);
       complain(fmt::format("{} is here ({})", manifest.name, format_bytes(manifest.size_bytes())));
       for (const auto& part : left_out) complain("note: left out: " + part);
+      rows.emplace_back(json::object{{"name", manifest.name},
+                                     {"digest", manifest.digest()},
+                                     {"size_bytes", manifest.size_bytes()},
+                                     {"left_out", json::value_from(left_out)}});
     }
+    if (arguments.has("json")) print_json(json::object{{"models", rows}});
     return 0;
   }
 };

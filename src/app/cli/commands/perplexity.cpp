@@ -57,7 +57,7 @@ class PerplexityCommand : public Command {
         .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model}},
         .options = {{"text", "FILE", "the text; without it the licences of the system"},
                     {"context", "N", "tokens in a chunk; 512 without it"},
-                    {"chunks", "N", "only the first N chunks"},
+                    {"chunks", "N", "only the first N chunks; all without it"},
                     {"threads", "N", "threads that compute"},
                     {"float32", "", "the plain float32 executor instead of the fast one"},
                     {"against-float32", "", "measure both and how far they are apart"},
@@ -70,7 +70,7 @@ class PerplexityCommand : public Command {
   int run(const Arguments& arguments) const override {
     inference::PerplexityOptions options;
     options.context = option_in_range(arguments, "context", {4}, 512);
-    options.max_chunks = option_in_range(arguments, "chunks", {0}, 0);
+    options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
     inference::ExecutorOptions executor;
     executor.n_threads = option_in_range(arguments, "threads", kThreads, 0);
     executor.n_positions_limit = options.context;
