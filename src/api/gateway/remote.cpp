@@ -4,6 +4,7 @@
 
 #include "api/gateway/remote_answer.h"
 #include "core/error.h"
+#include "models/hub/catalog.h"
 
 namespace strata::api {
 namespace {
@@ -35,13 +36,18 @@ class RemoteBackend : public Backend {
 
   bool unload(std::string_view model) override {
     const auto loaded = running();
-    const auto is_it = [&](const RunningModel& m) {
-      return m.card.name == model || m.card.name == std::string(model) + ":latest";
-    };
-    if (std::none_of(loaded.begin(), loaded.end(), is_it)) return false;
-    call("POST", "/api/generate",
-         to_json(json::object{{"model", model}, {"keep_alive", 0}, {"stream", false}}));
-    return true;
+    const auto* entry = models::find_in_catalog(model);
+    for (const std::string& name : {std::string(model), std::string(model) + ":latest",
+                                    entry != nullptr ? entry->name : std::string()}) {
+      if (std::ranges::find(loaded, name, [](const auto& m) { return m.card.name; }) ==
+          loaded.end()) {
+        continue;
+      }
+      call("POST", "/api/generate",
+           to_json(json::object{{"model", name}, {"keep_alive", 0}, {"stream", false}}));
+      return true;
+    }
+    return false;
   }
 
  private:

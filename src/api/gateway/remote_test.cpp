@@ -88,7 +88,11 @@ class Remembering : public Backend {
     return std::make_unique<Answer>();
   }
   std::vector<ModelCard> models() const override { return {}; }
-  std::vector<RunningModel> running() const override { return {}; }
+  std::vector<RunningModel> running() const override {
+    RunningModel row;
+    row.card.name = "smollm2:135m";
+    return {row};
+  }
   bool unload(std::string_view) override { return false; }
 };
 
@@ -111,6 +115,8 @@ TEST(RemoteBackend, TellsWhatTheServersCacheHeldOfThePrompt) {
   auto forgetful = asking("m", "x");
   forgetful.model_messages = false;
   EXPECT_EQ(run(*backend, forgetful).end.usage.prompt_tokens, 4) << "the wish is carried";
+  EXPECT_TRUE(backend->unload("smollm2")) << "by the catalogue's short name";
+  EXPECT_FALSE(backend->unload("gemma3"));
 }
 
 TEST(RemoteBackend, PassesOnWhatTheServerRefuses) {
