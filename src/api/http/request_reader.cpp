@@ -55,6 +55,10 @@ void RequestReader::fail(int status, std::string message) {
   message_ = std::move(message);
 }
 
+// "0\r\n\r\n": whoever has begun a chunk's header sends so many bytes. Beast's parser ends the
+// program when it has seen a part of this and is asked again with fewer.
+constexpr size_t kShortestLastChunk = 5;
+
 size_t RequestReader::feed(std::string_view bytes) {
   size_t used = 0;
   while (state_ == State::head || state_ == State::body || state_ == State::head_ready) {
@@ -64,6 +68,7 @@ size_t RequestReader::feed(std::string_view bytes) {
       break;
     }
     if (used == bytes.size()) break;
+    if (in_chunk_header_ && bytes.size() - used < kShortestLastChunk) break;
     boost::system::error_code error;
     const size_t n =
         parser_->http.put(asio::buffer(bytes.data() + used, bytes.size() - used), error);
@@ -76,9 +81,11 @@ size_t RequestReader::feed(std::string_view bytes) {
              fmt::format("a chunk's extensions or the trailer are over {} bytes", kMaxHeaderBytes));
       } else if (!in_head) {
         state_ = State::body;
+        in_chunk_header_ = true;  // a body's own bytes are always taken
       }
       break;
     }
+    in_chunk_header_ = false;
     if (error) {
       const int status = status_of(static_cast<http::error>(error.value()));
       fail(status, status == 431

@@ -55,6 +55,7 @@ class RequestReader {
   State state_ = State::head;
   Request request_;
   bool keep_alive_ = true, has_body_ = false, expects_continue_ = false;
+  bool in_chunk_header_ = false;  // the parser has seen a part of one
   std::optional<uint64_t> content_length_;
   size_t body_limit_ = 0;
   int status_ = 0;
