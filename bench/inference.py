@@ -12,12 +12,11 @@ import statistics
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-STRATA = ROOT / "build" / "strata"
+from lib.strata import MODELS as FILES
+from lib.strata import STRATA
+
 PEERS = pathlib.Path(os.environ.get("STRATA_PEERS") or pathlib.Path.home() / ".cache/strata/peers")
-DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
-                    pathlib.Path.home() / ".cache/strata/test-data")
-MODELS = {"smollm2:135m": "smollm2-135m.gguf", "gemma3:270m": "gemma3-270m.gguf"}
+MODELS = {"smollm2:135m": FILES["smollm2"], "gemma3:270m": FILES["gemma3"]}
 PROMPT, GENERATE = 512, 128
 MAX_PERPLEXITY_RISE = 0.008
 
@@ -71,7 +70,7 @@ def main():
     print("| model | threads | test | strata tok/s | llama.cpp tok/s | ratio (min to max) |")
     print("|---|---|---|---|---|---|")
     for model in options.models.split(","):
-        file = DATA / "models" / MODELS[model]
+        file = MODELS[model]
         check = run_json([STRATA, "perplexity", file, "--chunks", "8", "--against-float32", "--json"])
         rise = check["perplexity"] / check["float32_perplexity"] - 1
         if rise > MAX_PERPLEXITY_RISE:

@@ -5,7 +5,6 @@ with a model loaded, each beside its bound. Clocks on a shared machine are noisy
 """
 import argparse
 import json
-import os
 import pathlib
 import re
 import statistics
@@ -15,11 +14,8 @@ import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-STRATA = ROOT / "build" / "strata"
-DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
-                    pathlib.Path.home() / ".cache/strata/test-data")
-MODELS = {"smollm2": "smollm2-135m.gguf", "gemma3": "gemma3-270m.gguf"}
+from lib.strata import MODELS, STRATA, environment, pull, start_server
+
 CONTEXT = 4096
 MB = 1e6
 
@@ -58,15 +54,6 @@ def post(address, path, body):
     return json.loads(urllib.request.urlopen(request).read())
 
 
-def start_server(env):
-    server = subprocess.Popen([STRATA, "serve", "--port", "0"], env=env, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-    for line in server.stdout:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            return server, found[0]
-    sys.exit("error: the server did not start")
-
-
 def memory_of(name, env):
     """Idle and loaded resident memory, and what may be resident with the model loaded."""
     server, address = start_server(env)
@@ -82,18 +69,17 @@ def memory_of(name, env):
     shown = json.loads(subprocess.run([STRATA, "show", name, "--context", str(CONTEXT), "--json"],
                                       env=env, stdout=subprocess.PIPE, check=True).stdout)
     kv = next(row["kv_bytes"] for row in shown["memory"] if row["context"] == CONTEXT)
-    size = (DATA / "models" / MODELS[name]).stat().st_size
+    size = MODELS[name].stat().st_size
     return idle, loaded, (1.05 * size + kv) / MB + 80
 
 
 def measure(rounds, folder):
     """(what, measured, bound, unit)"""
-    env = dict(os.environ, STRATA_HOME=str(folder / "home"), STRATA_LOG="info")
+    env = environment(folder / "home")
     yield "stripped program", stripped_size(folder), 60, "MB"
     yield "--help", 1e3 * median_seconds(5 * rounds, [STRATA, "--help"], env), 50, "ms"
-    for name, file in MODELS.items():
-        subprocess.run([STRATA, "pull", f"file:{DATA / 'models' / file}", "--as", name], env=env,
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for name in MODELS:
+        pull(name, env)
         command = [STRATA, "run", name, "--max-tokens", "8", "Once upon a time"]
         first = median_seconds(rounds, command, env, until_first_byte=True)
         yield f"{name}: first token from the command", first, 2, "s"

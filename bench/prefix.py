@@ -5,22 +5,16 @@ time of the earlier one. Each round is a text that the server has not seen.
 """
 import argparse
 import json
-import os
 import pathlib
 import random
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-STRATA = ROOT / "build" / "strata"
-DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
-                    pathlib.Path.home() / ".cache/strata/test-data")
-MODELS = {"smollm2": "smollm2-135m.gguf", "gemma3": "gemma3-270m.gguf"}
+from lib.strata import MODELS, environment, pull, start_server
+
 WORDS = "the of and to in is was for on that by with as at from it his an were are which this".split()
 SHARED = 4000  # words, each a token of both vocabularies
 BOUND = 0.03
@@ -60,15 +54,11 @@ def main():
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as home:
-        env = dict(os.environ, STRATA_HOME=home)
-        for name, file in MODELS.items():
-            subprocess.run([STRATA, "pull", "-q", f"file:{DATA / 'models' / file}", "--as", name],
-                           env=env, check=True, stdout=subprocess.DEVNULL)
-        server = subprocess.Popen([STRATA, "serve", "--port", "0"], env=env, text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        env = environment(home)
+        for name in MODELS:
+            pull(name, env)
+        server, address = start_server(env)
         try:
-            address = next(found[0] for line in server.stdout
-                           if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
             for model in MODELS:
                 pairs = measure(address, model, options.rounds)
                 row = {"model": model, "cold": statistics.median(pair[0] for pair in pairs),

@@ -1,0 +1,31 @@
+"""What the benchmarks share: where the program and the models are, and a server of its own."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STRATA = ROOT / "build" / "strata"
+DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
+                    pathlib.Path.home() / ".cache/strata/test-data")
+MODELS = {"smollm2": DATA / "models/smollm2-135m.gguf", "gemma3": DATA / "models/gemma3-270m.gguf"}
+
+
+def environment(home):
+    return dict(os.environ, STRATA_HOME=str(home))
+
+
+def pull(name, env):
+    subprocess.run([STRATA, "pull", "-q", f"file:{MODELS[name]}", "--as", name], env=env,
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def start_server(env):
+    """The process, and the address at which it listens."""
+    server = subprocess.Popen([STRATA, "serve", "--port", "0"], env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+    for line in server.stdout:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return server, found[0]
+    sys.exit("error: the server did not start")
