@@ -12,6 +12,7 @@
 #include "inference/executor.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
+#include "inference/limits.h"
 #include "inference/sequences.h"
 #include "inference/weights.h"
 #include "tensor/dequant.h"
@@ -20,6 +21,9 @@ namespace strata::inference {
 namespace {
 
 using models::ModelSpec;
+
+// What was guessed wrong can always be taken back, also where a window slides.
+static_assert(kMaxGuesses < kWindowSlack);
 
 struct FastBlock {
   PackedNorm pre_norm;

@@ -21,8 +21,7 @@ constexpr int32_t kAdmissionHeadroom = 32;
 constexpr int32_t kSharedPositions = 128;
 
 // Rows that speculation adds to a step, shared by the requests that decode: so many cost less than
-// the step without them where decoding is bound by memory. Below kWindowSlack (kv_cache.h), so that
-// what was guessed wrong can be taken back.
+// the step without them where decoding is bound by memory.
 constexpr int32_t kMaxGuesses = 10;
 
 constexpr int32_t kMaxBatch = 4096;
