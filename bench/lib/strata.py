@@ -1,12 +1,14 @@
 """What the benchmarks share: where the program and the models are, and a server of its own."""
+import contextlib
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STRATA = ROOT / "build" / "strata"
+STRATA = pathlib.Path(os.environ.get("STRATA") or ROOT / "build" / "strata")
 DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
                     pathlib.Path.home() / ".cache/strata/test-data")
 MODELS = {"smollm2": DATA / "models/smollm2-135m.gguf", "gemma3": DATA / "models/gemma3-270m.gguf"}
@@ -21,11 +23,26 @@ def pull(name, env):
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def start_server(env):
+def start_server(env, *options):
     """The process, and the address at which it listens."""
-    server = subprocess.Popen([STRATA, "serve", "--port", "0"], env=env, stdout=subprocess.PIPE,
+    server = subprocess.Popen([STRATA, "serve", "--port", "0", *options], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
     for line in server.stdout:
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
             return server, found[0]
     sys.exit("error: the server did not start")
+
+
+@contextlib.contextmanager
+def serving(models, *options):
+    """The address of a server with a home of its own that knows these models."""
+    with tempfile.TemporaryDirectory() as home:
+        env = environment(home)
+        for name in models:
+            pull(name, env)
+        server, address = start_server(env, *options)
+        try:
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
