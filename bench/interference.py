@@ -12,9 +12,8 @@ import statistics
 import sys
 import threading
 import time
-import urllib.request
 
-from lib.strata import MODELS, serving
+from lib.strata import MODELS, completion, serving
 
 PROMPT = 4096
 SETTLE = 64  # tokens of each stream before gaps count, and as many whose gaps are the quiet ones
@@ -22,16 +21,6 @@ WORST_GAP, WORST_DELAY = 4, 1.5
 OPENINGS = ["The history of the lighthouse begins", "In the spring of that year", "A cell divides when",
             "To bake a good loaf of bread", "The committee met again on", "Rivers carry sand and",
             "She had never seen the sea", "Engines of this kind were"]
-
-
-def token_times(address, body):
-    """When each token of an answer arrived; closing the iterator cancels the request."""
-    request = urllib.request.Request(f"{address}/v1/completions", json.dumps(body).encode(),
-                                     {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as reply:
-        for line in reply:
-            if line.startswith(b"data: {"):
-                yield time.monotonic()
 
 
 class Stream(threading.Thread):
@@ -48,7 +37,7 @@ class Stream(threading.Thread):
         self.start()
 
     def run(self):
-        for moment in token_times(self.address, self.body):
+        for moment, _ in completion(self.address, self.body):
             self.times.append(moment)
             if self.stopping:
                 return
@@ -68,9 +57,9 @@ def first_token_after(address, model, generator):
     """Begin and end of the reading of a prompt that the server has not seen."""
     prompt = [generator.randrange(1000, 40000) for _ in range(PROMPT)]
     begin = time.monotonic()
-    answer = token_times(address, {"model": model, "prompt": prompt, "stream": True, "max_tokens": 1,
-                                   "ignore_eos": True})
-    end = next(answer)
+    answer = completion(address, {"model": model, "prompt": prompt, "stream": True, "max_tokens": 1,
+                                  "ignore_eos": True})
+    end, _ = next(answer)
     answer.close()
     return begin, end
 

@@ -1,11 +1,14 @@
 """What the benchmarks share: where the program and the models are, and a server of its own."""
 import contextlib
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STRATA = pathlib.Path(os.environ.get("STRATA") or ROOT / "build" / "strata")
@@ -31,6 +34,17 @@ def start_server(env, *options):
         if found := re.search(r"http://127\.0\.0\.1:\d+", line):
             return server, found[0]
     sys.exit("error: the server did not start")
+
+
+def completion(address, body):
+    """Each event of a streamed answer, a JSON text, and when it arrived; one a token. Closing the
+    iterator cancels the request."""
+    request = urllib.request.Request(f"{address}/v1/completions", json.dumps(body).encode(),
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as reply:
+        for line in reply:
+            if line.startswith(b"data: {"):
+                yield time.monotonic(), line[len(b"data: "):]
 
 
 @contextlib.contextmanager
