@@ -10,6 +10,7 @@
 
 #include "core/threads.h"
 #include "tensor/half.h"
+#include "tensor/kernels/emulated_test.h"
 #include "tensor/ops.h"
 #include "tensor/testing/random_weights.h"
 
@@ -133,7 +134,7 @@ class Attention : public ::testing::TestWithParam<const KernelSet*> {
 };
 
 TEST_P(Attention, MeetsDoublePrecision) {
-  const bool slow = GetParam() == runnable_kernels().back();
+  const bool slow = is_slow(*GetParam());
   for (const Case& c : kCases) {
     if (slow && c.n_positions > 300) continue;
     World world(c);
@@ -152,7 +153,7 @@ TEST_P(Attention, MeetsDoublePrecision) {
 }
 
 TEST_P(Attention, PiecesAndThreadsDoNotChangeBits) {
-  const bool slow = GetParam() == runnable_kernels().back();  // generic: one case is enough
+  const bool slow = is_slow(*GetParam());
   for (const Case& c : kCases) {
     if (slow && c.head_dim != 80) continue;
     World world(c);
@@ -192,11 +193,10 @@ TEST(KvPages, ReadBackWhatWasWritten) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, Attention,
-                         ::testing::ValuesIn(runnable_kernels().begin(), runnable_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(Sets, Attention, ::testing::ValuesIn(tested_kernels()),
                          [](const auto& set) {
                            std::string name = set.param->name;
-                           std::erase(name, '-');
+                           std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
                            return name;
                          });
 

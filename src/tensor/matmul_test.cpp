@@ -9,6 +9,7 @@
 
 #include "tensor/dequant.h"
 #include "tensor/half.h"
+#include "tensor/kernels/emulated_test.h"
 #include "tensor/ops.h"
 #include "tensor/packed.h"
 #include "tensor/testing/random_weights.h"
@@ -192,13 +193,11 @@ TEST_P(Matmul, FusedSourcesOfDifferentTypesGiveTheirRowsInOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, Matmul,
-                         ::testing::ValuesIn(runnable_kernels().begin(), runnable_kernels().end()),
-                         [](const auto& set) {
-                           std::string name = set.param->name;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Sets, Matmul, ::testing::ValuesIn(tested_kernels()), [](const auto& set) {
+  std::string name = set.param->name;
+  std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
+  return name;
+});
 
 }  // namespace
 }  // namespace strata::tensor

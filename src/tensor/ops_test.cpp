@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "tensor/half.h"
+#include "tensor/kernels/emulated_test.h"
 #include "tensor/testing/random_weights.h"
 
 namespace strata::tensor {
@@ -217,11 +218,10 @@ TEST_P(RowOps, ArgmaxTakesTheFirstOfEquals) {
   EXPECT_EQ(set().argmax(x.data(), 40), 17);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, RowOps,
-                         ::testing::ValuesIn(runnable_kernels().begin(), runnable_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(Sets, RowOps, ::testing::ValuesIn(tested_kernels()),
                          [](const auto& param) {
                            std::string name = param.param->name;
-                           std::erase(name, '-');
+                           std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
                            return name;
                          });
 

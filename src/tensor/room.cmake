@@ -27,5 +27,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   kernel_file(avx512 ${avx512_flags})
   kernel_file(avx512_bf16 ${avx512_flags} -mavx512bf16)
 endif()
+# The AVX-512 kernels by SIMDe, for tests (kernels/emulated_test.h).
+set_source_files_properties(${dir}/kernels/emulated_avx512_test.cpp
+  ${dir}/kernels/emulated_avx512_bf16_test.cpp PROPERTIES
+  COMPILE_OPTIONS "${avx2_flags}" SKIP_PRECOMPILE_HEADERS ON)
 set_source_files_properties(${dir}/ops_test.cpp PROPERTIES COMPILE_DEFINITIONS
   "STRATA_KERNEL_OBJECTS=\"${CMAKE_BINARY_DIR}/CMakeFiles/strata_tensor.dir/src/tensor/kernels/*.o\"")

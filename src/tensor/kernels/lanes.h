@@ -1,7 +1,7 @@
 // The sixteen lanes of the instruction set this file is compiled for (tensor/room.cmake).
 #pragma once
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(STRATA_LANES_AVX512)
 #include "tensor/kernels/lanes_avx512.h"
 #elif defined(__AVX2__)
 #include "tensor/kernels/lanes_avx2.h"

@@ -107,7 +107,7 @@ inline int32_t word_at(const void* p) {
 inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
   const __m512i a = _mm512_loadu_si512(y);
   __m512i b = _mm512_set1_epi32(word_at(x));
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(STRATA_LANES_BF16)
 #if defined(__clang__)
   __asm__("" : "+v"(b));  // clang 16 crashes when it folds the broadcast into the product
 #endif
