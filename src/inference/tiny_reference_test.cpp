@@ -223,8 +223,9 @@ TEST_P(TinyReference, UnevenBatches) {
 
 INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
                          testing::Values("llama", "llama_tied_biased", "llama_linear_rope",
-                                         "llama_rope_freqs", "mistral_window", "gemma3", "qwen2",
-                                         "qwen2_untied", "gptneox", "gptneox_sequential"),
+                                         "llama_rope_freqs", "llama_yarn", "mistral_window",
+                                         "gemma3", "qwen2", "qwen2_untied", "gptneox",
+                                         "gptneox_sequential"),
                          [](const auto& entry) { return std::string(entry.param); });
 
 TEST(TinyReferenceNegative, Llama) {
@@ -234,6 +235,13 @@ TEST(TinyReferenceNegative, Llama) {
   expect_attention_seen("llama", "its scale", [](auto& op) { op.scale *= 1.1f; });
   expect_attention_seen("llama_linear_rope", "scaled positions",
                         [](auto& op) { op.rope.position_scale = 1.0f; });
+  expect_attention_seen("llama_yarn", "YaRN", [](auto& op) { op.rope.yarn = {}; });
+  expect_attention_seen("llama_yarn", "its magnitude",
+                        [](auto& op) { op.rope.yarn.magnitude = 1; });
+  expect_attention_seen("llama_yarn", "the pairs that keep their frequency",
+                        [](auto& op) { op.rope.yarn.beta_fast = 2; });
+  expect_attention_seen("llama_yarn", "the pairs that are scaled in full",
+                        [](auto& op) { op.rope.yarn.beta_slow = 0.1f; });
   expect_attention_seen("llama_rope_freqs", "frequency divisors",
                         [](auto& op) { op.rope.frequency_divisors = models::kNoTensor; });
   expect_attention_seen("mistral_window", "the window", [](auto& op) { op.window = 0; });

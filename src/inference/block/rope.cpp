@@ -1,23 +1,57 @@
 #include "inference/block/rope.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace strata::inference {
 
-RopeAngles::RopeAngles(const models::Rope& rope, std::span<const float> divisors) {
+namespace {
+
+constexpr double kTwoPi = 6.283185307179586;
+
+// The share of the scaled frequency in pair i: 0 below the first of the pairs that YaRN blends, 1
+// above the last.
+class YarnRamp {
+ public:
+  explicit YarnRamp(const models::Rope& rope) {
+    if (rope.yarn.first_context == 0) return;
+    const auto pair_that_turns = [&](double times) {
+      return rope.n_dims * std::log(rope.yarn.first_context / (times * kTwoPi)) /
+             (2 * std::log(static_cast<double>(rope.base)));
+    };
+    first_ = std::max(std::floor(pair_that_turns(static_cast<double>(rope.yarn.beta_fast))), 0.0);
+    last_ = std::min(std::ceil(pair_that_turns(static_cast<double>(rope.yarn.beta_slow))),
+                     rope.n_dims - 1.0);
+  }
+  double at(int32_t i) const {
+    return std::clamp((i - first_) / std::max(last_ - first_, 0.001), 0.0, 1.0);
+  }
+
+ private:
+  double first_ = -1;  // without YaRN every pair is scaled
+  double last_ = -1;
+};
+
+}  // namespace
+
+RopeAngles::RopeAngles(const models::Rope& rope, std::span<const float> divisors)
+    : magnitude_(static_cast<double>(rope.yarn.magnitude)) {
   if (rope.kind == models::RopeKind::none) return;
+  const YarnRamp ramp(rope);
   for (int32_t i = 0; i < rope.n_dims / 2; ++i) {
     double frequency = std::pow(static_cast<double>(rope.base), -2.0 * i / rope.n_dims);
     if (!divisors.empty()) frequency /= static_cast<double>(divisors[static_cast<size_t>(i)]);
-    frequencies_.push_back(frequency * static_cast<double>(rope.position_scale));
+    const double scaled = frequency * static_cast<double>(rope.position_scale);
+    const double share = ramp.at(i);
+    frequencies_.push_back((1 - share) * frequency + share * scaled);
   }
 }
 
 void RopeAngles::at(int32_t position, float* cosines, float* sines) const {
   for (size_t i = 0; i < frequencies_.size(); ++i) {
     const double angle = position * frequencies_[i];
-    cosines[i] = static_cast<float>(std::cos(angle));
-    sines[i] = static_cast<float>(std::sin(angle));
+    cosines[i] = static_cast<float>(magnitude_ * std::cos(angle));
+    sines[i] = static_cast<float>(magnitude_ * std::sin(angle));
   }
 }
 

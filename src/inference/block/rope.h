@@ -16,13 +16,14 @@ class RopeAngles {
   // divisors: n_dims / 2 values, or empty.
   RopeAngles(const models::Rope& rope, std::span<const float> divisors);
   size_t n_pairs() const { return frequencies_.size(); }
-  // cosines and sines hold n_pairs values each.
+  // cosines and sines, times YaRN's magnitude, hold n_pairs values each.
   void at(int32_t position, float* cosines, float* sines) const;
 
   bool operator==(const RopeAngles&) const = default;
 
  private:
   std::vector<double> frequencies_;  // angle a position
+  double magnitude_ = 1;             // of YaRN
 };
 
 }  // namespace strata::inference

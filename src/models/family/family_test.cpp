@@ -68,6 +68,10 @@ TEST(Family, LlamaVariants) {
   EXPECT_NE(mlp(tied, 1).gate.bias, kNoTensor);
   EXPECT_FLOAT_EQ(attention(describe(fixture("llama_linear_rope")), 0).rope.position_scale,
                   1.0f / 3.0f);
+  const Rope yarn = attention(describe(fixture("llama_yarn")), 0).rope;
+  EXPECT_EQ(yarn.position_scale, 0.25f);
+  EXPECT_EQ(yarn.yarn.first_context, 256);
+  EXPECT_FLOAT_EQ(yarn.yarn.magnitude, 1 + 0.1f * std::log(4.0f));
   const ModelSpec divided = describe(fixture("llama_rope_freqs"));
   EXPECT_NE(attention(divided, 0).rope.frequency_divisors, kNoTensor);
   EXPECT_EQ(attention(divided, 0).head_dim, 12);  // not 30 / 3
@@ -229,7 +233,22 @@ TEST(FamilyHostile, HyperParameters) {
        "feed_forward_length is 0"},
       {"experts", [](auto& b) { b.set_u32("llama.expert_count", 8); },
        "expert_count = 8, which is not supported yet"},
-      {"yarn", [](auto& b) { b.set_text("llama.rope.scaling.type", "yarn"); }, "'yarn'"},
+      {"longrope", [](auto& b) { b.set_text("llama.rope.scaling.type", "longrope"); },
+       "'longrope'"},
+      {"YaRN's betas crossed",
+       [](auto& b) {
+         b.set_text("llama.rope.scaling.type", "yarn");
+         b.set_f32("llama.rope.scaling.factor", 4);
+         b.set_f32("llama.rope.scaling.yarn_beta_fast", 0.5f);
+       },
+       "yarn_beta_fast is 0.5"},
+      {"YaRN's first context 0",
+       [](auto& b) {
+         b.set_text("llama.rope.scaling.type", "yarn");
+         b.set_f32("llama.rope.scaling.factor", 4);
+         b.set_u32("llama.rope.scaling.original_context_length", 0);
+       },
+       "original_context_length is 0"},
       {"negative scaling", [](auto& b) { b.set_f32("llama.rope.scaling.factor", -2); },
        "scaling.factor is -2"},
       {"negative window", [](auto& b) { b.set_i32("llama.attention.sliding_window", -1); },

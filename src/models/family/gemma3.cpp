@@ -65,6 +65,7 @@ class Gemma3 final : public Family {
       op.window = window;
       op.rope.base = build.number_or("rope.freq_base_swa", kWindowRopeBase);
       op.rope.position_scale = 1.0f;
+      op.rope.yarn = {};
     }
     build.projections(op, layer);
     op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.head_dim);

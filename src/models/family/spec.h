@@ -49,11 +49,22 @@ struct Norm {
 
 enum class RopeKind { none, adjacent, halves };  // pairs (2i, 2i+1) or (i, i + n_dims/2)
 
+// YaRN (https://arxiv.org/abs/2309.00071, section 3.2): frequencies that turn more than beta_fast
+// times in the context that the model was first trained for stay, those below beta_slow are scaled
+// as position_scale says, those between in part; keys and queries grow by `magnitude`.
+struct Yarn {
+  int32_t first_context = 0;  // 0: no YaRN
+  float beta_fast = 32.0f;
+  float beta_slow = 1.0f;
+  float magnitude = 1.0f;
+};
+
 struct Rope {
   RopeKind kind = RopeKind::none;
   int32_t n_dims = 0;  // rotated dimensions of a head (partial RoPE: fewer)
   float base = 10000.0f;
-  float position_scale = 1.0f;              // linear scaling: position * position_scale
+  float position_scale = 1.0f;  // linear scaling: position * position_scale
+  Yarn yarn;
   TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
 };
 

@@ -25,6 +25,8 @@ constexpr std::array kNeutralKeys{
     NeutralKey{"embedding_scale", 1},
     NeutralKey{"rope.scaling.attn_factor", 1},
     NeutralKey{"rope.scaling.yarn_log_multiplier", 0},
+    NeutralKey{"rope.scaling.yarn_ext_factor", 1},
+    NeutralKey{"rope.scaling.yarn_attn_factor", 1},
     NeutralKey{"attention.temperature_scale", 0},
     NeutralKey{"nextn_predict_layers", 0},
     NeutralKey{"pooling_type", 0},
@@ -176,20 +178,35 @@ float SpecBuilder::attention_scale(int32_t width) const {
   return scale;
 }
 
-float SpecBuilder::position_scale() const {
+void SpecBuilder::scale_positions(Rope& rope) const {
   // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
   const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
-  if (type == "none") return 1.0f;
-  if (type != "linear") {
+  if (type == "none") return;
+  if (type != "linear" && type != "yarn") {
     throw Error(
         Code::unimplemented,
         fmt::format("the model stretches positions by '{}', which is not supported yet", type),
         "choose another model of this family");
   }
   const float factor = number_or("rope.scaling.factor", number_or("rope.scale_linear", 1.0f));
-  if (factor == 0.0f) return 1.0f;
+  if (factor == 0.0f) return;
   if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
-  return 1.0f / factor;
+  rope.position_scale = 1.0f / factor;
+  if (type == "yarn") rope.yarn = yarn(factor);
+}
+
+Yarn SpecBuilder::yarn(float factor) const {
+  Yarn yarn;
+  yarn.first_context =
+      count_or("rope.scaling.original_context_length", spec.n_context, 1, kMaxContext);
+  yarn.beta_fast = number_or("rope.scaling.yarn_beta_fast", yarn.beta_fast);
+  yarn.beta_slow = number_or("rope.scaling.yarn_beta_slow", yarn.beta_slow);
+  if (!(yarn.beta_slow > 0) || !(yarn.beta_fast > yarn.beta_slow)) {
+    refuse(fmt::format("{} is {} and {} is {}", key("rope.scaling.yarn_beta_fast"), yarn.beta_fast,
+                       key("rope.scaling.yarn_beta_slow"), yarn.beta_slow));
+  }
+  if (factor > 1) yarn.magnitude = 1.0f + 0.1f * std::log(factor);
+  return yarn;
 }
 
 Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
@@ -202,7 +219,7 @@ Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
   }
   rope.base = number_or("rope.freq_base", 10000.0f);
   if (!(rope.base > 0)) refuse(fmt::format("{} is {}", key("rope.freq_base"), rope.base));
-  rope.position_scale = position_scale();
+  scale_positions(rope);
   if (has("rope_freqs.weight")) {
     rope.frequency_divisors = vector("rope_freqs.weight", rope.n_dims / 2);
   }

@@ -72,7 +72,8 @@ class SpecBuilder {
   float norm_epsilon(std::string_view suffix) const;
   Linear slice(const std::string& prefix, int64_t begin, int64_t rows, int64_t cols,
                int64_t stored_rows);
-  float position_scale() const;
+  void scale_positions(Rope& rope) const;
+  Yarn yarn(float factor) const;
   void refuse_unknown_formulas() const;
 
   const GgufFile& file_;
