@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/work.h"
 
 namespace strata {
 namespace {
@@ -88,6 +89,7 @@ void Team::run(Function fn, void* context) {
 }
 
 void Team::barrier() {
+  ++thread_work().barriers;
   if (n_threads_ == 1) return;
   const uint32_t generation = passed_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<uint32_t>(n_threads_)) {

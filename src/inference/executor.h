@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/work.h"
 #include "models/model.h"
 
 namespace strata::inference {
@@ -35,6 +36,7 @@ struct ExecutorStats {
   int64_t kv_bytes_kept = 0;  // of removed ones
   int64_t kv_bytes_reserved = 0;
   int64_t n_positions_free = 0;  // positions that still fit, all sequences together
+  Work work;                     // of all steps, all threads together
 };
 
 class Executor {

@@ -47,7 +47,8 @@ class FastExecutor final : public Executor {
       : model_(std::move(model)),
         spec_((check_spec(model_->spec), model_->spec)),
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
-        step_(team_) {
+        step_(team_),
+        thread_works_(static_cast<size_t>(team_.size())) {
     Packer packer(*model_, team_);
     for (const auto& layer : spec_.layers) {
       for (const auto& block : layer.blocks) load_block(block, packer);
@@ -106,7 +107,12 @@ class FastExecutor final : public Executor {
     if (rows.empty()) return {};
     reserve(rows);
     prepare(rows);
-    team_.run([this](int thread) { run(thread); });
+    team_.run([this](int thread) {
+      thread_work() = {};
+      run(thread);
+      thread_works_[static_cast<size_t>(thread)] = thread_work();
+    });
+    for (const Work& work : thread_works_) work_ += work;
     sequences_.advance(rows);
     extend_cache(rows);
     return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
@@ -121,7 +127,8 @@ class FastExecutor final : public Executor {
             .kv_bytes_used = cache_->bytes_used(),
             .kv_bytes_kept = cache_->bytes_kept(),
             .kv_bytes_reserved = cache_->bytes_reserved(),
-            .n_positions_free = cache_->n_positions_free()};
+            .n_positions_free = cache_->n_positions_free(),
+            .work = work_};
   }
 
  private:
@@ -172,12 +179,12 @@ class FastExecutor final : public Executor {
   }
 
   void extend_cache(std::span<const Row> rows) {
-    std::vector<int32_t> tokens;
+    extension_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
-      tokens.push_back(rows[i].token);
+      extension_.push_back(rows[i].token);
       if (i + 1 < rows.size() && rows[i + 1].sequence == rows[i].sequence) continue;
-      cache_->extend(rows[i].sequence, tokens);
-      tokens.clear();
+      cache_->extend(rows[i].sequence, extension_);
+      extension_.clear();
     }
   }
 
@@ -320,7 +327,10 @@ class FastExecutor final : public Executor {
   Sequences sequences_;
   std::unique_ptr<KvCache> cache_;
   std::vector<KvCache::Growth> growth_;
-  std::vector<int64_t> wanted_;  // rows
+  std::vector<int32_t> extension_;  // tokens of one sequence
+  std::vector<int64_t> wanted_;     // rows
+  std::vector<Work> thread_works_;  // of the last step
+  Work work_;
   FloatBuffer logits_;
 };
 

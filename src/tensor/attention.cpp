@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/threads.h"
+#include "core/work.h"
 #include "tensor/half.h"
 #include "tensor/ops.h"
 
@@ -51,6 +52,15 @@ Scratch& scratch_for(int32_t dim) {
   thread_local Scratch scratch;
   scratch.reserve(dim);
   return scratch;
+}
+
+void attend(const AttentionArgs& args) {
+  const int32_t first = std::max(args.first_key[0], args.chunk_begin);
+  const int32_t end =
+      std::min(args.last_key[args.n_queries - 1] + 1, args.chunk_begin + kAttentionChunk);
+  thread_work().kv_bytes += int64_t{end - first} * args.head_dim * 2 * int64_t{sizeof(uint16_t)};
+  ++thread_work().kernel_calls;
+  kernels().attention(args);
 }
 
 void write_result(const float* vector, float sum, int32_t n, float* out) {
@@ -211,7 +221,7 @@ void AttentionStep::run_item(const Item& item) {
     args.vector = partial;
     args.max = partial + int64_t{n_queries} * dim;
     args.sum = args.max + n_queries;
-    kernels().attention(args);
+    attend(args);
     return;
   }
   float* vectors[2] = {scratch.vectors, scratch.vectors + int64_t{kAttentionMaxQueries} * dim};
@@ -221,7 +231,7 @@ void AttentionStep::run_item(const Item& item) {
     args.vector = vectors[into];
     args.max = scratch.maximum[into];
     args.sum = scratch.sum[into];
-    kernels().attention(args);
+    attend(args);
     if (into == 0) continue;
     for (int32_t i = 0; i < n_queries; ++i) {
       kernels().merge(scratch.maximum[1][i], scratch.sum[1][i], vectors[1] + int64_t{i} * dim, dim,

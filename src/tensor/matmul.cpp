@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "core/work.h"
 #include "tensor/ops.h"
 #include "tensor/packed.h"
 
@@ -21,6 +22,8 @@ using Segment = PackedMatrix::Segment;
 void run_kernel(MatmulArgs& args, Layout layout) {
   const KernelSet& set = kernels();
   const auto index = static_cast<size_t>(layout);
+  thread_work().weight_bytes += args.n_blocks * args.block_bytes;
+  ++thread_work().kernel_calls;
   if (args.n_cols <= set.stream_columns) {
     set.stream[index](args);
   } else {

@@ -1,0 +1,149 @@
+// What a step costs in what can be counted: bytes read, kernels called, barriers passed, memory
+// asked for. Exact where a formula says what must be, else what was reached and must not grow.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "core/testing/test_data.h"
+#include "inference/executor.h"
+#include "models/model.h"
+#include "tensor/attention.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kCountsAllocations = false;  // the sanitizers have their own
+#else
+constexpr bool kCountsAllocations = true;
+#endif
+
+namespace {
+std::atomic<int64_t> n_allocations{0};
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+void* operator new(size_t size) {
+  n_allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+#endif
+
+namespace strata::inference {
+namespace {
+
+class Counted {
+ public:
+  explicit Counted(const std::string& name, int n_threads = 1)
+      : model(models::load_model(strata::testing::test_data("models/" + name + ".gguf"), name)),
+        executor(make_fast_executor(model, {.n_threads = n_threads, .n_positions_limit = 4096})) {}
+
+  // Work of one step: n_rows more rows for each sequence, logits of each one's last.
+  Work step(std::span<const SequenceId> sequences, int32_t n_rows) {
+    rows_.clear();
+    for (const SequenceId sequence : sequences) {
+      const int32_t begin = executor->length(sequence);
+      for (int32_t i = 0; i < n_rows; ++i) {
+        rows_.push_back({100 + begin + i, begin + i, sequence, i + 1 == n_rows});
+      }
+    }
+    const Work before = executor->stats().work;
+    executor->step(rows_);
+    const Work after = executor->stats().work;
+    return {after.weight_bytes - before.weight_bytes, after.kv_bytes - before.kv_bytes,
+            after.kernel_calls - before.kernel_calls, after.barriers - before.barriers};
+  }
+
+  std::shared_ptr<const models::Model> model;
+  std::unique_ptr<Executor> executor;
+
+ private:
+  std::vector<Row> rows_;
+};
+
+// Keys and values that the row at `position` sees, over all layers.
+int64_t kv_bytes_of_row(const models::ModelSpec& spec, int32_t position) {
+  int64_t bytes = 0;
+  for (const auto& layer : spec.layers) {
+    for (const auto& block : layer.blocks) {
+      const auto* a = std::get_if<models::Attention>(&block.op);
+      if (a == nullptr) continue;
+      const int32_t seen = a->window > 0 ? std::min(position + 1, a->window) : position + 1;
+      bytes += int64_t{seen} * a->n_kv_heads * tensor::KvShape{a->head_dim}.padded_dim() * 4;
+    }
+  }
+  return bytes;
+}
+
+class WorkOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(WorkOf, EachWeightIsReadOnceAStepHoweverManyRowsShareIt) {
+  for (const int n_threads : {1, 2}) {
+    Counted counted(GetParam(), n_threads);
+    std::vector<SequenceId> sequences(8);
+    for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
+    const int64_t alone = counted.step(std::span(sequences).first(1), 1).weight_bytes;
+    const auto resident = static_cast<double>(counted.executor->stats().weight_bytes);
+    EXPECT_NEAR(static_cast<double>(alone) / resident, 1, 0.002)
+        << "but for unused ends of buffers";
+    EXPECT_EQ(counted.step(sequences, 1).weight_bytes, alone);
+    EXPECT_EQ(counted.step(std::span(sequences).first(1), 200).weight_bytes, alone);
+  }
+}
+
+TEST_P(WorkOf, ADecodeRowReadsTheKeysThatItSeesOnce) {
+  Counted counted(GetParam());
+  const SequenceId sequence = counted.executor->create_sequence();
+  for (const int32_t n_prompt : {1, 300, 700}) {  // beyond Gemma's window of 512
+    counted.step(std::span(&sequence, 1), n_prompt);
+    const int32_t position = counted.executor->length(sequence);
+    EXPECT_EQ(counted.step(std::span(&sequence, 1), 1).kv_bytes,
+              kv_bytes_of_row(counted.model->spec, position));
+  }
+}
+
+TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
+  if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
+  Counted counted(GetParam());
+  std::vector<SequenceId> sequences(4);
+  for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
+  counted.step(sequences, 130);
+  for (int i = 0; i < 3; ++i) counted.step(sequences, 1);
+  const int64_t before = n_allocations.load();
+  for (int i = 0; i < 50; ++i) counted.step(sequences, 1);
+  EXPECT_EQ(n_allocations.load() - before, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, WorkOf, ::testing::Values("smollm2-135m", "gemma3-270m"), [](const auto& entry) {
+      return std::string(entry.param).substr(0, std::string(entry.param).find('-'));
+    });
+
+// Calls and barriers of a step with one thread: a growth is a stage that was not there before.
+TEST(WorkOfAStep, CallsAndBarriersDoNotGrow) {
+  struct Case {
+    const char* model;
+    int32_t n_sequences, n_rows;
+    int64_t calls, barriers;
+  };
+  for (const Case& c :
+       {Case{"smollm2-135m", 1, 1, 271, 332}, Case{"smollm2-135m", 1, 256, 1621, 332},
+        Case{"gemma3-270m", 8, 1, 253, 200}}) {
+    Counted counted(c.model);
+    std::vector<SequenceId> sequences(static_cast<size_t>(c.n_sequences));
+    for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
+    const Work work = counted.step(sequences, c.n_rows);
+    EXPECT_LE(work.kernel_calls, c.calls) << c.model << ", " << c.n_rows << " rows";
+    EXPECT_LE(work.barriers, c.barriers) << c.model << ", " << c.n_rows << " rows";
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference
