@@ -67,6 +67,7 @@ struct GenerateRequest {
   int32_t context_limit = 0;  // 0: the engine's
   int32_t choice = 0;         // of n choices with one seed: each has its own noise
   uint64_t cache_scope = 0;   // only requests of the same scope share what the cache holds
+  int32_t priority = 0;       // lower goes first, and may take the place of higher
 };
 
 struct EngineOptions {

@@ -36,6 +36,7 @@ class Generation {
   int32_t n_prompt() const { return n_prompt_; }
   int32_t n_generated() const { return static_cast<int32_t>(tokens_.size()) - n_prompt_; }
   uint64_t cache_scope() const { return request_.cache_scope; }
+  int32_t priority() const { return request_.priority; }
   int32_t n_left() const { return max_new_ - n_generated(); }  // tokens that it may still generate
   bool wants_prompt_logprobs() const;                          // some are still missing
 

@@ -1,6 +1,7 @@
 #include "inference/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -16,9 +17,16 @@ Error as_error(const std::exception& e) {
 
 }  // namespace
 
+int64_t SchedulerOptions::steady_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+}
+
 Scheduler::Scheduler(std::unique_ptr<Executor> executor, int32_t n_logits,
                      const SchedulerOptions& options)
-    : executor_(std::move(executor)), n_logits_(static_cast<size_t>(n_logits)), options_(options) {
+    : executor_(std::move(executor)),
+      n_logits_(static_cast<size_t>(n_logits)),
+      options_(options),
+      pace_(options.prefill_chunk) {
   CHECK(options.max_batch > 0 && options.prefill_chunk > 0);
 }
 
@@ -27,8 +35,19 @@ Scheduler::~Scheduler() {
 }
 
 void Scheduler::add(std::unique_ptr<Generation> generation) {
-  CHECK(waiting_.empty() || waiting_.back().generation->id() < generation->id());
-  waiting_.push_back({std::move(generation), -1, 0});
+  line_up(waiting_, {std::move(generation), -1, 0});
+}
+
+// What counts more first, then what came first.
+bool Scheduler::goes_before(const Live& a, const Live& b) {
+  const auto rank = [](const Live& live) {
+    return std::pair(live.generation->priority(), live.generation->id());
+  };
+  return rank(a) < rank(b);
+}
+
+void Scheduler::line_up(std::deque<Live>& line, Live live) {
+  line.insert(std::upper_bound(line.begin(), line.end(), live, goes_before), std::move(live));
 }
 
 void Scheduler::cancel(uint64_t id) {
@@ -57,22 +76,36 @@ void Scheduler::step() {
 }
 
 void Scheduler::admit() {
-  while (!waiting_.empty() && static_cast<int32_t>(running_.size()) < options_.max_batch) {
-    try {
-      if (!admit_one(waiting_.front())) return;
-    } catch (const std::exception& e) {
-      waiting_.front().generation->end(FinishReason::error, as_error(e));
-      sweep();
-      continue;
-    }
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+  for (size_t i = 0; i < waiting_.size();) {
+    const Admission admission = admit_one(i);
+    if (admission == Admission::wait) ++i;  // those behind it need not
+    if (admission != Admission::no_room) continue;
+    // Who counts less makes room, and lines up behind the one that it is for.
+    const int32_t priority = waiting_[i].generation->priority();
+    if (running_.empty() || running_.back().generation->priority() <= priority) return;
+    preempt_last();
   }
+}
+
+Scheduler::Admission Scheduler::admit_one(size_t i) {
+  Live& live = waiting_[i];
+  if (static_cast<int32_t>(running_.size()) >= options_.max_batch) return Admission::no_room;
+  try {
+    const Admission admission = find_place(live);
+    if (admission != Admission::joined) return admission;
+  } catch (const std::exception& e) {
+    live.generation->end(FinishReason::error, as_error(e));
+    sweep();
+    return Admission::ended;
+  }
+  line_up(running_, std::move(live));
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+  return Admission::joined;
 }
 
 // Joins when all its tokens fit beside what the others are sure to need soon; alone, always: then
 // it is the cache that is too small, and the step says so.
-bool Scheduler::admit_one(Live& live) {
+Scheduler::Admission Scheduler::find_place(Live& live) {
   // Who wants the log-probabilities of its prompt needs the logits of every position.
   const SequenceId sequence = live.generation->wants_prompt_logprobs()
                                   ? executor_->create_sequence()
@@ -81,23 +114,23 @@ bool Scheduler::admit_one(Live& live) {
   const int32_t n_cached = executor_->length(sequence);
   if (is_being_computed(live, n_cached)) {
     executor_->remove_sequence(sequence);
-    return false;
+    return Admission::wait;
   }
   int64_t needed = static_cast<int64_t>(live.generation->tokens().size()) - n_cached;
   for (const Live& other : running_) needed += other.todo() + kAdmissionHeadroom;
   const auto wanted = static_cast<int32_t>(std::min<int64_t>(needed, INT32_MAX));
   if (!running_.empty() && !executor_->fits(sequence, wanted)) {
     executor_->remove_sequence(sequence);
-    return false;
+    return Admission::no_room;
   }
   live.sequence = sequence;
   live.n_done = n_cached;
   live.generation->admitted(n_cached);
-  return true;
+  return Admission::joined;
 }
 
-// Whether an older request is about to compute a beginning that this one shares: to wait for it is
-// cheaper, and costs nothing, since the older one's prompt goes first anyway.
+// Whether another request is about to compute a beginning that this one shares: to wait for it is
+// cheaper than to compute it twice.
 bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
   if (live.generation->wants_prompt_logprobs()) return false;
   const auto tokens = live.generation->tokens();
@@ -114,25 +147,35 @@ bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
 
 Scheduler::Plan Scheduler::plan(bool speculate) {
   Plan plan;
-  const auto decodes = [](const Live& live) {
-    return live.todo() == 1 && live.generation->n_generated() > 0;
-  };
   // Those that decode go first: a long prompt never makes them wait more than a chunk.
-  const auto n_decoding =
-      static_cast<int32_t>(std::count_if(running_.begin(), running_.end(), decodes));
+  const auto n_decoding = static_cast<int32_t>(
+      std::count_if(running_.begin(), running_.end(), [](const Live& l) { return l.decodes(); }));
   for (Live& live : running_) {
-    if (decodes(live)) append_decode(plan, live, speculate ? kMaxGuesses / n_decoding : 0);
+    if (live.decodes()) append_decode(plan, live, speculate ? kMaxGuesses / n_decoding : 0);
   }
-  int32_t budget = options_.prefill_chunk;
-  for (Live& live : running_) {
-    if (budget == 0) break;
-    if (decodes(live)) continue;
-    int32_t n_rows = std::min(budget, live.todo());
-    if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
-    append_prompt(plan, live, n_rows);
-    budget -= n_rows;
-  }
+  append_prompts(plan, pace_.rows_beside(static_cast<int32_t>(plan.rows.size())));
   return plan;
+}
+
+// Half of the rows go to the first in line, so that it gets on whatever comes, the other half to
+// those that have least left: a short prompt does not wait until a long one is through.
+void Scheduler::append_prompts(Plan& plan, int32_t budget) {
+  std::vector<Live*> prompts;
+  for (Live& live : running_) {
+    if (!live.decodes()) prompts.push_back(&live);
+  }
+  if (prompts.empty()) return;
+  std::stable_sort(prompts.begin() + 1, prompts.end(),
+                   [](const Live* a, const Live* b) { return a->todo() < b->todo(); });
+  int32_t others = budget / 2;
+  for (size_t i = 1; i < prompts.size(); ++i) others -= std::min(others, prompts[i]->todo());
+  int32_t share = std::min(budget - budget / 2 + others, prompts[0]->todo());
+  for (Live* live : prompts) {
+    if (live != prompts[0]) share = std::min(budget, live->todo());
+    if (share == 0) break;
+    append_prompt(plan, *live, share);
+    budget -= share;
+  }
 }
 
 // The row of its last token, and rows of what may follow.
@@ -153,6 +196,7 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
 }
 
 void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
+  if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
@@ -165,7 +209,9 @@ void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
 bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
   std::optional<Error> error;
   try {
+    const int64_t begin = options_.now_ns();
     logits = executor_->step(plan.rows);
+    learn_pace(plan, options_.now_ns() - begin);
     return true;
   } catch (const std::exception& e) {
     error = as_error(e);
@@ -175,7 +221,7 @@ bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
                                      [](const Slice& slice) { return !slice.guesses.empty(); });
     if (guessed) return false;  // there may be room without
     if (running_.size() > 1) {
-      preempt_youngest();
+      preempt_last();
       return false;
     }
   }
@@ -185,12 +231,19 @@ bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
   return true;
 }
 
+void Scheduler::learn_pace(const Plan& plan, int64_t ns) {
+  int32_t n_decode = 0;
+  int32_t n_prompt = 0;
+  for (const Slice& slice : plan.slices) (slice.decode ? n_decode : n_prompt) += slice.n_rows;
+  pace_.took(n_decode, n_prompt, ns);
+}
+
 // Its tokens are kept and computed again when there is room: the same rows give the same logits.
-void Scheduler::preempt_youngest() {
+void Scheduler::preempt_last() {
   Live live = std::move(running_.back());
   running_.pop_back();
   release(live);
-  waiting_.push_front(std::move(live));
+  line_up(waiting_, std::move(live));
 }
 
 void Scheduler::deliver(const Plan& plan, std::span<const float> logits) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -12,13 +13,17 @@
 #include "inference/engine.h"
 #include "inference/executor.h"
 #include "inference/generation.h"
+#include "inference/prefill_pace.h"
 
 namespace strata::inference {
 
 struct SchedulerOptions {
-  int32_t max_batch = 32;       // requests that run at once
-  int32_t prefill_chunk = 256;  // prompt rows in one step
-  bool speculate = true;        // inference/draft.h
+  int32_t max_batch = 32;                       // requests that run at once
+  int32_t prefill_chunk = 256;                  // prompt rows in one step
+  bool speculate = true;                        // inference/draft.h
+  std::function<int64_t()> now_ns = steady_ns;  // how long steps take
+
+  static int64_t steady_ns();
 };
 
 class Scheduler {
@@ -43,6 +48,7 @@ class Scheduler {
     int32_t n_done = 0;  // tokens whose rows are computed
     Drafter drafter{};
     int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
+    bool decodes() const { return todo() == 1 && generation->n_generated() > 0; }
   };
   // The rows of one request in a step.
   struct Slice {
@@ -56,27 +62,34 @@ class Scheduler {
     std::vector<Slice> slices;
   };
 
+  enum class Admission { joined, ended, wait, no_room };
   void admit();
-  bool admit_one(Live& live);
+  Admission admit_one(size_t i);  // of those that wait
+  Admission find_place(Live& live);
   bool is_being_computed(const Live& live, int32_t n_cached) const;
+  static bool goes_before(const Live& a, const Live& b);
+  static void line_up(std::deque<Live>& line, Live live);
   Plan plan(bool speculate);
+  void append_prompts(Plan& plan, int32_t budget);
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
   void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;
   bool run(Plan& plan, std::span<const float>& logits);
+  void learn_pace(const Plan& plan, int64_t ns);
   void deliver(const Plan& plan, std::span<const float> logits);
   void deliver_prompt(const Slice& slice, std::span<const float>& logits);
   void deliver_decode(const Slice& slice, std::span<const float>& logits);
   static void take(Generation& generation, int32_t position, std::span<const float> logits);
-  void preempt_youngest();
+  void preempt_last();
   void release(Live& live);
   void sweep();
 
   std::unique_ptr<Executor> executor_;
   const size_t n_logits_;
   const SchedulerOptions options_;
-  // Both oldest first, and everything that runs is older than everything that waits.
+  // Both in the order of goes_before().
   std::deque<Live> waiting_;
   std::deque<Live> running_;
+  PrefillPace pace_;
   EngineStats stats_;
 };
 

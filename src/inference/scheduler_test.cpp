@@ -39,6 +39,7 @@ class Bench {
   explicit Bench(Script script = {}, SchedulerOptions options = {})
       : log(std::make_shared<ScriptLog>()) {
     script.n_vocab = tokenizer->n_vocab();
+    options.now_ns = [log = log] { return log->now_ns; };
     scheduler = std::make_unique<Scheduler>(std::make_unique<ScriptedExecutor>(script, log),
                                             script.n_vocab, options);
   }
@@ -122,6 +123,7 @@ GenerateRequest some_request() {
   request.sampler.mirostat = *rc::gen::element(0, 0, 2);
   request.ignore_end_tokens = *rc::gen::arbitrary<bool>();
   request.prompt_logprobs = *rc::gen::arbitrary<bool>();
+  request.priority = *rc::gen::element(0, 0, 1, -1);
   request.n_logprobs = *rc::gen::element(0, 3);
   if (*rc::gen::arbitrary<bool>()) request.stop = {"e", "stop", "中"};
   return request;
@@ -229,6 +231,72 @@ TEST(Scheduler, decoding_goes_on_while_a_long_prompt_is_worked_in_chunks) {
   EXPECT_EQ(bench.log->max_rows, 9);
   EXPECT_EQ(bench.answers[reader].progress, (std::vector<int32_t>{8, 16, 24, 32, 40}));
   EXPECT_EQ(bench.answers[reader].ids.size(), 1u);
+}
+
+GenerateRequest talker_of(uint64_t seed, int32_t max_tokens = 50) {
+  GenerateRequest request = request_of({1}, seed, max_tokens);
+  request.ignore_end_tokens = true;
+  return request;
+}
+
+TEST(Scheduler, a_long_prompt_stretches_steps_by_no_more_than_the_pace) {
+  SchedulerOptions options{4, 40};
+  options.speculate = false;
+  Bench bench({}, options);
+  bench.add(talker_of(1));
+  for (int i = 0; i < 5; ++i) bench.scheduler->step();
+  const int64_t without = bench.log->last_step_ns;
+  bench.add(request_of(std::vector<int32_t>(40, 7), 2, 1));  // teaches what a row costs
+  while (bench.answers[2].n_finished == 0) bench.scheduler->step();
+  const uint64_t reader = bench.add(request_of(std::vector<int32_t>(50, 8), 3, 1));
+  int n_steps = 0;
+  for (; bench.answers[reader].n_finished == 0; ++n_steps) {
+    bench.scheduler->step();
+    EXPECT_LT(static_cast<double>(bench.log->last_step_ns), 3.5 * static_cast<double>(without));
+  }
+  EXPECT_LT(n_steps, 4) << "the prompt has the time that is left";
+  bench.run();
+}
+
+TEST(Scheduler, a_short_prompt_does_not_wait_for_a_long_one) {
+  Bench bench({}, {4, 8});
+  const uint64_t longer = bench.add(request_of(std::vector<int32_t>(60, 7), 1, 1));
+  bench.scheduler->step();
+  const uint64_t other = bench.add(request_of(std::vector<int32_t>(50, 8), 2, 1));
+  const uint64_t shorter = bench.add(request_of(std::vector<int32_t>(8, 9), 3, 1));
+  for (int i = 0; i < 2; ++i) bench.scheduler->step();
+  EXPECT_EQ(bench.answers[shorter].n_finished, 1);
+  EXPECT_EQ(bench.answers[longer].progress, (std::vector<int32_t>{8, 12, 16})) << "half is its own";
+  EXPECT_TRUE(bench.answers[other].progress.empty());
+  bench.run();
+}
+
+TEST(Scheduler, what_counts_more_goes_first_and_takes_the_place_of_what_counts_less) {
+  Bench bench({}, {1, 8});
+  GenerateRequest request = talker_of(1, 20);
+  request.priority = 5;
+  const uint64_t less = bench.add(request);
+  for (int i = 0; i < 4; ++i) bench.scheduler->step();
+  std::vector<uint64_t> order;
+  const auto note = [&](uint64_t id) {
+    return [&order, id](const Event& event) {
+      if (event.kind == Event::Kind::finished) order.push_back(id);
+    };
+  };
+  const uint64_t equal = bench.add(request, note(2));
+  request.priority = -1;
+  const uint64_t more = bench.add(request, note(3));
+  EXPECT_EQ((std::vector{less, equal, more}), (std::vector<uint64_t>{1, 2, 3}));
+  bench.scheduler->step();
+  EXPECT_EQ(bench.log->live_sequences, 1u);
+  while (bench.answers[more].n_finished == 0) {
+    EXPECT_EQ(bench.answers[less].n_finished, 0);
+    bench.scheduler->step();
+  }
+  bench.run();
+  EXPECT_EQ(order, (std::vector<uint64_t>{more, equal}));
+  EXPECT_EQ(bench.answers[less].ids, alone(talker_of(1, 20)).ids)
+      << "as if nothing had come between";
 }
 
 // An answer that can only repeat one token: guesses are right, steps few.

@@ -142,6 +142,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.n_logprobs = request.n_logprobs;
   out.prompt_logprobs = request.prompt_logprobs;
   out.cache_scope = request.cache_scope;
+  out.priority = request.priority;
   return out;
 }
 

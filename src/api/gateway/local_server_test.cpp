@@ -84,6 +84,19 @@ TEST_F(LocalServer, AFullQueueIs503WithRetryAfter) {
   EXPECT_EQ(reply.status, 200) << reply.body;
 }
 
+TEST_F(LocalServer, WhatCountsMoreTakesThePlaceOfWhatCountsLess) {
+  store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));
+  serve(testing::tiny_backend(store_, 1, 4));
+  testing::Client client(server_->port());
+  client.send(testing::request_text("POST", "/v1/completions", completion(1 << 19)));
+  EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("200 OK"));
+  const auto reply = testing::fetch(
+      server_->port(), "POST", "/v1/completions",
+      R"({"model":"tiny","prompt":[5],"max_tokens":1,"ignore_eos":true,"priority":-1})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_THAT(client.receive_until("\n\n"), HasSubstr("data: ")) << "the other goes on";
+}
+
 // Of a question to each interface that has one: its x-strata-notice, "" without.
 class NoticeOf : public LocalServer {
  protected:

@@ -21,6 +21,8 @@ struct Script {
   std::set<int64_t> failing_steps;  // by number, the first being 0
   float eos_bonus = 0.0f;           // added to the last id but one, ByteTokenizer's EOS
   bool broken_logits = false;       // all NaN
+  int64_t step_ns = 1000;           // what a step takes, and each of its rows more
+  int64_t row_ns = 100;
 };
 
 // What a test may look at; outlives the executor.
@@ -30,6 +32,8 @@ struct ScriptLog {
   int64_t max_rows = 0;
   size_t live_sequences = 0;
   int32_t pages_used = 0;
+  int64_t now_ns = 0;  // goes on with each step
+  int64_t last_step_ns = 0;
 };
 
 class ScriptedExecutor : public Executor {
@@ -81,6 +85,8 @@ class ScriptedExecutor : public Executor {
     }
     sequences_ = std::move(after);
     ++log_->steps;
+    log_->last_step_ns = script_.step_ns + script_.row_ns * static_cast<int64_t>(rows.size());
+    log_->now_ns += log_->last_step_ns;
     log_->max_rows = std::max(log_->max_rows, static_cast<int64_t>(rows.size()));
     log_->pages_used = needed;
     return logits_;

@@ -9,6 +9,7 @@ namespace strata::api::openai {
 namespace {
 
 constexpr size_t kMaxStop = 4;
+constexpr int64_t kMaxPriority = 100;
 
 // Sent habitually by clients, without effect on the text of an answer here.
 constexpr std::array<std::string_view, 12> kIgnored{
@@ -148,6 +149,8 @@ void read_sampling(Fields& fields, ChatRequest& request, bool completion) {
   read_logit_bias(fields, request.sampling);
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
+  const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority);
+  request.priority = static_cast<int32_t>(priority.value_or(0));
   const auto max_tokens = fields.integer("max_tokens", completion ? 0 : 1, 1 << 30);
   if (max_tokens) request.sampling.max_tokens = static_cast<int32_t>(*max_tokens);
 }
