@@ -40,6 +40,6 @@ if(STRATA_CCACHE)
   endif()
 endif()
 find_program(STRATA_MOLD mold)
-if(STRATA_MOLD AND NOT STRATA_FUZZ)
+if(STRATA_MOLD AND NOT STRATA_FUZZ AND NOT CMAKE_CROSSCOMPILING)  # cross compilers do not find it
   add_link_options(-fuse-ld=mold)
 endif()

@@ -11,6 +11,8 @@
 #include <sched.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace strata {
@@ -68,6 +70,14 @@ CpuFeatures detect() {
       f.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31);
   f.avx512_vnni = f.avx512 && bit(seven.c, 11);
   f.avx512_bf16 = f.avx512 && bit(seven_one.a, 5);
+  return f;
+}
+#elif defined(__aarch64__)
+CpuFeatures detect() {
+  CpuFeatures f;
+  f.brand = "64-bit ARM";  // the system knows part numbers only
+  f.neon_dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  f.neon_i8mm = f.neon_dotprod && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
   return f;
 }
 #else
@@ -155,6 +165,8 @@ std::string cpu_feature_names() {
   if (f.avx512) names += " avx512";
   if (f.avx512_vnni) names += " avx512-vnni";
   if (f.avx512_bf16) names += " avx512-bf16";
+  if (f.neon_dotprod) names = "neon-dotprod";
+  if (f.neon_i8mm) names += " neon-i8mm";
   return names;
 }
 

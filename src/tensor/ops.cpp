@@ -30,6 +30,9 @@ std::vector<Candidate> candidates() {
       {"avx512-vnni", avx512_kernels, cpu.avx512_vnni},
       {"avx2-vnni", avx2_vnni_kernels, cpu.avx_vnni},
       {"avx2", avx2_kernels, cpu.avx2},
+#elif defined(__aarch64__)
+      {"neon-i8mm", neon_i8mm_kernels, cpu.neon_i8mm},
+      {"neon-dotprod", neon_dotprod_kernels, cpu.neon_dotprod},
 #endif
       {"generic", generic_kernels, true},
   };

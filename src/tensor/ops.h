@@ -14,8 +14,9 @@
 
 namespace strata::tensor {
 
-// The best set this CPU runs, or the one that STRATA_CPU names (generic, avx2, avx2-vnni,
-// avx512-vnni, avx512-vnni-bf16). Chosen at the first call, the same ever after.
+// The best set this CPU runs, or the one that STRATA_CPU names (generic; on x86-64 avx2, avx2-vnni,
+// avx512-vnni, avx512-vnni-bf16; on ARM neon-dotprod, neon-i8mm). Chosen at the first call, the
+// same ever after.
 // Error{invalid_argument} when STRATA_CPU names none, Error{failed_precondition} when the CPU
 // cannot run it.
 const KernelSet& kernels();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -224,6 +225,13 @@ INSTANTIATE_TEST_SUITE_P(Sets, RowOps, ::testing::ValuesIn(tested_kernels()),
                            std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
                            return name;
                          });
+
+// Of the whole program: STRATA_CPU is read once.
+TEST(KernelChoice, IsTheBestSetOrTheOneThatIsNamed) {
+  const char* wish = std::getenv("STRATA_CPU");
+  const bool named = wish != nullptr && *wish != '\0';
+  EXPECT_EQ(std::string(kernels().name), named ? wish : runnable_kernels().front()->name);
+}
 
 // A kernel object may define nothing that the linker could choose for the rest of the program:
 // an inline function compiled for AVX-512 would then run on every CPU.

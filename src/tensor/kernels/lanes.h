@@ -5,6 +5,8 @@
 #include "tensor/kernels/lanes_avx512.h"
 #elif defined(__AVX2__)
 #include "tensor/kernels/lanes_avx2.h"
+#elif defined(__ARM_FEATURE_DOTPROD)
+#include "tensor/kernels/lanes_neon.h"
 #else
 #include "tensor/kernels/lanes_generic.h"
 #endif

@@ -12,6 +12,9 @@ const KernelSet& avx2_kernels();
 const KernelSet& avx2_vnni_kernels();
 const KernelSet& avx512_kernels();
 const KernelSet& avx512_bf16_kernels();
+#elif defined(__aarch64__)
+const KernelSet& neon_dotprod_kernels();
+const KernelSet& neon_i8mm_kernels();
 #endif
 
 }  // namespace strata::tensor
