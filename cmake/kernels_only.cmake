@@ -18,7 +18,7 @@ set(STRATA_TESTS OFF)  # those of every room ask for more libraries
 strata_room(tensor USES core)
 
 add_subdirectory(/usr/src/googletest googletest EXCLUDE_FROM_ALL)
-file(GLOB tests CONFIGURE_DEPENDS src/tensor/*_test.cpp)
+file(GLOB_RECURSE tests CONFIGURE_DEPENDS src/tensor/*_test.cpp)
 add_executable(tensor_test ${tests})
 target_link_libraries(tensor_test PRIVATE strata_tensor gmock_main)
 target_compile_definitions(tensor_test PRIVATE STRATA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
