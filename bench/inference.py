@@ -1,90 +1,152 @@
-"""Prefill and decode speed of strata and llama.cpp side by side: same machine, file and threads, in
-interleaved rounds, ratios with their spread. A cell counts only if strata's answers on that path are
-right: perplexity of the fast executor against the float32 one is measured first.
+"""The speeds of strata and its peers side by side: same machine, file and threads, in interleaved
+rounds, medians and ratios with their spread. A speed counts only when the answers on that path are
+right, ours and the peer's (lib/engines.py says what that means): the others are marked "wrong".
 
-    ./dev bench inference [--rounds N] [--models smollm2:135m,gemma3:270m] [--json FILE]
+    ./dev bench inference [--cells "prompt 512,8 at once"] [--models smollm2,gemma3] [--peers llama.cpp]
+                          [--threads 1,2] [--rounds N] [--json FILE] [--plot FOLDER] [--under COMMAND]
+
+With --json, what the file has already is kept: cells measured anew replace their rows, and answers
+are judged once for each path. Remove the file to begin again.
 """
 import argparse
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
-from lib.strata import MODELS as FILES
-from lib.strata import STRATA
+from lib.cells import CELLS
+from lib.engines import OTHERS, OURS
+from lib.plot import write_plots
+from lib.strata import MODELS
 
-PEERS = pathlib.Path(os.environ.get("STRATA_PEERS") or pathlib.Path.home() / ".cache/strata/peers")
-MODELS = {"smollm2:135m": FILES["smollm2"], "gemma3:270m": FILES["gemma3"]}
-PROMPT, GENERATE = 512, 128
-MAX_PERPLEXITY_RISE = 0.008
-
-
-def run_json(command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"error: {' '.join(map(str, command))}\n{done.stderr}")
-    return json.loads(done.stdout)
+AHEAD = {"prompt": 1.4, "generate": 1.4, "8 at once": 2.5, "32 at once": 2.2}  # of the best right peer
+LIMIT_SHARE = 0.88  # or so much of what the memory allows, where that is lower (single sequences)
 
 
-def strata_speeds(file, threads):
-    result = run_json([STRATA, "bench", file, "--prompt", str(PROMPT), "--generate", str(GENERATE),
-                       "--threads", str(threads), "--rounds", "1", "--json"])
-    return {"prefill": result["prompt_tokens_per_second"],
-            "decode": result["generate_tokens_per_second"]}
+class Results:
+    """Rows and verdicts, in a file when there is one."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path) if path else None
+        known = self.path and self.path.exists()
+        self.data = json.loads(self.path.read_text()) if known else {"answers": {}, "rows": []}
+
+    def save(self):
+        if self.path:
+            self.path.write_text(json.dumps(self.data, indent=1) + "\n", encoding="utf-8")
+
+    def answers(self, model, engine, cell):
+        key = f"{model}, {engine.name}, {cell.rows} rows a step"
+        if key not in self.data["answers"]:
+            self.data["answers"][key] = engine.answers(MODELS[model], cell.rows)
+            self.save()
+        return self.data["answers"][key]
+
+    def add(self, row):
+        same = ("model", "threads", "cell")
+        self.data["rows"] = [old for old in self.data["rows"]
+                             if any(old[key] != row[key] for key in same)] + [row]
+        self.save()
 
 
-def llama_speeds(file, threads):
-    rows = run_json([PEERS / "llama.cpp/bin/llama-bench", "-m", file, "-t", str(threads), "-p",
-                     str(PROMPT), "-n", str(GENERATE), "-r", "1", "-o", "json"])
-    return {"prefill" if row["n_prompt"] else "decode": row["avg_ts"] for row in rows}
+def measure(engines, model, threads, cell, options):
+    """name -> speeds, a round each; and of ours the share of what the memory allows."""
+    speeds, shares = {engine.name: [] for engine in engines}, []
+    for number in range(options.rounds):
+        turn = number % len(engines)  # nobody is always the first
+        for engine in engines[turn:] + engines[:turn]:
+            speed, limit = engine.speed(MODELS[model], threads, cell, options.under)
+            speeds[engine.name].append(speed)
+            if limit:
+                shares.append(speed / limit)
+    return speeds, shares
 
 
-def measure(file, threads, rounds):
-    ours, theirs = [], []
-    for number in range(rounds + 1):
-        pair = (strata_speeds(file, threads), llama_speeds(file, threads))
-        if number > 0:  # the first round warms the file cache and the clock
-            ours.append(pair[0])
-            theirs.append(pair[1])
-    return ours, theirs
+def row_of(model, threads, cell, speeds, shares, answers):
+    engines = {name: {"speed": statistics.median(values), "min": min(values), "max": max(values),
+                      "right": answers[name]["right"]} for name, values in speeds.items()}
+    row = {"model": model, "threads": threads, "cell": cell.name, "engines": engines,
+           "limit_share": statistics.median(shares) if shares else None}
+    right = {name: peer["speed"] for name, peer in engines.items()
+             if name != OURS.name and peer["right"]}
+    if right:
+        best = max(right, key=right.get)
+        ratios = [a / b for a, b in zip(speeds[OURS.name], speeds[best])]
+        row |= {"best": best, "ratio": statistics.median(ratios), "ratio_min": min(ratios),
+                "ratio_max": max(ratios)}
+    return row
 
 
-def row_of(model, threads, what, ours, theirs):
-    mine = [pair[what] for pair in ours]
-    other = [pair[what] for pair in theirs]
-    ratios = sorted(a / b for a, b in zip(mine, other))
-    return {"model": model, "threads": threads, "test": what,
-            "strata": statistics.median(mine), "llama.cpp": statistics.median(other),
-            "ratio": statistics.median(ratios), "ratio_min": ratios[0], "ratio_max": ratios[-1]}
+def meets_the_bar(row):
+    bar = next(value for name, value in AHEAD.items() if row["cell"].startswith(name))
+    ahead = row.get("ratio", 0) >= bar
+    single = row["cell"].startswith("generate")
+    return row["engines"][OURS.name]["right"] and (
+        ahead or single and (row["limit_share"] or 0) >= LIMIT_SHARE)
 
 
-def main():
+def text_of(engine):
+    if not engine:
+        return "–"
+    return f"{engine['speed']:.0f}" + ("" if engine["right"] else " (wrong)")
+
+
+def print_table(rows):
+    names = [OURS.name, *OTHERS]
+    print(f"| model | threads | cell | {' | '.join(names)} | best right peer | ratio (min to max) | "
+          "of the memory's limit | bar |")
+    print("|---" * (len(names) + 7) + "|")
+    order = list(CELLS)
+    for row in sorted(rows, key=lambda r: (r["model"] != "smollm2", r["threads"],
+                                           order.index(r["cell"]))):
+        cells = [text_of(row["engines"].get(name)) for name in names]
+        ratio = (f"{row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
+                 if "ratio" in row else "–")
+        share = f"{100 * row['limit_share']:.0f} %" if row["limit_share"] else "–"
+        print(f"| {row['model']} | {row['threads']} | {row['cell']} | {' | '.join(cells)} | "
+              f"{row.get('best', '–')} | {ratio} | {share} | "
+              f"{'ok' if meets_the_bar(row) else 'missed'} |")
+
+
+def listed(text, known):
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"error: unknown: {', '.join(unknown)}\nhint: there are {', '.join(known)}")
+    return names
+
+
+def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--json", help="write the rows to this file")
-    options = parser.parse_args()
-    rows = []
-    print("| model | threads | test | strata tok/s | llama.cpp tok/s | ratio (min to max) |")
-    print("|---|---|---|---|---|---|")
-    for model in options.models.split(","):
-        file = MODELS[model]
-        check = run_json([STRATA, "perplexity", file, "--chunks", "8", "--against-float32", "--json"])
-        rise = check["perplexity"] / check["float32_perplexity"] - 1
-        if rise > MAX_PERPLEXITY_RISE:
-            sys.exit(f"error: {model}: perplexity {100 * rise:.2f} % above float32: no speed counts")
-        for threads in (1, 2):
-            ours, theirs = measure(file, threads, options.rounds)
-            for what in ("prefill", "decode"):
-                row = row_of(model, threads, what, ours, theirs)
-                rows.append(row)
-                print(f"| {model} | {threads} | {what} {PROMPT if what == 'prefill' else GENERATE} | "
-                      f"{row['strata']:.0f} | {row['llama.cpp']:.0f} | {row['ratio']:.2f} "
-                      f"({row['ratio_min']:.2f} to {row['ratio_max']:.2f}) |", flush=True)
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    parser.add_argument("--cells", default=",".join(CELLS), help="none: \"\", to print what is known")
+    parser.add_argument("--peers", default=",".join(OTHERS))
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--json", help="results are read from this file and written to it")
+    parser.add_argument("--plot", help="a folder for a plot of each model")
+    parser.add_argument("--under", default="", help="a command that each measurement runs under")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    results = Results(options.json)
+    cells = [CELLS[name] for name in listed(options.cells, CELLS)]
+    for model in listed(options.models, MODELS):
+        peers = [OTHERS[name] for name in listed(options.peers, OTHERS)]
+        engines = [OURS] + [peer for peer in peers if cells and peer.loads(MODELS[model])]
+        for cell in cells:
+            answers = {engine.name: results.answers(model, engine, cell) for engine in engines}
+            for threads in map(int, options.threads.split(",")):
+                row = row_of(model, threads, cell, *measure(engines, model, threads, cell, options),
+                             answers)
+                results.add(row)
+                print(f"{model}, {threads} threads, {cell.name}: " +
+                      ", ".join(f"{name} {text_of(row['engines'][name])}"
+                                for name in row["engines"]), file=sys.stderr, flush=True)
+    print_table(results.data["rows"])
+    if options.plot:
+        write_plots(results.data["rows"], pathlib.Path(options.plot))
 
 
 main()
