@@ -78,6 +78,7 @@ struct EngineOptions {
   int32_t prefill_chunk = 256;  // prompt rows in one step
   bool speculate = true;        // guess tokens from the text and verify several in one step
   bool float32 = false;         // the plain executor, for judging the fast one
+  PrefixDisk disk{};            // keeps computed beginnings from one engine to the next
 };
 
 struct EngineStats {

@@ -134,6 +134,7 @@ class ThreadedEngine : public Engine {
         kernels_(executor->kernels()),
         n_choosable_(std::min(model_->spec.n_vocab, model_->tokenizer->n_vocab())),
         box_(std::make_shared<Mailbox>(options.max_batch + options.max_queue)),
+        executor_(*executor),
         scheduler_(std::move(executor), model_->spec.n_vocab,
                    {options.max_batch, options.prefill_chunk, options.speculate}) {
     box_->publish(scheduler_.stats());
@@ -143,6 +144,7 @@ class ThreadedEngine : public Engine {
     CHECK(std::this_thread::get_id() != thread_.get_id());
     box_->stop();
     thread_.join();
+    executor_.save_prefixes();
   }
 
   std::unique_ptr<Handle> submit(GenerateRequest request, Sink sink) override {
@@ -209,6 +211,7 @@ class ThreadedEngine : public Engine {
   const std::string kernels_;
   const int32_t n_choosable_;  // ids that the vocabulary names: the head may have padding rows
   std::shared_ptr<Mailbox> box_;
+  Executor& executor_;   // the scheduler's
   Scheduler scheduler_;  // the thread's own
   std::mutex breakers_mutex_;
   std::map<std::vector<std::string>, std::shared_ptr<const DryBreakers>> breakers_;

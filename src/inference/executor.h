@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/work.h"
+#include "inference/prefix_disk.h"
 #include "models/model.h"
 
 namespace strata::inference {
@@ -28,6 +29,7 @@ struct ExecutorOptions {
   int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
   int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
   int64_t n_positions_kept = 0;   // positions of removed sequences that may stay for new ones
+  PrefixDisk disk{};              // where they stay when the executor goes
 };
 
 struct ExecutorStats {
@@ -63,6 +65,10 @@ class Executor {
   // valid until the next call. Error{resource_exhausted} when the cache is full; then nothing of
   // this step was kept.
   virtual std::span<const float> step(std::span<const Row> rows) = 0;
+
+  // Writes what stays of removed sequences to ExecutorOptions::disk, for the next executor. Does
+  // not throw: what goes wrong stands in the log. Precondition: no sequence lives.
+  virtual void save_prefixes() {}
 
   virtual ExecutorStats stats() const = 0;
 };

@@ -46,6 +46,7 @@ class FastExecutor final : public Executor {
   FastExecutor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
       : model_(std::move(model)),
         spec_((check_spec(model_->spec), model_->spec)),
+        disk_(options.disk),
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         thread_works_(static_cast<size_t>(team_.size())) {
@@ -70,9 +71,12 @@ class FastExecutor final : public Executor {
     cache_ = std::make_unique<KvCache>(
         std::move(kv_layers),
         KvLimits{n_positions, options.kv_bytes_limit, options.n_positions_kept});
+    recall_prefixes(disk_, kernels(), *cache_);
   }
 
   std::string_view kernels() const override { return tensor::kernels().name; }
+
+  void save_prefixes() override { strata::inference::save_prefixes(disk_, kernels(), *cache_); }
 
   SequenceId create_sequence() override { return create_sequence_from({}, 0); }
 
@@ -311,6 +315,7 @@ class FastExecutor final : public Executor {
 
   std::shared_ptr<const models::Model> model_;
   const ModelSpec& spec_;
+  const PrefixDisk disk_;
   Team team_;
   Step step_;
   std::vector<FastBlock> blocks_;

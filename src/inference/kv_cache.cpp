@@ -12,13 +12,6 @@ size_t blocks_for(int64_t length) {
   return static_cast<size_t>((length + kBlockPositions - 1) / kBlockPositions);
 }
 
-// The first block of a window that a sequence of so many positions needs, roll-back included.
-size_t first_block_kept(int32_t window, int32_t length) {
-  if (window == 0) return 0;
-  const int64_t first = int64_t{length} - window + 1 - kWindowSlack;
-  return static_cast<size_t>(std::max<int64_t>(0, first)) / kBlockPositions;
-}
-
 std::vector<KvPool> pools_of(const std::vector<KvLayer>& layers) {
   std::vector<KvPool> pools;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
@@ -31,6 +24,12 @@ std::vector<KvPool> pools_of(const std::vector<KvLayer>& layers) {
 }
 
 }  // namespace
+
+size_t first_block_kept(int32_t window, int32_t length) {
+  if (window == 0) return 0;
+  const int64_t first = int64_t{length} - window + 1 - kWindowSlack;
+  return static_cast<size_t>(std::max<int64_t>(0, first)) / kBlockPositions;
+}
 
 KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
     : layers_(std::move(layers)), pools_(pools_of(layers_)), tree_(pools_) {
@@ -61,7 +60,7 @@ int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens, uint6
   int32_t length = 0;
   if (tokens.size() > 1) {
     for (auto& [id, live] : sequences_) settle(live);
-    const PrefixTree::Match match = tree_.find(pages.root_, tokens.first(tokens.size() - 1));
+    const PrefixTree::Match match = find(pages, tokens.first(tokens.size() - 1), scope);
     length = usable_prefix(match, tokens.size());
     share_path(pages, match, length);
     const int32_t n_part = length % kBlockPositions;
@@ -70,6 +69,16 @@ int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens, uint6
   }
   sequences_.emplace(sequence, std::move(pages));
   return length;
+}
+
+// The longest beginning that is known, brought back from disk where that knows more.
+PrefixTree::Match KvCache::find(const Pages& pages, std::span<const int32_t> tokens,
+                                uint64_t scope) {
+  PrefixTree::Match match = tree_.find(pages.root_, tokens);
+  if (recall(pages, tokens, scope, usable_prefix(match, tokens.size() + 1))) {
+    match = tree_.find(pages.root_, tokens);
+  }
+  return match;
 }
 
 // How much of a match can be gone on from: of windowed layers the last window must be there.

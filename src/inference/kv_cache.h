@@ -9,11 +9,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "inference/executor.h"
 #include "inference/kv_pool.h"
+#include "inference/prefix_recall.h"
+#include "inference/prefix_save.h"
 #include "inference/prefix_tree.h"
 
 namespace strata::inference {
@@ -22,6 +26,9 @@ namespace strata::inference {
 constexpr int32_t kWindowSlack = 64;
 // Sequences whose last block may be half empty without taking from n_positions_limit.
 constexpr int64_t kPartBlocks = 32;
+
+// The first block of a window that a sequence of so many positions needs, roll-back included.
+size_t first_block_kept(int32_t window, int32_t length);
 
 struct KvLimits {
   int64_t n_positions = 0;  // of all sequences together
@@ -80,6 +87,17 @@ class KvCache {
   // there is no other; then nothing has changed.
   void truncate(SequenceId sequence, int32_t length);
 
+  // --- Beginnings on disk ---
+  // How positions lie in a block: where two caches say the same, blocks of one are right in the
+  // other, if the same arithmetic computed them.
+  std::string layout() const;
+  std::vector<uint64_t> block_bytes() const;  // of each pool
+  // From now on sequences go on from what this file holds too. Precondition: its pools are these.
+  void recall_from(PrefixFile file);
+  // What of the cache, and of the old file (or null), goes into a new one: prefix_save.h.
+  PrefixSave plan_save(PrefixIndex head, PrefixFile* old, uint64_t max_bytes);
+  void save(PrefixSave& plan, const fs::path& path) const { plan.write(path, pools_); }
+
   int64_t bytes_used() const;  // by sequences
   int64_t bytes_kept() const;  // by nothing but the prefix tree
   int64_t bytes_reserved() const;
@@ -88,6 +106,8 @@ class KvCache {
  private:
   int64_t missing_blocks(size_t pool, std::span<const Growth> growth) const;
   int32_t usable_prefix(const PrefixTree::Match& match, size_t n_tokens) const;
+  PrefixTree::Match find(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope);
+  bool recall(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope, int32_t known);
   bool window_is_there(const PrefixTree::Match& match, int32_t length, size_t pool) const;
   void share_path(Pages& pages, const PrefixTree::Match& match, int32_t length);
   void copy_part(Pages& pages, PrefixNode& part, int32_t n);
@@ -105,6 +125,7 @@ class KvCache {
   std::vector<KvLayer> layers_;
   std::vector<KvPool> pools_;
   PrefixTree tree_;
+  std::unique_ptr<PrefixRecall> recall_;  // null: nothing is on disk
   int64_t max_kept_bytes_ = 0;
   std::map<SequenceId, Pages> sequences_;
 };

@@ -70,6 +70,11 @@ void KvPool::free_if_unheld(int32_t block) {
   first_free_ = std::min(first_free_, block);
 }
 
+std::span<std::byte> KvPool::bytes(int32_t block) const {
+  return std::as_writable_bytes(std::span(memory_.as<uint16_t>() + block * block_elements_,
+                                          static_cast<size_t>(block_elements_)));
+}
+
 std::vector<size_t> KvPool::layers() const {
   std::vector<size_t> result;
   for (const Placed& placed : layers_) result.push_back(placed.layer);

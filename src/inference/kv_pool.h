@@ -3,7 +3,9 @@
 // tree; it is free when nobody does either.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tensor/attention.h"
@@ -44,6 +46,9 @@ class KvPool {
   int32_t users(int32_t block) const { return users_[static_cast<size_t>(block)]; }
   void keep(int32_t block);
   void forget(int32_t block);
+
+  // All of a block, as files keep it (block_bytes()).
+  std::span<std::byte> bytes(int32_t block) const;
 
   std::vector<size_t> layers() const;
   // Page 0 of KV head 0 of a layer in a block; pages of a head stand in runs, then the next head's.

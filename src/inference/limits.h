@@ -24,6 +24,11 @@ constexpr int32_t kSharedPositions = 128;
 // the step without them where decoding is bound by memory.
 constexpr int32_t kMaxGuesses = 10;
 
+// Of a file of beginnings, which is read when a model is loaded: 16 million tokens, more than a
+// disk would be given for.
+constexpr uint64_t kMaxPrefixIndexBytes = 64 << 20;
+constexpr uint32_t kMaxPrefixNodes = 1 << 17;
+
 constexpr int32_t kMaxBatch = 4096;
 constexpr int32_t kMaxQueue = 1 << 20;
 constexpr int32_t kMaxPrefillChunk = 1 << 16;

@@ -1,6 +1,7 @@
 #include "inference/prefix_tree.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "core/check.h"
@@ -53,15 +54,21 @@ PrefixTree::Match PrefixTree::find(PrefixNode* root, std::span<const int32_t> to
   return match;
 }
 
+// One with more tokens, where there is one.
+PrefixNode* PrefixTree::covering(const PrefixNode* parent, std::span<const int32_t> tokens) {
+  PrefixNode* found = nullptr;
+  for (const auto& child : parent->children) {
+    if (common_prefix(child->tokens, tokens) < tokens.size()) continue;
+    if (found == nullptr || child->tokens.size() > tokens.size()) found = child.get();
+  }
+  return found;
+}
+
 PrefixNode* PrefixTree::insert(PrefixNode* parent, std::span<const int32_t> tokens,
                                std::span<const int32_t> blocks) {
   CHECK(!tokens.empty() && tokens.size() <= static_cast<size_t>(kBlockPositions));
-  PrefixNode* node = nullptr;
-  for (const auto& child : parent->children) {
-    if (common_prefix(child->tokens, tokens) < tokens.size()) continue;
-    if (child->tokens.size() > tokens.size()) return child.get();  // it has all of them and more
-    node = child.get();
-  }
+  PrefixNode* node = covering(parent, tokens);
+  if (node != nullptr && node->tokens.size() > tokens.size()) return node;
   if (node == nullptr) {
     drop_covered(parent, tokens);
     auto made = std::make_unique<PrefixNode>();
@@ -109,6 +116,17 @@ void PrefixTree::give_up(PrefixNode* node, size_t pool) {
 template <typename Visit>
 void PrefixTree::for_each(const Visit& visit) {
   for (auto& [scope, root] : roots_) visit_below(root, visit);
+}
+
+std::vector<PrefixTree::Listed> PrefixTree::newest_first() {
+  std::vector<Listed> all;
+  for (auto& [scope, root] : roots_) {
+    visit_below(root, [&](const PrefixNode& node) { all.push_back({scope, &node}); });
+  }
+  std::ranges::reverse(all);  // parents before their children, and it stays so
+  std::ranges::stable_sort(all, std::ranges::greater{},
+                           [](const Listed& each) { return each.node->last_use; });
+  return all;
 }
 
 PrefixNode* PrefixTree::oldest_leaf() {

@@ -39,6 +39,8 @@ class PrefixTree {
   };
   // The longest beginning of `tokens` below a root.
   static Match find(PrefixNode* root, std::span<const int32_t> tokens);
+  // The child of `parent` that begins with all of these tokens; null: there is none.
+  static PrefixNode* covering(const PrefixNode* parent, std::span<const int32_t> tokens);
   // A child of `parent` for these tokens and blocks, which have users. A child
   // that has them already is returned; it takes the blocks of pools where it has none.
   PrefixNode* insert(PrefixNode* parent, std::span<const int32_t> tokens,
@@ -52,6 +54,13 @@ class PrefixTree {
   bool evict_from(size_t pool);
   // The same over all pools. False: nothing is kept that is not used.
   bool evict_any();
+
+  // All nodes of all scopes, the latest used first, none before its parent.
+  struct Listed {
+    uint64_t scope = 0;
+    const PrefixNode* node = nullptr;
+  };
+  std::vector<Listed> newest_first();
 
  private:
   template <typename Visit>

@@ -1,0 +1,54 @@
+// The cache's beginnings to and from disk (docs/engine/prefixes.md).
+#include "core/check.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "inference/kv_cache.h"
+
+namespace strata::inference {
+
+std::string KvCache::layout() const {
+  std::string text = fmt::format("bf16 blocks of {}", kBlockPositions);
+  for (const KvLayer& layer : layers_) {
+    text += fmt::format("; {} x {} of window {} in pages of {}", layer.n_kv_heads,
+                        layer.shape.head_dim, layer.window, layer.shape.page_positions());
+  }
+  return text;
+}
+
+std::vector<uint64_t> KvCache::block_bytes() const {
+  std::vector<uint64_t> bytes;
+  for (const KvPool& pool : pools_) bytes.push_back(static_cast<uint64_t>(pool.block_bytes()));
+  return bytes;
+}
+
+void KvCache::recall_from(PrefixFile file) {
+  CHECK(file.index().block_bytes == block_bytes());
+  if (max_kept_bytes_ > 0) recall_ = std::make_unique<PrefixRecall>(std::move(file), pools_, tree_);
+}
+
+PrefixSave KvCache::plan_save(PrefixIndex head, PrefixFile* old, uint64_t max_bytes) {
+  CHECK(sequences_.empty() && head.block_bytes == block_bytes());
+  return {std::move(head), tree_, old, max_bytes};
+}
+
+// Whether the tree may have changed. A file that turns out to be damaged is removed; it, or one
+// that was removed, is asked no more.
+bool KvCache::recall(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope,
+                     int32_t known) {
+  if (recall_ == nullptr || recall_->length(scope, tokens) <= known) return false;
+  try {
+    if (fs::exists(recall_->path())) {
+      recall_->recall(scope, pages.root_, tokens);
+      return true;
+    }
+    log_info("{} was removed", recall_->path().string());
+  } catch (const Error& error) {
+    log_warn("what was computed before is computed again: {}", error.message());
+    std::error_code ignored;
+    if (error.code() == Code::data_loss) fs::remove(recall_->path(), ignored);
+  }
+  recall_.reset();
+  return true;
+}
+
+}  // namespace strata::inference
