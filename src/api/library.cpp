@@ -7,6 +7,7 @@
 #include "api/store_errors.h"
 #include "core/log.h"
 #include "inference/defaults.h"
+#include "inference/prefix_folder.h"
 #include "models/hub/source.h"
 
 namespace strata::api {
@@ -166,7 +167,11 @@ void ModelLibrary::copy(std::string_view from, std::string_view to) const {
 }
 
 void ModelLibrary::remove(std::string_view name) const {
-  telling([&] { store_.remove(name); });
+  telling([&] {
+    const std::string full = store_.resolve(name).full();
+    store_.remove(name);
+    inference::PrefixFolder(store_).remove(full);
+  });
 }
 
 std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, bool refresh,

@@ -11,6 +11,7 @@
 #include "api/server.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
+#include "core/byte_size.h"
 #include "core/check.h"
 #include "core/duration.h"
 #include "core/error.h"
@@ -126,6 +127,7 @@ api::LocalOptions local_options(const Config& config) {
   options.max_models = number_of(config, "server.max_models");
   options.max_parallel = number_of(config, "server.max_parallel");
   options.max_queue = number_of(config, "server.max_queue");
+  options.cache_disk_bytes = parse_bytes(config.text("cache.disk"));
   return options;
 }
 
@@ -225,6 +227,7 @@ std::vector<std::string> setting_problems(const Config& config) {
   };
   attempt([&] { parse_host(config.text("server.host")); });
   attempt([&] { parse_duration_ms(config.text("server.keep_alive")); });
+  attempt([&] { parse_bytes(config.text("cache.disk")); });
   for (const auto& [key, range] : kNumbers) {
     attempt([&] { setting_in_range(config, key, range); });
   }

@@ -7,6 +7,7 @@
 #include "api/store_errors.h"
 #include "core/log.h"
 #include "core/os.h"
+#include "inference/prefix_folder.h"
 
 namespace strata::api {
 namespace {
@@ -295,6 +296,10 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;
+  engine.disk = {.folder = inference::PrefixFolder(store_).path(),
+                 .model = wish.manifest.name,
+                 .weights = wish.manifest.digest(),
+                 .max_bytes = static_cast<uint64_t>(options_.cache_disk_bytes)};
   const auto need =
       inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
   make_memory(wish, need, engine.context);

@@ -1,6 +1,7 @@
 // strata rm MODEL…
 #include "app/cli/command.h"
 #include "app/cli/output.h"
+#include "inference/prefix_folder.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
@@ -24,6 +25,7 @@ class Remove : public Command {
     for (const auto& name : arguments.words()) {
       const std::string full = store.resolve(name).full();
       store.remove(name);
+      inference::PrefixFolder(store).remove(full);  // its prompts go with it
       complain("removed " + full);
     }
     return 0;
