@@ -9,7 +9,7 @@ namespace {
 // kStretch / (kStretch - 1) of its time alone.
 constexpr double kStretch = 3.4;
 // Below, a prompt would hardly get on: its rows share the cost of reading the weights.
-constexpr int32_t kLeastRows = 16;
+constexpr int32_t kLeastRows = 4;
 // Weight of what was seen last: the cost of a row grows with the depth, and clocks are noisy.
 constexpr double kNewest = 0.25;
 
