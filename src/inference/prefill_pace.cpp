@@ -8,8 +8,9 @@ namespace {
 // A token comes at most this much later than without the prompt, and the prompt takes
 // kStretch / (kStretch - 1) of its time alone.
 constexpr double kStretch = 3.4;
-// Below, a prompt would hardly get on: its rows share the cost of reading the weights.
-constexpr int32_t kLeastRows = 4;
+// Rows come in runs of this many, which fill the tiles of attention kernels, and at least one run:
+// with fewer a prompt would hardly get on.
+constexpr int32_t kRun = 4;
 // Weight of what was seen last: the cost of a row grows with the depth, and clocks are noisy.
 constexpr double kNewest = 0.25;
 
@@ -22,10 +23,11 @@ void learn(double& known, double seen) {
 int32_t PrefillPace::rows_beside(int32_t n_decode_rows) const {
   if (n_decode_rows == 0) return most_;
   const double decode = decode_ns(n_decode_rows);
-  const int32_t least = std::min(kLeastRows, most_);
+  const int32_t least = std::min(kRun, most_);
   if (decode == 0 || row_ns_ == 0) return least;
   const double rows = (kStretch - 1) * decode / row_ns_;
-  return static_cast<int32_t>(std::clamp<double>(rows, least, most_));
+  const auto runs = static_cast<int32_t>(std::min<double>(rows, most_) / kRun + 0.5);
+  return std::clamp(runs * kRun, least, most_);
 }
 
 void PrefillPace::took(int32_t n_decode_rows, int32_t n_prompt_rows, int64_t ns) {
@@ -34,7 +36,7 @@ void PrefillPace::took(int32_t n_decode_rows, int32_t n_prompt_rows, int64_t ns)
     learn(decode_ns_[static_cast<size_t>(std::min(n_decode_rows, kCounted))], time);
     return;
   }
-  if (n_prompt_rows < kLeastRows) return;  // too few to tell their cost from noise
+  if (n_prompt_rows < kRun) return;  // too few to tell their cost from noise
   const double beside = n_decode_rows == 0 ? 0 : decode_ns(n_decode_rows);
   if (n_decode_rows > 0 && beside == 0) return;
   learn(row_ns_, std::max(time - beside, 0.05 * time) / n_prompt_rows);

@@ -150,8 +150,10 @@ Scheduler::Plan Scheduler::plan(bool speculate) {
   // Those that decode go first: a long prompt never makes them wait more than a chunk.
   const auto n_decoding = static_cast<int32_t>(
       std::count_if(running_.begin(), running_.end(), [](const Live& l) { return l.decodes(); }));
+  // Guesses are for steps that wait for the memory; beside a prompt they would cost its time.
+  const bool guesses = speculate && n_decoding == static_cast<int32_t>(running_.size());
   for (Live& live : running_) {
-    if (live.decodes()) append_decode(plan, live, speculate ? kMaxGuesses / n_decoding : 0);
+    if (live.decodes()) append_decode(plan, live, guesses ? kMaxGuesses / n_decoding : 0);
   }
   append_prompts(plan, pace_.rows_beside(static_cast<int32_t>(plan.rows.size())));
   return plan;
