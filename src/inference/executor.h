@@ -38,7 +38,7 @@ struct ExecutorStats {
   int64_t kv_bytes_kept = 0;  // of removed ones
   int64_t kv_bytes_reserved = 0;
   int64_t n_positions_free = 0;  // positions that still fit, all sequences together
-  Work work;                     // of all steps, all threads together
+  Work work{};                   // of all steps, all threads together
 };
 
 class Executor {
