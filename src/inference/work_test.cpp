@@ -23,7 +23,8 @@ std::atomic<int64_t> n_allocations{0};
 }  // namespace
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // g++ 12 sees free(), not that new mallocs
+#pragma GCC diagnostic ignored \
+    "-Wmismatched-new-delete"  // g++ 12 sees free(), not that new mallocs
 void* operator new(size_t size) {
   n_allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(size)) return memory;
