@@ -37,15 +37,19 @@ bool KvCache::recall(const Pages& pages, std::span<const int32_t> tokens, uint64
                      int32_t known) {
   if (recall_ == nullptr || recall_->length(scope, tokens) <= known) return false;
   try {
-    if (fs::exists(recall_->path())) {
+    std::error_code unknown;
+    if (fs::exists(recall_->path(), unknown)) {
       recall_->recall(scope, pages.root_, tokens);
       return true;
     }
     log_info("{} was removed", recall_->path().string());
-  } catch (const Error& error) {
-    log_warn("what was computed before is computed again: {}", error.message());
+  } catch (const std::exception& error) {
+    log_warn("what was computed before is computed again: {}", error.what());
+    const auto* known_error = dynamic_cast<const Error*>(&error);
     std::error_code ignored;
-    if (error.code() == Code::data_loss) fs::remove(recall_->path(), ignored);
+    if (known_error != nullptr && known_error->code() == Code::data_loss) {
+      fs::remove(recall_->path(), ignored);
+    }
   }
   recall_.reset();
   return true;

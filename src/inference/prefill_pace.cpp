@@ -5,8 +5,8 @@
 namespace strata::inference {
 namespace {
 
-// A token comes at most this much later than without the prompt, and the prompt takes
-// kStretch / (kStretch - 1) of its time alone.
+// What is aimed at: a token comes this much later than without the prompt, and the prompt takes
+// kStretch / (kStretch - 1) of its time alone. One run of rows may be more than that.
 constexpr double kStretch = 3.4;
 // Rows come in runs of this many, which fill the tiles of attention kernels, and at least one run:
 // with fewer a prompt would hardly get on.
@@ -24,14 +24,15 @@ int32_t PrefillPace::rows_beside(int32_t n_decode_rows) const {
   if (n_decode_rows == 0) return most_;
   const double decode = decode_ns(n_decode_rows);
   const int32_t least = std::min(kRun, most_);
-  if (decode == 0 || row_ns_ == 0) return least;
+  if (decode == 0) return 0;  // a step without prompts shows it
+  if (row_ns_ == 0) return least;
   const double rows = (kStretch - 1) * decode / row_ns_;
   const auto runs = static_cast<int32_t>(std::min<double>(rows, most_) / kRun + 0.5);
   return std::clamp(runs * kRun, least, most_);
 }
 
 void PrefillPace::took(int32_t n_decode_rows, int32_t n_prompt_rows, int64_t ns) {
-  const auto time = static_cast<double>(ns);
+  const auto time = static_cast<double>(std::max<int64_t>(ns, 1));
   if (n_prompt_rows == 0) {
     learn(decode_ns_[static_cast<size_t>(std::min(n_decode_rows, kCounted))], time);
     return;
@@ -42,9 +43,13 @@ void PrefillPace::took(int32_t n_decode_rows, int32_t n_prompt_rows, int64_t ns)
   learn(row_ns_, std::max(time - beside, 0.05 * time) / n_prompt_rows);
 }
 
-// More rows never take less time: what is not seen takes at least what fewer rows took.
+// Of the nearest number of rows that was seen, fewer before more: 0 when none was.
 double PrefillPace::decode_ns(int32_t n_rows) const {
-  for (int32_t n = std::min(n_rows, kCounted); n > 0; --n) {
+  const int32_t wanted = std::min(n_rows, kCounted);
+  for (int32_t n = wanted; n > 0; --n) {
+    if (decode_ns_[static_cast<size_t>(n)] > 0) return decode_ns_[static_cast<size_t>(n)];
+  }
+  for (int32_t n = wanted + 1; n <= kCounted; ++n) {
     if (decode_ns_[static_cast<size_t>(n)] > 0) return decode_ns_[static_cast<size_t>(n)];
   }
   return 0;

@@ -12,7 +12,8 @@ class PrefillPace {
  public:
   explicit PrefillPace(int32_t most) : most_(most) {}
 
-  // Rows of prompts for a step with so many rows of requests that generate.
+  // Rows of prompts for a step with so many rows of requests that generate; 0 while nothing is
+  // known of such steps.
   int32_t rows_beside(int32_t n_decode_rows) const;
   void took(int32_t n_decode_rows, int32_t n_prompt_rows, int64_t ns);
 

@@ -30,7 +30,7 @@ void save(const PrefixDisk& disk, const PrefixFolder& folder, const PrefixIndex&
     return;
   }
   if (plan.index().nodes.empty()) {
-    if (old) folder.remove(disk.model);  // more than may be, and nothing of it fits
+    if (old) fs::remove(old->path());  // more than may be, and nothing of it fits
     return;
   }
   folder.make_room(disk.model, plan.file_bytes(), disk.max_bytes);
@@ -65,6 +65,7 @@ void save_prefixes(const PrefixDisk& disk, std::string_view kernels, KvCache& ca
                               head.block_bytes.size(), kMaxPrefixPools));
     }
     const FileLock lock = folder.lock();
+    if (disk.still_there && !disk.still_there()) return;
     try {
       save(disk, folder, head, folder.open(head), cache);
     } catch (const Error& error) {

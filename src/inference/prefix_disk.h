@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,8 @@ struct PrefixDisk {
   std::string model;       // its name
   std::string weights;     // a hash of the bytes that it computes with
   uint64_t max_bytes = 0;  // of all files in the folder; 0: nothing is kept, nothing is read
+  // Asked before saving, under the folder's lock: false when the model was deleted meanwhile.
+  std::function<bool()> still_there{};
 };
 
 // The cache goes on from what an earlier one saved, where that was computed from the same weights

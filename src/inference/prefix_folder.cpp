@@ -47,6 +47,10 @@ PrefixFolder::Entry entry_of(const fs::path& path) {
   return entry;
 }
 
+// FileLock asks five times a second: a writer that is stuck holds up others for ten seconds at
+// most.
+constexpr int kMostAsked = 50;
+
 }  // namespace
 
 std::vector<fs::path> PrefixFolder::files() const {
@@ -74,6 +78,8 @@ fs::path PrefixFolder::file_of(const std::string& model) const {
 
 bool PrefixFolder::remove(const std::string& model) const {
   const fs::path path = file_of(model);
+  if (!fs::exists(folder_)) return false;
+  const FileLock alone = lock();  // who saves carries over what was there
   if (!fs::exists(path)) return false;
   remove_durably(path);
   return true;
@@ -108,7 +114,8 @@ std::optional<PrefixFile> PrefixFolder::open(const PrefixIndex& head) const {
 FileLock PrefixFolder::lock() const {
   make_directories(folder_, 0700);
   fs::permissions(folder_, fs::perms::owner_all);
-  FileLock lock = FileLock::wait(folder_ / ".lock", FileLock::Kind::exclusive);
+  FileLock lock = FileLock::wait(folder_ / ".lock", FileLock::Kind::exclusive,
+                                 [asked = 0]() mutable { return ++asked < kMostAsked; });
   for (const fs::path& path : files()) {
     if (path.filename().string().starts_with(kTemporaryPrefix)) remove_durably(path);
   }

@@ -32,7 +32,7 @@ class PrefixFolder {
   };
   // The latest used first.
   std::vector<Entry> list() const;
-  // False: there was nothing of that model.
+  // False: there was nothing of that model. Waits for the lock, as remove_all().
   bool remove(const std::string& model) const;
   size_t remove_all() const;  // damaged ones too; returns how many
 
@@ -42,7 +42,8 @@ class PrefixFolder {
   std::optional<PrefixFile> open(const PrefixIndex& head) const;
 
   // --- writing: under the lock ---
-  // Waits for it. Makes the folder, for its owner only, and removes what a crash left half-written.
+  // Waits for it, ten seconds at most: Error{cancelled}. Makes the folder, for its owner only, and
+  // removes what a crash left half-written.
   FileLock lock() const;
   // Removes the longest unused files of other models until `bytes` for this one's fit.
   void make_room(const std::string& model, uint64_t bytes, uint64_t max_bytes) const;

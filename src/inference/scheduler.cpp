@@ -80,16 +80,16 @@ void Scheduler::admit() {
     const Admission admission = admit_one(i);
     if (admission == Admission::wait) ++i;  // those behind it need not
     if (admission != Admission::no_room) continue;
-    // Who counts less makes room, and lines up behind the one that it is for.
-    const int32_t priority = waiting_[i].generation->priority();
-    if (running_.empty() || running_.back().generation->priority() <= priority) return;
-    preempt_last();
+    if (!can_take_places(waiting_[i])) return;
+    preempt_last();  // which lines up behind the one that it is for
   }
 }
 
 Scheduler::Admission Scheduler::admit_one(size_t i) {
   Live& live = waiting_[i];
-  if (static_cast<int32_t>(running_.size()) >= options_.max_batch) return Admission::no_room;
+  if (static_cast<int32_t>(running_.size()) >= options_.max_batch) {
+    return is_being_computed(live, 0) ? Admission::wait : Admission::no_room;
+  }
   try {
     const Admission admission = find_place(live);
     if (admission != Admission::joined) return admission;
@@ -101,6 +101,22 @@ Scheduler::Admission Scheduler::admit_one(size_t i) {
   line_up(running_, std::move(live));
   waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
   return Admission::joined;
+}
+
+// Whether there are some that count less, and it would fit when they had made room.
+bool Scheduler::can_take_places(const Live& live) const {
+  const int32_t priority = live.generation->priority();
+  if (running_.empty() || running_.back().generation->priority() <= priority) return false;
+  int64_t free = executor_->stats().n_positions_free;
+  int64_t needed = static_cast<int64_t>(live.generation->tokens().size());
+  for (const Live& other : running_) {
+    if (other.generation->priority() > priority) {
+      free += other.n_done;
+    } else {
+      needed += other.todo() + kAdmissionHeadroom;
+    }
+  }
+  return needed <= free;
 }
 
 // Joins when all its tokens fit beside what the others are sure to need soon; alone, always: then

@@ -66,6 +66,7 @@ class Scheduler {
   void admit();
   Admission admit_one(size_t i);  // of those that wait
   Admission find_place(Live& live);
+  bool can_take_places(const Live& live) const;
   bool is_being_computed(const Live& live, int32_t n_cached) const;
   static bool goes_before(const Live& a, const Live& b);
   static void line_up(std::deque<Live>& line, Live live);

@@ -221,7 +221,7 @@ TEST(Scheduler, decoding_goes_on_while_a_long_prompt_is_worked_in_chunks) {
   GenerateRequest first = request_of({1}, 1, 30);
   first.ignore_end_tokens = true;
   const uint64_t talker = bench.add(first);
-  bench.scheduler->step();
+  for (int i = 0; i < 2; ++i) bench.scheduler->step();  // the second shows what a token takes
   const uint64_t reader = bench.add(request_of(std::vector<int32_t>(20, 7)));
   for (int i = 0; i < 5; ++i) {
     const size_t before = bench.answers[talker].ids.size();
@@ -297,6 +297,41 @@ TEST(Scheduler, what_counts_more_goes_first_and_takes_the_place_of_what_counts_l
   EXPECT_EQ(order, (std::vector<uint64_t>{more, equal}));
   EXPECT_EQ(bench.answers[less].ids, alone(talker_of(1, 20)).ids)
       << "as if nothing had come between";
+}
+
+// Two prompts and nobody who ever generated: when the shorter one is through, the other gets on.
+TEST(Scheduler, a_prompt_beside_the_first_answer_gets_its_rows) {
+  Script script;
+  script.step_ns = 10000;
+  SchedulerOptions options{4, 16};
+  options.speculate = false;
+  Bench bench(script, options);
+  bench.add(talker_of(1));
+  const uint64_t reader = bench.add(request_of(std::vector<int32_t>(60, 8), 2, 1));
+  int n_steps = 0;
+  for (; bench.answers[reader].n_finished == 0; ++n_steps) bench.scheduler->step();
+  EXPECT_LT(n_steps, 8);
+  bench.run();
+}
+
+// Of a full batch nobody goes for one that would wait all the same, or would not fit then either.
+TEST(Scheduler, nobody_makes_room_in_vain) {
+  Script script;
+  script.n_pages = 14;  // of 4 positions
+  Bench bench(script, {3, 8});
+  GenerateRequest keeps = request_of(std::vector<int32_t>(30, 3), 1, 20);
+  keeps.ignore_end_tokens = true;
+  bench.add(keeps);
+  GenerateRequest less = talker_of(2, 8);
+  less.priority = 5;
+  const uint64_t small = bench.add(less);
+  for (int i = 0; i < 6; ++i) bench.scheduler->step();
+  ASSERT_EQ(bench.log->live_sequences, 2u);
+  bench.add(request_of(std::vector<int32_t>(40, 4), 3, 2));
+  bench.scheduler->step();
+  EXPECT_EQ(bench.log->live_sequences, 2u) << "the big one does not fit beside its equal";
+  bench.run();
+  EXPECT_EQ(bench.answers[small].ids, alone(talker_of(2, 8)).ids);
 }
 
 // An answer that can only repeat one token: guesses are right, steps few.

@@ -149,5 +149,14 @@ TEST_F(LocalDisk, AModelThatIsDeletedTakesItsPromptsWithIt) {
   EXPECT_THAT(kept(), ElementsAre());
 }
 
+TEST_F(LocalDisk, NothingIsWrittenForAModelThatWasDeletedWhileLoaded) {
+  {
+    const DiskServer server(store_, nullptr, 1 << 30);
+    server.ask();
+    ModelLibrary(store_.path(), {}).remove("tiny");
+  }
+  EXPECT_THAT(kept(), ElementsAre());
+}
+
 }  // namespace
 }  // namespace strata::api

@@ -299,7 +299,10 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
   engine.disk = {.folder = inference::PrefixFolder(store_).path(),
                  .model = wish.manifest.name,
                  .weights = wish.manifest.digest(),
-                 .max_bytes = static_cast<uint64_t>(options_.cache_disk_bytes)};
+                 .max_bytes = static_cast<uint64_t>(options_.cache_disk_bytes),
+                 .still_there = [this, name = wish.manifest.name] {
+                   return store_.try_find(name).has_value();
+                 }};
   const auto need =
       inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
   make_memory(wish, need, engine.context);
