@@ -317,7 +317,7 @@ TEST(Scheduler, a_prompt_beside_the_first_answer_gets_its_rows) {
 // Of a full batch nobody goes for one that would wait all the same, or would not fit then either.
 TEST(Scheduler, nobody_makes_room_in_vain) {
   Script script;
-  script.n_pages = 14;  // of 4 positions
+  script.n_pages = 20;  // of 4 positions
   Bench bench(script, {3, 8});
   GenerateRequest keeps = request_of(std::vector<int32_t>(30, 3), 1, 20);
   keeps.ignore_end_tokens = true;
