@@ -141,6 +141,7 @@ Scheduler::Admission Scheduler::find_place(Live& live) {
   }
   live.sequence = sequence;
   live.n_done = n_cached;
+  live.n_known = n_cached;
   live.generation->admitted(n_cached);
   return Admission::joined;
 }
@@ -171,8 +172,17 @@ Scheduler::Plan Scheduler::plan(bool speculate) {
   for (Live& live : running_) {
     if (live.decodes()) append_decode(plan, live, guesses ? kMaxGuesses / n_decoding : 0);
   }
-  append_prompts(plan, pace_.rows_beside(static_cast<int32_t>(plan.rows.size())));
+  append_prompts(plan, prompt_rows(static_cast<int32_t>(plan.rows.size())));
   return plan;
+}
+
+// A prompt's first chunk is not paced: most prompts have no more, and the sooner they are through
+// the more requests generate together.
+int32_t Scheduler::prompt_rows(int32_t n_decode_rows) const {
+  const bool begins = std::any_of(running_.begin(), running_.end(), [&](const Live& live) {
+    return !live.decodes() && live.n_done - live.n_known < options_.prefill_chunk;
+  });
+  return begins ? options_.prefill_chunk : pace_.rows_beside(n_decode_rows);
 }
 
 // Half of the rows go to the first in line, so that it gets on whatever comes, the other half to

@@ -45,7 +45,8 @@ class Scheduler {
   struct Live {
     std::unique_ptr<Generation> generation;
     SequenceId sequence = -1;
-    int32_t n_done = 0;  // tokens whose rows are computed
+    int32_t n_done = 0;   // tokens whose rows are computed
+    int32_t n_known = 0;  // of them, those that the cache held
     Drafter drafter{};
     int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
     bool decodes() const { return todo() == 1 && generation->n_generated() > 0; }
@@ -71,6 +72,7 @@ class Scheduler {
   static bool goes_before(const Live& a, const Live& b);
   static void line_up(std::deque<Live>& line, Live live);
   Plan plan(bool speculate);
+  int32_t prompt_rows(int32_t n_decode_rows) const;
   void append_prompts(Plan& plan, int32_t budget);
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
   void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;

@@ -248,7 +248,8 @@ TEST(Scheduler, a_long_prompt_stretches_steps_by_no_more_than_the_pace) {
   const int64_t without = bench.log->last_step_ns;
   bench.add(request_of(std::vector<int32_t>(40, 7), 2, 1));  // teaches what a row costs
   while (bench.answers[2].n_finished == 0) bench.scheduler->step();
-  const uint64_t reader = bench.add(request_of(std::vector<int32_t>(50, 8), 3, 1));
+  const uint64_t reader = bench.add(request_of(std::vector<int32_t>(60, 8), 3, 1));
+  bench.scheduler->step();  // its first chunk is not paced
   int n_steps = 0;
   for (; bench.answers[reader].n_finished == 0; ++n_steps) {
     bench.scheduler->step();
