@@ -195,14 +195,16 @@ void Scheduler::append_prompts(Plan& plan, int32_t budget) {
   if (prompts.empty()) return;
   std::stable_sort(prompts.begin() + 1, prompts.end(),
                    [](const Live* a, const Live* b) { return a->todo() < b->todo(); });
-  int32_t others = budget / 2;
-  for (size_t i = 1; i < prompts.size(); ++i) others -= std::min(others, prompts[i]->todo());
-  int32_t share = std::min(budget - budget / 2 + others, prompts[0]->todo());
+  int64_t wanted_by_others = 0;
+  for (size_t i = 1; i < prompts.size(); ++i) wanted_by_others += prompts[i]->todo();
+  const auto for_others = static_cast<int32_t>(std::min<int64_t>(budget / 2, wanted_by_others));
+  int32_t most = budget - for_others;
   for (Live* live : prompts) {
-    if (live != prompts[0]) share = std::min(budget, live->todo());
-    if (share == 0) break;
-    append_prompt(plan, *live, share);
-    budget -= share;
+    const int32_t n_rows = std::min(most, live->todo());
+    if (n_rows == 0) return;
+    append_prompt(plan, *live, n_rows);
+    budget -= n_rows;
+    most = budget;
   }
 }
 
