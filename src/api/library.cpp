@@ -152,10 +152,8 @@ ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
   details.info = file_info(*file, everything ? SIZE_MAX : kMaxShownItems);
   if (everything) details.tensors = tensor_list(*file);
   details.n_weights = count_weights(*file);
-  details.n_context = file->integer(details.card.family + ".context_length").value_or(0);
   details.chat_template = details.manifest.overrides.chat_template.value_or(
       std::string(file->text("tokenizer.chat_template").value_or("")));
-  details.capabilities = capabilities(details.chat_template);
   details.modelfile = models::to_text(models::to_modelfile(
       details.manifest,
       details.manifest.parent.empty() ? details.manifest.name : details.manifest.parent));

@@ -34,9 +34,7 @@ struct ModelDetails {
   std::string modelfile;      // that would make it again
   json::object info;          // the file's metadata by its own keys; arrays too long are null
   int64_t n_weights = 0;
-  int64_t n_context = 0;                  // positions it was trained for; 0: not told
-  std::vector<std::string> capabilities;  // "completion", "tools", "thinking"
-  json::array tensors;                    // {"name", "type", "shape"}, when everything is asked for
+  json::array tensors;  // {"name", "type", "shape"}, when everything is asked for
 };
 
 class ModelLibrary {

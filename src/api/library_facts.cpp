@@ -144,14 +144,4 @@ json::array tensor_list(const GgufFile& file) {
   return list;
 }
 
-std::vector<std::string> capabilities(const std::string& chat_template) {
-  std::vector<std::string> out{"completion"};
-  const auto reads = [&](std::string_view word) {
-    return chat_template.find(word) != std::string::npos;
-  };
-  if (reads("tools")) out.emplace_back("tools");
-  if (reads("enable_thinking") || reads("<think>")) out.emplace_back("thinking");
-  return out;
-}
-
 }  // namespace strata::api

@@ -24,7 +24,5 @@ std::vector<WeightShare> weight_shares(const models::GgufFile& file);
 // All metadata. Arrays beyond max_items, and texts that are too long or no UTF-8, are null.
 json::object file_info(const models::GgufFile& file, size_t max_items);
 json::array tensor_list(const models::GgufFile& file);  // {"name", "type", "shape"}
-// By what the template reads: "completion", "tools", "thinking".
-std::vector<std::string> capabilities(const std::string& chat_template);
 
 }  // namespace strata::api

@@ -23,8 +23,7 @@ class LibraryTest : public ::testing::Test {
  protected:
   LibraryTest() {
     auto builder = models::tiny_llama();
-    builder.set_text("tokenizer.chat_template",
-                     "{{ messages[0].content }}{% if tools %}x{% endif %}");
+    builder.set_text("tokenizer.chat_template", "{{ messages[0].content }}");
     const auto bytes = builder.build();
     const auto held = library_.store().hold();
     models::Manifest manifest;
@@ -73,10 +72,9 @@ TEST_F(LibraryTest, ShowsWhatTheFileSays) {
   const auto details = library_.show("tiny");
   EXPECT_EQ(details.card.family, "llama");
   EXPECT_EQ(details.card.quantization, "F32");
-  EXPECT_EQ(details.n_context, 128);
+  EXPECT_EQ(details.info.at("llama.context_length").to_number<int64_t>(), 128);
   EXPECT_EQ(details.info.at("llama.embedding_length").to_number<int64_t>(), 32);
   EXPECT_TRUE(details.info.contains("tokenizer.ggml.tokens"));
-  EXPECT_EQ(details.capabilities, (std::vector<std::string>{"completion", "tools"}));
   EXPECT_EQ(library_.list().at(0).name, "tiny:latest");
 }
 
