@@ -5,12 +5,12 @@
 #include <ctime>
 #include <limits>
 
-#include "api/gateway/did_you_mean.h"
 #include "api/json_duplicates.h"
 #include "api/limits.h"
 #include "core/check.h"
 #include "core/duration.h"
 #include "core/utf8.h"
+#include "models/hub/known_names.h"
 #include "models/parameters.h"
 
 namespace strata::api {
@@ -147,10 +147,14 @@ const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view
     if (text.ends_with(":latest")) text.remove_suffix(7);
     return text;
   };
-  for (const ModelCard& card : cards) {
-    if (bare(card.name) == bare(name)) return card;
-  }
-  throw model_not_found(name, cards);
+  const auto card_of = [&](std::string_view wanted) {
+    return std::ranges::find_if(
+        cards, [&](const ModelCard& card) { return bare(card.name) == bare(wanted); });
+  };
+  const auto card = card_of(models::resolve_name(
+      name, [&](std::string_view each) { return card_of(each) != cards.end(); }));
+  if (card == cards.end()) throw model_not_found(name, cards);
+  return *card;
 }
 
 json::value read_body(const std::string& body) {

@@ -30,7 +30,8 @@ std::vector<models::ToolCall> read_tool_calls(Fields& message,
 std::optional<int64_t> read_keep_alive(Fields& fields);
 // FieldError unless it names a model sensibly.
 std::string read_model_name(Fields& fields, std::string_view key);
-// The card of that name, with or without ":latest"; Error{not_found} with "did you mean".
+// The card that the name stands for (models::resolve_name), with or without ":latest".
+// Error{not_found} with "did you mean".
 const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name);
 // Body → JSON object's value; limits of the room. Error{invalid_argument}.
 json::value read_body(const std::string& body);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/request.h"
+#include "core/error.h"
 
 namespace strata::api {
 
@@ -34,6 +35,9 @@ struct ModelCard {
   std::string quantization;    // "Q4_K_M"
   std::string kind;            // "chat", "base" or "" (not known before it is opened)
 };
+
+// Error{not_found} for a name that none of them has (models/hub/known_names.h).
+Error model_not_found(std::string_view model, const std::vector<ModelCard>& known);
 
 // A model that is in memory.
 struct RunningModel {

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
-#include "api/gateway/did_you_mean.h"
-#include "core/error.h"
+#include "models/hub/known_names.h"
 
 namespace strata::api {
+
+Error model_not_found(std::string_view model, const std::vector<ModelCard>& known) {
+  std::vector<std::string> names;
+  for (const ModelCard& card : known) names.push_back(card.name);
+  return models::model_not_found(model, names);
+}
 
 void Gateway::add(std::unique_ptr<Backend> backend) {
   backends_.push_back(std::move(backend));

@@ -4,7 +4,7 @@
 
 #include "api/gateway/remote_answer.h"
 #include "core/error.h"
-#include "models/hub/catalog.h"
+#include "models/hub/known_names.h"
 
 namespace strata::api {
 namespace {
@@ -36,18 +36,16 @@ class RemoteBackend : public Backend {
 
   bool unload(std::string_view model) override {
     const auto loaded = running();
-    const auto* entry = models::find_in_catalog(model);
-    for (const std::string& name : {std::string(model), std::string(model) + ":latest",
-                                    entry != nullptr ? entry->name : std::string()}) {
-      if (std::ranges::find(loaded, name, [](const auto& m) { return m.card.name; }) ==
-          loaded.end()) {
-        continue;
-      }
-      call("POST", "/api/generate",
-           to_json(json::object{{"model", name}, {"keep_alive", 0}, {"stream", false}}));
-      return true;
-    }
-    return false;
+    const auto is_loaded = [&](std::string_view name) {
+      return std::ranges::any_of(loaded, [&](const RunningModel& each) {
+        return each.card.name == name || each.card.name == fmt::format("{}:latest", name);
+      });
+    };
+    const std::string_view name = models::resolve_name(model, is_loaded);
+    if (!is_loaded(name)) return false;
+    call("POST", "/api/generate",
+         to_json(json::object{{"model", name}, {"keep_alive", 0}, {"stream", false}}));
+    return true;
   }
 
  private:

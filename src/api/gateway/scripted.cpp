@@ -10,7 +10,6 @@
 #include <random>
 #include <thread>
 
-#include "api/gateway/did_you_mean.h"
 #include "api/gateway/prompt_budget.h"
 #include "core/utf8.h"
 #include "inference/noise.h"

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "core/bytes.h"
-#include "core/similar.h"
 #include "models/format/gguf.h"
 #include "models/hub/catalog.h"
 #include "models/hub/download.h"
+#include "models/hub/known_names.h"
 #include "models/hub/source.h"
 
 namespace strata::models {
@@ -59,12 +59,8 @@ ModelName name_from(std::string_view reference) {
 
 [[noreturn]] void refuse_unknown(const Store& store, std::string_view name) {
   std::vector<std::string> names;
-  for (const auto& entry : catalog()) {
-    names.push_back(entry.name);
-    names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
-  }
   for (const auto& manifest : store.list()) names.push_back(manifest.name);
-  std::string hint = did_you_mean(name, names);
+  std::string hint = did_you_mean_model(name, names);
   if (hint.empty()) hint = "use a name of the catalogue, or hf:OWNER/REPO, https:…, file:…";
   throw Error(Code::not_found, fmt::format("no model is known as '{}'", name), hint);
 }

@@ -5,8 +5,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/similar.h"
-#include "models/hub/catalog.h"
+#include "models/hub/known_names.h"
 
 namespace strata::models {
 namespace {
@@ -91,10 +90,7 @@ bool Store::has(std::string_view name) const {
 }
 
 ModelName Store::resolve(std::string_view name) const {
-  const ModelName exact = parse_model_name(name);
-  const auto* entry = find_in_catalog(name);
-  if (entry == nullptr || has(exact.full()) || !has(entry->name)) return exact;
-  return parse_model_name(entry->name);
+  return parse_model_name(resolve_name(name, [this](std::string_view each) { return has(each); }));
 }
 
 std::optional<Manifest> Store::try_find(std::string_view name) const {
@@ -119,11 +115,7 @@ Manifest Store::find(std::string_view name) const {
   if (auto manifest = try_find(name)) return std::move(*manifest);
   std::vector<std::string> names;
   for (const auto& manifest : list()) names.push_back(manifest.name);
-  const std::string full = parse_model_name(name).full();
-  std::string hint = did_you_mean(name, names);
-  if (hint.empty()) hint = did_you_mean(full, names);
-  if (hint.empty()) hint = fmt::format("get it with: strata pull {}", name);
-  throw Error(Code::not_found, fmt::format("there is no model '{}' in the store", full), hint);
+  throw model_not_found(name, names);
 }
 
 Store Store::waiting_while(std::function<bool()> keep_waiting) && {

@@ -43,11 +43,9 @@ class Store {
   // stands in the store's place.
   std::vector<Manifest> list(std::vector<std::string>* damaged = nullptr) const;
   bool has(std::string_view name) const;  // of exactly that name
-  // What a caller's name stands for: itself when there is a model of that name; else, for another
-  // name of the catalogue ("smollm2"), the full one when that is here ("smollm2:135m").
+  // What a caller's name stands for (resolve_name() in models/hub/known_names.h).
   ModelName resolve(std::string_view name) const;
-  // The model that resolve() names. Error{not_found} with "did you mean" from what is in the store;
-  // data_loss when damaged.
+  // The model that resolve() names. Errors: those of model_not_found(); data_loss when damaged.
   Manifest find(std::string_view name) const;
   std::optional<Manifest> try_find(std::string_view name) const;  // nullopt when there is none
   // The file to open (GgufFile::open): the blob, or the first part of a split model's view.

@@ -41,7 +41,7 @@ class OllamaModels : public ::testing::Test {
     const auto bytes = builder.build();
     const auto held = library_.store().hold();
     models::Manifest manifest;
-    manifest.name = name + ":latest";
+    manifest.name = models::parse_model_name(name).full();
     manifest.model = {
         library_.store().put_blob({reinterpret_cast<const char*>(bytes.data()), bytes.size()})};
     library_.store().put_manifest(manifest);
@@ -183,6 +183,21 @@ TEST_F(OllamaModels, ACopyThatWaitsForTheStoreHoldsUpNobodyElse) {
   for (int times = 0; times < 3; ++times) {
     EXPECT_EQ(call("GET", "/health").status, 200);
     EXPECT_EQ(call("GET", "/metrics").status, 200);
+TEST_F(OllamaModels, AShortNameOfTheCatalogueIsShownAsItIsAsked) {
+  put("smollm2:135m", "{{ messages[0].content }}");
+  for (const char* name : {"smollm2", "smollm2:latest", "smollm2:135m"}) {
+    const auto shown = ask("POST", "/api/show", fmt::format(R"({{"model":"{}"}})", name));
+    EXPECT_EQ(shown.at("details").at("family"), "llama") << name;
+    EXPECT_EQ(ask("GET", fmt::format("/v1/models/{}", name)).at("id"), "smollm2:135m") << name;
+    ask("POST", "/api/generate",
+        fmt::format(
+            R"({{"model":"{}","prompt":"abc","options":{{"num_predict":1}},"stream":false}})",
+            name));
+  }
+  put("smollm2", "{{ messages[0].content }}");
+  EXPECT_EQ(ask("GET", "/v1/models/smollm2").at("id"), "smollm2:latest") << "one of that name";
+}
+
     EXPECT_EQ(call("POST", "/api/generate",
                    R"({"model":"tiny","prompt":"abc","options":{"num_predict":1}})")
                   .status,

@@ -1,7 +1,6 @@
 #include "api/dialect/ollama/ollama.h"
 
 #include "api/dialect/dialect_common.h"
-#include "api/gateway/did_you_mean.h"
 #include "core/version.h"
 
 namespace strata::api::ollama {

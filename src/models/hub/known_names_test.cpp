@@ -1,0 +1,51 @@
+#include "models/hub/known_names.h"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace strata::models {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string hint_for(std::string_view name, const std::vector<std::string>& here = {}) {
+  const Error error = model_not_found(name, here);
+  EXPECT_EQ(error.code(), Code::not_found);
+  EXPECT_THAT(error.message(), HasSubstr(std::string(name.substr(0, 20))));
+  return error.hint();
+}
+
+TEST(KnownNames, a_short_name_stands_for_the_catalogues_model_where_that_is_here) {
+  const auto resolved = [](std::string_view name, const std::vector<std::string>& here) {
+    return resolve_name(
+        name, [&](std::string_view each) { return std::ranges::find(here, each) != here.end(); });
+  };
+  EXPECT_EQ(resolved("smollm2", {"smollm2:135m"}), "smollm2:135m");
+  EXPECT_EQ(resolved("smollm2", {"smollm2", "smollm2:135m"}), "smollm2") << "one of that name";
+  EXPECT_EQ(resolved("smollm2", {}), "smollm2");
+  EXPECT_EQ(resolved("own", {"smollm2:135m"}), "own");
+}
+
+TEST(KnownNames, a_misspelt_name_is_compared_without_its_tag_too) {
+  EXPECT_EQ(hint_for("smolm2", {"smollm2:135m"}), "did you mean 'smollm2:135m'?");
+  EXPECT_EQ(hint_for("smolm2:latest", {"smollm2:135m"}), "did you mean 'smollm2:135m'?");
+  EXPECT_EQ(hint_for("tniy", {"tiny:latest"}), "did you mean 'tiny:latest'?");
+}
+
+TEST(KnownNames, what_the_catalogue_has_is_offered_with_the_way_to_get_it) {
+  EXPECT_EQ(hint_for("smolm2"),
+            "did you mean 'smollm2:135m'? get it with: strata pull smollm2:135m");
+  EXPECT_EQ(hint_for("smollm2"), "get it with: strata pull smollm2");
+}
+
+TEST(KnownNames, nobody_is_told_to_pull_what_nobody_knows) {
+  const std::string hint = hint_for("no-such-model-anywhere", {"tiny:latest"});
+  EXPECT_THAT(hint, ::testing::Not(HasSubstr("no-such-model")));
+  EXPECT_THAT(hint, HasSubstr("strata list"));
+  EXPECT_THAT(hint_for(std::string(500, 'x')), HasSubstr("strata list"));
+}
+
+}  // namespace
+}  // namespace strata::models
