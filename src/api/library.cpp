@@ -144,11 +144,23 @@ std::shared_ptr<const models::GgufFile> ModelLibrary::open(const models::Manifes
   }
 }
 
+// A setting of the file that is none makes the model as unreadable as its weights would.
+models::Parameters ModelLibrary::settings_of(const models::Manifest& manifest,
+                                             const models::GgufFile& file) const {
+  try {
+    return inference::own_parameters(file, manifest.overrides.parameters);
+  } catch (const Error& error) {
+    throw unreadable_model(error, manifest, store_.root());
+  }
+}
+
 ModelDetails ModelLibrary::show(std::string_view name, bool everything) const {
   ModelDetails details;
   details.manifest = telling([&] { return store_.find(name); });
   const auto file = open(details.manifest);
   details.card = card_of(details.manifest);
+  details.licence = models::licence_of(details.manifest, *file);
+  details.settings = settings_of(details.manifest, *file);
   details.info = file_info(*file, everything ? SIZE_MAX : kMaxShownItems);
   if (everything) details.tensors = tensor_list(*file);
   details.n_weights = count_weights(*file);

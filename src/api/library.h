@@ -19,6 +19,7 @@
 #include "api/gateway/backend.h"
 #include "core/json.h"
 #include "models/hub/modelfile.h"
+#include "models/parameters.h"
 
 namespace strata::api {
 
@@ -29,10 +30,12 @@ constexpr size_t kMaxShownText = 1 << 20;  // longer metadata texts likewise
 // Everything that is known about one model of the store.
 struct ModelDetails {
   ModelCard card;
-  models::Manifest manifest;  // parameters, system, messages, licence, parent
-  std::string chat_template;  // Jinja source, the model's own or the one over it; "": none
-  std::string modelfile;      // that would make it again
-  json::object info;          // the file's metadata by its own keys; arrays too long are null
+  models::Manifest manifest;    // system, messages, parent
+  models::Parameters settings;  // PARAMETERs, the manifest's and those that only the file says
+  std::string licence;          // the manifest's, else the file's
+  std::string chat_template;    // Jinja source, the model's own or the one over it; "": none
+  std::string modelfile;        // that would make it again
+  json::object info;            // the file's metadata by its own keys; arrays too long are null
   int64_t n_weights = 0;
   json::array tensors;  // {"name", "type", "shape"}, when everything is asked for
 };
@@ -101,6 +104,8 @@ class ModelLibrary {
   auto telling(Action&& action) const;
   ModelCard card_of(const models::Manifest& manifest) const;
   std::shared_ptr<const models::GgufFile> open(const models::Manifest& manifest) const;
+  models::Parameters settings_of(const models::Manifest& manifest,
+                                 const models::GgufFile& file) const;
   FileFacts facts_of(const models::Manifest& manifest) const;
 
   const models::Store store_;

@@ -111,32 +111,50 @@ void apply(const models::Parameters& parameters, GenerationDefaults& d) {
   }
 }
 
-// The settings that the makers of the file recommend (general.sampling.*, llama.cpp's names).
-void apply(const models::GgufFile& file, GenerationDefaults& d) {
-  const auto number = [&](std::string_view key, float& value) {
-    if (const auto given = file.number(key)) value = static_cast<float>(*given);
-  };
-  const auto integer = [&](std::string_view key, int32_t& value) {
-    const auto given = file.integer(key);
-    if (!given) return;
-    if (*given < INT32_MIN || *given > INT32_MAX) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("the model file's {} is {}, beyond 32 bits", key, *given));
+// A key of the file, in llama.cpp's words, and the parameter that it sets.
+struct FileKey {
+  std::string_view key;
+  std::string_view parameter;
+};
+
+constexpr FileKey kFileKeys[] = {
+    {"general.sampling.temp", "temperature"},
+    {"general.sampling.top_k", "top_k"},
+    {"general.sampling.top_p", "top_p"},
+    {"general.sampling.min_p", "min_p"},
+    {"general.sampling.xtc_probability", "xtc_probability"},
+    {"general.sampling.xtc_threshold", "xtc_threshold"},
+    {"general.sampling.penalty_last_n", "repeat_last_n"},
+    {"general.sampling.penalty_repeat", "repeat_penalty"},
+    {"general.sampling.mirostat", "mirostat"},
+    {"general.sampling.mirostat_tau", "mirostat_tau"},
+    {"general.sampling.mirostat_eta", "mirostat_eta"},
+};
+
+// As a PARAMETER would say it; nullopt where the file has no such key.
+std::optional<std::string> file_value(const models::GgufFile& file, const FileKey& key) {
+  if (models::parameter_rule(key.parameter).kind == models::ParameterKind::integer) {
+    if (const auto value = file.integer(key.key)) return fmt::format("{}", *value);
+  } else if (const auto value = file.number(key.key)) {
+    return fmt::format("{}", static_cast<float>(*value));
+  }
+  return std::nullopt;
+}
+
+// The settings that the makers of the file recommend, but for those that the overrides have.
+void apply(const models::GgufFile& file, const models::Parameters& overrides,
+           GenerationDefaults& d) {
+  for (const FileKey& key : kFileKeys) {
+    if (overrides.contains(std::string(key.parameter))) continue;
+    const auto value = file_value(file, key);
+    if (!value) continue;
+    try {
+      apply({{std::string(key.parameter), *value}}, d);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("the model file's {}: {}", key.key, error.message()),
+                  fmt::format("set another with PARAMETER {}", key.parameter));
     }
-    value = static_cast<int32_t>(*given);
-  };
-  number("general.sampling.temp", d.sampler.temperature);
-  integer("general.sampling.top_k", d.sampler.top_k);
-  d.sampler.top_k = std::max(0, d.sampler.top_k);
-  number("general.sampling.top_p", d.sampler.top_p);
-  number("general.sampling.min_p", d.sampler.min_p);
-  number("general.sampling.xtc_probability", d.sampler.xtc_probability);
-  number("general.sampling.xtc_threshold", d.sampler.xtc_threshold);
-  integer("general.sampling.penalty_last_n", d.sampler.repeat_last_n);
-  number("general.sampling.penalty_repeat", d.sampler.repeat_penalty);
-  integer("general.sampling.mirostat", d.sampler.mirostat);
-  number("general.sampling.mirostat_tau", d.sampler.mirostat_tau);
-  number("general.sampling.mirostat_eta", d.sampler.mirostat_eta);
+  }
   // The order of the steps is fixed here, and is llama.cpp's own.
   if (file.find("general.sampling.sequence")) d.ignored.emplace_back("general.sampling.sequence");
 }
@@ -150,10 +168,20 @@ void check(const GenerationDefaults& d) {
 
 GenerationDefaults generation_defaults(const models::Model& model) {
   GenerationDefaults defaults = product_defaults();
-  if (model.file) apply(*model.file, defaults);
+  if (model.file) apply(*model.file, model.overrides.parameters, defaults);
   apply(model.overrides.parameters, defaults);
   check(defaults);
   return defaults;
+}
+
+models::Parameters own_parameters(const models::GgufFile& file,
+                                  const models::Parameters& overrides) {
+  models::Parameters all = overrides;
+  for (const FileKey& key : kFileKeys) {
+    if (overrides.contains(std::string(key.parameter))) continue;
+    if (auto value = file_value(file, key)) all.emplace(key.parameter, std::move(*value));
+  }
+  return all;
 }
 
 SamplerParams default_sampler(const models::Model& model) {

@@ -31,6 +31,12 @@ struct GenerationDefaults {
 GenerationDefaults generation_defaults(const models::Model& model);
 SamplerParams default_sampler(const models::Model& model);
 
+// All settings that a model brings, by the names of PARAMETER: the overrides, and what only its
+// file says. What generation_defaults() takes, as it stands there. Error{invalid_argument}: a key
+// of the file has another type.
+models::Parameters own_parameters(const models::GgufFile& file,
+                                  const models::Parameters& overrides);
+
 // Checks parameters without a model, for `create -f Modelfile`. Errors as above.
 GenerationDefaults parse_parameters(const models::Parameters& parameters);
 

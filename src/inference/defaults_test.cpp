@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/testing/expect_error.h"
 #include "models/hub/modelfile.h"
 
 namespace strata::inference {
@@ -62,8 +63,15 @@ TEST(Defaults, settings_in_the_file_stand_between_the_products_and_the_modelfile
   EXPECT_EQ(d.sampler.temperature, 0.25f);
   EXPECT_EQ(d.sampler.top_p, 0.75f);
   EXPECT_EQ(d.sampler.top_k, 40);
+  EXPECT_EQ(own_parameters(*file, model.overrides.parameters),
+            (Parameters{{"temperature", "0.25"}, {"top_p", "0.75"}}))
+      << "what is taken is what is shown";
   file->add("general.sampling.min_p", 7.0f);
-  EXPECT_THROW(generation_defaults(model), Error);
+  const auto refused = strata::testing::error_of([&] { generation_defaults(model); });
+  EXPECT_NE(refused.message().find("general.sampling.min_p"), std::string::npos);
+  EXPECT_NE(refused.message().find("'7'"), std::string::npos) << refused.message();
+  model.overrides.parameters.emplace("min_p", "0.5");
+  EXPECT_EQ(generation_defaults(model).sampler.min_p, 0.5f) << "the way out";
 }
 
 TEST(Defaults, without_a_word_from_the_model_they_are_ollamas) {

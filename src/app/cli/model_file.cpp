@@ -13,14 +13,9 @@ std::shared_ptr<const models::Model> open_named_model(const std::string& name_or
   return models::load_model(store.model_path(manifest), manifest.name, manifest.overrides);
 }
 
-std::string licence_of(const models::Manifest& manifest, const models::GgufFile& file) {
-  if (!manifest.licence.empty()) return manifest.licence;
-  return std::string(file.text("general.license").value_or(""));
-}
-
 std::string licence_of(const models::Store& store, const models::Manifest& manifest) {
   if (!manifest.licence.empty()) return manifest.licence;
-  return licence_of(manifest, *models::GgufFile::open(store.model_path(manifest)));
+  return models::licence_of(manifest, *models::GgufFile::open(store.model_path(manifest)));
 }
 
 std::string short_licence(const std::string& licence) {

@@ -12,8 +12,7 @@ namespace strata::app {
 // A name in the store, or a path that ends in ".gguf". Errors: those of Store::find and load_model.
 std::shared_ptr<const models::Model> open_named_model(const std::string& name_or_file);
 
-// What the manifest says, else the file; "" when neither does.
-std::string licence_of(const models::Manifest& manifest, const models::GgufFile& file);
+// models::licence_of() that opens the file only where the manifest does not say it.
 std::string licence_of(const models::Store& store, const models::Manifest& manifest);
 // One line of it: a short name, or the beginning of a long text.
 std::string short_licence(const std::string& licence);

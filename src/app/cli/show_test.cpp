@@ -27,7 +27,9 @@ class ShowTest : public ::testing::Test {
     setenv("STRATA_HOME", home_.path().c_str(), 1);
     auto builder = models::tiny_llama();  // 17,056 weights
     builder.set_u32("general.file_type", 1);
-    retype(builder, "token_embd.weight", tensor::DType::f16);    // 1,536 of them
+    retype(builder, "token_embd.weight", tensor::DType::f16);  // 1,536 of them
+    builder.set_f32("general.sampling.temp", 0.25f);
+    builder.set_text("general.license", "MIT");
     retype(builder, "output_norm.weight", tensor::DType::bf16);  // 32
     const auto bytes = builder.build();
     const models::Store store;
@@ -52,6 +54,18 @@ class ShowTest : public ::testing::Test {
 TEST_F(ShowTest, TheTypesOfTheWeightsStandBesideTheMixturesName) {
   EXPECT_THAT(shown({"tiny"}),
               HasSubstr("quantisation    F16 (F32 91 %, F16 9 %, BF16 under 1 %)\n"));
+}
+
+TEST_F(ShowTest, SettingsAndLicenceOfTheFileAreShownLikeThoseOfAModelfile) {
+  EXPECT_EQ(shown({"tiny", "--parameters"}), "  temperature         0.25\n");
+  EXPECT_EQ(shown({"tiny", "--licence"}), "MIT\n");
+  const models::Store store;
+  auto manifest = store.find("tiny");
+  manifest.overrides.parameters = {{"temperature", "0.5"}, {"stop", "x"}};
+  store.put_manifest(manifest);
+  EXPECT_EQ(shown({"tiny", "--parameters"}),
+            "  stop                x\n  temperature         0.5\n");
+  EXPECT_EQ(parse_json(shown({"tiny", "--json"})).at("settings").at("temperature"), "0.5");
 }
 
 TEST_F(ShowTest, JsonHasTheSharesAsNumbers) {

@@ -101,6 +101,14 @@ std::string Manifest::digest() const {
   return sha256_hex(all);
 }
 
+std::string licence_of(const Manifest& manifest, const GgufFile& file) {
+  if (!manifest.licence.empty()) return manifest.licence;
+  const auto* value = file.find("general.license");
+  return value != nullptr && value->type == GgufType::string
+             ? std::string(*file.text("general.license"))
+             : std::string();
+}
+
 std::string to_text(const Manifest& manifest) {
   json::array parts;
   for (const auto& part : manifest.model) {

@@ -34,6 +34,9 @@ struct Manifest {
   std::string digest() const;   // SHA-256 of the model part(s): identifies the weights
 };
 
+// What the manifest says, else the file (general.license); "" when neither does.
+std::string licence_of(const Manifest& manifest, const GgufFile& file);
+
 std::string to_text(const Manifest& manifest);
 // Checks everything. Error{data_loss}: malformed; Error{failed_precondition}: a newer version.
 Manifest parse_manifest(std::string_view text);

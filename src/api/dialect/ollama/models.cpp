@@ -105,10 +105,10 @@ json::object show_json(const Services& services, const std::string& model, bool 
   body["details"] = details_json(details.card, manifest.parent);
   body["modelfile"] = details.modelfile;
   body["template"] = details.chat_template;
-  body["parameters"] = parameters_text(manifest.overrides.parameters);
+  body["parameters"] = parameters_text(details.settings);
   body["system"] = manifest.overrides.system;
   body["messages"] = messages_json(manifest.overrides.messages);
-  body["license"] = manifest.licence;
+  body["license"] = details.licence;
   details.info["general.parameter_count"] = details.n_weights;
   body["model_info"] = std::move(details.info);
   if (verbose) body["tensors"] = std::move(details.tensors);

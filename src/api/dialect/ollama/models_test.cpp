@@ -38,6 +38,10 @@ class OllamaModels : public ::testing::Test {
   void put(const std::string& name, const std::string& chat_template) {
     auto builder = models::tiny_llama();
     if (!chat_template.empty()) builder.set_text("tokenizer.chat_template", chat_template);
+    put(name, builder);
+  }
+
+  void put(const std::string& name, const models::GgufBuilder& builder) {
     const auto bytes = builder.build();
     const auto held = library_.store().hold();
     models::Manifest manifest;
@@ -106,6 +110,24 @@ TEST_F(OllamaModels, ShowTellsEverythingWhenAsked) {
   EXPECT_NE(none.body.find("tiny"), std::string::npos) << none.body;
 }
 
+TEST_F(OllamaModels, ShowTellsSettingsAndLicenceThatOnlyTheFileSays) {
+  auto builder = models::tiny_llama();
+  builder.set_f32("general.sampling.temp", 0.25f);
+  builder.set_u32("general.sampling.top_k", 7);
+  builder.set_text("general.license", "MIT");
+  put("own", builder);
+  const auto shown = ask("POST", "/api/show", R"({"model":"own"})");
+  EXPECT_EQ(shown.at("license"), "MIT");
+  EXPECT_EQ(shown.at("parameters"),
+            "temperature                    0.25\ntop_k                          7");
+  ask("POST", "/api/create",
+      R"({"model":"set","from":"own","license":"BSD","parameters":{"top_k":3},"stream":false})");
+  const auto over = ask("POST", "/api/show", R"({"model":"set"})");
+  EXPECT_EQ(over.at("license"), "BSD");
+  EXPECT_EQ(over.at("parameters"),
+            "temperature                    0.25\ntop_k                          3");
+}
+
 TEST_F(OllamaModels, LoadsShowsAndUnloads) {
   EXPECT_TRUE(names("/api/ps").empty());
   const auto loaded =
@@ -161,6 +183,21 @@ TEST_F(OllamaModels, ABaseModelsOwnSystemNeedsATemplateAndSaysSo) {
       200);
 }
 
+TEST_F(OllamaModels, AShortNameOfTheCatalogueIsShownAsItIsAsked) {
+  put("smollm2:135m", "{{ messages[0].content }}");
+  for (const char* name : {"smollm2", "smollm2:latest", "smollm2:135m"}) {
+    const auto shown = ask("POST", "/api/show", fmt::format(R"({{"model":"{}"}})", name));
+    EXPECT_EQ(shown.at("details").at("family"), "llama") << name;
+    EXPECT_EQ(ask("GET", fmt::format("/v1/models/{}", name)).at("id"), "smollm2:135m") << name;
+    ask("POST", "/api/generate",
+        fmt::format(
+            R"({{"model":"{}","prompt":"abc","options":{{"num_predict":1}},"stream":false}})",
+            name));
+  }
+  put("smollm2", "{{ messages[0].content }}");
+  EXPECT_EQ(ask("GET", "/v1/models/smollm2").at("id"), "smollm2:latest") << "one of that name";
+}
+
 TEST_F(OllamaModels, CopiesAndDeletes) {
   EXPECT_EQ(call("POST", "/api/copy", R"({"source":"tiny","destination":"mine:v1"})").status, 200);
   EXPECT_EQ(names("/api/tags").size(), 3u);
@@ -183,21 +220,6 @@ TEST_F(OllamaModels, ACopyThatWaitsForTheStoreHoldsUpNobodyElse) {
   for (int times = 0; times < 3; ++times) {
     EXPECT_EQ(call("GET", "/health").status, 200);
     EXPECT_EQ(call("GET", "/metrics").status, 200);
-TEST_F(OllamaModels, AShortNameOfTheCatalogueIsShownAsItIsAsked) {
-  put("smollm2:135m", "{{ messages[0].content }}");
-  for (const char* name : {"smollm2", "smollm2:latest", "smollm2:135m"}) {
-    const auto shown = ask("POST", "/api/show", fmt::format(R"({{"model":"{}"}})", name));
-    EXPECT_EQ(shown.at("details").at("family"), "llama") << name;
-    EXPECT_EQ(ask("GET", fmt::format("/v1/models/{}", name)).at("id"), "smollm2:135m") << name;
-    ask("POST", "/api/generate",
-        fmt::format(
-            R"({{"model":"{}","prompt":"abc","options":{{"num_predict":1}},"stream":false}})",
-            name));
-  }
-  put("smollm2", "{{ messages[0].content }}");
-  EXPECT_EQ(ask("GET", "/v1/models/smollm2").at("id"), "smollm2:latest") << "one of that name";
-}
-
     EXPECT_EQ(call("POST", "/api/generate",
                    R"({"model":"tiny","prompt":"abc","options":{"num_predict":1}})")
                   .status,

@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "inference/defaults.h"
 #include "inference/memory.h"
 #include "models/family/family.h"
 #include "models/hub/modelfile.h"
@@ -34,6 +35,10 @@ Facts read_facts(const models::Store& store, const std::string& name) {
 std::string template_of(const Facts& facts) {
   if (facts.manifest.overrides.chat_template) return *facts.manifest.overrides.chat_template;
   return std::string(facts.file->text("tokenizer.chat_template").value_or(""));
+}
+
+models::Parameters settings_of(const Facts& facts) {
+  return inference::own_parameters(*facts.file, facts.manifest.overrides.parameters);
 }
 
 // "Q4_K_M (Q4_K 61 %, Q6_K 38 %, F32 under 1 %)": a mixture's name does not say what is in it.
@@ -66,7 +71,7 @@ std::vector<int64_t> contexts_of(const Facts& facts, const Arguments& arguments)
 
 json::object as_json(const Facts& facts, const Arguments& arguments) {
   json::object parameters;
-  for (const auto& [key, value] : facts.manifest.overrides.parameters) parameters[key] = value;
+  for (const auto& [key, value] : settings_of(facts)) parameters[key] = value;
   json::array memory;
   for (const int64_t context : contexts_of(facts, arguments)) {
     const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
@@ -118,7 +123,7 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
                               format_bytes(static_cast<uint64_t>(need.weight_bytes)),
                               format_bytes(static_cast<uint64_t>(need.kv_bytes))));
   }
-  for (const auto& [key, value] : facts.manifest.overrides.parameters) row(key, value);
+  for (const auto& [key, value] : settings_of(facts)) row(key, value);
   const std::string& system = facts.manifest.overrides.system;
   if (!system.empty()) row("system", system.substr(0, system.find('\n')));
   if (const size_t n = facts.manifest.overrides.messages.size(); n > 0) {
@@ -166,7 +171,7 @@ struct Part {
 
 std::string parameters_text(const models::Store&, const Facts& facts) {
   std::string out;
-  for (const auto& [key, value] : facts.manifest.overrides.parameters) {
+  for (const auto& [key, value] : settings_of(facts)) {
     out += fmt::format("  {:<20}{}\n", key, value);
   }
   return out;
