@@ -156,8 +156,7 @@ class AnswerReader {
     request.max_body_bytes = kMaxAnswerBytes;
     request.keep_going = [this] { return wanted_->load(); };
     http_stream(
-        request, policy_for_server(base_url),
-        [this](const HttpHead& head) { status_ = head.status; },
+        request, policy_for_server(base_url), [this](const HttpHead& head) { take_head(head); },
         [this](std::span<const std::byte> bytes) {
           held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
           if (status_ == 200) take_lines();
@@ -167,6 +166,16 @@ class AnswerReader {
     } else if (!finished_) {
       fail(Error(Code::unavailable, "the server ended the answer in the middle"));
     }
+  }
+
+  void take_head(const HttpHead& head) {
+    status_ = head.status;
+    const auto notice = head.header("x-strata-notice");
+    if (status_ != 200 || !notice || notice->empty()) return;
+    ChatEvent event;
+    event.event.kind = inference::Event::Kind::progress;
+    event.notice = *notice;
+    sink_(std::move(event));
   }
 
   void take_lines() {

@@ -26,6 +26,7 @@ ChatRequest asking(const std::string& model, const std::string& text) {
 
 struct Outcome {
   std::string text;
+  std::vector<std::string> notices;  // those that came before the text
   Event end;
 };
 
@@ -33,6 +34,7 @@ Outcome run(Backend& backend, ChatRequest request) {
   Outcome outcome;
   std::promise<void> over;
   const auto answer = backend.start(std::move(request), [&](ChatEvent&& event) {
+    if (!event.notice.empty() && outcome.text.empty()) outcome.notices.push_back(event.notice);
     outcome.text += event.event.text;
     if (event.event.kind != Event::Kind::finished) return;
     outcome.end = std::move(event.event);
@@ -80,6 +82,12 @@ class Remembering : public Backend {
   std::string_view name() const override { return "remembering"; }
   bool serves(std::string_view) const override { return true; }
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
+    if (request.context) {
+      ChatEvent notice;
+      notice.event.kind = Event::Kind::progress;
+      notice.notice = "less than that";
+      sink(std::move(notice));
+    }
     Event end;
     end.kind = Event::Kind::finished;
     end.usage.prompt_tokens = request.model_messages ? 10 : 4;
@@ -96,7 +104,7 @@ class Remembering : public Backend {
   bool unload(std::string_view) override { return false; }
 };
 
-TEST(RemoteBackend, TellsWhatTheServersCacheHeldOfThePrompt) {
+TEST(RemoteBackend, TellsWhatTheServerSaysBesideTheText) {
   Gateway gateway;
   gateway.add(std::make_unique<Remembering>());
   Metrics metrics;
@@ -115,6 +123,10 @@ TEST(RemoteBackend, TellsWhatTheServersCacheHeldOfThePrompt) {
   auto forgetful = asking("m", "x");
   forgetful.model_messages = false;
   EXPECT_EQ(run(*backend, forgetful).end.usage.prompt_tokens, 4) << "the wish is carried";
+  EXPECT_TRUE(run(*backend, asking("m", "x")).notices.empty());
+  auto greedy = asking("m", "x");
+  greedy.context = 1 << 20;
+  EXPECT_EQ(run(*backend, greedy).notices, std::vector<std::string>{"less than that"});
   EXPECT_TRUE(backend->unload("smollm2")) << "by the catalogue's short name";
   EXPECT_FALSE(backend->unload("gemma3"));
 }

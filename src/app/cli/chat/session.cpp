@@ -102,6 +102,7 @@ std::string stream_answer(const api::ChatRequest& request, api::Backend& backend
     }
     auto event = queue->pop();
     if (!event) continue;
+    if (!event->notice.empty()) complain("note: " + event->notice);
     if (!event->event.text.empty()) {
       text += event->event.text;
       print(wrap.feed(event->event.text));

@@ -31,7 +31,8 @@ void check_system(const ChatSession& session);
 
 // Sends the session with `prompt` added, streams the answer to stdout, and keeps both in the
 // session. Ctrl-C ends the answer; what there is of it stays, and the reason is `cancelled`.
-// With verbose, speeds go to stderr. Throws what the backend reports.
+// What is done otherwise than asked is said on stderr; with verbose, speeds are too. Throws what
+// the backend reports.
 inference::FinishReason ask(ChatSession& session, api::Backend& backend, const std::string& prompt);
 
 }  // namespace strata::app

@@ -168,10 +168,17 @@ class Remembering : public api::Backend {
  public:
   api::ChatRequest asked;
   inference::FinishReason reason = inference::FinishReason::stop;
+  std::string notice{};
   std::string_view name() const override { return "remembering"; }
   bool serves(std::string_view) const override { return true; }
   std::unique_ptr<api::Answer> start(api::ChatRequest request, api::ChatSink sink) override {
     asked = std::move(request);
+    if (!notice.empty()) {
+      api::ChatEvent event;
+      event.event.kind = inference::Event::Kind::progress;
+      event.notice = notice;
+      sink(std::move(event));
+    }
     inference::Event end;
     end.reason = reason;
     end.usage.completion_tokens = 5;
@@ -258,6 +265,15 @@ TEST(Slash, ChangesTheSession) {
   EXPECT_TRUE(session.messages.empty());
   EXPECT_EQ(slash("/bye", session), SlashResult::leave);
   EXPECT_EQ(slash("/?", session), SlashResult::done);
+}
+
+TEST(ChatSession, WhatIsDoneOtherwiseThanAskedIsSaid) {
+  Remembering backend;
+  ChatSession session;
+  backend.notice = "a context of 4096 was asked for, the model was trained on 128";
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(answer_to(session, backend, "hi"), "\n") << "the answer is the answer alone";
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "note: " + backend.notice + "\n");
 }
 
 TEST(Slash, AnEmptySystemMessageIsNoneAndNoTextIsTheModelsOwn) {
