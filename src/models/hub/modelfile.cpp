@@ -110,6 +110,7 @@ class Reader {
       parameter(rest);
     } else if (word == "SYSTEM") {
       out_.overrides.system = value(rest);
+      out_.no_system = out_.overrides.system.empty();
     } else if (word == "TEMPLATE") {
       chat_template(rest);
     } else if (word == "MESSAGE") {
@@ -249,7 +250,8 @@ std::string to_text(const Modelfile& modelfile) {
   const ModelOverrides& overrides = modelfile.overrides;
   if (overrides.chat_template)
     out += fmt::format("TEMPLATE {}\n", written(*overrides.chat_template));
-  if (!overrides.system.empty()) out += fmt::format("SYSTEM {}\n", written(overrides.system));
+  if (!overrides.system.empty() || modelfile.no_system)
+    out += fmt::format("SYSTEM {}\n", written(overrides.system));
   for (const auto& [name, value] : overrides.parameters) {
     out += fmt::format("PARAMETER {} {}\n", name, written(value));
   }

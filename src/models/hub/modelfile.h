@@ -19,6 +19,7 @@ struct Modelfile {
   std::string from;  // a name, a GGUF file's path, or a source's reference
   ModelOverrides overrides;
   std::vector<std::string> licences;
+  bool no_system = false;  // SYSTEM "": the text of the model in FROM is not inherited
 };
 
 // Error{invalid_argument} with the line: an unknown instruction or role, a missing FROM, an open

@@ -68,6 +68,21 @@ Manifest find_base(const Store& store, const std::string& name, const Modelfile&
   return manifest;
 }
 
+void put_over(const Modelfile& modelfile, Manifest& manifest) {
+  ModelOverrides& overrides = manifest.overrides;
+  const ModelOverrides& wanted = modelfile.overrides;
+  if (wanted.chat_template) overrides.chat_template = wanted.chat_template;
+  if (!wanted.system.empty() || modelfile.no_system) overrides.system = wanted.system;
+  if (!wanted.messages.empty()) overrides.messages = wanted.messages;
+  for (const auto& [key, value] : wanted.parameters) overrides.parameters.erase(key);
+  for (const auto& [key, value] : wanted.parameters) overrides.parameters.emplace(key, value);
+  if (modelfile.licences.empty()) return;
+  manifest.licence.clear();
+  for (const auto& licence : modelfile.licences) {
+    manifest.licence += (manifest.licence.empty() ? "" : "\n\n") + licence;
+  }
+}
+
 // Where a model is made is the one place that says it: later it would be said at every load.
 void name_ignored(const Parameters& parameters, const PullOptions& options) {
   for (const auto& name : ignored_parameters(parameters)) {
@@ -88,6 +103,7 @@ bool names_a_file(std::string_view from) {
 
 Modelfile to_modelfile(const Manifest& manifest, std::string from) {
   Modelfile out;
+  out.no_system = manifest.overrides.system.empty() && from == manifest.parent;
   out.from = std::move(from);
   out.overrides = manifest.overrides;
   if (!manifest.licence.empty()) out.licences.push_back(manifest.licence);
@@ -101,29 +117,16 @@ Manifest create_model(const Store& store, std::string_view name, const Modelfile
     ChatTemplate::parse(*source, "", "");  // its errors now, not at the first chat
   }
   read_parameters(modelfile.overrides.parameters);
-  const Store::Hold held = store.hold(options.keep_going);
-  Manifest manifest = find_base(store, full, modelfile, folder, options);
-  manifest.name = full;
-  manifest.created = 0;  // now
-  if (!manifest.parent.empty()) manifest.source = "create";
-
-  ModelOverrides& overrides = manifest.overrides;
-  const ModelOverrides& wanted = modelfile.overrides;
-  if (wanted.chat_template) overrides.chat_template = wanted.chat_template;
-  if (!wanted.system.empty()) overrides.system = wanted.system;
-  if (!wanted.messages.empty()) overrides.messages = wanted.messages;
-  for (const auto& [key, value] : wanted.parameters) overrides.parameters.erase(key);
-  for (const auto& [key, value] : wanted.parameters) overrides.parameters.emplace(key, value);
-  if (!modelfile.licences.empty()) {
-    manifest.licence.clear();
-    for (const auto& licence : modelfile.licences) {
-      manifest.licence += (manifest.licence.empty() ? "" : "\n\n") + licence;
-    }
-  }
-  name_ignored(wanted.parameters, options);
-  if (options.progress) options.progress({"writing manifest", "", 0, 0});
-  store.put_manifest(manifest);
-  return store.find(full);
+  return store_model(store, options.keep_going, [&] {
+    Manifest manifest = find_base(store, full, modelfile, folder, options);
+    manifest.name = full;
+    manifest.created = 0;  // now
+    if (!manifest.parent.empty()) manifest.source = "create";
+    put_over(modelfile, manifest);
+    name_ignored(modelfile.overrides.parameters, options);
+    if (options.progress) options.progress({"writing manifest", "", 0, 0});
+    return manifest;
+  });
 }
 
 }  // namespace strata::models

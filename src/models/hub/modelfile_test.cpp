@@ -19,6 +19,7 @@ void expect_same(const Modelfile& a, const Modelfile& b) {
   EXPECT_EQ(a.licences, b.licences);
   EXPECT_EQ(a.overrides.chat_template, b.overrides.chat_template);
   EXPECT_EQ(a.overrides.system, b.overrides.system);
+  EXPECT_EQ(a.no_system, b.no_system);
   EXPECT_EQ(a.overrides.parameters, b.overrides.parameters);
   ASSERT_EQ(a.overrides.messages.size(), b.overrides.messages.size());
   for (size_t i = 0; i < a.overrides.messages.size(); ++i) {
@@ -250,6 +251,35 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   EXPECT_EQ(create("./m.gguf\nTEMPLATE {% for x in %}"), Code::invalid_argument);
   EXPECT_TRUE(store.list().empty());
+  EXPECT_EQ(store.collect().blobs, 0u) << "nothing is left to be collected";
+}
+
+TEST(ModelfileCreate, a_refusal_leaves_what_others_need) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "page.gguf", "<html>");
+  Manifest named_before;  // by a program that did not look into files
+  named_before.name = "page:latest";
+  named_before.model = {store.put_blob("<html>")};
+  store.put_manifest(named_before);
+  error_of([&] { create_model(store, "x", parse_modelfile("FROM ./page.gguf"), folder.path()); });
+  EXPECT_FALSE(store.try_find("x"));
+  EXPECT_TRUE(store.verify().empty()) << "the other name has its blob";
+}
+
+TEST(ModelfileCreate, an_empty_system_is_none_and_no_word_is_the_parents) {
+  const TempFolder folder;
+  const Store store(folder.path() / "store");
+  write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
+  const auto system_of = [&](const std::string& name, const std::string& modelfile) {
+    return create_model(store, name, parse_modelfile(modelfile), folder.path()).overrides.system;
+  };
+  system_of("base", "FROM ./m.gguf\nSYSTEM old");
+  EXPECT_EQ(system_of("heir", "FROM base\nPARAMETER top_k 3"), "old");
+  EXPECT_EQ(system_of("mute", "FROM base\nSYSTEM \"\""), "");
+  EXPECT_EQ(system_of("mute2", "FROM base\nSYSTEM \"\"\"\"\"\""), "");
+  const Modelfile again = to_modelfile(store.find("mute"), "base:latest");
+  EXPECT_EQ(system_of("again", to_text(again)), "") << to_text(again);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "models/hub/pull.h"
 #include "models/parameters.h"
 
 namespace strata::models {
@@ -227,21 +228,21 @@ TakenModel import_ollama(const Store& store, const fs::path& folder, std::string
     throw Error(Code::failed_precondition, fmt::format("'{}' cannot be imported: {}", name, why));
   }
   TakenModel taken;
-  Manifest& manifest = taken.manifest;
-  manifest.name = parse_model_name(as.empty() ? name : as).full();
-  manifest.source = fmt::format("ollama {}", name);
-  const Store::Hold held = store.hold();
-  for (const auto& layer : layers) {
-    if (layer.kind != "model") {
-      add_layer(folder, layer, taken);
-      continue;
+  taken.manifest.name = parse_model_name(as.empty() ? name : as).full();
+  taken.manifest.source = fmt::format("ollama {}", name);
+  taken.manifest = store_model(store, {}, [&] {
+    for (const auto& layer : layers) {
+      if (layer.kind != "model") {
+        add_layer(folder, layer, taken);
+        continue;
+      }
+      const BlobRef blob = store.put_file(blob_of(folder, layer), true, progress);
+      if (blob.sha256 != layer.sha256) damaged(blob_of(folder, layer), "its hash is wrong");
+      taken.manifest.model.push_back(blob);
     }
-    const BlobRef blob = store.put_file(blob_of(folder, layer), true, progress);
-    if (blob.sha256 != layer.sha256) damaged(blob_of(folder, layer), "its hash is wrong");
-    manifest.model.push_back(blob);
-  }
-  store.put_manifest(manifest);
-  manifest = store.find(manifest.name);
+    check_readable(store, taken.manifest, fmt::format("'{}'", name));
+    return taken.manifest;
+  });
   return taken;
 }
 

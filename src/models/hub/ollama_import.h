@@ -30,7 +30,8 @@ struct TakenModel {
 // Hard link where possible, else a copy; the hash is checked either way. Parameters, system text,
 // messages and licences come along; left out are its Go template (the model's own file has one),
 // parameters that a Modelfile may not set here, and layers of unknown kinds.
-// `as`: the name here, empty for the same.
+// Error{invalid_argument or unimplemented}, and nothing stays, where the file is no model that can
+// be read. `as`: the name here, empty for the same.
 TakenModel import_ollama(const Store& store, const std::filesystem::path& folder,
                          std::string_view name, std::string_view as = {},
                          const std::function<bool(uint64_t done)>& progress = {});

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
+#include "models/hub/testing.h"
 
 namespace strata::models {
 namespace {
@@ -32,9 +33,10 @@ class OllamaImport : public ::testing::Test {
 };
 
 TEST_F(OllamaImport, a_model_comes_with_its_settings_and_shares_its_file) {
+  const std::string tiny = testing::named_model("tiny");
   manifest(
       "registry.ollama.ai/library/tiny/1b",
-      {layer("model", "GGUF tiny"), layer("template", "{{ .Prompt }}"),
+      {layer("model", tiny), layer("template", "{{ .Prompt }}"),
        layer("params",
              R"({"stop":["<a>","<b>"],"temperature":0.5,"num_gpu":3,"top_p":7,"top_k":[1,2]})"),
        layer("system", "Be kind."), layer("license", "MIT"),
@@ -59,17 +61,31 @@ TEST_F(OllamaImport, a_model_comes_with_its_settings_and_shares_its_file) {
   const fs::path theirs = ollama / "blobs" / ("sha256-" + taken.model[0].sha256);
   EXPECT_EQ(fs::hard_link_count(theirs), 2u);
   store.remove("tiny:1b");
-  EXPECT_EQ(read_file(theirs), "GGUF tiny") << "theirs stays";
+  EXPECT_EQ(read_file(theirs), tiny) << "theirs stays";
 }
 
 TEST_F(OllamaImport, names_are_shown_as_ollama_shows_them) {
-  manifest("registry.ollama.ai/me/x/v1", {layer("model", "GGUF 1")});
-  manifest("registry.ollama.ai/library/y/latest", {layer("model", "GGUF 2")});
+  manifest("registry.ollama.ai/me/x/v1", {layer("model", testing::named_model("1"))});
+  manifest("registry.ollama.ai/library/y/latest", {layer("model", testing::named_model("2"))});
   const auto listed = list_ollama(ollama);
   ASSERT_EQ(listed.size(), 2u);
   EXPECT_EQ(listed[0].name, "me/x:v1");
   EXPECT_EQ(import_ollama(store, ollama, "y", "z:new").manifest.name, "z:new");
   EXPECT_EQ(error_of([&] { import_ollama(store, ollama, "absent"); }).code(), Code::not_found);
+}
+
+TEST_F(OllamaImport, what_cannot_be_read_gets_no_name_and_stays_nowhere) {
+  const std::string whole = testing::named_model("whole");
+  manifest("registry.ollama.ai/library/page/x", {layer("model", "<html>no model</html>")});
+  manifest("registry.ollama.ai/library/cut/x",
+           {layer("model", whole.substr(0, whole.size() / 2)), layer("system", "Be kind.")});
+  for (const std::string name : {"page:x", "cut:x"}) {
+    const Error error = error_of([&] { import_ollama(store, ollama, name); });
+    EXPECT_EQ(error.code(), Code::invalid_argument) << name;
+    EXPECT_THAT(error.message(), ::testing::StartsWith(fmt::format("'{}' is no model", name)));
+    EXPECT_FALSE(store.try_find(name));
+  }
+  EXPECT_EQ(store.collect().blobs, 0u) << "nothing is left to be collected";
 }
 
 TEST_F(OllamaImport, hostile_and_damaged_models_are_named_not_taken) {

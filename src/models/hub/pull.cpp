@@ -171,18 +171,6 @@ bool is_unreadable(const Error& error) {
   return error.code() == Code::invalid_argument || error.code() == Code::unimplemented;
 }
 
-// A file that was cut, or is of a kind that nobody here reads, gets no name.
-void check_readable(const Store& store, const Manifest& manifest, const std::string& reference) {
-  try {
-    GgufFile::open(store.model_path(manifest));
-  } catch (const Error& error) {
-    if (!is_unreadable(error)) throw;
-    throw Error(error.code(),
-                fmt::format("{} is no model that can be read: {}", reference, error.message()),
-                "nothing was stored: get the whole file, or another one");
-  }
-}
-
 Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options) {
   if (plan.sources.empty()) {
     throw Error(
@@ -222,15 +210,35 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
   if (!options.refresh) {
     if (auto there = whole(store, plan.name)) return {std::move(*there), true};
   }
-  std::optional<Store::Hold> held(store.hold(options.keep_going));
-  try {
-    Manifest manifest = fetch(store, plan, options);
+  Manifest manifest = store_model(store, options.keep_going, [&] {
+    Manifest fetched = fetch(store, plan, options);
     if (options.progress) options.progress({"writing manifest", "", 0, 0});
+    return fetched;
+  });
+  return {std::move(manifest), false};
+}
+
+// A file that was cut, or is of a kind that nobody here reads, gets no name.
+void check_readable(const Store& store, const Manifest& manifest, std::string_view from) {
+  try {
+    GgufFile::open(store.model_path(manifest));
+  } catch (const Error& error) {
+    if (!is_unreadable(error)) throw;
+    throw Error(error.code(),
+                fmt::format("{} is no model that can be read: {}", from, error.message()),
+                "nothing was stored: get the whole file, or another one");
+  }
+}
+
+Manifest store_model(const Store& store, const std::function<bool()>& keep_going,
+                     const std::function<Manifest()>& make) {
+  std::optional<Store::Hold> held(store.hold(keep_going));
+  try {
+    const Manifest manifest = make();
     store.put_manifest(manifest);
-    return {std::move(manifest), false};
+    return store.find(manifest.name);
   } catch (const Error& error) {
     held.reset();
-    // What came whole and was refused goes; what a cut connection left is for the next attempt.
     if (is_unreadable(error)) store.collect();
     throw;
   }

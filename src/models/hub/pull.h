@@ -46,7 +46,17 @@ struct PullResult {
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
 
 // The part of pull() before the manifest is written: brings the files into the store and returns
-// the manifest that pull() would write. The caller holds the store until it has written its own.
+// the manifest that pull() would write. To be called in a store_model().
 Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options = {});
+
+// The model's files can be opened: header, tensors and lengths fit together. Error{invalid_argument
+// or unimplemented} that names where they came from.
+void check_readable(const Store& store, const Manifest& manifest, std::string_view from);
+
+// Holds the store while `make` brings blobs and says what they are, and writes that manifest.
+// What came whole but cannot be read is taken out again, unless another name needs it; what a cut
+// connection left stays for the next attempt. Errors: those of `make`, hold() and put_manifest().
+Manifest store_model(const Store& store, const std::function<bool()>& keep_going,
+                     const std::function<Manifest()>& make);
 
 }  // namespace strata::models
