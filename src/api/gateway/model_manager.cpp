@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <set>
 
 #include "api/store_errors.h"
+#include "core/check.h"
 #include "core/log.h"
 #include "core/os.h"
 #include "inference/prefix_folder.h"
@@ -13,6 +15,8 @@ namespace strata::api {
 namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+// Who waits for a model at work and goes holds up those behind him for so long.
+constexpr std::chrono::milliseconds kGonePause(100);
 
 bool is_due(const LoadedModel& model, int64_t now) {
   if (model.uses > 0) return false;
@@ -39,19 +43,8 @@ int32_t possible_context(const LoadedModel& model, const ModelManager::Wish& wis
   return std::min(context_for(wish.context, model.settings_context, trained), trained);
 }
 
-// Why a model at work cannot make way for the wish that it does not fit.
-Error still_at_work(const LoadedModel& model, const ModelManager::Wish& wish) {
-  if (!is_current(model, wish)) {
-    return Error(Code::unavailable,
-                 fmt::format("{} was replaced in the store and its old weights are still at work",
-                             wish.manifest.name),
-                 "try again in a moment");
-  }
-  return Error(
-      Code::failed_precondition,
-      fmt::format("{} is at work with a context of {}, {} are asked for", wish.manifest.name,
-                  model.engine->context(), possible_context(model, wish)),
-      "ask again when it is idle, or start the server with a larger --context");
+Error nobody_waits() {
+  return Error(Code::cancelled, "nobody waits for this model any more");
 }
 
 // Never below kMinTokenBytes: a word that a vocabulary does not know may be one token too.
@@ -83,13 +76,26 @@ ModelManager::~ModelManager() {
   for (auto& [name, model] : loaded_) model->engine.reset();
 }
 
-std::unique_ptr<ModelManager::Use> ModelManager::use_locked(const Wish& wish) {
+bool ModelManager::fits(const Wish& wish) const {
   const auto found = loaded_.find(wish.manifest.name);
-  if (found == loaded_.end()) return nullptr;
-  LoadedModel& model = *found->second;
-  if (!is_current(model, wish) || model.engine->context() < possible_context(model, wish)) {
-    return nullptr;
-  }
+  if (found == loaded_.end()) return false;
+  const LoadedModel& model = *found->second;
+  return is_current(model, wish) && model.engine->context() >= possible_context(model, wish);
+}
+
+bool ModelManager::is_at_work(const Wish& wish) const {
+  const auto found = loaded_.find(wish.manifest.name);
+  return found != loaded_.end() && found->second->uses > 0 && !fits(wish);
+}
+
+int32_t ModelManager::n_waiting_for(const std::string& name) const {
+  return static_cast<int32_t>(
+      std::ranges::count_if(jobs_, [&](const Job& job) { return job.wish.manifest.name == name; }));
+}
+
+std::unique_ptr<ModelManager::Use> ModelManager::use_locked(const Wish& wish) {
+  if (!fits(wish)) return nullptr;
+  LoadedModel& model = *loaded_.at(wish.manifest.name);
   if (wish.keep_alive_ms) model.keep_alive_ms = *wish.keep_alive_ms;
   model.unload_wanted = false;
   ++model.uses;
@@ -98,7 +104,8 @@ std::unique_ptr<ModelManager::Use> ModelManager::use_locked(const Wish& wish) {
 
 std::unique_ptr<ModelManager::Use> ModelManager::use_if_loaded(const Wish& wish) {
   const std::lock_guard lock(mutex_);
-  return use_locked(wish);
+  const std::string& name = wish.manifest.name;
+  return loading_ == name || n_waiting_for(name) > 0 ? nullptr : use_locked(wish);
 }
 
 void ModelManager::load(Wish wish, Ready ready) {
@@ -107,7 +114,7 @@ void ModelManager::load(Wish wish, Ready ready) {
     if (stopping_) throw Error(Code::unavailable, "the server is stopping");
     if (static_cast<int32_t>(jobs_.size()) >= std::max(options_.max_queue, 1)) {
       throw Error(Code::unavailable,
-                  fmt::format("{} requests wait for a model to be loaded", jobs_.size()),
+                  fmt::format("{} requests wait for a model to be loaded or idle", jobs_.size()),
                   "try again soon, or raise server.max_queue");
     }
     jobs_.push_back({std::move(wish), std::move(ready)});
@@ -184,9 +191,9 @@ void ModelManager::work() {
       lock.lock();
       continue;
     }
-    if (!jobs_.empty()) {
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
+    if (const auto next = next_job(); next != jobs_.end()) {
+      Job job = std::move(*next);
+      jobs_.erase(next);
       loading_ = job.wish.manifest.name;
       unload_loading_ = job.unload;
       lock.unlock();
@@ -196,7 +203,10 @@ void ModelManager::work() {
       continue;
     }
     const int64_t expiry = next_expiry_ms();
-    if (expiry == kNever) {
+    if (!jobs_.empty()) {  // for models at work
+      wake_.wait_for(lock, kGonePause);
+      find_gone(lock);
+    } else if (expiry == kNever) {
       wake_.wait(lock);
     } else {
       wake_.wait_for(lock, std::chrono::milliseconds(std::max<int64_t>(expiry - now(), 0) + 1));
@@ -208,11 +218,34 @@ void ModelManager::work() {
   for (auto& job : rest) job.ready(nullptr, 0, &error);
 }
 
+std::deque<ModelManager::Job>::iterator ModelManager::next_job() {
+  std::set<std::string_view> awaited;
+  for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
+    const std::string& name = job->wish.manifest.name;
+    if (job->gone || (!awaited.contains(name) && !is_at_work(job->wish))) return job;
+    awaited.insert(name);
+  }
+  return jobs_.end();
+}
+
+void ModelManager::find_gone(std::unique_lock<std::mutex>& lock) {
+  std::vector<Job*> waiting;  // new ones come behind them; nobody else takes any out
+  for (Job& job : jobs_) waiting.push_back(&job);
+  lock.unlock();
+  for (Job* job : waiting) job->gone = job->wish.still_wanted && !job->wish.still_wanted();
+  lock.lock();
+}
+
 void ModelManager::run_job(Job job) {
   const uint64_t start = monotonic_ns();
   try {
     int64_t load_ns = 0;
-    auto use = use_if_loaded(job.wish);  // somebody else's wish may have loaded it meanwhile
+    if (job.gone) throw nobody_waits();
+    std::unique_ptr<Use> use;
+    {
+      const std::lock_guard lock(mutex_);
+      use = use_locked(job.wish);  // somebody else's wish may have loaded it meanwhile
+    }
     if (!use) {
       use = load_now(job.wish);
       load_ns = static_cast<int64_t>(monotonic_ns() - start);
@@ -222,6 +255,7 @@ void ModelManager::run_job(Job job) {
     {
       const std::lock_guard lock(mutex_);
       if (unload_loading_) use->model().unload_wanted = true;
+      loading_.clear();  // from here on it can be had without waiting
     }
     job.ready(std::move(use), load_ns, nullptr);
   } catch (const Error& error) {
@@ -234,7 +268,7 @@ void ModelManager::run_job(Job job) {
 
 std::unique_ptr<ModelManager::Use> ModelManager::load_now(const Wish& wish) {
   if (wish.still_wanted && !wish.still_wanted()) {
-    throw Error(Code::cancelled, "nobody waits for this model any more");
+    throw nobody_waits();
   }
   make_room(wish);
   auto loaded = open(wish);
@@ -250,7 +284,7 @@ void ModelManager::make_room(const Wish& wish) {
   std::vector<std::unique_ptr<LoadedModel>> leaving;
   const std::lock_guard lock(mutex_);
   if (const auto own = loaded_.find(wish.manifest.name); own != loaded_.end()) {
-    if (own->second->uses > 0) throw still_at_work(*own->second, wish);
+    CHECK(own->second->uses == 0);  // next_job() saw to it, and since then nobody gets one
     leaving.push_back(std::move(own->second));
     loaded_.erase(own);
   }
@@ -329,7 +363,7 @@ std::vector<RunningModel> ModelManager::running() const {
     row.context = model->engine->context();
     row.stats = model->engine->stats();
     row.running = row.stats.running;
-    row.queued = row.stats.queued;
+    row.queued = row.stats.queued + n_waiting_for(name);
     if (model->uses == 0 && model->keep_alive_ms >= 0) {
       row.idle_until_ms =
           unix_seconds() * 1000 + model->idle_since_ms + model->keep_alive_ms - now();
@@ -339,6 +373,7 @@ std::vector<RunningModel> ModelManager::running() const {
   if (!loading_.empty() && !loaded_.contains(loading_)) {
     RunningModel row;
     row.card.name = loading_;
+    row.queued = n_waiting_for(loading_);
     row.loading = true;
     rows.push_back(std::move(row));
   }

@@ -59,16 +59,20 @@ class ModelManager {
     models::Manifest manifest;
     int32_t context = 0;                   // at least; 0: what the settings give
     std::optional<int64_t> keep_alive_ms;  // for this model from now on
-    std::function<bool()> still_wanted{};  // asked before loading begins; empty: yes
+    // Asked on the worker: before loading begins, and from time to time while the wish waits for
+    // its model to be idle; empty: yes.
+    std::function<bool()> still_wanted{};
   };
   // Called once: with the model, or with why not; load_ns is what loading took, 0 when it was
   // there.
   using Ready = std::function<void(std::unique_ptr<Use> use, int64_t load_ns, const Error* error)>;
 
-  // The model when it is in memory and large enough, else null. Cheap.
+  // The model when it is in memory and large enough, and nobody waits for it; else null. Cheap.
   std::unique_ptr<Use> use_if_loaded(const Wish& wish);
-  // Loads it on the worker thread where needed; `ready` is called there. Error{unavailable} when
-  // max_queue wishes are waiting.
+  // Loads it on the worker thread where needed; `ready` is called there. A model at work with a
+  // smaller context, or with weights that were replaced in the store, is first left to become idle:
+  // what comes for it later waits behind, so that this comes to an end; wishes for other models
+  // go ahead. Error{unavailable} when max_queue wishes are waiting.
   void load(Wish wish, Ready ready);
 
   std::vector<RunningModel> running() const;
@@ -81,11 +85,20 @@ class ModelManager {
     Wish wish;
     Ready ready;
     bool unload = false;  // asked for while it waited: afterwards it goes at once
+    bool gone = false;    // nobody waits for it any more; the worker's own
   };
   void work();
   void run_job(Job job);
   std::unique_ptr<Use> load_now(const Wish& wish);
+  // These five under the lock.
+  int32_t n_waiting_for(const std::string& name) const;
+  bool fits(const Wish& wish) const;        // a model in memory is what is wished
+  bool is_at_work(const Wish& wish) const;  // one is there in its place, and used
   std::unique_ptr<Use> use_locked(const Wish& wish);
+  // The first that need not wait for its model to be idle, nor behind one that does.
+  std::deque<Job>::iterator next_job();
+  // Asks those that wait whether somebody still waits for them; lets go of the lock meanwhile.
+  void find_gone(std::unique_lock<std::mutex>& lock);
   void make_room(const Wish& wish);
   std::unique_ptr<LoadedModel> open(const Wish& wish);
   int32_t settings_context(const inference::GenerationDefaults& defaults) const;

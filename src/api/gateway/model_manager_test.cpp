@@ -1,12 +1,14 @@
 #include "api/gateway/model_manager.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "api/testing/tiny_store.h"
+#include "core/testing/expect_error.h"
 
 namespace strata::api {
 namespace {
@@ -198,23 +200,59 @@ TEST_F(ModelManagerWalk, TheLongestIdleModelMakesRoomAndOneAtWorkDoesNot) {
   EXPECT_THAT(refused.error->message(), HasSubstr("2 models are in memory, all at work"));
 }
 
-TEST_F(ModelManagerWalk, ALargerContextReloadsAnIdleModelAndIsRefusedForABusyOne) {
+TEST_F(ModelManagerWalk, ALargerContextWaitsUntilItsModelIsIdleAndWhoComesLaterWaitsBehind) {
   auto small_ones = options();
   small_ones.context = 32;
   ModelManager manager(small_ones);
   Outcome small = load(manager, wish("tiny", 32)).get();
   EXPECT_EQ(small.use->model().engine->context(), 32);
-  const Outcome refused = load(manager, wish("tiny", 64)).get();
-  ASSERT_TRUE(refused.error);
-  EXPECT_THAT(refused.error->message(), HasSubstr("context of 32, 64 are asked for"));
-  const Outcome beyond = load(manager, wish("tiny", 4096)).get();
-  ASSERT_TRUE(beyond.error);
-  EXPECT_THAT(beyond.error->message(), HasSubstr("context of 32, 128 are asked for"))
-      << "it was trained on 128, no more is to be had";
+  auto large = load(manager, wish("tiny", 64));
+  EXPECT_EQ(manager.use_if_loaded(wish("tiny", 32)), nullptr) << "it would never become idle";
+  auto later = load(manager, wish("tiny", 32));
+  EXPECT_TRUE(load(manager, wish("other")).get().use) << "who wants another model is not held up";
+  EXPECT_EQ(manager.running().at(1).card.name, "tiny:latest");
+  EXPECT_EQ(manager.running().at(1).queued, 2);
+  EXPECT_EQ(large.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   small.use.reset();
-  Outcome large = load(manager, wish("tiny", 64)).get();
-  EXPECT_EQ(large.use->model().engine->context(), 64);
+  const Outcome served = large.get(), behind = later.get();
+  ASSERT_TRUE(served.use && behind.use);
+  EXPECT_EQ(served.use->model().engine->context(), 64);
+  EXPECT_EQ(&behind.use->model(), &served.use->model());
   EXPECT_NE(manager.use_if_loaded(wish("tiny", 32)), nullptr) << "a smaller one fits into it";
+}
+
+TEST_F(ModelManagerWalk, NobodyWaitsForMoreContextThanTheModelWasTrainedOn) {
+  ModelManager manager(options());
+  const Outcome all = load(manager, wish("tiny")).get();
+  EXPECT_EQ(all.use->model().engine->context(), 128);
+  EXPECT_NE(manager.use_if_loaded(wish("tiny", 4096)), nullptr);
+}
+
+TEST_F(ModelManagerWalk, WhoWaitsForALargerContextAndGoesHoldsUpNobody) {
+  auto small_ones = options();
+  small_ones.context = 32;
+  ModelManager manager(small_ones);
+  const Outcome small = load(manager, wish("tiny")).get();
+  std::atomic<bool> wanted = true;
+  auto impatient = wish("tiny", 64);
+  impatient.still_wanted = [&] { return wanted.load(); };
+  auto large = load(manager, impatient);
+  auto later = load(manager, wish("tiny"));
+  wanted = false;
+  EXPECT_EQ(large.get().error->code(), Code::cancelled);
+  EXPECT_EQ(&later.get().use->model(), &small.use->model());
+}
+
+TEST_F(ModelManagerWalk, WishesThatWaitForAModelAtWorkCountInTheQueue) {
+  auto limited = options();
+  limited.context = 32;
+  limited.max_queue = 1;
+  ModelManager manager(limited);
+  const Outcome small = load(manager, wish("tiny")).get();
+  auto large = load(manager, wish("tiny", 64));
+  const Error full = strata::testing::error_of([&] { load(manager, wish("tiny", 64)); });
+  EXPECT_EQ(full.code(), Code::unavailable);
+  EXPECT_THAT(full.message(), HasSubstr("1 requests wait"));
 }
 
 TEST_F(ModelManagerWalk, ASmallWishTakesNothingFromTheOthers) {
@@ -284,16 +322,12 @@ TEST_F(ModelManagerWalk, NewWeightsUnderAnOldNameAreNotServedFromTheOldOnes) {
   Outcome old = load(manager, wish("tiny")).get();
   store_.add("tiny", testing::TinyStore::model_bytes(96));
   EXPECT_EQ(manager.use_if_loaded(wish("tiny")), nullptr);
-  const Outcome refused = load(manager, wish("tiny")).get();
-  ASSERT_TRUE(refused.error);
-  EXPECT_EQ(refused.error->code(), Code::unavailable);
-  EXPECT_THAT(refused.error->message(), HasSubstr("was replaced"));
-  const Outcome larger = load(manager, wish("tiny", 4096)).get();
-  ASSERT_TRUE(larger.error);
-  EXPECT_THAT(larger.error->message(), HasSubstr("was replaced"))
-      << "the old weights are in the way, whatever context is asked for";
+  auto waiting = load(manager, wish("tiny", 4096));
+  let_worker_look(manager);
+  EXPECT_EQ(waiting.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  EXPECT_EQ(old.use->model().model->spec.n_context, 128);
   old.use.reset();
-  EXPECT_EQ(load(manager, wish("tiny")).get().use->model().model->spec.n_context, 96);
+  EXPECT_EQ(waiting.get().use->model().model->spec.n_context, 96);
 }
 
 TEST_F(ModelManagerWalk, WishesBeyondTheQueueAreUnavailable) {
