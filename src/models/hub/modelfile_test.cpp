@@ -246,6 +246,9 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   };
   EXPECT_EQ(create("./no.gguf"), Code::not_found);
   EXPECT_EQ(create("./page.gguf"), Code::invalid_argument);
+  const std::string whole = testing::named_model("whole");
+  write_file_atomic(folder.path() / "cut.gguf", whole.substr(0, whole.size() / 2));
+  EXPECT_EQ(create("./cut.gguf"), Code::invalid_argument);
   EXPECT_EQ(create("./safetensors"), Code::unimplemented);
   EXPECT_EQ(create("no-such-model"), Code::not_found);
   write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
@@ -257,12 +260,14 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
 TEST(ModelfileCreate, a_refusal_leaves_what_others_need) {
   const TempFolder folder;
   const Store store(folder.path() / "store");
-  write_file_atomic(folder.path() / "page.gguf", "<html>");
+  const std::string whole = testing::named_model("whole");
+  const std::string cut = whole.substr(0, whole.size() / 2);
+  write_file_atomic(folder.path() / "cut.gguf", cut);
   Manifest named_before;  // by a program that did not look into files
-  named_before.name = "page:latest";
-  named_before.model = {store.put_blob("<html>")};
+  named_before.name = "cut:latest";
+  named_before.model = {store.put_blob(cut)};
   store.put_manifest(named_before);
-  error_of([&] { create_model(store, "x", parse_modelfile("FROM ./page.gguf"), folder.path()); });
+  error_of([&] { create_model(store, "x", parse_modelfile("FROM ./cut.gguf"), folder.path()); });
   EXPECT_FALSE(store.try_find("x"));
   EXPECT_TRUE(store.verify().empty()) << "the other name has its blob";
 }
