@@ -122,13 +122,14 @@ TEST_P(LlamaCppPreTokenizer, CutsTheSameWords) {
   compare(*make_bpe(file, GetParam()), kAnswers / "pre" / (GetParam() + ".txt"));
 }
 
-// One name of each, without the two that count digits in threes: llama.cpp leaves the first group
-// stuck to the text before it, the models' own tokenizer.json does not.
-std::vector<std::string> exact_names() {
+// One name of each. Two of them, tiny_aya and afmoe, count digits in threes: there llama.cpp leaves
+// the first group stuck to a letter or space before it, the models' own tokenizer.json does not, and
+// neither do we (docs/formats.md, TokenizerWords). None of these texts shows it.
+std::vector<std::string> byte_level_names() {
   std::vector<std::string> names;
   for (const PreTokenizerSpec& spec : pre_tokenizer_table()) {
     const std::string name(*spec.names.begin());
-    if (spec.byte_level && name != "tiny_aya" && name != "afmoe") names.push_back(name);
+    if (spec.byte_level) names.push_back(name);
   }
   return names;
 }
@@ -161,7 +162,7 @@ TEST_P(LlamaCppVocabulary, GivesTheIdsOfItsOwnTestFiles) {
   EXPECT_GE(count, 40u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LlamaCppPreTokenizer, ::testing::ValuesIn(exact_names()));
+INSTANTIATE_TEST_SUITE_P(All, LlamaCppPreTokenizer, ::testing::ValuesIn(byte_level_names()));
 
 }  // namespace
 }  // namespace strata::models
