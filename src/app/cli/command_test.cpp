@@ -1,7 +1,5 @@
 #include "app/cli/command.h"
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -56,15 +54,6 @@ TEST(Arguments, MistakesNameTheWayOut) {
   EXPECT_NE(error_of({"m", "--verbose=1"}).find("takes no value"), std::string::npos);
   EXPECT_NE(error_of({"m", "--seed", "1", "--seed", "2"}).find("given twice"), std::string::npos);
   EXPECT_THROW(parse_arguments(example(), {"m", "--seed", "1x"}).integer("seed"), Error);
-}
-
-TEST(Commands, EveryFileRegistersItsCommand) {
-  size_t files = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(STRATA_SOURCE_DIR "/src/app/cli/commands")) {
-    files += entry.path().extension() == ".cpp" ? 1 : 0;
-  }
-  EXPECT_GE(all_commands().size(), files);
 }
 
 TEST(Commands, AreFoundByNameAliasAndTwoWords) {
