@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Every command of the built program as a user gives it, with a home of its own: exit codes, data on
+stdout and words on stderr, contents. Then what talks to a server, with one that serves the real model
+and one that is scripted. Also: docs/settings.md has every setting and variable.
+
+By hand: tests/end_to_end/commands.py [--strata build/strata]   (needs test data)"""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from served import ROOT, Served, MODEL_FILE, test_data
+
+SHORT = ("--temperature", "0", "--seed", "1", "--max-tokens", "8")
+LENGTH_NOTE = "ended by its length limit of 8 tokens"
+# Variables that are no settings; each with its place in the page.
+OTHER_VARIABLES = ("STRATA_HOME", "STRATA_API_KEY", "STRATA_CPU", "HF_TOKEN", "HF_ENDPOINT",
+                   "OLLAMA_MODELS")
+
+
+class Commands:
+    """Gives commands to the program in one home, and counts what is not as it should be."""
+
+    def __init__(self, program, home):
+        self.program, self.home = pathlib.Path(program).resolve(), pathlib.Path(home)
+        self.failures, self.count = 0, 0
+        self.environment = {key: value for key, value in os.environ.items()
+                            if not key.startswith(("STRATA_", "OLLAMA_", "HF_"))}
+        self.environment |= {"STRATA_HOME": str(home), "STRATA_OFFLINE": "true",
+                             "STRATA_HOST": "127.0.0.1:9"}  # nobody listens there
+
+    def check(self, holds, what):
+        self.count += 1
+        if not holds:
+            self.failures += 1
+            print(f"FAILED: {what}", file=sys.stderr)
+
+    def ended(self, *words, code=0, stdin="", **variables):
+        """stdout and stderr of a command that has to end with `code`."""
+        done = subprocess.run([self.program, *map(str, words)], input=stdin, capture_output=True,
+                              text=True, timeout=120, env=self.environment | variables)
+        self.check(done.returncode == code,
+                   f"{words} ended with {done.returncode}, not {code}: {done.stderr[-400:]}")
+        return done.stdout, done.stderr
+
+    def out(self, *words, **more):
+        """stdout of a command that has nothing to say beside its data."""
+        out, said = self.ended(*words, **more)
+        self.check(said == "", f"{words} said: {said}")
+        return out
+
+    def data(self, *words, **more):
+        """What --json prints; stderr may tell of progress."""
+        out, _ = self.ended(*words, "--json", **more)
+        try:
+            return json.loads(out)
+        except ValueError:
+            self.check(False, f"{words} --json printed no JSON: {out[:200]}")
+            return {}
+
+    def refused(self, *words, code, says, **more):
+        out, said = self.ended(*words, code=code, **more)
+        self.check(out == "", f"{words} failed and printed: {out[:200]}")
+        self.check(re.search("^error: ", said, re.MULTILINE) and says in said,
+                   f"{words}: no '{says}' in: {said[-400:]}")
+
+    def has(self, text, *parts):
+        for part in parts:
+            self.check(part in text, f"no '{part}' in: {text[:400]}")
+
+    def equal(self, found, wanted, what):
+        self.check(found == wanted, f"{what}: {found!r}, not {wanted!r}")
+
+
+def names_of(c):
+    listed = c.out("--help").split("commands:\n")[1].split("\n\n")[0]
+    return re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", listed, re.MULTILINE)
+
+
+def check_help(c):
+    c.equal(c.out(), c.out("--help"), "without words")
+    commands = names_of(c)
+    c.check(len(commands) >= 23, f"--help names {commands}")
+    for command in commands:
+        text = c.out(*command.split(), "--help")
+        c.has(text, f"usage: strata {command}", "common options:", "examples:")
+    c.equal(c.data("version")["version"], c.out("--version").split()[1], "version")
+    c.equal(c.out("version"), c.out("--version"), "version")
+
+
+def check_mistakes(c):
+    c.refused("lst", code=2, says="did you mean 'list'")
+    c.refused("list", "--jsno", code=2, says="did you mean '--json'")
+    c.refused("show", code=2, says="needs MODEL")
+    c.refused("run", "smolm2", "hi", code=3, says="did you mean 'smollm2'")
+    c.refused("config", "show", "server.hots", code=3, says="did you mean 'server.host'")
+    c.refused("completion", "bsh", code=2, says="bash, zsh or fish")
+    for words in (("ps",), ("stop", "smol")):
+        c.refused(*words, code=4, says="no strata server answers on 127.0.0.1:9")
+
+
+def check_settings(c):
+    (c.home / "strata.yaml").write_text("server:\n  keep_alive: 10m\n", encoding="utf-8")
+    rows = c.data("config", "show", STRATA_THREADS="1")
+    for key, value, origin in (("server.keep_alive", "10m", "strata.yaml"),
+                               ("engine.threads", "1", "STRATA_THREADS"),
+                               ("engine.context", "0", "default")):
+        c.equal(rows[key]["value"], value, key)
+        c.has(rows[key]["origin"], origin)
+        line = c.out("config", "show", "--origin", key, STRATA_THREADS="1")
+        c.has(line, origin)
+    c.equal(c.out("config", "show", "server.keep_alive"), "10m\n", "one setting")
+    (c.home / "strata.yaml").write_text("server:\n  keep_alve: 10m\n", encoding="utf-8")
+    c.refused("config", "show", code=2, says="keep_alve")
+    (c.home / "strata.yaml").unlink()
+    check_settings_page(c, rows)
+
+
+def check_settings_page(c, rows):
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    told = {line[1]: line[0] for line in re.findall(r"^(\| `([a-z_.]+)` \|.*)$", page, re.MULTILINE)}
+    c.equal(sorted(told), sorted(rows), "settings of docs/settings.md")
+    for key, row in rows.items():
+        variables = re.findall(r"`([A-Z_]+)`", told.get(key, ""))
+        c.equal(variables, row["environment"], f"variables of {key} in docs/settings.md")
+    for name in OTHER_VARIABLES:
+        c.has(page, f"`{name}`")
+
+
+def check_scripts_and_pages(c):
+    commands = names_of(c)
+    for shell in ("bash", "zsh", "fish"):
+        script = c.out("completion", shell)
+        c.has(script, *{command.split()[0] for command in commands})
+        if shell == "bash":
+            done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+            c.equal((done.returncode, done.stderr), (0, ""), "bash -n")
+    for command in commands:
+        page = c.out("man", *command.split())
+        c.check(page.startswith(".TH STRATA-") and ".SH SYNOPSIS" in page, f"man {command}: {page[:80]}")
+    c.ended("man", "--write", c.home / "man")
+    c.equal(len(list((c.home / "man").iterdir())), len(commands) + 1, "pages written")
+
+
+def check_doctor(c):
+    done = subprocess.run([c.program, "doctor", "--json"], capture_output=True, text=True,
+                          env=c.environment)
+    found = json.loads(done.stdout)
+    c.equal(done.returncode, 0 if found["healthy"] else 1, "doctor's exit code")
+    c.equal(found["healthy"], not any(row["problem"] for row in found["findings"]), "healthy")
+    whats = {row["what"] for row in found["findings"]}
+    c.check({"version", "kernels", "memory", "store", "settings", "server"} <= whats, f"{whats}")
+
+
+def ollama_folder(c, file):
+    """A folder as Ollama has it, with the real model as its only one."""
+    folder = c.home / "ollama"
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    for path, data in ((f"blobs/sha256-{digest}", content),
+                       ("manifests/registry.ollama.ai/library/theirs/1b", json.dumps(
+                           {"schemaVersion": 2, "layers": [
+                               {"mediaType": "application/vnd.ollama.image.model",
+                                "digest": f"sha256:{digest}", "size": len(content)}]}).encode())):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def check_store(c, file):
+    c.refused("pull", "file:/nowhere.gguf", code=3, says="/nowhere.gguf")
+    stored = c.data("pull", f"file:{file}", "--as", "smol")
+    c.equal((stored["name"], stored["size_bytes"], stored["already_there"]),
+            ("smol:latest", file.stat().st_size, False), "pull")
+    c.has(c.out("list"), "NAME", "smol:latest", stored["digest"][:12])
+    shown = c.data("show", "smol", "--context", "1024")
+    c.equal((shown["architecture"], shown["layers"], shown["digest"]),
+            ("llama", 30, stored["digest"]), "show")
+    c.check(any(row["context"] == 1024 for row in shown["memory"]), "show --context 1024")
+    c.refused("show", "smo", code=3, says="did you mean 'smol:latest'")
+
+    c.ended("cp", "smol", "other")
+    c.refused("cp", "smol", "other", code=1, says="other:latest")
+    (c.home / "Modelfile").write_text("FROM smol\nSYSTEM Be brief.\nPARAMETER top_k 7\n",
+                                      encoding="utf-8")
+    c.ended("create", "brief", "-f", c.home / "Modelfile")
+    c.refused("create", "x", "-f", "/nowhere", code=3, says="/nowhere")
+    c.equal(c.out("show", "brief", "--system").strip(), "Be brief.", "system text")
+    c.has(c.out("show", "brief", "--modelfile"), "SYSTEM Be brief.", "PARAMETER top_k 7")
+
+    folder = ollama_folder(c, file)
+    c.has(c.ended("import", OLLAMA_MODELS=str(folder))[0], "theirs:1b")
+    c.ended("import", "theirs:1b", "--from", folder, "--as", "mine")
+    c.refused("import", "absent", "--from", folder, code=3, says="absent")
+    names = {model["name"]: model["digest"] for model in c.data("list")["models"]}
+    c.equal(set(names), {"smol:latest", "other:latest", "brief:latest", "mine:latest"}, "list")
+    c.equal(set(names.values()), {stored["digest"]}, "all stand for one file")
+    c.ended("rm", "other", "mine")
+    c.equal(c.out("list", "--names"), "brief:latest\nsmol:latest\n", "after rm")
+    c.refused("rm", "other", code=3, says="other:latest")
+    c.equal(len(list((c.home / "blobs").glob("sha256-*"))), 1, "weights that a name stands for stay")
+
+
+def check_answers(c):
+    answer, said = c.ended("run", "smol", *SHORT, "Hi")
+    c.check(answer.strip() != "" and answer.endswith("\n"), f"answer {answer!r}")
+    c.has(said, LENGTH_NOTE)
+    c.equal(c.ended("run", "smol", *SHORT, stdin="Hi")[0], answer, "the prompt from a pipe")
+    warm = ("run", "smol", "--temperature", "1", "--max-tokens", "8", "Hi", "--seed")
+    c.equal(c.ended(*warm, "5")[0], c.ended(*warm, "5")[0], "the same seed")
+    c.check(len({c.ended(*warm, str(seed))[0] for seed in range(4)}) > 1, "seeds differ")
+    c.refused("run", "smol", *SHORT, "--context", "16", "word " * 50, code=2, says="16")
+    text = c.home / "text"
+    text.write_text("The quick brown fox jumps over the lazy dog. " * 100, encoding="utf-8")
+    measured = c.data("perplexity", "smol", "--text", text, "--context", "64", "--chunks", "2")
+    c.equal(measured["text_sha256"], hashlib.sha256(text.read_bytes()).hexdigest(), "text")
+    c.check(1 < measured["perplexity"] < 100 and measured["chunks"] == 2, f"{measured}")
+    speed = c.data("bench", "smol", "--prompt", "16", "--generate", "4", "--rounds", "1")
+    c.equal(len(speed["cases"]), 2, "cases of bench")
+    c.check(all(case["tokens_per_second"] > 0 for case in speed["cases"]), f"{speed}")
+    return answer
+
+
+def check_keys_and_cache(c):
+    secret, said = c.ended("key", "create", "laptop")
+    c.check(re.fullmatch(r"sk-strata-\S+\n", secret), "the key alone is printed")
+    c.check(secret.strip() not in said, "the key is not said a second time")
+    listed = c.out("key", "list", "--json")
+    c.check(secret.strip() not in listed, "the key is not listed")
+    c.equal(json.loads(listed)["keys"][0]["state"], "live", "state")
+    c.ended("key", "revoke", "laptop")
+    c.equal(c.data("key", "list")["keys"], [], "a revoked key is no longer listed")
+    c.equal(c.data("key", "list", "--all")["keys"][0]["state"], "revoked", "state")
+    c.equal(c.data("cache", "list"), {"prefixes": []}, "cache")
+    c.ended("cache", "rm", "--all")
+
+
+def check_server(c, alone):
+    """With the server's own home, where the same model lies."""
+    with Served(c.program) as server:
+        here = {"STRATA_HOME": server.home, "STRATA_HOST": f"127.0.0.1:{server.port}"}
+        c.equal(c.data("ps", **here), {"models": []}, "nothing is loaded at first")
+        answer, said = c.ended("run", "smol", *SHORT, "Hi", **here)
+        c.equal(answer, alone, "by the server as in this process")
+        c.has(said, LENGTH_NOTE)
+        loaded = c.data("ps", **here)["models"]
+        c.equal([row["name"] for row in loaded], ["smol:latest"], "ps")
+        c.has(c.out("ps", **here), "NAME", "smol:latest")
+        c.ended("stop", "smol", **here)
+        c.equal(c.data("ps", **here), {"models": []}, "stopped")
+        c.refused("stop", "smol", code=3, says="not loaded", **here)
+
+
+def check_scripted_server(c):
+    with Served(c.program, scripted=True) as server:
+        here = {"STRATA_HOST": f"127.0.0.1:{server.port}"}
+        c.equal(len(c.data("ps", **here)["models"]), 1, "ps of a scripted server")
+        c.refused("stop", "nope", code=3, says="nope", **here)
+        taken = c.ended("serve", "--scripted", "-", "--port", str(server.port), code=1)
+        c.equal(taken[0], "", "a server that cannot listen prints nothing")
+        c.has(taken[1], "error: ", str(server.port))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--strata", default=ROOT / "build" / "strata")
+    options = parser.parse_args()
+    file = test_data() / MODEL_FILE
+    if not file.exists():
+        sys.exit(f"error: {file} is missing\nhint: run tests/oracle/fetch")
+    with tempfile.TemporaryDirectory(prefix="strata-e2e-") as home:
+        c = Commands(options.strata, home)
+        for part in (check_help, check_mistakes, check_settings, check_scripts_and_pages,
+                     check_doctor, check_keys_and_cache, check_scripted_server):
+            part(c)
+        check_store(c, file)
+        check_server(c, check_answers(c))
+    print(f"{c.count} checks, {c.failures} failed")
+    sys.exit(1 if c.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
