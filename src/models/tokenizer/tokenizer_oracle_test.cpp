@@ -123,8 +123,8 @@ TEST_P(LlamaCppPreTokenizer, CutsTheSameWords) {
 }
 
 // One name of each. Two of them, tiny_aya and afmoe, count digits in threes: there llama.cpp leaves
-// the first group stuck to a letter or space before it, the models' own tokenizer.json does not, and
-// neither do we (docs/formats.md, TokenizerWords). None of these texts shows it.
+// the first group stuck to a letter or space before it, the models' own tokenizer.json does not,
+// and neither do we (docs/formats.md, TokenizerWords). None of these texts shows it.
 std::vector<std::string> byte_level_names() {
   std::vector<std::string> names;
   for (const PreTokenizerSpec& spec : pre_tokenizer_table()) {
