@@ -4,16 +4,14 @@ read, and the time to that prompt's first token beside its time alone.
 
     ./dev bench interference [--rounds N] [--models smollm2,gemma3] [--streams 1,8] [--json FILE]
 """
-import argparse
-import json
-import pathlib
 import random
 import statistics
 import sys
 import threading
 import time
 
-from lib.strata import MODELS, completion, serving
+from lib.options import finish, parser_of
+from lib.strata import completion, serving
 
 PROMPT = 4096
 SETTLE = 64  # tokens of each stream before gaps count, and as many whose gaps are the quiet ones
@@ -112,13 +110,10 @@ def print_row(row):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser = parser_of(__doc__)
     parser.add_argument("--streams", default="1,8")
-    parser.add_argument("--json", help="write the rows to this file")
     options = parser.parse_args()
-    models, rows, failed = options.models.split(","), [], False
+    models, rows, failed = options.models, [], False
     generator = random.Random()
     with serving(models, "--context", "8192") as address:
         for model in models:
@@ -128,9 +123,7 @@ def main():
                           for _ in range(options.rounds)]
                 rows.append(summary(model, n_streams, rounds))
                 failed |= not print_row(rows[-1])
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    sys.exit(failed)
+    finish(rows, options, failed)
 
 
 main()

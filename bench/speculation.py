@@ -4,16 +4,14 @@ server around it. The same request among ten others, where nothing is guessed, h
 
     ./dev bench speculation [--rounds N] [--models smollm2,gemma3] [--json FILE]
 """
-import argparse
 import concurrent.futures
 import json
-import pathlib
 import re
 import statistics
 import subprocess
-import sys
 import urllib.request
 
+from lib.options import finish, parser_of
 from lib.strata import MODELS, ROOT, STRATA, completion, serving
 
 PAGE = ROOT / "docs/engine/speculation.md"
@@ -112,20 +110,14 @@ def print_row(row):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--json", help="write the rows to this file")
-    options = parser.parse_args()
-    models, rows, failed = options.models.split(","), [], False
+    options = parser_of(__doc__).parse_args()
+    models, rows, failed = options.models, [], False
     with serving(models, "--context", "8192") as address:
         for model in models:
             for what in WORK:
                 rows.append(measure(address, model, what, options.rounds))
                 failed |= not print_row(rows[-1])
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    sys.exit(failed)
+    finish(rows, options, failed)
 
 
 main()
