@@ -1,9 +1,13 @@
 # A room is a folder below src/: one static library, one test program, its benchmarks and fuzzers.
-# Files are found by name, so that a new brick is a new file and no list is edited.
+# Files are found by name, so that a new brick is a new file and no list is edited. ONLY and EXCEPT
+# (regular expressions) make a part of a room's library, for builds that need no more.
 include(GoogleTest OPTIONAL)
 
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/core/version.cpp PROPERTIES
+  COMPILE_DEFINITIONS STRATA_VERSION="${PROJECT_VERSION}")
+
 function(strata_room name)
-  cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "ONLY;EXCEPT" "USES;LIBS" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${dir}/*.cpp)
   set(tests ${files})
@@ -13,6 +17,12 @@ function(strata_room name)
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
   list(FILTER files EXCLUDE REGEX "(_test|_bench|_fuzz|/main)\\.cpp$")
+  if(ROOM_ONLY)
+    list(FILTER files INCLUDE REGEX "${ROOM_ONLY}")
+  endif()
+  if(ROOM_EXCEPT)
+    list(FILTER files EXCLUDE REGEX "${ROOM_EXCEPT}")
+  endif()
 
   add_library(strata_${name} STATIC ${files})
   target_include_directories(strata_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
@@ -129,7 +139,5 @@ endfunction()
 function(strata_program name main)
   add_executable(${name} ${main})
   strata_link(${name} strata_app)
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/core/version.cpp PROPERTIES
-    COMPILE_DEFINITIONS STRATA_VERSION="${PROJECT_VERSION}")
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
