@@ -1,10 +1,11 @@
-// How close the fast executor comes to the float32 one on real models. Distributions are compared
-// on the first chunks of a licence that every Debian system has; perplexity over more than 30,000
-// tokens, for which the float32 executor needs minutes and therefore answered once
-// (tests/oracle/perplexity.py). tests/long/quality compares distributions over all of them.
-// Uses every core.
+// How close the fast executor comes to the float32 one on real models, and that one to llama.cpp.
+// The text is testdata/licences.txt; distributions are compared on its first chunks, perplexity
+// over all of it, more than 30,000 tokens, for which the float32 executor needs minutes and
+// therefore answered once, as llama.cpp did (tests/oracle/perplexity.py). tests/long/quality
+// compares distributions, and float32 with llama.cpp, over all chunks. Uses every core.
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include <gtest/gtest.h>
 
@@ -36,9 +37,12 @@ ModelPtr load(const std::string& name) {
   return models::load_model(strata::testing::test_data("models/" + name + ".gguf"), name);
 }
 
+std::string testdata(const std::string& name) {
+  return read_file(STRATA_SOURCE_DIR "/src/inference/testdata/" + name);
+}
+
 std::vector<int32_t> tokens_of(const models::Model& model) {
-  const std::string text = read_file("/usr/share/common-licenses/GPL-3");
-  return model.tokenizer->with_bos_eos(model.tokenizer->encode_text(text));
+  return model.tokenizer->with_bos_eos(model.tokenizer->encode_text(testdata("licences.txt")));
 }
 
 PerplexityOptions options_for(const models::Model& model, int32_t max_chunks) {
@@ -79,57 +83,63 @@ constexpr int64_t kMinTokens = 30000;
 constexpr double kMaxPerplexityRise = 0.008;
 constexpr double kMaxFloat32Difference = 0.001;  // rounding, nothing else
 
-json::object recorded() {
-  return parse_json(read_file(STRATA_SOURCE_DIR "/src/inference/testdata/perplexity.json"))
-      .as_object();
+// What was measured of a model over the text.
+json::object recorded(const std::string& model) {
+  const auto record = parse_json(testdata("perplexity.json")).as_object();
+  EXPECT_EQ(sha256_hex(testdata("licences.txt")), record.at("text_sha256").as_string());
+  return record.at("models").at(model).as_object();
 }
 
-// The text that was measured; nullopt where the system's licences are of another wording.
-std::optional<std::string> recorded_text(const json::object& record) {
-  std::string text;
-  for (const auto& file : record.at("files").as_array()) {
-    const std::filesystem::path path(std::string(file.as_string()));
-    if (!std::filesystem::exists(path)) return std::nullopt;
-    text += read_file(path);
-  }
-  if (sha256_hex(text) != record.at("text_sha256").as_string()) return std::nullopt;
-  return text;
+std::vector<double> numbers(const json::value& array) {
+  std::vector<double> all;
+  for (const auto& each : array.as_array()) all.push_back(each.to_number<double>());
+  return all;
 }
 
-struct LongText {
-  std::vector<int32_t> tokens;
-  json::object figures;  // of this model
-};
-
-std::optional<LongText> long_text_for(const models::Model& model) {
-  const auto record = recorded();
-  const auto text = recorded_text(record);
-  if (!text) return std::nullopt;
-  return LongText{model.tokenizer->with_bos_eos(model.tokenizer->encode_text(*text)),
-                  record.at("models").at(model.name).as_object()};
+// llama.cpp prints the perplexity of all chunks so far behind each chunk.
+double perplexity_of_first(const std::vector<double>& chunk_nll, size_t n) {
+  const double sum =
+      std::accumulate(chunk_nll.begin(), chunk_nll.begin() + static_cast<ptrdiff_t>(n), 0.0);
+  return std::exp(sum / static_cast<double>(n));
 }
 
 TEST_P(Quality, PerplexityOverALongTextIsNearThatOfFloat32) {
   const ModelPtr model = load(GetParam());
-  const auto text = long_text_for(*model);
-  if (!text) GTEST_SKIP() << "this system's licence texts are not those that were measured";
-  const auto found = measure_perplexity(fast(model), text->tokens, options_for(*model, 0));
+  const auto record = recorded(GetParam());
+  const auto found = measure_perplexity(fast(model), tokens_of(*model), options_for(*model, 0));
   EXPECT_GE(int64_t{found.n_chunks} * 512, kMinTokens);
-  ASSERT_EQ(static_cast<size_t>(found.n_chunks), text->figures.at("chunk_nll").as_array().size());
-  EXPECT_LE(found.value / text->figures.at("float32").as_double() - 1.0, kMaxPerplexityRise);
+  ASSERT_EQ(static_cast<size_t>(found.n_chunks), record.at("chunk_nll").as_array().size());
+  EXPECT_LE(found.value / record.at("float32").as_double() - 1.0, kMaxPerplexityRise);
 }
 
 TEST_P(Quality, Float32PerplexityIsThatOfLlamaCpp) {
   const ModelPtr model = load(GetParam());
-  const auto text = long_text_for(*model);
-  if (!text) GTEST_SKIP() << "this system's licence texts are not those that were measured";
-  const double whole = text->figures.at("float32").as_double();
-  EXPECT_NEAR(whole / text->figures.at("llama_cpp").as_double(), 1.0, kMaxFloat32Difference);
-  // The record is of the executor as it is now: two of its chunks are measured again.
-  const auto found = measure_perplexity(plain(model), text->tokens, options_for(*model, 2));
-  for (size_t i = 0; i < 2; ++i) {
-    const double then = text->figures.at("chunk_nll").as_array()[i].as_double();
-    EXPECT_NEAR(found.chunk_nll[i], then, 1e-4) << "chunk " << i;
+  const auto record = recorded(GetParam());
+  const auto theirs = numbers(record.at("llama_cpp_so_far"));
+  const auto then = numbers(record.at("chunk_nll"));
+  const int32_t n_measured = 2;
+  const auto found =
+      measure_perplexity(plain(model), tokens_of(*model), options_for(*model, n_measured));
+  for (size_t n = 1; n <= n_measured; ++n) {
+    EXPECT_NEAR(perplexity_of_first(found.chunk_nll, n) / theirs.at(n - 1), 1.0,
+                kMaxFloat32Difference)
+        << "the first " << n << " chunks";
+    EXPECT_NEAR(found.chunk_nll[n - 1], then.at(n - 1), 1e-4)
+        << "the record is of another executor";
+  }
+}
+
+// What the record says of all chunks agrees with itself, and so does each beginning with llama.cpp.
+TEST_P(Quality, RecordOfFloat32IsItsOwnAndNearLlamaCpp) {
+  const auto record = recorded(GetParam());
+  const auto nll = numbers(record.at("chunk_nll"));
+  const double whole = record.at("float32").as_double();
+  EXPECT_NEAR(perplexity_of_first(nll, nll.size()) / whole, 1.0, 1e-6);
+  EXPECT_NEAR(whole / record.at("llama_cpp").as_double(), 1.0, kMaxFloat32Difference);
+  const auto theirs = numbers(record.at("llama_cpp_so_far"));
+  for (size_t n = 1; n <= theirs.size(); ++n) {
+    EXPECT_NEAR(perplexity_of_first(nll, n) / theirs[n - 1], 1.0, kMaxFloat32Difference)
+        << "the first " << n << " chunks";
   }
 }
 

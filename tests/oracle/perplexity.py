@@ -1,6 +1,7 @@
-"""Writes src/inference/testdata/perplexity.json: the perplexity of the real models over more than
-30,000 tokens of licences that every Debian system has, by llama.cpp on the file dequantised to F32
-and by our float32 executor on the file itself (each chunk's mean negative log-likelihood too).
+"""Writes src/inference/testdata/perplexity.json: the perplexity of the real models over the more than
+30,000 tokens of testdata/licences.txt, by llama.cpp on the file dequantised to F32 (also as it was
+after each chunk) and by our float32 executor on the file itself (also each chunk's mean negative
+log-likelihood).
 Needs bench/peers/build, ./dev build and tests/oracle/fetch; about twenty minutes on two cores.
 usage: perplexity.py > src/inference/testdata/perplexity.json"""
 import json
@@ -19,7 +20,7 @@ CACHE = pathlib.Path.home() / ".cache/strata"
 PEERS = pathlib.Path(os.environ.get("STRATA_PEERS") or CACHE / "peers")
 DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or CACHE / "test-data")
 MODELS = ("smollm2-135m", "gemma3-270m")
-LICENCES = ("GPL-3", "Apache-2.0", "MPL-2.0", "LGPL-2.1", "GFDL-1.3", "GPL-2", "MPL-1.1")
+TEXT = ROOT / "src/inference/testdata/licences.txt"  # seven licences of Debian, joined
 CONTEXT = 512
 MAX_DIFFERENCE = 0.001  # float32 against float32: rounding, nothing else
 
@@ -50,13 +51,16 @@ def in_float32(source, target):
 
 
 def by_llama_cpp(model, text, folder):
+    """Its perplexity of all chunks, and of the chunks so far after each of them."""
     file = folder / "float32.gguf"
     in_float32(model, file)
     done = subprocess.run(
         [PEERS / "llama.cpp/bin/llama-perplexity", "-m", file, "-f", text, "-c", str(CONTEXT),
          "-b", str(CONTEXT), "-t", str(os.cpu_count())], capture_output=True, text=True, check=True)
     file.unlink()
-    return float(re.search(r"Final estimate: PPL = ([0-9.]+)", done.stdout + done.stderr)[1])
+    said = done.stdout + done.stderr
+    so_far = [float(value) for value in re.findall(r"\[\d+\]([0-9.]+),", said)]
+    return float(re.search(r"Final estimate: PPL = ([0-9.]+)", said)[1]), so_far
 
 
 def by_strata(model, text):
@@ -66,24 +70,20 @@ def by_strata(model, text):
     return json.loads(done.stdout)
 
 
-def measure(name, text, folder):
+def measure(name, folder):
     file = DATA / "models" / f"{name}.gguf"
-    theirs, ours = by_llama_cpp(file, text, folder), by_strata(file, text)
+    (theirs, so_far), ours = by_llama_cpp(file, TEXT, folder), by_strata(file, TEXT)
     if abs(ours["perplexity"] / theirs - 1) > MAX_DIFFERENCE:
         sys.exit(f"error: {name}: float32 {ours['perplexity']:.4f}, llama.cpp {theirs:.4f}")
-    return {"llama_cpp": theirs, "float32": ours["perplexity"],
+    return {"llama_cpp": theirs, "llama_cpp_so_far": so_far, "float32": ours["perplexity"],
             "chunk_nll": [round(nll, 6) for nll in ours["chunk_nll"]]}, ours["text_sha256"]
 
 
 def main():
-    files = [f"/usr/share/common-licenses/{name}" for name in LICENCES]
-    result = {"files": files, "context": CONTEXT, "models": {}}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        text = folder / "text"
-        text.write_bytes(b"".join(pathlib.Path(file).read_bytes() for file in files))
+    result = {"context": CONTEXT, "models": {}}
+    with tempfile.TemporaryDirectory() as folder:
         for model in MODELS:
-            result["models"][model], result["text_sha256"] = measure(model, text, folder)
+            result["models"][model], result["text_sha256"] = measure(model, pathlib.Path(folder))
     json.dump(result, sys.stdout, indent=1)
     print()
 
