@@ -5,6 +5,7 @@
 
 #include "api/access/keys.h"
 #include "api/gateway/local.h"
+#include "api/gateway/model_traits.h"
 #include "api/gateway/remote.h"
 #include "api/gateway/scripted.h"
 #include "api/library.h"
@@ -19,9 +20,6 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/os.h"
-#include "inference/defaults.h"
-#include "models/family/family.h"
-#include "models/format/gguf.h"
 #include "models/hub/catalog.h"
 #include "models/hub/source.h"
 
@@ -73,7 +71,7 @@ bool is_base_model(const std::string& name) {
   try {
     const models::Store store;
     if (const auto manifest = store.try_find(name))
-      return !traits_of(store, *manifest).has_template;
+      return !api::traits_of(store, *manifest).has_template;
   } catch (const Error&) {
     // A damaged file or a name that is none: who asks for the model is told, not who starts a
     // server.
@@ -162,6 +160,11 @@ class ServerWithParts : public RunningServer {
   }
 
   std::string address() const override { return server_->address(); }
+  std::optional<std::string> example_model(const std::string& wanted) const override {
+    if (gateway_.serves(wanted)) return wanted;
+    const auto models = gateway_.models();
+    return models.empty() ? std::nullopt : std::optional(models.front().name);
+  }
   void stop() override { server_->stop(); }
 
  private:
@@ -197,21 +200,39 @@ class ServerWithParts : public RunningServer {
 
 }  // namespace
 
+namespace {
+
+bool is_this_machine(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// The server of server.host, nullptr where none of ours answers. Error{failed_precondition} for
+// another machine's where settings allow no connection there.
+std::unique_ptr<api::Backend> find_backend(const Config& config) {
+  const std::string host = server_host(config);
+  if (config.boolean("offline") && !is_this_machine(parse_host(host).host)) {
+    throw Error(Code::failed_precondition,
+                fmt::format("the server {} is another machine, and offline is set ({})", host,
+                            config.origin("offline")),
+                "leave one of the two out; strata run --local needs no server");
+  }
+  const auto url = api::find_server(host);
+  if (!url) return nullptr;
+  return api::make_remote_backend(*url, environment("STRATA_API_KEY").value_or(""));
+}
+
+}  // namespace
+
 std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local) {
-  const std::string key = environment("STRATA_API_KEY").value_or("");
   if (!local) {
-    if (const auto url = api::find_server(server_host(config))) {
-      return api::make_remote_backend(*url, key);
-    }
+    if (auto backend = find_backend(config)) return backend;
   }
   return api::make_local_backend(local_options(config));
 }
 
 std::unique_ptr<api::Backend> require_server(const Config& config) {
+  if (auto backend = find_backend(config)) return backend;
   const std::string host = server_host(config);
-  if (const auto url = api::find_server(host)) {
-    return api::make_remote_backend(*url, environment("STRATA_API_KEY").value_or(""));
-  }
   throw Error(Code::unavailable, fmt::format("no strata server answers on {}", host),
               "start one: strata serve");
 }
@@ -242,16 +263,6 @@ std::vector<std::string> setting_problems(const Config& config) {
 
 std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options) {
   return std::make_unique<ServerWithParts>(config, options);
-}
-
-ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
-  const auto file = models::GgufFile::open(store.model_path(manifest));
-  ModelTraits traits;
-  traits.has_template = manifest.overrides.chat_template.has_value() ||
-                        file->text("tokenizer.chat_template").has_value();
-  traits.context = models::describe_model(*file).n_context;
-  traits.max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens;
-  return traits;
 }
 
 }  // namespace strata::app

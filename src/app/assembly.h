@@ -13,6 +13,7 @@
 namespace strata::app {
 
 // The backend of `run`: the server where one of ours answers (unless `local`), else this process.
+// Both throw Error{failed_precondition} when the server is another machine and offline is set.
 std::unique_ptr<api::Backend> connect_backend(const Config& config, bool local);
 
 // The server at server.host. Error{unavailable} with how to start one when none of ours answers.
@@ -32,7 +33,9 @@ class RunningServer {
  public:
   virtual ~RunningServer() = default;
   virtual std::string address() const = 0;  // "http://127.0.0.1:11434"
-  virtual void stop() = 0;                  // drains
+  // A model to show a call with: `wanted` where it is served, else any; nullopt: there is none.
+  virtual std::optional<std::string> example_model(const std::string& wanted) const = 0;
+  virtual void stop() = 0;  // drains
 };
 std::unique_ptr<RunningServer> start_server(const Config& config, const ServeOptions& options);
 
@@ -57,13 +60,5 @@ bool has_live_key();
 
 // What is wrong with the settings that a server or a chat would refuse; one text each.
 std::vector<std::string> setting_problems(const Config& config);
-
-// What a chat has to know of a model before it is loaded.
-struct ModelTraits {
-  bool has_template = false;  // the manifest or its file carries a chat template
-  int32_t context = 0;        // positions it was trained for
-  int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
-};
-ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest);
 
 }  // namespace strata::app

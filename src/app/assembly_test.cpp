@@ -40,6 +40,19 @@ TEST(ServerAddress, WhatIsNoneIsRefused) {
   }
 }
 
+TEST(ServerAddress, OfflineReachesThisMachineOnly) {
+  Config config = Config::load("strata.yaml", "", [](const std::string&) { return std::nullopt; });
+  config.set("offline", "true", "--offline");
+  config.set("server.host", "192.0.2.1:1", "--host");
+  for (const Error& error : {testing::error_of([&] { connect_backend(config, false); }),
+                             testing::error_of([&] { require_server(config); })}) {
+    EXPECT_EQ(error.code(), Code::failed_precondition) << error.message();
+  }
+  EXPECT_EQ(connect_backend(config, true)->name(), "local");
+  config.set("server.host", "127.0.0.1:1", "--host");
+  EXPECT_EQ(connect_backend(config, false)->name(), "local") << "nobody answers there";
+}
+
 // Whoever starts a server is told at once, not by the first request.
 TEST(Settings, ANumberOutsideItsRangeIsRefusedWithTheRange) {
   const testing::TempFolder home;

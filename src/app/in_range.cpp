@@ -23,4 +23,9 @@ int32_t option_in_range(const Arguments& arguments, std::string_view option, Ran
   return value ? checked(*value, fmt::format("--{}", option), range) : otherwise;
 }
 
+int32_t threads_from(const Arguments& arguments, const Config& config) {
+  return option_in_range(arguments, "threads", kThreads,
+                         setting_in_range(config, "engine.threads", kThreads));
+}
+
 }  // namespace strata::app

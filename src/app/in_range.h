@@ -23,5 +23,7 @@ int32_t setting_in_range(const Config& config, std::string_view key, Range range
 // `otherwise` when the option is not given.
 int32_t option_in_range(const Arguments& arguments, std::string_view option, Range range,
                         int32_t otherwise);
+// --threads, else the setting engine.threads.
+int32_t threads_from(const Arguments& arguments, const Config& config);
 
 }  // namespace strata::app

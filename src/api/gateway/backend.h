@@ -11,6 +11,7 @@
 
 #include "api/request.h"
 #include "core/error.h"
+#include "models/hub/pull.h"
 
 namespace strata::api {
 
@@ -50,6 +51,14 @@ struct RunningModel {
   inference::EngineStats stats;
 };
 
+// What a chat has to know of a model before it asks.
+struct ModelTraits {
+  std::string name;           // whole: "smollm2:135m"
+  bool has_template = false;  // false: a base model, prompts are completed as they are
+  int32_t context = 0;        // positions it was trained for; 0: not known
+  int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -65,6 +74,12 @@ class Backend {
   virtual std::vector<RunningModel> running() const = 0;
   // Unloads once its running requests have ended. False when it was not loaded.
   virtual bool unload(std::string_view model) = 0;
+
+  // nullopt: there is no such model. Errors: data_loss, of a file that cannot be read.
+  virtual std::optional<ModelTraits> traits(std::string_view model) const = 0;
+  // Brings a model to where this backend finds it; returns its whole name. Errors: those of
+  // models::pull; not_found also where the backend takes none.
+  virtual std::string fetch(std::string_view what, const models::PullOptions& options) = 0;
 };
 
 }  // namespace strata::api

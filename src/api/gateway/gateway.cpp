@@ -55,4 +55,11 @@ bool Gateway::unload(std::string_view model) const {
   return false;
 }
 
+std::optional<ModelTraits> Gateway::traits(std::string_view model) const {
+  for (const auto& backend : backends_) {
+    if (backend->serves(model)) return backend->traits(model);
+  }
+  return std::nullopt;
+}
+
 }  // namespace strata::api

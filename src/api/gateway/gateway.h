@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,7 @@ class Gateway {
   std::vector<ModelCard> models() const;  // sorted by name
   std::vector<RunningModel> running() const;
   bool unload(std::string_view model) const;
+  std::optional<ModelTraits> traits(std::string_view model) const;
 
  private:
   std::vector<std::unique_ptr<Backend>> backends_;

@@ -5,6 +5,7 @@
 
 #include "api/gateway/local_prompt.h"
 #include "api/gateway/model_manager.h"
+#include "api/gateway/model_traits.h"
 #include "api/store_errors.h"
 
 namespace strata::api {
@@ -219,6 +220,16 @@ class LocalBackend : public Backend {
 
   bool unload(std::string_view model) override {
     return manager_.unload(manager_.store().resolve(model).full());
+  }
+
+  std::optional<ModelTraits> traits(std::string_view model) const override {
+    const auto manifest = manager_.store().try_find(model);
+    if (!manifest) return std::nullopt;
+    return traits_of(manager_.store(), *manifest);
+  }
+
+  std::string fetch(std::string_view what, const models::PullOptions& options) override {
+    return models::pull(manager_.store(), what, options).manifest.name;
   }
 
  private:

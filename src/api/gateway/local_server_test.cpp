@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 
 #include "api/access/keys.h"
+#include "api/gateway/remote.h"
+#include "api/library.h"
 #include "api/server.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "api/testing/tiny_backend.h"
 #include "core/json.h"
+#include "core/testing/expect_error.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::api {
@@ -27,6 +30,7 @@ class LocalServer : public ::testing::Test {
     gateway_.add(std::move(local));
     Services services;
     services.gateway = &gateway_;
+    services.library = &library_;
     services.metrics = &metrics_;
     services.now_ms = [] { return testing::kNowMs; };
     server_ = std::make_unique<Server>(std::move(services), nullptr);
@@ -42,10 +46,29 @@ class LocalServer : public ::testing::Test {
   }
 
   testing::TinyStore store_;
+  ModelLibrary library_{store_.root()};
   Gateway gateway_;
   Metrics metrics_;
   std::unique_ptr<Server> server_;
 };
+
+// What a chat asks before it begins, of a server whose store may be on another machine.
+TEST_F(LocalServer, ARemoteBackendKnowsAndFetchesModelsThere) {
+  auto local = testing::tiny_backend(store_);
+  const ModelTraits own = local->traits("tiny").value();
+  serve(std::move(local));
+  const auto remote = make_remote_backend(server_->address());
+  const ModelTraits traits = remote->traits("tiny").value();
+  EXPECT_EQ(traits.name, "tiny:latest");
+  EXPECT_GT(traits.context, 0);
+  EXPECT_EQ(traits.context, own.context);
+  EXPECT_EQ(traits.has_template, own.has_template);
+  EXPECT_EQ(traits.max_tokens, own.max_tokens);
+  EXPECT_FALSE(remote->traits("tinny"));
+  EXPECT_EQ(remote->fetch("tiny", {}), "tiny:latest") << "it is there already";
+  const Error error = strata::testing::error_of([&] { remote->fetch("no-such-model", {}); });
+  EXPECT_THAT(error.message(), HasSubstr("no-such-model"));
+}
 
 TEST_F(LocalServer, AClientThatHangsUpStopsItsWork) {
   store_.add("tiny", testing::TinyStore::model_bytes(1 << 20));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/gateway/model_traits.h"
 #include "api/gateway/remote_answer.h"
 #include "core/error.h"
 #include "models/hub/known_names.h"
@@ -46,6 +47,24 @@ class RemoteBackend : public Backend {
     call("POST", "/api/generate",
          to_json(json::object{{"model", name}, {"keep_alive", 0}, {"stream", false}}));
     return true;
+  }
+
+  std::optional<ModelTraits> traits(std::string_view model) const override {
+    try {
+      const auto shown = call("POST", "/api/show", to_json(json::object{{"model", model}}));
+      const auto* ours = shown.as_object().if_contains("strata");
+      return parse_traits(ours == nullptr ? json::value() : *ours);
+    } catch (const Error& error) {
+      if (error.code() == Code::not_found) return std::nullopt;
+      throw;
+    }
+  }
+
+  // A file of this machine goes to the store of this machine, which may be the server's own.
+  std::string fetch(std::string_view what, const models::PullOptions& options) override {
+    if (what.starts_with("file:"))
+      return models::pull(models::Store(), what, options).manifest.name;
+    return pull_on_server(base_url_, key_, what, options);
   }
 
  private:

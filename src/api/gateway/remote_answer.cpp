@@ -159,7 +159,9 @@ class AnswerReader {
         request, policy_for_server(base_url), [this](const HttpHead& head) { take_head(head); },
         [this](std::span<const std::byte> bytes) {
           held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-          if (status_ == 200) take_lines();
+          if (status_ == 200) {
+            take_lines(held_, [this](const json::object& line) { take_line(line); });
+          }
         });
     if (status_ != 200) {
       fail(refusal_of(status_, held_));
@@ -176,14 +178,6 @@ class AnswerReader {
     event.event.kind = inference::Event::Kind::progress;
     event.notice = *notice;
     sink_(std::move(event));
-  }
-
-  void take_lines() {
-    for (size_t end = held_.find('\n'); end != std::string::npos; end = held_.find('\n')) {
-      const std::string line = held_.substr(0, end);
-      held_.erase(0, end + 1);
-      if (!line.empty()) take_line(parse_json(line).as_object());
-    }
   }
 
   void take_line(const json::object& line) {

@@ -1,5 +1,5 @@
-// The remote backend's parts, internal to this folder: one answer of another strata, and how its
-// lines are read.
+// The remote backend's parts, internal to this folder: one answer of another strata, a pull there,
+// and how their lines are read.
 #pragma once
 
 #include <atomic>
@@ -36,6 +36,21 @@ class RemoteAnswers {
   std::mutex mutex_;
   std::list<Work> works_;
 };
+
+// Has the server fetch a model into its store; returns the name that it got. Errors: what the
+// server says, cancelled.
+std::string pull_on_server(const std::string& base_url, const std::string& key,
+                           std::string_view what, const models::PullOptions& options);
+
+// Takes the whole lines of JSON objects off the front of `held`.
+template <typename Take>
+void take_lines(std::string& held, Take take) {
+  for (size_t end = held.find('\n'); end != std::string::npos; end = held.find('\n')) {
+    const std::string line = held.substr(0, end);
+    held.erase(0, end + 1);
+    if (!line.empty()) take(parse_json(line).as_object());
+  }
+}
 
 // The server that the user named may lie at a private address.
 NetPolicy policy_for_server(const std::string& url);

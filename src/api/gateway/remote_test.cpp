@@ -102,6 +102,8 @@ class Remembering : public Backend {
     return {row};
   }
   bool unload(std::string_view) override { return false; }
+  std::optional<ModelTraits> traits(std::string_view) const override { return std::nullopt; }
+  std::string fetch(std::string_view, const models::PullOptions&) override { return {}; }
 };
 
 TEST(RemoteBackend, TellsWhatTheServerSaysBesideTheText) {
@@ -195,6 +197,17 @@ TEST(RemoteBackend, LosesNothingOnTheWay) {
   request = asking("echo", "x");
   request.sampling.logit_bias[1] = 2.0f;
   refused(request);
+}
+
+TEST(RemoteBackend, KnowsAModelThatNoFileStandsBehind) {
+  const testing::Running server;
+  const auto backend = make_remote_backend("http://" + host_of(server.port()));
+  const auto traits = backend->traits("echo");
+  ASSERT_TRUE(traits);
+  EXPECT_EQ(traits->name, "echo");
+  EXPECT_TRUE(traits->has_template);
+  EXPECT_EQ(traits->context, 4096);
+  EXPECT_FALSE(backend->traits("ecco"));
 }
 
 TEST(RemoteBackend, CarriesEverySeed) {

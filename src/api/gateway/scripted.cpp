@@ -172,6 +172,10 @@ class Scripted final : public Backend {
   std::vector<ModelCard> models() const override;
   std::vector<RunningModel> running() const override;
   bool unload(std::string_view) override { return false; }  // it is never loaded
+  std::optional<ModelTraits> traits(std::string_view model) const override;
+  std::string fetch(std::string_view what, const models::PullOptions&) override {
+    throw model_not_found(what, models());
+  }
 
  private:
   struct Running final : Answer {
@@ -377,6 +381,12 @@ std::vector<ModelCard> Scripted::models() const {
     cards.push_back(std::move(card));
   }
   return cards;
+}
+
+std::optional<ModelTraits> Scripted::traits(std::string_view model) const {
+  const ScriptedModel* found = find(model);
+  if (found == nullptr) return std::nullopt;
+  return ModelTraits{.name = found->name, .has_template = true, .context = found->context};
 }
 
 std::vector<RunningModel> Scripted::running() const {

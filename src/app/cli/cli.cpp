@@ -23,13 +23,28 @@ int report(const Error& error) {
   return exit_code(error.code());
 }
 
+bool asks_for_help(const std::string& word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
+// Help on the command or the group of commands that the words name; on all without words.
+void print_help(const std::vector<std::string>& words) {
+  if (words.empty()) {
+    print(help_overview());
+  } else if (words.size() == 1 && !group_members(words[0]).empty()) {
+    print(help_for_group(words[0]));
+  } else {
+    print(help_for(find_command(words).first->spec()));
+  }
+}
+
 int run_words(const std::vector<std::string>& words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    if (words.size() > 1) {
-      print(help_for(find_command({words.begin() + 1, words.end()}).first->spec()));
-    } else {
-      print(help_overview());
-    }
+  if (words.empty() || asks_for_help(words[0])) {
+    print_help({words.begin() + (words.empty() ? 0 : 1), words.end()});
+    return 0;
+  }
+  if (words.size() == 2 && asks_for_help(words[1]) && !group_members(words[0]).empty()) {
+    print_help({words[0]});
     return 0;
   }
   if (words[0] == "--version" || words[0] == "-v") {

@@ -139,11 +139,18 @@ std::vector<const Command*> all_commands() {
   return commands;
 }
 
+std::vector<const Command*> group_members(std::string_view group) {
+  auto members = all_commands();
+  std::erase_if(members, [&](const Command* command) {
+    return !command->spec().name.starts_with(std::string(group) + " ");
+  });
+  return members;
+}
+
 std::pair<const Command*, size_t> find_command(const std::vector<std::string>& words) {
   const std::string one = words.at(0);
   const std::string two = words.size() > 1 ? one + " " + words[1] : one;
   std::vector<std::string> names;
-  bool is_group = false;
   for (const Command* command : all_commands()) {
     const auto& spec = command->spec();
     if (spec.name == two && words.size() > 1) return {command, 2};
@@ -151,11 +158,11 @@ std::pair<const Command*, size_t> find_command(const std::vector<std::string>& w
     if (spec.name == one || std::find(aliases.begin(), aliases.end(), one) != aliases.end()) {
       return {command, 1};
     }
-    is_group = is_group || spec.name.starts_with(one + " ");
     names.emplace_back(spec.name);
   }
-  if (is_group) {
-    std::erase_if(names, [&](const auto& name) { return !name.starts_with(one + " "); });
+  if (const auto members = group_members(one); !members.empty()) {
+    names.clear();
+    for (const Command* member : members) names.emplace_back(member->spec().name);
     const std::string near = words.size() > 1 ? did_you_mean(two, names) : "";
     std::string all;
     for (const auto& name : names) all += (all.empty() ? "one of: " : ", ") + name;

@@ -77,6 +77,8 @@ std::vector<const Command*> all_commands();
 // The command whose name (one or two words) or alias begins `words`, and how many words it took.
 // Error{invalid_argument} with the nearest name when there is none.
 std::pair<const Command*, size_t> find_command(const std::vector<std::string>& words);
+// The commands whose names begin with this word and a space ("key": create, list, revoke).
+std::vector<const Command*> group_members(std::string_view group);
 // Checks words against the spec: `--name value`, `--name=value`, `-f value`, `--` ends options.
 Arguments parse_arguments(const CommandSpec& spec, const std::vector<std::string>& words);
 

@@ -104,22 +104,39 @@ std::string zsh() {
          bash();
 }
 
+// Where a word is completed: behind the one or two words of a command.
+std::string fish_place(std::string_view name) {
+  const size_t space = name.find(' ');
+  std::string place = fmt::format("__fish_seen_subcommand_from {}", name.substr(0, space));
+  if (space != std::string_view::npos) {
+    place += fmt::format("; and __fish_seen_subcommand_from {}", name.substr(space + 1));
+  }
+  return fmt::format("-n \"{}\"", place);
+}
+
+std::string fish_options(std::string_view place, const std::vector<OptionSpec>& options) {
+  std::string out;
+  for (const auto& option : options) {
+    if (option.hidden) continue;
+    out += fmt::format("complete -c strata {} -l {}{}\n", place, option.name,
+                       option.value.empty() ? "" : " -r");
+  }
+  return out;
+}
+
 std::string fish() {
   std::string out =
       fmt::format("complete -c strata -f -n __fish_use_subcommand -a \"{}\"\n", first_words());
+  out += fish_options("", common_options());
   for (const Command* command : all_commands()) {
     const auto& spec = command->spec();
-    const std::string first(spec.name.substr(0, spec.name.find(' ')));
-    const std::string here = fmt::format("-n \"__fish_seen_subcommand_from {}\"", first);
+    const std::string_view first = spec.name.substr(0, spec.name.find(' '));
     if (first != spec.name) {
-      out += fmt::format("complete -c strata -f {} -a \"{}\"\n", here,
+      out += fmt::format("complete -c strata -f {} -a \"{}\"\n", fish_place(first),
                          spec.name.substr(first.size() + 1));
     }
-    for (const auto& option : spec.options) {
-      if (option.hidden) continue;
-      out += fmt::format("complete -c strata {} -l {}{}\n", here, option.name,
-                         option.value.empty() ? "" : " -r");
-    }
+    const std::string here = fish_place(spec.name);
+    out += fish_options(here, spec.options);
     for (const auto choice :
          spec.arguments.empty() ? std::vector<std::string_view>{} : spec.arguments[0].choices) {
       out += fmt::format("complete -c strata -f {} -a {}\n", here, choice);

@@ -54,17 +54,29 @@ std::string options_table(const std::vector<OptionSpec>& options) {
   return two_columns(rows);
 }
 
+std::string commands_table(const std::vector<const Command*>& commands) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const Command* command : commands) {
+    rows.emplace_back(command->spec().name, command->spec().summary);
+  }
+  return two_columns(rows);
+}
+
 }  // namespace
+
+std::string help_for_group(std::string_view group) {
+  return fmt::format("usage: strata {0} COMMAND [words]\n\ncommands:\n{1}", group,
+                     commands_table(group_members(group))) +
+         fmt::format("\nexamples:\n{}",
+                     two_columns({{fmt::format("strata {} COMMAND --help", group),
+                                   "what a command takes"}}));
+}
 
 std::string help_overview() {
   std::string out =
       "strata: run, serve and use open models on your own machine\n\n"
       "usage: strata COMMAND [words]\n\ncommands:\n";
-  std::vector<std::pair<std::string, std::string>> rows;
-  for (const Command* command : all_commands()) {
-    rows.emplace_back(command->spec().name, command->spec().summary);
-  }
-  out += two_columns(rows);
+  out += commands_table(all_commands());
   out += "\nexamples:\n" +
          two_columns({
              {"strata run smollm2:135m", "chat in the terminal"},

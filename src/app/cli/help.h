@@ -9,6 +9,8 @@ namespace strata::app {
 
 std::string help_overview();
 std::string help_for(const CommandSpec& spec);
+// A word that begins the names of several commands ("key"): these.
+std::string help_for_group(std::string_view group);
 // A man page, section 1: of one command, or of the program.
 std::string man_page(const CommandSpec& spec);
 std::string man_overview();

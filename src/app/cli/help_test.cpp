@@ -34,6 +34,24 @@ TEST(Help, NamesEveryCommandOptionAndExample) {
   }
 }
 
+TEST(Help, AGroupListsItsCommandsAndNoOthers) {
+  const std::string text = help_for_group("key");
+  for (const char* name : {"key create", "key list", "key revoke"}) {
+    EXPECT_NE(text.find(name), std::string::npos) << name;
+  }
+  EXPECT_EQ(text.find("cache"), std::string::npos);
+  EXPECT_TRUE(group_members("list").empty()) << "a command of its own is no group";
+}
+
+TEST(Help, FishOffersAMembersOptionsBehindItsTwoWordsOnly) {
+  const std::string script = completion_script("fish");
+  EXPECT_NE(script.find("-n \"__fish_seen_subcommand_from key; and __fish_seen_subcommand_from "
+                        "create\" -l expires"),
+            std::string::npos);
+  EXPECT_EQ(script.find("from key\" -l"), std::string::npos);
+  EXPECT_NE(script.find(" -l offline\n"), std::string::npos);
+}
+
 TEST(Help, NoLineIsWiderThanATerminalShouldBe) {
   for (const Command* command : all_commands()) {
     const std::string text = help_for(command->spec());

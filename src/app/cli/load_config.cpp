@@ -1,6 +1,7 @@
 #include "app/cli/load_config.h"
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/os.h"
 
 namespace strata::app {
@@ -21,6 +22,8 @@ Config load_named() {
 Config load_config(const Arguments& arguments) {
   Config config = load_named();
   if (arguments.has("offline")) config.set("offline", "true", "--offline");
+  if (const auto level = arguments.value("log")) config.set("log", *level, "--log");
+  set_log_level(parse_log_level(config.text("log")));
   return config;
 }
 

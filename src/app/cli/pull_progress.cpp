@@ -8,21 +8,28 @@
 
 namespace strata::app {
 
-models::PullResult pull_with_progress(const models::Store& store, std::string_view what,
-                                      models::PullOptions options, bool quiet) {
+void with_pull_progress(models::PullOptions options, bool quiet,
+                        const std::function<void(const models::PullOptions&)>& work) {
   const Interrupts interrupts;
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, quiet));
-  const bool is_local = what.starts_with("file:");
-  options.progress = [&, is_local](const models::PullProgress& p) {
-    const std::string stage = is_local && p.stage == "downloading" ? "copying" : p.stage;
-    printer.show(p.file.empty() ? stage : stage + " " + p.file, p.done, p.total);
+  options.progress = [&](const models::PullProgress& p) {
+    printer.show(p.file.empty() ? p.stage : p.stage + " " + p.file, p.done, p.total);
   };
   options.keep_going = [&] { return !interrupts.happened(); };
   options.skipped = [&](std::string_view source, std::string_view why) {
     printer.finish();
     complain(fmt::format("note: {} cannot be reached ({}); trying the next source", source, why));
   };
-  return models::pull(store, what, options);
+  work(options);
+}
+
+models::PullResult pull_with_progress(const models::Store& store, std::string_view what,
+                                      const models::PullOptions& options, bool quiet) {
+  models::PullResult result;
+  with_pull_progress(options, quiet, [&](const models::PullOptions& shown) {
+    result = models::pull(store, what, shown);
+  });
+  return result;
 }
 
 models::PullOptions pull_options(const Config& config) {

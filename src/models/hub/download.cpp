@@ -200,7 +200,7 @@ class Download {
     file_->write(bytes);
     hash_.update(bytes);
     done_ += bytes.size();
-    report("downloading", done_);
+    report(request_.source->scheme() == "file" ? "copying" : "downloading", done_);
   }
 
   BlobRef adopt() {

@@ -12,8 +12,8 @@
 namespace strata::models {
 
 struct PullProgress {
-  // "resolving", "downloading", "waiting for another pull", "verifying", "writing manifest", or a
-  // source's own word ("making a Python environment").
+  // "resolving", "downloading" ("copying" a file of this machine), "waiting for another pull",
+  // "verifying", "writing manifest", or a source's own word ("making a Python environment").
   std::string stage;
   std::string file;         // what is fetched, "" before that is known
   uint64_t done = 0;        // bytes

@@ -45,10 +45,11 @@ class JobReport {
     write(line);
   }
 
-  void done(const Error* error) {
+  void done(const models::Manifest* manifest, const Error* error) {
     const std::lock_guard lock(mutex_);
     if (error && !begun_) return exchange_->respond(error_response(dialect_, *error));
-    const json::object last = error ? error_json(*error) : status_json("success");
+    json::object last = error ? error_json(*error) : status_json("success");
+    if (manifest) last["strata"] = json::object{{"name", manifest->name}};
     if (!stream_) return exchange_->respond(json_response(last));
     write(last);
     exchange_->end();
@@ -84,9 +85,9 @@ template <typename Start>
 void report_job(const std::shared_ptr<Exchange>& exchange, const Dialect& dialect, bool stream,
                 Start start) {
   const auto report = std::make_shared<JobReport>(exchange, dialect, stream);
-  exchange->keep(
-      start([report](const models::PullProgress& now) { report->progress(now); },
-            [report](const models::Manifest*, const Error* error) { report->done(error); }));
+  exchange->keep(start(
+      [report](const models::PullProgress& now) { report->progress(now); },
+      [report](const models::Manifest* made, const Error* error) { report->done(made, error); }));
 }
 
 void pull(const std::shared_ptr<Exchange>& exchange, const Services& services,

@@ -1,6 +1,7 @@
 // What Ollama's interface tells about models: tags, ps, show.
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/ollama/ollama.h"
+#include "api/gateway/model_traits.h"
 #include "api/library.h"
 
 namespace strata::api::ollama {
@@ -89,6 +90,13 @@ json::object running_json(const Services& services) {
   return {{"models", std::move(list)}};
 }
 
+// What `strata run` asks a server before it opens a chat.
+void add_traits(const Services& services, const std::string& model, json::object& body) {
+  if (const auto traits = services.gateway->traits(model)) {
+    body["strata"] = to_json_object(*traits);
+  }
+}
+
 json::object show_json(const Services& services, const std::string& model, bool verbose) {
   const auto cards = cards_of(services);
   const ModelCard& card = find_card(cards, model);
@@ -98,6 +106,7 @@ json::object show_json(const Services& services, const std::string& model, bool 
   if (!services.library || card.digest.empty()) {  // a scripted one: no file stands behind it
     body["details"] = details_json(card, "");
     body["model_info"] = json::object{{"general.architecture", card.family}};
+    add_traits(services, card.name, body);
     return body;
   }
   ModelDetails details = services.library->show(card.name, verbose);
@@ -112,6 +121,7 @@ json::object show_json(const Services& services, const std::string& model, bool 
   details.info["general.parameter_count"] = details.n_weights;
   body["model_info"] = std::move(details.info);
   if (verbose) body["tensors"] = std::move(details.tensors);
+  add_traits(services, card.name, body);
   return body;
 }
 

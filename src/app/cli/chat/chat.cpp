@@ -1,6 +1,5 @@
 #include "app/cli/chat/chat.h"
 
-#include "app/assembly.h"
 #include "app/cli/chat/save.h"
 #include "app/cli/chat/slash.h"
 #include "app/cli/command.h"
@@ -9,6 +8,7 @@
 #include "app/cli/pull_progress.h"
 #include "core/error.h"
 #include "core/os.h"
+#include "models/hub/source.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
@@ -19,9 +19,10 @@ int run_named(const char* command, const std::vector<std::string>& words) {
   return found->run(parse_arguments(found->spec(), words));
 }
 
-SlashActions slash_actions(ChatSession& session, const Config& config, LineEditor& editor) {
+SlashActions slash_actions(ChatSession& session, api::Backend& backend, const Config& config,
+                           LineEditor& editor) {
   return {
-      .load = [&](const std::string& name) { open_model(session, config, name); },
+      .load = [&](const std::string& name) { open_model(session, backend, config, name); },
       .save =
           [&](const std::string& name, bool force) {
             complain("saved as " + save_session(session, models::Store(), name, force));
@@ -37,6 +38,28 @@ SlashActions slash_actions(ChatSession& session, const Config& config, LineEdito
   };
 }
 
+// A reference that is no name of a model in a store leads to one by its source only.
+bool can_be_a_name(const std::string& text) {
+  return text.starts_with("hf:") || !models::is_source_reference(text);
+}
+
+api::ModelTraits find_or_fetch(api::Backend& backend, const Config& config,
+                               const std::string& name) {
+  if (can_be_a_name(name)) {
+    if (auto known = backend.traits(name)) return *std::move(known);
+  }
+  std::string fetched;
+  with_pull_progress(pull_options(config), false, [&](const models::PullOptions& options) {
+    fetched = backend.fetch(name, options);
+  });
+  if (auto traits = backend.traits(fetched)) return *std::move(traits);
+  throw Error(
+      Code::not_found,
+      fmt::format("the server does not see {}, which is here: it keeps its models elsewhere",
+                  fetched),
+      "run it in this process: --local");
+}
+
 void complain_about(const Error& error) {
   complain("error: " + error.message());
   if (!error.hint().empty()) complain("hint: " + error.hint());
@@ -44,21 +67,19 @@ void complain_about(const Error& error) {
 
 }  // namespace
 
-void open_model(ChatSession& session, const Config& config, const std::string& name) {
-  const models::Store store;
-  auto manifest = store.try_find(name);
-  if (!manifest) manifest = pull_with_progress(store, name, pull_options(config)).manifest;
-  session.model = manifest->name;
-  const ModelTraits traits = traits_of(store, *manifest);
+void open_model(ChatSession& session, api::Backend& backend, const Config& config,
+                const std::string& name) {
+  const api::ModelTraits traits = find_or_fetch(backend, config, name);
+  session.model = traits.name;
   session.base_model = !traits.has_template;
   session.model_context = traits.context;
   session.model_max_tokens = traits.max_tokens;
   session.messages = {};
   session.model_messages = true;
-  session.own_names = {manifest->name};
+  session.own_names = {traits.name};
   if (session.base_model) {
     complain(fmt::format("note: {} is a base model: it continues the text that you give it",
-                         manifest->name));
+                         traits.name));
   }
 }
 
@@ -66,7 +87,7 @@ int chat(ChatSession& session, api::Backend& backend, const Config& config, bool
   LineEditor editor(directories().state / "history");
   editor.set_history_enabled(keep_typed);
   editor.set_placeholder("Send a message (/? for help)");
-  const SlashActions actions = slash_actions(session, config, editor);
+  const SlashActions actions = slash_actions(session, backend, config, editor);
   while (true) {
     const auto input = editor.read(">>> ");
     if (input.end == LineEditor::End::closed) return 0;

@@ -9,8 +9,10 @@
 
 namespace strata::app {
 
-// Makes the session's model `name`: fetched when it is not here; the conversation begins anew.
-void open_model(ChatSession& session, const Config& config, const std::string& name);
+// Makes the session's model `name`: fetched when the backend does not have it; the conversation
+// begins anew.
+void open_model(ChatSession& session, api::Backend& backend, const Config& config,
+                const std::string& name);
 
 // Reads and answers until the user leaves; returns the exit code. `keep_typed`: in the history
 // file.

@@ -192,6 +192,8 @@ class Remembering : public api::Backend {
   std::vector<api::ModelCard> models() const override { return {}; }
   std::vector<api::RunningModel> running() const override { return {}; }
   bool unload(std::string_view) override { return false; }
+  std::optional<api::ModelTraits> traits(std::string_view) const override { return std::nullopt; }
+  std::string fetch(std::string_view, const models::PullOptions&) override { return {}; }
 };
 
 TEST(ChatSession, SpeedsCountWhatWasWorkedOnAndNotWhatTheCacheHeld) {

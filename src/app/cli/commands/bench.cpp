@@ -8,8 +8,10 @@
 
 #include "app/cli/bench_report.h"
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
+#include "app/in_range.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/os.h"
@@ -104,9 +106,11 @@ class Bench : public Command {
                     {"generate", "N", "tokens written; 128 without it, 0: none"},
                     {"batch", "N,…", "answers written at once; 1 without it"},
                     {"depth", "N,…", "tokens in the cache before; 0 without it"},
-                    {"threads", "N", "threads that compute; all usable cores without it"},
+                    {"threads", "N",
+                     "threads that compute; engine.threads of the settings without it"},
                     {"rounds", "N", "3 without it"},
                     {"compare", "FILE", "what --json printed earlier, to compare with"},
+                    {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON"}},
         .examples = {{"strata bench smollm2:135m", "a prompt of 512 tokens, then 128 written"},
                      {"strata bench smollm2:135m --batch 1,8,32 --depth 0,4096", "six cases"},
@@ -115,13 +119,14 @@ class Bench : public Command {
   }
 
   int run(const Arguments& arguments) const override {
+    const Config config = load_config(arguments);
     std::vector<BenchLine> lines = lines_of(arguments);
     const int32_t rounds = number(arguments, "rounds", 1, 3);
     std::optional<EarlierBench> earlier;
     if (const auto file = arguments.value("compare")) earlier = read_earlier_bench(*file);
     const auto model = open_named_model(arguments.words()[0]);
     inference::ExecutorOptions options;
-    options.n_threads = number(arguments, "threads", 0, 0);
+    options.n_threads = threads_from(arguments, config);
     if (options.n_threads == 0) options.n_threads = usable_cores();
     options.n_positions_limit = positions_for(lines);
     const auto executor = inference::make_fast_executor(model, options);

@@ -21,7 +21,8 @@ class Create : public Command {
             "A Modelfile has FROM (a name, a GGUF file or a source), and may have\n"
             "PARAMETER, SYSTEM, TEMPLATE (Jinja), MESSAGE and LICENSE.",
         .arguments = {{"NAME", "what to call it"}},
-        .options = {{"file", "FILE", "the Modelfile; ./Modelfile without it", 'f'}},
+        .options = {{"file", "FILE", "the Modelfile; ./Modelfile without it", 'f'},
+                    {"quiet", "", "show no progress", 'q'}},
         .examples = {{"strata create helper -f Modelfile", "then: strata run helper"}}};
     return spec;
   }
@@ -34,9 +35,12 @@ class Create : public Command {
                   "name the Modelfile: strata create NAME -f FILE");
     }
     const auto modelfile = models::parse_modelfile(read_file(path, models::kMaxModelfileBytes));
-    const auto manifest =
-        models::create_model(models::Store(), arguments.words()[0], modelfile,
-                             fs::absolute(path).parent_path(), pull_options(config));
+    models::Manifest manifest;
+    with_pull_progress(
+        pull_options(config), arguments.has("quiet"), [&](const models::PullOptions& options) {
+          manifest = models::create_model(models::Store(), arguments.words()[0], modelfile,
+                                          fs::absolute(path).parent_path(), options);
+        });
     complain(fmt::format("created {} ({})", manifest.name, format_bytes(manifest.size_bytes())));
     return 0;
   }

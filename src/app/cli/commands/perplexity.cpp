@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
+#include "core/cpu.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/os.h"
@@ -58,9 +60,11 @@ class PerplexityCommand : public Command {
         .options = {{"text", "FILE", "the text; without it the licences of the system"},
                     {"context", "N", "tokens in a chunk; 512 without it"},
                     {"chunks", "N", "only the first N chunks; all without it"},
-                    {"threads", "N", "threads that compute"},
+                    {"threads", "N",
+                     "threads that compute; engine.threads of the settings without it"},
                     {"float32", "", "the plain float32 executor instead of the fast one"},
                     {"against-float32", "", "measure both and how far they are apart"},
+                    {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON"}},
         .examples = {{"strata perplexity smollm2:135m --against-float32 --chunks 16",
                       "how far the fast executor is from the plain one"}}};
@@ -68,13 +72,14 @@ class PerplexityCommand : public Command {
   }
 
   int run(const Arguments& arguments) const override {
+    const Config config = load_config(arguments);
     inference::PerplexityOptions options;
     options.context = option_in_range(arguments, "context", {4}, 512);
     options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
     inference::ExecutorOptions executor;
-    executor.n_threads = option_in_range(arguments, "threads", kThreads, 0);
+    executor.n_threads = threads_from(arguments, config);
     executor.n_positions_limit = options.context;
-    options.n_threads = std::max(1, executor.n_threads);
+    options.n_threads = executor.n_threads > 0 ? executor.n_threads : usable_cores();
     const auto model = open_named_model(arguments.words()[0]);
     const std::string text = text_from(arguments);
     const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));

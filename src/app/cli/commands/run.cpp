@@ -126,10 +126,10 @@ class Run : public Command {
       throw Error(Code::invalid_argument, "no prompt: standard input is empty",
                   "give one: strata run MODEL \"prompt\"");
     }
-    open_model(session, config,
+    const auto backend = connect_backend(config, arguments.has("local"));
+    open_model(session, *backend, config,
                arguments.words().empty() ? config.text("model") : arguments.words()[0]);
     check_system(session);
-    const auto backend = connect_backend(config, arguments.has("local"));
     if (!prompt.empty()) {
       const auto reason = ask(session, *backend, prompt);
       return reason == inference::FinishReason::cancelled ? exit_code(Code::cancelled) : 0;

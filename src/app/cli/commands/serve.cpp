@@ -7,15 +7,18 @@
 #include "app/cli/output.h"
 #include "app/in_range.h"
 #include "core/config.h"
-#include "core/log.h"
 
 namespace strata::app {
 namespace {
 
-void greet(const std::string& address, const std::string& model, bool with_key) {
-  complain(fmt::format("serving on {}", address));
+void greet(const RunningServer& server, const std::string& wanted_model, bool with_key) {
+  complain(fmt::format("serving on {}", server.address()));
   complain(fmt::format("models and keys live in {}", models::Store().root().string()));
-  complain("try: " + example_call(address, model, with_key));
+  if (const auto model = server.example_model(wanted_model)) {
+    complain("try: " + example_call(server.address(), *model, with_key));
+  } else {
+    complain("no model is here yet; get one: strata pull " + wanted_model);
+  }
   if (with_key && !has_live_key()) {
     complain(
         "warning: no key exists, so every request is refused; make one: strata key create NAME");
@@ -59,7 +62,6 @@ class Serve : public Command {
       if (const auto value = arguments.value(option))
         config.set(key, *value, std::string("--") + option);
     }
-    if (!arguments.has("log")) set_log_level(parse_log_level(config.text("log")));
     name_ignored_variables();
 
     ServeOptions options;
@@ -71,7 +73,7 @@ class Serve : public Command {
     options.script = arguments.value("scripted");
     const Interrupts interrupts;
     const auto server = start_server(config, options);
-    greet(server->address(), config.text("model"), options.require_key);
+    greet(*server, config.text("model"), options.require_key);
     interrupts.wait();
     complain("stopping: running answers may end");
     server->stop();

@@ -1,0 +1,38 @@
+#include "api/gateway/model_traits.h"
+
+#include "core/error.h"
+#include "inference/defaults.h"
+#include "models/family/family.h"
+#include "models/format/gguf.h"
+
+namespace strata::api {
+
+ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
+  const auto file = models::GgufFile::open(store.model_path(manifest));
+  return {.name = manifest.name,
+          .has_template = manifest.overrides.chat_template.has_value() ||
+                          file->text("tokenizer.chat_template").has_value(),
+          .context = models::describe_model(*file).n_context,
+          .max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens};
+}
+
+json::object to_json_object(const ModelTraits& traits) {
+  return {{"name", traits.name},
+          {"has_template", traits.has_template},
+          {"context", traits.context},
+          {"max_tokens", traits.max_tokens}};
+}
+
+ModelTraits parse_traits(const json::value& value) {
+  try {
+    return {.name = json::value_to<std::string>(value.at("name")),
+            .has_template = value.at("has_template").as_bool(),
+            .context = value.at("context").to_number<int32_t>(),
+            .max_tokens = value.at("max_tokens").to_number<int32_t>()};
+  } catch (const std::exception&) {
+    throw Error(Code::data_loss, "the server does not say what kind of model it has",
+                "it may be another version of strata: use the same, or --local");
+  }
+}
+
+}  // namespace strata::api

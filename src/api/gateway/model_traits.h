@@ -1,0 +1,16 @@
+// What the store and a model's file say about it before it is loaded, for chats, lists and clients.
+#pragma once
+
+#include "api/gateway/backend.h"
+#include "models/hub/store.h"
+
+namespace strata::api {
+
+// Reads the head of the model's file. Errors: those of GgufFile::open.
+ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest);
+
+// As they go over the wire, and back. Error{data_loss} where a part is missing.
+json::object to_json_object(const ModelTraits& traits);
+ModelTraits parse_traits(const json::value& value);
+
+}  // namespace strata::api
