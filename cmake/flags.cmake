@@ -33,6 +33,7 @@ if(STRATA_CCACHE)
   # a miss is not preprocessed twice (its manual).
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_ctime,include_file_mtime
       ${STRATA_CCACHE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
