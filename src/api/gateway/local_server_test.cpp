@@ -46,7 +46,7 @@ class LocalServer : public ::testing::Test {
   }
 
   testing::TinyStore store_;
-  ModelLibrary library_{store_.root()};
+  ModelLibrary library_{store_.path()};
   Gateway gateway_;
   Metrics metrics_;
   std::unique_ptr<Server> server_;
