@@ -1,5 +1,5 @@
-"""How light the program is: its size, the time of --help and of a first token, memory when idle and
-with a model loaded, each beside its bound. Clocks on a shared machine are noisy: the median counts.
+"""How light the program is: its size, the time of --help, of a vocabulary and of a first token, memory
+when idle and with a model loaded, each beside its bound. Clocks on a shared machine are noisy: the median counts.
 
     ./dev bench light [--rounds N] [--json FILE]
 """
@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 
-from lib.strata import MODELS, STRATA, environment, pull, start_server
+from lib.strata import MODELS, ROOT, STRATA, environment, pull, start_server
 
 CONTEXT = 4096
 MB = 1e6
@@ -41,6 +41,16 @@ def seconds(command, env, until_first_byte=False):
 
 def median_seconds(rounds, *arguments, **more):
     return statistics.median(seconds(*arguments, **more) for _ in range(rounds))
+
+
+def vocabulary_ms(rounds):
+    """From the mapped file to a tokenizer that is ready, of Gemma's 262,144 entries: the second of the
+    files that tokenizer_bench.cpp opens."""
+    command = [ROOT / "build-bench/models_bench", "--benchmark_filter=open_vocabulary/1$",
+               "--benchmark_format=json", f"--benchmark_repetitions={rounds}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    runs = json.loads(done.stdout)["benchmarks"]
+    return next(run["real_time"] for run in runs if run.get("aggregate_name") == "median")
 
 
 def resident(pid):
@@ -78,6 +88,7 @@ def measure(rounds, folder):
     env = environment(folder / "home")
     yield "stripped program", stripped_size(folder), 60, "MB"
     yield "--help", 1e3 * median_seconds(5 * rounds, [STRATA, "--help"], env), 50, "ms"
+    yield "a vocabulary of 262,144 is ready", vocabulary_ms(max(2, rounds)), 20, "ms"
     for name in MODELS:
         pull(name, env)
         command = [STRATA, "run", name, "--max-tokens", "8", "Once upon a time"]
