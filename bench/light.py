@@ -46,7 +46,10 @@ def median_seconds(rounds, *arguments, **more):
 def vocabulary_ms(rounds):
     """From the mapped file to a tokenizer that is ready, of Gemma's 262,144 entries: the second of the
     files that tokenizer_bench.cpp opens."""
-    command = [ROOT / "build-bench/models_bench", "--benchmark_filter=open_vocabulary/1$",
+    program = ROOT / "build-bench/models_bench"
+    if not program.exists():
+        sys.exit(f"error: {program.relative_to(ROOT)} is not built\nhint: ./dev bench light builds it")
+    command = [program, "--benchmark_filter=open_vocabulary/1$",
                "--benchmark_format=json", f"--benchmark_repetitions={rounds}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     runs = json.loads(done.stdout)["benchmarks"]
