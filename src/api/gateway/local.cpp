@@ -225,7 +225,8 @@ class LocalBackend : public Backend {
   std::optional<ModelTraits> traits(std::string_view model) const override {
     const auto manifest = manager_.store().try_find(model);
     if (!manifest) return std::nullopt;
-    return traits_of(manager_.store(), *manifest);
+    return telling_no_paths(manager_.store().root(),
+                            [&] { return traits_of(manager_.store(), *manifest); });
   }
 
   std::string fetch(std::string_view what, const models::PullOptions& options) override {

@@ -69,13 +69,9 @@ class RemoteBackend : public Backend {
 
  private:
   json::value call(std::string method, std::string_view path, std::string body = {}) const {
-    HttpRequest request;
-    request.method = std::move(method);
-    request.url = base_url_ + std::string(path);
-    request.body = std::move(body);
-    request.headers = {{"Content-Type", "application/json"}};
-    if (!key_.empty()) request.secret_headers = {{"Authorization", "Bearer " + key_}};
-    const auto response = http_request(request, policy_for_server(base_url_));
+    const auto response =
+        http_request(request_to(base_url_, key_, std::move(method), path, std::move(body)),
+                     policy_for_server(base_url_));
     if (response.head.status != 200) throw refusal_of(response.head.status, response.body);
     return parse_json(response.body);
   }

@@ -146,12 +146,8 @@ class AnswerReader {
 
  private:
   void read(const std::string& base_url, const std::string& key, const ChatRequest& asked) {
-    HttpRequest request;
-    request.method = "POST";
-    request.url = base_url + (asked.raw ? "/api/generate" : "/api/chat");
-    request.headers = {{"Content-Type", "application/json"}};
-    if (!key.empty()) request.secret_headers = {{"Authorization", "Bearer " + key}};
-    request.body = to_json(body_of(asked));
+    HttpRequest request = request_to(
+        base_url, key, "POST", asked.raw ? "/api/generate" : "/api/chat", to_json(body_of(asked)));
     request.stall_timeout_ms = kStallTimeoutMs;
     request.max_body_bytes = kMaxAnswerBytes;
     request.keep_going = [this] { return wanted_->load(); };
@@ -268,6 +264,17 @@ std::unique_ptr<Answer> RemoteAnswers::start(const std::string& base_url, const 
   auto answer = std::make_unique<RemoteAnswer>(work.wanted);
   works_.push_back(std::move(work));
   return answer;
+}
+
+HttpRequest request_to(const std::string& base_url, const std::string& key, std::string method,
+                       std::string_view path, std::string body) {
+  HttpRequest request;
+  request.method = std::move(method);
+  request.url = base_url + std::string(path);
+  request.body = std::move(body);
+  request.headers = {{"Content-Type", "application/json"}};
+  if (!key.empty()) request.secret_headers = {{"Authorization", "Bearer " + key}};
+  return request;
 }
 
 NetPolicy policy_for_server(const std::string& url) {

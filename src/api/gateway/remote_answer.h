@@ -54,6 +54,9 @@ void take_lines(std::string& held, Take take) {
 
 // The server that the user named may lie at a private address.
 NetPolicy policy_for_server(const std::string& url);
+// A request with a JSON body to the server; `key` goes along where there is one.
+HttpRequest request_to(const std::string& base_url, const std::string& key, std::string method,
+                       std::string_view path, std::string body);
 // What an answer that is not 200 says.
 Error refusal_of(int status, const std::string& body);
 // 0 and "" where there is no such number or text.

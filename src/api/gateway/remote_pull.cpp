@@ -41,12 +41,8 @@ class PullReader {
 
 std::string pull_on_server(const std::string& base_url, const std::string& key,
                            std::string_view what, const models::PullOptions& options) {
-  HttpRequest request;
-  request.method = "POST";
-  request.url = base_url + "/api/pull";
-  request.headers = {{"Content-Type", "application/json"}};
-  if (!key.empty()) request.secret_headers = {{"Authorization", "Bearer " + key}};
-  request.body = to_json(json::object{{"model", what}, {"stream", true}});
+  HttpRequest request = request_to(base_url, key, "POST", "/api/pull",
+                                   to_json(json::object{{"model", what}, {"stream", true}}));
   request.stall_timeout_ms = kStallTimeoutMs;
   request.max_body_bytes = kMaxReportBytes;
   request.keep_going = options.keep_going;
