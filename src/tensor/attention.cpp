@@ -31,6 +31,7 @@ struct Scratch {
   Buffer memory;
   float* scores = nullptr;   // [queries][chunk]
   float* vectors = nullptr;  // running and of the chunk: 2 x [queries][dim]
+  float* factors = nullptr;  // [queries][dim]
   uint16_t* q = nullptr;     // [queries][dim]
   float maximum[2][kAttentionMaxQueries];
   float sum[2][kAttentionMaxQueries];
@@ -40,11 +41,12 @@ struct Scratch {
   void reserve(int32_t dim) {
     const size_t score_bytes = sizeof(float) * kAttentionMaxQueries * kAttentionChunk;
     const size_t vector_bytes = sizeof(float) * kAttentionMaxQueries * static_cast<size_t>(dim);
-    const size_t bytes = score_bytes + 2 * vector_bytes + vector_bytes / 2;
+    const size_t bytes = score_bytes + 3 * vector_bytes + vector_bytes / 2;
     if (bytes > memory.size()) memory = Buffer(bytes);
     scores = memory.as<float>();
     vectors = memory.as<float>(score_bytes);
-    q = memory.as<uint16_t>(score_bytes + 2 * vector_bytes);
+    factors = memory.as<float>(score_bytes + 2 * vector_bytes);
+    q = memory.as<uint16_t>(score_bytes + 3 * vector_bytes);
   }
 };
 
@@ -215,6 +217,7 @@ void AttentionStep::run_item(const Item& item) {
   args.scale = setup_.scale;
   args.soft_cap = setup_.soft_cap;
   args.scores = scratch.scores;
+  args.factors = scratch.factors;
   if (item.partial >= 0) {
     float* partial = partials_.as<float>() + item.partial;
     args.chunk_begin = item.chunk_begin * kAttentionChunk;

@@ -64,7 +64,8 @@ void run(benchmark::State& state, Shape shape, int32_t first, int32_t n_rows, in
 const bool registered = [] {
   const Shape shapes[] = {{64, 9, 3, 30}, {256, 4, 1, 18}};
   for (const Shape& shape : shapes) {
-    for (const auto& [first, n_rows] : {std::pair{4095, 1}, {127, 1}, {0, 512}, {1536, 512}}) {
+    for (const auto& [first, n_rows] :
+         {std::pair{4095, 1}, {127, 1}, {4092, 4}, {4084, 12}, {0, 512}, {1536, 512}}) {
       for (const int threads : {1, 2}) {
         const std::string name =
             "attention/dim:" + std::to_string(shape.head_dim) + "/first:" + std::to_string(first) +

@@ -61,8 +61,9 @@ struct AttentionArgs {
   const int32_t* first_key = nullptr;      // per query, absolute, inclusive
   const int32_t* last_key = nullptr;       // per query, absolute, inclusive
   float scale = 0;
-  float soft_cap = 0;       // 0: none
-  float* scores = nullptr;  // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
+  float soft_cap = 0;        // 0: none
+  float* scores = nullptr;   // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
+  float* factors = nullptr;  // scratch, n_queries * head_dim floats, 64-byte aligned
   // Results, null partial (-inf, 0, zeros) for a query that sees no key of the chunk.
   float* max = nullptr;     // [n_queries]
   float* sum = nullptr;     // [n_queries] of exp(score - max)

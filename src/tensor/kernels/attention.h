@@ -3,6 +3,8 @@
 // of absolute position, so the bits do not depend on which queries share a call.
 #pragma once
 
+#include <type_traits>
+
 #include "tensor/kernels/row_ops.h"
 
 namespace strata::tensor {
@@ -16,6 +18,21 @@ struct QueryTile {
   int32_t block_end;
 };
 
+// A row of scores becomes its weights in place; a Factor may be shorter than a float.
+constexpr int64_t kWeightStride = kAttentionChunk * sizeof(float) / sizeof(Factor);
+
+// The bf16 queries of a tile as factors: as they are, or spread out in the scratch.
+template <class To>
+inline const To* query_factors(const AttentionArgs& args, const QueryTile& tile) {
+  const uint16_t* q = args.q + static_cast<int64_t>(tile.first) * args.head_dim;
+  if constexpr (std::is_same_v<To, uint16_t>) {
+    return q;
+  } else {
+    from_bf16(q, static_cast<int64_t>(tile.n) * args.head_dim, args.factors);
+    return args.factors;
+  }
+}
+
 inline const uint16_t* k_block(const AttentionArgs& args, int32_t position) {
   const int32_t page = position / args.page_positions;
   const int32_t slot = position % args.page_positions;
@@ -28,8 +45,14 @@ inline const uint16_t* v_pair(const AttentionArgs& args, int32_t position) {
   return args.pages[page] + static_cast<int64_t>(args.page_positions + slot) * args.head_dim;
 }
 
+// Whether the caller's pages go on so far: the last query sees most.
+inline bool seen_ahead(const AttentionArgs& args, int32_t position, int32_t distance) {
+  return position + distance <= args.last_key[args.n_queries - 1];
+}
+
 template <int kTokens, int kQueries>
-inline void score_tile(const AttentionArgs& args, int32_t first_query, int32_t block) {
+inline void score_tile(const AttentionArgs& args, const Factor* q, int32_t first_query,
+                       int32_t block) {
   const uint16_t* k[kTokens];
   for (int t = 0; t < kTokens; ++t) {
     k[t] = k_block(args, args.chunk_begin + 16 * (block + t));
@@ -40,14 +63,23 @@ inline void score_tile(const AttentionArgs& args, int32_t first_query, int32_t b
 #pragma GCC unroll 8
     for (int i = 0; i < kQueries; ++i) acc[t][i] = set1(0.0f);
   }
-  const uint16_t* q = args.q + static_cast<int64_t>(first_query) * args.head_dim;
+  const uint16_t* next[kTokens];  // read ahead: the next keys, and the values of these
+  const uint16_t* values[kTokens];
+  for (int t = 0; t < kTokens; ++t) {
+    const int32_t position = args.chunk_begin + 16 * (block + t);
+    next[t] =
+        seen_ahead(args, position, 16 * kTokens) ? k_block(args, position + 16 * kTokens) : k[t];
+    values[t] = v_pair(args, position);
+  }
   for (int32_t d = 0; d < args.head_dim; d += 2) {
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
+      prefetch(next[t] + 16 * d);
+      prefetch(values[t] + 16 * d);
 #pragma GCC unroll 8
       for (int i = 0; i < kQueries; ++i) {
         acc[t][i] =
-            dot_bf16(acc[t][i], k[t] + 16 * d, q + static_cast<int64_t>(i) * args.head_dim + d);
+            dot_pair(acc[t][i], k[t] + 16 * d, q + static_cast<int64_t>(i) * args.head_dim + d);
       }
     }
   }
@@ -65,15 +97,17 @@ inline void score_tile(const AttentionArgs& args, int32_t first_query, int32_t b
 
 template <int kQueries>
 inline void scores_of(const AttentionArgs& args, const QueryTile& tile) {
+  constexpr int kTokens = attention_tokens(kQueries);
+  const Factor* q = query_factors<Factor>(args, tile);
   int32_t block = tile.block_begin;
-  for (; block + kAttentionTokens <= tile.block_end; block += kAttentionTokens) {
-    score_tile<kAttentionTokens, kQueries>(args, tile.first, block);
+  for (; block + kTokens <= tile.block_end; block += kTokens) {
+    score_tile<kTokens, kQueries>(args, q, tile.first, block);
   }
-  for (; block < tile.block_end; ++block) score_tile<1, kQueries>(args, tile.first, block);
+  for (; block < tile.block_end; ++block) score_tile<1, kQueries>(args, q, tile.first, block);
 }
 
-// Turns the scores of one query into bf16 weights in place (the front half of each score row), zero
-// where a key is not seen, over the blocks of the tile; also max and sum.
+// Turns the scores of one query into bf16 weights in place, as factors, zero where a key is not
+// seen, over the blocks of the tile; also max and sum.
 inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t query) {
   float* scores = args.scores + static_cast<int64_t>(query) * kAttentionChunk;
   const int32_t first = args.first_key[query] - args.chunk_begin;
@@ -88,12 +122,12 @@ inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t
   }
   const float largest = maximum(top);
   F total = set1(0.0f);
-  auto* weights = reinterpret_cast<uint16_t*>(scores);
+  auto* weights = reinterpret_cast<Factor*>(scores);
   for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
     F p = exp(sub(load(scores + 16 * b), set1(largest)));
     p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
     total = add(total, p);
-    store_bf16(weights + 16 * b, p);
+    store_factors(weights + 16 * b, p);
   }
   args.max[query] = largest;
   args.sum[query] = sum(total);
@@ -108,19 +142,24 @@ inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t d
 #pragma GCC unroll 8
     for (int i = 0; i < kQueries; ++i) acc[t][i] = set1(0.0f);
   }
-  const auto* weights = reinterpret_cast<const uint16_t*>(
-      args.scores + static_cast<int64_t>(first_query) * kAttentionChunk);
+  const Factor* weights =
+      reinterpret_cast<const Factor*>(args.scores) + first_query * kWeightStride;
   for (int32_t page_begin = begin; page_begin < end;) {
     const int32_t in_page = args.page_positions - page_begin % args.page_positions;
     const int32_t page_end = page_begin + in_page < end ? page_begin + in_page : end;
     const uint16_t* v = v_pair(args, page_begin) + 2 * dim;
-    for (int32_t p = page_begin; p < page_end; p += 2, v += 2 * args.head_dim) {
+    // Read ahead: as many bytes of the next chunk's keys.
+    const bool more = seen_ahead(args, page_begin, kAttentionChunk);
+    const uint16_t* next = more ? k_block(args, page_begin + kAttentionChunk) + 2 * dim : v;
+    for (int32_t p = page_begin; p < page_end;
+         p += 2, v += 2 * args.head_dim, next += 2 * args.head_dim) {
 #pragma GCC unroll 8
       for (int t = 0; t < kDims; ++t) {
+        prefetch(next + 32 * t);
 #pragma GCC unroll 8
         for (int i = 0; i < kQueries; ++i) {
-          acc[t][i] = dot_bf16(acc[t][i], v + 32 * t,
-                               weights + 2 * i * kAttentionChunk + (p - args.chunk_begin));
+          acc[t][i] =
+              dot_pair(acc[t][i], v + 32 * t, weights + i * kWeightStride + (p - args.chunk_begin));
         }
       }
     }
@@ -145,9 +184,10 @@ inline void values_of(const AttentionArgs& args, const QueryTile& tile) {
   first = first > args.chunk_begin ? first & ~1 : args.chunk_begin;
   const int32_t chunk_end = args.chunk_begin + kAttentionChunk;
   const int32_t end = last < chunk_end ? (last + 2) & ~1 : chunk_end;
+  constexpr int kDims = attention_tokens(kQueries) < 4 ? attention_tokens(kQueries) : 4;
   int32_t dim = 0;
-  for (; dim + 16 * kAttentionTokens <= args.head_dim; dim += 16 * kAttentionTokens) {
-    value_tile<kAttentionTokens, kQueries>(args, tile.first, dim, first, end);
+  for (; dim + 16 * kDims <= args.head_dim; dim += 16 * kDims) {
+    value_tile<kDims, kQueries>(args, tile.first, dim, first, end);
   }
   for (; dim < args.head_dim; dim += 16) value_tile<1, kQueries>(args, tile.first, dim, first, end);
 }
@@ -183,9 +223,11 @@ inline void nothing_seen(const AttentionArgs& args, const QueryTile& tile) {
 }
 
 void attention(const AttentionArgs& args) {
+  // As few tiles as it takes, of equal size: a last tile of one query costs nearly a full one.
+  int32_t tiles_left = (args.n_queries + kAttentionQueries - 1) / kAttentionQueries;
   for (int32_t first = 0; first < args.n_queries;) {
-    const int32_t left = args.n_queries - first;
-    const int32_t n = left < kAttentionQueries ? left : kAttentionQueries;
+    const int32_t n = (args.n_queries - first + tiles_left - 1) / tiles_left;
+    --tiles_left;
     const QueryTile tile = tile_of(args, first, n);
     first += n;
     if (tile.block_begin >= tile.block_end) {

@@ -146,6 +146,26 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
   };
   return {product(acc.a, y), product(acc.b, y + 16)};
 }
+// The broadcast side of dot_pair as floats that are bf16 numbers: nothing to unpack but the keys.
+using Factor = float;
+inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
+  const __m256 x0 = _mm256_broadcast_ss(x);
+  const __m256 x1 = _mm256_broadcast_ss(x + 1);
+  const auto product = [&](__m256 sum, const uint16_t* p) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
+    const __m256 second = _mm256_castsi256_ps(_mm256_and_si256(v, high));
+    return _mm256_fmadd_ps(second, x1, _mm256_fmadd_ps(first, x0, sum));
+  };
+  return {product(acc.a, y), product(acc.b, y + 16)};
+}
+inline void store_factors(Factor* p, F x) {
+  const auto rounded = [](__m256 half) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bf16_bits(half), 16));
+  };
+  store(p, {rounded(x.a), rounded(x.b)});
+}
 inline void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
@@ -283,8 +303,10 @@ inline I dot(I acc, U w, Four q) {
 }
 
 // Shapes for 16 registers, two to a value.
-constexpr int kAttentionTokens = 1;
 constexpr int kAttentionQueries = 4;
+constexpr int attention_tokens(int queries) {  // one query alone would wait for its own sums
+  return queries == 1 ? 4 : queries == 2 ? 2 : 1;
+}
 constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
 constexpr int kStreamColumns = 4;

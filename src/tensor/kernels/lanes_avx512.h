@@ -120,6 +120,13 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
              _mm512_castsi512_ps(_mm512_and_si512(b, high)), low_product);
 #endif
 }
+using Factor = uint16_t;  // the broadcast side of dot_pair
+inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
+  return dot_bf16(acc, y, x);
+}
+inline void store_factors(Factor* p, F x) {
+  store_bf16(p, x);
+}
 inline void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
@@ -218,8 +225,10 @@ inline I widen(Narrow a) {
 constexpr bool kDotRemovesOffset = false;
 
 // Shapes that fit 32 registers (measured, see the benchmarks).
-constexpr int kAttentionTokens = 4;
 constexpr int kAttentionQueries = 6;
+constexpr int attention_tokens(int queries) {
+  return queries == 1 ? 8 : 4;
+}
 constexpr int kGemmColumns = 6;
 constexpr int kGemmColumnsK6 = 4;
 constexpr int kStreamColumns = 8;

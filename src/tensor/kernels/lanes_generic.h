@@ -119,10 +119,19 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
     return __builtin_fmaf(x1, y1, __builtin_fmaf(x0, y0, acc.v[i]));
   });
 }
+using Factor = uint16_t;  // the broadcast side of dot_pair
+inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
+  return dot_bf16(acc, y, x);
+}
+inline void store_factors(Factor* p, F x) {
+  store_bf16(p, x);
+}
 inline void prefetch(const void*) {}
 
-constexpr int kAttentionTokens = 1;   // registers of 16 tokens (dims) of an attention tile
-constexpr int kAttentionQueries = 4;  // queries of an attention tile
+constexpr int kAttentionQueries = 4;   // most queries of an attention tile
+constexpr int attention_tokens(int) {  // registers of 16 tokens (dims) beside so many queries
+  return 1;
+}
 
 }  // namespace
 }  // namespace strata::tensor

@@ -149,6 +149,13 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
     return vfmaq_f32(vfmaq_f32(acc.v[i], x0, first_of(v)), x1, second_of(v));
   });
 }
+using Factor = uint16_t;  // the broadcast side of dot_pair
+inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
+  return dot_bf16(acc, y, x);
+}
+inline void store_factors(Factor* p, F x) {
+  store_bf16(p, x);
+}
 inline void prefetch(const void* p) {
   __builtin_prefetch(p, 0, 3);
 }
@@ -278,8 +285,10 @@ inline I widen(Narrow x) {
 }
 
 // Shapes for 32 registers, four to a value.
-constexpr int kAttentionTokens = 1;
 constexpr int kAttentionQueries = 4;
+constexpr int attention_tokens(int queries) {
+  return queries == 1 ? 2 : 1;
+}
 constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
 constexpr int kStreamColumns = 4;
