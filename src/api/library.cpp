@@ -7,7 +7,7 @@
 #include "api/store_errors.h"
 #include "core/log.h"
 #include "inference/defaults.h"
-#include "inference/prefix_folder.h"
+#include "inference/model_caches.h"
 #include "models/hub/source.h"
 
 namespace strata::api {
@@ -179,8 +179,9 @@ void ModelLibrary::copy(std::string_view from, std::string_view to) const {
 void ModelLibrary::remove(std::string_view name) const {
   telling([&] {
     const std::string full = store_.resolve(name).full();
+    const inference::ModelCaches caches(store_, full);
     store_.remove(name);
-    inference::PrefixFolder(store_).remove(full);
+    caches.remove();
   });
 }
 

@@ -126,6 +126,7 @@ api::LocalOptions local_options(const Config& config) {
   options.max_parallel = number_of(config, "server.max_parallel");
   options.max_queue = number_of(config, "server.max_queue");
   options.cache_disk_bytes = parse_bytes(config.text("cache.disk"));
+  options.cache_packed_bytes = parse_bytes(config.text("cache.packed"));
   return options;
 }
 
@@ -249,6 +250,7 @@ std::vector<std::string> setting_problems(const Config& config) {
   attempt([&] { parse_host(config.text("server.host")); });
   attempt([&] { parse_duration_ms(config.text("server.keep_alive")); });
   attempt([&] { parse_bytes(config.text("cache.disk")); });
+  attempt([&] { parse_bytes(config.text("cache.packed")); });
   for (const auto& [key, range] : kNumbers) {
     attempt([&] { setting_in_range(config, key, range); });
   }

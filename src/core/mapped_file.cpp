@@ -2,7 +2,10 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -29,9 +32,25 @@ struct Descriptor {
   throw Error(code, fmt::format("can't {} {}: {}", action, path.string(), std::strerror(error)));
 }
 
+// Addresses that begin on a huge page, reserved; null when there are none.
+void* huge_address(size_t size) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t reserve = size + kHugePage;
+  void* base =
+      ::mmap(nullptr, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  const auto address = reinterpret_cast<uintptr_t>(base);
+  const uintptr_t aligned = (address + kHugePage - 1) / kHugePage * kHugePage;
+  if (aligned != address) ::munmap(base, aligned - address);
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t end = aligned + (size + page - 1) / page * page;
+  ::munmap(reinterpret_cast<void*>(end), address + reserve - end);
+  return reinterpret_cast<void*>(aligned);
+}
+
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) {
+MappedFile::MappedFile(const std::filesystem::path& path, Pages pages) {
   // Non-blocking, so that a named pipe is refused below instead of waited for.
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) fail(path, "open", errno);
@@ -44,9 +63,27 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     throw Error(Code::invalid_argument, fmt::format("{} is empty", path.string()));
   }
   const auto size = static_cast<size_t>(status.st_size);
-  void* base = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  void* base = pages == Pages::huge ? huge_address(size) : nullptr;
+  const int fixed = base != nullptr ? MAP_FIXED : 0;
+  base = ::mmap(base, size, PROT_READ, MAP_PRIVATE | fixed, file.fd, 0);
   if (base == MAP_FAILED) fail(path, "map", errno);
   bytes_ = {static_cast<const std::byte*>(base), size};
+  if (pages == Pages::any) return;
+  // Both are hints: what an older system does not know of costs time only.
+  ::madvise(base, size, MADV_HUGEPAGE);
+  ::madvise(base, size, MADV_POPULATE_READ);
+}
+
+size_t MappedFile::huge_bytes() const {
+  const std::string begins = fmt::format("{:08x}-", reinterpret_cast<uintptr_t>(bytes_.data()));
+  std::ifstream maps("/proc/self/smaps");
+  bool is_ours = false;
+  for (std::string line; std::getline(maps, line);) {
+    is_ours = is_ours || line.starts_with(begins);
+    if (!is_ours || !line.starts_with("FilePmdMapped:")) continue;
+    return 1024 * std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
+  }
+  return 0;
 }
 
 MappedFile::~MappedFile() {

@@ -14,7 +14,10 @@ class MappedFile {
  public:
   // Errors: not_found, permission_denied, invalid_argument (not a regular file, or empty),
   // unavailable (the system refuses to map it).
-  explicit MappedFile(const std::filesystem::path& path);
+  explicit MappedFile(const std::filesystem::path& path) : MappedFile(path, Pages::any) {}
+  // With Pages::huge it is mapped where huge pages fit, and read whole at once.
+  enum class Pages { any, huge };
+  MappedFile(const std::filesystem::path& path, Pages pages);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -24,6 +27,10 @@ class MappedFile {
   // Tells the system that these bytes will not be read again soon: whole pages inside the slice
   // leave the resident set (reading them again is still valid, from the file).
   void release(std::span<const std::byte> slice) const;
+
+  // How much of it the system has mapped by huge pages: none where its page cache has only small
+  // ones (Linux before 6.16 on ext4).
+  size_t huge_bytes() const;
 
  private:
   std::span<const std::byte> bytes_;

@@ -121,6 +121,9 @@ ProcessResult run_process(const std::vector<std::string>& words,
 
 // --- terminal, memory, time ---
 
+// The calling thread gives way to the others of the machine.
+void lower_priority();
+
 bool is_terminal(int descriptor);
 int terminal_columns(int descriptor);  // 80 when it is no terminal or does not tell
 

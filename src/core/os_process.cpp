@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +166,11 @@ ProcessResult run_process(const std::vector<std::string>& words, const ProcessOp
   }
   result.exit_code = ended.value_or(0);
   return result;
+}
+
+void lower_priority() {
+  constexpr int kNice = 10;
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
 }
 
 }  // namespace strata

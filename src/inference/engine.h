@@ -79,6 +79,7 @@ struct EngineOptions {
   bool speculate = true;        // guess tokens from the text and verify several in one step
   bool float32 = false;         // the plain executor, for judging the fast one
   PrefixDisk disk{};            // keeps computed beginnings from one engine to the next
+  PackedDisk packed{};          // and packed weights
 };
 
 struct EngineStats {

@@ -61,6 +61,7 @@ std::unique_ptr<Engine> Engine::create(std::shared_ptr<const models::Model> mode
       std::clamp<int64_t>(int64_t{context} * options.max_batch, context, fitting);
   executor_options.n_positions_kept = context;
   executor_options.disk = options.disk;
+  executor_options.packed = options.packed;
   auto executor = options.float32 ? make_float32_executor(model, executor_options)
                                   : make_fast_executor(model, executor_options);
   return make_engine(std::move(model), std::move(executor), options, context);

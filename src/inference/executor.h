@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/work.h"
+#include "inference/packed_disk.h"
 #include "inference/prefix_disk.h"
 #include "models/model.h"
 
@@ -30,6 +31,7 @@ struct ExecutorOptions {
   int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
   int64_t n_positions_kept = 0;   // positions of removed sequences that may stay for new ones
   PrefixDisk disk{};              // where they stay when the executor goes
+  PackedDisk packed{};            // where packed weights are kept
 };
 
 struct ExecutorStats {

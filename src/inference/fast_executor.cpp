@@ -13,6 +13,7 @@
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
 #include "inference/limits.h"
+#include "inference/packed_disk.h"
 #include "inference/sequences.h"
 #include "inference/weights.h"
 #include "tensor/dequant.h"
@@ -50,7 +51,8 @@ class FastExecutor final : public Executor {
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         thread_works_(static_cast<size_t>(team_.size())) {
-    Packer packer(*model_, team_);
+    tensor::Arena arena = recall_packed(options.packed, team_);
+    Packer packer(*model_, team_, arena);
     for (const auto& layer : spec_.layers) {
       for (const auto& block : layer.blocks) load_block(block, packer);
       packer.release();
@@ -61,6 +63,7 @@ class FastExecutor final : public Executor {
     if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
     packer.release();
     head_inputs_.add(head_.matrix);
+    packed_writer_ = PackedWriter(options.packed, arena);
 
     std::vector<KvLayer> kv_layers;
     for (const FastBlock& block : blocks_) {
@@ -337,6 +340,7 @@ class FastExecutor final : public Executor {
   std::vector<Work> thread_works_;  // of the last step
   Work work_;
   FloatBuffer logits_;
+  PackedWriter packed_writer_;  // last: it reads the weights
 };
 
 }  // namespace

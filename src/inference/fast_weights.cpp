@@ -43,7 +43,7 @@ models::Weight Packer::find(models::TensorId slot) {
   const models::Weight weight =
       models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)));
   if (std::find(read_.begin(), read_.end(), weight.stored) == read_.end()) {
-    models::refuse_bad_scales(*weight.stored);
+    if (!arena_.filled()) models::refuse_bad_scales(*weight.stored, team_);
     read_.push_back(weight.stored);
   }
   return weight;
@@ -69,12 +69,13 @@ PackedLinear Packer::linear(std::span<const models::Linear> parts) {
     if (own.empty()) bias.resize(bias.size() + static_cast<size_t>(sources.back().rows));
   }
   if (!any_bias) bias.clear();
-  return {.matrix = tensor::PackedMatrix::pack(sources, team_), .bias = std::move(bias)};
+  return {.matrix = tensor::PackedMatrix::pack(sources, team_, &arena_), .bias = std::move(bias)};
 }
 
 PackedLinear Packer::gated(const models::Linear& gate, const models::Linear& up) {
   CHECK(gate.bias == models::kNoTensor && up.bias == models::kNoTensor);
-  return {.matrix = tensor::PackedMatrix::pack_gated(source(gate.weight), source(up.weight), team_),
+  return {.matrix = tensor::PackedMatrix::pack_gated(source(gate.weight), source(up.weight), team_,
+                                                     &arena_),
           .bias = {}};
 }
 

@@ -34,7 +34,10 @@ tensor::Activation packed_activation(models::Activation activation);
 // Reads slots of a model. Errors: those of find_weight, refuse_bad_scales and PackedMatrix::pack.
 class Packer {
  public:
-  Packer(const models::Model& model, Team& team) : model_(model), team_(team) {}
+  // Into `arena`. One that is filled was packed before from the same tensors, which then were
+  // checked too.
+  Packer(const models::Model& model, Team& team, tensor::Arena& arena)
+      : model_(model), team_(team), arena_(arena) {}
 
   // Outputs one after the other; where only some have a bias, the others' is zero.
   PackedLinear linear(std::span<const models::Linear> parts);
@@ -53,6 +56,7 @@ class Packer {
 
   const models::Model& model_;
   Team& team_;
+  tensor::Arena& arena_;
   std::vector<const models::TensorInfo*> read_;
 };
 

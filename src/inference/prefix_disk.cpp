@@ -25,7 +25,7 @@ void save(const PrefixDisk& disk, const PrefixFolder& folder, const PrefixIndex&
           std::optional<PrefixFile> old, KvCache& cache) {
   PrefixSave plan = cache.plan_save(head, old ? &*old : nullptr, disk.max_bytes);
   if (old && !plan.is_news() && old->size_bytes() <= disk.max_bytes) {
-    if (plan.is_of_use()) fs::last_write_time(old->path(), fs::file_time_type::clock::now());
+    if (plan.is_of_use()) touch(old->path());
     folder.make_room(disk.model, old->size_bytes(), disk.max_bytes);
     return;
   }

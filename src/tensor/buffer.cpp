@@ -36,7 +36,7 @@ Buffer::Buffer(size_t size_bytes) {
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) munmap(data_, size_);
+  if (data_ != nullptr && !owner_) munmap(data_, size_);
 }
 
 }  // namespace strata::tensor

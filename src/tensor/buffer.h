@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace strata::tensor {
@@ -12,6 +13,9 @@ class Buffer {
   Buffer() = default;
   // Error{resource_exhausted} with the size when the system has no memory.
   explicit Buffer(size_t size_bytes);
+  // A part of memory that `owner` keeps.
+  Buffer(std::shared_ptr<const void> owner, std::byte* data, size_t size_bytes)
+      : data_(data), size_(size_bytes), owner_(std::move(owner)) {}
   ~Buffer();
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -21,6 +25,7 @@ class Buffer {
   void swap(Buffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(owner_, other.owner_);
   }
 
   std::byte* data() const { return data_; }
@@ -33,6 +38,7 @@ class Buffer {
  private:
   std::byte* data_ = nullptr;
   size_t size_ = 0;
+  std::shared_ptr<const void> owner_{};  // none: the memory is its own
 };
 
 }  // namespace strata::tensor

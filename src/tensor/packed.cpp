@@ -75,7 +75,7 @@ void run_jobs(const std::vector<BlockJob>& jobs, Team& team) {
 
 }  // namespace
 
-PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& team) {
+PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& team, Arena* arena) {
   PackedMatrix m;
   if (sources.empty()) throw Error(Code::invalid_argument, "no weights to pack");
   m.cols_ = sources[0].cols;
@@ -91,7 +91,8 @@ PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& tea
     m.n_row_blocks_ += s.n_blocks;
     m.segments_.push_back(s);
   }
-  m.buffer_ = Buffer(total);
+  m.buffer_ = arena != nullptr ? arena->take(total) : Buffer(total);
+  if (arena != nullptr && arena->filled()) return m;
   std::vector<BlockJob> jobs;
   for (size_t i = 0; i < sources.size(); ++i) {
     const Segment& s = m.segments_[i];
@@ -104,8 +105,8 @@ PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& tea
   return m;
 }
 
-PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSource& up,
-                                      Team& team) {
+PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSource& up, Team& team,
+                                      Arena* arena) {
   check_source(gate, gate.cols);
   check_source(up, gate.cols);
   if (gate.rows != up.rows) {
@@ -121,7 +122,11 @@ PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSour
   m.n_row_blocks_ = g.n_blocks;
   const bool same = g.layout == u.layout && std::memcmp(g.table, u.table, sizeof g.table) == 0;
   u.offset = static_cast<size_t>(same ? g.block_bytes : g.n_blocks * g.block_bytes);
-  m.buffer_ = Buffer(static_cast<size_t>(g.n_blocks * (g.block_bytes + u.block_bytes)));
+  const auto total = static_cast<size_t>(g.n_blocks * (g.block_bytes + u.block_bytes));
+  m.buffer_ = arena != nullptr ? arena->take(total) : Buffer(total);
+  m.segments_.push_back(g);
+  if (!same) m.segments_.push_back(u);
+  if (arena != nullptr && arena->filled()) return m;
   std::vector<BlockJob> jobs;
   const int64_t stride = same ? 2 : 1;
   for (int64_t b = 0; b < g.n_blocks; ++b) {
@@ -131,8 +136,6 @@ PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSour
                     base + u.offset + static_cast<size_t>(stride * b * u.block_bytes)});
   }
   run_jobs(jobs, team);
-  m.segments_.push_back(g);
-  if (!same) m.segments_.push_back(u);
   return m;
 }
 

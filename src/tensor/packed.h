@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "tensor/arena.h"
 #include "tensor/buffer.h"
 #include "tensor/dtype.h"
 #include "tensor/kernels.h"
@@ -38,10 +39,14 @@ class PackedMatrix {
   PackedMatrix() = default;
   // Output rows are those of the sources, one after the other. All sources have the same cols; the
   // types may differ. Reads `data` during the call only. Error{invalid_argument} on shapes that do
-  // not fit, Error{unimplemented} for a type without numbers (I32, …).
-  static PackedMatrix pack(std::span<const WeightSource> sources, Team& team);
+  // not fit, Error{unimplemented} for a type without numbers (I32, …). The tiles
+  // lie in `arena` (whose errors it throws), or in a mapping of their own; those that a filled
+  // arena holds are not computed.
+  static PackedMatrix pack(std::span<const WeightSource> sources, Team& team,
+                           Arena* arena = nullptr);
   // The gated form: output row i is activation(gate row i · x) * (up row i · x).
-  static PackedMatrix pack_gated(const WeightSource& gate, const WeightSource& up, Team& team);
+  static PackedMatrix pack_gated(const WeightSource& gate, const WeightSource& up, Team& team,
+                                 Arena* arena = nullptr);
 
   int64_t rows() const { return rows_; }  // output rows
   int64_t cols() const { return cols_; }  // k

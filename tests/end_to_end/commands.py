@@ -236,8 +236,11 @@ def check_keys_and_cache(c):
     c.ended("key", "revoke", "laptop")
     c.equal(c.data("key", "list")["keys"], [], "a revoked key is no longer listed")
     c.equal(c.data("key", "list", "--all")["keys"][0]["state"], "revoked", "state")
-    c.equal(c.data("cache", "list"), {"prefixes": []}, "cache")
+    cached = c.data("cache", "list")
+    c.equal(cached["prefixes"], [], "no prompts are kept unless the settings say so")
+    c.check(all(entry["size_bytes"] > 0 for entry in cached["weights"]), f"{cached}")
     c.ended("cache", "rm", "--all")
+    c.equal(c.data("cache", "list"), {"prefixes": [], "weights": []}, "an empty cache")
 
 
 def check_server(c, alone):

@@ -20,6 +20,7 @@ struct LocalOptions {
   int32_t max_queue = 512;          // requests that wait for a model
   bool float32 = false;             // the plain executor
   int64_t cache_disk_bytes = 0;     // for beginnings that unloaded models computed; 0: none
+  int64_t cache_packed_bytes = 0;   // on disk, for packed weights; 0: none
   // Milliseconds of a clock that never goes back, for keep_alive; empty: the system's.
   std::function<int64_t()> now_ms{};
   // Bytes of memory that a model may be given; empty: what the system has.

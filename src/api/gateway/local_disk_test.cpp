@@ -12,6 +12,7 @@
 #include "api/testing/fixture.h"
 #include "api/testing/tiny_store.h"
 #include "core/json.h"
+#include "inference/packed_disk.h"
 #include "inference/prefix_folder.h"
 
 namespace strata::api {
@@ -29,6 +30,7 @@ class DiskServer {
     options.store = store.path();
     options.n_threads = 1;
     options.cache_disk_bytes = cache_disk_bytes;
+    options.cache_packed_bytes = cache_disk_bytes;
     gateway_.add(make_local_backend(std::move(options)));
     Services services;
     services.gateway = &gateway_;
@@ -81,6 +83,7 @@ class LocalDisk : public ::testing::Test {
     }
     return names;
   }
+  size_t n_packed() const { return inference::PackedFolder(store_.store()).list().size(); }
 
   testing::TinyStore store_;
   KeyStore keys_{store_.path() / "strata.db"};
@@ -95,6 +98,7 @@ TEST_F(LocalDisk, TheNextServerGoesOnFromIt) {
     EXPECT_THAT(kept(), ElementsAre());
   }
   EXPECT_THAT(kept(), ElementsAre("tiny:latest"));
+  EXPECT_EQ(n_packed(), 1u);
   const DiskServer server(store_, nullptr, 1 << 30);
   const auto again = server.ask();
   EXPECT_EQ(again.cached, kPrompt - 1);
@@ -114,6 +118,7 @@ TEST_F(LocalDisk, NothingIsKeptUnlessTheSettingsSaySo) {
     EXPECT_EQ(DiskServer(store_, nullptr, 0).ask().cached, 0);
   }
   EXPECT_FALSE(fs::exists(inference::PrefixFolder(store_.store()).path()));
+  EXPECT_FALSE(fs::exists(inference::PackedFolder(store_.store()).path()));
 }
 
 TEST_F(LocalDisk, KeysStayApartAndKnowTheirOwn) {
@@ -141,12 +146,13 @@ TEST_F(LocalDisk, OtherWeightsUnderTheSameNameStartAnew) {
   EXPECT_EQ(DiskServer(store_, nullptr, 1 << 30).ask().cached, 0);
 }
 
-TEST_F(LocalDisk, AModelThatIsDeletedTakesItsPromptsWithIt) {
+TEST_F(LocalDisk, AModelThatIsDeletedTakesItsFilesWithIt) {
   {
     EXPECT_EQ(DiskServer(store_, nullptr, 1 << 30).ask().cached, 0);
   }
   ModelLibrary(store_.path(), {}).remove("tiny");
   EXPECT_THAT(kept(), ElementsAre());
+  EXPECT_EQ(n_packed(), 0u);
 }
 
 TEST_F(LocalDisk, NothingIsWrittenForAModelThatWasDeletedWhileLoaded) {

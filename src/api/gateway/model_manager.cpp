@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/os.h"
+#include "inference/packed_disk.h"
 #include "inference/prefix_folder.h"
 
 namespace strata::api {
@@ -330,13 +331,19 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;
+  const auto still_there = [this, name = wish.manifest.name] {
+    return store_.try_find(name).has_value();
+  };
   engine.disk = {.folder = inference::PrefixFolder(store_).path(),
                  .model = wish.manifest.name,
                  .weights = wish.manifest.digest(),
                  .max_bytes = static_cast<uint64_t>(options_.cache_disk_bytes),
-                 .still_there = [this, name = wish.manifest.name] {
-                   return store_.try_find(name).has_value();
-                 }};
+                 .still_there = still_there};
+  engine.packed = {.folder = inference::PackedFolder(store_).path(),
+                   .model = wish.manifest.name,
+                   .weights = wish.manifest.digest(),
+                   .max_bytes = static_cast<uint64_t>(options_.cache_packed_bytes),
+                   .still_there = still_there};
   const auto need =
       inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
   make_memory(wish, need, engine.context);

@@ -1,5 +1,7 @@
 #include "models/family/weights.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "tensor/dequant.h"
 
@@ -13,6 +15,30 @@ uint64_t or_same(uint64_t stored, uint64_t own) {
 [[noreturn]] void refuse(const TensorSlot& slot, const std::string& why) {
   throw Error(Code::invalid_argument, fmt::format("tensor '{}' {}", slot.name, why),
               "the file does not fit the architecture it names: fetch it again");
+}
+
+// The first block that holds a bad scale in these rows of the tensor, counted from its beginning;
+// -1: none.
+int64_t first_bad_block(const TensorInfo& tensor, Share rows) {
+  const auto& info = tensor::dtype_info(tensor.type);
+  const auto cols = static_cast<int64_t>(tensor.cols());
+  const int64_t row_blocks = cols / info.block_weights;
+  const int64_t block = tensor::first_bad_scale(
+      tensor.type,
+      tensor.data.data() + rows.begin * row_blocks * static_cast<int64_t>(info.block_bytes),
+      (rows.end - rows.begin) * cols);
+  return block < 0 ? -1 : rows.begin * row_blocks + block;
+}
+
+void refuse_block(const TensorInfo& tensor, int64_t block) {
+  if (block < 0) return;
+  const auto& info = tensor::dtype_info(tensor.type);
+  const uint64_t weight = static_cast<uint64_t>(block) * info.block_weights;
+  throw Error(Code::invalid_argument,
+              fmt::format("tensor '{}' ({}) holds a number that is NaN or infinite: row {}, "
+                          "column {}",
+                          tensor.name, info.name, weight / tensor.cols(), weight % tensor.cols()),
+              "the file is damaged or was converted wrongly: fetch it again");
 }
 
 }  // namespace
@@ -49,16 +75,17 @@ std::vector<float> dequantize(const Weight& weight) {
 }
 
 void refuse_bad_scales(const TensorInfo& tensor) {
-  const int64_t block = tensor::first_bad_scale(tensor.type, tensor.data.data(),
-                                                static_cast<int64_t>(tensor.n_weights()));
-  if (block < 0) return;
-  const auto& info = tensor::dtype_info(tensor.type);
-  const uint64_t weight = static_cast<uint64_t>(block) * info.block_weights;
-  throw Error(Code::invalid_argument,
-              fmt::format("tensor '{}' ({}) holds a number that is NaN or infinite: row {}, "
-                          "column {}",
-                          tensor.name, info.name, weight / tensor.cols(), weight % tensor.cols()),
-              "the file is damaged or was converted wrongly: fetch it again");
+  refuse_block(tensor, first_bad_block(tensor, {0, static_cast<int64_t>(tensor.rows())}));
+}
+
+void refuse_bad_scales(const TensorInfo& tensor, Team& team) {
+  std::vector<int64_t> found(static_cast<size_t>(team.size()), -1);
+  team.run([&](int thread) {
+    const Share share = share_of(static_cast<int64_t>(tensor.rows()), thread, team.size());
+    found[static_cast<size_t>(thread)] = first_bad_block(tensor, share);
+  });
+  const auto bad = std::ranges::find_if(found, [](int64_t block) { return block >= 0; });
+  if (bad != found.end()) refuse_block(tensor, *bad);
 }
 
 }  // namespace strata::models

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "core/threads.h"
 #include "models/family/spec.h"
 #include "models/format/gguf.h"
 
@@ -30,5 +31,6 @@ std::vector<float> dequantize(const Weight& weight);
 // Error{invalid_argument} with name and place. Reads the scales only. Packing calls it for each
 // tensor it reads, so that no such number reaches a kernel.
 void refuse_bad_scales(const TensorInfo& tensor);
+void refuse_bad_scales(const TensorInfo& tensor, Team& team);  // the same, on all its threads
 
 }  // namespace strata::models

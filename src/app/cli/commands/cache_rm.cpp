@@ -2,6 +2,8 @@
 #include "app/cli/command.h"
 #include "app/cli/output.h"
 #include "core/error.h"
+#include "inference/model_caches.h"
+#include "inference/packed_disk.h"
 #include "inference/prefix_folder.h"
 #include "models/hub/store.h"
 
@@ -13,11 +15,11 @@ class CacheRemove : public Command {
   const CommandSpec& spec() const override {
     static const CommandSpec spec{
         .name = "cache rm",
-        .summary = "remove what is kept on disk of prompts and answers",
+        .summary = "remove what is kept on disk of prompts, answers and packed weights",
         .description =
-            "A model that is in memory writes what it holds when it is unloaded: unload it before "
-            "(strata\n"
-            "stop MODEL).",
+            "A model that is in memory writes what it holds of prompts when it is unloaded: unload "
+            "it before\n"
+            "(strata stop MODEL). Packed weights are written again when the model is loaded.",
         .arguments = {{"MODEL", "a name from strata cache list", false, true,
                        ArgumentSpec::Kind::model}},
         .options = {{"all", "", "of all models, and damaged files"}},
@@ -28,19 +30,20 @@ class CacheRemove : public Command {
 
   int run(const Arguments& arguments) const override {
     const models::Store store;
-    const inference::PrefixFolder folder(store);
     const auto& names = arguments.words();
     if (arguments.has("all") != names.empty()) {
       throw Error(Code::invalid_argument, "name models or say --all, one of the two",
                   "see: strata cache list");
     }
     if (names.empty()) {
-      complain(fmt::format("removed {} file(s)", folder.remove_all()));
+      const size_t n =
+          inference::PrefixFolder(store).remove_all() + inference::PackedFolder(store).remove_all();
+      complain(fmt::format("removed {} file(s)", n));
       return 0;
     }
     for (const auto& name : names) {
       const std::string full = store.resolve(name).full();
-      if (!folder.remove(full)) {
+      if (!inference::ModelCaches(store, full).remove()) {
         throw Error(Code::not_found, fmt::format("nothing is kept of '{}'", full),
                     "see: strata cache list");
       }

@@ -1,7 +1,7 @@
 // strata rm MODEL…
 #include "app/cli/command.h"
 #include "app/cli/output.h"
-#include "inference/prefix_folder.h"
+#include "inference/model_caches.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
@@ -24,8 +24,9 @@ class Remove : public Command {
     const models::Store store;
     for (const auto& name : arguments.words()) {
       const std::string full = store.resolve(name).full();
+      const inference::ModelCaches caches(store, full);
       store.remove(name);
-      inference::PrefixFolder(store).remove(full);  // its prompts go with it
+      caches.remove();
       complain("removed " + full);
     }
     return 0;

@@ -1,0 +1,193 @@
+// Packed weights that an executor left on disk: the next one computes the same bits with them, and
+// whatever else lies there is not believed.
+#include "inference/packed_disk.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/testing/temp_folder.h"
+#include "core/threads.h"
+#include "inference/executor.h"
+#include "inference/testing/tiny_model.h"
+
+namespace strata::inference {
+namespace {
+
+using ::testing::HasSubstr;
+using ModelPtr = std::shared_ptr<const models::Model>;
+
+constexpr uint64_t kPlenty = 1u << 30;
+
+std::vector<float> logits(Executor& executor) {
+  const SequenceId sequence = executor.create_sequence();
+  std::vector<Row> rows;
+  for (int32_t i = 0; i < 20; ++i) rows.push_back({i * 3, i, sequence, i == 19});
+  const auto out = executor.step(rows);
+  return {out.begin(), out.end()};
+}
+
+class PackedOnDisk : public ::testing::Test {
+ protected:
+  PackedDisk disk(const std::string& weights = "w1", uint64_t max_bytes = kPlenty) const {
+    return {.folder = folder_.path(),
+            .model = "tiny:latest",
+            .weights = weights,
+            .max_bytes = max_bytes,
+            .still_there = {}};
+  }
+  // What an executor computes that comes and goes.
+  std::vector<float> come_and_go(const PackedDisk& disk, const ModelPtr& model) const {
+    return logits(
+        *make_fast_executor(model, {.n_threads = 2, .n_positions_limit = 64, .packed = disk}));
+  }
+  bool is_recalled(const PackedDisk& disk) {
+    Team team(2);
+    return recall_packed(disk, team).filled();
+  }
+  fs::path file(const std::string& weights = "w1") const { return folder_.file_of(weights); }
+  // The bytes of the file, changed.
+  void change(const std::function<void(std::string&)>& edit) const {
+    std::string bytes = read_file(file());
+    edit(bytes);
+    write_file_atomic(file(), bytes);
+  }
+
+  strata::testing::TempFolder root_;
+  PackedFolder folder_{root_.path() / "packed"};
+  ModelPtr model_ = tiny_model({});
+};
+
+TEST_F(PackedOnDisk, TheNextExecutorComputesTheSame) {
+  const auto right = come_and_go(disk("w1", 0), model_);
+  EXPECT_FALSE(fs::exists(folder_.path()));
+  EXPECT_EQ(come_and_go(disk(), model_), right);
+  ASSERT_TRUE(fs::exists(file()));
+  EXPECT_TRUE(is_recalled(disk()));
+  EXPECT_EQ(come_and_go(disk(), model_), right);
+}
+
+// Another model under the same hash shows which weights are computed with.
+TEST_F(PackedOnDisk, TheNextExecutorReadsTheFile) {
+  TinyOptions other;
+  other.seed = 77;
+  const ModelPtr changed = tiny_model(other);
+  const auto first = come_and_go(disk(), model_);
+  const auto own = come_and_go(disk("w1", 0), changed);
+  const auto mixed = come_and_go(disk(), changed);
+  EXPECT_NE(mixed, own);
+  EXPECT_NE(first, own);
+}
+
+TEST_F(PackedOnDisk, OfOtherWeightsNothingIsTaken) {
+  come_and_go(disk("w1"), model_);
+  EXPECT_FALSE(is_recalled(disk("w2")));
+  fs::copy(file("w1"), file("w2"));
+  EXPECT_FALSE(is_recalled(disk("w2"))) << "the file says whose it is";
+}
+
+// In memory (tmpfs has small pages) and on disk: mapped or copied, it is what was written.
+TEST_F(PackedOnDisk, ManyMegabytesComeBackFromAnyFileSystem) {
+  tensor::Arena arena;
+  std::vector<tensor::Buffer> taken;
+  for (const size_t size : {size_t{100}, size_t{9} << 20, size_t{5000}, size_t{3} << 20}) {
+    taken.push_back(arena.take(size));
+    for (size_t i = 0; i + 8 <= size; i += 8) *taken.back().as<uint64_t>(i) = (size << 32) + i;
+  }
+  const strata::testing::ScopedEnvironment temporary("TMPDIR", "/dev/shm");
+  const strata::testing::TempFolder in_memory;
+  for (const fs::path& folder : {folder_.path(), in_memory.path() / "packed"}) {
+    PackedDisk where = disk();
+    where.folder = folder;
+    {
+      const PackedWriter writer(where, arena);
+    }
+    Team team(2);
+    tensor::Arena recalled = recall_packed(where, team);
+    ASSERT_TRUE(recalled.filled());
+    for (const auto& part : arena.parts()) {
+      const tensor::Buffer again = recalled.take(part.size());
+      EXPECT_TRUE(std::ranges::equal(part, std::span(again.data(), again.size())));
+    }
+  }
+}
+
+TEST_F(PackedOnDisk, ADamagedFileIsPackedAnew) {
+  const auto right = come_and_go(disk(), model_);
+  const std::string whole = read_file(file());
+  const auto broken = [&](const std::function<void(std::string&)>& edit) {
+    change(edit);
+    EXPECT_FALSE(is_recalled(disk()));
+    EXPECT_EQ(come_and_go(disk(), model_), right);
+    EXPECT_EQ(read_file(file()), whole);
+  };
+  broken([](std::string& bytes) { bytes.resize(bytes.size() - 64); });
+  broken([](std::string& bytes) { bytes.resize(100); });
+  broken([](std::string& bytes) { bytes.clear(); });
+  broken([](std::string& bytes) { bytes += std::string(64, 'x'); });
+  broken([](std::string& bytes) { bytes[0] = 'x'; });
+  broken([](std::string& bytes) { bytes[8] = 9; });        // version
+  broken([](std::string& bytes) { bytes[14] = '\xff'; });  // bytes of weights
+  broken([](std::string& bytes) { bytes[23] = '\x7f'; });  // length of the name
+  broken([](std::string& bytes) { ++bytes[bytes.find("program ") + 8]; });
+}
+
+TEST_F(PackedOnDisk, ListsWhatIsThere) {
+  come_and_go(disk("w1"), model_);
+  come_and_go(disk("w2"), model_);
+  fs::last_write_time(file("w1"), fs::last_write_time(file("w1")) - std::chrono::hours(1));
+  write_file_atomic(file("w2"), "x");
+  const auto entries = folder_.list();
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_THAT(entries[0].damage, HasSubstr(file("w2").string()));
+  EXPECT_EQ(entries[1].model, "tiny:latest");
+  EXPECT_EQ(entries[1].bytes, fs::file_size(file("w1")));
+}
+
+TEST_F(PackedOnDisk, TakesNoMoreOfTheDiskThanItMay) {
+  come_and_go(disk("w1"), model_);
+  const uint64_t bytes = fs::file_size(file("w1"));
+  come_and_go(disk("w2", bytes - 1), model_);
+  EXPECT_FALSE(fs::exists(file("w2")));
+  EXPECT_TRUE(fs::exists(file("w1"))) << "nothing goes for what does not fit anyway";
+  come_and_go(disk("w3", 2 * bytes), model_);
+  fs::last_write_time(file("w1"), fs::last_write_time(file("w1")) - std::chrono::hours(1));
+  come_and_go(disk("w4", 2 * bytes), model_);
+  EXPECT_FALSE(fs::exists(file("w1"))) << "the longest unused goes";
+  EXPECT_TRUE(fs::exists(file("w3")));
+  EXPECT_TRUE(fs::exists(file("w4")));
+}
+
+TEST_F(PackedOnDisk, UseMakesItYoung) {
+  come_and_go(disk("w1"), model_);
+  const auto old = fs::last_write_time(file("w1")) - std::chrono::hours(1);
+  fs::last_write_time(file("w1"), old);
+  come_and_go(disk("w1"), model_);
+  EXPECT_GT(fs::last_write_time(file("w1")), old + std::chrono::minutes(30));
+}
+
+TEST_F(PackedOnDisk, OfADeletedModelNothingIsKept) {
+  PackedDisk gone = disk();
+  gone.still_there = [] { return false; };
+  come_and_go(gone, model_);
+  EXPECT_FALSE(fs::exists(file()));
+}
+
+TEST_F(PackedOnDisk, WhatACrashLeftIsRemoved) {
+  come_and_go(disk("w1"), model_);
+  const fs::path half = folder_.path() / (std::string(kTemporaryPrefix) + "x.packed");
+  write_file_atomic(half, "half");
+  EXPECT_EQ(folder_.list().size(), 1u);
+  come_and_go(disk("w2"), model_);
+  EXPECT_FALSE(fs::exists(half));
+}
+
+TEST_F(PackedOnDisk, AFolderThatCannotBeWrittenIsNoHindrance) {
+  write_file_atomic(folder_.path(), "no folder");
+  EXPECT_EQ(come_and_go(disk(), model_), come_and_go(disk("w1", 0), model_));
+}
+
+}  // namespace
+}  // namespace strata::inference
