@@ -1,5 +1,7 @@
 #include "core/db.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include <sqlite3.h>
@@ -42,6 +44,20 @@ Code code_of(int result) {
 
 void check(sqlite3* handle, int result, std::string_view doing) {
   if (result != SQLITE_OK) fail(handle, result, doing);
+}
+
+// SQLite's own waiting does not cover this change: of two processes that open a new database at
+// once, one is told that it is locked.
+void use_write_ahead_log(Database& database) {
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  for (int waited_ms = 0;; waited_ms += 5) {
+    try {
+      return database.execute("PRAGMA journal_mode=WAL;");
+    } catch (const Error& error) {
+      if (error.code() != Code::unavailable || waited_ms >= kBusyTimeoutMs) throw;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 }  // namespace
@@ -135,9 +151,8 @@ Database Database::open(const std::filesystem::path& path) {
   check(handle, result, "open " + path.string());
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   sqlite3_extended_result_codes(handle, 1);
-  database.execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-      "PRAGMA trusted_schema=OFF;");
+  use_write_ahead_log(database);
+  database.execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;");
   return database;
 }
 
