@@ -69,9 +69,13 @@ MappedFile::MappedFile(const std::filesystem::path& path, Pages pages) {
   if (base == MAP_FAILED) fail(path, "map", errno);
   bytes_ = {static_cast<const std::byte*>(base), size};
   if (pages == Pages::any) return;
-  // Both are hints: what an older system does not know of costs time only.
+  // Hints, which a system may not know; but a read that fails is told here, not by a signal later.
   ::madvise(base, size, MADV_HUGEPAGE);
-  ::madvise(base, size, MADV_POPULATE_READ);
+  if (::madvise(base, size, MADV_POPULATE_READ) == 0) return;
+  const int error = errno;
+  if (error == EINVAL || error == ENOSYS || error == EAGAIN) return;
+  ::munmap(base, size);
+  fail(path, "read", error);
 }
 
 size_t MappedFile::huge_bytes() const {

@@ -40,12 +40,13 @@ std::optional<uint64_t> number_in(const char* path) {
   return value;
 }
 
-std::optional<uint64_t> meminfo(std::string_view key) {
-  std::ifstream in("/proc/meminfo");
+// The number behind a key at the beginning of a line.
+std::optional<uint64_t> number_of(std::string_view key, const char* path) {
+  std::ifstream in(path);
   std::string word;
   while (in >> word) {
-    uint64_t kilobytes = 0;
-    if (word == key && in >> kilobytes) return kilobytes * 1024;
+    uint64_t number = 0;
+    if (word == key && in >> number) return number;
     in.ignore(256, '\n');
   }
   return std::nullopt;
@@ -104,11 +105,19 @@ uint64_t total_memory_bytes() {
 }
 
 uint64_t available_memory_bytes() {
-  uint64_t available = meminfo("MemAvailable:").value_or(total_memory_bytes());
+  const auto kilobytes = number_of("MemAvailable:", "/proc/meminfo");
+  uint64_t available = kilobytes ? 1024 * *kilobytes : total_memory_bytes();
   const auto limit = number_in("/sys/fs/cgroup/memory.max");
   const auto used = number_in("/sys/fs/cgroup/memory.current");
-  if (limit && used) available = std::min(available, *limit > *used ? *limit - *used : 0);
-  return available;
+  if (limit && used) {
+    // What the page cache has of files is given back when it is wanted.
+    const auto cached = number_of("file", "/sys/fs/cgroup/memory.stat").value_or(0);
+    const uint64_t taken = *used - std::min(*used, cached);
+    available = std::min(available, *limit - std::min(*limit, taken));
+  }
+  // Both count the files that this process has mapped as free, and it needs them.
+  const uint64_t mapped = 1024 * number_of("RssFile:", "/proc/self/status").value_or(0);
+  return available - std::min(available, mapped);
 }
 
 uint64_t monotonic_ns() {

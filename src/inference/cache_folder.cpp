@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <chrono>
 
+#include <unistd.h>
+
+#include "core/error.h"
 #include "core/hash.h"
 
 namespace strata::inference {
 namespace {
 
 // A file that another process removed meanwhile is as old, and as small, as can be.
-int64_t last_use_s(const fs::path& path) {
+fs::file_time_type last_use(const fs::path& path) {
   std::error_code gone;
   const auto time = fs::last_write_time(path, gone);
-  if (gone) return 0;
-  const auto since = std::chrono::file_clock::to_sys(time).time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
+  return gone ? fs::file_time_type::min() : time;
 }
 
 uint64_t size_of(const fs::path& path) {
@@ -45,9 +46,9 @@ std::vector<fs::path> CacheFolder::paths() const {
 std::vector<CacheFolder::File> CacheFolder::files() const {
   std::vector<File> files;
   for (const fs::path& path : paths()) {
-    if (!is_half_written(path)) files.push_back({path, size_of(path), last_use_s(path)});
+    if (!is_half_written(path)) files.push_back({path, size_of(path), last_use(path)});
   }
-  std::ranges::sort(files, std::ranges::greater{}, &File::last_use_s);
+  std::ranges::sort(files, std::ranges::greater{}, &File::last_use);
   return files;
 }
 
@@ -79,9 +80,21 @@ FileLock CacheFolder::lock() const {
   FileLock lock = FileLock::wait(folder_ / ".lock", FileLock::Kind::exclusive,
                                  [asked = 0]() mutable { return ++asked < kMostAsked; });
   for (const fs::path& path : paths()) {
-    if (is_half_written(path)) remove_durably(path);
+    if (!is_half_written(path)) continue;
+    if (FileLock::attempt(path, FileLock::Kind::exclusive)) remove_durably(path);
   }
   return lock;
+}
+
+CacheFolder::Temporary CacheFolder::temporary_of(std::string_view key) const {
+  fs::path path = folder_ / fmt::format("{}{}-{}", kTemporaryPrefix, ::getpid(),
+                                        file_of(key).filename().string());
+  auto in_use = FileLock::attempt(path, FileLock::Kind::exclusive);
+  if (!in_use) {
+    throw Error(Code::unavailable, fmt::format("{} is being written already", path.string()));
+  }
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  return {std::move(path), std::move(*in_use)};
 }
 
 void CacheFolder::make_room(std::string_view key, uint64_t bytes, uint64_t max_bytes) const {
@@ -95,8 +108,14 @@ void CacheFolder::make_room(std::string_view key, uint64_t bytes, uint64_t max_b
   }
 }
 
+int64_t CacheFolder::File::last_use_s() const {
+  const auto since = std::chrono::file_clock::to_sys(last_use).time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
+}
+
 void touch(const fs::path& path) {
-  fs::last_write_time(path, fs::file_time_type::clock::now());
+  std::error_code read_only;
+  fs::last_write_time(path, fs::file_time_type::clock::now(), read_only);
 }
 
 }  // namespace strata::inference

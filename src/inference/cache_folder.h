@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,8 @@ class CacheFolder {
   struct File {
     fs::path path;
     uint64_t bytes = 0;
-    int64_t last_use_s = 0;  // since 1970
+    fs::file_time_type last_use;
+    int64_t last_use_s() const;  // since 1970
   };
   // The latest used first; none that is half-written.
   std::vector<File> files() const;
@@ -39,6 +41,14 @@ class CacheFolder {
   // Removes the longest unused files of other keys until `bytes` for this one's fit.
   void make_room(std::string_view key, uint64_t bytes, uint64_t max_bytes) const;
 
+  // A name beside the key's file, to be renamed to it. While this lives, no lock() removes it, so
+  // that a long write need not hold the lock.
+  struct Temporary {
+    fs::path path;
+    FileLock in_use;
+  };
+  Temporary temporary_of(std::string_view key) const;
+
  private:
   std::vector<fs::path> paths() const;
 
@@ -46,7 +56,17 @@ class CacheFolder {
   std::string_view extension_;
 };
 
-// As used now.
+// As used now, where the file system lets it.
 void touch(const fs::path& path);
+
+// What an executor keeps in such a folder from one run to the next.
+struct DiskCache {
+  fs::path folder;
+  std::string model;       // its name
+  std::string weights;     // a hash of the bytes that it computes with
+  uint64_t max_bytes = 0;  // of all files in the folder; 0: nothing is kept, nothing is read
+  // Asked before saving, under the folder's lock: false when the model was deleted meanwhile.
+  std::function<bool()> still_there{};
+};
 
 }  // namespace strata::inference

@@ -78,8 +78,8 @@ struct EngineOptions {
   int32_t prefill_chunk = 256;  // prompt rows in one step
   bool speculate = true;        // guess tokens from the text and verify several in one step
   bool float32 = false;         // the plain executor, for judging the fast one
-  PrefixDisk disk{};            // keeps computed beginnings from one engine to the next
-  PackedDisk packed{};          // and packed weights
+  DiskCache disk{};             // keeps computed beginnings from one engine to the next
+  DiskCache packed{};           // and packed weights
 };
 
 struct EngineStats {

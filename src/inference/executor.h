@@ -30,8 +30,8 @@ struct ExecutorOptions {
   int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
   int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
   int64_t n_positions_kept = 0;   // positions of removed sequences that may stay for new ones
-  PrefixDisk disk{};              // where they stay when the executor goes
-  PackedDisk packed{};            // where packed weights are kept
+  DiskCache disk{};               // where they stay when the executor goes
+  DiskCache packed{};             // where packed weights are kept
 };
 
 struct ExecutorStats {

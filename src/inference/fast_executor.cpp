@@ -7,6 +7,7 @@
 
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "inference/block/fast_attention.h"
 #include "inference/block/fast_mlp.h"
 #include "inference/executor.h"
@@ -62,8 +63,8 @@ class FastExecutor final : public Executor {
     tied_ = spec_.head.weight == spec_.token_embedding;
     if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
     packer.release();
+    arena.check_end();
     head_inputs_.add(head_.matrix);
-    packed_writer_ = PackedWriter(options.packed, arena);
 
     std::vector<KvLayer> kv_layers;
     for (const FastBlock& block : blocks_) {
@@ -75,6 +76,7 @@ class FastExecutor final : public Executor {
         std::move(kv_layers),
         KvLimits{n_positions, options.kv_bytes_limit, options.n_positions_kept});
     recall_prefixes(disk_, kernels(), *cache_);
+    packed_writer_ = PackedWriter(options.packed, arena);
   }
 
   std::string_view kernels() const override { return tensor::kernels().name; }
@@ -318,7 +320,7 @@ class FastExecutor final : public Executor {
 
   std::shared_ptr<const models::Model> model_;
   const ModelSpec& spec_;
-  const PrefixDisk disk_;
+  const DiskCache disk_;
   Team team_;
   Step step_;
   std::vector<FastBlock> blocks_;
@@ -347,7 +349,16 @@ class FastExecutor final : public Executor {
 
 std::unique_ptr<Executor> make_fast_executor(std::shared_ptr<const models::Model> model,
                                              const ExecutorOptions& options) {
-  return std::make_unique<FastExecutor>(std::move(model), options);
+  try {
+    return std::make_unique<FastExecutor>(model, options);
+  } catch (const Error& error) {
+    if (error.code() != Code::data_loss || options.packed.max_bytes == 0) throw;
+    log_warn("{}: its packed weights on disk are removed: {}", model->name, error.message());
+    PackedFolder(options.packed.folder).remove(options.packed.weights);
+    ExecutorOptions from_model = options;
+    from_model.packed = {};
+    return std::make_unique<FastExecutor>(std::move(model), from_model);
+  }
 }
 
 }  // namespace strata::inference

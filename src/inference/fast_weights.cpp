@@ -43,14 +43,18 @@ models::Weight Packer::find(models::TensorId slot) {
   const models::Weight weight =
       models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)));
   if (std::find(read_.begin(), read_.end(), weight.stored) == read_.end()) {
-    if (!arena_.filled()) models::refuse_bad_scales(*weight.stored, team_);
+    models::refuse_bad_scales(*weight.stored, team_);
     read_.push_back(weight.stored);
   }
   return weight;
 }
 
 tensor::WeightSource Packer::source(models::TensorId slot) {
-  const models::Weight weight = find(slot);
+  // What is packed already is not read, and was checked then.
+  const models::Weight weight =
+      arena_.filled()
+          ? models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)))
+          : find(slot);
   return {.type = weight.type,
           .data = weight.bytes.data(),
           .rows = static_cast<int64_t>(weight.rows),

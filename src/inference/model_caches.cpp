@@ -23,7 +23,7 @@ ModelCaches::ModelCaches(const models::Store& store, std::string full_name)
 
 bool ModelCaches::remove() const {
   const bool prompts = PrefixFolder(store_).remove(name_);
-  const bool weights = !weights_.empty() && PackedFolder(store_).remove(weights_);
+  const bool weights = PackedFolder(store_).remove_of(name_, weights_);
   return prompts || weights;
 }
 

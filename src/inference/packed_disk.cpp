@@ -1,10 +1,12 @@
 #include "inference/packed_disk.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <vector>
 
 #include "core/bytes.h"
@@ -29,7 +31,7 @@ struct Head {
 };
 
 // The program packs, so another build may lay out the same weights in another way.
-std::string identity_of(const PackedDisk& disk) {
+std::string identity_of(const DiskCache& disk) {
   return fmt::format("weights {}\nprogram {}", disk.weights, program_identity());
 }
 
@@ -79,7 +81,7 @@ Head read_head(const fs::path& path) {
   return read_head(bytes, file.size());
 }
 
-// Where the system has the file in small pages only, reading weights through them costs a tenth of
+// Where the system has the file in small pages only, reading weights through them costs a fifth of
 // the speed of writing: they are copied into memory that has huge ones.
 tensor::Arena arena_of(std::shared_ptr<const MappedFile> file, Team& team) {
   const auto content = file->bytes().subspan(kContent);
@@ -123,41 +125,121 @@ class PieceWriter {
 
 using Parts = std::vector<std::span<const std::byte>>;
 
-void write_file(const fs::path& path, const Head& head, const Parts& parts) {
-  const fs::path temporary =
-      path.parent_path() / (std::string(kTemporaryPrefix) + path.filename().string());
-  File file = File::open(temporary, File::Mode::truncate, 0600);
+// Lets go on, and for a while after the executor's end: what is nearly written is not thrown away.
+class Patience {
+ public:
+  explicit Patience(std::stop_token stop) : stop_(std::move(stop)) {}
+
+  // Error{cancelled} when it is at its end.
+  void ask() {
+    if (!stop_.stop_requested()) return;
+    if (end_ns_ == 0) end_ns_ = monotonic_ns() + kAfterTheEnd_ns;
+    if (monotonic_ns() < end_ns_) return;
+    throw Error(Code::cancelled, "the disk is too slow to wait for it");
+  }
+
+ private:
+  static constexpr uint64_t kAfterTheEnd_ns = 2'000'000'000;
+  std::stop_token stop_;
+  uint64_t end_ns_ = 0;
+};
+
+void write_file(const fs::path& path, const Head& head, const Parts& parts, Patience& patience) {
+  // So often what was written is waited for, so that no end waits longer than for so much.
+  constexpr size_t kSyncBytes = size_t{64} << 20;
+  File file = File::open(path, File::Mode::truncate, 0600);
+  PieceWriter writer(file);
+  const std::string front = head_bytes(head);
+  writer.write(std::as_bytes(std::span(front)));
+  size_t unsynced = 0;
+  for (std::span<const std::byte> part : parts) {
+    while (!part.empty()) {
+      const auto piece = part.first(std::min(part.size(), kSyncBytes));
+      writer.write(piece);
+      part = part.subspan(piece.size());
+      patience.ask();
+      unsynced += piece.size();
+      if (unsynced < kSyncBytes) continue;
+      file.sync();
+      unsynced = 0;
+    }
+  }
+  writer.flush();
+  file.sync();
+}
+
+// The setting may have become smaller since.
+void trim(const DiskCache& disk) {
+  const PackedFolder folder(disk.folder);
+  uint64_t total = 0;
+  for (const auto& file : folder.files()) total += file.bytes;
+  if (total <= disk.max_bytes) return;
+  const FileLock lock = folder.lock();
+  folder.make_room("", 0, disk.max_bytes);
+}
+
+bool is_there(const fs::path& path, const Head& head) {
   try {
-    PieceWriter writer(file);
-    const std::string front = head_bytes(head);
-    writer.write(std::as_bytes(std::span(front)));
-    for (const auto& part : parts) writer.write(part);
-    writer.flush();
-    file.sync();
-    rename_durably(temporary, path);
-  } catch (...) {
-    remove_durably(temporary);
-    throw;
+    const Head old = read_head(path);
+    return old.identity == head.identity && old.content_bytes == head.content_bytes;
+  } catch (const Error&) {
+    return false;
   }
 }
 
-void save(const PackedDisk& disk, const Parts& parts) {
+// Files that were used within a day stay: two models that do not fit together would else push each
+// other out at every start.
+uint64_t bytes_in_use(const PackedFolder& folder, const fs::path& own) {
+  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(24);
+  uint64_t bytes = 0;
+  for (const auto& file : folder.files()) {
+    if (file.path != own && file.last_use > yesterday) bytes += file.bytes;
+  }
+  return bytes;
+}
+
+void save(const DiskCache& disk, const Parts& parts, Patience patience) {
   const PackedFolder folder(disk.folder);
+  const fs::path path = folder.file_of(disk.weights);
   Head head{.model = disk.model, .identity = identity_of(disk), .content_bytes = 0};
   for (const auto& part : parts) head.content_bytes += part.size();
   const uint64_t bytes = kContent + head.content_bytes;
-  const FileLock lock = folder.lock();
-  if (disk.still_there && !disk.still_there()) return;
-  // Half of what is free is left alone: this only saves time.
-  if (bytes > disk.max_bytes || bytes > free_disk_bytes(disk.folder) / 2) {
-    log_info("{}: its packed weights, {}, are not kept on disk: {} may be, {} are free", disk.model,
-             format_bytes(bytes), format_bytes(disk.max_bytes),
-             format_bytes(free_disk_bytes(disk.folder)));
-    return;
+  std::optional<CacheFolder::Temporary> temporary;
+  {
+    const FileLock lock = folder.lock();
+    if (is_there(path, head)) return;  // another process was faster
+    if (disk.still_there && !disk.still_there()) return;
+    if (bytes + bytes_in_use(folder, path) > disk.max_bytes) {
+      log_info(
+          "{}: its packed weights, {}, are not kept on disk: {} may be (cache.packed), {} are "
+          "in use",
+          disk.model, format_bytes(bytes), format_bytes(disk.max_bytes),
+          format_bytes(bytes_in_use(folder, path)));
+      return;
+    }
+    folder.make_room(disk.weights, bytes, disk.max_bytes);
+    // Half of what is free is left alone: this only saves time.
+    if (const uint64_t free = free_disk_bytes(disk.folder); bytes > free / 2) {
+      log_info("{}: its packed weights, {}, are not kept on disk: {} are free", disk.model,
+               format_bytes(bytes), format_bytes(free));
+      return;
+    }
+    temporary = folder.temporary_of(disk.weights);
   }
-  folder.make_room(disk.weights, bytes, disk.max_bytes);
   const uint64_t start = monotonic_ns();
-  write_file(folder.file_of(disk.weights), head, parts);
+  try {
+    write_file(temporary->path, head, parts, patience);
+    const FileLock lock = folder.lock();
+    if (disk.still_there && !disk.still_there()) {
+      remove_durably(temporary->path);
+      return;
+    }
+    rename_durably(temporary->path, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary->path, ignored);
+    throw;
+  }
   log_info("{}: packed weights kept on disk, {} in {} ms", disk.model, format_bytes(bytes),
            (monotonic_ns() - start) / 1'000'000);
 }
@@ -167,7 +249,11 @@ void save(const PackedDisk& disk, const Parts& parts) {
 std::vector<PackedFolder::Entry> PackedFolder::list() const {
   std::vector<Entry> entries;
   for (const File& file : files()) {
-    Entry entry{.model = {}, .bytes = file.bytes, .last_use_s = file.last_use_s, .damage = {}};
+    Entry entry{.model = {},
+                .path = file.path,
+                .bytes = file.bytes,
+                .last_use_s = file.last_use_s(),
+                .damage = {}};
     try {
       entry.model = models::parse_model_name(read_head(file.path).model).full();
     } catch (const Error& error) {
@@ -178,7 +264,7 @@ std::vector<PackedFolder::Entry> PackedFolder::list() const {
   return entries;
 }
 
-tensor::Arena recall_packed(const PackedDisk& disk, Team& team) {
+tensor::Arena recall_packed(const DiskCache& disk, Team& team) {
   if (disk.max_bytes == 0) return {};
   try {
     const fs::path path = PackedFolder(disk.folder).file_of(disk.weights);
@@ -192,6 +278,7 @@ tensor::Arena recall_packed(const PackedDisk& disk, Team& team) {
     // It may have been replaced meanwhile.
     if (!is_ours(read_head(file->bytes(), file->bytes().size()))) return {};
     touch(path);
+    trim(disk);
     return arena_of(std::move(file), team);
   } catch (const std::exception& error) {
     log_warn("{}: its packed weights in {} are not used: {}", disk.model, disk.folder.string(),
@@ -200,17 +287,35 @@ tensor::Arena recall_packed(const PackedDisk& disk, Team& team) {
   }
 }
 
-PackedWriter::PackedWriter(PackedDisk disk, const tensor::Arena& arena) {
+PackedWriter::PackedWriter(DiskCache disk, const tensor::Arena& arena) {
   if (disk.max_bytes == 0 || arena.filled()) return;
-  thread_ = std::jthread(
-      [disk = std::move(disk), parts = Parts(arena.parts().begin(), arena.parts().end())] {
-        lower_priority();
-        try {
-          save(disk, parts);
-        } catch (const std::exception& error) {
-          log_warn("{}: its packed weights are not kept on disk: {}", disk.model, error.what());
-        }
-      });
+  const auto not_kept = [model = disk.model](const std::exception& error) {
+    log_warn("{}: its packed weights are not kept on disk: {}", model, error.what());
+  };
+  const auto write = [not_kept, disk = std::move(disk),
+                      parts =
+                          Parts(arena.parts().begin(), arena.parts().end())](std::stop_token stop) {
+    lower_priority();
+    try {
+      save(disk, parts, Patience(std::move(stop)));
+    } catch (const std::exception& error) {
+      not_kept(error);
+    }
+  };
+  try {
+    thread_ = std::jthread(write);
+  } catch (const std::system_error& error) {
+    not_kept(error);
+  }
 }
 
+bool PackedFolder::remove_of(const std::string& model, const std::string& weights) const {
+  bool any = !weights.empty() && remove(weights);
+  for (const Entry& entry : list()) {
+    if (entry.model != model) continue;
+    remove_durably(entry.path);
+    any = true;
+  }
+  return any;
+}
 }  // namespace strata::inference

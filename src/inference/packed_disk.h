@@ -14,15 +14,6 @@
 
 namespace strata::inference {
 
-struct PackedDisk {
-  fs::path folder;         // of PackedFolder
-  std::string model;       // its name, for people
-  std::string weights;     // a hash of the bytes that are packed: whose file it is
-  uint64_t max_bytes = 0;  // of all files in the folder; 0: nothing is kept, nothing is read
-  // Asked before saving, under the folder's lock: false when the model was deleted meanwhile.
-  std::function<bool()> still_there{};
-};
-
 // The folder of these files, one for the weights of a hash, whatever names they have.
 class PackedFolder : public CacheFolder {
  public:
@@ -33,24 +24,28 @@ class PackedFolder : public CacheFolder {
 
   struct Entry {
     std::string model;  // that wrote it; "" when the file is damaged
+    fs::path path;
     uint64_t bytes = 0;
     int64_t last_use_s = 0;  // since 1970
     std::string damage;      // "" when there is none
   };
   // The latest used first.
   std::vector<Entry> list() const;
+  // What the model wrote and what is of these weights ("": unknown). False: nothing was there.
+  bool remove_of(const std::string& model, const std::string& weights) const;
 };
 
 // A filled arena where an earlier executor of the same program left these weights, else an empty
 // one. Does not throw: what goes wrong stands in the log.
-tensor::Arena recall_packed(const PackedDisk& disk, Team& team);
+tensor::Arena recall_packed(const DiskCache& disk, Team& team);
 
-// Writes what was taken of an arena on a thread of its own; its end waits until that is done. The
-// parts must stay as they are until then. A filled arena is there already.
+// Writes what was taken of an arena on a thread of its own, whose end it waits for, but not much
+// longer than two seconds: then nothing is kept. The parts must stay as they are until then. A
+// filled arena is there already.
 class PackedWriter {
  public:
   PackedWriter() = default;
-  PackedWriter(PackedDisk disk, const tensor::Arena& arena);
+  PackedWriter(DiskCache disk, const tensor::Arena& arena);
 
  private:
   std::jthread thread_;

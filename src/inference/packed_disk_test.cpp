@@ -3,10 +3,15 @@
 #include "inference/packed_disk.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <optional>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/testing/temp_folder.h"
 #include "core/threads.h"
@@ -31,7 +36,7 @@ std::vector<float> logits(Executor& executor) {
 
 class PackedOnDisk : public ::testing::Test {
  protected:
-  PackedDisk disk(const std::string& weights = "w1", uint64_t max_bytes = kPlenty) const {
+  DiskCache disk(const std::string& weights = "w1", uint64_t max_bytes = kPlenty) const {
     return {.folder = folder_.path(),
             .model = "tiny:latest",
             .weights = weights,
@@ -39,11 +44,11 @@ class PackedOnDisk : public ::testing::Test {
             .still_there = {}};
   }
   // What an executor computes that comes and goes.
-  std::vector<float> come_and_go(const PackedDisk& disk, const ModelPtr& model) const {
+  std::vector<float> come_and_go(const DiskCache& disk, const ModelPtr& model) const {
     return logits(
         *make_fast_executor(model, {.n_threads = 2, .n_positions_limit = 64, .packed = disk}));
   }
-  bool is_recalled(const PackedDisk& disk) {
+  bool is_recalled(const DiskCache& disk) {
     Team team(2);
     return recall_packed(disk, team).filled();
   }
@@ -96,10 +101,16 @@ TEST_F(PackedOnDisk, ManyMegabytesComeBackFromAnyFileSystem) {
     taken.push_back(arena.take(size));
     for (size_t i = 0; i + 8 <= size; i += 8) *taken.back().as<uint64_t>(i) = (size << 32) + i;
   }
-  const strata::testing::ScopedEnvironment temporary("TMPDIR", "/dev/shm");
-  const strata::testing::TempFolder in_memory;
-  for (const fs::path& folder : {folder_.path(), in_memory.path() / "packed"}) {
-    PackedDisk where = disk();
+  std::vector<fs::path> folders{folder_.path()};
+  std::optional<strata::testing::ScopedEnvironment> temporary;
+  std::optional<strata::testing::TempFolder> in_memory;
+  if (::access("/dev/shm", W_OK) == 0) {
+    temporary.emplace("TMPDIR", "/dev/shm");
+    in_memory.emplace();
+    folders.push_back(in_memory->path() / "packed");
+  }
+  for (const fs::path& folder : folders) {
+    DiskCache where = disk();
     where.folder = folder;
     {
       const PackedWriter writer(where, arena);
@@ -134,6 +145,55 @@ TEST_F(PackedOnDisk, ADamagedFileIsPackedAnew) {
   broken([](std::string& bytes) { ++bytes[bytes.find("program ") + 8]; });
 }
 
+// Such a file cannot come from us, and still the model has to load.
+TEST_F(PackedOnDisk, AWholeFileOfAnotherLengthIsRemoved) {
+  const auto right = come_and_go(disk(), model_);
+  const auto resized = [](int64_t by) {
+    return [by](std::string& bytes) {
+      bytes.resize(bytes.size() + static_cast<size_t>(by));
+      const uint64_t content = bytes.size() - 4096;
+      std::memcpy(bytes.data() + 12, &content, sizeof content);
+    };
+  };
+  for (const int64_t by : {-64, 64}) {
+    change(resized(by));
+    EXPECT_TRUE(is_recalled(disk()));
+    EXPECT_EQ(come_and_go(disk(), model_), right);
+    EXPECT_FALSE(fs::exists(file()));
+    EXPECT_EQ(come_and_go(disk(), model_), right);
+    EXPECT_TRUE(fs::exists(file()));
+  }
+}
+
+TEST_F(PackedOnDisk, AWriteThatFailsIsNoHindrance) {
+  const auto right = come_and_go(disk("w1", 0), model_);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const rlimit small{10'000, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_EQ(come_and_go(disk(), model_), right);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+  std::signal(SIGXFSZ, handler);
+  const auto left = fs::directory_iterator(folder_.path());
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1) << "the lock";
+}
+
+TEST_F(PackedOnDisk, WhatIsThereIsNotWrittenAgain) {
+  Team team(1);
+  tensor::Arena arena;
+  const tensor::Buffer part = arena.take(1000);
+  {
+    const PackedWriter writer(disk(), arena);
+  }
+  const auto before = fs::last_write_time(file()) - std::chrono::hours(1);
+  fs::last_write_time(file(), before);
+  {
+    const PackedWriter writer(disk(), arena);
+  }
+  EXPECT_EQ(fs::last_write_time(file()), before);
+}
+
 TEST_F(PackedOnDisk, ListsWhatIsThere) {
   come_and_go(disk("w1"), model_);
   come_and_go(disk("w2"), model_);
@@ -153,11 +213,31 @@ TEST_F(PackedOnDisk, TakesNoMoreOfTheDiskThanItMay) {
   EXPECT_FALSE(fs::exists(file("w2")));
   EXPECT_TRUE(fs::exists(file("w1"))) << "nothing goes for what does not fit anyway";
   come_and_go(disk("w3", 2 * bytes), model_);
-  fs::last_write_time(file("w1"), fs::last_write_time(file("w1")) - std::chrono::hours(1));
+  come_and_go(disk("w4", 2 * bytes), model_);
+  EXPECT_FALSE(fs::exists(file("w4"))) << "nothing goes that was used within a day";
+  for (const char* weights : {"w1", "w3"}) {
+    const int hours = weights[1] == '1' ? 50 : 30;
+    fs::last_write_time(file(weights),
+                        fs::last_write_time(file(weights)) - std::chrono::hours(hours));
+  }
   come_and_go(disk("w4", 2 * bytes), model_);
   EXPECT_FALSE(fs::exists(file("w1"))) << "the longest unused goes";
   EXPECT_TRUE(fs::exists(file("w3")));
   EXPECT_TRUE(fs::exists(file("w4")));
+  come_and_go(disk("w4", bytes), model_);
+  EXPECT_FALSE(fs::exists(file("w3"))) << "the setting has become smaller";
+  EXPECT_TRUE(fs::exists(file("w4")));
+}
+
+TEST_F(PackedOnDisk, IsRemovedByTheNameOrTheWeights) {
+  come_and_go(disk("w1"), model_);
+  come_and_go(disk("w2"), model_);
+  DiskCache other = disk("w3");
+  other.model = "other:latest";
+  come_and_go(other, model_);
+  EXPECT_FALSE(folder_.remove_of("nobody:latest", ""));
+  EXPECT_TRUE(folder_.remove_of("tiny:latest", "w3"));
+  EXPECT_TRUE(folder_.list().empty());
 }
 
 TEST_F(PackedOnDisk, UseMakesItYoung) {
@@ -169,7 +249,7 @@ TEST_F(PackedOnDisk, UseMakesItYoung) {
 }
 
 TEST_F(PackedOnDisk, OfADeletedModelNothingIsKept) {
-  PackedDisk gone = disk();
+  DiskCache gone = disk();
   gone.still_there = [] { return false; };
   come_and_go(gone, model_);
   EXPECT_FALSE(fs::exists(file()));
@@ -177,11 +257,13 @@ TEST_F(PackedOnDisk, OfADeletedModelNothingIsKept) {
 
 TEST_F(PackedOnDisk, WhatACrashLeftIsRemoved) {
   come_and_go(disk("w1"), model_);
-  const fs::path half = folder_.path() / (std::string(kTemporaryPrefix) + "x.packed");
+  const fs::path half = folder_.path() / (std::string(kTemporaryPrefix) + "1-x.packed");
   write_file_atomic(half, "half");
   EXPECT_EQ(folder_.list().size(), 1u);
+  const auto written = folder_.temporary_of("w9");
   come_and_go(disk("w2"), model_);
   EXPECT_FALSE(fs::exists(half));
+  EXPECT_TRUE(fs::exists(written.path)) << "its writer lives";
 }
 
 TEST_F(PackedOnDisk, AFolderThatCannotBeWrittenIsNoHindrance) {

@@ -12,7 +12,7 @@
 namespace strata::inference {
 namespace {
 
-PrefixIndex head_of(const PrefixDisk& disk, std::string_view kernels, const KvCache& cache) {
+PrefixIndex head_of(const DiskCache& disk, std::string_view kernels, const KvCache& cache) {
   return {.model = disk.model,
           .identity = fmt::format("weights {}\nkernels {}\nprocessor {}\nprogram {}\nlayout {}",
                                   disk.weights, kernels, cpu_feature_names(), program_identity(),
@@ -21,7 +21,7 @@ PrefixIndex head_of(const PrefixDisk& disk, std::string_view kernels, const KvCa
           .nodes = {}};
 }
 
-void save(const PrefixDisk& disk, const PrefixFolder& folder, const PrefixIndex& head,
+void save(const DiskCache& disk, const PrefixFolder& folder, const PrefixIndex& head,
           std::optional<PrefixFile> old, KvCache& cache) {
   PrefixSave plan = cache.plan_save(head, old ? &*old : nullptr, disk.max_bytes);
   if (old && !plan.is_news() && old->size_bytes() <= disk.max_bytes) {
@@ -43,7 +43,7 @@ void save(const PrefixDisk& disk, const PrefixFolder& folder, const PrefixIndex&
 
 }  // namespace
 
-void recall_prefixes(const PrefixDisk& disk, std::string_view kernels, KvCache& cache) {
+void recall_prefixes(const DiskCache& disk, std::string_view kernels, KvCache& cache) {
   if (disk.max_bytes == 0) return;
   try {
     if (auto file = PrefixFolder(disk.folder).open(head_of(disk, kernels, cache))) {
@@ -54,7 +54,7 @@ void recall_prefixes(const PrefixDisk& disk, std::string_view kernels, KvCache& 
   }
 }
 
-void save_prefixes(const PrefixDisk& disk, std::string_view kernels, KvCache& cache) {
+void save_prefixes(const DiskCache& disk, std::string_view kernels, KvCache& cache) {
   if (disk.max_bytes == 0) return;
   try {
     const PrefixFolder folder(disk.folder);

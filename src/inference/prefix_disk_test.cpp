@@ -53,10 +53,10 @@ TinyOptions windowed() {
 
 class PrefixOnDisk : public ::testing::Test {
  protected:
-  PrefixDisk disk(uint64_t max_bytes = kPlenty) const {
+  DiskCache disk(uint64_t max_bytes = kPlenty) const {
     return {folder_.path() / "prefixes", "tiny:latest", "w1", max_bytes};
   }
-  std::unique_ptr<Executor> open(const PrefixDisk& disk, int64_t kept = 2048) const {
+  std::unique_ptr<Executor> open(const DiskCache& disk, int64_t kept = 2048) const {
     return make_fast_executor(
         model_,
         {.n_threads = 1, .n_positions_limit = 2048, .n_positions_kept = kept, .disk = disk});
@@ -70,7 +70,7 @@ class PrefixOnDisk : public ::testing::Test {
     return known;
   }
   // An executor that is asked one text, and goes.
-  int32_t ask_and_go(const PrefixDisk& disk, const Tokens& text, uint64_t scope = 0) const {
+  int32_t ask_and_go(const DiskCache& disk, const Tokens& text, uint64_t scope = 0) const {
     const auto executor = open(disk);
     const int32_t known = ask(*executor, text, scope);
     executor->save_prefixes();
@@ -161,7 +161,7 @@ TEST_F(PrefixOnDisk, TwoAtOnceLoseNothingOfEachOther) {
 TEST_F(PrefixOnDisk, AnotherModelShapeOrLimitIsComputedAnew) {
   const Tokens a = text(400);
   ask_and_go(disk(), a);
-  PrefixDisk other = disk();
+  DiskCache other = disk();
   other.weights = "w2";
   EXPECT_EQ(ask(*open(other), a), 0);
   EXPECT_EQ(ask(*open(disk(0)), a), 0) << "switched off";

@@ -10,7 +10,7 @@ PrefixFolder::Entry entry_of(const CacheFolder::File& on_disk) {
   PrefixFolder::Entry entry{.model = {},
                             .n_tokens = 0,
                             .bytes = on_disk.bytes,
-                            .last_use_s = on_disk.last_use_s,
+                            .last_use_s = on_disk.last_use_s(),
                             .damage = {},
                             .path = on_disk.path};
   try {

@@ -34,4 +34,9 @@ Buffer Arena::take(size_t size_bytes) {
   return Buffer(owner_, const_cast<std::byte*>(parts_.back().data()), size);
 }
 
+void Arena::check_end() const {
+  if (!filled_ || left_.empty()) return;
+  throw Error(Code::data_loss, fmt::format("{} bytes of weights too many", left_.size()));
+}
+
 }  // namespace strata::tensor

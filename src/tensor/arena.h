@@ -23,6 +23,8 @@ class Arena {
   // is at its end.
   Buffer take(size_t size_bytes);
   bool filled() const { return filled_; }
+  // Error{data_loss} when a filled one holds more than was taken.
+  void check_end() const;
 
   // What was taken so far, in order; each a multiple of 64 bytes.
   std::span<const std::span<const std::byte>> parts() const { return parts_; }

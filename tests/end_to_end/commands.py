@@ -226,7 +226,7 @@ def check_answers(c):
     return answer
 
 
-def check_keys_and_cache(c):
+def check_keys(c):
     secret, said = c.ended("key", "create", "laptop")
     c.check(re.fullmatch(r"sk-strata-\S+\n", secret), "the key alone is printed")
     c.check(secret.strip() not in said, "the key is not said a second time")
@@ -236,9 +236,17 @@ def check_keys_and_cache(c):
     c.ended("key", "revoke", "laptop")
     c.equal(c.data("key", "list")["keys"], [], "a revoked key is no longer listed")
     c.equal(c.data("key", "list", "--all")["keys"][0]["state"], "revoked", "state")
+
+
+def check_cache(c, answer):
+    """Behind check_answers: models were loaded."""
     cached = c.data("cache", "list")
     c.equal(cached["prefixes"], [], "no prompts are kept unless the settings say so")
-    c.check(all(entry["size_bytes"] > 0 for entry in cached["weights"]), f"{cached}")
+    c.check(any("smol" in entry["model"] and entry["size_bytes"] > 0 for entry in cached["weights"]),
+            f"weights of what was run: {cached}")
+    c.ended("cache", "rm", "smol")
+    c.refused("cache", "rm", "smol", code=3, says="smol")
+    c.equal(c.ended("run", "smol", *SHORT, "Hi")[0], answer, "packed anew")
     c.ended("cache", "rm", "--all")
     c.equal(c.data("cache", "list"), {"prefixes": [], "weights": []}, "an empty cache")
 
@@ -279,10 +287,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="strata-e2e-") as home:
         c = Commands(options.strata, home)
         for part in (check_help, check_mistakes, check_settings, check_scripts_and_pages,
-                     check_doctor, check_keys_and_cache, check_scripted_server):
+                     check_doctor, check_keys, check_scripted_server):
             part(c)
         check_store(c, file)
-        check_server(c, check_answers(c))
+        answer = check_answers(c)
+        check_cache(c, answer)
+        check_server(c, answer)
     print(f"{c.count} checks, {c.failures} failed")
     sys.exit(1 if c.failures else 0)
 

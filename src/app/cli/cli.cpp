@@ -65,7 +65,9 @@ int run_words(const std::vector<std::string>& words) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, not of the process
+  // A closed pipe and a file that may grow no more are errors of the write, not of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run_words({argv + 1, argv + argc});
   } catch (const Error& error) {
