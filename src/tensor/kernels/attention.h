@@ -112,11 +112,13 @@ inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t
   float* scores = args.scores + static_cast<int64_t>(query) * kAttentionChunk;
   const int32_t first = args.first_key[query] - args.chunk_begin;
   const int32_t last = args.last_key[query] - args.chunk_begin;
+  // Most blocks are seen whole.
+  const auto is_cut = [&](int32_t b) { return first > 16 * b || last < 16 * b + 15; };
   F top = set1(-__builtin_inff());
   for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
     F s = load(scores + 16 * b);
     if (args.soft_cap != 0.0f) s = capped(args.soft_cap, s);
-    s = select_range(first - 16 * b, last - 16 * b, s, set1(-__builtin_inff()));
+    if (is_cut(b)) s = select_range(first - 16 * b, last - 16 * b, s, set1(-__builtin_inff()));
     store(scores + 16 * b, s);
     top = max(s, top);
   }
@@ -125,7 +127,7 @@ inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t
   auto* weights = reinterpret_cast<Factor*>(scores);
   for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
     F p = exp(sub(load(scores + 16 * b), set1(largest)));
-    p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
+    if (is_cut(b)) p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
     total = add(total, p);
     store_factors(weights + 16 * b, p);
   }
