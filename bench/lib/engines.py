@@ -72,11 +72,12 @@ def beside_float32(perplexity, file):
 class Ggml:
     """llama.cpp and its relative: the same tools, with a few options of their own."""
 
-    def __init__(self, name, no_warm_up, at_depth):
+    def __init__(self, name, no_warm_up, at_depth, several):
         self.name = name
         self.no_warm_up = no_warm_up  # llama-bench's option; else it does everything twice
         self.bin = PEERS / name / "bin"
         self.at_depth = at_depth  # llama-bench's options to write N tokens behind D others
+        self.several = several  # llama-batched-bench's
 
     def loads(self, file):
         return (self.bin / "llama-bench").exists()
@@ -100,7 +101,7 @@ class Ggml:
         context = cell.batch * (cell.depth + cell.generate)
         text = output_of(self.bin / "llama-batched-bench", *options, "-c", context, "-b", 2048, "-ub",
                          512, "-npp", cell.depth, "-ntg", cell.generate, "-npl", cell.batch,
-                         under=under)
+                         *self.several, under=under)
         rows = [line.split("|")[1:-1] for line in text.splitlines()
                 if re.match(rf"\|\s*{cell.depth} \|", line)]
         return float(rows[-1][7])
@@ -108,7 +109,7 @@ class Ggml:
     def answers(self, file, rows):
         text = output_of(self.bin / "llama-perplexity", "-m", file, "-f", TEXT, "-c", CONTEXT, "-b",
                          CONTEXT, "-ub", rows, "--chunks", CHUNKS, "-t", 2)
-        return beside_float32(float(re.search(r"PPL = ([\d.]+)", text)[1]), file)
+        return beside_float32(float(re.search(r"PPL.*? = ([\d.]+)", text)[1]), file)
 
 
 class OpenVino:
@@ -150,7 +151,9 @@ class OpenVino:
 
 OURS = Strata()
 OTHERS = {peer.name: peer for peer in (
-    Ggml("llama.cpp", ["--no-warmup"], lambda depth, n: ["-p", 0, "-n", n, "-d", depth]),
-    Ggml("ik_llama.cpp", ["-w", 0], lambda depth, n: ["-p", 0, "-n", 0, "-gp", f"{depth},{n}"]),
+    Ggml("llama.cpp", ["--no-warmup"], lambda depth, n: ["-p", 0, "-n", n, "-d", depth],
+         []),
+    Ggml("ik_llama.cpp", ["-w", 0], lambda depth, n: ["-p", 0, "-n", 0, "-gp", f"{depth},{n}"],
+         ["-no-fa"]),  # its flash attention of several sequences ends with an assertion on AVX2
     OpenVino(),
 )}
