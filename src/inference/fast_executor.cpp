@@ -62,7 +62,7 @@ class FastExecutor final : public Executor {
     head_ = packer.linear(std::span(&spec_.head, 1));
     tied_ = spec_.head.weight == spec_.token_embedding;
     if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
-    packer.release();
+    packer.release_all();
     arena.check_end();
     head_inputs_.add(head_.matrix);
 

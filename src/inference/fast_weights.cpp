@@ -104,4 +104,9 @@ void Packer::release() {
   read_.clear();
 }
 
+void Packer::release_all() {
+  for (const models::TensorInfo& tensor : model_.file->tensors()) model_.file->release(tensor);
+  read_.clear();
+}
+
 }  // namespace strata::inference

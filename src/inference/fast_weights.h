@@ -49,6 +49,8 @@ class Packer {
   models::Weight mapped(models::TensorId slot);
   // Gives the pages of all tensors read so far back to the system.
   void release();
+  // And those that came in beside them: a page cache of large pages maps two megabytes for a norm.
+  void release_all();
 
  private:
   tensor::WeightSource source(models::TensorId slot);
