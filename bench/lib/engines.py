@@ -20,7 +20,8 @@ MAX_KL, MAX_RISE = 4e-3, 0.02
 
 def output_of(*command, under=""):
     line = [*shlex.split(under), *map(str, command)]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=PEERS)  # they leave logs where they are
+    where = None if command[0] == STRATA else PEERS  # peers leave logs in their folder
+    done = subprocess.run(line, capture_output=True, text=True, cwd=where)
     if done.returncode != 0:
         sys.exit(f"error: {' '.join(line)}\n{done.stderr[-2000:]}")
     return done.stdout + done.stderr if command[0] != STRATA else done.stdout
