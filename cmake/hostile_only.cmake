@@ -5,10 +5,10 @@ include(libraries)
 enable_testing()
 set(STRATA_TESTS OFF)  # those of every room ask for all of it
 strata_room(core LIBS strata_core_libs)
-strata_room(tensor USES core ONLY "/(dtype|dequant[a-z_]*|iq_tables)\\.cpp$")
+strata_room(tensor USES core ONLY "/(dtype|dequant[a-z_]*|iq_tables|buffer|arena)\\.cpp$")
 strata_room(models USES tensor LIBS strata_models_libs)
 strata_room(inference USES models
-            ONLY "/(prefix_(index|file|folder)|defaults|sampler_params|stop_strings)\\.cpp$")
+            ONLY "/(prefix_(index|file|folder)|cache_folder|model_caches|packed_disk|defaults|sampler_params|stop_strings)\\.cpp$")
 strata_room(api USES inference LIBS strata_api_libs
             EXCEPT "/gateway/(local|remote|model_manager)[a-z_]*\\.cpp$")
 
