@@ -264,6 +264,16 @@ std::vector<PackedFolder::Entry> PackedFolder::list() const {
   return entries;
 }
 
+bool PackedFolder::remove_of(const std::string& model, const std::string& weights) const {
+  bool any = !weights.empty() && remove(weights);
+  for (const Entry& entry : list()) {
+    if (entry.model != model) continue;
+    remove_durably(entry.path);
+    any = true;
+  }
+  return any;
+}
+
 tensor::Arena recall_packed(const DiskCache& disk, Team& team) {
   if (disk.max_bytes == 0) return {};
   try {
@@ -309,13 +319,4 @@ PackedWriter::PackedWriter(DiskCache disk, const tensor::Arena& arena) {
   }
 }
 
-bool PackedFolder::remove_of(const std::string& model, const std::string& weights) const {
-  bool any = !weights.empty() && remove(weights);
-  for (const Entry& entry : list()) {
-    if (entry.model != model) continue;
-    remove_durably(entry.path);
-    any = true;
-  }
-  return any;
-}
 }  // namespace strata::inference

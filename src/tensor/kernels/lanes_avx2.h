@@ -133,11 +133,9 @@ inline int32_t word_at(const void* p) {
   __builtin_memcpy(&w, p, 4);
   return w;
 }
-inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+// Pairs of bf16 times a pair of floats.
+inline F add_pairs(F acc, const uint16_t* y, __m256 x0, __m256 x1) {
   const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
-  const __m256i pair = _mm256_set1_epi32(word_at(x));
-  const __m256 x0 = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
-  const __m256 x1 = _mm256_castsi256_ps(_mm256_and_si256(pair, high));
   const auto product = [&](__m256 sum, const uint16_t* p) {
     const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
@@ -146,19 +144,19 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
   };
   return {product(acc.a, y), product(acc.b, y + 16)};
 }
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
+  const __m256i pair = _mm256_set1_epi32(word_at(x));
+  const __m256 x0 = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
+  const __m256 x1 = _mm256_castsi256_ps(_mm256_and_si256(pair, high));
+  return add_pairs(acc, y, x0, x1);
+}
 // The broadcast side of dot_pair as floats that are bf16 numbers: nothing to unpack but the keys.
 using Factor = float;
 inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
-  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
   const __m256 x0 = _mm256_broadcast_ss(x);
   const __m256 x1 = _mm256_broadcast_ss(x + 1);
-  const auto product = [&](__m256 sum, const uint16_t* p) {
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
-    const __m256 second = _mm256_castsi256_ps(_mm256_and_si256(v, high));
-    return _mm256_fmadd_ps(second, x1, _mm256_fmadd_ps(first, x0, sum));
-  };
-  return {product(acc.a, y), product(acc.b, y + 16)};
+  return add_pairs(acc, y, x0, x1);
 }
 inline void store_factors(Factor* p, F x) {
   const auto rounded = [](__m256 half) {
