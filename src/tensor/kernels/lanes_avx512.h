@@ -64,8 +64,8 @@ inline F select_less(F a, F b, F x, F y) {
 inline F select_range(int first, int last, F x, F y) {
   const int from = first < 0 ? 0 : first > 16 ? 16 : first;
   const int to = last < -1 ? -1 : last > 15 ? 15 : last;
-  const unsigned mask = ((2U << to) - 1U) & ~((1U << from) - 1U);
-  return _mm512_mask_blend_ps(static_cast<__mmask16>(to < 0 ? 0U : mask), y, x);
+  const unsigned mask = ((1U << (to + 1)) - 1U) & ~((1U << from) - 1U);
+  return _mm512_mask_blend_ps(static_cast<__mmask16>(mask), y, x);
 }
 inline F power_of_two(F n) {
   const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
@@ -228,6 +228,9 @@ constexpr bool kDotRemovesOffset = false;
 constexpr int kAttentionQueries = 6;
 constexpr int attention_tokens(int queries) {
   return queries == 1 ? 8 : 4;
+}
+constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
+  return 24;
 }
 constexpr int kGemmColumns = 6;
 constexpr int kGemmColumnsK6 = 4;
