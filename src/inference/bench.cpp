@@ -19,6 +19,8 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+const int32_t kLookedAt = getenv("LOOK") ? atoi(getenv("LOOK")) : 40;
+
 int32_t random_token(uint64_t round, SequenceId sequence, int32_t position, int32_t n_vocab) {
   const uint64_t place = (static_cast<uint64_t>(sequence) << 32) + static_cast<uint64_t>(position);
   return static_cast<int32_t>(mix64(mix64(round) + place) % static_cast<uint64_t>(n_vocab));
@@ -60,7 +62,7 @@ double measure_generate(Executor& executor, int32_t n_vocab, const GenerateCase&
   for (int32_t i = 0; i < bench.batch; ++i) {
     const SequenceId sequence = executor.create_sequence();
     prefill(executor, sequence, {bench.depth, kDepthChunk}, n_vocab, round);
-    rows.push_back({0, bench.depth, sequence, true});
+    rows.push_back({0, bench.depth, sequence, true, kLookedAt});
   }
   const auto width = static_cast<size_t>(n_vocab);
   const auto begin = Clock::now();

@@ -13,6 +13,7 @@
 #include "inference/executor.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
+#include "inference/head_screen.h"
 #include "inference/limits.h"
 #include "inference/packed_disk.h"
 #include "inference/sequences.h"
@@ -59,7 +60,8 @@ class FastExecutor final : public Executor {
       packer.release();
     }
     final_norm_ = packer.norm(spec_.final_norm);
-    head_ = packer.linear(std::span(&spec_.head, 1));
+    head_ = packer.head();
+    screen_ = HeadScreen(head_.matrix, n_choosable(), team_);
     tied_ = spec_.head.weight == spec_.token_embedding;
     if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
     packer.release_all();
@@ -141,6 +143,12 @@ class FastExecutor final : public Executor {
   }
 
  private:
+  // Rows of the head that are tokens: there may be more to fill it up.
+  int32_t n_choosable() const {
+    const auto& tokenizer = model_->tokenizer;
+    return tokenizer ? std::min(spec_.n_vocab, tokenizer->n_vocab()) : spec_.n_vocab;
+  }
+
   void load_block(const models::Block& block, Packer& packer) {
     PackedNorm pre_norm = packer.norm(block.pre_norm);
     PackedNorm post_norm = packer.norm(block.post_norm);
@@ -203,9 +211,13 @@ class FastExecutor final : public Executor {
     const int64_t n = step_.n_rows();
     step_.spans.clear();
     wanted_.clear();
+    n_likeliest_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
-      if (row.wants_logits) wanted_.push_back(static_cast<int64_t>(i));
+      if (row.wants_logits) {
+        wanted_.push_back(static_cast<int64_t>(i));
+        n_likeliest_.push_back(row.n_likeliest);
+      }
       if (i > 0 && rows[i - 1].sequence == row.sequence) {
         ++step_.spans.back().n_rows;
       } else {
@@ -222,6 +234,7 @@ class FastExecutor final : public Executor {
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
     logits_.resize(n_wanted * spec_.n_vocab);
+    screen_.prepare(n_likeliest_);
     for (size_t i = 0; i < planners_.size(); ++i) {
       std::get<FastAttention>(blocks_[planners_[i]].op).plan(step_, attends_[i]);
     }
@@ -299,10 +312,15 @@ class FastExecutor final : public Executor {
     const Share share = share_of(n_wanted, thread, team_.size());
     for (int64_t i = share.begin; i < share.end; ++i) {
       final_norm_.apply_into(stream(wanted_[static_cast<size_t>(i)]), input, i);
+      screen_.input_is_ready(input, i);
     }
     team_.barrier();
-    tensor::matmul_share(head_.matrix, input, n_wanted, logits_.data(), n_vocab, thread,
-                         team_.size());
+    if (screen_.used()) {
+      screen_.run(head_.matrix, input, logits_.data(), team_, thread);
+    } else {
+      tensor::matmul_share(head_.matrix, input, n_wanted, logits_.data(), n_vocab, thread,
+                           team_.size());
+    }
     const bool scaled = spec_.logit_scale != 1.0f;
     const bool capped = spec_.logit_soft_cap > 0.0f;
     if (head_.bias.empty() && !scaled && !capped) return;
@@ -332,14 +350,16 @@ class FastExecutor final : public Executor {
   PackedNorm final_norm_;
   PackedLinear head_;
   InputPool head_inputs_;
+  HeadScreen screen_;
   bool tied_ = false;
   models::Weight embedding_;  // in the file, when not tied
   Sequences sequences_;
   std::unique_ptr<KvCache> cache_;
   std::vector<KvCache::Growth> growth_;
-  std::vector<int32_t> extension_;  // tokens of one sequence
-  std::vector<int64_t> wanted_;     // rows
-  std::vector<Work> thread_works_;  // of the last step
+  std::vector<int32_t> extension_;    // tokens of one sequence
+  std::vector<int64_t> wanted_;       // rows
+  std::vector<int32_t> n_likeliest_;  // of the wanted ones
+  std::vector<Work> thread_works_;    // of the last step
   Work work_;
   FloatBuffer logits_;
   PackedWriter packed_writer_;  // last: it reads the weights

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/check.h"
+#include "inference/head_screen.h"
 
 namespace strata::inference {
 namespace {
@@ -81,6 +82,13 @@ PackedLinear Packer::gated(const models::Linear& gate, const models::Linear& up)
   return {.matrix = tensor::PackedMatrix::pack_gated(source(gate.weight), source(up.weight), team_,
                                                      &arena_),
           .bias = {}};
+}
+
+PackedLinear Packer::head() {
+  const models::Linear& head = model_.spec.head;
+  const tensor::WeightSource weights = source(head.weight);
+  if (!is_screened(model_.spec, weights.type)) return linear(std::span(&head, 1));
+  return {.matrix = tensor::PackedMatrix::pack_in_planes(weights, team_, &arena_), .bias = {}};
 }
 
 PackedNorm Packer::norm(const models::Norm& norm) {

@@ -43,6 +43,8 @@ class Packer {
   PackedLinear linear(std::span<const models::Linear> parts);
   // activation(gate x) * (up x); only without biases.
   PackedLinear gated(const models::Linear& gate, const models::Linear& up);
+  // The output head, in planes where it is screened (inference/head_screen.h).
+  PackedLinear head();
   PackedNorm norm(const models::Norm& norm);
   std::vector<float> vector(models::TensorId slot);  // empty for kNoTensor
   // A tensor whose rows are read from the file, checked.

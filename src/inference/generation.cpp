@@ -85,6 +85,10 @@ bool Generation::wants_logits(int32_t position) const {
          position + 1 >= std::max(1, static_cast<int32_t>(prompt_tokens_.size()));
 }
 
+int32_t Generation::n_likeliest() const {
+  return request_.n_logprobs >= 0 || wants_prompt_logprobs() ? 0 : sampler_.n_likeliest();
+}
+
 void Generation::take(int32_t position, std::span<const float> logits) {
   CHECK(!ended() && logits.size() >= n_vocab_);
   const std::span<const float> choosable = logits.first(n_vocab_);

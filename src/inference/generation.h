@@ -42,6 +42,8 @@ class Generation {
 
   // Whether the row at this position must bring logits.
   bool wants_logits(int32_t position) const;
+  // How many of the greatest of them are looked at; 0: all.
+  int32_t n_likeliest() const;
   // The logits behind tokens()[position], which wanted them. Emits the text that they settle.
   // May throw Error: what Sampler::sample throws.
   void take(int32_t position, std::span<const float> logits);

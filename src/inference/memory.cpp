@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "inference/head_screen.h"
 #include "inference/kv_cache.h"
 #include "models/family/weights.h"
 #include "tensor/packed.h"
@@ -49,9 +50,15 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
       continue;
     }
     const models::Weight weight = models::find_weight(file, spec.tensors[slot]);
-    bytes += weight.rows == 1 ? static_cast<int64_t>(weight.cols * sizeof(float))
-                              : tensor::packed_bytes(weight.type, static_cast<int64_t>(weight.rows),
-                                                     static_cast<int64_t>(weight.cols));
+    const auto rows = static_cast<int64_t>(weight.rows);
+    const auto cols = static_cast<int64_t>(weight.cols);
+    if (rows == 1) {
+      bytes += cols * static_cast<int64_t>(sizeof(float));
+    } else if (id == spec.head.weight && is_screened(spec, weight.type)) {
+      bytes += tensor::packed_in_planes_bytes(weight.type, rows, cols);
+    } else {
+      bytes += tensor::packed_bytes(weight.type, rows, cols);
+    }
   }
   return bytes;
 }

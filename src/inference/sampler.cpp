@@ -133,6 +133,27 @@ std::span<const float> Sampler::adjusted(std::span<const float> logits,
   return scratch_;
 }
 
+// A greedy choice, and a chain that begins with top-k, look at the greatest only. What may fall by
+// bias or penalty, m tokens, leaves the n + m greatest to look at; what may rise, every token.
+int32_t Sampler::n_likeliest() const {
+  const SamplerParams& p = params_;
+  const bool greedy = p.temperature <= 0.0f;
+  if (!greedy && (p.top_k == 0 || p.top_n_sigma > 0.0f || p.mirostat != 0)) return 0;
+  int64_t n = greedy ? 1 : p.top_k;
+  if (p.dry_multiplier > 0.0f) return 0;
+  if (penalises(p)) {
+    const bool falls =
+        p.repeat_penalty >= 1.0f && p.presence_penalty >= 0.0f && p.frequency_penalty >= 0.0f;
+    if (!falls || p.repeat_last_n < 0) return 0;
+    n += p.repeat_last_n;
+  }
+  for (const auto& [id, bias] : p.logit_bias) {
+    if (!(bias <= 0.0f)) return 0;
+    ++n;
+  }
+  return static_cast<int32_t>(std::min<int64_t>(n, INT32_MAX));
+}
+
 bool Sampler::keeps_all() const {
   const SamplerParams& p = params_;
   return p.mirostat == 0 && p.top_n_sigma <= 0.0f && p.top_k == 0 && p.typical_p >= 1.0f &&

@@ -29,6 +29,9 @@ class Sampler {
   // Error{internal} when no token is left, all logits being NaN or -inf.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> history);
 
+  // How many of the greatest logits sample() looks at, others being as good as -inf; 0: all.
+  int32_t n_likeliest() const;
+
   // What sample() draws from: the surviving tokens, most likely first, with their probabilities.
   std::vector<WeightedToken> distribution(std::span<const float> logits,
                                           std::span<const int32_t> history);

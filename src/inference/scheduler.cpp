@@ -218,9 +218,10 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
     slice.guesses.assign(guesses.begin(), guesses.end());
     slice.n_rows += static_cast<int32_t>(guesses.size());
   }
-  plan.rows.push_back({tokens.back(), live.n_done, live.sequence, true});
+  const int32_t n = live.generation->n_likeliest();
+  plan.rows.push_back({tokens.back(), live.n_done, live.sequence, true, n});
   for (const int32_t guess : slice.guesses) {
-    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true});
+    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true, n});
   }
   plan.slices.push_back(std::move(slice));
 }
@@ -230,7 +231,8 @@ void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
-                         live.sequence, live.generation->wants_logits(position)});
+                         live.sequence, live.generation->wants_logits(position),
+                         live.generation->n_likeliest()});
   }
   plan.slices.push_back({&live, n_rows, false});
 }

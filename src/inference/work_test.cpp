@@ -48,12 +48,12 @@ class Counted {
         executor(make_fast_executor(model, {.n_threads = n_threads, .n_positions_limit = 4096})) {}
 
   // Work of one step: n_rows more rows for each sequence, logits of each one's last.
-  Work step(std::span<const SequenceId> sequences, int32_t n_rows) {
+  Work step(std::span<const SequenceId> sequences, int32_t n_rows, int32_t n_likeliest = 0) {
     rows_.clear();
     for (const SequenceId sequence : sequences) {
       const int32_t begin = executor->length(sequence);
       for (int32_t i = 0; i < n_rows; ++i) {
-        rows_.push_back({100 + begin + i, begin + i, sequence, i + 1 == n_rows});
+        rows_.push_back({100 + begin + i, begin + i, sequence, i + 1 == n_rows, n_likeliest});
       }
     }
     const Work before = executor->stats().work;
@@ -98,6 +98,16 @@ TEST_P(WorkOf, EachWeightIsReadOnceAStepHoweverManyRowsShareIt) {
     EXPECT_EQ(counted.step(sequences, 1).weight_bytes, alone);
     EXPECT_EQ(counted.step(std::span(sequences).first(1), 200).weight_bytes, alone);
   }
+}
+
+TEST(WorkOfAHead, OfWhichOneLogitIsWantedIsReadInPart) {
+  Counted counted("gemma3-270m");
+  const SequenceId sequence = counted.executor->create_sequence();
+  counted.step(std::span(&sequence, 1), 20);
+  const int64_t all = counted.step(std::span(&sequence, 1), 1).weight_bytes;
+  int64_t screened = 0;
+  for (int i = 0; i < 20; ++i) screened += counted.step(std::span(&sequence, 1), 1, 1).weight_bytes;
+  EXPECT_LT(screened, 20 * all * 8 / 10);
 }
 
 TEST_P(WorkOf, ADecodeRowReadsTheKeysThatItSeesOnce) {

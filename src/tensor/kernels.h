@@ -38,6 +38,12 @@ struct MatmulArgs {
   float* out = nullptr;
   int64_t out_stride = 0;          // floats
   const uint8_t* table = nullptr;  // w4t: 16 entries, value + 128
+  // w8p: the lower bits of the first row block, the bytes of one row block's, and how far ahead of
+  // them and of the upper bits lies what is read next.
+  const uint8_t* lower = nullptr;
+  int64_t lower_bytes = 0;
+  int64_t lower_ahead = 4608;
+  int64_t upper_ahead = 7680;
   // none: as above. Else blocks 2i are gates and 2i + 1 ups, and output rows 16 i .. 16 i + 15 get
   // activation(gate) * up; last_rows counts rows of the last pair.
   bool gated = false;
@@ -46,6 +52,30 @@ struct MatmulArgs {
 };
 constexpr int64_t kScratchPerGroup = 2 * (512 + 192);
 using MatmulFn = void (*)(const MatmulArgs&);
+
+// What n_blocks row blocks of w8p may be at most, from their upper bits alone: per row
+//   A = sum over groups of scale * activation scale * (8 * dot(upper) + 3.5 * sum of q),
+//   |A - exact| <= B = margin * norm of the row * (underflow + sum over groups of |scale| * norm of
+// the group's activations): Cauchy-Schwarz on the lower bits, centred; the margin is for rounding.
+constexpr float kScreenUnderflow = 1e-30f;  // more than products lose below the smallest float
+struct ScreenArgs {
+  const uint8_t* upper = nullptr;  // of the first row block
+  int64_t block_bytes = 0;
+  int32_t n_blocks = 0;
+  int32_t n_groups = 0;
+  int32_t n_cols = 0;
+  const int8_t* q = nullptr;  // as in MatmulArgs
+  int64_t q_stride = 0;
+  const GroupMeta* meta = nullptr;
+  int64_t meta_stride = 0;
+  const float* norms = nullptr;  // [n_cols][norm_stride]: of a group's activations, rounded up
+  int64_t norm_stride = 0;
+  float margin = 1.0f;
+  // [n_cols][block_stride]: the greatest A of a row block, and the greatest A + B.
+  float* likely = nullptr;
+  float* bound = nullptr;
+  int64_t block_stride = 0;
+};
 
 // Attention of n_queries query vectors that share one KV head against the keys of one chunk of
 // kAttentionChunk absolute positions.
@@ -71,11 +101,12 @@ struct AttentionArgs {
 };
 
 struct KernelSet {
-  const char* name;           // "avx512-vnni-bf16"
-  MatmulFn stream[kLayouts];  // few columns: reads packed tiles as they are
-  MatmulFn gemm[kLayouts];    // many columns: unpacks row block pairs, then 2 x 6 tiles
-  int stream_columns;         // use stream up to this many columns
+  const char* name;              // "avx512-vnni-bf16"
+  MatmulFn stream[kLayouts];     // few columns: reads packed tiles as they are
+  MatmulFn gemm[kLayouts];       // many columns: unpacks row block pairs, then 2 x 6 tiles
+  int stream_columns[kLayouts];  // use stream up to this many columns
   void (*attention)(const AttentionArgs&);
+  void (*screen)(const ScreenArgs&);
 
   // Row operations on n floats. `out` may be the input itself.
   // One row to int8: n is padded with zeros to padded_n, a multiple of 32.

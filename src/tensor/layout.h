@@ -16,6 +16,11 @@
 //         2(j%4), 2(j%4)+1 of a byte are the upper two bits.
 // 8-bit:  eight registers.
 // bf16:   per group 16 registers of 16 rows x 2 consecutive k.
+// 8-bit in planes: the upper five bits can be read without the lower three, which lie elsewhere.
+//         Upper: a row block begins with 16 x fp16, per row the largest norm that (lower bits
+//         - 3.5) have in a group of it, and 32 unused bytes; then tiles as w5s's. Lower: per group
+//         three planes of 64 bytes: planes 0 and 1 hold bits 0, 1 of registers 4p..4p+3 as the
+//         6-bit planes do, bit j of a byte of plane 2 is bit 2 of register j.
 // Quants are stored unsigned: value + offset.
 #pragma once
 
@@ -34,8 +39,9 @@ enum class Layout : uint8_t {
   w5k,  // 5 bits, the same                (Q5_K)            offset 0
   w6k,  // 6 bits, K-quant scales per 16   (Q6_K, Q3_K)      offset 32
   wbf,  // bf16                            (BF16, F16, F32)
+  w8p,  // 8 bits in planes, scale         (Q8_0 that is screened)  offset 128
 };
-constexpr int kLayouts = 10;
+constexpr int kLayouts = 11;
 
 constexpr int kRowBlock = 16;  // output rows of a row block
 constexpr int kGroup = 32;     // k of a group: one activation scale, one weight scale
@@ -53,15 +59,19 @@ constexpr LayoutInfo kLayoutInfo[kLayouts] = {
     {"w4s", 2, 64, 256, 3},   {"w4t", 2, 64, 256, 7},   {"w4m", 2, 128, 256, -1},
     {"w5s", 2, 64, 320, 4},   {"w5m", 2, 128, 320, -1}, {"w8s", 2, 64, 512, 7},
     {"w4k", 8, 320, 256, -1}, {"w5k", 8, 320, 320, -1}, {"w6k", 8, 320, 384, 5},
-    {"wbf", 2, 0, 1024, -1},
+    {"wbf", 2, 0, 1024, -1},  {"w8p", 2, 64, 320, 7},
 };
 
 constexpr const LayoutInfo& info(Layout layout) {
   return kLayoutInfo[static_cast<int>(layout)];
 }
-constexpr int64_t tile_bytes(Layout layout) {
+constexpr int64_t tile_bytes(Layout layout) {  // w8p: of the upper bits
   return info(layout).head_bytes + int64_t{info(layout).tile_groups} * info(layout).group_bytes;
 }
+
+// w8p: what a row block has before its tiles, and the lower bits of one group.
+constexpr int kPlanesHead = 64;
+constexpr int kLowerBytes = 192;
 
 // Head of the K-quant tiles.
 // w4k, w5k: d 16 x fp16, dmin 16 x fp16, then per group 16 x u8 scale, 16 x u8 min (6 bits each):

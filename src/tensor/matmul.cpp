@@ -1,5 +1,6 @@
 // matmul over a PackedMatrix: cuts the work by segment, chooses stream or gemm, gives scratch.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "core/check.h"
@@ -22,9 +23,9 @@ using Segment = PackedMatrix::Segment;
 void run_kernel(MatmulArgs& args, Layout layout) {
   const KernelSet& set = kernels();
   const auto index = static_cast<size_t>(layout);
-  thread_work().weight_bytes += args.n_blocks * args.block_bytes;
+  thread_work().weight_bytes += args.n_blocks * (args.block_bytes + args.lower_bytes);
   ++thread_work().kernel_calls;
-  if (args.n_cols <= set.stream_columns) {
+  if (args.n_cols <= set.stream_columns[index]) {
     set.stream[index](args);
   } else {
     args.scratch = gemm_scratch(args.n_groups);
@@ -57,7 +58,17 @@ MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRow
     args.meta_stride = input.int8.meta_stride();
   }
   args.table = s.table;
+  if (s.layout == Layout::w8p) {
+    args.lower_bytes = s.lower_bytes;
+    args.lower = reinterpret_cast<const uint8_t*>(matrix.lower(s)) + begin * s.lower_bytes;
+  }
   return args;
+}
+
+void use_row(MatmulArgs& args, int64_t row) {
+  args.q += args.q == nullptr ? 0 : row * args.q_stride;
+  args.meta += args.meta == nullptr ? 0 : row * args.meta_stride;
+  args.bf += args.bf == nullptr ? 0 : row * args.bf_stride;
 }
 
 // Gate and up of different layouts: both into small blocks of floats, then the activation.
@@ -75,9 +86,7 @@ void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int
         MatmulArgs args = args_for(matrix, s, input, n_rows, b, b + 1);
         rows = args.last_rows;
         args.n_cols = static_cast<int32_t>(n);
-        args.q += args.q == nullptr ? 0 : c * args.q_stride;
-        args.meta += args.meta == nullptr ? 0 : c * args.meta_stride;
-        args.bf += args.bf == nullptr ? 0 : c * args.bf_stride;
+        use_row(args, c);
         args.out = part[i];
         args.out_stride = kRowBlock;
         run_kernel(args, s.layout);
@@ -113,10 +122,71 @@ void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, 
   }
 }
 
+void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_t row,
+                      std::span<const int64_t> blocks, float* out) {
+  CHECK(matrix.in_planes());
+  const Segment& s = matrix.segments()[0];
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    MatmulArgs args = args_for(matrix, s, input, row + 1, blocks[i], blocks[i] + 1);
+    use_row(args, row);
+    args.n_cols = 1;
+    const int64_t to_next = blocks[std::min(i + 1, blocks.size() - 1)] - blocks[i];
+    args.upper_ahead = to_next * s.block_bytes;
+    args.lower_ahead = to_next * s.lower_bytes;
+    args.out = out + blocks[i] * kRowBlock;
+    run_kernel(args, s.layout);
+  }
+}
+
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
                   int64_t out_stride, int thread, int n_threads, Activation activation) {
   const Share share = share_of(matrix.n_row_blocks(), thread, n_threads);
   matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation);
+}
+
+void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,
+            int64_t norm_stride, int64_t block_begin, int64_t block_end, float* likely,
+            float* bound, int64_t stride) {
+  CHECK(matrix.in_planes() && block_begin >= 0 && block_end <= matrix.n_row_blocks());
+  CHECK(input.int8.rows() >= n_rows && input.int8.k() == matrix.cols());
+  if (n_rows == 0 || block_begin >= block_end) return;
+  const Segment& s = matrix.segments()[0];
+  ScreenArgs args;
+  args.upper = reinterpret_cast<const uint8_t*>(matrix.tiles(s)) + block_begin * s.block_bytes;
+  args.block_bytes = s.block_bytes;
+  args.n_blocks = static_cast<int32_t>(block_end - block_begin);
+  args.n_groups = static_cast<int32_t>(s.n_groups);
+  args.n_cols = static_cast<int32_t>(n_rows);
+  args.q = input.int8.q(0);
+  args.q_stride = input.int8.q_stride();
+  args.meta = input.int8.meta(0);
+  args.meta_stride = input.int8.meta_stride();
+  args.norms = norms;
+  args.norm_stride = norm_stride;
+  // Both sums round at most twice a group by 2^-24 of the sum M of |scale * activations' norm|
+  // times the norm of the weights, at most 128 sqrt(32); B without the margin is at least 0.5
+  // sqrt(32) times the same: M <= 256 B. Doubled.
+  args.margin = 1.0f + static_cast<float>(s.n_groups + 4) * 0x1p-14f;
+  args.likely = likely + block_begin;
+  args.bound = bound + block_begin;
+  args.block_stride = stride;
+  thread_work().weight_bytes += args.n_blocks * args.block_bytes;
+  ++thread_work().kernel_calls;
+  kernels().screen(args);
+}
+
+bool norms_for_screen(const InputRows& input, int64_t row, float* norms) {
+  constexpr float kSafe = 1e30f;  // times 65504 and 128 sqrt(32): below the largest float
+  const int8_t* q = input.int8.q(row);
+  const GroupMeta* meta = input.int8.meta(row);
+  float total = 0.0f;
+  for (int64_t g = 0; g < input.int8.meta_stride(); ++g, q += kGroup) {
+    int32_t squares = 0;
+    for (int k = 0; k < kGroup; ++k) squares += q[k] * q[k];
+    norms[g] = meta[g].scale * std::sqrt(static_cast<float>(squares)) * 1.000001f;
+    total += norms[g];
+  }
+  return total < kSafe;
 }
 
 }  // namespace strata::tensor

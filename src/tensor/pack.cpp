@@ -143,6 +143,13 @@ void pack_bf16(const float* x, int64_t cols, int row, uint8_t* block) {
   }
 }
 
+// The least fp16 that is not below x >= 0.
+uint16_t half_not_below(float x) {
+  uint16_t h = f32_to_f16(x);
+  if (f16_to_f32(h) < x) ++h;
+  return h;
+}
+
 // int8 with an fp16 scale per 32, by the largest magnitude.
 void pack_requantised(const float* x, int64_t cols, int row, uint8_t* block) {
   for (int64_t g = 0; g * kGroup < cols; ++g) {
@@ -217,6 +224,40 @@ void fill_table(DType type, uint8_t table[16]) {
   for (int i = 0; i < 16; ++i) table[i] = static_cast<uint8_t>(values[i] + 128);
 }
 
+void split_planes(const uint8_t* block, int64_t n_groups, uint8_t* upper, uint8_t* lower) {
+  float largest[kRowBlock] = {};  // squared norm of a group's centred lower bits
+  uint8_t* tiles = upper + kPlanesHead;
+  for (int64_t g = 0; g < n_groups; ++g) {
+    const Place to = place(Layout::w5s, tiles, g);
+    const int64_t tile = g / info(Layout::w8s).tile_groups * tile_bytes(Layout::w8s);
+    const uint8_t* scales = block + tile + 32 * to.in_tile;
+    const uint8_t* quants = block + tile + info(Layout::w8s).head_bytes + 512 * to.in_tile;
+    std::memcpy(to.tile + 32 * to.in_tile, scales, 32);
+    for (int row = 0; row < kRowBlock; ++row) {
+      Quants five;
+      uint32_t planes[3] = {};
+      float squares = 0.0f;
+      for (int j = 0; j < 8; ++j) {
+        const uint32_t word = word_at(quants + 64 * j + 4 * row);
+        five.word[j] = (word >> 3) & 0x1f1f1f1fU;
+        planes[j / 4] |= (word & 0x03030303U) << 2 * (j % 4);
+        planes[2] |= ((word >> 2) & 0x01010101U) << j;
+        for (int i = 0; i < 4; ++i) {
+          const float centred = static_cast<float>((word >> 8 * i) & 7U) - 3.5f;
+          squares += centred * centred;
+        }
+      }
+      put_group(Layout::w5s, to.quants, row, five);
+      for (int p = 0; p < 3; ++p) put_word(lower + g * kLowerBytes + 64 * p + 4 * row, planes[p]);
+      // What has no scale adds nothing: the columns behind the last, rows that are zero.
+      if (half_at(scales + 2 * row) != 0) largest[row] = std::max(largest[row], squares);
+    }
+  }
+  for (int row = 0; row < kRowBlock; ++row) {
+    put_half(upper, row, half_not_below(std::sqrt(largest[row])));
+  }
+}
+
 void pack_row(DType type, Layout layout, const std::byte* data, int64_t cols, int row,
               uint8_t* block, float* scratch) {
   const auto* src = reinterpret_cast<const uint8_t*>(data);
@@ -252,6 +293,8 @@ void pack_row(DType type, Layout layout, const std::byte* data, int64_t cols, in
     case Layout::wbf:
       dequantize_row(type, data, scratch, cols);
       return pack_bf16(scratch, cols, row, block);
+    case Layout::w8p:  // by way of w8s and split_planes
+      break;
   }
 }
 

@@ -63,6 +63,15 @@ void pack_block(const BlockJob& job, std::vector<float>& scratch) {
   }
 }
 
+// What a w8p matrix of this shape needs.
+void lay_in_planes(PackedMatrix::Segment& s) {
+  const int64_t n_tiles = s.n_groups / info(Layout::w5s).tile_groups;
+  s.layout = Layout::w8p;
+  s.block_bytes = kPlanesHead + n_tiles * tile_bytes(Layout::w5s);
+  s.lower_bytes = s.n_groups * kLowerBytes;
+  s.lower_offset = static_cast<size_t>(s.n_blocks * s.block_bytes);
+}
+
 void run_jobs(const std::vector<BlockJob>& jobs, Team& team) {
   team.run([&](int thread) {
     std::vector<float> scratch;
@@ -102,6 +111,35 @@ PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& tea
     }
   }
   run_jobs(jobs, team);
+  return m;
+}
+
+PackedMatrix PackedMatrix::pack_in_planes(const WeightSource& source, Team& team, Arena* arena) {
+  check_source(source, source.cols);
+  Segment s = segment_of(source);
+  if (source.type != DType::q8_0) return pack(std::span(&source, 1), team, arena);
+  const auto joined_bytes = static_cast<size_t>(s.block_bytes);
+  lay_in_planes(s);
+  PackedMatrix m;
+  m.cols_ = source.cols;
+  m.rows_ = s.rows;
+  m.n_row_blocks_ = s.n_blocks;
+  m.segments_.push_back(s);
+  const auto total = static_cast<size_t>(s.n_blocks * (s.block_bytes + s.lower_bytes));
+  m.buffer_ = arena != nullptr ? arena->take(total) : Buffer(total);
+  if (arena != nullptr && arena->filled()) return m;
+  team.run([&](int thread) {
+    std::vector<float> scratch;
+    Buffer joined(joined_bytes);
+    const Share share = share_of(s.n_blocks, thread, team.size());
+    for (int64_t b = share.begin; b < share.end; ++b) {
+      std::memset(joined.data(), 0, joined_bytes);
+      pack_block({&source, Layout::w8s, b * kRowBlock, joined.as<uint8_t>()}, scratch);
+      pack::split_planes(joined.as<uint8_t>(), s.n_groups,
+                         m.buffer_.as<uint8_t>(static_cast<size_t>(b * s.block_bytes)),
+                         m.buffer_.as<uint8_t>(s.lower_offset) + b * s.lower_bytes);
+    }
+  });
   return m;
 }
 
@@ -146,6 +184,12 @@ int64_t packed_bytes(DType type, int64_t rows, int64_t cols) {
          tile_bytes(layout);
 }
 
+int64_t packed_in_planes_bytes(DType type, int64_t rows, int64_t cols) {
+  const bool in_planes = type == DType::q8_0;
+  return packed_bytes(type, rows, cols) +
+         (in_planes ? round_up(rows, kRowBlock) / kRowBlock * kPlanesHead : 0);
+}
+
 size_t PackedMatrix::bytes() const {
   return buffer_.size();
 }
@@ -161,6 +205,10 @@ void PackedMatrix::unpack_row(int64_t row, float* out) const {
     const int64_t local = r - s.first_row;
     const int64_t block = interleaved() ? 2 * (local / kRowBlock) + second : local / kRowBlock;
     const auto* tiles = reinterpret_cast<const uint8_t*>(this->tiles(s)) + block * s.block_bytes;
+    if (s.layout == Layout::w8p) {
+      const auto* lower = reinterpret_cast<const uint8_t*>(this->lower(s)) + block * s.lower_bytes;
+      return pack::unpack_planes_row(tiles, lower, static_cast<int>(local % kRowBlock), cols_, out);
+    }
     pack::unpack_row(s.layout, tiles, s.table, static_cast<int>(local % kRowBlock), cols_, out);
     return;
   }

@@ -44,6 +44,10 @@ class PackedMatrix {
   // arena holds are not computed.
   static PackedMatrix pack(std::span<const WeightSource> sources, Team& team,
                            Arena* arena = nullptr);
+  // The same for one source, of Q8_0 as w8p (tensor/layout.h), which screen() can bound; every
+  // other type as above.
+  static PackedMatrix pack_in_planes(const WeightSource& source, Team& team,
+                                     Arena* arena = nullptr);
   // The gated form: output row i is activation(gate row i · x) * (up row i · x).
   static PackedMatrix pack_gated(const WeightSource& gate, const WeightSource& up, Team& team,
                                  Arena* arena = nullptr);
@@ -68,10 +72,14 @@ class PackedMatrix {
     int64_t block_bytes = 0;  // of one stored row block (a gated unit has two)
     int64_t n_groups = 0;
     size_t offset = 0;
-    uint8_t table[16] = {};  // w4t
+    size_t lower_offset = 0;  // w8p: of the lower bits
+    int64_t lower_bytes = 0;  // w8p: of one row block
+    uint8_t table[16] = {};   // w4t
   };
   std::span<const Segment> segments() const { return segments_; }
   const std::byte* tiles(const Segment& s) const { return buffer_.data() + s.offset; }
+  const std::byte* lower(const Segment& s) const { return buffer_.data() + s.lower_offset; }
+  bool in_planes() const { return segments_.size() == 1 && segments_[0].layout == Layout::w8p; }
   bool interleaved() const { return gated_ && segments_.size() == 1; }
 
   // Row `row` of the matrix as the kernels see it (tests, tools): cols() floats. Gated matrices:
@@ -88,6 +96,8 @@ class PackedMatrix {
 // Bytes that a matrix of this type takes when packed. MXFP4 is taken to have scales in fp16's
 // range. Error{unimplemented} for a type without numbers.
 int64_t packed_bytes(DType type, int64_t rows, int64_t cols);
+// The same of pack_in_planes.
+int64_t packed_in_planes_bytes(DType type, int64_t rows, int64_t cols);
 
 // out[r * out_stride + row] for all rows r of the input and the output rows of row blocks
 // [block_begin, block_end). Each thread of a team takes its share_of(n_row_blocks()); no sum is
@@ -95,9 +105,25 @@ int64_t packed_bytes(DType type, int64_t rows, int64_t cols);
 void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
             int64_t out_stride, int64_t block_begin, int64_t block_end,
             Activation activation = Activation::none);
+// The same for one row of the input and these row blocks of a matrix that is in_planes(): 16 of
+// out[0 .. rows()) for each.
+void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_t row,
+                      std::span<const int64_t> blocks, float* out);
 // The share of one thread.
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
                   int64_t out_stride, int thread, int n_threads,
                   Activation activation = Activation::none);
+
+// What the products with the first n_rows rows of the input may be at most, from the upper bits of
+// a matrix that is in_planes(): likely[r * stride + b] and bound[…] are the greatest approximate
+// value and the greatest upper bound of the 16 outputs of row block b. A bound holds for what
+// matmul() gives, rounding included, where norms_for_screen() says so. norms:
+// [n_rows][norm_stride].
+void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,
+            int64_t norm_stride, int64_t block_begin, int64_t block_end, float* likely,
+            float* bound, int64_t stride);
+// norms[g] >= scale * ||q|| of group g of a row of the input. False where sums could overflow: then
+// nothing is bounded.
+bool norms_for_screen(const InputRows& input, int64_t row, float* norms);
 
 }  // namespace strata::tensor

@@ -4,6 +4,7 @@
 #include "tensor/kernels/attention.h"
 #include "tensor/kernels/bf16.h"
 #include "tensor/kernels/gemm.h"
+#include "tensor/kernels/planes.h"
 #include "tensor/kernels/stream.h"
 
 namespace strata::tensor {
@@ -13,12 +14,12 @@ template <Layout kLayout>
 void add_layout(KernelSet& set) {
   set.stream[static_cast<int>(kLayout)] = stream<kLayout>;
   set.gemm[static_cast<int>(kLayout)] = gemm<kLayout>;
+  set.stream_columns[static_cast<int>(kLayout)] = stream_limit(kLayout);
 }
 
 KernelSet make_fast_set(const char* name) {
   KernelSet set{};
   set.name = name;
-  set.stream_columns = 24;  // beyond, unpacking once pays
   add_layout<Layout::w4s>(set);
   add_layout<Layout::w4t>(set);
   add_layout<Layout::w4m>(set);
@@ -28,9 +29,12 @@ KernelSet make_fast_set(const char* name) {
   add_layout<Layout::w4k>(set);
   add_layout<Layout::w5k>(set);
   add_layout<Layout::w6k>(set);
+  add_layout<Layout::w8p>(set);
   set.stream[static_cast<int>(Layout::wbf)] = matmul_bf16;
   set.gemm[static_cast<int>(Layout::wbf)] = matmul_bf16;
+  set.stream_columns[static_cast<int>(Layout::wbf)] = 1 << 30;  // there is one kernel
   set.attention = attention;
+  set.screen = screen;
   add_row_operations(set);
   return set;
 }

@@ -19,18 +19,19 @@ struct Unpacked {
 };
 
 template <Layout kLayout, int kRows>
-inline void unpack_blocks(const MatmulArgs& args, const uint8_t* first, const Table& table,
-                          uint8_t* to) {
+inline void unpack_blocks(const MatmulArgs& args, int32_t first, const Table& table, uint8_t* to) {
   using Place = Unpacked<kLayout, kRows>;
   constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
   for (int r = 0; r < kRows; ++r) {
-    const uint8_t* tile = first + r * args.block_bytes;
+    const BlockPlace from = place_of<kLayout>(args, first + r);
+    const uint8_t* tile = from.tile;
     uint8_t* out = to;
     for (int32_t t = 0; t < args.n_groups; t += kInfo.tile_groups) {
       const TileHead<kLayout> head(tile);
       for (int g = 0; g < kInfo.tile_groups; ++g) {
         U w[8];
-        registers_of<kLayout>(tile + kInfo.head_bytes + g * kInfo.group_bytes, table, w);
+        registers_at<kLayout>(tile + kInfo.head_bytes + g * kInfo.group_bytes, from.lower, t + g,
+                              table, w);
 #pragma GCC unroll 8
         for (int j = 0; j < 8; ++j) store_bytes(out + 64 * (j * kRows + r), w[j]);
         store(reinterpret_cast<float*>(out + Place::kScales + 64 * r), scale_of(head, tile, g));
@@ -240,7 +241,7 @@ template <Layout kLayout, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
   constexpr int kMax = kLayout == Layout::w6k ? kGemmColumnsK6 : kGemmColumns;
   const uint8_t* tiles = args.tiles + block * args.block_bytes;
-  unpack_blocks<kLayout, kRows>(args, tiles, table, args.scratch);
+  unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
   NextBlocks next;
   if (block + kRows < args.n_blocks) {
     const int32_t left = args.n_blocks - block - kRows;

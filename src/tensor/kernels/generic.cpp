@@ -40,6 +40,7 @@ int quant_at(Layout layout, const uint8_t* quants, int row, int k, const uint8_t
     case Layout::w5s:
     case Layout::w5m:
     case Layout::w5k:
+    case Layout::w8p:  // the upper five
       return nibble | ((quants[256 + byte] >> j) & 1) << 4;
     case Layout::w6k:
       return nibble | ((quants[256 + 64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) << 4;
@@ -77,8 +78,18 @@ int32_t dot16(const uint8_t* u, const int8_t* q, int offset) {
   return sum;
 }
 
+// Bits 0..2 of a quant of w8p.
+int lower_at(const uint8_t* lower, int row, int k) {
+  const int j = k / 4;
+  const int byte = 4 * row + k % 4;
+  return ((lower[64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) | ((lower[128 + byte] >> j) & 1) << 2;
+}
+
 template <Layout kLayout>
-void block_times_columns(const MatmulArgs& args, const uint8_t* tile, float* acc) {
+void block_times_columns(const MatmulArgs& args, int32_t block, float* acc) {
+  const uint8_t* tile =
+      args.tiles + block * args.block_bytes + (kLayout == Layout::w8p ? kPlanesHead : 0);
+  const uint8_t* lower = args.lower + block * args.lower_bytes;
   constexpr const LayoutInfo& layout = kLayoutInfo[static_cast<int>(kLayout)];
   const int offset = layout.offset_log2 < 0 ? 0 : 1 << layout.offset_log2;
   Group group;
@@ -89,7 +100,9 @@ void block_times_columns(const MatmulArgs& args, const uint8_t* tile, float* acc
     scales_of(kLayout, tile, in_tile, group);
     for (int r = 0; r < 16; ++r) {
       for (int k = 0; k < kGroup; ++k) {
-        group.quant[r][k] = static_cast<uint8_t>(quant_at(kLayout, quants, r, k, args.table));
+        int quant = quant_at(kLayout, quants, r, k, args.table);
+        if (kLayout == Layout::w8p) quant = 8 * quant + lower_at(lower + g * kLowerBytes, r, k);
+        group.quant[r][k] = static_cast<uint8_t>(quant);
       }
     }
     for (int32_t c = 0; c < args.n_cols; ++c) {
@@ -110,8 +123,8 @@ void block_times_columns(const MatmulArgs& args, const uint8_t* tile, float* acc
 }
 
 template <>
-void block_times_columns<Layout::wbf>(const MatmulArgs& args, const uint8_t* tile, float* acc) {
-  const auto* w = reinterpret_cast<const uint16_t*>(tile);
+void block_times_columns<Layout::wbf>(const MatmulArgs& args, int32_t block, float* acc) {
+  const auto* w = reinterpret_cast<const uint16_t*>(args.tiles + block * args.block_bytes);
   for (int32_t c = 0; c < args.n_cols; ++c) {
     F sum = load(acc + 16 * c);
     const uint16_t* x = args.bf + c * args.bf_stride;
@@ -129,7 +142,7 @@ void matmul_columns(const MatmulArgs& args) {
   for (int32_t b = 0; b < args.n_blocks; b += step) {
     for (int i = 0; i < step; ++i) {
       for (float& x : acc[i]) x = 0.0f;
-      block_times_columns<kLayout>(args, args.tiles + (b + i) * args.block_bytes, acc[i]);
+      block_times_columns<kLayout>(args, b + i, acc[i]);
     }
     const int rows = b + step == args.n_blocks ? args.last_rows : kRowBlock;
     for (int32_t c = 0; c < args.n_cols; ++c) {
@@ -155,6 +168,47 @@ void matmul(const MatmulArgs& args) {
   }
 }
 
+// The word of tensor/kernels.h, row by row.
+void screen(const ScreenArgs& args) {
+  constexpr LayoutInfo layout = kLayoutInfo[static_cast<int>(Layout::w5s)];
+  for (int32_t b = 0; b < args.n_blocks; ++b) {
+    const uint8_t* block = args.upper + b * args.block_bytes;
+    for (int32_t c = 0; c < args.n_cols; ++c) {
+      float near[16] = {};
+      float far[16];
+      for (float& x : far) x = kScreenUnderflow;
+      for (int32_t g = 0; g < args.n_groups; ++g) {
+        const int in_tile = g % layout.tile_groups;
+        const uint8_t* tile =
+            block + kPlanesHead + g / layout.tile_groups * tile_bytes(Layout::w5s);
+        const uint8_t* quants = tile + layout.head_bytes + in_tile * layout.group_bytes;
+        const int8_t* q = args.q + c * args.q_stride + kGroup * g;
+        const GroupMeta& meta = args.meta[c * args.meta_stride + g];
+        const float norm = args.norms[c * args.norm_stride + g];
+        for (int r = 0; r < 16; ++r) {
+          int32_t dot = 0;
+          for (int k = 0; k < kGroup; ++k) {
+            dot += (quant_at(Layout::w8p, quants, r, k, nullptr) - 16) * q[k];
+          }
+          const float scale = half_at(tile + 32 * in_tile, r);
+          near[r] += static_cast<float>(dot) * (8.0f * meta.scale) * scale +
+                     scale * (3.5f * meta.scaled_sum);
+          far[r] += (scale < 0 ? -scale : scale) * norm;
+        }
+      }
+      float likely = near[0];
+      float bound = near[0] + far[0] * half_at(block, 0) * args.margin;
+      for (int r = 1; r < 16; ++r) {
+        const float most = near[r] + far[r] * half_at(block, r) * args.margin;
+        if (near[r] > likely) likely = near[r];
+        if (most > bound) bound = most;
+      }
+      args.likely[c * args.block_stride + b] = likely;
+      args.bound[c * args.block_stride + b] = bound;
+    }
+  }
+}
+
 template <int... kLayout>
 struct Table {
   static void fill(KernelSet& set) {
@@ -165,9 +219,10 @@ struct Table {
 KernelSet make() {
   KernelSet set{};
   set.name = "generic";
-  set.stream_columns = 1 << 30;
-  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9>::fill(set);
+  for (int& columns : set.stream_columns) columns = 1 << 30;
+  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>::fill(set);
   set.attention = attention;
+  set.screen = screen;
   add_row_operations(set);
   return set;
 }

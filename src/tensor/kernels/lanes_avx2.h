@@ -305,9 +305,17 @@ constexpr int kAttentionQueries = 4;
 constexpr int attention_tokens(int queries) {  // one query alone would wait for its own sums
   return queries == 1 ? 4 : queries == 2 ? 2 : 1;
 }
+constexpr int kStreamColumns = 4;
+// Columns beyond which unpacking once pays: soon where it takes many steps (six columns: Q5_0 1.1,
+// Q5_K 1.4, Q6_K 1.1 times as fast by gemm, Q4_1 0.8, Q8_0 0.9).
+constexpr int stream_limit(Layout l) {
+  if (kHasVnni) return 24;
+  return l == Layout::w4m || l == Layout::w4k || l == Layout::w8s || l == Layout::w8p
+             ? 16
+             : kStreamColumns;
+}
 constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
-constexpr int kStreamColumns = 4;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 

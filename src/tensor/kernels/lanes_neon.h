@@ -289,6 +289,9 @@ constexpr int kAttentionQueries = 4;
 constexpr int attention_tokens(int queries) {
   return queries == 1 ? 2 : 1;
 }
+constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
+  return 24;
+}
 constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
 constexpr int kStreamColumns = 4;

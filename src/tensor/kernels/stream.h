@@ -11,9 +11,18 @@ namespace {
 // 8 KiB ahead where weights are unpacked; plain loads run ahead by themselves.
 template <Layout kLayout>
 inline void prefetch_ahead(const uint8_t* p, int bytes) {
-  if constexpr (kLayout == Layout::w8s) return;
+  if constexpr (kLayout == Layout::w8s || kLayout == Layout::w8p) return;
 #pragma GCC unroll 8
   for (int i = 0; i < bytes; i += 64) prefetch(p + 8192 + i);
+}
+
+inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
+                            int32_t group) {
+#pragma GCC unroll 8
+  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
+  const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
+#pragma GCC unroll 4
+  for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
 }
 
 // The int32 sum of one group for one column.
@@ -31,11 +40,12 @@ inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
 
 // One row block times a few columns: the sums stay in registers.
 template <Layout kLayout, int kColumns>
-inline void one_block(const MatmulArgs& args, const uint8_t* tile, const Table& table,
+inline void one_block(const MatmulArgs& args, BlockPlace place, const Table& table,
                       F (&acc)[kColumns]) {
   constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) acc[c] = set1(0.0f);
+  const uint8_t* tile = place.tile;
   const int8_t* q = args.q;
   const GroupMeta* meta = args.meta;
   const int64_t q_stride = args.q_stride;
@@ -47,8 +57,9 @@ inline void one_block(const MatmulArgs& args, const uint8_t* tile, const Table& 
 #pragma GCC unroll 2
     for (int g = 0; g < kInfo.tile_groups; ++g) {
       U w[8];
-      registers_of<kLayout>(quants, table, w);
+      registers_at<kLayout>(quants, place.lower, t + g, table, w);
       prefetch_ahead<kLayout>(quants, kInfo.group_bytes);
+      if constexpr (kLayout == Layout::w8p) prefetch_planes(args, quants, place.lower, t + g);
       const F scale = scale_of(head, tile, g);
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) {
@@ -78,16 +89,15 @@ inline void unit_times_columns(const MatmulArgs& args, const Table& table, int32
   MatmulArgs part = args;
   part.q += c0 * args.q_stride;
   part.meta += c0 * args.meta_stride;
-  const uint8_t* tile = args.tiles + block * args.block_bytes;
   F first[kColumns];
-  one_block<kLayout, kColumns>(part, tile, table, first);
+  one_block<kLayout, kColumns>(part, place_of<kLayout>(args, block), table, first);
   if (!args.gated) {
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) write_column<1>(args, block, c0 + c, &first[c]);
     return;
   }
   F second[kColumns];
-  one_block<kLayout, kColumns>(part, tile + args.block_bytes, table, second);
+  one_block<kLayout, kColumns>(part, place_of<kLayout>(args, block + 1), table, second);
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) {
     const F sums[2] = {first[c], second[c]};

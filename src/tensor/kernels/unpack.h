@@ -16,7 +16,10 @@ constexpr bool is_k45(Layout l) {
   return l == Layout::w4k || l == Layout::w5k;
 }
 constexpr int weight_bits(Layout l) {
-  return l == Layout::w8s || l == Layout::w4t ? 8 : l == Layout::w6k ? 6 : has_fifth_bit(l) ? 5 : 4;
+  return l == Layout::w8s || l == Layout::w8p || l == Layout::w4t ? 8
+         : l == Layout::w6k                                       ? 6
+         : has_fifth_bit(l)                                       ? 5
+                                                                  : 4;
 }
 
 // What a tile has once: the super scales of the K-quants.
@@ -103,6 +106,47 @@ inline void registers_of(const uint8_t* quants, const Table& table, U (&w)[8]) {
     w[6] = with_upper_bits<2>(w[6], high);
     w[7] = with_upper_bits<3>(w[7], high);
   }
+}
+
+// Bits 0..2 of register kRegister below its upper five.
+template <int kRegister>
+inline U with_lower_bits(U upper, const U (&planes)[3]) {
+  const U two = or_masked<3>(shift_bytes_apart<3>(upper),
+                             shift_bytes_apart<-2 * (kRegister % 4)>(planes[kRegister / 4]));
+  return or_masked<4>(two, shift_bytes_apart<2 - kRegister>(planes[2]));
+}
+
+// The tiles of one row block, and the lower bits of a w8p.
+struct BlockPlace {
+  const uint8_t* tile;
+  const uint8_t* lower;
+};
+template <Layout kLayout>
+inline BlockPlace place_of(const MatmulArgs& args, int32_t block) {
+  const uint8_t* tile = args.tiles + block * args.block_bytes;
+  if constexpr (kLayout != Layout::w8p) return {tile, nullptr};
+  return {tile + kPlanesHead, args.lower + block * args.lower_bytes};
+}
+
+// The eight registers of group `group` of a row block, whose upper or only bits are at `quants`.
+template <Layout kLayout>
+inline void registers_at(const uint8_t* quants, const uint8_t* lower, int32_t group,
+                         const Table& table, U (&w)[8]) {
+  if constexpr (kLayout != Layout::w8p) {
+    registers_of<kLayout>(quants, table, w);
+    return;
+  }
+  registers_of<Layout::w5s>(quants, table, w);
+  const uint8_t* p = lower + int64_t{group} * kLowerBytes;
+  const U planes[3] = {load_bytes(p), load_bytes(p + 64), load_bytes(p + 128)};
+  w[0] = with_lower_bits<0>(w[0], planes);
+  w[1] = with_lower_bits<1>(w[1], planes);
+  w[2] = with_lower_bits<2>(w[2], planes);
+  w[3] = with_lower_bits<3>(w[3], planes);
+  w[4] = with_lower_bits<4>(w[4], planes);
+  w[5] = with_lower_bits<5>(w[5], planes);
+  w[6] = with_lower_bits<6>(w[6], planes);
+  w[7] = with_lower_bits<7>(w[7], planes);
 }
 
 // What the zero point adds to a group's sum: -2^offset_log2 times the activations' sum.

@@ -1,0 +1,172 @@
+#include "inference/head_screen.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+#include "core/check.h"
+
+namespace strata::inference {
+namespace {
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr int64_t kMinVocabulary = 1 << 16;  // below, the head is a small part of a step
+constexpr size_t kMaxRows = 4;  // beyond, the kernels compute and no longer wait for bytes
+constexpr int32_t kMaxLikeliest = 128;
+// With flat logits many blocks reach the threshold: of more than this share a full head is faster.
+// Then a while passes before the next try.
+constexpr float kMostComputed = 0.3f;
+constexpr int32_t kPause = 64;  // steps
+constexpr int32_t kFewLikeliest = 8;
+// Blocks that a thread computes first beyond its part of the likeliest: the better these are
+// chosen, the higher the threshold that the others must reach.
+constexpr size_t kSpare = 8;
+
+// Room for the norms of a row of the input, whose groups are padded.
+int64_t n_norms(int64_t cols) {
+  return (cols + 255) / 256 * 256 / tensor::kGroup;
+}
+
+}  // namespace
+
+bool is_screened(const models::ModelSpec& spec, tensor::DType head_type) {
+  return head_type == tensor::DType::q8_0 && spec.n_vocab >= kMinVocabulary &&
+         spec.head.bias == models::kNoTensor && spec.logit_soft_cap <= 0.0f &&
+         spec.logit_scale > 0.0f;
+}
+
+HeadScreen::HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, const Team& team)
+    : n_blocks_(head.in_planes() ? head.n_row_blocks() : 0),
+      n_choosable_(n_choosable),
+      norm_stride_(n_norms(head.cols())),
+      places_(static_cast<size_t>(team.size())) {
+  for (Place& place : places_) {
+    place.likeliest.reserve(kMaxLikeliest + kSpare);
+    place.blocks.reserve(static_cast<size_t>(n_blocks_) / places_.size() + 1);
+    place.greatest.resize(kMaxRows);
+    for (auto& greatest : place.greatest) greatest.reserve(kMaxLikeliest);
+    place.all.reserve(kMaxLikeliest * places_.size());
+  }
+  bounded_.reserve(kMaxRows);
+  wanted_.reserve(kMaxRows);
+  norms_.resize(static_cast<int64_t>(kMaxRows) * norm_stride_);
+}
+
+// How much of the head the last step computed after all.
+void HeadScreen::learn() {
+  if (!used()) return;
+  int64_t n = 0;
+  for (const Place& place : places_) n += place.n_computed;
+  const auto all = static_cast<float>(n_blocks_) * static_cast<float>(wanted_.size());
+  Worth& worth = worths_[kind_];
+  worth.computed += 0.25f * (static_cast<float>(n) / all - worth.computed);
+  if (worth.computed > kMostComputed) worth = {.computed = 0.0f, .pause = kPause};
+}
+
+void HeadScreen::prepare(std::span<const int32_t> n_likeliest) {
+  learn();
+  const bool few = std::all_of(n_likeliest.begin(), n_likeliest.end(),
+                               [](int32_t n) { return n > 0 && n <= kMaxLikeliest; });
+  wanted_.clear();
+  if (n_blocks_ == 0 || !few || n_likeliest.empty()) return;
+  const bool very_few = *std::max_element(n_likeliest.begin(), n_likeliest.end()) <= kFewLikeliest;
+  if (n_likeliest.size() > (very_few ? kMaxRows : kMaxRows / 2)) return;
+  kind_ = very_few ? 0 : 1;
+  if (worths_[kind_].pause > 0) {
+    --worths_[kind_].pause;
+    return;
+  }
+  wanted_.assign(n_likeliest.begin(), n_likeliest.end());
+  bounded_.assign(wanted_.size(), 1);
+  likely_.resize(static_cast<int64_t>(wanted_.size()) * n_blocks_);
+  bound_.resize(static_cast<int64_t>(wanted_.size()) * n_blocks_);
+}
+
+bool HeadScreen::used() const {
+  return !wanted_.empty() &&
+         std::all_of(bounded_.begin(), bounded_.end(), [](uint8_t b) { return b != 0; });
+}
+
+void HeadScreen::input_is_ready(const tensor::InputRows& input, int64_t row) {
+  if (wanted_.empty()) return;
+  float* norms = norms_.data() + row * norm_stride_;
+  bounded_[static_cast<size_t>(row)] = tensor::norms_for_screen(input, row, norms) ? 1 : 0;
+}
+
+void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
+  const auto greater = [](const Ranked& a, const Ranked& b) { return a.value > b.value; };
+  if (best.size() == most) {
+    if (ranked.value <= best.front().value) return;
+    std::pop_heap(best.begin(), best.end(), greater);
+    best.pop_back();
+  }
+  best.push_back(ranked);
+  std::push_heap(best.begin(), best.end(), greater);
+}
+
+// The likeliest blocks of the share, and what their logits say about the n-th greatest.
+void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
+                                   int64_t row, Share share, float* logits, Place& place) {
+  const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)]);
+  const size_t n_first = n / places_.size() + kSpare;
+  const float* likely = likely_.data() + row * n_blocks_;
+  float* bound = bound_.data() + row * n_blocks_;
+  place.likeliest.clear();
+  for (int64_t b = share.begin; b < share.end; ++b) offer(place.likeliest, n_first, {likely[b], b});
+  place.blocks.clear();
+  for (const Ranked& block : place.likeliest) {
+    place.blocks.push_back(block.index);
+    bound[block.index] = kLowest;  // not again
+  }
+  tensor::matmul_of_blocks(head, input, row, place.blocks, logits);
+  auto& greatest = place.greatest[static_cast<size_t>(row)];
+  greatest.clear();
+  for (const int64_t block : place.blocks) {
+    const int64_t begin = block * tensor::kRowBlock;
+    const int64_t end = std::min<int64_t>(begin + tensor::kRowBlock, n_choosable_);
+    for (int64_t i = begin; i < end; ++i) offer(greatest, n, {logits[i], i});
+  }
+}
+
+// The n-th greatest of the logits that the threads have computed: no smaller one is wanted.
+float HeadScreen::threshold_of(size_t row, Place& place) const {
+  place.all.clear();
+  for (const Place& p : places_) {
+    for (const Ranked& ranked : p.greatest[row]) place.all.push_back(ranked.value);
+  }
+  const auto n = static_cast<size_t>(wanted_[row]);
+  if (place.all.size() < n) return kLowest;
+  const auto nth = place.all.begin() + static_cast<std::ptrdiff_t>(n - 1);
+  std::nth_element(place.all.begin(), nth, place.all.end(), std::greater<>());
+  return *nth;
+}
+
+void HeadScreen::run(const tensor::PackedMatrix& head, const tensor::InputRows& input,
+                     float* logits, Team& team, int thread) {
+  const Share share = share_of(n_blocks_, thread, team.size());
+  const auto n_rows = static_cast<int64_t>(wanted_.size());
+  Place& place = places_[static_cast<size_t>(thread)];
+  tensor::screen(head, input, n_rows, norms_.data(), norm_stride_, share.begin, share.end,
+                 likely_.data(), bound_.data(), n_blocks_);
+  const int64_t begin = share.begin * tensor::kRowBlock;
+  const int64_t end = std::min(share.end * tensor::kRowBlock, head.rows());
+  for (int64_t row = 0; row < n_rows; ++row) {
+    float* own = logits + row * head.rows();
+    std::fill(own + begin, own + end, kLowest);
+    compute_likeliest(head, input, row, share, own, place);
+  }
+  team.barrier();
+  place.n_computed = 0;
+  for (int64_t row = 0; row < n_rows; ++row) {
+    const float threshold = threshold_of(static_cast<size_t>(row), place);
+    const float* bound = bound_.data() + row * n_blocks_;
+    place.blocks.clear();
+    for (int64_t b = share.begin; b < share.end; ++b) {
+      if (bound[b] >= threshold && bound[b] > kLowest) place.blocks.push_back(b);
+    }
+    place.n_computed += static_cast<int64_t>(place.blocks.size());
+    tensor::matmul_of_blocks(head, input, row, place.blocks, logits + row * head.rows());
+  }
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,158 @@
+// Weights in planes: the same bits as in one piece, and bounds from the upper plane that hold.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tensor/half.h"
+#include "tensor/kernels/emulated_test.h"
+#include "tensor/ops.h"
+#include "tensor/packed.h"
+#include "tensor/testing/random_weights.h"
+
+namespace strata::tensor {
+namespace {
+
+using testing::random_matrix;
+using testing::random_row;
+using testing::RandomMatrix;
+
+class Planes : public ::testing::TestWithParam<const KernelSet*> {
+ protected:
+  void SetUp() override { use_kernels(GetParam()); }
+  void TearDown() override { use_kernels(nullptr); }
+};
+
+InputRows input_for(int64_t n_rows, int64_t k, bool extreme = false) {
+  InputRows input;
+  input.resize(n_rows, k);
+  for (int64_t r = 0; r < n_rows; ++r) {
+    fill_row(random_row(k, static_cast<uint32_t>(100 + r), extreme).data(), input, r);
+  }
+  return input;
+}
+
+PackedMatrix in_planes(const RandomMatrix& m) {
+  Team team(1);
+  return PackedMatrix::pack_in_planes(m.source(), team);
+}
+
+std::vector<float> product(const PackedMatrix& m, const InputRows& input, int64_t n_rows) {
+  std::vector<float> out(static_cast<size_t>(n_rows * m.rows()), NAN);
+  matmul(m, input, n_rows, out.data(), m.rows(), 0, m.n_row_blocks());
+  return out;
+}
+
+struct Screened {
+  std::vector<float> likely, bound;  // [n_rows][blocks]
+};
+Screened screened(const PackedMatrix& m, const InputRows& input, int64_t n_rows) {
+  const int64_t stride = input.int8.meta_stride();
+  std::vector<float> norms(static_cast<size_t>(n_rows * stride));
+  for (int64_t r = 0; r < n_rows; ++r) {
+    EXPECT_TRUE(norms_for_screen(input, r, norms.data() + r * stride));
+  }
+  const auto n = static_cast<size_t>(n_rows * m.n_row_blocks());
+  Screened s{std::vector<float>(n, NAN), std::vector<float>(n, NAN)};
+  screen(m, input, n_rows, norms.data(), stride, 0, m.n_row_blocks(), s.likely.data(),
+         s.bound.data(), m.n_row_blocks());
+  return s;
+}
+
+TEST_P(Planes, GiveTheBitsOfOnePiece) {
+  Team team(1);
+  for (const int64_t cols : {32, 96, 320}) {
+    const RandomMatrix m = random_matrix(DType::q8_0, 53, cols, 5);
+    const PackedMatrix whole = PackedMatrix::pack(std::vector{m.source()}, team);
+    const PackedMatrix planes = in_planes(m);
+    for (const int64_t n : {1, 2, 5, 31}) {
+      const InputRows input = input_for(n, cols);
+      const auto expected = product(whole, input, n);
+      const auto found = product(planes, input, n);
+      EXPECT_EQ(std::memcmp(found.data(), expected.data(), expected.size() * sizeof(float)), 0)
+          << cols << " columns, " << n << " rows";
+      std::vector<float> some(53, NAN);
+      matmul_of_blocks(planes, input, n - 1, std::vector<int64_t>{3, 1}, some.data());
+      for (size_t i = 0; i < some.size(); ++i) {
+        const bool computed = i / 16 == 1 || i / 16 == 3;
+        EXPECT_EQ(std::isnan(some[i]), !computed);
+        if (computed) EXPECT_EQ(some[i], expected[static_cast<size_t>((n - 1) * 53) + i]);
+      }
+    }
+    std::vector<float> a(static_cast<size_t>(cols));
+    std::vector<float> b(a);
+    for (int64_t row = 0; row < 53; ++row) {
+      whole.unpack_row(row, a.data());
+      planes.unpack_row(row, b.data());
+      EXPECT_EQ(a, b) << "row " << row;
+    }
+  }
+}
+
+TEST_P(Planes, TheBoundHoldsForEveryOutput) {
+  for (const bool extreme : {false, true}) {
+    for (const int64_t n : {1, 3, 4}) {
+      const RandomMatrix m = random_matrix(DType::q8_0, 16 * 40 - 3, 640, 7);
+      const PackedMatrix planes = in_planes(m);
+      const InputRows input = input_for(n, 640, extreme);
+      const auto exact = product(planes, input, n);
+      const Screened s = screened(planes, input, n);
+      for (int64_t c = 0; c < n; ++c) {
+        for (int64_t row = 0; row < planes.rows(); ++row) {
+          const auto block = static_cast<size_t>(c * planes.n_row_blocks() + row / 16);
+          ASSERT_LE(exact[static_cast<size_t>(c * planes.rows() + row)], s.bound[block])
+              << "row " << row << " of column " << c;
+          ASSERT_LE(s.likely[block], s.bound[block]);
+        }
+      }
+    }
+  }
+}
+
+// One block, every row alike: all lower bits 0 or 7 with the sign of the activation, the worst that
+// Cauchy-Schwarz allows, then the bound is met but for its margin.
+TEST_P(Planes, TheBoundIsMetByTheWorstWeights) {
+  constexpr int64_t kCols = 320;
+  RandomMatrix m = random_matrix(DType::q8_0, 16, kCols, 1);
+  std::vector<float> x(kCols);
+  for (size_t k = 0; k < x.size(); ++k) x[k] = k % 3 == 0 ? 1.0f : -1.0f;
+  const uint16_t scale = f32_to_f16(0.25f);
+  for (size_t block = 0; block < m.bytes.size() / 34; ++block) {
+    std::byte* b = &m.bytes[block * 34];
+    std::memcpy(b, &scale, 2);
+    for (size_t k = 0; k < 32; ++k) {
+      const size_t at = block % (kCols / 32) * 32 + k;
+      b[2 + k] = static_cast<std::byte>(x[at] > 0 ? 7 : 0);
+    }
+  }
+  const PackedMatrix planes = in_planes(m);
+  InputRows input;
+  input.resize(1, kCols);
+  fill_row(x.data(), input, 0);
+  const float exact = product(planes, input, 1)[0];
+  const float bound = screened(planes, input, 1).bound[0];
+  EXPECT_GE(bound, exact);
+  EXPECT_LE(bound, exact * 1.004f);
+}
+
+TEST_P(Planes, NothingIsBoundedWhereSumsCouldOverflow) {
+  InputRows input;
+  input.resize(2, 64);
+  fill_row(std::vector<float>(64, 1e29f).data(), input, 0);
+  fill_row(std::vector<float>(64, INFINITY).data(), input, 1);
+  std::vector<float> norms(static_cast<size_t>(input.int8.meta_stride()));
+  EXPECT_FALSE(norms_for_screen(input, 0, norms.data()));
+  EXPECT_FALSE(norms_for_screen(input, 1, norms.data()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, Planes, ::testing::ValuesIn(tested_kernels()), [](const auto& set) {
+  std::string name = set.param->name;
+  std::erase_if(name, [](char c) { return c == '-' || c == ' '; });
+  return name;
+});
+
+}  // namespace
+}  // namespace strata::tensor
