@@ -4,11 +4,12 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STRATA = pathlib.Path(os.environ.get("STRATA") or ROOT / "build" / "strata")
@@ -38,13 +39,23 @@ def start_server(env, *options):
 
 def completion(address, body):
     """Each event of a streamed answer, a JSON text, and when it arrived; one a token. Closing the
-    iterator cancels the request."""
-    request = urllib.request.Request(f"{address}/v1/completions", json.dumps(body).encode(),
-                                     {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as reply:
-        for line in reply:
-            if line.startswith(b"data: {"):
-                yield time.monotonic(), line[len(b"data: "):]
+    iterator cancels the request. Over a plain socket: a client that works hard for each token takes
+    the processor from the server that is measured (urllib: half the speed on two cores)."""
+    place = urllib.parse.urlsplit(address)
+    content = json.dumps(body).encode()
+    head = (f"POST /v1/completions HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n")
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.sendall(head.encode() + content)
+        rest = b""
+        while received := connection.recv(1 << 16):
+            moment = time.monotonic()
+            *lines, rest = (rest + received).split(b"\n")
+            for line in lines:
+                if line.startswith(b"data: {"):
+                    yield moment, line[len(b"data: "):]
+                elif line.startswith(b"HTTP/1.1 ") and not line.startswith(b"HTTP/1.1 200"):
+                    sys.exit(f"error: {line.decode().strip()}")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-const int32_t kLookedAt = getenv("LOOK") ? atoi(getenv("LOOK")) : 40;
+constexpr int32_t kLookedAt = 40;  // logits: what the product's sampler looks at, top-k 40
 
 int32_t random_token(uint64_t round, SequenceId sequence, int32_t position, int32_t n_vocab) {
   const uint64_t place = (static_cast<uint64_t>(sequence) << 32) + static_cast<uint64_t>(position);

@@ -132,5 +132,43 @@ TEST(Determinism, AnotherSeedIsAnotherAnswer) {
   EXPECT_NE(ids[0], ids[1]);
 }
 
+// With a head that is screened, and, for log-probabilities, with all of it.
+TEST(Determinism, AScreenedHeadWritesTheSame) {
+  const auto model =
+      models::load_model(strata::testing::test_data("models/gemma3-270m.gguf"), "gemma3");
+  const auto texts_of = [&](int32_t n_logprobs, int32_t max_batch) {
+    const auto engine = Engine::create(model, options(2, max_batch, 64));
+    std::vector<std::string> texts(4);
+    std::vector<std::unique_ptr<Engine::Handle>> handles;
+    std::mutex mutex;
+    std::condition_variable changed;
+    size_t n_ended = 0;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      GenerateRequest request;
+      request.prompt = model->tokenizer->encode_text("One two three four five six seven");
+      request.sampler.temperature = i % 2 == 0 ? 0.0f : 0.8f;
+      request.sampler.top_k = 40;
+      request.sampler.repeat_penalty = i < 2 ? 1.0f : 1.2f;
+      request.sampler.seed = i;
+      request.max_tokens = 24;
+      request.ignore_end_tokens = true;
+      request.n_logprobs = n_logprobs;
+      handles.push_back(engine->submit(std::move(request), [&, i](Event&& event) {
+        const std::lock_guard lock(mutex);
+        texts[i] += event.text;
+        for (const auto& token : event.tokens) EXPECT_GT(token.logprob, -100.0f);
+        if (event.kind == Event::Kind::finished) ++n_ended;
+        changed.notify_all();
+      }));
+    }
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return n_ended == texts.size(); });
+    return texts;
+  };
+  const auto full = texts_of(0, 1);
+  EXPECT_EQ(texts_of(-1, 1), full);
+  EXPECT_EQ(texts_of(-1, 2), full);
+}
+
 }  // namespace
 }  // namespace strata::inference

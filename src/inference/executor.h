@@ -23,7 +23,8 @@ struct Row {
   int32_t position = 0;
   SequenceId sequence = 0;
   bool wants_logits = false;
-  // Where logits are wanted: only so many of the greatest must be right, the others may be -inf.
+  // Where logits are wanted: only so many of the greatest of tokens must be right, the others may
+  // be -inf.
   int32_t n_likeliest = 0;  // 0: all
 };
 

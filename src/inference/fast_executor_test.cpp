@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "inference/candidates.h"
 #include "inference/executor.h"
 #include "inference/testing/tiny_model.h"
 #include "tensor/ops.h"
@@ -56,6 +57,31 @@ TEST_P(FastExecutorShapes, AgreeWithTheJudge) {
 
 INSTANTIATE_TEST_SUITE_P(All, FastExecutorShapes, ::testing::ValuesIn(tiny_variants()),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST(FastExecutor, AScreenedHeadHasTheGreatestLogitsOfAFullOne) {
+  TinyOptions options;
+  options.n_vocab = 65536 + 5;
+  const auto model = tiny_model(options);
+  for (const int n_threads : {1, 2, 3}) {
+    const auto full = make_fast_executor(model, {.n_threads = n_threads});
+    const auto screened = make_fast_executor(model, {.n_threads = n_threads});
+    full->create_sequence();
+    const SequenceId sequence = screened->create_sequence();
+    for (Row row : random_rows(*model, sequence, 60)) {
+      const auto all = full->step(std::span(&row, 1));
+      row.n_likeliest = row.position % 2 == 0 ? 1 : 40;
+      const auto some = screened->step(std::span(&row, 1));
+      const auto expected = top_k(all, row.n_likeliest);
+      const auto found = top_k(some, row.n_likeliest);
+      ASSERT_EQ(found.size(), expected.size());
+      for (size_t i = 0; i < found.size(); ++i) {
+        ASSERT_EQ(found[i].id, expected[i].id) << "place " << i << " at " << row.position;
+        ASSERT_EQ(found[i].logit, expected[i].logit);
+      }
+    }
+    EXPECT_LT(screened->stats().work.weight_bytes, full->stats().work.weight_bytes);
+  }
+}
 
 class FastExecutorTypes : public ::testing::TestWithParam<DType> {};
 

@@ -18,30 +18,26 @@ constexpr int32_t kMaxLikeliest = 128;
 constexpr float kMostComputed = 0.3f;
 constexpr int32_t kPause = 64;  // steps
 constexpr int32_t kFewLikeliest = 8;
-// Blocks that a thread computes first beyond its part of the likeliest: the better these are
-// chosen, the higher the threshold that the others must reach.
-constexpr size_t kSpare = 8;
-
-// Room for the norms of a row of the input, whose groups are padded.
-int64_t n_norms(int64_t cols) {
-  return (cols + 255) / 256 * 256 / tensor::kGroup;
-}
+// Blocks that the threads together compute first beyond the likeliest: the better these are chosen,
+// the higher the threshold that the others must reach.
+constexpr size_t kSpare = 16;
 
 }  // namespace
 
 bool is_screened(const models::ModelSpec& spec, tensor::DType head_type) {
   return head_type == tensor::DType::q8_0 && spec.n_vocab >= kMinVocabulary &&
          spec.head.bias == models::kNoTensor && spec.logit_soft_cap <= 0.0f &&
-         spec.logit_scale > 0.0f;
+         spec.logit_scale == 1.0f;
 }
 
-HeadScreen::HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, const Team& team)
-    : n_blocks_(head.in_planes() ? head.n_row_blocks() : 0),
-      n_choosable_(n_choosable),
-      norm_stride_(n_norms(head.cols())),
-      places_(static_cast<size_t>(team.size())) {
+HeadScreen::HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, const Team& team) {
+  if (!head.in_planes()) return;
+  n_blocks_ = head.n_row_blocks();
+  n_choosable_ = n_choosable;
+  norm_stride_ = head.segments()[0].n_groups;
+  places_.resize(static_cast<size_t>(team.size()));
   for (Place& place : places_) {
-    place.likeliest.reserve(kMaxLikeliest + kSpare);
+    place.likeliest.reserve(kMaxLikeliest + kSpare + 1);
     place.blocks.reserve(static_cast<size_t>(n_blocks_) / places_.size() + 1);
     place.greatest.resize(kMaxRows);
     for (auto& greatest : place.greatest) greatest.reserve(kMaxLikeliest);
@@ -90,7 +86,8 @@ bool HeadScreen::used() const {
 void HeadScreen::input_is_ready(const tensor::InputRows& input, int64_t row) {
   if (wanted_.empty()) return;
   float* norms = norms_.data() + row * norm_stride_;
-  bounded_[static_cast<size_t>(row)] = tensor::norms_for_screen(input, row, norms) ? 1 : 0;
+  const std::span<float> own(norms, static_cast<size_t>(norm_stride_));
+  bounded_[static_cast<size_t>(row)] = tensor::norms_for_screen(input, row, own) ? 1 : 0;
 }
 
 void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
@@ -108,7 +105,7 @@ void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
 void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                                    int64_t row, Share share, float* logits, Place& place) {
   const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)]);
-  const size_t n_first = n / places_.size() + kSpare;
+  const size_t n_first = (n + kSpare) / places_.size() + 1;
   const float* likely = likely_.data() + row * n_blocks_;
   float* bound = bound_.data() + row * n_blocks_;
   place.likeliest.clear();
@@ -118,6 +115,7 @@ void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tenso
     place.blocks.push_back(block.index);
     bound[block.index] = kLowest;  // not again
   }
+  place.n_computed += static_cast<int64_t>(place.blocks.size());
   tensor::matmul_of_blocks(head, input, row, place.blocks, logits);
   auto& greatest = place.greatest[static_cast<size_t>(row)];
   greatest.clear();
@@ -150,13 +148,13 @@ void HeadScreen::run(const tensor::PackedMatrix& head, const tensor::InputRows& 
                  likely_.data(), bound_.data(), n_blocks_);
   const int64_t begin = share.begin * tensor::kRowBlock;
   const int64_t end = std::min(share.end * tensor::kRowBlock, head.rows());
+  place.n_computed = 0;
   for (int64_t row = 0; row < n_rows; ++row) {
     float* own = logits + row * head.rows();
     std::fill(own + begin, own + end, kLowest);
     compute_likeliest(head, input, row, share, own, place);
   }
   team.barrier();
-  place.n_computed = 0;
   for (int64_t row = 0; row < n_rows; ++row) {
     const float threshold = threshold_of(static_cast<size_t>(row), place);
     const float* bound = bound_.data() + row * n_blocks_;

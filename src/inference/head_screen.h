@@ -47,7 +47,7 @@ class HeadScreen {
     std::vector<int64_t> blocks;                // to compute
     std::vector<std::vector<Ranked>> greatest;  // per row, of the logits it computed
     std::vector<float> all;                     // of every thread
-    int64_t n_computed = 0;                     // blocks of the last step beyond the likeliest
+    int64_t n_computed = 0;                     // blocks of the last step, in full
   };
   // Whether it pays of late.
   struct Worth {

@@ -55,7 +55,7 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
     if (rows == 1) {
       bytes += cols * static_cast<int64_t>(sizeof(float));
     } else if (id == spec.head.weight && is_screened(spec, weight.type)) {
-      bytes += tensor::packed_in_planes_bytes(weight.type, rows, cols);
+      bytes += tensor::packed_in_planes_bytes(rows, cols);
     } else {
       bytes += tensor::packed_bytes(weight.type, rows, cols);
     }

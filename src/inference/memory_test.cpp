@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "inference/executor.h"
+#include "inference/head_screen.h"
 #include "inference/kv_cache.h"
 #include "inference/testing/tiny_model.h"
 
@@ -45,6 +46,22 @@ TEST_P(MemoryOfWeights, IsForetold) {
              : static_cast<int64_t>(tensor::bytes_of(GetParam(), uint64_t{2048} * 512));
     EXPECT_LE(foretold, held + embedding + held / 50);
   }
+}
+
+TEST(MemoryOfAScreenedHead, IsForetold) {
+  TinyOptions options;
+  options.n_vocab = 65536 + 5;
+  const auto model = tiny_model(options);
+  ASSERT_TRUE(is_screened(model->spec, DType::q8_0));
+  const auto held = make_fast_executor(model, {.n_threads = 1})->stats().weight_bytes;
+  const auto foretold = packed_weight_bytes(model->spec, *model->file);
+  options.n_vocab = 65536 - 16;  // one that is not
+  const auto plain = tiny_model(options);
+  const int64_t difference =
+      held - make_fast_executor(plain, {.n_threads = 1})->stats().weight_bytes;
+  const int64_t foretold_difference = foretold - packed_weight_bytes(plain->spec, *plain->file);
+  EXPECT_NEAR(static_cast<double>(foretold_difference), static_cast<double>(difference), 4096.0)
+      << "whole pages are held";
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MemoryOfWeights,

@@ -228,11 +228,11 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
 
 void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
+  const int32_t n = live.generation->n_likeliest();
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
-                         live.sequence, live.generation->wants_logits(position),
-                         live.generation->n_likeliest()});
+                         live.sequence, live.generation->wants_logits(position), n});
   }
   plan.slices.push_back({&live, n_rows, false});
 }

@@ -127,9 +127,11 @@ TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
   std::vector<SequenceId> sequences(4);
   for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
   counted.step(sequences, 130);
-  for (int i = 0; i < 3; ++i) counted.step(sequences, 1);
+  for (int i = 0; i < 3; ++i) counted.step(sequences, 1, i);
   const int64_t before = n_allocations.load();
-  for (int i = 0; i < 50; ++i) counted.step(sequences, 1);
+  for (int i = 0; i < 20; ++i) counted.step(sequences, 1);
+  for (int i = 0; i < 15; ++i) counted.step(sequences, 1, 1);
+  for (int i = 0; i < 15; ++i) counted.step(std::span(sequences).first(1), 1, 40);
   EXPECT_EQ(n_allocations.load() - before, 0);
 }
 

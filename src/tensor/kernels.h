@@ -39,7 +39,7 @@ struct MatmulArgs {
   int64_t out_stride = 0;          // floats
   const uint8_t* table = nullptr;  // w4t: 16 entries, value + 128
   // w8p: the lower bits of the first row block, the bytes of one row block's, and how far ahead of
-  // them and of the upper bits lies what is read next.
+  // both is read: here what follows in memory, as far as the other layouts look.
   const uint8_t* lower = nullptr;
   int64_t lower_bytes = 0;
   int64_t lower_ahead = 4608;

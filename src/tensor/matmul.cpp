@@ -163,9 +163,10 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, 
   args.meta_stride = input.int8.meta_stride();
   args.norms = norms;
   args.norm_stride = norm_stride;
-  // Both sums round at most twice a group by 2^-24 of the sum M of |scale * activations' norm|
-  // times the norm of the weights, at most 128 sqrt(32); B without the margin is at least 0.5
-  // sqrt(32) times the same: M <= 256 B. Doubled.
+  // Rounding, with G groups and u = 2^-24: the norm of 32 weights is at most 128 sqrt(32), their
+  // centred lower bits' at least 0.5 sqrt(32), so terms of the exact sum are at most 256 times
+  // those of B, terms of A 263 times. The exact sum rounds G + 2 times, A 2 G + 3 times, the sum of
+  // B G + 1 times and A + B once: (782 G + 1,600) u B at most. The margin is (1,024 G + 4,096) u.
   args.margin = 1.0f + static_cast<float>(s.n_groups + 4) * 0x1p-14f;
   args.likely = likely + block_begin;
   args.bound = bound + block_begin;
@@ -175,12 +176,13 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, 
   kernels().screen(args);
 }
 
-bool norms_for_screen(const InputRows& input, int64_t row, float* norms) {
-  constexpr float kSafe = 1e30f;  // times 65504 and 128 sqrt(32): below the largest float
+bool norms_for_screen(const InputRows& input, int64_t row, std::span<float> norms) {
+  constexpr float kSafe = 1e30f;  // times 65504 and 131.5 sqrt(32): below the largest float
+  CHECK(static_cast<int64_t>(norms.size()) * kGroup >= input.int8.k());
   const int8_t* q = input.int8.q(row);
   const GroupMeta* meta = input.int8.meta(row);
   float total = 0.0f;
-  for (int64_t g = 0; g < input.int8.meta_stride(); ++g, q += kGroup) {
+  for (size_t g = 0; g < norms.size(); ++g, q += kGroup) {
     int32_t squares = 0;
     for (int k = 0; k < kGroup; ++k) squares += q[k] * q[k];
     norms[g] = meta[g].scale * std::sqrt(static_cast<float>(squares)) * 1.000001f;

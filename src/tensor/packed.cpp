@@ -116,8 +116,8 @@ PackedMatrix PackedMatrix::pack(std::span<const WeightSource> sources, Team& tea
 
 PackedMatrix PackedMatrix::pack_in_planes(const WeightSource& source, Team& team, Arena* arena) {
   check_source(source, source.cols);
+  CHECK(source.type == DType::q8_0);
   Segment s = segment_of(source);
-  if (source.type != DType::q8_0) return pack(std::span(&source, 1), team, arena);
   const auto joined_bytes = static_cast<size_t>(s.block_bytes);
   lay_in_planes(s);
   PackedMatrix m;
@@ -184,10 +184,9 @@ int64_t packed_bytes(DType type, int64_t rows, int64_t cols) {
          tile_bytes(layout);
 }
 
-int64_t packed_in_planes_bytes(DType type, int64_t rows, int64_t cols) {
-  const bool in_planes = type == DType::q8_0;
-  return packed_bytes(type, rows, cols) +
-         (in_planes ? round_up(rows, kRowBlock) / kRowBlock * kPlanesHead : 0);
+int64_t packed_in_planes_bytes(int64_t rows, int64_t cols) {
+  return packed_bytes(DType::q8_0, rows, cols) +
+         round_up(rows, kRowBlock) / kRowBlock * kPlanesHead;
 }
 
 size_t PackedMatrix::bytes() const {

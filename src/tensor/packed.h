@@ -44,8 +44,7 @@ class PackedMatrix {
   // arena holds are not computed.
   static PackedMatrix pack(std::span<const WeightSource> sources, Team& team,
                            Arena* arena = nullptr);
-  // The same for one source, of Q8_0 as w8p (tensor/layout.h), which screen() can bound; every
-  // other type as above.
+  // The same for one source of Q8_0, as w8p (tensor/layout.h), which screen() can bound.
   static PackedMatrix pack_in_planes(const WeightSource& source, Team& team,
                                      Arena* arena = nullptr);
   // The gated form: output row i is activation(gate row i · x) * (up row i · x).
@@ -97,7 +96,7 @@ class PackedMatrix {
 // range. Error{unimplemented} for a type without numbers.
 int64_t packed_bytes(DType type, int64_t rows, int64_t cols);
 // The same of pack_in_planes.
-int64_t packed_in_planes_bytes(DType type, int64_t rows, int64_t cols);
+int64_t packed_in_planes_bytes(int64_t rows, int64_t cols);
 
 // out[r * out_stride + row] for all rows r of the input and the output rows of row blocks
 // [block_begin, block_end). Each thread of a team takes its share_of(n_row_blocks()); no sum is
@@ -122,8 +121,8 @@ void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_
 void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,
             int64_t norm_stride, int64_t block_begin, int64_t block_end, float* likely,
             float* bound, int64_t stride);
-// norms[g] >= scale * ||q|| of group g of a row of the input. False where sums could overflow: then
-// nothing is bounded.
-bool norms_for_screen(const InputRows& input, int64_t row, float* norms);
+// norms[g] >= scale * ||q|| of group g of a row of the input, as many groups as the matrix has.
+// False where sums could overflow: then nothing is bounded.
+bool norms_for_screen(const InputRows& input, int64_t row, std::span<float> norms);
 
 }  // namespace strata::tensor

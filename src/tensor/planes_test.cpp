@@ -50,10 +50,11 @@ struct Screened {
   std::vector<float> likely, bound;  // [n_rows][blocks]
 };
 Screened screened(const PackedMatrix& m, const InputRows& input, int64_t n_rows) {
-  const int64_t stride = input.int8.meta_stride();
+  const int64_t stride = m.segments()[0].n_groups;
   std::vector<float> norms(static_cast<size_t>(n_rows * stride));
   for (int64_t r = 0; r < n_rows; ++r) {
-    EXPECT_TRUE(norms_for_screen(input, r, norms.data() + r * stride));
+    const auto begin = norms.begin() + r * stride;
+    EXPECT_TRUE(norms_for_screen(input, r, {begin, begin + stride}));
   }
   const auto n = static_cast<size_t>(n_rows * m.n_row_blocks());
   Screened s{std::vector<float>(n, NAN), std::vector<float>(n, NAN)};
@@ -112,30 +113,55 @@ TEST_P(Planes, TheBoundHoldsForEveryOutput) {
   }
 }
 
-// One block, every row alike: all lower bits 0 or 7 with the sign of the activation, the worst that
-// Cauchy-Schwarz allows, then the bound is met but for its margin.
+// Every block alike: the same scale and quants in all of them.
+RandomMatrix alike(int64_t cols, float scale, const std::vector<int8_t>& quants) {
+  RandomMatrix m = random_matrix(DType::q8_0, 16, cols, 1);
+  const uint16_t half = f32_to_f16(scale);
+  for (size_t block = 0; block < m.bytes.size() / 34; ++block) {
+    std::memcpy(&m.bytes[block * 34], &half, 2);
+    std::memcpy(&m.bytes[block * 34 + 2], quants.data(), 32);
+  }
+  return m;
+}
+
+// All lower bits are 0 or 7 with the sign of the activation, the worst that Cauchy-Schwarz allows:
+// the bound is met but for its margin, in every column.
 TEST_P(Planes, TheBoundIsMetByTheWorstWeights) {
   constexpr int64_t kCols = 320;
-  RandomMatrix m = random_matrix(DType::q8_0, 16, kCols, 1);
-  std::vector<float> x(kCols);
-  for (size_t k = 0; k < x.size(); ++k) x[k] = k % 3 == 0 ? 1.0f : -1.0f;
-  const uint16_t scale = f32_to_f16(0.25f);
-  for (size_t block = 0; block < m.bytes.size() / 34; ++block) {
-    std::byte* b = &m.bytes[block * 34];
-    std::memcpy(b, &scale, 2);
-    for (size_t k = 0; k < 32; ++k) {
-      const size_t at = block % (kCols / 32) * 32 + k;
-      b[2 + k] = static_cast<std::byte>(x[at] > 0 ? 7 : 0);
-    }
-  }
-  const PackedMatrix planes = in_planes(m);
+  constexpr int64_t kRows = 5;
+  const auto sign = [](size_t k) { return k % 3 == 0 ? 1.0f : -1.0f; };
+  std::vector<int8_t> quants(32);
+  for (size_t k = 0; k < quants.size(); ++k) quants[k] = sign(k) > 0 ? 7 : 0;
+  const PackedMatrix planes = in_planes(alike(kCols, 0.25f, quants));
   InputRows input;
-  input.resize(1, kCols);
-  fill_row(x.data(), input, 0);
-  const float exact = product(planes, input, 1)[0];
-  const float bound = screened(planes, input, 1).bound[0];
-  EXPECT_GE(bound, exact);
-  EXPECT_LE(bound, exact * 1.004f);
+  input.resize(kRows, kCols);
+  for (int64_t r = 0; r < kRows; ++r) {
+    std::vector<float> x(kCols);
+    for (size_t k = 0; k < x.size(); ++k) x[k] = sign(k % 32) * static_cast<float>(r + 1);
+    fill_row(x.data(), input, r);
+  }
+  const auto exact = product(planes, input, kRows);
+  const Screened s = screened(planes, input, kRows);
+  for (size_t r = 0; r < kRows; ++r) {
+    EXPECT_GE(s.bound[r], exact[r * 16]) << "column " << r;
+    EXPECT_LE(s.bound[r], exact[r * 16] * 1.004f) << "column " << r;
+    EXPECT_LE(s.likely[r], exact[r * 16] * 0.9f) << "half of what the lower bits could add";
+  }
+}
+
+// Sums so long that rounding adds more than the norm's own rounding leaves: the margin is needed.
+TEST_P(Planes, TheBoundHoldsInLongSums) {
+  constexpr int64_t kCols = 16384;
+  for (int i = 0; i < 40; ++i) {
+    const std::vector<int8_t> quants(32, static_cast<int8_t>(8 * (i % 16) + 4));
+    const PackedMatrix planes =
+        in_planes(alike(kCols, 0.1f + 0.013f * static_cast<float>(i), quants));
+    InputRows input;
+    input.resize(1, kCols);
+    const std::vector<float> x(kCols, 0.3f + 0.07f * static_cast<float>(i));
+    fill_row(x.data(), input, 0);
+    EXPECT_GE(screened(planes, input, 1).bound[0], product(planes, input, 1)[0]) << i;
+  }
 }
 
 TEST_P(Planes, NothingIsBoundedWhereSumsCouldOverflow) {
@@ -143,9 +169,9 @@ TEST_P(Planes, NothingIsBoundedWhereSumsCouldOverflow) {
   input.resize(2, 64);
   fill_row(std::vector<float>(64, 1e29f).data(), input, 0);
   fill_row(std::vector<float>(64, INFINITY).data(), input, 1);
-  std::vector<float> norms(static_cast<size_t>(input.int8.meta_stride()));
-  EXPECT_FALSE(norms_for_screen(input, 0, norms.data()));
-  EXPECT_FALSE(norms_for_screen(input, 1, norms.data()));
+  std::vector<float> norms(2);
+  EXPECT_FALSE(norms_for_screen(input, 0, norms));
+  EXPECT_FALSE(norms_for_screen(input, 1, norms));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sets, Planes, ::testing::ValuesIn(tested_kernels()), [](const auto& set) {

@@ -306,8 +306,8 @@ constexpr int attention_tokens(int queries) {  // one query alone would wait for
   return queries == 1 ? 4 : queries == 2 ? 2 : 1;
 }
 constexpr int kStreamColumns = 4;
-// Columns beyond which unpacking once pays: soon where it takes many steps (six columns: Q5_0 1.1,
-// Q5_K 1.4, Q6_K 1.1 times as fast by gemm, Q4_1 0.8, Q8_0 0.9).
+// Columns beyond which unpacking once pays. With six to sixteen of them gemm is 1.0 to 1.4 times as
+// fast for Q4_0, IQ4_NL, Q5_0, Q5_K and Q6_K, 0.8 to 1.0 times for Q4_1, Q4_K and Q8_0.
 constexpr int stream_limit(Layout l) {
   if (kHasVnni) return 24;
   return l == Layout::w4m || l == Layout::w4k || l == Layout::w8s || l == Layout::w8p

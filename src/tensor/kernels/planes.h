@@ -6,8 +6,7 @@
 namespace strata::tensor {
 namespace {
 
-// Columns whose two sums stay in registers.
-constexpr int kScreenColumns = kStreamColumns / 2;
+constexpr int kScreenColumns = 2;  // most steps have one or two, and each column has two sums
 
 template <int kColumns>
 inline void screen_block(const ScreenArgs& args, int32_t block, int32_t c0) {
