@@ -80,7 +80,9 @@ TEST_P(Planes, GiveTheBitsOfOnePiece) {
       for (size_t i = 0; i < some.size(); ++i) {
         const bool computed = i / 16 == 1 || i / 16 == 3;
         EXPECT_EQ(std::isnan(some[i]), !computed);
-        if (computed) EXPECT_EQ(some[i], expected[static_cast<size_t>((n - 1) * 53) + i]);
+        if (computed) {
+          EXPECT_EQ(some[i], expected[static_cast<size_t>((n - 1) * 53) + i]);
+        }
       }
     }
     std::vector<float> a(static_cast<size_t>(cols));
