@@ -127,6 +127,7 @@ api::LocalOptions local_options(const Config& config) {
   options.max_queue = number_of(config, "server.max_queue");
   options.cache_disk_bytes = parse_bytes(config.text("cache.disk"));
   options.cache_packed_bytes = parse_bytes(config.text("cache.packed"));
+  options.kv = kv_setting(config);
   return options;
 }
 
@@ -251,6 +252,7 @@ std::vector<std::string> setting_problems(const Config& config) {
   attempt([&] { parse_duration_ms(config.text("server.keep_alive")); });
   attempt([&] { parse_bytes(config.text("cache.disk")); });
   attempt([&] { parse_bytes(config.text("cache.packed")); });
+  attempt([&] { kv_setting(config); });
   for (const auto& [key, range] : kNumbers) {
     attempt([&] { setting_in_range(config, key, range); });
   }

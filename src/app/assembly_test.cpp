@@ -76,6 +76,27 @@ TEST(Settings, ANumberOutsideItsRangeIsRefusedWithTheRange) {
   unsetenv("STRATA_HOME");
 }
 
+TEST(Settings, FormatsOfKeysAndValuesThatWeLackAreRefusedWithTheList) {
+  const auto load = [](const char* variable, const char* value) {
+    return Config::load("strata.yaml", "", [=](const std::string& name) {
+      return name == variable ? std::optional<std::string>(value) : std::nullopt;
+    });
+  };
+  EXPECT_EQ(kv_setting(load("", "")), tensor::KvFormat::bf16);
+  EXPECT_EQ(kv_setting(load("STRATA_KV", "int8")), tensor::KvFormat::int8);
+  EXPECT_EQ(kv_setting(load("OLLAMA_KV_CACHE_TYPE", "q8_0")), tensor::KvFormat::int8);
+  EXPECT_EQ(kv_setting(load("OLLAMA_KV_CACHE_TYPE", "f16")), tensor::KvFormat::bf16);
+  const Config config = load("OLLAMA_KV_CACHE_TYPE", "q4_0");
+  const std::string refusal =
+      "engine.kv (environment OLLAMA_KV_CACHE_TYPE) is 'q4_0', it must be bf16 or int8";
+  const Error error = testing::error_of([&] { connect_backend(config, true); });
+  EXPECT_EQ(error.code(), Code::invalid_argument);
+  EXPECT_TRUE(error.message().starts_with(refusal)) << error.message();
+  const auto problems = setting_problems(config);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0], error.message());
+}
+
 TEST(Settings, AnOptionOutsideItsRangeIsRefusedWithTheRange) {
   Arguments arguments;
   EXPECT_EQ(option_in_range(arguments, "context", {2}, 512), 512);

@@ -28,4 +28,14 @@ int32_t threads_from(const Arguments& arguments, const Config& config) {
                          setting_in_range(config, "engine.threads", kThreads));
 }
 
+tensor::KvFormat kv_setting(const Config& config) {
+  return tensor::kv_format_of(config.text("engine.kv"),
+                              fmt::format("engine.kv ({})", config.origin("engine.kv")));
+}
+
+tensor::KvFormat kv_from(const Arguments& arguments, const Config& config) {
+  const auto value = arguments.value("kv");
+  return value ? tensor::kv_format_of(*value, "--kv") : kv_setting(config);
+}
+
 }  // namespace strata::app

@@ -1,4 +1,4 @@
-// Numbers of settings and options, checked before they are made narrower: never cut in silence.
+// Values of settings and options, checked before they are used: numbers are never cut in silence.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include "app/cli/command.h"
 #include "core/config.h"
 #include "core/threads.h"
+#include "tensor/kv_page.h"
 
 namespace strata::app {
 
@@ -25,5 +26,9 @@ int32_t option_in_range(const Arguments& arguments, std::string_view option, Ran
                         int32_t otherwise);
 // --threads, else the setting engine.threads.
 int32_t threads_from(const Arguments& arguments, const Config& config);
+// The setting engine.kv. Error{invalid_argument} with origin, value and the possible ones.
+tensor::KvFormat kv_setting(const Config& config);
+// --kv, else the setting engine.kv.
+tensor::KvFormat kv_from(const Arguments& arguments, const Config& config);
 
 }  // namespace strata::app

@@ -72,20 +72,25 @@ std::vector<Tokens> answers(Engine& engine, const std::vector<size_t>& order) {
   return answers;
 }
 
-EngineOptions options(int32_t n_threads, int32_t max_batch, int32_t prefill_chunk) {
+EngineOptions options(int32_t n_threads, int32_t max_batch, int32_t prefill_chunk,
+                      tensor::KvFormat kv = tensor::KvFormat::bf16) {
   EngineOptions options;
   options.n_threads = n_threads;
   options.context = 512;
   options.max_batch = max_batch;
   options.prefill_chunk = prefill_chunk;
+  options.kv = kv;
   return options;
 }
 
-TEST(Determinism, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
+class DeterminismOf : public ::testing::TestWithParam<tensor::KvFormat> {};
+
+TEST_P(DeterminismOf, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
+  const tensor::KvFormat kv = GetParam();
   const size_t n = requests().size();
   std::vector<Tokens> alone;
   {
-    const auto engine = Engine::create(smollm2(), options(1, 1, 256));
+    const auto engine = Engine::create(smollm2(), options(1, 1, 256, kv));
     for (size_t i = 0; i < n; ++i) alone.push_back(answers(*engine, {i}).at(0));
   }
   for (const Tokens& each : alone) ASSERT_EQ(each.ids.size(), 12u);
@@ -98,7 +103,7 @@ TEST(Determinism, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
     std::iota(order.begin(), order.end(), size_t{0});
     std::shuffle(order.begin(), order.end(), random);
     order.push_back(order.front());  // the same one twice at once
-    const auto engine = Engine::create(smollm2(), options(n_threads, max_batch, prefill_chunk));
+    const auto engine = Engine::create(smollm2(), options(n_threads, max_batch, prefill_chunk, kv));
     const auto together = answers(*engine, order);
     for (size_t i = 0; i < order.size(); ++i) {
       EXPECT_EQ(together[i].ids, alone[order[i]].ids)
@@ -110,6 +115,12 @@ TEST(Determinism, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Formats, DeterminismOf,
+                         ::testing::Values(tensor::KvFormat::bf16, tensor::KvFormat::int8),
+                         [](const auto& test) {
+                           return std::string(tensor::kv_format_name(test.param));
+                         });
 
 TEST(Determinism, AnotherSeedIsAnotherAnswer) {
   const auto engine = Engine::create(smollm2(), options(2, 2, 256));

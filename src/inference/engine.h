@@ -80,6 +80,7 @@ struct EngineOptions {
   bool float32 = false;         // the plain executor, for judging the fast one
   DiskCache disk{};             // keeps computed beginnings from one engine to the next
   DiskCache packed{};           // and packed weights
+  tensor::KvFormat kv = tensor::KvFormat::bf16;  // of keys and values; not with float32
 };
 
 struct EngineStats {

@@ -19,7 +19,10 @@ int64_t positions_that_fit(const models::Model& model, const EngineOptions& opti
     weights = options.float32 ? 8 * static_cast<int64_t>(model.file->file_bytes())
                               : packed_weight_bytes(model.spec, *model.file);
   }
-  const int64_t position = kv_bytes_per_position(model.spec) * (options.float32 ? 2 : 1);
+  // The plain executor keeps floats, twice of bf16.
+  const int64_t position = options.float32
+                               ? 2 * kv_bytes_per_position(model.spec, tensor::KvFormat::bf16)
+                               : kv_bytes_per_position(model.spec, options.kv);
   return std::max<int64_t>(0, available - weights) / 2 / std::max<int64_t>(1, position);
 }
 
@@ -62,6 +65,7 @@ std::unique_ptr<Engine> Engine::create(std::shared_ptr<const models::Model> mode
   executor_options.n_positions_kept = context;
   executor_options.disk = options.disk;
   executor_options.packed = options.packed;
+  executor_options.kv = options.kv;
   auto executor = options.float32 ? make_float32_executor(model, executor_options)
                                   : make_fast_executor(model, executor_options);
   return make_engine(std::move(model), std::move(executor), options, context);

@@ -208,6 +208,7 @@ TEST(Engine, bad_requests_and_options_are_refused_at_once) {
   EXPECT_THROW(House({.max_batch = 0}), Error);
   EXPECT_THROW(House({.max_queue = -1}), Error);
   EXPECT_THROW(House({.prefill_chunk = 0}), Error);
+  EXPECT_THROW(House({.float32 = true, .kv = tensor::KvFormat::int8}), Error);
 }
 
 }  // namespace

@@ -230,6 +230,11 @@ void check_options(const EngineOptions& options) {
   require_range("max_batch", options.max_batch, 1, kMaxBatch);
   require_range("max_queue", options.max_queue, 0, kMaxQueue);
   require_range("prefill_chunk", options.prefill_chunk, 1, kMaxPrefillChunk);
+  if (options.float32 && options.kv != tensor::KvFormat::bf16) {
+    throw Error(Code::invalid_argument,
+                fmt::format("the float32 executor keeps keys and values as floats, not as {}",
+                            tensor::kv_format_name(options.kv)));
+  }
 }
 
 std::unique_ptr<Engine> make_engine(std::shared_ptr<const models::Model> model,

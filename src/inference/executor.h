@@ -11,6 +11,7 @@
 #include "inference/packed_disk.h"
 #include "inference/prefix_disk.h"
 #include "models/model.h"
+#include "tensor/kv_page.h"
 
 namespace strata::inference {
 
@@ -35,6 +36,7 @@ struct ExecutorOptions {
   int64_t n_positions_kept = 0;   // positions of removed sequences that may stay for new ones
   DiskCache disk{};               // where they stay when the executor goes
   DiskCache packed{};             // where packed weights are kept
+  tensor::KvFormat kv = tensor::KvFormat::bf16;  // of the fast executor's keys and values
 };
 
 struct ExecutorStats {

@@ -1,4 +1,4 @@
-// The fast executor: packed weights, int8 or bf16 activations, paged bf16 cache, one team run a
+// The fast executor: packed weights, int8 or bf16 activations, paged cache, one team run a
 // step. Same ids whatever the threads, the batch and the pieces of a prompt: every row is computed
 // from its own values in one order (tensor/kernels.h, tensor/attention.h).
 #include <algorithm>
@@ -56,7 +56,7 @@ class FastExecutor final : public Executor {
     tensor::Arena arena = recall_packed(options.packed, team_);
     Packer packer(*model_, team_, arena);
     for (const auto& layer : spec_.layers) {
-      for (const auto& block : layer.blocks) load_block(block, packer);
+      for (const auto& block : layer.blocks) load_block(block, options.kv, packer);
       packer.release();
     }
     final_norm_ = packer.norm(spec_.final_norm);
@@ -149,7 +149,7 @@ class FastExecutor final : public Executor {
     return tokenizer ? std::min(spec_.n_vocab, tokenizer->n_vocab()) : spec_.n_vocab;
   }
 
-  void load_block(const models::Block& block, Packer& packer) {
+  void load_block(const models::Block& block, tensor::KvFormat kv, Packer& packer) {
     PackedNorm pre_norm = packer.norm(block.pre_norm);
     PackedNorm post_norm = packer.norm(block.post_norm);
     const auto add = [&](auto op) -> FastBlock& {
@@ -158,7 +158,7 @@ class FastExecutor final : public Executor {
                                             std::move(post_norm), block.parallel_to_previous, 0});
     };
     if (const auto* a = std::get_if<models::Attention>(&block.op)) {
-      FastBlock& added = add(FastAttention(*a, n_cache_layers_++, packer, step_));
+      FastBlock& added = add(FastAttention(*a, n_cache_layers_++, kv, packer, step_));
       const auto& attention = std::get<FastAttention>(added.op);
       mixed_width_ = std::max(mixed_width_, attention.mixed_width());
       added.attend = plan_for(attention, blocks_.size() - 1);

@@ -50,9 +50,12 @@ class FastExecutorShapes : public ::testing::TestWithParam<NamedOptions> {};
 TEST_P(FastExecutorShapes, AgreeWithTheJudge) {
   const auto model = tiny_model(GetParam().options);
   const auto expected = logits_of(*make_float32_executor(model, {.n_threads = 2}), *model, 400);
-  const auto found = logits_of(*make_fast_executor(model, {.n_threads = 2}), *model, 400);
-  ASSERT_EQ(found.size(), expected.size());
-  EXPECT_LT(relative_error(found, expected), 0.05);
+  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+    const auto executor = make_fast_executor(model, {.n_threads = 2, .kv = kv});
+    const auto found = logits_of(*executor, *model, 400);
+    ASSERT_EQ(found.size(), expected.size());
+    EXPECT_LT(relative_error(found, expected), 0.05) << tensor::kv_format_name(kv);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FastExecutorShapes, ::testing::ValuesIn(tiny_variants()),

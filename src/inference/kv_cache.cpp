@@ -359,7 +359,7 @@ void KvCache::set_block(Pages& pages, size_t pool, size_t index, int32_t block) 
       const int64_t entry = head * pages.strides_[layer] + static_cast<int64_t>(index) * n_pages;
       for (int64_t page = 0; page < n_pages; ++page) {
         pages.tables_[layer][static_cast<size_t>(entry + page)] =
-            first == nullptr ? nullptr : first + (head * n_pages + page) * l.shape.page_elements();
+            first == nullptr ? nullptr : first + (head * n_pages + page) * l.shape.page_words();
       }
     }
   }

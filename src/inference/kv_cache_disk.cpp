@@ -7,10 +7,11 @@
 namespace strata::inference {
 
 std::string KvCache::layout() const {
-  std::string text = fmt::format("bf16 blocks of {}", kBlockPositions);
+  std::string text = fmt::format("blocks of {}", kBlockPositions);
   for (const KvLayer& layer : layers_) {
-    text += fmt::format("; {} x {} of window {} in pages of {}", layer.n_kv_heads,
-                        layer.shape.head_dim, layer.window, layer.shape.page_positions());
+    text += fmt::format("; {} x {} of window {} in {} pages of {}", layer.n_kv_heads,
+                        layer.shape.head_dim, layer.window,
+                        tensor::kv_format_name(layer.shape.format), layer.shape.page_positions());
   }
   return text;
 }

@@ -9,8 +9,8 @@ namespace strata::inference {
 
 void KvPool::add_layer(size_t layer, const KvLayer& shape) {
   CHECK(kBlockPositions % shape.shape.page_positions() == 0);
-  layers_.push_back({layer, shape, block_elements_});
-  block_elements_ += shape.block_elements();
+  layers_.push_back({layer, shape, block_words_});
+  block_words_ += shape.block_words();
 }
 
 void KvPool::allocate(int32_t n_blocks) {
@@ -30,8 +30,8 @@ int32_t KvPool::take() {
   --n_free_;
   // The kernels multiply what is not written yet by 0, and a NaN that another sequence left would
   // stay one.
-  uint16_t* const memory = memory_.as<uint16_t>() + block * block_elements_;
-  if (block < n_touched_) std::fill_n(memory, block_elements_, uint16_t{0});
+  uint16_t* const memory = memory_.as<uint16_t>() + block * block_words_;
+  if (block < n_touched_) std::fill_n(memory, block_words_, uint16_t{0});
   n_touched_ = std::max(n_touched_, block + 1);
   return block;
 }
@@ -71,8 +71,8 @@ void KvPool::free_if_unheld(int32_t block) {
 }
 
 std::span<std::byte> KvPool::bytes(int32_t block) const {
-  return std::as_writable_bytes(std::span(memory_.as<uint16_t>() + block * block_elements_,
-                                          static_cast<size_t>(block_elements_)));
+  return std::as_writable_bytes(
+      std::span(memory_.as<uint16_t>() + block * block_words_, static_cast<size_t>(block_words_)));
 }
 
 std::vector<size_t> KvPool::layers() const {
@@ -85,7 +85,7 @@ uint16_t* KvPool::pages(int32_t block, size_t layer) const {
   const auto placed = std::find_if(layers_.begin(), layers_.end(),
                                    [&](const Placed& p) { return p.layer == layer; });
   CHECK(placed != layers_.end());
-  return memory_.as<uint16_t>() + block * block_elements_ + placed->offset;
+  return memory_.as<uint16_t>() + block * block_words_ + placed->offset;
 }
 
 void KvPool::copy_positions(int32_t from, int32_t to, int32_t n) const {
@@ -96,8 +96,8 @@ void KvPool::copy_positions(int32_t from, int32_t to, int32_t n) const {
     const int64_t n_pages = placed.shape.pages_per_block();
     for (int64_t page = 0; page < placed.shape.n_kv_heads * n_pages; ++page) {
       const auto first = static_cast<int32_t>(page % n_pages) * shape.page_positions();
-      tensor::copy_kv(shape, source + page * shape.page_elements(), n - first,
-                      target + page * shape.page_elements());
+      tensor::copy_kv(shape, source + page * shape.page_words(), n - first,
+                      target + page * shape.page_words());
     }
   }
 }

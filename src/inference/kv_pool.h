@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "tensor/attention.h"
 #include "tensor/buffer.h"
+#include "tensor/kv_page.h"
 
 namespace strata::inference {
 
@@ -22,7 +22,7 @@ struct KvLayer {
   int32_t window = 0;  // 0: all
 
   int64_t pages_per_block() const { return kBlockPositions / shape.page_positions(); }
-  int64_t block_elements() const { return n_kv_heads * pages_per_block() * shape.page_elements(); }
+  int64_t block_words() const { return n_kv_heads * pages_per_block() * shape.page_words(); }
 };
 
 class KvPool {
@@ -33,7 +33,7 @@ class KvPool {
   void allocate(int32_t n_blocks);
 
   int32_t window() const { return window_; }
-  int64_t block_bytes() const { return block_elements_ * 2; }
+  int64_t block_bytes() const { return block_words_ * 2; }
   int32_t n_blocks() const { return static_cast<int32_t>(users_.size()); }
   int32_t n_free() const { return n_free_; }
   int32_t n_kept() const { return n_kept_; }  // by the tree only
@@ -60,13 +60,13 @@ class KvPool {
   struct Placed {
     size_t layer = 0;
     KvLayer shape;
-    int64_t offset = 0;  // in a block, elements
+    int64_t offset = 0;  // in a block, words of 16 bits
   };
   void free_if_unheld(int32_t block);
 
   int32_t window_ = 0;
   std::vector<Placed> layers_;
-  int64_t block_elements_ = 0;
+  int64_t block_words_ = 0;
   std::vector<int32_t> users_;
   std::vector<uint8_t> kept_;
   int32_t n_free_ = 0;

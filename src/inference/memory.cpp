@@ -10,7 +10,6 @@
 namespace strata::inference {
 namespace {
 
-constexpr int64_t kBytesPerValue = 2;  // bf16
 constexpr int64_t kWorkBytes = 80 << 20;
 
 template <typename F>
@@ -22,8 +21,8 @@ void for_each_attention(const models::ModelSpec& spec, const F& visit) {
   }
 }
 
-int64_t bytes_per_position(const models::Attention& attention) {
-  return int64_t{2} * attention.n_kv_heads * attention.head_dim * kBytesPerValue;
+int64_t bytes_per_position(const models::Attention& attention, tensor::KvFormat kv) {
+  return attention.n_kv_heads * tensor::KvShape{attention.head_dim, kv}.position_bytes();
 }
 
 // What a sequence of so many positions holds; a window and its slack begin and end inside blocks.
@@ -35,9 +34,10 @@ int64_t blocks_held(const models::Attention& attention, int64_t positions) {
 
 }  // namespace
 
-int64_t kv_bytes_per_position(const models::ModelSpec& spec) {
+int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv) {
   int64_t bytes = 0;
-  for_each_attention(spec, [&](const auto& attention) { bytes += bytes_per_position(attention); });
+  for_each_attention(spec,
+                     [&](const auto& attention) { bytes += bytes_per_position(attention, kv); });
   return bytes;
 }
 
@@ -64,12 +64,12 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
 }
 
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
-                           int64_t positions) {
+                           int64_t positions, tensor::KvFormat kv) {
   MemoryNeed need{
       .weight_bytes = packed_weight_bytes(spec, file), .kv_bytes = 0, .work_bytes = kWorkBytes};
   for_each_attention(spec, [&](const auto& attention) {
     need.kv_bytes +=
-        blocks_held(attention, positions) * kBlockPositions * bytes_per_position(attention);
+        blocks_held(attention, positions) * kBlockPositions * bytes_per_position(attention, kv);
   });
   return need;
 }

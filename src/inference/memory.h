@@ -5,6 +5,7 @@
 
 #include "models/family/spec.h"
 #include "models/format/gguf.h"
+#include "tensor/kv_page.h"
 
 namespace strata::inference {
 
@@ -15,14 +16,14 @@ struct MemoryNeed {
   int64_t total() const { return weight_bytes + kv_bytes + work_bytes; }
 };
 
-// positions: of all sequences together. Layers with a window hold the blocks that it reaches. Keys
-// and values are bf16. Weights are what they become in memory (tensor/packed.h), which for types
-// below four bits is more than the file. Errors: those of models::find_weight.
+// positions: of all sequences together. Layers with a window hold the blocks that it reaches.
+// Weights are what they become in memory (tensor/packed.h), which for types below four bits is more
+// than the file. Errors: those of models::find_weight.
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
-                           int64_t positions);
+                           int64_t positions, tensor::KvFormat kv);
 
-// Keys and values of one position in bf16, all layers; what a window will drop is counted too.
-int64_t kv_bytes_per_position(const models::ModelSpec& spec);
+// Keys and values of one position, all layers; what a window will drop is counted too.
+int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv);
 
 // The packed matrices and the vectors of the fast executor. A token embedding that is not the head
 // too stays in the mapped file.

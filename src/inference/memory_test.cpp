@@ -18,12 +18,28 @@ TEST(Memory, WindowedLayersStopGrowing) {
   const auto model = tiny_model(options);
   const int64_t per_position = int64_t{2} * options.n_kv_heads * options.head_dim * 2;
   const auto kv_bytes = [&](int64_t positions) {
-    return foretell_memory(model->spec, *model->file, positions).kv_bytes;
+    return foretell_memory(model->spec, *model->file, positions, tensor::KvFormat::bf16).kv_bytes;
   };
   EXPECT_EQ(kv_bytes(512), 2 * 512 * per_position);
   const int64_t most = 512 + kWindowSlack + 2 * kBlockPositions;  // of the windowed layer
   EXPECT_LE(kv_bytes(8192), (8192 + most) * per_position);
   EXPECT_EQ(kv_bytes(16384) - kv_bytes(8192), 8192 * per_position);
+}
+
+TEST(Memory, KeysAndValuesAreForetoldInEachFormat) {
+  TinyOptions options;
+  options.head_dim = options.rope_dims = 40;  // kept as 48
+  const auto model = tiny_model(options);
+  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+    const auto executor = make_fast_executor(model, {.n_threads = 1, .kv = kv});
+    std::vector<Row> rows;
+    const SequenceId sequence = executor->create_sequence();
+    for (int32_t p = 0; p < kBlockPositions; ++p) rows.push_back({1, p, sequence, false});
+    executor->step(rows);
+    const int64_t held = executor->stats().kv_bytes_used;
+    EXPECT_EQ(foretell_memory(model->spec, *model->file, kBlockPositions, kv).kv_bytes, held);
+    EXPECT_EQ(kv_bytes_per_position(model->spec, kv) * kBlockPositions, held);
+  }
 }
 
 // What is foretold is what the executor then holds, also for types that grow when packed.

@@ -40,8 +40,9 @@ std::vector<float> go_on(Executor& executor, SequenceId sequence, const Tokens& 
   return {logits.begin(), logits.end()};
 }
 
-std::vector<float> from_nothing(const ModelPtr& model, const Tokens& tokens) {
-  const auto executor = make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 2048});
+std::vector<float> from_nothing(const ModelPtr& model, const Tokens& tokens, tensor::KvFormat kv) {
+  const auto executor =
+      make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 2048, .kv = kv});
   return go_on(*executor, executor->create_sequence(), tokens);
 }
 
@@ -57,15 +58,17 @@ class PrefixOnDisk : public ::testing::Test {
     return {folder_.path() / "prefixes", "tiny:latest", "w1", max_bytes};
   }
   std::unique_ptr<Executor> open(const DiskCache& disk, int64_t kept = 2048) const {
-    return make_fast_executor(
-        model_,
-        {.n_threads = 1, .n_positions_limit = 2048, .n_positions_kept = kept, .disk = disk});
+    return make_fast_executor(model_, {.n_threads = 1,
+                                       .n_positions_limit = 2048,
+                                       .n_positions_kept = kept,
+                                       .disk = disk,
+                                       .kv = kv_});
   }
   // Computes the text, or what of it is not known; returns how much was.
   int32_t ask(Executor& executor, const Tokens& text, uint64_t scope = 0) const {
     const SequenceId sequence = executor.create_sequence_from(text, scope);
     const int32_t known = executor.length(sequence);
-    EXPECT_EQ(go_on(executor, sequence, text), from_nothing(model_, text));
+    EXPECT_EQ(go_on(executor, sequence, text), from_nothing(model_, text, kv_));
     executor.remove_sequence(sequence);
     return known;
   }
@@ -81,6 +84,7 @@ class PrefixOnDisk : public ::testing::Test {
 
   strata::testing::TempFolder folder_;
   ModelPtr model_ = tiny_model(windowed());
+  tensor::KvFormat kv_ = tensor::KvFormat::bf16;
   std::mt19937 random_{1};
 };
 
@@ -169,6 +173,16 @@ TEST_F(PrefixOnDisk, AnotherModelShapeOrLimitIsComputedAnew) {
   options.windows = {0, 40, 201};
   model_ = tiny_model(options);
   EXPECT_EQ(ask(*open(disk()), a), 0);
+}
+
+TEST_F(PrefixOnDisk, AnotherFormatOfKeysAndValuesIsComputedAnew) {
+  const Tokens a = text(400);
+  for (const tensor::KvFormat kv :
+       {tensor::KvFormat::bf16, tensor::KvFormat::int8, tensor::KvFormat::bf16}) {
+    kv_ = kv;
+    EXPECT_EQ(ask_and_go(disk(), a), 0) << tensor::kv_format_name(kv);
+    EXPECT_EQ(ask(*open(disk()), a), 399) << tensor::kv_format_name(kv);
+  }
 }
 
 TEST_F(PrefixOnDisk, OtherKernelsMayRoundOtherwise) {
@@ -272,7 +286,7 @@ TEST_F(PrefixOnDisk, LogitsNeverDependOnWhatWasOnDisk) {
     texts.push_back(made);
   }
   std::vector<std::vector<float>> expected;
-  for (const Tokens& each : texts) expected.push_back(from_nothing(model_, each));
+  for (const Tokens& each : texts) expected.push_back(from_nothing(model_, each, kv_));
   int n_asked = 0;
   int64_t n_first = 0;  // positions that the first request of a life did not compute
   for (int life = 0; life < 12; ++life) {

@@ -39,7 +39,7 @@ std::optional<PrefixFile> PrefixFolder::open(const PrefixIndex& head) const {
     }
     log_info(
         "{}: what is on disk of its prompts was computed by other weights, kernels or another "
-        "build: not used",
+        "build, or in another format: not used",
         head.model);
   } catch (const Error& error) {
     if (error.code() != Code::not_found) {

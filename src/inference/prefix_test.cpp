@@ -42,8 +42,10 @@ std::vector<float> go_on(Executor& executor, SequenceId sequence, const Tokens& 
   return {logits.begin(), logits.end()};
 }
 
-std::vector<float> from_nothing(const ModelPtr& model, const Tokens& tokens) {
-  const auto executor = make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 2048});
+std::vector<float> from_nothing(const ModelPtr& model, const Tokens& tokens,
+                                tensor::KvFormat kv = tensor::KvFormat::bf16) {
+  const auto executor =
+      make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 2048, .kv = kv});
   return go_on(*executor, executor->create_sequence(), tokens, 512);
 }
 
@@ -108,7 +110,10 @@ TEST(Prefix, NothingIsKeptWithoutAllowanceAndNoMoreThanIsAllowed) {
 
 // Sequences of a family tree of texts come, grow, are cut back and go in random order, in a cache
 // that is too small for all of them.
-TEST(Prefix, LogitsNeverDependOnWhatIsReused) {
+class PrefixOf : public ::testing::TestWithParam<tensor::KvFormat> {};
+
+TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
+  const tensor::KvFormat kv = GetParam();
   const auto model = tiny_model(windowed());
   const int32_t n_vocab = model->spec.n_vocab;
   std::mt19937 random(3);
@@ -125,10 +130,10 @@ TEST(Prefix, LogitsNeverDependOnWhatIsReused) {
     texts.push_back(text);
   }
   std::vector<std::vector<float>> expected;
-  for (const Tokens& text : texts) expected.push_back(from_nothing(model, text));
+  for (const Tokens& text : texts) expected.push_back(from_nothing(model, text, kv));
 
   const auto executor = make_fast_executor(
-      model, {.n_threads = 2, .n_positions_limit = 512, .n_positions_kept = 1500});
+      model, {.n_threads = 2, .n_positions_limit = 512, .n_positions_kept = 1500, .kv = kv});
   std::vector<SequenceId> live;
   int64_t n_reused = 0;
   for (int round = 0; round < 120; ++round) {
@@ -160,6 +165,12 @@ TEST(Prefix, LogitsNeverDependOnWhatIsReused) {
   for (const SequenceId id : live) executor->remove_sequence(id);
   EXPECT_EQ(executor->stats().kv_bytes_used, 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
+                         ::testing::Values(tensor::KvFormat::bf16, tensor::KvFormat::int8),
+                         [](const auto& test) {
+                           return std::string(tensor::kv_format_name(test.param));
+                         });
 
 // A scheduler over a tiny model; what its requests answered.
 class Requests {

@@ -51,8 +51,8 @@ PerplexityOptions options_for(const models::Model& model, int32_t max_chunks) {
   return options;
 }
 
-ExecutorFactory fast(const ModelPtr& model) {
-  return [model] { return make_fast_executor(model, {.n_positions_limit = 512}); };
+ExecutorFactory fast(const ModelPtr& model, tensor::KvFormat kv = tensor::KvFormat::bf16) {
+  return [model, kv] { return make_fast_executor(model, {.n_positions_limit = 512, .kv = kv}); };
 }
 ExecutorFactory plain(const ModelPtr& model) {
   return [model] { return make_float32_executor(model, {.n_positions_limit = 512}); };
@@ -68,6 +68,14 @@ TEST_P(Quality, DistributionsStayNearThoseOfFloat32) {
   EXPECT_GE(found.top1_agreement, kMinTopInt8);
   // The whole error of three chunks; a wrong scale or a lost term moves it by far more.
   EXPECT_NEAR(found.judged.value / found.reference.value, 1.0, 0.02);
+}
+
+TEST_P(Quality, Int8KeysAndValuesStayNearFloat32Too) {
+  const ModelPtr model = load(GetParam());
+  const auto found = measure_divergence(plain(model), fast(model, tensor::KvFormat::int8),
+                                        tokens_of(*model), options_for(*model, 1));
+  EXPECT_LE(found.mean_kl, kMaxKlInt8);
+  EXPECT_GE(found.top1_agreement, kMinTopInt8);
 }
 
 INSTANTIATE_TEST_SUITE_P(RealModels, Quality, ::testing::Values("smollm2-135m", "gemma3-270m"),

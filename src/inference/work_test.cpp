@@ -43,9 +43,11 @@ namespace {
 
 class Counted {
  public:
-  explicit Counted(const std::string& name, int n_threads = 1)
+  explicit Counted(const std::string& name, int n_threads = 1,
+                   tensor::KvFormat kv = tensor::KvFormat::bf16)
       : model(models::load_model(strata::testing::test_data("models/" + name + ".gguf"), name)),
-        executor(make_fast_executor(model, {.n_threads = n_threads, .n_positions_limit = 4096})) {}
+        executor(make_fast_executor(
+            model, {.n_threads = n_threads, .n_positions_limit = 4096, .kv = kv})) {}
 
   // Work of one step: n_rows more rows for each sequence, logits of each one's last.
   Work step(std::span<const SequenceId> sequences, int32_t n_rows, int32_t n_likeliest = 0) {
@@ -71,14 +73,14 @@ class Counted {
 };
 
 // Keys and values that the row at `position` sees, over all layers.
-int64_t kv_bytes_of_row(const models::ModelSpec& spec, int32_t position) {
+int64_t kv_bytes_of_row(const models::ModelSpec& spec, int32_t position, tensor::KvFormat kv) {
   int64_t bytes = 0;
   for (const auto& layer : spec.layers) {
     for (const auto& block : layer.blocks) {
       const auto* a = std::get_if<models::Attention>(&block.op);
       if (a == nullptr) continue;
       const int32_t seen = a->window > 0 ? std::min(position + 1, a->window) : position + 1;
-      bytes += int64_t{seen} * a->n_kv_heads * tensor::KvShape{a->head_dim}.padded_dim() * 4;
+      bytes += int64_t{seen} * a->n_kv_heads * tensor::KvShape{a->head_dim, kv}.position_bytes();
     }
   }
   return bytes;
@@ -111,19 +113,20 @@ TEST(WorkOfAHead, OfWhichOneLogitIsWantedIsReadInPart) {
 }
 
 TEST_P(WorkOf, ADecodeRowReadsTheKeysThatItSeesOnce) {
-  Counted counted(GetParam());
-  const SequenceId sequence = counted.executor->create_sequence();
-  for (const int32_t n_prompt : {1, 300, 700}) {  // beyond Gemma's window of 512
-    counted.step(std::span(&sequence, 1), n_prompt);
-    const int32_t position = counted.executor->length(sequence);
-    EXPECT_EQ(counted.step(std::span(&sequence, 1), 1).kv_bytes,
-              kv_bytes_of_row(counted.model->spec, position));
+  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+    Counted counted(GetParam(), 1, kv);
+    const SequenceId sequence = counted.executor->create_sequence();
+    for (const int32_t n_prompt : {1, 300, 700}) {  // beyond Gemma's window of 512
+      counted.step(std::span(&sequence, 1), n_prompt);
+      const int32_t position = counted.executor->length(sequence);
+      EXPECT_EQ(counted.step(std::span(&sequence, 1), 1).kv_bytes,
+                kv_bytes_of_row(counted.model->spec, position, kv));
+    }
   }
 }
 
-TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
-  if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
-  Counted counted(GetParam());
+void expect_no_allocation(const char* model, tensor::KvFormat kv) {
+  Counted counted(model, 1, kv);
   std::vector<SequenceId> sequences(4);
   for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
   counted.step(sequences, 130);
@@ -132,7 +135,14 @@ TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
   for (int i = 0; i < 20; ++i) counted.step(sequences, 1);
   for (int i = 0; i < 15; ++i) counted.step(sequences, 1, 1);
   for (int i = 0; i < 15; ++i) counted.step(std::span(sequences).first(1), 1, 40);
-  EXPECT_EQ(n_allocations.load() - before, 0);
+  EXPECT_EQ(n_allocations.load() - before, 0) << tensor::kv_format_name(kv);
+}
+
+TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
+  if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
+  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+    expect_no_allocation(GetParam(), kv);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

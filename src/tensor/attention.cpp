@@ -5,7 +5,6 @@
 #include "core/check.h"
 #include "core/threads.h"
 #include "core/work.h"
-#include "tensor/half.h"
 #include "tensor/ops.h"
 
 namespace strata::tensor {
@@ -14,14 +13,6 @@ namespace {
 // Queries of an item: enough to reuse each key from the cache, few enough for scores in L2.
 constexpr int32_t kTileQueries = 48;
 
-int64_t k_index(const KvShape& shape, int32_t slot, int32_t d) {
-  return int64_t{slot / 16} * 16 * shape.padded_dim() + (d / 2) * 32 + (slot % 16) * 2 + d % 2;
-}
-int64_t v_index(const KvShape& shape, int32_t slot, int32_t d) {
-  return int64_t{shape.page_positions()} * shape.padded_dim() +
-         int64_t{slot / 2} * 2 * shape.padded_dim() + 2 * d + slot % 2;
-}
-
 int32_t first_visible(const AttentionSetup& setup, int32_t position) {
   return setup.window > 0 ? std::max(0, position - setup.window + 1) : 0;
 }
@@ -29,78 +20,70 @@ int32_t first_visible(const AttentionSetup& setup, int32_t position) {
 // What one thread needs for an item.
 struct Scratch {
   Buffer memory;
-  float* scores = nullptr;   // [queries][chunk]
-  float* vectors = nullptr;  // running and of the chunk: 2 x [queries][dim]
-  float* factors = nullptr;  // [queries][dim]
-  uint16_t* q = nullptr;     // [queries][dim]
+  float* scores = nullptr;       // [queries][chunk]
+  float* vectors = nullptr;      // running and of the chunk: 2 x [queries][dim]
+  float* factors = nullptr;      // [queries][dim]
+  uint16_t* q = nullptr;         // [queries][dim]
+  uint16_t* unpacked = nullptr;  // of int8: [K, V][chunk][dim]
   float maximum[2][kAttentionMaxQueries];
   float sum[2][kAttentionMaxQueries];
   int32_t first_key[kAttentionMaxQueries];
   int32_t last_key[kAttentionMaxQueries];
 
-  void reserve(int32_t dim) {
+  void reserve(const KvShape& shape) {
+    const int32_t dim = shape.padded_dim();
     const size_t score_bytes = sizeof(float) * kAttentionMaxQueries * kAttentionChunk;
     const size_t vector_bytes = sizeof(float) * kAttentionMaxQueries * static_cast<size_t>(dim);
-    const size_t bytes = score_bytes + 3 * vector_bytes + vector_bytes / 2;
+    const size_t chunk_bytes = 2 * sizeof(uint16_t) * kAttentionChunk * static_cast<size_t>(dim);
+    const size_t own_bytes = score_bytes + 3 * vector_bytes + vector_bytes / 2;
+    const size_t bytes = own_bytes + (shape.format == KvFormat::int8 ? chunk_bytes : 0);
     if (bytes > memory.size()) memory = Buffer(bytes);
     scores = memory.as<float>();
     vectors = memory.as<float>(score_bytes);
     factors = memory.as<float>(score_bytes + 2 * vector_bytes);
     q = memory.as<uint16_t>(score_bytes + 3 * vector_bytes);
+    unpacked = memory.as<uint16_t>(own_bytes);
   }
 };
 
-Scratch& scratch_for(int32_t dim) {
+Scratch& scratch_for(const KvShape& shape) {
   thread_local Scratch scratch;
-  scratch.reserve(dim);
+  scratch.reserve(shape);
   return scratch;
 }
 
-void attend(const AttentionArgs& args) {
+void attend(const AttentionArgs& args, const KvShape& shape) {
   const int32_t first = std::max(args.first_key[0], args.chunk_begin);
   const int32_t end =
       std::min(args.last_key[args.n_queries - 1] + 1, args.chunk_begin + kAttentionChunk);
-  thread_work().kv_bytes += int64_t{end - first} * args.head_dim * 2 * int64_t{sizeof(uint16_t)};
+  thread_work().kv_bytes += (end - first) * shape.position_bytes();
   ++thread_work().kernel_calls;
   kernels().attention(args);
 }
 
-void write_result(const float* vector, float sum, int32_t n, float* out) {
+// A query as the kernels take it; `rotated` is scratch for it.
+void write_query(const KvShape& shape, const float* q, float* rotated, uint16_t* out) {
+  const int32_t dim = shape.padded_dim();
+  if (shape.format == KvFormat::int8) {
+    std::fill(std::copy_n(q, shape.head_dim, rotated), rotated + dim, 0.0f);
+    kernels().rotate(dim, rotated);
+    kernels().to_bf16(rotated, dim, out);
+    return;
+  }
+  kernels().to_bf16(q, shape.head_dim, out);
+  std::fill(out + shape.head_dim, out + dim, uint16_t{0});
+}
+
+// The values' mean from their weighted sum, which becomes scratch.
+void write_result(const KvShape& shape, float* vector, float sum, float* out) {
   const float factor = 1.0f / sum;
-  for (int32_t i = 0; i < n; ++i) out[i] = vector[i] * factor;
+  const int32_t dim = shape.padded_dim();
+  for (int32_t i = 0; i < dim; ++i) vector[i] *= factor;
+  if (shape.format == KvFormat::int8) kernels().rotate(dim, vector);
+  std::copy_n(vector, shape.head_dim, out);
 }
 
 }  // namespace
-
-void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v) {
-  CHECK(slot >= 0 && slot < shape.page_positions());
-  for (int32_t d = 0; d < shape.head_dim; ++d) {
-    page[k_index(shape, slot, d)] = f32_to_bf16(k[d]);
-    page[v_index(shape, slot, d)] = f32_to_bf16(v[d]);
-  }
-}
-
-void copy_kv(const KvShape& shape, const uint16_t* from, int32_t n, uint16_t* to) {
-  n = std::min(n, shape.page_positions());
-  if (n <= 0) return;
-  const int64_t width = shape.padded_dim();
-  const int64_t n_keys = (n + 15) / 16 * 16;  // keys behind the last are never looked at
-  std::copy_n(from, n_keys * width, to);
-  const int64_t values = int64_t{shape.page_positions()} * width;
-  std::copy_n(from + values, n / 2 * 2 * width, to + values);
-  if (n % 2 == 0) return;
-  for (int32_t d = 0; d < width; ++d) {  // its neighbour in the pair stays zero
-    const int64_t at = values + (n - 1) * width + 2 * d;
-    to[at] = from[at];
-  }
-}
-
-void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v) {
-  for (int32_t d = 0; d < shape.head_dim; ++d) {
-    k[d] = bf16_to_f32(page[k_index(shape, slot, d)]);
-    v[d] = bf16_to_f32(page[v_index(shape, slot, d)]);
-  }
-}
 
 int64_t AttentionStep::partial_floats(const Item& item) const {
   const int64_t queries = int64_t{item.n_rows} * item.n_heads;
@@ -122,7 +105,7 @@ void AttentionStep::plan(const AttentionSetup& setup, std::span<const AttentionS
 
 void AttentionStep::set(const AttentionSetup& setup, std::span<const AttentionSpan> spans) {
   CHECK(spans.size() == spans_.size() && setup.n_heads == setup_.n_heads &&
-        setup.n_kv_heads == setup_.n_kv_heads && setup.kv.head_dim == setup_.kv.head_dim &&
+        setup.n_kv_heads == setup_.n_kv_heads && setup.kv == setup_.kv &&
         setup.window == setup_.window);
   setup_ = setup;
   spans_.assign(spans.begin(), spans.end());
@@ -193,21 +176,20 @@ void AttentionStep::run(int thread, int n_threads) {
 void AttentionStep::run_item(const Item& item) {
   const AttentionSpan& span = spans_[static_cast<size_t>(item.span)];
   const int32_t dim = setup_.kv.padded_dim();
-  const int32_t head_dim = setup_.kv.head_dim;
   const int32_t n_queries = item.n_rows * item.n_heads;
-  Scratch& scratch = scratch_for(dim);
+  Scratch& scratch = scratch_for(setup_.kv);
   const int32_t group = setup_.n_heads / setup_.n_kv_heads;
   for (int32_t i = 0; i < n_queries; ++i) {
     const int64_t row = span.first_row + item.row + i / item.n_heads;
     const int64_t head = int64_t{item.kv_head} * group + item.head + i % item.n_heads;
-    uint16_t* q = scratch.q + int64_t{i} * dim;
-    kernels().to_bf16(setup_.q + row * setup_.q_stride + head * head_dim, head_dim, q);
-    std::fill(q + head_dim, q + dim, uint16_t{0});
+    write_query(setup_.kv, setup_.q + row * setup_.q_stride + head * setup_.kv.head_dim,
+                scratch.factors, scratch.q + int64_t{i} * dim);
     scratch.last_key[i] = span.first_position + item.row + i / item.n_heads;
     scratch.first_key[i] = first_visible(setup_, scratch.last_key[i]);
   }
   AttentionArgs args;
   args.pages = span.pages + item.kv_head * span.pages_stride;
+  args.format = setup_.kv.format;
   args.page_positions = setup_.kv.page_positions();
   args.head_dim = dim;
   args.n_queries = n_queries;
@@ -218,13 +200,14 @@ void AttentionStep::run_item(const Item& item) {
   args.soft_cap = setup_.soft_cap;
   args.scores = scratch.scores;
   args.factors = scratch.factors;
+  args.unpacked = scratch.unpacked;
   if (item.partial >= 0) {
     float* partial = partials_.as<float>() + item.partial;
     args.chunk_begin = item.chunk_begin * kAttentionChunk;
     args.vector = partial;
     args.max = partial + int64_t{n_queries} * dim;
     args.sum = args.max + n_queries;
-    attend(args);
+    attend(args, setup_.kv);
     return;
   }
   float* vectors[2] = {scratch.vectors, scratch.vectors + int64_t{kAttentionMaxQueries} * dim};
@@ -234,7 +217,7 @@ void AttentionStep::run_item(const Item& item) {
     args.vector = vectors[into];
     args.max = scratch.maximum[into];
     args.sum = scratch.sum[into];
-    attend(args);
+    attend(args, setup_.kv);
     if (into == 0) continue;
     for (int32_t i = 0; i < n_queries; ++i) {
       kernels().merge(scratch.maximum[1][i], scratch.sum[1][i], vectors[1] + int64_t{i} * dim, dim,
@@ -242,7 +225,7 @@ void AttentionStep::run_item(const Item& item) {
     }
   }
   for (int32_t i = 0; i < n_queries; ++i) {
-    write_result(vectors[0] + int64_t{i} * dim, scratch.sum[0][i], head_dim, out_of(item, i));
+    write_result(setup_.kv, vectors[0] + int64_t{i} * dim, scratch.sum[0][i], out_of(item, i));
   }
 }
 
@@ -268,7 +251,7 @@ void AttentionStep::finish_item(const Item& item) {
     }
   }
   for (int32_t i = 0; i < n_queries; ++i) {
-    write_result(first + int64_t{i} * dim, sum[i], setup_.kv.head_dim, out_of(item, i));
+    write_result(setup_.kv, first + int64_t{i} * dim, sum[i], out_of(item, i));
   }
 }
 

@@ -1,9 +1,4 @@
-// Attention over a paged bf16 key-value cache: page format, writing, and the work of one step.
-//
-// A page holds kv positions of one KV head of one layer: K, then V.
-//   K  per 16 positions: [head_dim / 2][16 positions][2]   (dims 2i, 2i+1 of a position together)
-//   V  [positions / 2][head_dim][2]                        (positions 2i, 2i+1 of a dim together)
-// head_dim is padded with zeros to a multiple of 16.
+// Attention over a paged key-value cache (tensor/kv_page.h): the work of one step.
 //
 // The result of a query depends on its own absolute position only: keys are taken in chunks of 256
 // absolute positions, each giving (max, sum, vector), merged in order. So decode, prefill in any
@@ -16,27 +11,9 @@
 
 #include "tensor/buffer.h"
 #include "tensor/kernels.h"
+#include "tensor/kv_page.h"
 
 namespace strata::tensor {
-
-struct KvShape {
-  int32_t head_dim = 0;
-
-  int32_t padded_dim() const { return (head_dim + 15) / 16 * 16; }
-  int32_t page_positions() const { return head_dim <= 64 ? 64 : 32; }
-  int64_t page_elements() const { return int64_t{2} * page_positions() * padded_dim(); }
-  int64_t page_bytes() const { return page_elements() * 2; }
-};
-
-// Position `slot` of a page becomes the bf16 of k and v (head_dim floats each). A page must be
-// zeroed when a sequence gets it: what a former owner left would be multiplied with zero, and NaN
-// stays NaN. Different slots may be written by different threads.
-void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v);
-// The first n positions of a page (all when n is the page's size or more, none when 0 or less) into
-// a zeroed one.
-void copy_kv(const KvShape& shape, const uint16_t* from, int32_t n, uint16_t* to);
-// Back to floats (tests, the cache's tools).
-void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v);
 
 // Rows of one sequence with consecutive positions.
 struct AttentionSpan {

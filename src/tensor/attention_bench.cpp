@@ -17,8 +17,9 @@ struct Shape {
 };
 
 // All layers, each with its own cache, as a step reads them.
-void run(benchmark::State& state, Shape shape, int32_t first, int32_t n_rows, int threads) {
-  const KvShape kv{shape.head_dim};
+void run(benchmark::State& state, Shape shape, KvFormat format, int32_t first, int32_t n_rows,
+         int threads) {
+  const KvShape kv{shape.head_dim, format};
   const int32_t n_positions = first + n_rows;
   const int32_t n_pages = (n_positions + kv.page_positions() - 1) / kv.page_positions();
   const int64_t pages_all = int64_t{n_pages} * shape.n_kv_heads * shape.n_layers;
@@ -26,7 +27,7 @@ void run(benchmark::State& state, Shape shape, int32_t first, int32_t n_rows, in
   const auto key = testing::random_row(shape.head_dim, 1);
   std::vector<const uint16_t*> pages;
   for (int64_t i = 0; i < pages_all; ++i) {
-    uint16_t* page = memory.as<uint16_t>() + i * kv.page_elements();
+    uint16_t* page = memory.as<uint16_t>() + i * kv.page_words();
     for (int32_t s = 0; s < kv.page_positions(); ++s) write_kv(kv, page, s, key.data(), key.data());
     pages.push_back(page);
   }
@@ -67,13 +68,16 @@ const bool registered = [] {
     for (const auto& [first, n_rows] :
          {std::pair{4095, 1}, {127, 1}, {4092, 4}, {4084, 12}, {0, 512}, {1536, 512}}) {
       for (const int threads : {1, 2}) {
-        const std::string name =
-            "attention/dim:" + std::to_string(shape.head_dim) + "/first:" + std::to_string(first) +
-            "/rows:" + std::to_string(n_rows) + "/threads:" + std::to_string(threads);
-        benchmark::RegisterBenchmark(name.c_str(), [=, from = first,
-                                                    n = n_rows](benchmark::State& state) {
-          run(state, shape, from, n, threads);
-        })->UseRealTime();
+        for (const KvFormat format : {KvFormat::bf16, KvFormat::int8}) {
+          const std::string name =
+              "attention/dim:" + std::to_string(shape.head_dim) +
+              "/first:" + std::to_string(first) + "/rows:" + std::to_string(n_rows) +
+              "/threads:" + std::to_string(threads) + "/" + std::string(kv_format_name(format));
+          benchmark::RegisterBenchmark(name.c_str(), [=, from = first,
+                                                      n = n_rows](benchmark::State& state) {
+            run(state, shape, format, from, n, threads);
+          })->UseRealTime();
+        }
       }
     }
   }

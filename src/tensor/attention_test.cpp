@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -29,19 +30,36 @@ constexpr Case kCases[] = {
     {80, 5, 1, 270, 0, 0}, {8, 2, 1, 40, 7, 0},   {96, 6, 2, 257, 100, 30}, {64, 50, 1, 300, 0, 0},
 };
 
+constexpr KvFormat kFormats[] = {KvFormat::bf16, KvFormat::int8};
+
+// As above, by chance.
+std::vector<Case> random_cases(uint32_t seed, int32_t n, int32_t most_positions) {
+  std::mt19937 random(seed);
+  const auto from = [&](int32_t low, int32_t high) {
+    return low + static_cast<int32_t>(random() % static_cast<uint32_t>(high - low + 1));
+  };
+  std::vector<Case> cases;
+  for (int32_t i = 0; i < n; ++i) {
+    const int32_t n_kv_heads = from(1, 3);
+    const int32_t n_positions = from(1, most_positions);
+    cases.push_back({from(1, 140), n_kv_heads * from(1, 7), n_kv_heads, n_positions,
+                     from(0, 1) * from(1, n_positions), static_cast<float>(from(0, 1)) * 20.0f});
+  }
+  return cases;
+}
+
 // One sequence of one layer: its cache and queries.
 class World {
  public:
-  explicit World(const Case& c) : c_(c) {
-    shape_.head_dim = c.head_dim;
+  explicit World(const Case& c, KvFormat format) : c_(c), shape_{c.head_dim, format} {
     const int32_t n_pages = (c.n_positions + shape_.page_positions() - 1) / shape_.page_positions();
     const int64_t n_all = int64_t{n_pages} * c.n_kv_heads;
     memory_ = Buffer(static_cast<size_t>(n_all * shape_.page_bytes()));
     for (int64_t i = 0; i < n_all; ++i) {
-      pages_.push_back(memory_.as<uint16_t>() + (n_all - 1 - i) * shape_.page_elements());
+      pages_.push_back(memory_.as<uint16_t>() + (n_all - 1 - i) * shape_.page_words());
     }
-    keys_ = random_row(int64_t{c.n_positions} * c.n_kv_heads * c.head_dim, 1);
-    values_ = random_row(int64_t{c.n_positions} * c.n_kv_heads * c.head_dim, 2);
+    keys_ = uneven_rows(1);
+    values_ = uneven_rows(2);
     queries_ = random_row(int64_t{c.n_positions} * c.n_heads * c.head_dim, 3);
     n_pages_ = n_pages;
     for (int32_t p = 0; p < c.n_positions; ++p) {
@@ -63,6 +81,34 @@ class World {
   }
   int64_t width() const { return int64_t{c_.n_heads} * c_.head_dim; }
 
+  // A position of a KV head again, its value all `x`.
+  void set_value(int32_t p, int32_t h, float x) {
+    const std::vector<float> value(static_cast<size_t>(c_.head_dim), x);
+    write_kv(shape_, page(h, p), p % shape_.page_positions(), key(p, h), value.data());
+  }
+
+  // Rows of keys or values whose sizes differ with position, as their scales do, and inside of one.
+  std::vector<float> uneven_rows(uint32_t seed) const {
+    auto rows = random_row(int64_t{c_.n_positions} * c_.n_kv_heads * c_.head_dim, seed);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto group = i % static_cast<size_t>(c_.head_dim) / 32;
+      const auto row = i / static_cast<size_t>(c_.head_dim);
+      rows[i] *= 0.25f * static_cast<float>(1 + (row + group) % 4);
+    }
+    return rows;
+  }
+
+  // The pages, null where no row of [begin, end) sees a position.
+  std::vector<const uint16_t*> seen_pages(int32_t begin, int32_t end) const {
+    std::vector<const uint16_t*> seen = pages_;
+    const int32_t first = c_.window > 0 ? std::max(0, begin - c_.window + 1) : 0;
+    for (size_t i = 0; i < seen.size(); ++i) {
+      const int32_t position = static_cast<int32_t>(i) % n_pages_ * shape_.page_positions();
+      if (position + shape_.page_positions() <= first || position >= end) seen[i] = nullptr;
+    }
+    return seen;
+  }
+
   // The outputs of all positions, computed in pieces of the given lengths, by n_threads.
   std::vector<float> run(int32_t piece, int n_threads) {
     std::vector<float> out(queries_.size(), NAN);
@@ -72,8 +118,10 @@ class World {
       const int32_t n = std::min(piece, c_.n_positions - p);
       std::vector<AttentionSpan> spans;  // the piece in two spans, as two sequences would be
       const int32_t half = n > 3 ? n / 3 : n;
-      spans.push_back({p, half, p, pages_.data(), n_pages_});
-      if (half < n) spans.push_back({p + half, n - half, p + half, pages_.data(), n_pages_});
+      const auto pages1 = seen_pages(p, p + half);
+      const auto pages2 = seen_pages(p + half, p + n);
+      spans.push_back({p, half, p, pages1.data(), n_pages_});
+      if (half < n) spans.push_back({p + half, n - half, p + half, pages2.data(), n_pages_});
       step.plan({c_.n_heads, c_.n_kv_heads, shape_, scale(), c_.soft_cap, c_.window,
                  queries_.data(), width(), out.data(), width()},
                 spans);
@@ -88,17 +136,31 @@ class World {
 
   float scale() const { return 1.0f / std::sqrt(static_cast<float>(c_.head_dim)); }
 
-  // Output of one query head in double precision, from the cache's bf16.
-  std::vector<double> expected(int32_t p, int32_t head) const {
+  // What the cache holds of a position, back in floats: keys, then values.
+  const std::vector<float>& stored(int32_t p, int32_t head) {
+    stored_.resize(static_cast<size_t>(c_.n_positions * c_.n_kv_heads));
+    std::vector<float>& kv = stored_[static_cast<size_t>(head * c_.n_positions + p)];
+    if (!kv.empty()) return kv;
+    kv.resize(2 * static_cast<size_t>(c_.head_dim));
+    read_kv(shape_, pages_[static_cast<size_t>(head * n_pages_ + p / shape_.page_positions())],
+            p % shape_.page_positions(), kv.data(), kv.data() + c_.head_dim);
+    return kv;
+  }
+
+  // Output of one query head in double precision, from what the cache holds.
+  std::vector<double> expected(int32_t p, int32_t head) {
     const int32_t kv = head / (c_.n_heads / c_.n_kv_heads);
     const int32_t first = c_.window > 0 ? std::max(0, p - c_.window + 1) : 0;
     std::vector<double> scores;
     double top = -INFINITY;
     for (int32_t j = first; j <= p; ++j) {
+      const auto& key = stored(j, kv);
       double s = 0;
       for (int32_t d = 0; d < c_.head_dim; ++d) {
         const float q = queries_[static_cast<size_t>(p * width() + head * c_.head_dim + d)];
-        s += double{bf16_to_f32(f32_to_bf16(q))} * double{bf16_to_f32(f32_to_bf16(key(j, kv)[d]))};
+        const float rounded = bf16_to_f32(f32_to_bf16(q));  // of int8 it is the rotated one
+        s += double{shape_.format == KvFormat::int8 ? q : rounded} *
+             double{key[static_cast<size_t>(d)]};
       }
       s *= double{scale()};
       if (c_.soft_cap != 0) s = double{c_.soft_cap} * std::tanh(s / double{c_.soft_cap});
@@ -110,8 +172,9 @@ class World {
     for (int32_t j = first; j <= p; ++j) {
       const double weight = std::exp(scores[static_cast<size_t>(j - first)] - top);
       total += weight;
-      for (int32_t d = 0; d < c_.head_dim; ++d) {
-        out[static_cast<size_t>(d)] += weight * double{bf16_to_f32(f32_to_bf16(value(j, kv)[d]))};
+      const auto& stored_kv = stored(j, kv);
+      for (size_t d = 0; d < out.size(); ++d) {
+        out[d] += weight * double{stored_kv[out.size() + d]};
       }
     }
     for (double& x : out) x /= total;
@@ -125,6 +188,7 @@ class World {
   std::vector<const uint16_t*> pages_;
   int32_t n_pages_ = 0;
   std::vector<float> keys_, values_, queries_;
+  std::vector<std::vector<float>> stored_;
 };
 
 class Attention : public ::testing::TestWithParam<const KernelSet*> {
@@ -133,60 +197,75 @@ class Attention : public ::testing::TestWithParam<const KernelSet*> {
   void TearDown() override { use_kernels(nullptr); }
 };
 
-TEST_P(Attention, MeetsDoublePrecision) {
-  const bool slow = is_slow(*GetParam());
-  for (const Case& c : kCases) {
-    if (slow && c.n_positions > 300) continue;
-    World world(c);
-    const auto out = world.run(c.n_positions, 1);
-    for (int32_t p = 0; p < c.n_positions; p += 13) {
-      for (int32_t h = 0; h < c.n_heads; ++h) {
-        const auto expected = world.expected(p, h);
-        for (int32_t d = 0; d < c.head_dim; ++d) {
-          ASSERT_NEAR(out[static_cast<size_t>(p * world.width() + h * c.head_dim + d)],
-                      expected[static_cast<size_t>(d)], 0.008)  // weights are bf16
-              << "head dim " << c.head_dim << " position " << p << " head " << h;
-        }
+void expect_double_precision(const Case& c, KvFormat format, int32_t step) {
+  World world(c, format);
+  const auto out = world.run(c.n_positions, 1);
+  for (int32_t p = 0; p < c.n_positions; p += step) {
+    for (int32_t h = 0; h < c.n_heads; ++h) {
+      const auto expected = world.expected(p, h);
+      for (int32_t d = 0; d < c.head_dim; ++d) {
+        ASSERT_NEAR(out[static_cast<size_t>(p * world.width() + h * c.head_dim + d)],
+                    expected[static_cast<size_t>(d)], 0.008)  // weights are bf16
+            << kv_format_name(format) << ", head dim " << c.head_dim << ", window " << c.window
+            << ", position " << p << " of " << c.n_positions << ", head " << h << " of "
+            << c.n_heads << " over " << c.n_kv_heads;
       }
     }
+  }
+}
+
+TEST_P(Attention, MeetsDoublePrecision) {
+  const bool slow = is_slow(*GetParam());
+  for (const KvFormat format : kFormats) {
+    for (const Case& c : kCases) {
+      const int32_t most_heads = format == KvFormat::bf16 ? 50 : 6;
+      if (slow && (c.n_positions > 300 || c.n_heads > most_heads)) continue;
+      expect_double_precision(c, format, 13);
+    }
+  }
+}
+
+TEST_P(Attention, MeetsDoublePrecisionInRandomShapes) {
+  const bool slow = is_slow(*GetParam());
+  for (const Case& c : random_cases(8, slow ? 12 : 30, slow ? 70 : 600)) {
+    for (const KvFormat format : kFormats) expect_double_precision(c, format, slow ? 9 : 37);
+  }
+}
+
+TEST_P(Attention, WhatIsNotFiniteShowsWhereItIsSeenOnly) {
+  const Case c{80, 2, 1, 40, 10, 0};
+  const auto expect = [&](KvFormat format, float bad, int32_t piece) {
+    World world(c, format);
+    world.set_value(20, 0, bad);
+    const auto out = world.run(piece, 1);
+    for (int32_t p = 0; p < c.n_positions; ++p) {
+      // In bf16 a window that ends beside it shares a pair with it.
+      if (format == KvFormat::bf16 && p == 30) continue;
+      const bool finite = std::isfinite(out[static_cast<size_t>(p * world.width())]);
+      ASSERT_EQ(finite, p < 20 || p >= 30)
+          << kv_format_name(format) << ", pieces of " << piece << ", position " << p;
+    }
+  };
+  for (const float bad : {NAN, INFINITY}) {
+    expect(KvFormat::bf16, bad, 1);
+    for (const int32_t piece : {1, 17, c.n_positions}) expect(KvFormat::int8, bad, piece);
   }
 }
 
 TEST_P(Attention, PiecesAndThreadsDoNotChangeBits) {
   const bool slow = is_slow(*GetParam());
   for (const Case& c : kCases) {
-    if (slow && c.head_dim != 80) continue;
-    World world(c);
-    const auto expected = world.run(c.n_positions, 1);
-    for (const int32_t piece : {1, 3, 17, 64, 250}) {
-      for (const int threads : {1, 2}) {
-        if (threads == 2 && piece == 1 && c.n_positions > 300) continue;  // time
-        const auto out = world.run(piece, threads);
-        ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
-            << "head dim " << c.head_dim << ", pieces of " << piece << ", threads " << threads;
-      }
-    }
-  }
-}
-
-TEST(KvPages, ReadBackWhatWasWritten) {
-  for (const int32_t head_dim : {8, 64, 80, 256}) {
-    const KvShape shape{head_dim};
-    Buffer memory(static_cast<size_t>(shape.page_bytes()));
-    std::vector<float> k(static_cast<size_t>(head_dim));
-    std::vector<float> v(static_cast<size_t>(head_dim));
-    for (const bool reading : {false, true}) {
-      for (int32_t slot = 0; slot < shape.page_positions(); ++slot) {
-        const auto key = random_row(head_dim, static_cast<uint32_t>(slot));
-        const auto value = random_row(head_dim, static_cast<uint32_t>(1000 + slot));
-        if (!reading) {
-          write_kv(shape, memory.as<uint16_t>(), slot, key.data(), value.data());
-          continue;
-        }
-        read_kv(shape, memory.as<uint16_t>(), slot, k.data(), v.data());
-        for (size_t d = 0; d < k.size(); ++d) {
-          ASSERT_EQ(k[d], bf16_to_f32(f32_to_bf16(key[d])));
-          ASSERT_EQ(v[d], bf16_to_f32(f32_to_bf16(value[d])));
+    for (const KvFormat format : kFormats) {
+      if (slow && c.head_dim != 80) continue;
+      World world(c, format);
+      const auto expected = world.run(c.n_positions, 1);
+      for (const int32_t piece : {1, 3, 17, 64, 250}) {
+        for (const int threads : {1, 2}) {
+          if (threads == 2 && piece == 1 && c.n_positions > 300) continue;  // time
+          const auto out = world.run(piece, threads);
+          ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
+              << kv_format_name(format) << ", head dim " << c.head_dim << ", pieces of " << piece
+              << ", threads " << threads;
         }
       }
     }

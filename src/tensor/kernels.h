@@ -81,19 +81,23 @@ struct ScreenArgs {
 // kAttentionChunk absolute positions.
 constexpr int kAttentionChunk = 256;
 constexpr int kAttentionMaxQueries = 96;
+enum class KvFormat : uint8_t { bf16, int8 };  // tensor/kv_page.h says how a page lies
 struct AttentionArgs {
   const uint16_t* const* pages = nullptr;  // of the KV head; page i holds positions i * page_size..
-  int32_t page_positions = 0;              // 32 or 64
-  int32_t head_dim = 0;                    // padded: a multiple of 16
-  int32_t chunk_begin = 0;                 // absolute position, a multiple of the chunk
-  int32_t n_queries = 0;                   // 1 .. kAttentionMaxQueries
-  const uint16_t* q = nullptr;             // bf16 [n_queries][head_dim]
-  const int32_t* first_key = nullptr;      // per query, absolute, inclusive
-  const int32_t* last_key = nullptr;       // per query, absolute, inclusive
+  KvFormat format = KvFormat::bf16;
+  int32_t page_positions = 0;          // 32 or 64
+  int32_t head_dim = 0;                // padded: a multiple of 16
+  int32_t chunk_begin = 0;             // absolute position, a multiple of the chunk
+  int32_t n_queries = 0;               // 1 .. kAttentionMaxQueries
+  const uint16_t* q = nullptr;         // bf16 [n_queries][head_dim]
+  const int32_t* first_key = nullptr;  // per query, absolute, inclusive
+  const int32_t* last_key = nullptr;   // per query, absolute, inclusive
   float scale = 0;
   float soft_cap = 0;        // 0: none
   float* scores = nullptr;   // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
   float* factors = nullptr;  // scratch, n_queries * head_dim floats, 64-byte aligned
+  // int8: scratch, 2 * kAttentionChunk * head_dim elements, 64-byte aligned
+  uint16_t* unpacked = nullptr;
   // Results, null partial (-inf, 0, zeros) for a query that sees no key of the chunk.
   float* max = nullptr;     // [n_queries]
   float* sum = nullptr;     // [n_queries] of exp(score - max)
@@ -111,6 +115,12 @@ struct KernelSet {
   // Row operations on n floats. `out` may be the input itself.
   // One row to int8: n is padded with zeros to padded_n, a multiple of 32.
   void (*quantize)(const float* x, int64_t n, int64_t padded_n, int8_t* q, GroupMeta* meta);
+  // n floats, a multiple of 16, to int8. Returns what they are multiplied with: NaN if any is not
+  // finite, 0 (and zeros) below 1.5e-36.
+  float (*to_int8)(const float* x, int64_t n, int8_t* q);
+  // Times an orthogonal matrix that is its own inverse and spreads each of the n floats, a multiple
+  // of 16, over many: Hadamard's, of 16 * 2^i, the largest that fit one behind the other.
+  void (*rotate)(int64_t n, float* x);
   void (*to_bf16)(const float* x, int64_t n, uint16_t* out);  // round to nearest even
   void (*from_bf16)(const uint16_t* x, int64_t n, float* out);
   void (*rms_norm)(const float* x, const float* weight, int64_t n, float epsilon, float* out);

@@ -2,6 +2,7 @@
 #include "tensor/ops.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -187,6 +188,73 @@ TEST_P(RowOps, QuantizeRoundsToNearestAndPads) {
         ASSERT_EQ(meta[0][g].scaled_sum, meta[0][g].scale * static_cast<float>(sum));
       }
     }
+  }
+}
+
+TEST_P(RowOps, Int8IsNearWithinHalfAStep) {
+  for (const int64_t n : {16, 64, 80, 256}) {
+    for (const float size : {1e-30f, 1e-3f, 1.0f, 1e8f, 1e37f}) {
+      Row x = random_row(n, 9);
+      for (float& each : x) each *= size;
+      std::vector<int8_t> q[2];
+      float scale[2];
+      for (int i = 0; i < 2; ++i) {
+        q[i].assign(x.size(), 99);
+        scale[i] = (i == 0 ? set() : generic()).to_int8(x.data(), n, q[i].data());
+      }
+      ASSERT_EQ(q[0], q[1]);
+      ASSERT_EQ(scale[0], scale[1]);
+      for (size_t i = 0; i < x.size(); ++i) {
+        ASSERT_NEAR(scale[0] * q[0][i], x[i], scale[0] * 0.50001f) << size;
+      }
+    }
+  }
+}
+
+TEST_P(RowOps, Int8OfWhatIsNoNumberOrNearlyNothing) {
+  int8_t q[64];
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    Row x = random_row(64, 3);
+    x[37] = bad;
+    ASSERT_TRUE(std::isnan(set().to_int8(x.data(), 64, q))) << bad;
+  }
+  const Row tiny(64, 1e-37f);
+  ASSERT_EQ(set().to_int8(tiny.data(), 64, q), 0.0f);
+  for (const int8_t each : q) ASSERT_EQ(each, 0);
+  Row known{-127.0f, 64.4f, 64.6f, 0.5f, 1.5f, 127.0f};
+  known.resize(16, 0.0f);
+  ASSERT_EQ(set().to_int8(known.data(), 16, q), 1.0f);
+  ASSERT_EQ(std::vector<int>(q, q + 7), (std::vector<int>{-127, 64, 65, 0, 2, 127, 0}));
+}
+
+TEST_P(RowOps, RotationKeepsProductsAndIsItsOwnInverse) {
+  for (const int64_t n : {16, 32, 48, 64, 80, 256}) {
+    const Row x[] = {random_row(n, 5), random_row(n, 6)};
+    Row rotated[] = {x[0], x[1]};
+    for (Row& row : rotated) set().rotate(n, row.data());
+    double product = 0;
+    double expected = 0;
+    for (size_t i = 0; i < x[0].size(); ++i) {
+      product += double{rotated[0][i]} * double{rotated[1][i]};
+      expected += double{x[0][i]} * double{x[1][i]};
+    }
+    ASSERT_NEAR(product, expected, 1e-4) << n;
+    Row other = x[0];
+    generic().rotate(n, other.data());
+    ASSERT_EQ(rotated[0], other);
+    set().rotate(n, other.data());
+    for (size_t i = 0; i < other.size(); ++i) ASSERT_NEAR(other[i], x[0][i], 1e-5) << n;
+  }
+}
+
+TEST_P(RowOps, RotationSpreadsOneNumberOverItsBlock) {
+  Row x(80, 0.0f);  // of 64 and 16
+  x[3] = 8.0f;
+  x[70] = 4.0f;
+  set().rotate(80, x.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const bool minus = std::popcount(i < 64 ? i & 3 : (i - 64) & 6) % 2 != 0;
+    ASSERT_EQ(x[i], minus ? -1.0f : 1.0f) << i;
   }
 }
 

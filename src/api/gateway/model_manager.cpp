@@ -250,8 +250,9 @@ void ModelManager::run_job(Job job) {
     if (!use) {
       use = load_now(job.wish);
       load_ns = static_cast<int64_t>(monotonic_ns() - start);
-      log_info("loaded {} in {} ms, kernels {}", job.wish.manifest.name, load_ns / 1'000'000,
-               use->model().engine->kernels());
+      log_info("loaded {} in {} ms, kernels {}, keys and values {}", job.wish.manifest.name,
+               load_ns / 1'000'000, use->model().engine->kernels(),
+               tensor::kv_format_name(options_.kv));
     }
     {
       const std::lock_guard lock(mutex_);
@@ -331,6 +332,7 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
   engine.max_batch = options_.max_parallel;
   engine.max_queue = options_.max_queue;
   engine.float32 = options_.float32;
+  engine.kv = options_.kv;
   const auto still_there = [this, name = wish.manifest.name] {
     return store_.try_find(name).has_value();
   };
@@ -344,8 +346,8 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
                    .weights = wish.manifest.digest(),
                    .max_bytes = static_cast<uint64_t>(options_.cache_packed_bytes),
                    .still_there = still_there};
-  const auto need =
-      inference::foretell_memory(loaded->model->spec, *loaded->model->file, engine.context);
+  const auto need = inference::foretell_memory(loaded->model->spec, *loaded->model->file,
+                                               engine.context, engine.kv);
   make_memory(wish, need, engine.context);
   loaded->memory_bytes = need.total();
   try {

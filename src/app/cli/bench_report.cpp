@@ -76,6 +76,7 @@ EarlierBench read_earlier_bench(const std::string& file) {
 
 json::object bench_json(const std::vector<BenchLine>& lines, const BenchRun& run) {
   json::object out{{"kernels", run.kernels},
+                   {"kv", run.kv},
                    {"threads", run.n_threads},
                    {"memory_bytes_per_second", run.bandwidth}};
   json::array cases;
@@ -112,8 +113,9 @@ void print_bench(const std::vector<BenchLine>& lines, const BenchRun& run,
     rows.back().push_back(known ? fmt::format("{:.2f}", speed / then->second) : "");
   }
   print_table(header, rows);
-  complain(fmt::format("kernels {}, {} thread{}, memory read at {:.1f} GB/s", run.kernels,
-                       run.n_threads, run.n_threads == 1 ? "" : "s", run.bandwidth / 1e9));
+  complain(fmt::format("kernels {}, keys and values {}, {} thread{}, memory read at {:.1f} GB/s",
+                       run.kernels, run.kv, run.n_threads, run.n_threads == 1 ? "" : "s",
+                       run.bandwidth / 1e9));
 }
 
 }  // namespace strata::app

@@ -27,6 +27,7 @@ struct BenchLine {
 // The machine and the settings of a run.
 struct BenchRun {
   std::string_view kernels;
+  std::string_view kv;  // what keys and values are kept as
   int n_threads = 0;
   double bandwidth = 0.0;  // bytes per second read from memory
 };

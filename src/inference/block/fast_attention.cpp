@@ -6,8 +6,8 @@
 namespace strata::inference {
 namespace {
 
-// A thread's rows, moved so that positions 2i and 2i + 1 of a sequence, which lie in the same words
-// of the cache, are written by one thread.
+// A thread's rows, moved so that positions 2i and 2i + 1 of a sequence, which lie side by side
+// in the cache, are written by one thread.
 Share paired_rows(const Step& step, int thread) {
   Share share = step.rows_of(thread);
   const auto follows = [&](int64_t row) {
@@ -23,10 +23,10 @@ Share paired_rows(const Step& step, int thread) {
 
 }  // namespace
 
-FastAttention::FastAttention(const models::Attention& attention, size_t cache_layer, Packer& packer,
-                             Step& step)
+FastAttention::FastAttention(const models::Attention& attention, size_t cache_layer,
+                             tensor::KvFormat kv, Packer& packer, Step& step)
     : attention_(attention),
-      shape_{.head_dim = attention.head_dim},
+      shape_{.head_dim = attention.head_dim, .format = kv},
       cache_layer_(cache_layer),
       qkv_(packer.linear(std::array{attention.q, attention.k, attention.v})),
       output_(packer.linear(std::array{attention.o})),

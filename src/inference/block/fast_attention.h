@@ -1,4 +1,4 @@
-// Causal self-attention of the fast executor: packed projections, paged bf16 cache.
+// Causal self-attention of the fast executor: packed projections, paged cache.
 #pragma once
 
 #include <vector>
@@ -11,7 +11,8 @@ namespace strata::inference {
 class FastAttention {
  public:
   // cache_layer: the layer's number in the KvCache.
-  FastAttention(const models::Attention& attention, size_t cache_layer, Packer& packer, Step& step);
+  FastAttention(const models::Attention& attention, size_t cache_layer, tensor::KvFormat kv,
+                Packer& packer, Step& step);
 
   KvLayer cache() const;
   size_t input() const { return input_; }  // the block's input, in step.inputs

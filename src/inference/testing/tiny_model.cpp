@@ -225,6 +225,7 @@ std::vector<NamedOptions> tiny_variants() {
   TinyOptions capped;
   capped.type = DType::q8_0;
   capped.biases = true;
+  capped.head_dim = capped.rope_dims = 40;  // padded in the cache
   capped.tied_head = false;
   capped.attention_soft_cap = 5.0f;
   capped.logit_soft_cap = 10.0f;

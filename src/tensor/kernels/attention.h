@@ -1,11 +1,12 @@
 // Attention of up to kAttentionMaxQueries queries with one chunk of keys, over sixteen lanes.
 // Scores: lanes are positions, dim pairs in order. Values: lanes are dims, position pairs in order
 // of absolute position, so the bits do not depend on which queries share a call.
+//
+// The scales of int8 are multiplied in where they are few: a key's into the sum over dims, a
+// value's into the weight of its position.
 #pragma once
 
-#include <type_traits>
-
-#include "tensor/kernels/row_ops.h"
+#include "tensor/kernels/attention_source.h"
 
 namespace strata::tensor {
 namespace {
@@ -33,82 +34,82 @@ inline const To* query_factors(const AttentionArgs& args, const QueryTile& tile)
   }
 }
 
-inline const uint16_t* k_block(const AttentionArgs& args, int32_t position) {
-  const int32_t page = position / args.page_positions;
-  const int32_t slot = position % args.page_positions;
-  return args.pages[page] + static_cast<int64_t>(slot) * args.head_dim;
-}
-
-inline const uint16_t* v_pair(const AttentionArgs& args, int32_t position) {
-  const int32_t page = position / args.page_positions;
-  const int32_t slot = position % args.page_positions;
-  return args.pages[page] + static_cast<int64_t>(args.page_positions + slot) * args.head_dim;
-}
-
-// Whether the caller's pages go on so far: the last query sees most.
-inline bool seen_ahead(const AttentionArgs& args, int32_t position, int32_t distance) {
-  return position + distance <= args.last_key[args.n_queries - 1];
-}
-
-template <int kTokens, int kQueries>
-inline void score_tile(const AttentionArgs& args, const Factor* q, int32_t first_query,
-                       int32_t block) {
-  const uint16_t* k[kTokens];
+template <int kTokens, int kQueries, class Source>
+inline void store_scores(const AttentionArgs& args, const Source& source, int32_t first_query,
+                         int32_t block, const F (&acc)[kTokens][kQueries]) {
+#pragma GCC unroll 8
   for (int t = 0; t < kTokens; ++t) {
-    k[t] = k_block(args, args.chunk_begin + 16 * (block + t));
+    const int32_t at = 16 * (block + t);
+    F scale = set1(args.scale);
+    if constexpr (Source::kScaled) {
+      scale = mul(load(source.key_scales(args.chunk_begin + at)), scale);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kQueries; ++i) {
+      store(args.scores + static_cast<int64_t>(first_query + i) * kAttentionChunk + at,
+            mul(acc[t][i], scale));
+    }
   }
+}
+
+template <int kTokens, int kQueries, class Source>
+inline void score_tile(const AttentionArgs& args, const Source& source, const Factor* q,
+                       int32_t first_query, int32_t block) {
+  using Element = typename Source::Element;
+  const Element* k[kTokens];
+  const Element* next[kTokens];  // read ahead: the next keys, and the values of these
+  const Element* values[kTokens];
+  for (int t = 0; t < kTokens; ++t) {
+    const int32_t position = args.chunk_begin + 16 * (block + t);
+    const bool more = Source::kReadsAhead && seen_ahead(args, position, 16 * kTokens);
+    k[t] = source.keys(position);
+    next[t] = more ? source.keys(position + 16 * kTokens) : k[t];
+    values[t] = source.values(position);
+  }
+  constexpr int kPairs = 64 / (32 * sizeof(Element));  // of dims in a cache line
   F acc[kTokens][kQueries];
 #pragma GCC unroll 8
   for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 8
     for (int i = 0; i < kQueries; ++i) acc[t][i] = set1(0.0f);
   }
-  const uint16_t* next[kTokens];  // read ahead: the next keys, and the values of these
-  const uint16_t* values[kTokens];
-  for (int t = 0; t < kTokens; ++t) {
-    const int32_t position = args.chunk_begin + 16 * (block + t);
-    next[t] =
-        seen_ahead(args, position, 16 * kTokens) ? k_block(args, position + 16 * kTokens) : k[t];
-    values[t] = v_pair(args, position);
-  }
-  for (int32_t d = 0; d < args.head_dim; d += 2) {
+  for (int32_t d = 0; d < args.head_dim; d += 2 * kPairs) {
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
-      prefetch(next[t] + 16 * d);
-      prefetch(values[t] + 16 * d);
-#pragma GCC unroll 8
-      for (int i = 0; i < kQueries; ++i) {
-        acc[t][i] =
-            dot_pair(acc[t][i], k[t] + 16 * d, q + static_cast<int64_t>(i) * args.head_dim + d);
+      if constexpr (Source::kReadsAhead) {
+        prefetch(next[t] + 16 * d);
+        prefetch(values[t] + 16 * d);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < kPairs * kQueries; ++i) {
+        const int32_t at = d + 2 * (i / kQueries);
+        F& sum = acc[t][i % kQueries];
+        sum = dot_pair(sum, k[t] + 16 * at,
+                       q + static_cast<int64_t>(i % kQueries) * args.head_dim + at);
       }
     }
   }
-  const F scale = set1(args.scale);
-#pragma GCC unroll 8
-  for (int i = 0; i < kQueries; ++i) {
-#pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t) {
-      store(
-          args.scores + static_cast<int64_t>(first_query + i) * kAttentionChunk + 16 * (block + t),
-          mul(acc[t][i], scale));
-    }
-  }
+  store_scores(args, source, first_query, block, acc);
 }
 
-template <int kQueries>
-inline void scores_of(const AttentionArgs& args, const QueryTile& tile) {
+template <int kQueries, class Source>
+inline void scores_of(const AttentionArgs& args, const Source& source, const QueryTile& tile) {
   constexpr int kTokens = attention_tokens(kQueries);
   const Factor* q = query_factors<Factor>(args, tile);
   int32_t block = tile.block_begin;
   for (; block + kTokens <= tile.block_end; block += kTokens) {
-    score_tile<kTokens, kQueries>(args, q, tile.first, block);
+    score_tile<kTokens, kQueries>(args, source, q, tile.first, block);
   }
-  for (; block < tile.block_end; ++block) score_tile<1, kQueries>(args, q, tile.first, block);
+  for (; block < tile.block_end; ++block) {
+    score_tile<1, kQueries>(args, source, q, tile.first, block);
+  }
 }
 
-// Turns the scores of one query into bf16 weights in place, as factors, zero where a key is not
-// seen, over the blocks of the tile; also max and sum.
-inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t query) {
+// Turns the scores of one query into weights in place, zero where a key is not seen, over the
+// blocks of the tile; also max and sum. Times the scales of the values, where they have any.
+template <class Source>
+inline void weights_of(const AttentionArgs& args, const Source& source, const QueryTile& tile,
+                       int32_t query) {
   float* scores = args.scores + static_cast<int64_t>(query) * kAttentionChunk;
   const int32_t first = args.first_key[query] - args.chunk_begin;
   const int32_t last = args.last_key[query] - args.chunk_begin;
@@ -129,15 +130,21 @@ inline void weights_of(const AttentionArgs& args, const QueryTile& tile, int32_t
     F p = exp(sub(load(scores + 16 * b), set1(largest)));
     if (is_cut(b)) p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
     total = add(total, p);
+    if constexpr (Source::kScaled) {
+      p = mul(p, load(source.value_scales(args.chunk_begin + 16 * b)));
+      // A scale may be NaN; where nothing is seen it must not show.
+      if (is_cut(b)) p = select_range(first - 16 * b, last - 16 * b, p, set1(0.0f));
+    }
     store_factors(weights + 16 * b, p);
   }
   args.max[query] = largest;
   args.sum[query] = sum(total);
 }
 
-template <int kDims, int kQueries>
-inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t dim, int32_t begin,
-                       int32_t end) {
+template <int kDims, int kQueries, class Source>
+inline void value_tile(const AttentionArgs& args, const Source& source, int32_t first_query,
+                       int32_t dim, int32_t begin, int32_t end) {
+  using Element = typename Source::Element;
   F acc[kDims][kQueries];
 #pragma GCC unroll 8
   for (int t = 0; t < kDims; ++t) {
@@ -146,18 +153,19 @@ inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t d
   }
   const Factor* weights =
       reinterpret_cast<const Factor*>(args.scores) + first_query * kWeightStride;
-  for (int32_t page_begin = begin; page_begin < end;) {
-    const int32_t in_page = args.page_positions - page_begin % args.page_positions;
-    const int32_t page_end = page_begin + in_page < end ? page_begin + in_page : end;
-    const uint16_t* v = v_pair(args, page_begin) + 2 * dim;
+  for (int32_t run_begin = begin; run_begin < end;) {
+    const int32_t in_run = source.run() - run_begin % source.run();
+    const int32_t run_end = run_begin + in_run < end ? run_begin + in_run : end;
+    const Element* v = source.values(run_begin) + 2 * dim;
     // Read ahead: as many bytes of the next chunk's keys.
-    const bool more = seen_ahead(args, page_begin, kAttentionChunk);
-    const uint16_t* next = more ? k_block(args, page_begin + kAttentionChunk) + 2 * dim : v;
-    for (int32_t p = page_begin; p < page_end;
+    const bool more = Source::kReadsAhead && seen_ahead(args, run_begin, kAttentionChunk);
+    const Element* next = more ? source.keys(run_begin + kAttentionChunk) + 2 * dim : v;
+    for (int32_t p = run_begin; p < run_end;
          p += 2, v += 2 * args.head_dim, next += 2 * args.head_dim) {
 #pragma GCC unroll 8
       for (int t = 0; t < kDims; ++t) {
-        prefetch(next + 32 * t);
+        const bool begins_line = 32 * t * sizeof(Element) % 64 == 0;
+        if (Source::kReadsAhead && begins_line) prefetch(next + 32 * t);
 #pragma GCC unroll 8
         for (int i = 0; i < kQueries; ++i) {
           acc[t][i] =
@@ -165,7 +173,7 @@ inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t d
         }
       }
     }
-    page_begin = page_end;
+    run_begin = run_end;
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
@@ -175,30 +183,43 @@ inline void value_tile(const AttentionArgs& args, int32_t first_query, int32_t d
   }
 }
 
-template <int kQueries>
-inline void values_of(const AttentionArgs& args, const QueryTile& tile) {
+struct Positions {
+  int32_t begin, end;
+};
+
+// Those that any query of the tile sees, whole pairs.
+inline Positions seen_positions(const AttentionArgs& args, const QueryTile& tile) {
   int32_t first = args.first_key[tile.first];
   int32_t last = args.last_key[tile.first];
   for (int32_t i = tile.first; i < tile.first + tile.n; ++i) {
     first = args.first_key[i] < first ? args.first_key[i] : first;
     last = args.last_key[i] > last ? args.last_key[i] : last;
   }
-  first = first > args.chunk_begin ? first & ~1 : args.chunk_begin;
   const int32_t chunk_end = args.chunk_begin + kAttentionChunk;
-  const int32_t end = last < chunk_end ? (last + 2) & ~1 : chunk_end;
-  constexpr int kDims = attention_tokens(kQueries) < 4 ? attention_tokens(kQueries) : 4;
-  int32_t dim = 0;
-  for (; dim + 16 * kDims <= args.head_dim; dim += 16 * kDims) {
-    value_tile<kDims, kQueries>(args, tile.first, dim, first, end);
-  }
-  for (; dim < args.head_dim; dim += 16) value_tile<1, kQueries>(args, tile.first, dim, first, end);
+  return {first > args.chunk_begin ? first & ~1 : args.chunk_begin,
+          last < chunk_end ? (last + 2) & ~1 : chunk_end};
 }
 
-template <int kQueries>
-void attend_tile(const AttentionArgs& args, const QueryTile& tile) {
-  scores_of<kQueries>(args, tile);
-  for (int32_t i = 0; i < kQueries; ++i) weights_of(args, tile, tile.first + i);
-  values_of<kQueries>(args, tile);
+template <int kQueries, class Source>
+inline void values_of(const AttentionArgs& args, const Source& source, const QueryTile& tile) {
+  constexpr int kDims = attention_tokens(kQueries) < 4 ? attention_tokens(kQueries) : 4;
+  const auto [begin, end] = seen_positions(args, tile);
+  int32_t dim = 0;
+  for (; dim + 16 * kDims <= args.head_dim; dim += 16 * kDims) {
+    value_tile<kDims, kQueries>(args, source, tile.first, dim, begin, end);
+  }
+  for (; dim < args.head_dim; dim += 16) {
+    value_tile<1, kQueries>(args, source, tile.first, dim, begin, end);
+  }
+}
+
+template <int kQueries, class Source>
+void attend_tile(const AttentionArgs& args, const Source& source, const QueryTile& tile) {
+  scores_of<kQueries>(args, source, tile);
+  for (int32_t i = 0; i < kQueries; ++i) {
+    weights_of(args, source, tile, tile.first + i);
+  }
+  values_of<kQueries>(args, source, tile);
 }
 
 inline QueryTile tile_of(const AttentionArgs& args, int32_t first, int32_t n) {
@@ -224,7 +245,8 @@ inline void nothing_seen(const AttentionArgs& args, const QueryTile& tile) {
   }
 }
 
-void attention(const AttentionArgs& args) {
+template <class Source>
+void attend(const AttentionArgs& args, const Source& source) {
   // As few tiles as it takes, of equal size: a last tile of one query costs nearly a full one.
   int32_t tiles_left = (args.n_queries + kAttentionQueries - 1) / kAttentionQueries;
   for (int32_t first = 0; first < args.n_queries;) {
@@ -238,24 +260,41 @@ void attention(const AttentionArgs& args) {
     }
     switch (n) {
       case 1:
-        attend_tile<1>(args, tile);
+        attend_tile<1>(args, source, tile);
         break;
       case 2:
-        attend_tile<2>(args, tile);
+        attend_tile<2>(args, source, tile);
         break;
       case 3:
-        attend_tile<3>(args, tile);
+        attend_tile<3>(args, source, tile);
         break;
       case 4:
-        attend_tile<4>(args, tile);
+        attend_tile<4>(args, source, tile);
         break;
       case 5:
-        attend_tile<5>(args, tile);
+        attend_tile<5>(args, source, tile);
         break;
       default:
-        attend_tile<6>(args, tile);
+        attend_tile<6>(args, source, tile);
         break;
     }
+  }
+}
+
+// To unpack a chunk costs a tile or so: it pays where many tiles see all of it.
+inline bool pays_unpacking(const AttentionArgs& args) {
+  return args.n_queries > 3 * kAttentionQueries &&
+         args.last_key[0] >= args.chunk_begin + kAttentionChunk - 1;
+}
+
+void attention(const AttentionArgs& args) {
+  if (args.format == KvFormat::bf16) {
+    attend(args, PageSource<uint16_t>{args});
+  } else if (!pays_unpacking(args)) {
+    attend(args, PageSource<int8_t>{args});
+  } else {
+    const QueryTile seen = tile_of(args, 0, args.n_queries);
+    attend(args, unpack_chunk(args, seen.block_begin, seen.block_end));
   }
 }
 

@@ -70,6 +70,19 @@ inline __m512i emulated_madd_epi16(__m512i a, __m512i b) {
   });
 }
 
+inline __m512 emulated_shuffle_f32x4(__m512 a, __m512 b, int order) {
+  return each_lane<__m512, float>([&](size_t i) {
+    const auto from = static_cast<size_t>(order) >> (i / 4 * 2) & 3;
+    return lane<float>(i < 8 ? a : b, from * 4 + i % 4);
+  });
+}
+inline __m512 emulated_permute_ps(__m512 a, int order) {
+  return each_lane<__m512, float>([&](size_t i) {
+    const auto from = static_cast<size_t>(order) >> (i % 4 * 2) & 3;
+    return lane<float>(a, i / 4 * 4 + from);
+  });
+}
+
 }  // namespace
 
 #define _mm512_cvtps_epi32 emulated_cvtps_epi32
@@ -81,6 +94,8 @@ inline __m512i emulated_madd_epi16(__m512i a, __m512i b) {
 #define _mm512_extractf32x8_ps emulated_extractf32x8_ps
 #define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
+#define _mm512_shuffle_f32x4 emulated_shuffle_f32x4
+#define _mm512_permute_ps emulated_permute_ps
 #define _mm512_reduce_add_epi32 emulated_reduce_add_epi32
 #undef _mm512_madd_epi16
 #define _mm512_madd_epi16 emulated_madd_epi16

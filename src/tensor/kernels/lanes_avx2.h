@@ -103,6 +103,21 @@ inline float maximum(F x) {
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
+inline F hadamard(F x) {
+  // The other of each pair plus this one, or minus where `sign` says so.
+  const auto butterfly = [](__m256 other, __m256 own, __m256 sign) {
+    return _mm256_add_ps(other, _mm256_xor_ps(own, sign));
+  };
+  const auto half = [&](__m256 v) {
+    v = butterfly(_mm256_permute2f128_ps(v, v, 1), v,
+                  _mm256_setr_ps(0.0f, 0.0f, 0.0f, 0.0f, -0.0f, -0.0f, -0.0f, -0.0f));
+    v = butterfly(_mm256_permute_ps(v, 0x4e), v,
+                  _mm256_setr_ps(0.0f, 0.0f, -0.0f, -0.0f, 0.0f, 0.0f, -0.0f, -0.0f));
+    return butterfly(_mm256_permute_ps(v, 0xb1), v,
+                     _mm256_setr_ps(0.0f, -0.0f, 0.0f, -0.0f, 0.0f, -0.0f, 0.0f, -0.0f));
+  };
+  return {half(_mm256_add_ps(x.a, x.b)), half(_mm256_sub_ps(x.a, x.b))};
+}
 inline int32_t sum_of(__m256i x) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
@@ -157,6 +172,26 @@ inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   const __m256 x0 = _mm256_broadcast_ss(x);
   const __m256 x1 = _mm256_broadcast_ss(x + 1);
   return add_pairs(acc, y, x0, x1);
+}
+inline __m256 load_eight(const int8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+// The same with whole numbers: the first of each of 16 pairs, then the second of each.
+inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+  const __m256 x0 = _mm256_broadcast_ss(x);
+  const __m256 x1 = _mm256_broadcast_ss(x + 1);
+  return {_mm256_fmadd_ps(load_eight(y + 16), x1, _mm256_fmadd_ps(load_eight(y), x0, acc.a)),
+          _mm256_fmadd_ps(load_eight(y + 24), x1, _mm256_fmadd_ps(load_eight(y + 8), x0, acc.b))};
+}
+// Such numbers to 16 pairs of bf16, which holds them exactly.
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  for (int i = 0; i < 2; ++i) {
+    const __m256i first = _mm256_castps_si256(load_eight(y + 8 * i));
+    const __m256i second = _mm256_castps_si256(load_eight(y + 16 + 8 * i));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs) + i,
+                        _mm256_or_si256(_mm256_srli_epi32(first, 16), second));
+  }
 }
 inline void store_factors(Factor* p, F x) {
   const auto rounded = [](__m256 half) {

@@ -83,6 +83,16 @@ inline float maximum(F a) {
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
+inline F hadamard(F a) {
+  // The other of each pair plus this one, or minus in the lanes of the mask.
+  const auto butterfly = [](F other, F own, __mmask16 minus) {
+    return _mm512_mask_sub_ps(_mm512_add_ps(other, own), minus, other, own);
+  };
+  a = butterfly(_mm512_shuffle_f32x4(a, a, 0x4e), a, 0xff00);
+  a = butterfly(_mm512_shuffle_f32x4(a, a, 0xb1), a, 0xf0f0);
+  a = butterfly(_mm512_permute_ps(a, 0x4e), a, 0xcccc);
+  return butterfly(_mm512_permute_ps(a, 0xb1), a, 0xaaaa);
+}
 inline int32_t store_int8(int8_t* p, F a) {  // returns the sum
   const __m512i n = _mm512_cvtps_epi32(a);
   const __m128i bytes = _mm512_cvtsepi32_epi8(n);
@@ -104,9 +114,8 @@ inline int32_t word_at(const void* p) {
   __builtin_memcpy(&w, p, 4);
   return w;
 }
-inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
-  const __m512i a = _mm512_loadu_si512(y);
-  __m512i b = _mm512_set1_epi32(word_at(x));
+// acc[i] += a[i][0] * b[i][0] + a[i][1] * b[i][1], pairs of bf16.
+inline F dot_pairs(F acc, __m512i a, __m512i b) {
 #if defined(__AVX512BF16__) || defined(STRATA_LANES_BF16)
 #if defined(__clang__)
   __asm__("" : "+v"(b));  // clang 16 crashes when it folds the broadcast into the product
@@ -120,9 +129,26 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
              _mm512_castsi512_ps(_mm512_and_si512(b, high)), low_product);
 #endif
 }
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  return dot_pairs(acc, _mm512_loadu_si512(y), _mm512_set1_epi32(word_at(x)));
+}
 using Factor = uint16_t;  // the broadcast side of dot_pair
 inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   return dot_bf16(acc, y, x);
+}
+// 16 pairs of bf16 from whole numbers, which it holds exactly: the first of each, then the second.
+inline __m512i pairs_of(const int8_t* y) {
+  const auto sixteen = [](const int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+  };
+  return _mm512_or_si512(_mm512_srli_epi32(sixteen(y), 16), sixteen(y + 16));
+}
+inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+  return dot_pairs(acc, pairs_of(y), _mm512_set1_epi32(word_at(x)));
+}
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  _mm512_storeu_si512(pairs, pairs_of(y));
 }
 inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);

@@ -91,6 +91,16 @@ inline float maximum(F a) {
   for (int i = 1; i < 16; ++i) m = m > a.v[i] ? m : a.v[i];
   return m;
 }
+// Times the Hadamard matrix of 16: sums and differences of lanes 8 apart, then 4, 2 and 1.
+inline F hadamard(F a) {
+  for (int apart = 8; apart > 0; apart /= 2) {
+    a = each([&](int i) {
+      const float other = a.v[i ^ apart];
+      return (i & apart) == 0 ? other + a.v[i] : other - a.v[i];
+    });
+  }
+  return a;
+}
 // Rounded to int8; NaN and what does not fit become -128.
 inline int32_t store_int8(int8_t* p, F a) {  // returns the sum
   int32_t total = 0;
@@ -122,6 +132,23 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
 using Factor = uint16_t;  // the broadcast side of dot_pair
 inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   return dot_bf16(acc, y, x);
+}
+// The same with whole numbers: the first of each of 16 pairs, then the second of each.
+inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+  const float x0 = bits_to_float(static_cast<uint32_t>(x[0]) << 16);
+  const float x1 = bits_to_float(static_cast<uint32_t>(x[1]) << 16);
+  return each([&](int i) {
+    const auto y0 = static_cast<float>(y[i]);
+    const auto y1 = static_cast<float>(y[16 + i]);
+    return __builtin_fmaf(x1, y1, __builtin_fmaf(x0, y0, acc.v[i]));
+  });
+}
+// Such numbers to 16 pairs of bf16, which holds them exactly.
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  for (int i = 0; i < 16; ++i) {
+    pairs[2 * i] = bf16_of(static_cast<float>(y[i]));
+    pairs[2 * i + 1] = bf16_of(static_cast<float>(y[16 + i]));
+  }
 }
 inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);

@@ -107,6 +107,20 @@ inline float maximum(F x) {
                                                                     : vgetq_lane_f32(four, 3);
   return a > b ? a : b;
 }
+inline F hadamard(F x) {
+  const auto four = [](float32x4_t v) {
+    const float32x4_t low = {1.0f, 1.0f, -1.0f, -1.0f};
+    const float32x4_t even = {1.0f, -1.0f, 1.0f, -1.0f};
+    v = vfmaq_f32(vextq_f32(v, v, 2), v, low);  // times 1 or -1: as a sum
+    return vfmaq_f32(vrev64q_f32(v), v, even);
+  };
+  const float32x4_t a = vaddq_f32(x.v[0], x.v[2]);
+  const float32x4_t b = vaddq_f32(x.v[1], x.v[3]);
+  const float32x4_t c = vsubq_f32(x.v[0], x.v[2]);
+  const float32x4_t d = vsubq_f32(x.v[1], x.v[3]);
+  return {
+      {four(vaddq_f32(a, b)), four(vsubq_f32(a, b)), four(vaddq_f32(c, d)), four(vsubq_f32(c, d))}};
+}
 inline int32_t store_int8(int8_t* p, F x) {  // returns the sum
   // Conversion makes NaN zero and narrowing saturates; the contract is -128 for both.
   const I n = quarters<I>([&](int i) {
@@ -205,6 +219,28 @@ inline void store_int(void* p, I x) {
 }
 inline F to_float(I x) {
   return quarters<F>([&](int i) { return vcvtq_f32_s32(x.v[i]); });
+}
+
+// dot_pair with whole numbers: the first of each of 16 pairs, then the second of each.
+inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+  const uint32x4_t pair = vdupq_n_u32(word_at(x));
+  const float32x4_t x0 = vreinterpretq_f32_u32(vshlq_n_u32(pair, 16));
+  const float32x4_t x1 = vreinterpretq_f32_u32(vandq_u32(pair, vdupq_n_u32(0xffff0000U)));
+  const F first = to_float(load_int8(y));
+  const F second = to_float(load_int8(y + 16));
+  return quarters<F>(
+      [&](int i) { return vfmaq_f32(vfmaq_f32(acc.v[i], x0, first.v[i]), x1, second.v[i]); });
+}
+
+// Such numbers to 16 pairs of bf16, which holds them exactly.
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  const F first = to_float(load_int8(y));
+  const F second = to_float(load_int8(y + 16));
+  for (int i = 0; i < 4; ++i) {
+    const uint32x4_t low = vshrq_n_u32(vreinterpretq_u32_f32(first.v[i]), 16);
+    const uint32x4_t both = vorrq_u32(low, vreinterpretq_u32_f32(second.v[i]));
+    vst1q_u16(pairs + 8 * i, vreinterpretq_u16_u32(both));
+  }
 }
 
 inline U load_bytes(const void* p) {

@@ -111,6 +111,46 @@ void quantize(const float* x, int64_t n, int64_t padded_n, int8_t* q, GroupMeta*
   }
 }
 
+float to_int8(const float* x, int64_t n, int8_t* q) {
+  F tops = set1(0.0f);
+  F nothing = set1(0.0f);  // NaN for what is not finite
+  for (int64_t i = 0; i < n; i += 16) {
+    const F a = load(x + i);
+    tops = max(abs(a), tops);
+    nothing = add(nothing, sub(a, a));
+  }
+  const float largest = maximum(tops);
+  const bool zero = largest < 1.5e-36f;  // the scale would not be a normal number
+  const F inverse = set1(zero ? 0.0f : 127.0f / largest);
+  for (int64_t i = 0; i < n; i += 16) store_int8(q + i, mul(load(x + i), inverse));
+  if (sum(nothing) != 0.0f) return __builtin_nanf("");
+  return zero ? 0.0f : largest / 127.0f;
+}
+
+// n is 16 * 2^i: inside of each sixteen, then sums and differences of whole ones.
+void rotate_block(int64_t n, float* x) {
+  const F scale = set1(1.0f / __builtin_sqrtf(static_cast<float>(n)));
+  for (int64_t i = 0; i < n; i += 16) store(x + i, hadamard(mul(load(x + i), scale)));
+  for (int64_t half = 16; half < n; half *= 2) {
+    for (int64_t i = 0; i < n; i += 16) {
+      if ((i & half) != 0) continue;
+      const F a = load(x + i);
+      const F b = load(x + i + half);
+      store(x + i, add(a, b));
+      store(x + i + half, sub(a, b));
+    }
+  }
+}
+
+void rotate(int64_t n, float* x) {
+  for (int64_t begin = 0; begin < n;) {
+    int64_t size = 16;
+    while (begin + 2 * size <= n) size *= 2;
+    rotate_block(size, x + begin);
+    begin += size;
+  }
+}
+
 void to_bf16(const float* x, int64_t n, uint16_t* out) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) store_bf16(out + i, load(x + i));
@@ -255,6 +295,8 @@ void merge(float max2, float sum2, const float* vector2, int64_t n, float* max1,
 
 void add_row_operations(KernelSet& set) {
   set.quantize = quantize;
+  set.to_int8 = to_int8;
+  set.rotate = rotate;
   set.to_bf16 = to_bf16;
   set.from_bf16 = from_bf16;
   set.rms_norm = rms_norm;

@@ -108,6 +108,8 @@ class Bench : public Command {
                     {"depth", "N,…", "tokens in the cache before; 0 without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
+                    {"kv", "FORMAT",
+                     "keys and values: bf16 or int8; engine.kv of the settings without it"},
                     {"rounds", "N", "3 without it"},
                     {"compare", "FILE", "what --json printed earlier, to compare with"},
                     {"quiet", "", "show no progress", 'q'},
@@ -129,11 +131,13 @@ class Bench : public Command {
     options.n_threads = threads_from(arguments, config);
     if (options.n_threads == 0) options.n_threads = usable_cores();
     options.n_positions_limit = positions_for(lines);
+    options.kv = kv_from(arguments, config);
     const auto executor = inference::make_fast_executor(model, options);
 
     const double bandwidth =
-        measure(lines, rounds, *model, *executor, options.n_threads, arguments.has("quiet"));
-    const BenchRun run{executor->kernels(), options.n_threads, bandwidth};
+        measure(lines, rounds, *model, *executor, options, arguments.has("quiet"));
+    const BenchRun run{executor->kernels(), tensor::kv_format_name(options.kv), options.n_threads,
+                       bandwidth};
     if (arguments.has("json")) {
       print_json(bench_json(lines, run));
     } else {
@@ -146,7 +150,8 @@ class Bench : public Command {
   // Rounds over all lines, so that a slow minute touches each of them. Returns the bytes per second
   // that the memory gave in between.
   static double measure(std::vector<BenchLine>& lines, int32_t rounds, const models::Model& model,
-                        inference::Executor& executor, int n_threads, bool quiet) {
+                        inference::Executor& executor, const inference::ExecutorOptions& options,
+                        bool quiet) {
     const auto text = model.tokenizer->encode_text(kText);
     const int32_t n_vocab = model.spec.n_vocab;
     ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, quiet));
@@ -157,7 +162,7 @@ class Bench : public Command {
     for (int32_t round = 0; round < rounds; ++round) {
       const auto seed = static_cast<uint64_t>(round);
       {
-        Team team(n_threads);
+        Team team(options.n_threads);
         bandwidth = std::max(bandwidth, tensor::read_bandwidth(team, weights));
       }
       for (BenchLine& line : lines) {
@@ -171,17 +176,20 @@ class Bench : public Command {
       }
     }
     printer.finish();
-    for (BenchLine& line : lines) line.limit = memory_limit(line, model, weights, bandwidth);
+    for (BenchLine& line : lines) {
+      line.limit = memory_limit(line, model, options.kv, weights, bandwidth);
+    }
     return bandwidth;
   }
 
   // A step reads the weights once and each sequence's keys and values, on average at half of what
   // is written.
-  static double memory_limit(const BenchLine& line, const models::Model& model,
+  static double memory_limit(const BenchLine& line, const models::Model& model, tensor::KvFormat kv,
                              int64_t weight_bytes, double bandwidth) {
     if (!line.generate) return 0.0;
     const auto& g = line.generated;
-    const auto need = inference::foretell_memory(model.spec, *model.file, g.depth + g.n_tokens / 2);
+    const auto need =
+        inference::foretell_memory(model.spec, *model.file, g.depth + g.n_tokens / 2, kv);
     return bandwidth * g.batch /
            (static_cast<double>(weight_bytes) + static_cast<double>(need.kv_bytes) * g.batch);
   }

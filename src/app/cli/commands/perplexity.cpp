@@ -62,6 +62,9 @@ class PerplexityCommand : public Command {
                     {"chunks", "N", "only the first N chunks; all without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
+                    {"kv", "FORMAT",
+                     "keys and values of the fast executor: bf16 or int8; engine.kv of the "
+                     "settings without it"},
                     {"float32", "", "the plain float32 executor instead of the fast one"},
                     {"against-float32", "", "measure both and how far they are apart"},
                     {"quiet", "", "show no progress", 'q'},
@@ -79,6 +82,11 @@ class PerplexityCommand : public Command {
     inference::ExecutorOptions executor;
     executor.n_threads = threads_from(arguments, config);
     executor.n_positions_limit = options.context;
+    executor.kv = kv_from(arguments, config);
+    if (arguments.has("kv") && arguments.has("float32")) {
+      throw Error(Code::invalid_argument, "--kv is for the fast executor: --float32 keeps floats",
+                  "leave one of the two out");
+    }
     options.n_threads = executor.n_threads > 0 ? executor.n_threads : usable_cores();
     const auto model = open_named_model(arguments.words()[0]);
     const std::string text = text_from(arguments);
@@ -107,6 +115,7 @@ class PerplexityCommand : public Command {
     } else {
       out = as_json(inference::measure_perplexity(fast, tokens, options));
     }
+    if (!arguments.has("float32")) out["kv"] = tensor::kv_format_name(executor.kv);
     out["text_sha256"] = sha256_hex(text);
     printer.finish();
     if (arguments.has("json")) {

@@ -45,6 +45,7 @@ class Serve : public Command {
                     {"keep-alive", "TIME", "how long idle models stay loaded"},
                     {"context", "N", "positions a request may use"},
                     {"threads", "N", "threads that compute"},
+                    {"kv", "FORMAT", "keep keys and values as bf16, or int8 in half the memory"},
                     {"scripted", "FILE", "answer from a script instead of models; \"-\": echo"}},
         .examples = {{"strata serve", "on 127.0.0.1:11434"},
                      {"strata serve --port 0", "on any free port; the address is printed"},
@@ -58,7 +59,8 @@ class Serve : public Command {
     for (const auto& [option, key] : {std::pair{"host", "server.host"},
                                       {"keep-alive", "server.keep_alive"},
                                       {"context", "engine.context"},
-                                      {"threads", "engine.threads"}}) {
+                                      {"threads", "engine.threads"},
+                                      {"kv", "engine.kv"}}) {
       if (const auto value = arguments.value(option))
         config.set(key, *value, std::string("--") + option);
     }

@@ -1,8 +1,10 @@
 // strata show MODEL
 #include "api/library_facts.h"
 #include "app/cli/command.h"
+#include "app/cli/load_config.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
+#include "app/in_range.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/progress.h"
@@ -22,6 +24,7 @@ struct Facts {
   Manifest manifest;
   std::shared_ptr<const GgufFile> file;
   models::ModelSpec spec;
+  tensor::KvFormat kv = tensor::KvFormat::bf16;  // that keys and values will have
 };
 
 Facts read_facts(const models::Store& store, const std::string& name) {
@@ -74,11 +77,12 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
   for (const auto& [key, value] : settings_of(facts)) parameters[key] = value;
   json::array memory;
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context, facts.kv);
     memory.emplace_back(json::object{{"context", context},
                                      {"bytes", need.total()},
                                      {"weights_bytes", need.weight_bytes},
-                                     {"kv_bytes", need.kv_bytes}});
+                                     {"kv_bytes", need.kv_bytes},
+                                     {"kv", tensor::kv_format_name(facts.kv)}});
   }
   return {{"name", facts.manifest.name},
           {"architecture", facts.file->text("general.architecture").value_or("")},
@@ -117,11 +121,12 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
   for (const int64_t context : contexts_of(facts, arguments)) {
-    const auto need = inference::foretell_memory(facts.spec, *facts.file, context);
-    row("memory", fmt::format("{} at {} positions (weights {}, keys and values {})",
+    const auto need = inference::foretell_memory(facts.spec, *facts.file, context, facts.kv);
+    row("memory", fmt::format("{} at {} positions (weights {}, keys and values {} as {})",
                               format_bytes(static_cast<uint64_t>(need.total())), context,
                               format_bytes(static_cast<uint64_t>(need.weight_bytes)),
-                              format_bytes(static_cast<uint64_t>(need.kv_bytes))));
+                              format_bytes(static_cast<uint64_t>(need.kv_bytes)),
+                              tensor::kv_format_name(facts.kv)));
   }
   for (const auto& [key, value] : settings_of(facts)) row(key, value);
   const std::string& system = facts.manifest.overrides.system;
@@ -216,6 +221,8 @@ CommandSpec make_spec() {
       .summary = "say what a model is and what it needs",
       .arguments = {{"MODEL", "a name from strata list", true, false, ArgumentSpec::Kind::model}},
       .options = {{"context", "N", "foretell the memory for so many positions"},
+                  {"kv", "FORMAT",
+                   "with keys and values as bf16 or int8; engine.kv of the settings without it"},
                   {"tensors", "", "list every tensor with type and shape"}},
       .examples = {{"strata show smollm2:135m", "what it is"},
                    {"strata show smollm2:135m --context 4096", "the memory at that context"},
@@ -236,7 +243,8 @@ class Show : public Command {
   int run(const Arguments& arguments) const override {
     const models::Store store;
     const Part* part = wanted_part(arguments);
-    const Facts facts = read_facts(store, arguments.words()[0]);
+    Facts facts = read_facts(store, arguments.words()[0]);
+    if (part == nullptr) facts.kv = kv_from(arguments, load_config(arguments));
     const bool wants_json = arguments.has("json");
     if (arguments.has("tensors"))
       print_tensors(*facts.file, wants_json);

@@ -1,0 +1,97 @@
+// Where the tiles of attention find the keys and values of a chunk: in the pages (tensor/kv_page.h)
+// or, when many tiles read int8, unpacked from them once.
+#pragma once
+
+#include <type_traits>
+
+#include "tensor/kernels/row_ops.h"
+
+namespace strata::tensor {
+namespace {
+
+// Whether the caller's pages go on so far: the last query sees most.
+inline bool seen_ahead(const AttentionArgs& args, int32_t position, int32_t distance) {
+  return position + distance <= args.last_key[args.n_queries - 1];
+}
+
+template <class E>
+struct PageSource {
+  using Element = E;
+  static constexpr bool kScaled = std::is_same_v<E, int8_t>;
+  static constexpr bool kReadsAhead = true;
+
+  const AttentionArgs& args;
+
+  // A division and a rest of a power of two, without the instruction for any number.
+  const Element* page(int32_t position) const {
+    return reinterpret_cast<const Element*>(
+        args.pages[position >> __builtin_ctz(static_cast<uint32_t>(args.page_positions))]);
+  }
+  int32_t slot(int32_t position) const { return position & (args.page_positions - 1); }
+  // Of a block of 16 positions.
+  const Element* keys(int32_t position) const {
+    return page(position) + static_cast<int64_t>(slot(position)) * args.head_dim;
+  }
+  // Of a pair of positions; the next stands behind it for as long as a run goes on.
+  const Element* values(int32_t position) const {
+    return keys(position) + static_cast<int64_t>(args.page_positions) * args.head_dim;
+  }
+  int32_t run() const { return args.page_positions; }
+
+  // What 16 keys, or 16 values, are multiplied with.
+  const float* key_scales(int32_t position) const {
+    const Element* end = page(position) + int64_t{2} * args.page_positions * args.head_dim;
+    return reinterpret_cast<const float*>(end) + slot(position);
+  }
+  const float* value_scales(int32_t position) const {
+    return key_scales(position) + args.page_positions;
+  }
+};
+
+// Whole numbers of int8 pages that were made bf16, which holds them exactly: the tiles make the
+// same bits of them.
+struct UnpackedSource {
+  using Element = uint16_t;
+  static constexpr bool kScaled = true;
+  static constexpr bool kReadsAhead = false;
+
+  const AttentionArgs& args;
+
+  uint16_t* keys(int32_t position) const {
+    return args.unpacked + static_cast<int64_t>(position - args.chunk_begin) * args.head_dim;
+  }
+  uint16_t* values(int32_t position) const { return keys(position + kAttentionChunk); }
+  int32_t run() const { return kAttentionChunk; }
+  const float* key_scales(int32_t position) const {
+    return PageSource<int8_t>{args}.key_scales(position);
+  }
+  const float* value_scales(int32_t position) const {
+    return PageSource<int8_t>{args}.value_scales(position);
+  }
+};
+
+// Of the blocks of 16 positions [block_begin, block_end) of the chunk.
+inline UnpackedSource unpack_chunk(const AttentionArgs& args, int32_t block_begin,
+                                   int32_t block_end) {
+  const PageSource<int8_t> pages{args};
+  const UnpackedSource unpacked{args};
+  const int32_t n = 16 * args.head_dim;
+  for (int32_t b = block_begin; b < block_end; ++b) {
+    const int32_t position = args.chunk_begin + 16 * b;
+    const int32_t ahead = b + 1 < block_end ? position + 16 : position;
+    const int8_t* next[] = {pages.keys(ahead), pages.values(ahead)};
+    const int8_t* from[] = {pages.keys(position), pages.values(position)};
+    uint16_t* to[] = {unpacked.keys(position), unpacked.values(position)};
+    for (int i = 0; i < 2; ++i) {
+      for (int32_t at = 0; at < n; at += 64) {
+        prefetch(next[i] + at);
+        unpack_pairs(from[i] + at, to[i] + at);
+        unpack_pairs(from[i] + at + 32, to[i] + at + 32);
+      }
+    }
+  }
+  return unpacked;
+}
+
+}  // namespace
+}  // namespace strata::tensor
