@@ -17,7 +17,7 @@ import sys
 from lib.cells import CELLS
 from lib.engines import OTHERS, OURS
 from lib.plot import write_plots
-from lib.strata import MODELS
+from lib.strata import MODELS, PULLED
 
 AHEAD = {"prompt": 1.4, "generate": 1.4, "8 at once": 2.5, "32 at once": 2.2}  # of the best right peer
 LIMIT_SHARE = 0.88  # or so much of what the memory allows, where that is lower (single sequences)
@@ -118,7 +118,7 @@ def listed(text, known):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", default=",".join(PULLED))
     parser.add_argument("--cells", default=",".join(CELLS), help="none: \"\", to print what is known")
     parser.add_argument("--peers", default=",".join(OTHERS))
     parser.add_argument("--threads", default="1,2")

@@ -2,16 +2,14 @@
 text read with a number of rows a step, which tells whether its answers on that path are right."""
 import functools
 import json
-import os
 import pathlib
 import re
 import shlex
 import subprocess
 import sys
 
-from lib.strata import STRATA
+from lib.strata import PEERS, STRATA
 
-PEERS = pathlib.Path(os.environ.get("STRATA_PEERS") or pathlib.Path.home() / ".cache/strata/peers")
 TEXT = "/usr/share/common-licenses/GPL-3"
 CONTEXT, CHUNKS = 512, 2
 # How far a right engine may be: ours from its own float32 run, a peer's perplexity above that run's.
@@ -58,14 +56,8 @@ class Strata:
         return self.distance(file)
 
 
-@functools.cache
-def float32_perplexity(file):
-    return json_of(STRATA, "perplexity", file, "--text", TEXT, "--context", CONTEXT, "--chunks", CHUNKS,
-                   "--float32", "--json")["perplexity"]
-
-
 def beside_float32(perplexity, file):
-    reference = float32_perplexity(file)
+    reference = OURS.distance(file)["float32"]
     return {"perplexity": perplexity, "float32": reference,
             "right": perplexity / reference - 1 <= MAX_RISE}
 

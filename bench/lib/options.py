@@ -4,13 +4,13 @@ import json
 import pathlib
 import sys
 
-from lib.strata import MODELS
+from lib.strata import MODELS, PULLED
 
 
 def parser_of(doc):
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", default=",".join(MODELS),
+    parser.add_argument("--models", default=",".join(PULLED),
                         type=lambda names: checked(parser, names.split(",")))
     parser.add_argument("--json", help="write the rows to this file")
     return parser

@@ -15,7 +15,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STRATA = pathlib.Path(os.environ.get("STRATA") or ROOT / "build" / "strata")
 DATA = pathlib.Path(os.environ.get("STRATA_TEST_DATA") or
                     pathlib.Path.home() / ".cache/strata/test-data")
+PEERS = pathlib.Path(os.environ.get("STRATA_PEERS") or pathlib.Path.home() / ".cache/strata/peers")
 MODELS = {"smollm2": DATA / "models/smollm2-135m.gguf", "gemma3": DATA / "models/gemma3-270m.gguf"}
+PULLED = list(MODELS)
+# Made by bench/peers/models.py. Types are llama.cpp's names.
+MADE = PEERS / "models"
+QUANTISED_FROM = {f"{model}-{kind.lower()}": (source, kind)
+                  for model, source, kinds in (
+                      ("smollm2", "smollm2", ("Q4_0", "Q8_0", "Q4_K_M", "F16", "BF16")),
+                      ("gemma3", "gemma3", ("Q4_0", "Q8_0", "Q4_K_M", "F16", "BF16")),
+                      ("formula", "formula-f16", ("Q4_0", "Q8_0", "Q4_K_M", "BF16")))
+                  for kind in kinds}
+MODELS |= {name: MADE / f"{name}.gguf" for name in ("formula-f16", *QUANTISED_FROM)}
 
 
 def environment(home):

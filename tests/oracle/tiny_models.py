@@ -5,7 +5,6 @@ Weights are no part of the fixtures: both sides compute them from tensor names a
 (src/models/testing/formula_model.h says how). With a second folder the models are also written as
 GGUF files with the gguf package, for llama.cpp and for people."""
 import json
-import math
 import pathlib
 import sys
 from importlib.metadata import version
@@ -14,29 +13,13 @@ import numpy as np
 import torch
 import transformers
 
-GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+from formula import formula_weights
+
 N_LOGITS = 12  # of each answer that the fixture keeps, beside sum and norm over all
 
 
 def formula(name, cols, rows=1):
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x100000001B3) & MASK
-    with np.errstate(over="ignore"):
-        z = np.uint64(seed) + np.arange(1, cols * rows + 1, dtype=np.uint64) * np.uint64(GOLDEN)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    uniform = (z >> np.uint64(40)).astype(np.float64) * 2.0 ** -23 - 1.0
-    offset, scale = 0.0, math.sqrt(3.0 / cols)
-    if name.endswith("norm.weight"):
-        offset, scale = 1.0, 0.25
-    elif name.endswith(".bias"):
-        scale = 0.25
-    elif name == "rope_freqs.weight":
-        offset, scale = 2.0, 1.0
-    weights = torch.from_numpy((offset + scale * uniform).astype(np.float32))
-    weights = weights.to(torch.bfloat16).to(torch.float32)
+    weights = torch.from_numpy(formula_weights(name, cols, rows)).to(torch.bfloat16).to(torch.float32)
     return weights.reshape(rows, cols) if rows > 1 else weights
 
 
