@@ -48,9 +48,18 @@ struct MatmulArgs {
   // activation(gate) * up; last_rows counts rows of the last pair.
   bool gated = false;
   Activation activation = Activation::none;
-  uint8_t* scratch = nullptr;  // gemm only: kScratchPerGroup * n_groups bytes, 64-byte aligned
+  uint8_t* scratch = nullptr;  // gemm only: gemm_scratch_bytes, 64-byte aligned
 };
-constexpr int64_t kScratchPerGroup = 2 * (512 + 192);
+
+// wbf's gemm spreads so many columns at a time out as floats, as L2 has room for.
+constexpr int32_t spread_columns(int64_t n_groups) {
+  const int64_t fit = (512 << 10) / (128 * n_groups);
+  return static_cast<int32_t>(fit < 10 ? 10 : fit);
+}
+constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups) {
+  return layout == Layout::wbf ? spread_columns(n_groups) * 128 * n_groups
+                               : 2 * (512 + 192) * n_groups;
+}
 using MatmulFn = void (*)(const MatmulArgs&);
 
 // What n_blocks row blocks of w8p may be at most, from their upper bits alone: per row

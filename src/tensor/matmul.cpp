@@ -11,9 +11,9 @@
 namespace strata::tensor {
 namespace {
 
-uint8_t* gemm_scratch(int64_t n_groups) {
+uint8_t* gemm_scratch(Layout layout, int64_t n_groups) {
   thread_local Buffer scratch;
-  const auto bytes = static_cast<size_t>(n_groups * kScratchPerGroup);
+  const auto bytes = static_cast<size_t>(gemm_scratch_bytes(layout, n_groups));
   if (bytes > scratch.size()) scratch = Buffer(bytes);
   return scratch.as<uint8_t>();
 }
@@ -28,7 +28,7 @@ void run_kernel(MatmulArgs& args, Layout layout) {
   if (args.n_cols <= set.stream_columns[index]) {
     set.stream[index](args);
   } else {
-    args.scratch = gemm_scratch(args.n_groups);
+    args.scratch = gemm_scratch(layout, args.n_groups);
     set.gemm[index](args);
   }
 }

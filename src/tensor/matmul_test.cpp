@@ -141,6 +141,23 @@ TEST_P(Matmul, DoesNotDependOnTheCut) {
   }
 }
 
+TEST_P(Matmul, WideInputsGiveTheSameInPanelsOfColumns) {
+  Team team(1);
+  const int64_t rows = 40;
+  const int64_t cols = 5120;
+  const int64_t n = 60;
+  ASSERT_LT(2 * spread_columns(cols / 32), n);
+  const RandomMatrix m = random_matrix(DType::bf16, rows, cols, 4);
+  const PackedMatrix packed = PackedMatrix::pack(std::vector{m.source()}, team);
+  const InputRows all = input_for(n, cols, false);
+  const auto expected = product(packed, all, n);
+  for (const int64_t k : {1, 2, 24, 25, 26, 49, 50, 51}) {
+    const auto out = product(packed, all, k);
+    ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
+        << k << " columns";
+  }
+}
+
 TEST_P(Matmul, GatedIsActivationOfGateTimesUp) {
   Team team(1);
   const Activation kinds[] = {Activation::silu, Activation::gelu_tanh, Activation::gelu_erf,

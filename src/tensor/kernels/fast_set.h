@@ -17,6 +17,18 @@ void add_layout(KernelSet& set) {
   set.stream_columns[static_cast<int>(kLayout)] = stream_limit(kLayout);
 }
 
+template <int kSpread>
+void add_bf16(KernelSet& set) {
+  constexpr auto kIndex = static_cast<int>(Layout::wbf);
+  set.stream[kIndex] = matmul_bf16;
+  set.gemm[kIndex] = matmul_bf16;
+  set.stream_columns[kIndex] = 1 << 30;
+  if constexpr (kSpread > 0) {
+    set.gemm[kIndex] = gemm_bf16_spread<kSpread>;
+    set.stream_columns[kIndex] = 2;
+  }
+}
+
 KernelSet make_fast_set(const char* name) {
   KernelSet set{};
   set.name = name;
@@ -30,9 +42,7 @@ KernelSet make_fast_set(const char* name) {
   add_layout<Layout::w5k>(set);
   add_layout<Layout::w6k>(set);
   add_layout<Layout::w8p>(set);
-  set.stream[static_cast<int>(Layout::wbf)] = matmul_bf16;
-  set.gemm[static_cast<int>(Layout::wbf)] = matmul_bf16;
-  set.stream_columns[static_cast<int>(Layout::wbf)] = 1 << 30;  // there is one kernel
+  add_bf16<kSpreadColumns>(set);
   set.attention = attention;
   set.screen = screen;
   add_row_operations(set);

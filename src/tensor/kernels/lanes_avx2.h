@@ -353,6 +353,7 @@ constexpr int kGemmColumns = 2;
 constexpr int kGemmColumnsK6 = 1;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
+constexpr int kSpreadColumns = 5;
 
 }  // namespace
 }  // namespace strata::tensor

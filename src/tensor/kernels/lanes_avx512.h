@@ -263,6 +263,7 @@ constexpr int kGemmColumnsK6 = 4;
 constexpr int kStreamColumns = 8;
 constexpr int kBf16Rows = 4;
 constexpr int kBf16Columns = 6;
+constexpr int kSpreadColumns = 0;
 
 }  // namespace
 }  // namespace strata::tensor

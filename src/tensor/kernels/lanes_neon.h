@@ -333,6 +333,7 @@ constexpr int kGemmColumnsK6 = 1;
 constexpr int kStreamColumns = 4;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
+constexpr int kSpreadColumns = 0;
 
 }  // namespace
 }  // namespace strata::tensor
