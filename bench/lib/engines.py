@@ -16,12 +16,19 @@ CONTEXT, CHUNKS = 512, 2
 MAX_KL, MAX_RISE = 4e-3, 0.02
 
 
+class Failed(Exception):
+    """A peer that ends with an error."""
+
+
 def output_of(*command, under=""):
     line = [*shlex.split(under), *map(str, command)]
     where = None if command[0] == STRATA else PEERS  # peers leave logs in their folder
     done = subprocess.run(line, capture_output=True, text=True, cwd=where)
     if done.returncode != 0:
-        sys.exit(f"error: {' '.join(line)}\n{done.stderr[-2000:]}")
+        message = f"error: {' '.join(line)}\n{done.stderr[-2000:]}"
+        if command[0] == STRATA:
+            sys.exit(message)
+        raise Failed(message)
     return done.stdout + done.stderr if command[0] != STRATA else done.stdout
 
 
@@ -100,8 +107,12 @@ class Ggml:
         return float(rows[-1][7])
 
     def answers(self, file, rows):
-        text = output_of(self.bin / "llama-perplexity", "-m", file, "-f", TEXT, "-c", CONTEXT, "-b",
-                         CONTEXT, "-ub", rows, "--chunks", CHUNKS, "-t", 2)
+        try:
+            text = output_of(self.bin / "llama-perplexity", "-m", file, "-f", TEXT, "-c", CONTEXT,
+                             "-b", CONTEXT, "-ub", rows, "--chunks", CHUNKS, "-t", 2)
+        except Failed as failure:
+            print(f"note: {failure}", file=sys.stderr)
+            return {"right": False, "failed": True}
         return beside_float32(float(re.search(r"PPL.*? = ([\d.]+)", text)[1]), file)
 
 

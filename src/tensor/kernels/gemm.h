@@ -152,8 +152,10 @@ inline void dots_of_group(const uint8_t* w, const int8_t* q, int64_t q_stride,
   }
 }
 
+// The sums of row blocks that were unpacked together.
 template <Layout kLayout, int kRows, int kColumns>
-inline void multiply(const MatmulArgs& args, const uint8_t* w, int32_t block, int32_t c0) {
+inline void sums_of(const MatmulArgs& args, const uint8_t* w, int32_t c0,
+                    F (&sums)[kColumns][kRows]) {
   using Place = Unpacked<kLayout, kRows>;
   F acc[kColumns][kRows];
 #pragma GCC unroll 8
@@ -192,7 +194,33 @@ inline void multiply(const MatmulArgs& args, const uint8_t* w, int32_t block, in
     ++meta;
   }
 #pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) write_column<kRows>(args, block, c0 + c, acc[c]);
+  for (int c = 0; c < kColumns; ++c) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) sums[c][r] = acc[c][r];
+  }
+}
+
+// Bytes of scratch that the row blocks of a tile take.
+template <Layout kLayout, int kRows>
+inline int64_t unpacked_bytes(const MatmulArgs& args) {
+  return int64_t{args.n_groups} * Unpacked<kLayout, kRows>::kBytes;
+}
+
+// Row blocks together or, where that leaves registers for more columns, one after the other.
+template <Layout kLayout, int kRows, int kColumns>
+inline void multiply(const MatmulArgs& args, const uint8_t* w, int32_t block, int32_t c0) {
+  F sums[kColumns][kRows];
+  if constexpr (gemm_rows(kLayout) >= kRows) {
+    sums_of<kLayout, kRows, kColumns>(args, w, c0, sums);
+  } else {
+    for (int r = 0; r < kRows; ++r) {
+      F one[kColumns][1];
+      sums_of<kLayout, 1, kColumns>(args, w + r * unpacked_bytes<kLayout, 1>(args), c0, one);
+      for (int c = 0; c < kColumns; ++c) sums[c][r] = one[c][0];
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) write_column<kRows>(args, block, c0 + c, sums[c]);
 }
 
 // Brings the packed bytes of the next row blocks into L2, a share with each step over the columns.
@@ -209,7 +237,7 @@ struct NextBlocks {
 template <Layout kLayout, int kRows>
 inline void multiply_all_columns(const MatmulArgs& args, const uint8_t* w, int32_t block,
                                  NextBlocks next) {
-  constexpr int kMax = kLayout == Layout::w6k ? kGemmColumnsK6 : kGemmColumns;
+  constexpr int kMax = gemm_columns(kLayout);
   for (int32_t c = 0; c < args.n_cols;) {
     const int n = next_columns<kMax>(args.n_cols - c);
     next.step();
@@ -239,9 +267,16 @@ inline void multiply_all_columns(const MatmulArgs& args, const uint8_t* w, int32
 
 template <Layout kLayout, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
-  constexpr int kMax = kLayout == Layout::w6k ? kGemmColumnsK6 : kGemmColumns;
+  constexpr int kMax = gemm_columns(kLayout);
   const uint8_t* tiles = args.tiles + block * args.block_bytes;
-  unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
+  if constexpr (gemm_rows(kLayout) >= kRows) {
+    unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
+  } else {
+    for (int r = 0; r < kRows; ++r) {
+      unpack_blocks<kLayout, 1>(args, block + r, table,
+                                args.scratch + r * unpacked_bytes<kLayout, 1>(args));
+    }
+  }
   NextBlocks next;
   if (block + kRows < args.n_blocks) {
     const int32_t left = args.n_blocks - block - kRows;

@@ -258,8 +258,12 @@ constexpr int attention_tokens(int queries) {
 constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
   return 24;
 }
-constexpr int kGemmColumns = 6;
-constexpr int kGemmColumnsK6 = 4;
+constexpr int gemm_rows(Layout) {
+  return 2;
+}
+constexpr int gemm_columns(Layout l) {
+  return l == Layout::w6k ? 4 : 6;
+}
 constexpr int kStreamColumns = 8;
 constexpr int kBf16Rows = 4;
 constexpr int kBf16Columns = 6;

@@ -328,8 +328,12 @@ constexpr int attention_tokens(int queries) {
 constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
   return 24;
 }
-constexpr int kGemmColumns = 2;
-constexpr int kGemmColumnsK6 = 1;
+constexpr int gemm_rows(Layout) {
+  return 2;
+}
+constexpr int gemm_columns(Layout l) {
+  return l == Layout::w6k ? 1 : 2;
+}
 constexpr int kStreamColumns = 4;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
