@@ -100,7 +100,12 @@ TEST_F(LocalServer, AFullQueueIs503WithRetryAfter) {
     EXPECT_THAT(reply.body, HasSubstr("the limit is 1"));
   }
   client.close();
-  while (gateway_.running().at(0).running > 0) std::this_thread::yield();
+  // A request of whose first step nothing is published yet still counts as one that waits.
+  const auto is_busy = [&] {
+    const auto stats = gateway_.running().at(0).stats;
+    return stats.running + stats.queued > 0;
+  };
+  while (is_busy()) std::this_thread::yield();
   const auto reply =
       testing::fetch(server_->port(), "POST", "/v1/completions",
                      R"({"model":"tiny","prompt":[5],"max_tokens":1,"ignore_eos":true})");
