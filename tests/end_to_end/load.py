@@ -4,7 +4,8 @@ is not a 503; every finished answer equal to the one that the same seed gives al
 connection, request or cache page left behind; 16 streams share their steps (tokens_per_step).
 
 By hand: tests/end_to_end/load.py --clients 32 --seconds 60   (needs build/strata, test data)
-Short, in ./dev test: --clients 8 --requests 3"""
+Short, in ./dev test: --clients 8 --requests 3
+With --mixed prompts are of all lengths, also beyond a window, and some ask for several choices."""
 import argparse
 import random
 import sys
@@ -19,9 +20,11 @@ MIN_TOKENS_PER_STEP = 12
 GROWTH_LIMIT_MB = 40  # the allocator's unused pages, with room; a leak of streams passes it at once
 
 
-def request(kind):
-    return {"messages": [{"role": "user", "content": PROMPTS[kind % len(PROMPTS)]}],
-            "seed": 1000 + kind, "temperature": 0.9, "max_tokens": 12 + 7 * (kind % 5)}
+def request(kind, mixed=False):
+    body = {"seed": 1000 + kind, "temperature": 0.9, "max_tokens": 12 + 7 * (kind % 5)}
+    if mixed:  # up to about 1,500 tokens, all with the same beginning
+        return {**body, "prompt": " ".join(PROMPTS * (1 << kind % 6)) + f" {kind}", "n": 1 + kind % 3}
+    return {**body, "messages": [{"role": "user", "content": PROMPTS[kind % len(PROMPTS)]}]}
 
 
 class Load:
@@ -41,25 +44,25 @@ class Load:
 
     def ask_alone(self):
         for kind in range(self.options.kinds):
-            status, text, end = self.server.stream(request(kind))
+            status, texts, end = self.server.stream(request(kind, self.options.mixed))
             if status != 200 or end != "finished":
                 sys.exit(f"error: alone, request {kind} was answered with {status}, {end}")
-            self.expected[kind] = text
+            self.expected[kind] = texts
 
     def one(self, draw):
         kind = draw.randrange(self.options.kinds)
         hang_up = draw.randrange(8) if draw.random() < 1 / 3 else None
-        status, text, end = self.server.stream(request(kind), hang_up)
+        status, texts, end = self.server.stream(request(kind, self.options.mixed), hang_up)
         if status == 503:
             self.count("503")
         elif status != 200:
             self.fail(f"request {kind}: status {status}")
         elif end == "cut":
-            self.fail(f"request {kind}: the stream ended before its end, after {text!r}")
+            self.fail(f"request {kind}: the stream ended before its end, after {texts!r}")
         else:
             self.count(end)
-            if end == "finished" and text != self.expected[kind]:
-                self.fail(f"request {kind}: {text!r}, alone {self.expected[kind]!r}")
+            if end == "finished" and texts != self.expected[kind]:
+                self.fail(f"request {kind}: {texts!r}, alone {self.expected[kind]!r}")
 
     def client(self, number, deadline):
         draw = random.Random(number)
@@ -108,9 +111,10 @@ def share_steps(server, failures):
 
 
 def run(options):
-    with Served(options.strata, options.scripted) as server:
+    served = Served(options.strata, options.scripted, model_file=options.model_file)
+    with served as server:
         load = Load(server, options)
-        if not options.scripted:
+        if not options.scripted and not options.mixed:
             share_steps(server, load.failures)
         load.ask_alone()
         load.run_clients(options.seconds / 4)  # caches and the allocator's arenas fill up
@@ -129,7 +133,9 @@ def run(options):
             load.fail("nothing finished or nobody hung up: this was no test")
         if server.process.poll() is not None:
             load.fail(f"the server ended with {server.process.returncode}")
-        return load.failures
+    if served.process.returncode not in (0, -15):  # a sanitizer has found something
+        load.fail(f"the server ended with {served.process.returncode}")
+    return load.failures
 
 
 def main():
@@ -139,14 +145,16 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--requests", type=int, default=0, help="of a client; instead of seconds")
     parser.add_argument("--kinds", type=int, default=24, help="different requests")
+    parser.add_argument("--mixed", action="store_true", help="all lengths, several choices")
+    parser.add_argument("--model-file", default=MODEL_FILE, help="in the test data")
     parser.add_argument("--scripted", action="store_true", help="no model: the scripted backend")
     parser.add_argument("--or-scripted", action="store_true", help="likewise, without test data")
     options = parser.parse_args()
-    present = (test_data() / MODEL_FILE).exists()
+    file = test_data() / options.model_file
+    present = file.exists()
     options.scripted = options.scripted or (options.or_scripted and not present)
     if not options.scripted and not present:
-        sys.exit(f"error: {test_data() / MODEL_FILE} is missing\nhint: run tests/oracle/fetch, or "
-                 "use --scripted")
+        sys.exit(f"error: {file} is missing\nhint: run tests/oracle/fetch, or use --scripted")
     failures = run(options)
     for failure in failures[:20]:
         print(f"FAILED: {failure}", file=sys.stderr)

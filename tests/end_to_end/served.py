@@ -22,11 +22,12 @@ def test_data():
 class Served:
     """`with Served(program) as server`: the program's server, its model and its counters."""
 
-    def __init__(self, program, scripted=False, arguments=()):
+    def __init__(self, program, scripted=False, arguments=(), model_file=MODEL_FILE):
         self.program = pathlib.Path(program).resolve()
         self.scripted = scripted
         self.model = "babble" if scripted else "smol"
         self.arguments = list(arguments)
+        self.model_file = model_file
         self.port = 0
 
     def __enter__(self):
@@ -37,7 +38,7 @@ class Served:
         if self.scripted:
             self.arguments += ["--scripted", "-"]
         else:
-            file = test_data() / MODEL_FILE
+            file = test_data() / self.model_file
             subprocess.run([self.program, "pull", f"file:{file}", "--as", self.model, "--quiet"],
                            env=environment, check=True, stdout=subprocess.DEVNULL)
         self.log = open(pathlib.Path(self.home) / "server.log", "w+", encoding="utf-8")
@@ -79,29 +80,32 @@ class Served:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stream(self, body, hang_up_after=None):
-        """One streamed completion over a connection of its own. Returns (status, text, end): end is
-        "finished", "hung up" (we closed the connection without a word after `hang_up_after` pieces)
-        or "cut" (the stream ended before its end)."""
+        """One streamed completion over a connection of its own. Returns (status, texts, end): the text
+        of each choice; end is "finished", "hung up" (we closed the connection without a word after
+        `hang_up_after` pieces) or "cut" (the stream ended before its end)."""
+        n_choices = body.get("n", 1)
+        path = "/v1/completions" if "prompt" in body else "/v1/chat/completions"
         body = json.dumps({**body, "model": self.model, "stream": True}).encode()
-        head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        head = (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n")
         with socket.create_connection(("127.0.0.1", self.port), timeout=300) as connection:
             connection.sendall(head.encode() + body)
-            return self._read(connection.makefile("rb"), hang_up_after)
+            return self._read(connection.makefile("rb"), n_choices, hang_up_after)
 
     @staticmethod
-    def _read(lines, hang_up_after):
+    def _read(lines, n_choices, hang_up_after):
         status = int(lines.readline().split()[1])
-        text, pieces, finished = "", 0, False
+        texts, pieces, finished = [""] * n_choices, 0, 0
         for line in lines:  # chunk sizes and blank lines stand between the events
             if not line.startswith(b"data: "):
                 continue
             if line.startswith(b"data: [DONE]"):
-                return status, text, "finished" if finished else "cut"
-            choice = (json.loads(line[6:]).get("choices") or [{}])[0]
-            text += choice.get("delta", {}).get("content") or ""
-            finished = finished or choice.get("finish_reason") is not None
+                return status, texts, "finished" if finished == n_choices else "cut"
+            for choice in json.loads(line[6:]).get("choices") or []:
+                delta = choice.get("delta", choice)
+                texts[choice["index"]] += delta.get("content") or delta.get("text") or ""
+                finished += choice.get("finish_reason") is not None
             pieces += 1
             if hang_up_after is not None and pieces > hang_up_after:
-                return status, text, "hung up"
-        return status, text, "cut"
+                return status, texts, "hung up"
+        return status, texts, "cut"
