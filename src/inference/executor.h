@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/work.h"
 #include "inference/packed_disk.h"
@@ -72,6 +73,10 @@ class Executor {
   // valid until the next call. Error{resource_exhausted} when the cache is full; then nothing of
   // this step was kept.
   virtual std::span<const float> step(std::span<const Row> rows) = 0;
+
+  // Where the rows of the last step went: for each mixture of experts of the model, in order, the
+  // experts of each row, [rows x n_used], ascending in a row.
+  virtual std::vector<std::vector<int32_t>> chosen_experts() const { return {}; }
 
   // Writes what stays of removed sequences to ExecutorOptions::disk, for the next executor. Does
   // not throw: what goes wrong stands in the log. Precondition: no sequence lives.

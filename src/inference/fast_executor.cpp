@@ -8,8 +8,10 @@
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/overloaded.h"
 #include "inference/block/fast_attention.h"
 #include "inference/block/fast_mlp.h"
+#include "inference/block/fast_moe.h"
 #include "inference/executor.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
@@ -30,14 +32,11 @@ static_assert(kMaxGuesses < kWindowSlack);
 
 struct FastBlock {
   PackedNorm pre_norm;
-  std::variant<FastAttention, FastMlp> op;
+  std::variant<FastAttention, FastMlp, FastMoe> op;
   PackedNorm post_norm;
   bool parallel_to_previous = false;
   size_t attend = 0;  // plan of an attention block
 
-  size_t input() const {
-    return std::visit([](const auto& o) { return o.input(); }, op);
-  }
   const std::vector<float>& output_bias() const {
     return std::visit([](const auto& o) -> const std::vector<float>& { return o.output_bias(); },
                       op);
@@ -129,6 +128,15 @@ class FastExecutor final : public Executor {
     return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
   }
 
+  std::vector<std::vector<int32_t>> chosen_experts() const override {
+    std::vector<std::vector<int32_t>> chosen;
+    for (const FastBlock& block : blocks_) {
+      const auto* moe = std::get_if<FastMoe>(&block.op);
+      if (moe != nullptr) chosen.emplace_back(moe->chosen().begin(), moe->chosen().end());
+    }
+    return chosen;
+  }
+
   ExecutorStats stats() const override {
     int64_t bytes = static_cast<int64_t>(head_.matrix.bytes());
     for (const FastBlock& block : blocks_) {
@@ -154,17 +162,22 @@ class FastExecutor final : public Executor {
     PackedNorm post_norm = packer.norm(block.post_norm);
     const auto add = [&](auto op) -> FastBlock& {
       wide_width_ = std::max(wide_width_, op.wide_width());
+      mixed_width_ = std::max(mixed_width_, op.mixed_width());
       return blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op),
                                             std::move(post_norm), block.parallel_to_previous, 0});
     };
-    if (const auto* a = std::get_if<models::Attention>(&block.op)) {
-      FastBlock& added = add(FastAttention(*a, n_cache_layers_++, kv, packer, step_));
-      const auto& attention = std::get<FastAttention>(added.op);
-      mixed_width_ = std::max(mixed_width_, attention.mixed_width());
-      added.attend = plan_for(attention, blocks_.size() - 1);
-    } else {
-      add(FastMlp(std::get<models::Mlp>(block.op), packer, step_));
-    }
+    std::visit(Overloaded{
+                   [&](const models::Attention& a) {
+                     FastBlock& added = add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
+                     added.attend = plan_for(std::get<FastAttention>(added.op), blocks_.size() - 1);
+                   },
+                   [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
+                   [&](const models::Moe& m) {
+                     add(FastMoe(m, spec_.n_embd, packer, step_));
+                     has_experts_ = true;
+                   },
+               },
+               block.op);
   }
 
   // The plan that this attention block shares, or a new one.
@@ -231,6 +244,7 @@ class FastExecutor final : public Executor {
     step_.delta.resize(n * spec_.n_embd);
     step_.wide.resize(n * wide_width_);
     step_.mixed.resize(n * mixed_width_);
+    if (has_experts_) prepare_experts();
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
     logits_.resize(n_wanted * spec_.n_vocab);
@@ -240,17 +254,24 @@ class FastExecutor final : public Executor {
     }
   }
 
+  void prepare_experts() {
+    step_.normed.resize(step_.n_rows() * spec_.n_embd);
+    for (FastBlock& block : blocks_) {
+      if (auto* moe = std::get_if<FastMoe>(&block.op)) moe->prepare(step_);
+    }
+  }
+
   // The whole step, on every thread.
   void run(int thread) {
     embed(thread);
     team_.barrier();
     for (size_t i = 0; i < blocks_.size(); ++i) {
       FastBlock& block = blocks_[i];
-      if (auto* attention = std::get_if<FastAttention>(&block.op)) {
-        attention->run(step_, attends_[block.attend], thread);
-      } else {
-        std::get<FastMlp>(block.op).run(step_, thread);
-      }
+      std::visit(Overloaded{
+                     [&](FastAttention& op) { op.run(step_, attends_[block.attend], thread); },
+                     [&](auto& op) { op.run(step_, thread); },
+                 },
+                 block.op);
       team_.barrier();
       add_block(i, thread);
       team_.barrier();
@@ -282,7 +303,7 @@ class FastExecutor final : public Executor {
 
   void norm_input(size_t block, int64_t row) {
     const FastBlock& b = blocks_[block];
-    b.pre_norm.apply_into(stream(row), step_.inputs.at(b.input()), row);
+    std::visit([&](const auto& op) { op.take_input(b.pre_norm, stream(row), step_, row); }, b.op);
   }
 
   // stream += post_norm(delta + bias) on this thread's rows, and the next block's input.
@@ -347,6 +368,7 @@ class FastExecutor final : public Executor {
   size_t n_cache_layers_ = 0;
   int64_t wide_width_ = 0;
   int64_t mixed_width_ = 0;
+  bool has_experts_ = false;
   PackedNorm final_norm_;
   PackedLinear head_;
   InputPool head_inputs_;

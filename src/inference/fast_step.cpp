@@ -5,23 +5,28 @@
 namespace strata::inference {
 
 size_t InputPool::add(const tensor::PackedMatrix& matrix) {
-  const bool int8 = matrix.wants(tensor::InputKind::int8);
-  const bool bf16 = matrix.wants(tensor::InputKind::bf16);
+  InputKinds kinds;
+  kinds.include(matrix);
+  return add(matrix.cols(), kinds, 1);
+}
+
+size_t InputPool::add(int64_t width, InputKinds kinds, int64_t copies) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    if (widths_[i] == matrix.cols() && inputs_[i].wants_int8 == int8 &&
-        inputs_[i].wants_bf16 == bf16) {
+    if (widths_[i] == width && copies_[i] == copies && inputs_[i].wants_int8 == kinds.int8 &&
+        inputs_[i].wants_bf16 == kinds.bf16) {
       return i;
     }
   }
   tensor::InputRows& input = inputs_.emplace_back();
-  input.wants_int8 = int8;
-  input.wants_bf16 = bf16;
-  widths_.push_back(matrix.cols());
+  input.wants_int8 = kinds.int8;
+  input.wants_bf16 = kinds.bf16;
+  widths_.push_back(width);
+  copies_.push_back(copies);
   return inputs_.size() - 1;
 }
 
 void InputPool::resize(int64_t n_rows) {
-  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].resize(n_rows, widths_[i]);
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].resize(n_rows * copies_[i], widths_[i]);
 }
 
 size_t AnglePool::add(RopeAngles angles) {

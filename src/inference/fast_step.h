@@ -38,17 +38,31 @@ struct RowSpan {
   const KvCache::Pages* pages = nullptr;
 };
 
+// The kinds of input that some matrices read.
+struct InputKinds {
+  bool int8 = false;
+  bool bf16 = false;
+
+  void include(const tensor::PackedMatrix& matrix) {
+    int8 = int8 || matrix.wants(tensor::InputKind::int8);
+    bf16 = bf16 || matrix.wants(tensor::InputKind::bf16);
+  }
+};
+
 // Inputs of matrices, shared by all that have the same width and kinds.
 class InputPool {
  public:
   // At load. Returns the index of the input for this matrix.
   size_t add(const tensor::PackedMatrix& matrix);
+  // Of one with `copies` rows for each row of a step.
+  size_t add(int64_t width, InputKinds kinds, int64_t copies);
   void resize(int64_t n_rows);
   tensor::InputRows& at(size_t index) { return inputs_[index]; }
 
  private:
   std::vector<tensor::InputRows> inputs_;
   std::vector<int64_t> widths_;
+  std::vector<int64_t> copies_;
 };
 
 // Cosines and sines of a step's rows, shared by all layers with the same angles.
@@ -81,8 +95,9 @@ struct Step {
   AnglePool angles;
   FloatBuffer stream;  // [rows x n_embd], the residual stream
   FloatBuffer delta;   // [rows x n_embd], what the block adds
+  FloatBuffer normed;  // [rows x n_embd], the input of a block that reads floats
   FloatBuffer wide;    // [rows x the widest matrix output]
-  FloatBuffer mixed;   // [rows x the widest attention output]
+  FloatBuffer mixed;   // [rows x the widest of what blocks keep between two stages]
 
   int64_t n_rows() const { return static_cast<int64_t>(rows.size()); }
   Share rows_of(int thread) const { return share_of(n_rows(), thread, team.size()); }

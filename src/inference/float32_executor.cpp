@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/overloaded.h"
 #include "inference/block/attention.h"
 #include "inference/block/mlp.h"
+#include "inference/block/moe.h"
 #include "inference/executor.h"
 #include "inference/float32_ops.h"
 #include "inference/sequences.h"
@@ -85,6 +87,7 @@ class Float32Executor final : public Executor {
                               limit_, n_new));
     }
     embed(rows);
+    chosen_experts_.clear();
     size_t attention_index = 0;
     for (const auto& layer : spec_.layers) {
       std::vector<float> before;
@@ -99,6 +102,8 @@ class Float32Executor final : public Executor {
     compute_logits(rows);
     return logits_;
   }
+
+  std::vector<std::vector<int32_t>> chosen_experts() const override { return chosen_experts_; }
 
   ExecutorStats stats() const override {
     return {.weight_bytes = weights_.bytes(),
@@ -155,16 +160,26 @@ class Float32Executor final : public Executor {
     std::vector<float> normed(input.size());
     std::vector<float> result(input.size());
     norm_rows(block.pre_norm, input, normed);
-    if (const auto* a = std::get_if<Attention>(&block.op)) {
-      std::vector<Float32Kv*> kv;
-      for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
-      ++attention_index;
-      attend_float32(*a, weights_, rows, kv, normed.data(), spec_.n_embd, result.data(),
-                     n_threads_);
-    } else {
-      mlp_float32(std::get<models::Mlp>(block.op), weights_, static_cast<int64_t>(rows.size()),
-                  normed.data(), spec_.n_embd, result.data(), n_threads_);
-    }
+    const auto n_rows = static_cast<int64_t>(rows.size());
+    std::visit(
+        Overloaded{
+            [&](const Attention& op) {
+              std::vector<Float32Kv*> kv;
+              for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
+              ++attention_index;
+              attend_float32(op, weights_, rows, kv, normed.data(), spec_.n_embd, result.data(),
+                             n_threads_);
+            },
+            [&](const models::Mlp& op) {
+              mlp_float32(op, weights_, n_rows, normed.data(), spec_.n_embd, result.data(),
+                          n_threads_);
+            },
+            [&](const models::Moe& op) {
+              chosen_experts_.push_back(moe_float32(op, weights_, n_rows, normed.data(),
+                                                    spec_.n_embd, result.data(), n_threads_));
+            },
+        },
+        block.op);
     norm_rows(block.post_norm, result, result);
     for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += result[i];
   }
@@ -202,6 +217,7 @@ class Float32Executor final : public Executor {
   int64_t used_ = 0;
   std::vector<float> stream_;  // [rows x n_embd]
   std::vector<float> logits_;
+  std::vector<std::vector<int32_t>> chosen_experts_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "inference/memory.h"
 
 #include <algorithm>
+#include <set>
 
 #include "inference/head_screen.h"
 #include "inference/kv_cache.h"
@@ -32,6 +33,17 @@ int64_t blocks_held(const models::Attention& attention, int64_t positions) {
   return std::min<int64_t>(all, (attention.window + kWindowSlack) / kBlockPositions + 2);
 }
 
+// Matrices that are kept as floats.
+std::set<models::TensorId> routers(const models::ModelSpec& spec) {
+  std::set<models::TensorId> ids;
+  for (const models::Layer& layer : spec.layers) {
+    for (const models::Block& block : layer.blocks) {
+      if (const auto* moe = std::get_if<models::Moe>(&block.op)) ids.insert(moe->router.weight);
+    }
+  }
+  return ids;
+}
+
 }  // namespace
 
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv) {
@@ -42,6 +54,7 @@ int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv
 }
 
 int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file) {
+  const std::set<models::TensorId> floats = routers(spec);
   int64_t bytes = 0;
   for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
     const auto id = static_cast<models::TensorId>(slot);
@@ -52,8 +65,8 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
     const models::Weight weight = models::find_weight(file, spec.tensors[slot]);
     const auto rows = static_cast<int64_t>(weight.rows);
     const auto cols = static_cast<int64_t>(weight.cols);
-    if (rows == 1) {
-      bytes += cols * static_cast<int64_t>(sizeof(float));
+    if (rows == 1 || floats.contains(id)) {
+      bytes += rows * cols * static_cast<int64_t>(sizeof(float));
     } else if (id == spec.head.weight && is_screened(spec, weight.type)) {
       bytes += tensor::packed_in_planes_bytes(rows, cols);
     } else {

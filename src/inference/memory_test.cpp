@@ -64,6 +64,19 @@ TEST_P(MemoryOfWeights, IsForetold) {
   }
 }
 
+TEST(MemoryOfExperts, IsForetold) {
+  TinyOptions options;
+  options.n_embd = 256;
+  options.n_experts = 64;
+  options.n_used = 2;
+  options.shared_expert = true;
+  const auto model = tiny_model(options);
+  const auto held = make_fast_executor(model, {.n_threads = 1})->stats().weight_bytes;
+  const auto foretold = packed_weight_bytes(model->spec, *model->file);
+  EXPECT_GE(foretold, held);
+  EXPECT_LE(foretold, held + held / 50);
+}
+
 TEST(MemoryOfAScreenedHead, IsForetold) {
   TinyOptions options;
   options.n_vocab = 65536 + 5;

@@ -21,12 +21,14 @@ constexpr double kTolerance = 1e-4;  // relative to the root mean square of the 
 using models::Attention;
 using models::Mlp;
 using models::ModelSpec;
+using models::Moe;
 using Change = std::function<void(ModelSpec&)>;
 
 struct Answer {
   int32_t position = 0;
   double norm = 0;
   std::vector<std::pair<size_t, double>> logits;
+  std::vector<std::vector<int32_t>> experts;  // [mixtures of experts][used], ascending
 };
 
 struct Sequence {
@@ -71,6 +73,9 @@ class Reference {
       for (const auto& [index, logit] : item.at("logits").as_object()) {
         answer.logits.emplace_back(std::stoul(std::string(index)), logit.to_number<double>());
       }
+      if (const auto* experts = item.as_object().if_contains("experts")) {
+        answer.experts = json::value_to<std::vector<std::vector<int32_t>>>(*experts);
+      }
       sequence.answers.push_back(std::move(answer));
     }
     sequences_.push_back(std::move(sequence));
@@ -99,6 +104,22 @@ double distance(const Sequence& sequence, int32_t position, std::span<const floa
   return worst;
 }
 
+// The experts of this row of a step must be the oracle's, where the fixture has them.
+void expect_experts(const Sequence& sequence, int32_t position, size_t row,
+                    const std::vector<std::vector<int32_t>>& chosen) {
+  for (const Answer& answer : sequence.answers) {
+    if (answer.position != position || answer.experts.empty()) continue;
+    ASSERT_EQ(chosen.size(), answer.experts.size());
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const size_t n_used = answer.experts[i].size();
+      const auto begin = chosen[i].begin() + static_cast<std::ptrdiff_t>(row * n_used);
+      EXPECT_EQ(std::vector<int32_t>(begin, begin + static_cast<std::ptrdiff_t>(n_used)),
+                answer.experts[i])
+          << "mixture " << i << ", position " << position;
+    }
+  }
+}
+
 // One step's rows and what to compare them with.
 struct Step {
   std::vector<Row> rows;
@@ -111,13 +132,15 @@ struct Step {
     }
   }
 
-  double run(Executor& executor, size_t n_vocab) const {
+  // The worst distance. Of a changed model other experts than the oracle's may be right.
+  double run(Executor& executor, size_t n_vocab, bool changed = false) const {
     const std::span<const float> logits = executor.step(rows);
     EXPECT_EQ(logits.size(), rows.size() * n_vocab);
     double worst = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       worst =
           std::max(worst, distance(*of[i], rows[i].position, logits.subspan(i * n_vocab, n_vocab)));
+      if (!changed) expect_experts(*of[i], rows[i].position, i, executor.chosen_experts());
     }
     return worst;
   }
@@ -134,7 +157,7 @@ double prefill(Reference& reference, const Change& change = {}) {
   for (const Sequence& sequence : reference.sequences()) {
     Step step;
     step.add(sequence, executor->create_sequence(), 0, size_of(sequence));
-    worst = std::max(worst, step.run(*executor, reference.n_vocab()));
+    worst = std::max(worst, step.run(*executor, reference.n_vocab(), change != nullptr));
   }
   return worst;
 }
@@ -192,6 +215,14 @@ void for_each_mlp(ModelSpec& spec, const std::function<void(Mlp&)>& change) {
   }
 }
 
+void for_each_moe(ModelSpec& spec, const std::function<void(Moe&)>& change) {
+  for (auto& layer : spec.layers) {
+    for (auto& block : layer.blocks) {
+      if (auto* op = std::get_if<Moe>(&block.op)) change(*op);
+    }
+  }
+}
+
 // A special feature switched off or changed must be seen, else the test above proves nothing.
 void expect_seen(const std::string& name, const std::string& what, const Change& change) {
   Reference reference(name);
@@ -201,6 +232,11 @@ void expect_seen(const std::string& name, const std::string& what, const Change&
 void expect_attention_seen(const std::string& name, const std::string& what,
                            const std::function<void(Attention&)>& change) {
   expect_seen(name, what, [&](ModelSpec& spec) { for_each_attention(spec, change); });
+}
+
+void expect_moe_seen(const std::string& name, const std::string& what,
+                     const std::function<void(Moe&)>& change) {
+  expect_seen(name, what, [&](ModelSpec& spec) { for_each_moe(spec, change); });
 }
 
 class TinyReference : public testing::TestWithParam<const char*> {};
@@ -224,8 +260,8 @@ TEST_P(TinyReference, UnevenBatches) {
 INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
                          testing::Values("llama", "llama_tied_biased", "llama_linear_rope",
                                          "llama_rope_freqs", "llama_yarn", "mistral_window",
-                                         "gemma3", "qwen2", "qwen2_untied", "gptneox",
-                                         "gptneox_sequential"),
+                                         "mixtral", "mixtral_split", "gemma3", "qwen2",
+                                         "qwen2_untied", "gptneox", "gptneox_sequential"),
                          [](const auto& entry) { return std::string(entry.param); });
 
 TEST(TinyReferenceNegative, Llama) {
@@ -254,6 +290,15 @@ TEST(TinyReferenceNegative, Llama) {
                         [](auto& op) { op.o.bias = models::kNoTensor; });
   expect_seen("llama", "its own head",
               [](ModelSpec& spec) { spec.head.weight = spec.token_embedding; });
+}
+
+TEST(TinyReferenceNegative, Mixtral) {
+  expect_moe_seen("mixtral", "weights that add up to one",
+                  [](Moe& op) { op.renormalized = false; });
+  expect_moe_seen("mixtral", "its second expert", [](Moe& op) { op.n_used = 1; });
+  expect_moe_seen("mixtral", "the order of its experts",
+                  [](Moe& op) { std::swap(op.experts[0], op.experts[4]); });
+  expect_moe_seen("mixtral_split", "the scale of the weights", [](Moe& op) { op.scale = 1; });
 }
 
 TEST(TinyReferenceNegative, Gemma3) {

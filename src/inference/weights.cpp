@@ -1,5 +1,7 @@
 #include "inference/weights.h"
 
+#include <set>
+
 #include "core/error.h"
 #include "models/family/weights.h"
 
@@ -11,6 +13,7 @@ using models::kNoTensor;
 using models::Linear;
 using models::Mlp;
 using models::ModelSpec;
+using models::Moe;
 using models::Norm;
 using models::TensorId;
 
@@ -75,6 +78,31 @@ class SpecChecker {
     linear(m.down, spec_.n_embd, m.n_hidden, "mlp down");
   }
 
+  void check(const Moe& m) const {
+    const auto n_experts = static_cast<int64_t>(m.experts.size());
+    if (m.n_used < 1 || m.n_used > n_experts) {
+      refuse(fmt::format("{} of {} experts are used", m.n_used, n_experts));
+    }
+    linear(m.router, n_experts, spec_.n_embd, "router");
+    for (const Mlp& expert : m.experts) {
+      if (expert.n_hidden != m.experts[0].n_hidden ||
+          expert.activation != m.experts[0].activation) {
+        refuse("the experts of a layer differ in width or activation");
+      }
+      check_expert(expert);
+    }
+    if (m.shared) check_expert(*m.shared);
+    if (m.shared_gate != kNoTensor) matrix(m.shared_gate, 1, spec_.n_embd, "shared expert's gate");
+  }
+
+  void check_expert(const Mlp& expert) const {
+    check(expert);
+    if (expert.gate.bias != kNoTensor || expert.up.bias != kNoTensor ||
+        expert.down.bias != kNoTensor) {
+      refuse("an expert with biases cannot be run");
+    }
+  }
+
   void norm(const Norm& n, int64_t width, std::string_view what) const {
     if (n.kind == models::NormKind::none) return;
     if (n.weight != kNoTensor) matrix(n.weight, 1, width, what);
@@ -107,9 +135,10 @@ void check_spec(const ModelSpec& spec) {
 }
 
 Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {
+  std::set<const models::TensorInfo*> checked;
   for (size_t id = 0; id < values_.size(); ++id) {
     const models::Weight weight = models::find_weight(*model.file, model.spec.tensors[id]);
-    models::refuse_bad_scales(*weight.stored);
+    if (checked.insert(weight.stored).second) models::refuse_bad_scales(*weight.stored);
     values_[id] = models::dequantize(weight);
   }
 }

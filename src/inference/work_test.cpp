@@ -4,13 +4,16 @@
 #include <cstdlib>
 #include <new>
 #include <numeric>
+#include <set>
 
 #include <gtest/gtest.h>
 
 #include "core/testing/test_data.h"
 #include "inference/executor.h"
+#include "inference/testing/tiny_model.h"
 #include "models/model.h"
 #include "tensor/attention.h"
+#include "tensor/packed.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kCountsAllocations = false;  // the sanitizers have their own
@@ -45,7 +48,11 @@ class Counted {
  public:
   explicit Counted(const std::string& name, int n_threads = 1,
                    tensor::KvFormat kv = tensor::KvFormat::bf16)
-      : model(models::load_model(strata::testing::test_data("models/" + name + ".gguf"), name)),
+      : Counted(models::load_model(strata::testing::test_data("models/" + name + ".gguf"), name),
+                n_threads, kv) {}
+  explicit Counted(std::shared_ptr<const models::Model> loaded, int n_threads = 1,
+                   tensor::KvFormat kv = tensor::KvFormat::bf16)
+      : model(std::move(loaded)),
         executor(make_fast_executor(
             model, {.n_threads = n_threads, .n_positions_limit = 4096, .kv = kv})) {}
 
@@ -55,7 +62,8 @@ class Counted {
     for (const SequenceId sequence : sequences) {
       const int32_t begin = executor->length(sequence);
       for (int32_t i = 0; i < n_rows; ++i) {
-        rows_.push_back({100 + begin + i, begin + i, sequence, i + 1 == n_rows, n_likeliest});
+        rows_.push_back({(100 + begin + i) % model->spec.n_vocab, begin + i, sequence,
+                         i + 1 == n_rows, n_likeliest});
       }
     }
     const Work before = executor->stats().work;
@@ -125,8 +133,7 @@ TEST_P(WorkOf, ADecodeRowReadsTheKeysThatItSeesOnce) {
   }
 }
 
-void expect_no_allocation(const char* model, tensor::KvFormat kv) {
-  Counted counted(model, 1, kv);
+void expect_no_allocation(Counted counted) {
   std::vector<SequenceId> sequences(4);
   for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
   counted.step(sequences, 130);
@@ -135,13 +142,14 @@ void expect_no_allocation(const char* model, tensor::KvFormat kv) {
   for (int i = 0; i < 20; ++i) counted.step(sequences, 1);
   for (int i = 0; i < 15; ++i) counted.step(sequences, 1, 1);
   for (int i = 0; i < 15; ++i) counted.step(std::span(sequences).first(1), 1, 40);
-  EXPECT_EQ(n_allocations.load() - before, 0) << tensor::kv_format_name(kv);
+  EXPECT_EQ(n_allocations.load() - before, 0);
 }
 
 TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
   if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
   for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
-    expect_no_allocation(GetParam(), kv);
+    SCOPED_TRACE(tensor::kv_format_name(kv));
+    expect_no_allocation(Counted(GetParam(), 1, kv));
   }
 }
 
@@ -149,6 +157,42 @@ INSTANTIATE_TEST_SUITE_P(
     Models, WorkOf, ::testing::Values("smollm2-135m", "gemma3-270m"), [](const auto& entry) {
       return std::string(entry.param).substr(0, std::string(entry.param).find('-'));
     });
+
+TinyOptions with_experts() {
+  TinyOptions options;
+  options.n_experts = 32;
+  options.n_used = 3;
+  options.shared_expert = true;
+  return options;
+}
+
+TEST(WorkOfExperts, OnlyThoseThatSomeRowGoesToAreRead) {
+  TinyOptions options = with_experts();
+  options.windows = {0};
+  for (const int n_threads : {1, 2}) {
+    Counted counted(tiny_model(options), n_threads);
+    const SequenceId sequence = counted.executor->create_sequence();
+    const int64_t expert =
+        3 * tensor::packed_bytes(tensor::DType::q8_0, options.n_hidden, options.n_embd);
+    const auto chosen_of = [&](int32_t n_rows, int64_t& bytes) {
+      bytes = counted.step(std::span(&sequence, 1), n_rows).weight_bytes;
+      const auto chosen = counted.executor->chosen_experts().at(0);
+      return static_cast<int64_t>(std::set<int32_t>(chosen.begin(), chosen.end()).size());
+    };
+    int64_t one_row = 0;
+    int64_t more_rows = 0;
+    EXPECT_EQ(chosen_of(1, one_row), options.n_used);
+    for (const int32_t n_rows : {2, 7, 100}) {
+      const int64_t n_chosen = chosen_of(n_rows, more_rows);
+      EXPECT_EQ(more_rows - one_row, (n_chosen - options.n_used) * expert) << n_rows;
+    }
+  }
+}
+
+TEST(WorkOfExperts, NothingIsAllocatedWhileASequenceGrows) {
+  if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
+  expect_no_allocation(Counted(tiny_model(with_experts())));
+}
 
 // Calls and barriers of a step with one thread: a growth is a stage that was not there before.
 TEST(WorkOfAStep, CallsAndBarriersDoNotGrow) {

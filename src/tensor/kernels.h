@@ -143,6 +143,8 @@ struct KernelSet {
   // Rotates n_pairs pairs: adjacent (2i, 2i+1) or halves (i, i + n_pairs); cosine and sine tables.
   void (*rope_adjacent)(const float* cosine, const float* sine, int64_t n_pairs, float* x);
   void (*rope_halves)(const float* cosine, const float* sine, int64_t n_pairs, float* x);
+  // out[r] = x · row r of `rows`, [n_rows][n], by fused multiply-adds into 16 sums.
+  void (*dots)(const float* x, const float* rows, int64_t n_rows, int64_t n, float* out);
   int64_t (*argmax)(const float* x, int64_t n);  // the first of equals; NaN never wins
   // Merges the partial (max2, sum2, vector2) of a later chunk into the running one.
   void (*merge)(float max2, float sum2, const float* vector2, int64_t n, float* max, float* sum,

@@ -33,9 +33,10 @@ void run_kernel(MatmulArgs& args, Layout layout) {
   }
 }
 
-// Fills what depends on the segment and the input: blocks [begin, end) of the segment's units.
+// Fills what depends on the segment and the input: blocks [begin, end) of the segment's units,
+// n_rows rows from first_row on.
 MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRows& input,
-                    int64_t n_rows, int64_t begin, int64_t end) {
+                    int64_t first_row, int64_t n_rows, int64_t begin, int64_t end) {
   MatmulArgs args;
   const int64_t stored_per_unit = matrix.interleaved() ? 2 : 1;
   args.tiles =
@@ -47,14 +48,14 @@ MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRow
   args.n_groups = static_cast<int32_t>(s.n_groups);
   args.n_cols = static_cast<int32_t>(n_rows);
   if (s.layout == Layout::wbf) {
-    CHECK(input.bf16.rows() >= n_rows && input.bf16.k() == matrix.cols());
-    args.bf = input.bf16.row(0);
+    CHECK(input.bf16.rows() >= first_row + n_rows && input.bf16.k() == matrix.cols());
+    args.bf = input.bf16.row(first_row);
     args.bf_stride = input.bf16.stride();
   } else {
-    CHECK(input.int8.rows() >= n_rows && input.int8.k() == matrix.cols());
-    args.q = input.int8.q(0);
+    CHECK(input.int8.rows() >= first_row + n_rows && input.int8.k() == matrix.cols());
+    args.q = input.int8.q(first_row);
     args.q_stride = input.int8.q_stride();
-    args.meta = input.int8.meta(0);
+    args.meta = input.int8.meta(first_row);
     args.meta_stride = input.int8.meta_stride();
   }
   args.table = s.table;
@@ -65,15 +66,9 @@ MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRow
   return args;
 }
 
-void use_row(MatmulArgs& args, int64_t row) {
-  args.q += args.q == nullptr ? 0 : row * args.q_stride;
-  args.meta += args.meta == nullptr ? 0 : row * args.meta_stride;
-  args.bf += args.bf == nullptr ? 0 : row * args.bf_stride;
-}
-
 // Gate and up of different layouts: both into small blocks of floats, then the activation.
-void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows,
-                         float* out, int64_t out_stride, int64_t begin, int64_t end,
+void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int64_t first_row,
+                         int64_t n_rows, float* out, int64_t out_stride, int64_t begin, int64_t end,
                          Activation activation) {
   constexpr int64_t kColumns = 48;
   alignas(64) float part[2][kColumns * kRowBlock];
@@ -83,10 +78,8 @@ void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int
       int64_t rows = 0;
       for (size_t i = 0; i < 2; ++i) {
         const Segment& s = matrix.segments()[i];
-        MatmulArgs args = args_for(matrix, s, input, n_rows, b, b + 1);
+        MatmulArgs args = args_for(matrix, s, input, first_row + c, n, b, b + 1);
         rows = args.last_rows;
-        args.n_cols = static_cast<int32_t>(n);
-        use_row(args, c);
         args.out = part[i];
         args.out_stride = kRowBlock;
         run_kernel(args, s.layout);
@@ -102,18 +95,19 @@ void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int
 }  // namespace
 
 void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
-            int64_t out_stride, int64_t block_begin, int64_t block_end, Activation activation) {
+            int64_t out_stride, int64_t block_begin, int64_t block_end, Activation activation,
+            int64_t first_row) {
   CHECK(block_begin >= 0 && block_end <= matrix.n_row_blocks());
   if (n_rows == 0 || block_begin >= block_end) return;
   if (matrix.gated() && !matrix.interleaved()) {
-    return matmul_two_segments(matrix, input, n_rows, out, out_stride, block_begin, block_end,
-                               activation);
+    return matmul_two_segments(matrix, input, first_row, n_rows, out, out_stride, block_begin,
+                               block_end, activation);
   }
   for (const Segment& s : matrix.segments()) {
     const int64_t begin = std::max(block_begin, s.first_block) - s.first_block;
     const int64_t end = std::min(block_end, s.first_block + s.n_blocks) - s.first_block;
     if (begin >= end) continue;
-    MatmulArgs args = args_for(matrix, s, input, n_rows, begin, end);
+    MatmulArgs args = args_for(matrix, s, input, first_row, n_rows, begin, end);
     args.gated = matrix.gated();
     args.activation = activation;
     args.out = out + s.first_row + begin * kRowBlock;
@@ -127,9 +121,7 @@ void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_
   CHECK(matrix.in_planes());
   const Segment& s = matrix.segments()[0];
   for (size_t i = 0; i < blocks.size(); ++i) {
-    MatmulArgs args = args_for(matrix, s, input, row + 1, blocks[i], blocks[i] + 1);
-    use_row(args, row);
-    args.n_cols = 1;
+    MatmulArgs args = args_for(matrix, s, input, row, 1, blocks[i], blocks[i] + 1);
     const int64_t to_next = blocks[std::min(i + 1, blocks.size() - 1)] - blocks[i];
     args.upper_ahead = to_next * s.block_bytes;
     args.lower_ahead = to_next * s.lower_bytes;
@@ -139,9 +131,10 @@ void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_
 }
 
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
-                  int64_t out_stride, int thread, int n_threads, Activation activation) {
+                  int64_t out_stride, int thread, int n_threads, Activation activation,
+                  int64_t first_row) {
   const Share share = share_of(matrix.n_row_blocks(), thread, n_threads);
-  matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation);
+  matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation, first_row);
 }
 
 void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,

@@ -273,6 +273,28 @@ TEST_P(RowOps, Bf16RoundsToEvenAndKeepsNan) {
   for (size_t i = 12; i < x.size(); ++i) ASSERT_EQ(back[i], bf16_to_f32(out[i]));
 }
 
+TEST_P(RowOps, DotsAreTheSameHoweverManyRowsStandTogether) {
+  constexpr int64_t kRows = 7;
+  for (const int64_t n : kLengths) {
+    const Row x = random_row(n, 1);
+    const Row rows = random_row(kRows * n, 2);
+    const Row out = both(Row(kRows), [&](const KernelSet& s, Row& row) {
+      s.dots(x.data(), rows.data(), kRows, n, row.data());
+    });
+    for (int64_t r = 0; r < kRows; ++r) {
+      double expected = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        expected +=
+            double{x[static_cast<size_t>(i)]} * double{rows[static_cast<size_t>(r * n + i)]};
+      }
+      ASSERT_NEAR(out[static_cast<size_t>(r)], expected, 1e-6 * static_cast<double>(n)) << n;
+      float alone = 0;
+      set().dots(x.data(), rows.data() + r * n, 1, n, &alone);
+      ASSERT_EQ(alone, out[static_cast<size_t>(r)]);
+    }
+  }
+}
+
 TEST_P(RowOps, ArgmaxTakesTheFirstOfEquals) {
   for (const int64_t n : kLengths) {
     Row x = random_row(n, 3);

@@ -100,10 +100,11 @@ int64_t packed_in_planes_bytes(int64_t rows, int64_t cols);
 
 // out[r * out_stride + row] for all rows r of the input and the output rows of row blocks
 // [block_begin, block_end). Each thread of a team takes its share_of(n_row_blocks()); no sum is
-// split, so any split gives the same bits. A plain matrix ignores `activation`.
+// split, so any split gives the same bits. A plain matrix ignores `activation`. The first of the
+// rows is `first_row` of the input.
 void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
             int64_t out_stride, int64_t block_begin, int64_t block_end,
-            Activation activation = Activation::none);
+            Activation activation = Activation::none, int64_t first_row = 0);
 // The same for one row of the input and these row blocks of a matrix that is in_planes(): 16 of
 // out[0 .. rows()) for each.
 void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_t row,
@@ -111,7 +112,7 @@ void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_
 // The share of one thread.
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
                   int64_t out_stride, int thread, int n_threads,
-                  Activation activation = Activation::none);
+                  Activation activation = Activation::none, int64_t first_row = 0);
 
 // What the products with the first n_rows rows of the input may be at most, from the upper bits of
 // a matrix that is in_planes(): likely[r * stride + b] and bound[…] are the greatest approximate

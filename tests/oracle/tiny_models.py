@@ -1,9 +1,9 @@
 """Writes src/inference/testdata/tiny_*.json: tiny models of each family, as GGUF metadata and
 tensor shapes, with the logits that transformers computes for them.
-usage: tiny_models.py FOLDER [NAME_OF_GGUF_FOLDER]
+usage: tiny_models.py FOLDER [GGUF_FOLDER [NAME...]]
 Weights are no part of the fixtures: both sides compute them from tensor names and element indices
 (src/models/testing/formula_model.h says how). With a second folder the models are also written as
-GGUF files with the gguf package, for llama.cpp and for people."""
+GGUF files with the gguf package, for llama.cpp and for people ("-": not). Names choose models."""
 import json
 import pathlib
 import sys
@@ -32,20 +32,29 @@ class Tiny:
         self.metadata.update({f"{architecture}.{k}": v for k, v in metadata.items()})
         self.tensors, self.values = {}, {}
         torch.manual_seed(0)
+        # The plain loop over experts: the others ask for widths that are a multiple of four.
+        config._experts_implementation = "eager"
         self.model = model(config).to(torch.float32).eval()
         self.state = dict(self.model.named_parameters())
         self.left = set(self.state)
 
+    def tensor(self, gguf_name, *shape):
+        """Adds a tensor of the file and returns its values; shape as torch has it."""
+        values = formula(gguf_name, shape[-1], math.prod(shape[:-1])).reshape(shape)
+        self.tensors[gguf_name] = list(reversed(shape))
+        self.values[gguf_name] = values
+        return values
+
+    def fill(self, hf_name, values):
+        with torch.no_grad():
+            self.state[hf_name].copy_(values)
+        self.left.discard(hf_name)
+
     def put(self, gguf_name, hf_name, transform=None):
         """Fills the parameter hf_name; transform goes from GGUF layout to the parameter's."""
-        parameter = self.state[hf_name]
-        rows, cols = parameter.shape if parameter.dim() == 2 else (1, parameter.shape[0])
-        values = formula(gguf_name, cols, rows)
-        self.tensors[gguf_name] = [cols, rows] if rows > 1 else [cols]
-        self.values[gguf_name] = values
-        with torch.no_grad():
-            parameter.copy_(transform(values) if transform else values)
-        self.left.discard(hf_name)
+        shape = [n for n in self.state[hf_name].shape if n > 1]
+        values = self.tensor(gguf_name, *shape)
+        self.fill(hf_name, transform(values) if transform else values)
 
     def check_all_filled(self):
         left = {name for name in self.left
@@ -82,10 +91,28 @@ def attention_metadata(c, head_dim):
             "rope.dimension_count": head_dim}
 
 
-def put_decoder(tiny, permute_heads, extra_norms=()):
+def put_experts(tiny, gg, hf, split=False, scale=1.0, router="gate"):
+    """Router and experts of a layer; transformers has gate and up in one, [experts x 2 hidden x
+    embedding]. scale: what the file's key says, which transformers does not have."""
+    tiny.put(gg + "ffn_gate_inp.weight", hf + f"{router}.weight")
+    n, width, hidden = tiny.state[hf + "experts.down_proj"].shape
+    shapes = {"gate": (hidden, width), "up": (hidden, width), "down": (width, hidden)}
+    gate, up, down = (
+        torch.stack([tiny.tensor(f"{gg}ffn_{part}.{i}.weight", *shape) for i in range(n)])
+        if split else tiny.tensor(f"{gg}ffn_{part}_exps.weight", n, *shape)
+        for part, shape in shapes.items())
+    tiny.fill(hf + "experts.gate_up_proj", torch.cat([gate, up], dim=1))
+    tiny.fill(hf + "experts.down_proj", scale * down)
+
+
+PRE_NORMS = [("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm")]
+QK_NORMS = [("attn_q_norm", "self_attn.q_norm"), ("attn_k_norm", "self_attn.k_norm")]
+
+
+def put_decoder(tiny, permute_heads, norms=PRE_NORMS, one_plus=False):
     c = tiny.config
     tiny.put("token_embd.weight", "model.embed_tokens.weight")
-    minus_one = (lambda v: v - 1) if extra_norms else None
+    minus_one = (lambda v: v - 1) if one_plus else None
     tiny.put("output_norm.weight", "model.norm.weight", minus_one)
     if not c.tie_word_embeddings:
         tiny.put("output.weight", "lm_head.weight")
@@ -103,8 +130,7 @@ def put_decoder(tiny, permute_heads, extra_norms=()):
             for kind in ("weight", "bias"):
                 if hf + f"mlp.{part}_proj.{kind}" in tiny.state:
                     tiny.put(gg + f"ffn_{part}.{kind}", hf + f"mlp.{part}_proj.{kind}")
-        norms = [("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm")]
-        for gguf_name, hf_name in extra_norms or norms:
+        for gguf_name, hf_name in norms:
             tiny.put(gg + gguf_name + ".weight", hf + hf_name + ".weight", minus_one)
 
 
@@ -119,7 +145,7 @@ def llama(name, window=None, rope=None, model=transformers.LlamaForCausalLM,
     settings.update(changes)
     c = config(**settings)
     c._attn_implementation = "eager"
-    metadata = attention_metadata(c, c.head_dim)
+    metadata = attention_metadata(c, settings["head_dim"])
     metadata["rope.freq_base"] = 5000.0
     metadata.update(rope or {})
     if window:
@@ -135,6 +161,21 @@ def llama_with_divisors():
     tiny.tensors["rope_freqs.weight"], tiny.values["rope_freqs.weight"] = [6], divisors
     rotary = tiny.model.model.rotary_emb
     rotary.inv_freq = rotary.inv_freq / divisors
+    return tiny
+
+
+def mixtral(name, split=False, scale=1.0, **changes):
+    settings = dict(num_local_experts=5, num_experts_per_tok=2, intermediate_size=22,
+                    sliding_window=None)
+    settings.update(changes)
+    experts = {"expert_count": settings["num_local_experts"],
+               "expert_used_count": settings["num_experts_per_tok"]}
+    if scale != 1.0:
+        experts["expert_weights_scale"] = scale
+    tiny = llama(name, None, experts, transformers.MixtralForCausalLM, transformers.MixtralConfig,
+                 **settings)
+    for i in range(tiny.config.num_hidden_layers):
+        put_experts(tiny, f"blk.{i}.", f"model.layers.{i}.mlp.", split, scale)
     return tiny
 
 
@@ -156,10 +197,10 @@ def gemma3(name, **changes):
     metadata.update({"rope.freq_base": 1000000.0, "rope.scaling.type": "linear",
                      "rope.scaling.factor": 4.0, "attention.sliding_window": c.sliding_window})
     tiny = Tiny(name, "gemma3", c, transformers.Gemma3ForCausalLM, metadata)
-    put_decoder(tiny, permute_heads=False, extra_norms=[
+    put_decoder(tiny, permute_heads=False, one_plus=True, norms=[
         ("attn_norm", "input_layernorm"), ("post_attention_norm", "post_attention_layernorm"),
         ("ffn_norm", "pre_feedforward_layernorm"), ("post_ffw_norm", "post_feedforward_layernorm"),
-        ("attn_q_norm", "self_attn.q_norm"), ("attn_k_norm", "self_attn.k_norm")])
+        *QK_NORMS])
     return tiny
 
 
@@ -174,6 +215,149 @@ def qwen2(name, tied):
     metadata["rope.freq_base"] = 1000000.0
     tiny = Tiny(name, "qwen2", c, transformers.Qwen2ForCausalLM, metadata)
     put_decoder(tiny, permute_heads=False)
+    return tiny
+
+
+def qwen3(name, tied):
+    c = transformers.Qwen3Config(
+        vocab_size=93, hidden_size=30, intermediate_size=38, num_hidden_layers=2,
+        num_attention_heads=3, num_key_value_heads=1, head_dim=14, max_position_embeddings=64,
+        rms_norm_eps=1e-6, tie_word_embeddings=tied,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    c._attn_implementation = "eager"
+    metadata = attention_metadata(c, 14)
+    metadata["rope.freq_base"] = 1000000.0
+    tiny = Tiny(name, "qwen3", c, transformers.Qwen3ForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False, norms=PRE_NORMS + QK_NORMS)
+    return tiny
+
+
+def expert_metadata(c):
+    return {"expert_count": c.num_experts, "expert_used_count": c.num_experts_per_tok,
+            "expert_feed_forward_length": c.moe_intermediate_size}
+
+
+def qwen3moe(name, tied):
+    c = transformers.Qwen3MoeConfig(
+        vocab_size=93, hidden_size=30, intermediate_size=38, moe_intermediate_size=14,
+        num_experts=7, num_experts_per_tok=3, norm_topk_prob=True, num_hidden_layers=2,
+        num_attention_heads=3, num_key_value_heads=1, head_dim=14, max_position_embeddings=64,
+        rms_norm_eps=1e-6, tie_word_embeddings=tied,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 14), **expert_metadata(c), "rope.freq_base": 1000000.0}
+    tiny = Tiny(name, "qwen3moe", c, transformers.Qwen3MoeForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False, norms=PRE_NORMS + QK_NORMS)
+    for i in range(2):
+        put_experts(tiny, f"blk.{i}.", f"model.layers.{i}.mlp.")
+    return tiny
+
+
+def qwen2moe(name, tied):
+    c = transformers.Qwen2MoeConfig(
+        vocab_size=93, hidden_size=40, intermediate_size=36, moe_intermediate_size=14,
+        shared_expert_intermediate_size=22, num_experts=7, num_experts_per_tok=3,
+        norm_topk_prob=False, num_hidden_layers=2, num_attention_heads=5, num_key_value_heads=5,
+        max_position_embeddings=64, rms_norm_eps=1e-6, tie_word_embeddings=tied, qkv_bias=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 8), **expert_metadata(c), "rope.freq_base": 1000000.0,
+                "expert_shared_feed_forward_length": 22}
+    tiny = Tiny(name, "qwen2moe", c, transformers.Qwen2MoeForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False)
+    for i in range(2):
+        hf, gg = f"model.layers.{i}.mlp.", f"blk.{i}."
+        put_experts(tiny, gg, hf)
+        tiny.put(gg + "ffn_gate_inp_shexp.weight", hf + "shared_expert_gate.weight")
+        for part in ("gate", "up", "down"):
+            tiny.put(gg + f"ffn_{part}_shexp.weight", hf + f"shared_expert.{part}_proj.weight")
+    return tiny
+
+
+def olmo2(name, tied):
+    c = transformers.Olmo2Config(
+        vocab_size=97, hidden_size=36, intermediate_size=46, num_hidden_layers=2,
+        num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=64,
+        rms_norm_eps=1e-6, tie_word_embeddings=tied,
+        rope_parameters={"rope_type": "default", "rope_theta": 500000.0})
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 6), "rope.freq_base": 500000.0}
+    tiny = Tiny(name, "olmo2", c, transformers.Olmo2ForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False, norms=[
+        ("post_attention_norm", "post_attention_layernorm"),
+        ("post_ffw_norm", "post_feedforward_layernorm"), *QK_NORMS])
+    return tiny
+
+
+def olmo3(name):
+    layer_types = ["full_attention" if i % 4 == 3 else "sliding_attention" for i in range(5)]
+    c = transformers.Olmo3Config(
+        vocab_size=97, hidden_size=36, intermediate_size=22, num_hidden_layers=5,
+        num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=1024,
+        rms_norm_eps=1e-6, tie_word_embeddings=False, sliding_window=4, layer_types=layer_types,
+        rope_parameters={
+            "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
+            "full_attention": {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0,
+                               "original_max_position_embeddings": 256}})
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 6), "rope.freq_base": 5000.0,
+                "attention.sliding_window": 4, "rope.scaling.type": "yarn",
+                "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256}
+    tiny = Tiny(name, "olmo2", c, transformers.Olmo3ForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False, norms=[
+        ("post_attention_norm", "post_attention_layernorm"),
+        ("post_ffw_norm", "post_feedforward_layernorm"), *QK_NORMS])
+    return tiny
+
+
+def granite(name, model=transformers.GraniteForCausalLM, config=transformers.GraniteConfig,
+            architecture="granite", more=None, **changes):
+    settings = dict(
+        vocab_size=91, hidden_size=30, intermediate_size=26, num_hidden_layers=2,
+        num_attention_heads=3, num_key_value_heads=1, max_position_embeddings=64,
+        rms_norm_eps=1e-5, tie_word_embeddings=True, embedding_multiplier=6.0,
+        logits_scaling=3.0, residual_multiplier=0.3, attention_multiplier=0.2,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0})
+    settings.update(changes)
+    c = config(**settings)
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 10), "rope.freq_base": 10000.0, "embedding_scale": 6.0,
+                "logit_scale": 3.0, "residual_scale": 0.3, "attention.scale": 0.2, **(more or {})}
+    tiny = Tiny(name, architecture, c, model, metadata)
+    put_decoder(tiny, permute_heads=True)
+    return tiny
+
+
+def granitemoe(name):
+    tiny = granite(name, transformers.GraniteMoeSharedForCausalLM,
+                   transformers.GraniteMoeSharedConfig, "granitemoe",
+                   {"expert_count": 7, "expert_used_count": 3,
+                    "expert_shared_feed_forward_length": 18},
+                   num_local_experts=7, num_experts_per_tok=3, shared_intermediate_size=18,
+                   tie_word_embeddings=False)
+    for i in range(2):
+        hf, gg = f"model.layers.{i}.", f"blk.{i}."
+        put_experts(tiny, gg, hf + "block_sparse_moe.", router="router")
+        gate, up = (tiny.tensor(gg + f"ffn_{part}_shexp.weight", 18, 30)
+                    for part in ("gate", "up"))
+        tiny.fill(hf + "shared_mlp.input_linear.weight", torch.cat([gate, up]))
+        tiny.put(gg + "ffn_down_shexp.weight", hf + "shared_mlp.output_linear.weight")
+    return tiny
+
+
+def olmoe(name, tied):
+    c = transformers.OlmoeConfig(
+        vocab_size=97, hidden_size=36, intermediate_size=22, num_experts=9, num_experts_per_tok=4,
+        norm_topk_prob=False, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=3,
+        max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=tied, clip_qkv=None,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0})
+    c._attn_implementation = "eager"
+    metadata = {**attention_metadata(c, 6), "rope.freq_base": 10000.0, "expert_count": 9,
+                "expert_used_count": 4}
+    tiny = Tiny(name, "olmoe", c, transformers.OlmoeForCausalLM, metadata)
+    put_decoder(tiny, permute_heads=False, norms=PRE_NORMS + QK_NORMS)
+    for i in range(2):
+        put_experts(tiny, f"blk.{i}.", f"model.layers.{i}.mlp.")
     return tiny
 
 
@@ -217,13 +401,25 @@ def all_logits(tiny, ids):
         return tiny.model(torch.tensor([ids]), use_cache=False).logits[0].to(torch.float64)
 
 
-def answers(logits, positions):
+def watch_experts(tiny):
+    """A list that each forward fills with the chosen experts, [rows x used], of each layer."""
+    chosen = []
+    for module in tiny.model.modules():
+        if type(module).__name__.endswith("TopKRouter"):
+            module.register_forward_hook(
+                lambda _module, _inputs, output: chosen.append(output[2].sort(-1).values))
+    return chosen
+
+
+def answers(logits, positions, chosen):
     out = []
     for position in positions:
         row = logits[position]
         kept = [(position * 13 + 7 * i) % len(row) for i in range(N_LOGITS)]
         out.append({"position": position, "norm": float(f"{row.norm():.8g}"),
                     "logits": {str(i): float(f"{row[i]:.8g}") for i in kept}})
+        if chosen:
+            out[-1]["experts"] = [layer[position].tolist() for layer in chosen]
     return out
 
 
@@ -231,11 +427,13 @@ def describe(tiny):
     tiny.check_all_filled()
     c = tiny.config
     sequences = []
+    chosen = watch_experts(tiny)
     for length in (3, 11, 26):
         ids = token_ids(f"{tiny.name}/{length}", length, c.vocab_size)
+        chosen.clear()
         logits = all_logits(tiny, ids)
         positions = sorted({0, length // 2, length - 2, length - 1})
-        sequences.append({"ids": ids, "answers": answers(logits, positions)})
+        sequences.append({"ids": ids, "answers": answers(logits, positions, chosen)})
     return {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
                       "tests/oracle/tiny_models.py",
             "metadata": tiny.metadata, "tensors": tiny.tensors, "sequences": sequences}
@@ -276,16 +474,24 @@ def main():
         llama_with_divisors(),
         llama("mistral_window", 4, None, transformers.MistralForCausalLM,
               transformers.MistralConfig),
+        mixtral("mixtral"),
+        mixtral("mixtral_split", split=True, scale=1.5, tie_word_embeddings=True),
         gemma3("gemma3"),
         qwen2("qwen2", True), qwen2("qwen2_untied", False),
+        qwen2moe("qwen2moe", False),
+        qwen3("qwen3", True), qwen3moe("qwen3moe", False),
+        olmo2("olmo2", False), olmo3("olmo3"), olmoe("olmoe", True),
+        granite("granite"), granitemoe("granitemoe"),
         gptneox("gptneox", True), gptneox("gptneox_sequential", False),
     ]
     for tiny in models:
+        if sys.argv[3:] and tiny.name not in sys.argv[3:]:
+            continue
         text = json.dumps(describe(tiny), separators=(",", ":"))
         path = folder / f"tiny_{tiny.name}.json"
         path.write_text(text + "\n", encoding="utf-8")
         print(f"{path.name}: {len(text)} bytes", file=sys.stderr)
-        if len(sys.argv) > 2:
+        if sys.argv[2:] and sys.argv[2] != "-":
             write_gguf(tiny, pathlib.Path(sys.argv[2]))
 
 

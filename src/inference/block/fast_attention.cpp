@@ -41,6 +41,11 @@ KvLayer FastAttention::cache() const {
   return {.n_kv_heads = attention_.n_kv_heads, .shape = shape_, .window = attention_.window};
 }
 
+void FastAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
+                               int64_t row) const {
+  norm.apply_into(stream, step.inputs.at(input_), row);
+}
+
 int64_t FastAttention::weight_bytes() const {
   return static_cast<int64_t>(qkv_.matrix.bytes() + output_.matrix.bytes());
 }

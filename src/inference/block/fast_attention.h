@@ -15,7 +15,8 @@ class FastAttention {
                 Packer& packer, Step& step);
 
   KvLayer cache() const;
-  size_t input() const { return input_; }  // the block's input, in step.inputs
+  // The block's input of one row: the norm of the stream.
+  void take_input(const PackedNorm& norm, const float* stream, Step& step, int64_t row) const;
   const std::vector<float>& output_bias() const { return output_.bias; }
   int64_t weight_bytes() const;
   int64_t wide_width() const { return qkv_.matrix.rows(); }

@@ -110,19 +110,76 @@ class Builder {
     a.soft_cap = options_.attention_soft_cap;
     a.window = window;
 
+    const auto post = [&] {
+      return options_.post_norms ? norm(options_.n_embd, options_.norm) : Norm{};
+    };
+    models::Layer result;
+    result.blocks.push_back({norm(options_.n_embd, options_.norm), a, post(), false});
+    models::Block forward{norm(options_.n_embd, options_.norm), {}, post(), options_.parallel};
+    if (options_.n_experts > 0) {
+      forward.op = moe();
+    } else {
+      forward.op = mlp();
+    }
+    result.blocks.push_back(std::move(forward));
+    return result;
+  }
+
+  models::Mlp mlp() {
     models::Mlp m;
     m.n_hidden = options_.n_hidden;
     m.activation = options_.activation;
     if (options_.gated) m.gate = linear(options_.n_hidden, options_.n_embd);
     m.up = linear(options_.n_hidden, options_.n_embd);
     m.down = linear(options_.n_embd, options_.n_hidden);
-    const auto post = [&] {
-      return options_.post_norms ? norm(options_.n_embd, options_.norm) : Norm{};
-    };
-    models::Layer result;
-    result.blocks.push_back({norm(options_.n_embd, options_.norm), a, post(), false});
-    result.blocks.push_back({norm(options_.n_embd, options_.norm), m, post(), options_.parallel});
-    return result;
+    return m;
+  }
+
+  models::Moe moe() {
+    const int32_t n = options_.n_experts;
+    models::Moe m;
+    m.n_used = options_.n_used;
+    m.renormalized = options_.renormalized;
+    m.router = {matrix(n, options_.n_embd, DType::f32),
+                options_.biases ? vector(n, -0.2f, 0.2f) : kNoTensor};
+    models::Mlp expert;
+    expert.n_hidden = options_.n_hidden;
+    expert.activation = options_.activation;
+    const TensorId up = stack(n, options_.n_hidden, options_.n_embd);
+    const TensorId down = stack(n, options_.n_embd, options_.n_hidden);
+    const TensorId gate = options_.gated ? stack(n, options_.n_hidden, options_.n_embd) : kNoTensor;
+    for (int32_t i = 0; i < n; ++i) {
+      expert.up.weight = up + i;
+      expert.down.weight = down + i;
+      if (options_.gated) expert.gate.weight = gate + i;
+      m.experts.push_back(expert);
+    }
+    if (!options_.shared_expert) return m;
+    m.shared = expert;
+    m.shared->up.weight = matrix(options_.n_hidden, options_.n_embd, options_.type);
+    m.shared->down.weight = matrix(options_.n_embd, options_.n_hidden, options_.type);
+    if (options_.gated) {
+      m.shared->gate.weight = matrix(options_.n_hidden, options_.n_embd, options_.type);
+    }
+    m.shared_gate = vector(options_.n_embd, -0.2f, 0.2f);
+    return m;
+  }
+
+  // n matrices in one tensor: the slot of the first, the others' follow.
+  TensorId stack(int32_t n, int32_t rows, int32_t cols) {
+    const TensorId first = matrix(n * rows, cols, options_.type);
+    auto& tensors = model_->spec.tensors;
+    models::TensorSlot slot = tensors.back();
+    file_.find_tensor(slot.name)->shape = {static_cast<uint64_t>(cols), static_cast<uint64_t>(rows),
+                                           static_cast<uint64_t>(n)};
+    slot.rows = static_cast<uint64_t>(rows);
+    slot.stored_matrices = static_cast<uint64_t>(n);
+    tensors.pop_back();
+    for (int32_t i = 0; i < n; ++i) {
+      slot.matrix = static_cast<uint64_t>(i);
+      tensors.push_back(slot);
+    }
+    return first;
   }
 
   Linear linear(int32_t rows, int32_t cols) {
@@ -237,10 +294,18 @@ std::vector<NamedOptions> tiny_variants() {
   k_quants.n_hidden = 256;
   k_quants.n_heads = 8;
   k_quants.rope_dims = 16;
-  return {{"llama", llama},
-          {"gemma", gemma},
-          {"neox", neox},
-          {"capped", capped},
+  TinyOptions experts;
+  experts.n_experts = 6;
+  experts.n_used = 2;
+  experts.renormalized = true;
+  experts.n_hidden = 96;
+  TinyOptions shared_expert;
+  shared_expert.type = DType::f16;
+  shared_expert.n_experts = 9;
+  shared_expert.n_used = 4;
+  shared_expert.shared_expert = shared_expert.biases = shared_expert.post_norms = true;
+  return {{"llama", llama},      {"experts", experts}, {"shared_expert", shared_expert},
+          {"gemma", gemma},      {"neox", neox},       {"capped", capped},
           {"k_quants", k_quants}};
 }
 

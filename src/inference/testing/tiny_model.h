@@ -29,6 +29,10 @@ struct TinyOptions {
   bool post_norms = false;
   bool biases = false;
   bool parallel = false;
+  int32_t n_experts = 0;  // 0: a plain MLP
+  int32_t n_used = 0;
+  bool renormalized = false;
+  bool shared_expert = false;  // with a gate
   float attention_soft_cap = 0.0f;
   float logit_soft_cap = 0.0f;
   float logit_scale = 1.0f;

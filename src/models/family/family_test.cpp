@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "models/family/experts.h"
 #include "models/family/weights.h"
 #include "models/testing/formula_model.h"
 
@@ -76,6 +77,36 @@ TEST(Family, LlamaVariants) {
   EXPECT_NE(attention(divided, 0).rope.frequency_divisors, kNoTensor);
   EXPECT_EQ(attention(divided, 0).head_dim, 12);  // not 30 / 3
   EXPECT_EQ(attention(describe(fixture("mistral_window")), 1).window, 4);
+}
+
+TEST(Family, Mixtral) {
+  for (const char* name : {"mixtral", "mixtral_split"}) {
+    const auto bytes = fixture(name).build();
+    const auto file = GgufFile::parse(bytes);
+    const ModelSpec spec = describe_model(*file);
+    const auto& op = std::get<Moe>(spec.layers[1].blocks[1].op);
+    EXPECT_EQ(op.n_used, 2);
+    EXPECT_TRUE(op.renormalized);
+    ASSERT_EQ(op.experts.size(), 5u);
+    EXPECT_EQ(op.experts[3].n_hidden, 22);
+    const auto id = static_cast<size_t>(op.experts[3].down.weight);
+    const auto expert = dequantize(find_weight(*file, spec.tensors[id]));
+    const bool split = std::string(name) == "mixtral_split";
+    EXPECT_EQ(op.scale, split ? 1.5f : 1.0f);
+    const auto stored = split ? formula_weights("blk.1.ffn_down.3.weight", 22, 30)
+                              : formula_weights("blk.1.ffn_down_exps.weight", 22, 150);
+    EXPECT_TRUE(
+        std::equal(expert.begin(), expert.end(), stored.begin() + (split ? 0 : 3 * 22 * 30)));
+  }
+}
+
+TEST(Family, ATokenReadsItsExpertsOnly) {
+  const ExpertFacts facts = expert_facts(describe(fixture("mixtral")));
+  EXPECT_EQ(facts.n_experts, 5);
+  EXPECT_EQ(facts.n_used, 2);
+  EXPECT_EQ(facts.n_idle_weights, 2 * 3 * 3 * 22 * 30);  // layers, experts, matrices
+  EXPECT_EQ(expert_facts(describe(fixture("llama"))).n_experts, 0);
+  EXPECT_EQ(expert_facts(describe(fixture("llama"))).n_idle_weights, 0);
 }
 
 TEST(Family, Gemma3) {
@@ -231,8 +262,6 @@ TEST(FamilyHostile, HyperParameters) {
        [](auto& b) { b.set_i32s("llama.attention.head_count_kv", {2}); }, "1 entries for 2"},
       {"hidden width 0", [](auto& b) { b.set_u32("llama.feed_forward_length", 0); },
        "feed_forward_length is 0"},
-      {"experts", [](auto& b) { b.set_u32("llama.expert_count", 8); },
-       "expert_count = 8, which is not supported yet"},
       {"longrope", [](auto& b) { b.set_text("llama.rope.scaling.type", "longrope"); },
        "'longrope'"},
       {"YaRN's betas crossed",
@@ -295,6 +324,80 @@ TEST(FamilyHostile, Tensors) {
        "not a positive number"},
   };
   expect_refused(cases);
+}
+
+void expect_fixture_refused(const std::string& name, const std::vector<Broken>& cases) {
+  for (const Broken& entry : cases) {
+    GgufBuilder builder = fixture(name);
+    entry.breaks(builder);
+    EXPECT_THAT(describe_error(builder), HasSubstr(entry.message)) << entry.name;
+  }
+}
+
+void erase_tensor(GgufBuilder& builder, std::string_view name) {
+  std::erase_if(builder.tensors, [&](const auto& tensor) { return tensor.name == name; });
+}
+
+TEST(FamilyHostile, ExpertsInAFamilyWithoutAny) {
+  expect_fixture_refused("qwen2", {{"experts", [](auto& b) { b.set_u32("qwen2.expert_count", 8); },
+                                    "expert_count = 8, which is not supported yet"}});
+}
+
+TEST(FamilyHostile, Experts) {
+  const auto set = [](const char* key, uint32_t value) {
+    return [=](GgufBuilder& b) { b.set_u32(key, value); };
+  };
+  expect_fixture_refused(
+      "mixtral",
+      {{"more experts than the tensors have", set("llama.expert_count", 6),
+        "'blk.0.ffn_gate_exps.weight' has shape 30 x 22 x 5 x 1, expected 30 x 22 x 6"},
+       {"fewer", set("llama.expert_count", 4), "'blk.0.ffn_gate_exps.weight' has shape"},
+       {"2^31 experts", set("llama.expert_count", 1u << 31), "llama.expert_count is 2147483648"},
+       {"-1 experts", [](auto& b) { b.set_i32("llama.expert_count", -1); },
+        "llama.expert_count is -1"},
+       {"4097 experts", set("llama.expert_count", 4097), "not from 0 to 4096"},
+       {"0 used", set("llama.expert_used_count", 0), "llama.expert_used_count is 0"},
+       {"more used than there are", set("llama.expert_used_count", 6),
+        "llama.expert_used_count is 6, not from 1 to 5"},
+       {"no count of those used", [](auto& b) { b.remove("llama.expert_used_count"); },
+        "'llama.expert_used_count' is missing"},
+       {"no experts counted", set("llama.expert_count", 0), "'blk.0.ffn_gate.weight' is missing"},
+       {"sigmoid routing", set("llama.expert_gating_func", 2), "expert_gating_func = 2"},
+       {"weights as they are", [](auto& b) { b.set_bool("llama.expert_weights_norm", false); },
+        "expert_weights_norm = 0"},
+       {"a scale below zero", [](auto& b) { b.set_f32("llama.expert_weights_scale", -1); },
+        "expert_weights_scale is -1"},
+       {"another width", set("llama.expert_feed_forward_length", 23), "expected 30 x 23 x 5"},
+       {"width 0", set("llama.expert_feed_forward_length", 0), "feed_forward_length is 0"},
+       {"no router", [](auto& b) { erase_tensor(b, "blk.1.ffn_gate_inp.weight"); },
+        "'blk.1.ffn_gate_inp.weight' is missing"},
+       {"a router for fewer", [](auto& b) { replace_shape(b, "blk.1.ffn_gate_inp.weight", 30, 4); },
+        "'blk.1.ffn_gate_inp.weight' has shape 30 x 4"},
+       {"no up", [](auto& b) { erase_tensor(b, "blk.0.ffn_up_exps.weight"); },
+        "'blk.0.ffn_up_exps.weight' is missing"},
+       {"down transposed",
+        [](auto& b) { b.find_tensor("blk.0.ffn_down_exps.weight")->shape = {30, 22, 5}; },
+        "'blk.0.ffn_down_exps.weight' has shape 30 x 22 x 5"},
+       {"experts in the rows",
+        [](auto& b) { b.find_tensor("blk.0.ffn_up_exps.weight")->shape = {30, 110}; },
+        "'blk.0.ffn_up_exps.weight' has shape 30 x 110"},
+       {"four dimensions",
+        [](auto& b) { b.find_tensor("blk.0.ffn_up_exps.weight")->shape = {30, 2, 11, 5}; },
+        "'blk.0.ffn_up_exps.weight' has shape 30 x 2 x 11 x 5"},
+       {"biases of experts",
+        [](auto& b) { add_formula_tensor(b, "blk.0.ffn_up_exps.bias", 22, 5); },
+        "'blk.0.ffn_up_exps.bias', which"}});
+  expect_fixture_refused(
+      "mixtral_split",
+      {{"one expert lacks", [](auto& b) { erase_tensor(b, "blk.1.ffn_up.2.weight"); },
+        "'blk.1.ffn_up.2.weight' is missing"},
+       {"no first expert", [](auto& b) { erase_tensor(b, "blk.1.ffn_up.0.weight"); },
+        "'blk.1.ffn_up_exps.weight' is missing"},
+       {"one expert too many",
+        [](auto& b) { add_formula_tensor(b, "blk.1.ffn_up.5.weight", 30, 22); },
+        "'blk.1.ffn_up.5.weight', which"},
+       {"one of another width", [](auto& b) { replace_shape(b, "blk.1.ffn_up.2.weight", 30, 21); },
+        "'blk.1.ffn_up.2.weight' has shape 30 x 21"}});
 }
 
 TEST(FamilyHostile, ScalesThatAreNotFinite) {

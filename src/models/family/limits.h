@@ -11,6 +11,7 @@ constexpr int32_t kMaxHeads = 4096;
 constexpr int32_t kMaxHeadDim = 8192;
 constexpr int32_t kMaxEmbedding = 1 << 20;
 constexpr int32_t kMaxHidden = 1 << 24;
+constexpr int32_t kMaxExperts = 1 << 12;
 constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
 

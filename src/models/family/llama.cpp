@@ -1,4 +1,5 @@
-// Llama 2 and 3, SmolLM 1 and 2, Mistral: RMS norm, gated SiLU, RoPE on adjacent pairs.
+// Llama 2 and 3, SmolLM 1 and 2, Mistral: RMS norm, gated SiLU, RoPE on adjacent pairs. Mixtral:
+// the same with experts.
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
@@ -11,9 +12,9 @@ class Llama final : public Family {
   std::vector<std::string_view> architectures() const override { return {"llama"}; }
 
   ModelSpec describe(const GgufFile& file) const override {
-    SpecBuilder build(file, "llama");
+    SpecBuilder build(file, "llama", {"expert_count", "expert_used_count", "expert_weights_scale"});
     for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+      build.spec.layers.push_back({{attention(build, i), feed_forward(build, i)}});
     }
     build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
     build.spec.logit_scale = build.number_or("logit_scale", 1.0f);
@@ -35,11 +36,15 @@ class Llama final : public Family {
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 
-  static Block mlp(SpecBuilder& build, int32_t layer) {
-    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
-            build.mlp(layer, true, Activation::silu),
-            {},
-            false};
+  static Block feed_forward(SpecBuilder& build, int32_t layer) {
+    Block block;
+    block.pre_norm = build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd);
+    if (build.has_experts()) {
+      block.op = build.moe(layer, true, Activation::silu);
+    } else {
+      block.op = build.mlp(layer, true, Activation::silu);
+    }
+    return block;
   }
 };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,8 +17,9 @@ using TensorId = int32_t;
 constexpr TensorId kNoTensor = -1;
 
 // One weight the model reads. A slice [row_begin, row_begin + rows) of a stored tensor serves fused
-// projections; their biases are slices [col_begin, col_begin + cols) of a stored vector. Vectors
-// have rows = 1. The bytes of a slot: find_weight (models/family/weights.h).
+// projections; their biases are slices [col_begin, col_begin + cols) of a stored vector; experts
+// are matrices of a stored stack. Vectors have rows = 1. The bytes of a slot: find_weight
+// (models/family/weights.h).
 struct TensorSlot {
   std::string name;  // GGUF name of the stored tensor
   uint64_t rows = 1;
@@ -26,6 +28,8 @@ struct TensorSlot {
   uint64_t stored_rows = 0;  // rows of the stored tensor; 0: the same as rows
   uint64_t col_begin = 0;    // of a vector only
   uint64_t stored_cols = 0;  // columns of the stored vector; 0: the same as cols
+  uint64_t matrix = 0;       // which one of the stored stack; the numbers above are of one matrix
+  uint64_t stored_matrices = 1;
 
   bool operator==(const TensorSlot&) const = default;
 };
@@ -90,11 +94,26 @@ struct Mlp {
   Activation activation = Activation::silu;
 };
 
+// Mixture of experts (https://arxiv.org/abs/1701.06538, section 2): with p = softmax(router(x)),
+//   y = sum over the n_used experts e with the greatest p, the first of equals, of w_e * e(x)
+//       + sigmoid(shared_gate x) * shared(x)
+// w_e is scale * p_e, or, renormalized, scale * p_e / (sum of p over the chosen), which is also the
+// softmax over the logits of the chosen alone.
+struct Moe {
+  Linear router;  // [n_experts x n_embd]
+  int32_t n_used = 0;
+  bool renormalized = false;
+  float scale = 1.0f;
+  std::vector<Mlp> experts;  // of one width, one activation, without biases
+  std::optional<Mlp> shared;
+  TensorId shared_gate = kNoTensor;  // [1 x n_embd]; none: shared(x) is added as it is
+};
+
 // residual += post_norm(op(pre_norm(input))), input being the residual stream, or, when
 // parallel_to_previous is set, the stream as it was before the previous block of the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, Mlp> op;
+  std::variant<Attention, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
 };

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "models/family/limits.h"
+#include "models/family/weights.h"
 
 namespace strata::models {
 namespace {
@@ -18,6 +19,11 @@ struct NeutralKey {
 constexpr std::array kNeutralKeys{
     NeutralKey{"expert_count", 0},
     NeutralKey{"expert_used_count", 0},
+    NeutralKey{"expert_gating_func", 1},  // softmax
+    NeutralKey{"expert_group_count", 0},
+    NeutralKey{"expert_shared_count", 0},
+    NeutralKey{"expert_weights_scale", 1},
+    NeutralKey{"leading_dense_block_count", 0},
     NeutralKey{"attention.clamp_kqv", 0},
     NeutralKey{"attention.max_alibi_bias", 0},
     NeutralKey{"attention.causal", 1},
@@ -81,13 +87,15 @@ std::string layer_name(int32_t layer, std::string_view part) {
   return fmt::format("blk.{}.{}", layer, part);
 }
 
-SpecBuilder::SpecBuilder(const GgufFile& file, std::string family) : file_(file) {
+SpecBuilder::SpecBuilder(const GgufFile& file, std::string family,
+                         std::initializer_list<std::string_view> reads)
+    : file_(file) {
   spec.family = std::move(family);
   architecture_ = file.text("general.architecture").value_or("");
   n_layers_ = count("block_count", 1, kMaxLayers);
   spec.n_embd = count("embedding_length", 1, kMaxEmbedding);
   spec.n_context = count("context_length", 1, kMaxContext);
-  refuse_unknown_formulas();
+  refuse_unknown_formulas(reads);
   const TensorInfo* embedding = file.find_tensor("token_embd.weight");
   if (embedding == nullptr) refuse("tensor 'token_embd.weight' is missing");
   const uint64_t rows = embedding->rows();
@@ -99,8 +107,12 @@ SpecBuilder::SpecBuilder(const GgufFile& file, std::string family) : file_(file)
   spec.token_embedding = matrix("token_embd.weight", spec.n_vocab, spec.n_embd);
 }
 
-void SpecBuilder::refuse_unknown_formulas() const {
-  for (const auto& entry : kNeutralKeys) refuse_unless(entry.suffix, entry.neutral);
+void SpecBuilder::refuse_unknown_formulas(std::initializer_list<std::string_view> reads) const {
+  for (const auto& entry : kNeutralKeys) {
+    if (std::ranges::find(reads, entry.suffix) == reads.end()) {
+      refuse_unless(entry.suffix, entry.neutral);
+    }
+  }
 }
 
 std::string SpecBuilder::key(std::string_view suffix) const {
@@ -227,8 +239,15 @@ Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
 }
 
 TensorId SpecBuilder::slot(TensorSlot slot) {
-  const auto found = std::ranges::find(spec.tensors, slot);
-  if (found != spec.tensors.end()) return static_cast<TensorId>(found - spec.tensors.begin());
+  const auto [begin, end] = slots_.equal_range(slot.name);
+  for (auto known = begin; known != end; ++known) {
+    if (spec.tensors[static_cast<size_t>(known->second)] == slot) return known->second;
+  }
+  const std::string name = slot.name;
+  return slots_.emplace(name, append(std::move(slot)))->second;
+}
+
+TensorId SpecBuilder::append(TensorSlot slot) {
   spec.tensors.push_back(std::move(slot));
   return static_cast<TensorId>(spec.tensors.size() - 1);
 }
@@ -315,6 +334,54 @@ Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
   mlp.up = linear(layer_name(layer, "ffn_up"), mlp.n_hidden, spec.n_embd);
   mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
   return mlp;
+}
+
+bool SpecBuilder::has_experts() const {
+  return count_or("expert_count", 0, 0, kMaxExperts) > 0;
+}
+
+TensorId SpecBuilder::expert_matrix(int32_t layer, std::string_view part, int32_t expert,
+                                    int32_t n_experts, int64_t rows, int64_t cols) {
+  TensorSlot slot;
+  slot.rows = static_cast<uint64_t>(rows);
+  slot.cols = static_cast<uint64_t>(cols);
+  if (has(layer_name(layer, fmt::format("{}.0.weight", part)))) {
+    slot.name = layer_name(layer, fmt::format("{}.{}.weight", part, expert));
+  } else {
+    slot.name = layer_name(layer, fmt::format("{}_exps.weight", part));
+    slot.matrix = static_cast<uint64_t>(expert);
+    slot.stored_matrices = static_cast<uint64_t>(n_experts);
+  }
+  // Checked one by one, so that a count far above what the file holds takes no memory.
+  find_weight(file_, slot);
+  return append(std::move(slot));
+}
+
+Moe SpecBuilder::moe(int32_t layer, bool renormalized, Activation activation) {
+  const int32_t n_experts = count("expert_count", 1, kMaxExperts);
+  Moe moe;
+  moe.n_used = count("expert_used_count", 1, n_experts);
+  moe.renormalized = renormalized;
+  refuse_unless("expert_weights_norm", renormalized ? 1 : 0);
+  moe.scale = number_or("expert_weights_scale", 1.0f);
+  if (!(moe.scale > 0)) refuse(fmt::format("{} is {}", key("expert_weights_scale"), moe.scale));
+  moe.router = linear(layer_name(layer, "ffn_gate_inp"), n_experts, spec.n_embd);
+  Mlp expert;
+  expert.activation = activation;
+  const bool has_own_width = file_.find(key("expert_feed_forward_length")) != nullptr;
+  expert.n_hidden =
+      layer_count(has_own_width ? "expert_feed_forward_length" : "feed_forward_length", layer,
+                  std::nullopt, 1, kMaxHidden);
+  for (int32_t i = 0; i < n_experts; ++i) {
+    const auto matrix = [&](std::string_view part, int64_t rows, int64_t cols) {
+      return Linear{expert_matrix(layer, part, i, n_experts, rows, cols), kNoTensor};
+    };
+    expert.gate = matrix("ffn_gate", expert.n_hidden, spec.n_embd);
+    expert.up = matrix("ffn_up", expert.n_hidden, spec.n_embd);
+    expert.down = matrix("ffn_down", spec.n_embd, expert.n_hidden);
+    moe.experts.push_back(expert);
+  }
+  return moe;
 }
 
 void SpecBuilder::head() {

@@ -2,9 +2,11 @@
 // and slots in the tensor table.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "models/family/spec.h"
@@ -23,8 +25,10 @@ struct HeadShape {
 // what the file asks and this engine does not do. Keys are given without the architecture in front.
 class SpecBuilder {
  public:
-  // Reads what all have: vocabulary, embedding, layers, context. `family` is for people.
-  SpecBuilder(const GgufFile& file, std::string family);
+  // Reads what all have: vocabulary, embedding, layers, context. `family` is for people. Keys that
+  // ask for a formula which few families have are refused, but for those that this one reads.
+  SpecBuilder(const GgufFile& file, std::string family,
+              std::initializer_list<std::string_view> reads = {});
 
   const GgufFile& file() const { return file_; }
   ModelSpec spec;  // token_embedding, n_*, tensors are filled here; the family does the rest
@@ -65,6 +69,11 @@ class SpecBuilder {
   void projections(Attention& attention, int32_t layer);
   // ffn_gate (when gated), ffn_up, ffn_down.
   Mlp mlp(int32_t layer, bool gated, Activation activation);
+  // Whether expert_count is there and not 0.
+  bool has_experts() const;
+  // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
+  // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router.
+  Moe moe(int32_t layer, bool renormalized, Activation activation);
   // output.weight, or the token embedding.
   void head();
 
@@ -74,9 +83,13 @@ class SpecBuilder {
                int64_t stored_rows);
   void scale_positions(Rope& rope) const;
   Yarn yarn(float factor) const;
-  void refuse_unknown_formulas() const;
+  void refuse_unknown_formulas(std::initializer_list<std::string_view> reads) const;
+  TensorId append(TensorSlot slot);
+  TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
+                         int64_t rows, int64_t cols);
 
   const GgufFile& file_;
+  std::unordered_multimap<std::string, TensorId> slots_;  // by tensor name
   std::string architecture_;
   int32_t n_layers_ = 0;
 };

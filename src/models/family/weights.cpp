@@ -1,6 +1,7 @@
 #include "models/family/weights.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "tensor/dequant.h"
@@ -48,13 +49,16 @@ Weight find_weight(const GgufFile& file, const TensorSlot& slot) {
   if (stored == nullptr) refuse(slot, "is missing");
   const uint64_t rows = or_same(slot.stored_rows, slot.rows);
   const uint64_t cols = or_same(slot.stored_cols, slot.cols);
-  if (stored->cols() != cols || stored->rows() != rows || stored->shape[1] != rows) {
-    refuse(slot, fmt::format("has shape {} x {} x {} x {}, expected {} x {}", stored->shape[0],
-                             stored->shape[1], stored->shape[2], stored->shape[3], cols, rows));
+  if (stored->shape != std::array<uint64_t, 4>{cols, rows, slot.stored_matrices, 1}) {
+    std::string expected = fmt::format("{} x {}", cols, rows);
+    if (slot.stored_matrices != 1) expected += fmt::format(" x {}", slot.stored_matrices);
+    refuse(slot, fmt::format("has shape {} x {} x {} x {}, expected {}", stored->shape[0],
+                             stored->shape[1], stored->shape[2], stored->shape[3], expected));
   }
   const bool rows_fit = slot.rows <= rows && slot.row_begin <= rows - slot.rows;
   const bool cols_fit = slot.cols <= cols && slot.col_begin <= cols - slot.cols;
-  if (!rows_fit || !cols_fit || (rows != 1 && slot.cols != cols)) {
+  if (!rows_fit || !cols_fit || (rows != 1 && slot.cols != cols) ||
+      slot.matrix >= slot.stored_matrices) {
     refuse(slot, "is used by a slice beyond its end");
   }
   const uint32_t block = tensor::dtype_info(stored->type).block_weights;
@@ -62,7 +66,8 @@ Weight find_weight(const GgufFile& file, const TensorSlot& slot) {
     refuse(slot, fmt::format("has type {}, whose blocks of {} can't be cut at {}",
                              tensor::dtype_info(stored->type).name, block, slot.col_begin));
   }
-  const uint64_t begin = tensor::bytes_of(stored->type, slot.row_begin * cols + slot.col_begin);
+  const uint64_t row = slot.matrix * rows + slot.row_begin;
+  const uint64_t begin = tensor::bytes_of(stored->type, row * cols + slot.col_begin);
   const uint64_t size = tensor::bytes_of(stored->type, slot.rows * slot.cols);
   return {stored->type, slot.rows, slot.cols, stored->data.subspan(begin, size), stored};
 }

@@ -101,7 +101,9 @@ GgufBuilder formula_model(const json::object& description) {
   }
   for (const auto& [name, shape] : description.at("tensors").as_object()) {
     const auto sizes = json::value_to<std::vector<uint64_t>>(shape);
-    add_formula_tensor(builder, name, sizes.at(0), sizes.size() > 1 ? sizes[1] : 1);
+    uint64_t rows = 1;
+    for (size_t i = 1; i < sizes.size(); ++i) rows *= sizes[i];
+    builder.add_f32(name, sizes, formula_weights(name, sizes.at(0), rows));
   }
   return builder;
 }

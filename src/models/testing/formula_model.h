@@ -18,7 +18,7 @@ std::vector<float> formula_weights(std::string_view name, uint64_t cols, uint64_
 
 void add_formula_tensor(GgufBuilder& builder, std::string_view name, uint64_t cols, uint64_t rows);
 
-// {"metadata": {key: value, …}, "tensors": {name: [cols, rows] or [n], …}}. Whole numbers become
+// {"metadata": {key: value, …}, "tensors": {name: [cols, rows, …] or [n], …}}. Whole numbers become
 // u32 or i32, others f32; lists become arrays of strings, bools, i32 or f32. All tensors are f32.
 GgufBuilder formula_model(const json::object& description);
 

@@ -256,6 +256,25 @@ void rope_halves(const float* cosine, const float* sine, int64_t n_pairs, float*
   }
 }
 
+// kRows outputs at once, since one sum alone would wait for each of its additions.
+template <int kRows>
+void dots_of(const float* x, const float* rows, int64_t n, float* out) {
+  F sums[kRows];
+  for (F& s : sums) s = set1(0.0f);
+  by_sixteen(n, [&](int64_t i, int64_t count) {
+    const F a = load_up_to(x + i, count);
+    for (int r = 0; r < kRows; ++r) sums[r] = fma(a, load_up_to(rows + r * n + i, count), sums[r]);
+  });
+  for (int r = 0; r < kRows; ++r) out[r] = sum(sums[r]);
+}
+
+void dots(const float* x, const float* rows, int64_t n_rows, int64_t n, float* out) {
+  constexpr int kAtOnce = 4;
+  int64_t r = 0;
+  for (; r + kAtOnce <= n_rows; r += kAtOnce) dots_of<kAtOnce>(x, rows + r * n, n, out + r);
+  for (; r < n_rows; ++r) dots_of<1>(x, rows + r * n, n, out + r);
+}
+
 int64_t argmax(const float* x, int64_t n) {
   F best = set1(-__builtin_inff());
   int64_t i = 0;
@@ -308,6 +327,7 @@ void add_row_operations(KernelSet& set) {
   set.soft_cap = soft_cap;
   set.rope_adjacent = rope_adjacent;
   set.rope_halves = rope_halves;
+  set.dots = dots;
   set.argmax = argmax;
   set.merge = merge;
 }

@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "inference/defaults.h"
 #include "inference/memory.h"
+#include "models/family/experts.h"
 #include "models/family/family.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/store.h"
@@ -72,6 +73,10 @@ std::vector<int64_t> contexts_of(const Facts& facts, const Arguments& arguments)
   return contexts;
 }
 
+int64_t parameters_a_token(const Facts& facts) {
+  return api::count_weights(*facts.file) - models::expert_facts(facts.spec).n_idle_weights;
+}
+
 json::object as_json(const Facts& facts, const Arguments& arguments) {
   json::object parameters;
   for (const auto& [key, value] : settings_of(facts)) parameters[key] = value;
@@ -84,6 +89,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
                                      {"kv_bytes", need.kv_bytes},
                                      {"kv", tensor::kv_format_name(facts.kv)}});
   }
+  const models::ExpertFacts experts = models::expert_facts(facts.spec);
   return {{"name", facts.manifest.name},
           {"architecture", facts.file->text("general.architecture").value_or("")},
           {"parameters", api::count_weights(*facts.file)},
@@ -93,6 +99,9 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
           {"embedding", facts.spec.n_embd},
           {"layers", facts.spec.layers.size()},
           {"vocabulary", facts.spec.n_vocab},
+          {"experts", experts.n_experts},
+          {"experts_used", experts.n_used},
+          {"parameters_a_token", parameters_a_token(facts)},
           {"size_bytes", facts.manifest.size_bytes()},
           {"digest", facts.manifest.digest()},
           {"source", facts.manifest.source},
@@ -114,6 +123,11 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("context", fmt::format("{}", facts.spec.n_context));
   row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
                            facts.spec.n_embd, facts.spec.n_vocab));
+  if (const auto experts = models::expert_facts(facts.spec); experts.n_experts > 0) {
+    row("experts",
+        fmt::format("{} a layer, {} used: {} of the parameters a token", experts.n_experts,
+                    experts.n_used, api::parameter_size(parameters_a_token(facts))));
+  }
   row("file", fmt::format("{}, sha256 {}", format_bytes(facts.manifest.size_bytes()),
                           facts.manifest.digest()));
   const std::string& parent = facts.manifest.parent;

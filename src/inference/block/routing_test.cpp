@@ -1,0 +1,67 @@
+#include "inference/block/routing.h"
+
+#include <cmath>
+#include <limits>
+#include <set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace strata::inference {
+namespace {
+
+struct Choice {
+  std::vector<int32_t> experts;
+  std::vector<float> weights;
+};
+
+Choice choose(const models::Moe& moe, const std::vector<float>& logits) {
+  Choice choice{std::vector<int32_t>(static_cast<size_t>(moe.n_used)),
+                std::vector<float>(static_cast<size_t>(moe.n_used))};
+  choose_experts(moe, logits, choice.experts, choice.weights);
+  return choice;
+}
+
+models::Moe using_experts(int32_t n) {
+  models::Moe moe;
+  moe.n_used = n;
+  return moe;
+}
+
+TEST(Routing, TakesTheGreatestAndListsThemByIndex) {
+  const Choice choice = choose(using_experts(3), {0.5f, 3.0f, -1.0f, 2.0f, 2.5f});
+  EXPECT_EQ(choice.experts, (std::vector<int32_t>{1, 3, 4}));
+  EXPECT_GT(choice.weights[0], choice.weights[2]);
+  EXPECT_GT(choice.weights[2], choice.weights[1]);
+}
+
+TEST(Routing, OfEqualsTheFirstIsTaken) {
+  EXPECT_EQ(choose(using_experts(2), {1, 1, 1, 1}).experts, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(choose(using_experts(2), {0, 1, 2, 1}).experts, (std::vector<int32_t>{1, 2}));
+}
+
+TEST(Routing, WeightsAreSharesOfAllOrOfTheChosen) {
+  models::Moe moe = using_experts(2);
+  const std::vector<float> logits{0.0f, std::log(2.0f), std::log(5.0f)};
+  EXPECT_NEAR(choose(moe, logits).weights[0], 2.0f / 8, 1e-6);
+  moe.renormalized = true;
+  moe.scale = 3.0f;
+  EXPECT_NEAR(choose(moe, logits).weights[0], 3 * 2.0f / 7, 1e-6);
+  EXPECT_NEAR(choose(moe, logits).weights[1], 3 * 5.0f / 7, 1e-6);
+}
+
+TEST(Routing, NumbersThatAreNoneStillNameDifferentExperts) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const auto& logits : std::vector<std::vector<float>>{{nan, nan, nan, nan},
+                                                            {1, nan, 2, nan},
+                                                            {nan, 3, 2, 1},
+                                                            {infinity, infinity, -infinity, nan}}) {
+    const Choice choice = choose(using_experts(3), logits);
+    EXPECT_EQ(std::set<int32_t>(choice.experts.begin(), choice.experts.end()).size(), 3u);
+    for (const int32_t expert : choice.experts) EXPECT_TRUE(expert >= 0 && expert < 4);
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference
