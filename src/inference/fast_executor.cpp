@@ -35,6 +35,7 @@ struct FastBlock {
   std::variant<FastAttention, FastMlp, FastMoe> op;
   PackedNorm post_norm;
   bool parallel_to_previous = false;
+  float scale = 1.0f;
   size_t attend = 0;  // plan of an attention block
 
   const std::vector<float>& output_bias() const {
@@ -164,7 +165,8 @@ class FastExecutor final : public Executor {
       wide_width_ = std::max(wide_width_, op.wide_width());
       mixed_width_ = std::max(mixed_width_, op.mixed_width());
       return blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op),
-                                            std::move(post_norm), block.parallel_to_previous, 0});
+                                            std::move(post_norm), block.parallel_to_previous,
+                                            block.scale, 0});
     };
     std::visit(Overloaded{
                    [&](const models::Attention& a) {
@@ -306,7 +308,7 @@ class FastExecutor final : public Executor {
     std::visit([&](const auto& op) { op.take_input(b.pre_norm, stream(row), step_, row); }, b.op);
   }
 
-  // stream += post_norm(delta + bias) on this thread's rows, and the next block's input.
+  // stream += scale * post_norm(delta + bias) on this thread's rows, and the next block's input.
   void add_block(size_t index, int thread) {
     const FastBlock& block = blocks_[index];
     const auto& kernels = tensor::kernels();
@@ -320,6 +322,7 @@ class FastExecutor final : public Executor {
       if (block.post_norm.kind != tensor::NormKind::none) {
         block.post_norm.apply(delta, width, delta);
       }
+      if (block.scale != 1.0f) kernels.scale(block.scale, width, delta);
       if (next_is_parallel) norm_input(index + 1, row);
       kernels.add(delta, width, stream(row));
       if (has_next && !next_is_parallel) norm_input(index + 1, row);

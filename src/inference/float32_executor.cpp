@@ -154,7 +154,7 @@ class Float32Executor final : public Executor {
     }
   }
 
-  // stream_ += post_norm(op(pre_norm(input)))
+  // stream_ += scale * post_norm(op(pre_norm(input)))
   void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
                  size_t& attention_index) {
     std::vector<float> normed(input.size());
@@ -181,7 +181,7 @@ class Float32Executor final : public Executor {
         },
         block.op);
     norm_rows(block.post_norm, result, result);
-    for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += result[i];
+    for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += block.scale * result[i];
   }
 
   void compute_logits(std::span<const Row> rows) {

@@ -61,8 +61,8 @@ class SpecChecker {
     linear(a.k, kv_width, spec_.n_embd, "attention k");
     linear(a.v, kv_width, spec_.n_embd, "attention v");
     linear(a.o, spec_.n_embd, q_width, "attention output");
-    norm(a.q_norm, a.head_dim, "attention q norm");
-    norm(a.k_norm, a.head_dim, "attention k norm");
+    norm(a.q_norm, a.norms_all_heads ? q_width : a.head_dim, "attention q norm");
+    norm(a.k_norm, a.norms_all_heads ? kv_width : a.head_dim, "attention k norm");
     if (a.rope.kind == models::RopeKind::none) return;
     if (a.rope.n_dims <= 0 || a.rope.n_dims % 2 != 0 || a.rope.n_dims > a.head_dim) {
       refuse(fmt::format("RoPE over {} of {} dimensions", a.rope.n_dims, a.head_dim));

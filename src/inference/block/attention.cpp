@@ -28,11 +28,14 @@ void prepare_heads(const Attention& attention, const models::Norm& norm,
                    const Float32Weights& weights, std::span<const float> cosines,
                    std::span<const float> sines, std::span<float> row) {
   const auto head_dim = static_cast<size_t>(attention.head_dim);
+  const size_t norm_width = attention.norms_all_heads ? row.size() : head_dim;
+  for (size_t begin = 0; begin < row.size(); begin += norm_width) {
+    const auto part = row.subspan(begin, norm_width);
+    apply_norm(norm.kind, norm.epsilon, weights.data(norm.weight), weights.data(norm.bias), part,
+               part);
+  }
   for (size_t begin = 0; begin < row.size(); begin += head_dim) {
-    const auto head = row.subspan(begin, head_dim);
-    apply_norm(norm.kind, norm.epsilon, weights.data(norm.weight), weights.data(norm.bias), head,
-               head);
-    rotate(attention.rope.kind, cosines, sines, head);
+    rotate(attention.rope.kind, cosines, sines, row.subspan(begin, head_dim));
   }
 }
 

@@ -98,9 +98,14 @@ void FastAttention::rotate(const Step& step, int64_t row, float* head) const {
 void FastAttention::prepare_rows(Step& step, int thread) const {
   const int64_t head_dim = attention_.head_dim;
   const bool rotated = attention_.rope.kind != models::RopeKind::none;
-  const auto prepare = [&](int64_t row, const PackedNorm& norm, float* head) {
-    if (norm.kind != tensor::NormKind::none) norm.apply(head, head_dim, head);
-    if (rotated) rotate(step, row, head);
+  const auto prepare = [&](int64_t row, const PackedNorm& norm, int32_t n_heads, float* heads) {
+    const int64_t width = n_heads * head_dim;
+    if (norm.kind != tensor::NormKind::none) {
+      const int64_t norm_width = attention_.norms_all_heads ? width : head_dim;
+      for (int64_t i = 0; i < width; i += norm_width) norm.apply(heads + i, norm_width, heads + i);
+    }
+    if (!rotated) return;
+    for (int64_t i = 0; i < width; i += head_dim) rotate(step, row, heads + i);
   };
   const Share share = paired_rows(step, thread);
   auto span = step.spans.begin();
@@ -108,16 +113,14 @@ void FastAttention::prepare_rows(Step& step, int thread) const {
     while (row >= span->first_row + span->n_rows) ++span;
     float* q = step.wide.data() + row * wide_width();
     if (!qkv_.bias.empty()) tensor::kernels().add(qkv_.bias.data(), wide_width(), q);
-    for (int32_t head = 0; head < attention_.n_heads; ++head) {
-      prepare(row, q_norm_, q + head * head_dim);
-    }
     float* k = q + mixed_width();
+    prepare(row, q_norm_, attention_.n_heads, q);
+    prepare(row, k_norm_, attention_.n_kv_heads, k);
     const float* v = k + attention_.n_kv_heads * head_dim;
     const int32_t position = step.rows[static_cast<size_t>(row)].position;
     const int32_t page = position / shape_.page_positions();
     const int32_t slot = position % shape_.page_positions();
     for (int32_t head = 0; head < attention_.n_kv_heads; ++head) {
-      prepare(row, k_norm_, k + head * head_dim);
       tensor::write_kv(shape_, span->pages->page(cache_layer_, head, page), slot,
                        k + head * head_dim, v + head * head_dim);
     }

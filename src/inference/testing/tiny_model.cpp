@@ -100,8 +100,9 @@ class Builder {
     a.v = linear(a.n_kv_heads * a.head_dim, options_.n_embd);
     a.o = linear(options_.n_embd, a.n_heads * a.head_dim);
     if (options_.qk_norm) {
-      a.q_norm = norm(a.head_dim, NormKind::rms);
-      a.k_norm = norm(a.head_dim, NormKind::rms);
+      a.norms_all_heads = options_.norms_all_heads;
+      a.q_norm = norm(a.head_dim * (a.norms_all_heads ? a.n_heads : 1), NormKind::rms);
+      a.k_norm = norm(a.head_dim * (a.norms_all_heads ? a.n_kv_heads : 1), NormKind::rms);
     }
     a.rope.kind = options_.rope;
     a.rope.n_dims = options_.rope_dims;
@@ -122,6 +123,7 @@ class Builder {
       forward.op = mlp();
     }
     result.blocks.push_back(std::move(forward));
+    for (auto& block : result.blocks) block.scale = options_.residual_scale;
     return result;
   }
 
@@ -301,8 +303,10 @@ std::vector<NamedOptions> tiny_variants() {
   experts.n_hidden = 96;
   TinyOptions shared_expert;
   shared_expert.type = DType::f16;
+  shared_expert.residual_scale = 0.4f;
   shared_expert.n_experts = 9;
   shared_expert.n_used = 4;
+  shared_expert.qk_norm = shared_expert.norms_all_heads = true;
   shared_expert.shared_expert = shared_expert.biases = shared_expert.post_norms = true;
   return {{"llama", llama},      {"experts", experts}, {"shared_expert", shared_expert},
           {"gemma", gemma},      {"neox", neox},       {"capped", capped},

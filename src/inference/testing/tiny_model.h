@@ -26,6 +26,7 @@ struct TinyOptions {
   models::Activation activation = models::Activation::silu;
   bool gated = true;
   bool qk_norm = false;
+  bool norms_all_heads = false;
   bool post_norms = false;
   bool biases = false;
   bool parallel = false;
@@ -37,6 +38,7 @@ struct TinyOptions {
   float logit_soft_cap = 0.0f;
   float logit_scale = 1.0f;
   float embedding_scale = 1.0f;
+  float residual_scale = 1.0f;
   uint32_t seed = 1;
 };
 

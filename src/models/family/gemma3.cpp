@@ -3,7 +3,6 @@
 // sqrt(n_embd). The "1 +" of its norm weights is already in the file's.
 #include <cmath>
 
-#include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
@@ -32,23 +31,6 @@ class Gemma3 final : public Family {
   }
 
  private:
-  // Whether a layer has a window: attention.sliding_window_pattern is a period or a flag a layer.
-  static bool is_windowed(const SpecBuilder& build, int32_t layer) {
-    const std::string key = build.key("attention.sliding_window_pattern");
-    const GgufValue* value = build.file().find(key);
-    if (value != nullptr && value->type == GgufType::array) {
-      const bool flags = value->element == GgufType::boolean;
-      if (!flags || value->count < static_cast<uint64_t>(build.n_layers())) {
-        throw Error(Code::invalid_argument,
-                    fmt::format("{} is not one flag for each of {} layers", key, build.n_layers()));
-      }
-      return value->bytes[static_cast<size_t>(layer)] != std::byte{0};
-    }
-    const int32_t period =
-        build.count_or("attention.sliding_window_pattern", kPattern, 1, kMaxLayers);
-    return layer % period != period - 1;
-  }
-
   static Block attention(SpecBuilder& build, int32_t layer) {
     const HeadShape shape = build.head_shape(layer);
     Attention op;
@@ -61,7 +43,7 @@ class Gemma3 final : public Family {
     op.soft_cap = build.number_or("attn_logit_softcapping", 0.0f);
     op.rope = build.rope(RopeKind::halves, shape.head_dim);
     const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
-    if (window > 0 && is_windowed(build, layer)) {
+    if (window > 0 && build.is_windowed(layer, kPattern)) {
       op.window = window;
       op.rope.base = build.number_or("rope.freq_base_swa", kWindowRopeBase);
       op.rope.position_scale = 1.0f;

@@ -12,9 +12,10 @@ class Llama final : public Family {
   std::vector<std::string_view> architectures() const override { return {"llama"}; }
 
   ModelSpec describe(const GgufFile& file) const override {
-    SpecBuilder build(file, "llama", {"expert_count", "expert_used_count", "expert_weights_scale"});
+    SpecBuilder build(file, "llama", kExpertKeys);
     for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back({{attention(build, i), feed_forward(build, i)}});
+      build.spec.layers.push_back(
+          {{attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}});
     }
     build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
     build.spec.logit_scale = build.number_or("logit_scale", 1.0f);
@@ -34,17 +35,6 @@ class Llama final : public Family {
     op.rope = build.rope(RopeKind::adjacent, shape.head_dim);
     build.projections(op, layer);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
-  }
-
-  static Block feed_forward(SpecBuilder& build, int32_t layer) {
-    Block block;
-    block.pre_norm = build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd);
-    if (build.has_experts()) {
-      block.op = build.moe(layer, true, Activation::silu);
-    } else {
-      block.op = build.mlp(layer, true, Activation::silu);
-    }
-    return block;
   }
 };
 

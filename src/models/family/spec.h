@@ -80,7 +80,8 @@ struct Attention {
   int32_t n_kv_heads = 0;
   int32_t head_dim = 0;
   Linear q, k, v, o;
-  Norm q_norm, k_norm;  // per head, before RoPE
+  Norm q_norm, k_norm;           // per head, before RoPE
+  bool norms_all_heads = false;  // q_norm and k_norm see all heads of a row as one vector
   Rope rope;
   float scale = 0.0f;     // of q·k
   float soft_cap = 0.0f;  // 0: none; else cap * tanh(score / cap)
@@ -109,13 +110,14 @@ struct Moe {
   TensorId shared_gate = kNoTensor;  // [1 x n_embd]; none: shared(x) is added as it is
 };
 
-// residual += post_norm(op(pre_norm(input))), input being the residual stream, or, when
+// residual += scale * post_norm(op(pre_norm(input))), input being the residual stream, or, when
 // parallel_to_previous is set, the stream as it was before the previous block of the layer.
 struct Block {
   Norm pre_norm;
   std::variant<Attention, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
+  float scale = 1.0f;
 };
 
 struct Layer {

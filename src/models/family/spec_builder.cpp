@@ -88,7 +88,7 @@ std::string layer_name(int32_t layer, std::string_view part) {
 }
 
 SpecBuilder::SpecBuilder(const GgufFile& file, std::string family,
-                         std::initializer_list<std::string_view> reads)
+                         std::span<const std::string_view> reads)
     : file_(file) {
   spec.family = std::move(family);
   architecture_ = file.text("general.architecture").value_or("");
@@ -107,7 +107,7 @@ SpecBuilder::SpecBuilder(const GgufFile& file, std::string family,
   spec.token_embedding = matrix("token_embd.weight", spec.n_vocab, spec.n_embd);
 }
 
-void SpecBuilder::refuse_unknown_formulas(std::initializer_list<std::string_view> reads) const {
+void SpecBuilder::refuse_unknown_formulas(std::span<const std::string_view> reads) const {
   for (const auto& entry : kNeutralKeys) {
     if (std::ranges::find(reads, entry.suffix) == reads.end()) {
       refuse_unless(entry.suffix, entry.neutral);
@@ -182,6 +182,20 @@ HeadShape SpecBuilder::head_shape(int32_t layer) const {
                 fmt::format("keys of {} and values of {} numbers a head", shape.head_dim, value));
   }
   return shape;
+}
+
+bool SpecBuilder::is_windowed(int32_t layer, int32_t period) const {
+  const std::string pattern = key("attention.sliding_window_pattern");
+  const GgufValue* value = file_.find(pattern);
+  if (value != nullptr && value->type == GgufType::array) {
+    const bool flags = value->element == GgufType::boolean;
+    if (!flags || value->count < static_cast<uint64_t>(n_layers_)) {
+      refuse(fmt::format("{} is not one flag for each of {} layers", pattern, n_layers_));
+    }
+    return value->bytes[static_cast<size_t>(layer)] != std::byte{0};
+  }
+  const int32_t own = count_or("attention.sliding_window_pattern", period, 1, kMaxLayers);
+  return layer % own != own - 1;
 }
 
 float SpecBuilder::attention_scale(int32_t width) const {
@@ -357,12 +371,22 @@ TensorId SpecBuilder::expert_matrix(int32_t layer, std::string_view part, int32_
   return append(std::move(slot));
 }
 
-Moe SpecBuilder::moe(int32_t layer, bool renormalized, Activation activation) {
+Mlp SpecBuilder::shared_expert(int32_t layer, Activation activation) {
+  Mlp mlp;
+  mlp.activation = activation;
+  mlp.n_hidden = count("expert_shared_feed_forward_length", 1, kMaxHidden);
+  mlp.gate = linear(layer_name(layer, "ffn_gate_shexp"), mlp.n_hidden, spec.n_embd);
+  mlp.up = linear(layer_name(layer, "ffn_up_shexp"), mlp.n_hidden, spec.n_embd);
+  mlp.down = linear(layer_name(layer, "ffn_down_shexp"), spec.n_embd, mlp.n_hidden);
+  return mlp;
+}
+
+Moe SpecBuilder::moe(int32_t layer, ExpertRules rules, Activation activation) {
   const int32_t n_experts = count("expert_count", 1, kMaxExperts);
   Moe moe;
   moe.n_used = count("expert_used_count", 1, n_experts);
-  moe.renormalized = renormalized;
-  refuse_unless("expert_weights_norm", renormalized ? 1 : 0);
+  moe.renormalized = rules.renormalized;
+  refuse_unless("expert_weights_norm", rules.renormalized ? 1 : 0);
   moe.scale = number_or("expert_weights_scale", 1.0f);
   if (!(moe.scale > 0)) refuse(fmt::format("{} is {}", key("expert_weights_scale"), moe.scale));
   moe.router = linear(layer_name(layer, "ffn_gate_inp"), n_experts, spec.n_embd);
@@ -381,7 +405,22 @@ Moe SpecBuilder::moe(int32_t layer, bool renormalized, Activation activation) {
     expert.down = matrix("ffn_down", spec.n_embd, expert.n_hidden);
     moe.experts.push_back(expert);
   }
+  if (rules.shared) moe.shared = shared_expert(layer, activation);
+  if (rules.shared_gate) {
+    moe.shared_gate = vector(layer_name(layer, "ffn_gate_inp_shexp.weight"), spec.n_embd);
+  }
   return moe;
+}
+
+Block SpecBuilder::feed_forward(int32_t layer, ExpertRules rules, Activation activation) {
+  Block block;
+  block.pre_norm = rms_norm(layer_name(layer, "ffn_norm"), spec.n_embd);
+  if (has_experts()) {
+    block.op = moe(layer, rules, activation);
+  } else {
+    block.op = mlp(layer, true, activation);
+  }
+  return block;
 }
 
 void SpecBuilder::head() {

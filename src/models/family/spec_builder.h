@@ -2,8 +2,9 @@
 // and slots in the tensor table.
 #pragma once
 
-#include <initializer_list>
+#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,7 +20,21 @@ struct HeadShape {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;
   int32_t head_dim = 0;
+
+  int64_t q_width() const { return int64_t{n_heads} * head_dim; }
+  int64_t kv_width() const { return int64_t{n_kv_heads} * head_dim; }
 };
+
+// How a family's experts differ from others'.
+struct ExpertRules {
+  bool renormalized = false;
+  bool shared = false;       // ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp
+  bool shared_gate = false;  // ffn_gate_inp_shexp
+};
+
+// The keys that moe() reads, for families that may have experts.
+constexpr std::array<std::string_view, 3> kExpertKeys{"expert_count", "expert_used_count",
+                                                      "expert_weights_scale"};
 
 // Members throw Error{invalid_argument} with the key or tensor at fault, Error{unimplemented} for
 // what the file asks and this engine does not do. Keys are given without the architecture in front.
@@ -28,7 +43,7 @@ class SpecBuilder {
   // Reads what all have: vocabulary, embedding, layers, context. `family` is for people. Keys that
   // ask for a formula which few families have are refused, but for those that this one reads.
   SpecBuilder(const GgufFile& file, std::string family,
-              std::initializer_list<std::string_view> reads = {});
+              std::span<const std::string_view> reads = {});
 
   const GgufFile& file() const { return file_; }
   ModelSpec spec;  // token_embedding, n_*, tensors are filled here; the family does the rest
@@ -51,6 +66,9 @@ class SpecBuilder {
 
   // attention.head_count, head_count_kv, key_length of a layer.
   HeadShape head_shape(int32_t layer) const;
+  // Whether a layer has a window: attention.sliding_window_pattern is a flag a layer, or a period,
+  // whose last layer has none.
+  bool is_windowed(int32_t layer, int32_t period) const;
   // attention.scale, else 1 / sqrt(width).
   float attention_scale(int32_t width) const;
   // rope.dimension_count, rope.freq_base, rope.scaling.* and the tensor rope_freqs.
@@ -73,7 +91,9 @@ class SpecBuilder {
   bool has_experts() const;
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
   // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router.
-  Moe moe(int32_t layer, bool renormalized, Activation activation);
+  Moe moe(int32_t layer, ExpertRules rules, Activation activation);
+  // The block behind ffn_norm: experts where the file counts any, else a gated MLP.
+  Block feed_forward(int32_t layer, ExpertRules rules, Activation activation);
   // output.weight, or the token embedding.
   void head();
 
@@ -83,8 +103,9 @@ class SpecBuilder {
                int64_t stored_rows);
   void scale_positions(Rope& rope) const;
   Yarn yarn(float factor) const;
-  void refuse_unknown_formulas(std::initializer_list<std::string_view> reads) const;
+  void refuse_unknown_formulas(std::span<const std::string_view> reads) const;
   TensorId append(TensorSlot slot);
+  Mlp shared_expert(int32_t layer, Activation activation);
   TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
                          int64_t rows, int64_t cols);
 
