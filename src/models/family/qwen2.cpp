@@ -1,5 +1,6 @@
 // Qwen 2 and 2.5, and the R1 distillations of them: as Llama, with biases on Q, K, V and RoPE on
-// halves.
+// halves. Qwen 1.5 and 2 with experts: their weights are shares of all, and one more expert, with a
+// gate of its own, sees every token.
 #include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
@@ -9,15 +10,16 @@ namespace {
 
 class Qwen2 final : public Family {
  public:
-  std::vector<std::string_view> architectures() const override { return {"qwen2"}; }
+  std::vector<std::string_view> architectures() const override { return {"qwen2", "qwen2moe"}; }
 
   ModelSpec describe(const GgufFile& file) const override {
-    SpecBuilder build(file, "qwen2");
+    SpecBuilder build(file, std::string(*file.text("general.architecture")), kExpertKeys);
     // The published models that name a window apply it from some layer on only, which files
     // don't say.
     build.refuse_unless("attention.sliding_window", 0);
     for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+      build.spec.layers.push_back(
+          {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}});
     }
     build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
     build.head();
@@ -25,6 +27,8 @@ class Qwen2 final : public Family {
   }
 
  private:
+  static constexpr ExpertRules kExperts{.renormalized = false, .shared = true, .shared_gate = true};
+
   static Block attention(SpecBuilder& build, int32_t layer) {
     const HeadShape shape = build.head_shape(layer);
     Attention op;
@@ -39,13 +43,6 @@ class Qwen2 final : public Family {
                   fmt::format("layer {} lacks a bias of attn_q, attn_k or attn_v", layer));
     }
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
-  }
-
-  static Block mlp(SpecBuilder& build, int32_t layer) {
-    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
-            build.mlp(layer, true, Activation::silu),
-            {},
-            false};
   }
 };
 

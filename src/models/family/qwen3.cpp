@@ -1,0 +1,44 @@
+// Qwen 3, dense and with experts: as Llama, with norms on the heads of Q and K and RoPE on halves.
+#include "models/family/family.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+class Qwen3 final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"qwen3", "qwen3moe"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, std::string(*file.text("general.architecture")), kExpertKeys);
+    // Files don't say from which layer on a window would apply.
+    build.refuse_unless("attention.sliding_window", 0);
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back(
+          {{attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    build.projections(op, layer);
+    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.head_dim);
+    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.head_dim);
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Qwen3>()};
+
+}  // namespace
+}  // namespace strata::models
