@@ -1,0 +1,62 @@
+// OLMo 2 and 3: norms behind each block and none before it, norms over all heads of Q and K
+// together, RoPE on halves; in OLMo 3 three of four layers have a window, and RoPE that is never
+// scaled.
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+constexpr int32_t kPattern = 4;  // layers 4, 8, 12, … have no window
+
+class Olmo2 final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"olmo2"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "olmo2");
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
+    if (window > 0 && build.is_windowed(layer, kPattern)) {
+      op.window = window;
+      op.rope.base = build.number_or("rope.freq_base_swa", op.rope.base);
+      op.rope.position_scale = 1.0f;
+      op.rope.yarn = {};
+    }
+    build.projections(op, layer);
+    op.norms_all_heads = true;
+    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.q_width());
+    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.kv_width());
+    return {
+        {}, op, build.rms_norm(layer_name(layer, "post_attention_norm"), build.spec.n_embd), false};
+  }
+
+  static Block mlp(SpecBuilder& build, int32_t layer) {
+    return {{},
+            build.mlp(layer, true, Activation::silu),
+            build.rms_norm(layer_name(layer, "post_ffw_norm"), build.spec.n_embd),
+            false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Olmo2>()};
+
+}  // namespace
+}  // namespace strata::models

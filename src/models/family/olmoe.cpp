@@ -1,0 +1,44 @@
+// OLMoE: experts whose weights are their shares of all, norms over all heads of Q and K together,
+// RoPE on halves.
+#include "models/family/family.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+class Olmoe final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"olmoe"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, "olmoe", kExpertKeys);
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back(
+          {{attention(build, i), build.feed_forward(i, {}, Activation::silu)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    build.projections(op, layer);
+    op.norms_all_heads = true;
+    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.q_width());
+    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.kv_width());
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Olmoe>()};
+
+}  // namespace
+}  // namespace strata::models
