@@ -1,0 +1,67 @@
+// Granite, dense and with experts: as Llama, with factors on embeddings, attention, what each block
+// adds, and logits.
+#include <array>
+
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+constexpr std::array<std::string_view, 5> kKeys{"expert_count", "expert_used_count",
+                                                "expert_weights_scale", "embedding_scale",
+                                                "residual_scale"};
+
+class Granite final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"granite", "granitemoe"}; }
+
+  ModelSpec describe(const GgufFile& file) const override {
+    SpecBuilder build(file, std::string(*file.text("general.architecture")), kKeys);
+    // Here the key says whether there are rotary positions at all.
+    build.refuse_unless("rope.scaling.finetuned", 1);
+    build.spec.embedding_scale = build.number_or("embedding_scale", 1.0f);
+    build.spec.logit_scale = 1.0f / positive(build, "logit_scale");
+    const float residual_scale = build.number_or("residual_scale", 1.0f);
+    const ExpertRules rules{
+        .renormalized = true,
+        .shared = build.count_or("expert_shared_feed_forward_length", 0, 0, kMaxHidden) > 0};
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      Layer& layer = build.spec.layers.emplace_back();
+      layer.blocks = {attention(build, i), build.feed_forward(i, rules, Activation::silu)};
+      for (Block& block : layer.blocks) block.scale = residual_scale;
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    build.head();
+    return std::move(build.spec);
+  }
+
+ private:
+  static float positive(const SpecBuilder& build, std::string_view suffix) {
+    const float value = build.number(suffix);
+    if (value > 0) return value;
+    throw Error(Code::invalid_argument, fmt::format("{} is {}", build.key(suffix), value));
+  }
+
+  static Block attention(SpecBuilder& build, int32_t layer) {
+    const HeadShape shape = build.head_shape(layer);
+    Attention op;
+    op.n_heads = shape.n_heads;
+    op.n_kv_heads = shape.n_kv_heads;
+    op.head_dim = shape.head_dim;
+    op.scale = build.attention_scale(shape.head_dim);
+    op.rope = build.rope(RopeKind::adjacent, shape.head_dim);
+    build.projections(op, layer);
+    Block block;
+    block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
+    block.op = op;
+    return block;
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Granite>()};
+
+}  // namespace
+}  // namespace strata::models
