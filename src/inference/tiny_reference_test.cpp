@@ -261,7 +261,9 @@ INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
                          testing::Values("llama", "llama_tied_biased", "llama_linear_rope",
                                          "llama_rope_freqs", "llama_yarn", "mistral_window",
                                          "mixtral", "mixtral_split", "gemma3", "qwen2",
-                                         "qwen2_untied", "gptneox", "gptneox_sequential"),
+                                         "qwen2_untied", "qwen2moe", "qwen3", "qwen3moe", "olmo2",
+                                         "olmo3", "olmoe", "granite", "granitemoe", "gptneox",
+                                         "gptneox_sequential"),
                          [](const auto& entry) { return std::string(entry.param); });
 
 TEST(TinyReferenceNegative, Llama) {
@@ -326,6 +328,79 @@ TEST(TinyReferenceNegative, Qwen2) {
     expect_attention_seen(name, "rope on halves",
                           [](auto& op) { op.rope.kind = models::RopeKind::adjacent; });
   }
+}
+
+TEST(TinyReferenceNegative, QwenWithExperts) {
+  expect_moe_seen("qwen2moe", "the shared expert", [](Moe& op) { op.shared.reset(); });
+  expect_moe_seen("qwen2moe", "the shared expert's gate",
+                  [](Moe& op) { op.shared_gate = models::kNoTensor; });
+  expect_moe_seen("qwen2moe", "weights that are shares of all",
+                  [](Moe& op) { op.renormalized = true; });
+  expect_moe_seen("qwen3moe", "weights that add up to one",
+                  [](Moe& op) { op.renormalized = false; });
+  expect_moe_seen("qwen3moe", "its third expert", [](Moe& op) { op.n_used = 2; });
+}
+
+TEST(TinyReferenceNegative, Qwen3) {
+  for (const char* name : {"qwen3", "qwen3moe"}) {
+    expect_attention_seen(name, "the norm of Q", [](auto& op) { op.q_norm = {}; });
+    expect_attention_seen(name, "the norm of K", [](auto& op) { op.k_norm = {}; });
+    expect_attention_seen(name, "rope on halves",
+                          [](auto& op) { op.rope.kind = models::RopeKind::adjacent; });
+  }
+}
+
+// The first head's weights for each head.
+void norm_heads_alone(ModelSpec& spec) {
+  for_each_attention(spec, [&](Attention& op) {
+    op.norms_all_heads = false;
+    for (models::Norm* norm : {&op.q_norm, &op.k_norm}) {
+      models::TensorSlot slot = spec.tensors[static_cast<size_t>(norm->weight)];
+      slot.stored_cols = slot.cols;
+      slot.cols = static_cast<uint64_t>(op.head_dim);
+      norm->weight = static_cast<models::TensorId>(spec.tensors.size());
+      spec.tensors.push_back(slot);
+    }
+  });
+}
+
+TEST(TinyReferenceNegative, Olmo) {
+  for (const char* name : {"olmo2", "olmo3", "olmoe"}) {
+    expect_attention_seen(name, "the norm of Q", [](auto& op) { op.q_norm = {}; });
+    expect_attention_seen(name, "the norm of K", [](auto& op) { op.k_norm = {}; });
+    expect_seen(name, "norms over all heads together", norm_heads_alone);
+  }
+  for (const size_t block : {0, 1}) {
+    expect_seen("olmo2", "post norms", [block](ModelSpec& spec) {
+      for (auto& layer : spec.layers) layer.blocks[block].post_norm = {};
+    });
+    expect_seen("olmo2", "an input that is not normed", [block](ModelSpec& spec) {
+      for (auto& layer : spec.layers) {
+        layer.blocks[block].pre_norm = {models::NormKind::rms, 1e-6f, models::kNoTensor,
+                                        models::kNoTensor};
+      }
+    });
+  }
+  expect_attention_seen("olmo3", "the window", [](auto& op) { op.window = 0; });
+  expect_attention_seen("olmo3", "positions that are scaled without a window only", [](auto& op) {
+    if (op.window > 0) op.rope.position_scale = 0.25f;
+  });
+  expect_attention_seen("olmo3", "YaRN", [](auto& op) { op.rope.yarn = {}; });
+  expect_moe_seen("olmoe", "weights that are shares of all",
+                  [](Moe& op) { op.renormalized = true; });
+}
+
+TEST(TinyReferenceNegative, Granite) {
+  for (const char* name : {"granite", "granitemoe"}) {
+    expect_seen(name, "its embedding scale", [](ModelSpec& spec) { spec.embedding_scale = 1; });
+    expect_seen(name, "its logit scale", [](ModelSpec& spec) { spec.logit_scale = 1; });
+    expect_seen(name, "its residual scale", [](ModelSpec& spec) {
+      for (auto& layer : spec.layers) layer.blocks[1].scale = 1;
+    });
+    expect_attention_seen(name, "its attention scale",
+                          [](auto& op) { op.scale = 1 / std::sqrt(10.0f); });
+  }
+  expect_moe_seen("granitemoe", "the shared expert", [](Moe& op) { op.shared.reset(); });
 }
 
 TEST(TinyReferenceNegative, GptNeox) {

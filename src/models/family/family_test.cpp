@@ -109,6 +109,46 @@ TEST(Family, ATokenReadsItsExpertsOnly) {
   EXPECT_EQ(expert_facts(describe(fixture("llama"))).n_idle_weights, 0);
 }
 
+TEST(Family, QwenWithExperts) {
+  const ModelSpec shared = describe(fixture("qwen2moe"));
+  const auto& op = std::get<Moe>(shared.layers[0].blocks[1].op);
+  EXPECT_EQ(shared.family, "qwen2moe");
+  EXPECT_FALSE(op.renormalized);
+  EXPECT_EQ(op.experts[0].n_hidden, 14);
+  ASSERT_TRUE(op.shared);
+  EXPECT_EQ(op.shared->n_hidden, 22);
+  EXPECT_NE(op.shared_gate, kNoTensor);
+  const ModelSpec plain = describe(fixture("qwen3moe"));
+  EXPECT_TRUE(std::get<Moe>(plain.layers[0].blocks[1].op).renormalized);
+  EXPECT_FALSE(std::get<Moe>(plain.layers[0].blocks[1].op).shared);
+  EXPECT_EQ(attention(plain, 0).q_norm.kind, NormKind::rms);
+}
+
+TEST(Family, Olmo) {
+  const ModelSpec two = describe(fixture("olmo2"));
+  EXPECT_EQ(two.layers[0].blocks[0].pre_norm.kind, NormKind::none);
+  EXPECT_EQ(two.layers[0].blocks[1].post_norm.kind, NormKind::rms);
+  EXPECT_TRUE(attention(two, 0).norms_all_heads);
+  const ModelSpec three = describe(fixture("olmo3"));
+  EXPECT_EQ(attention(three, 0).window, 4);
+  EXPECT_EQ(attention(three, 0).rope.yarn.first_context, 0);
+  EXPECT_EQ(attention(three, 3).window, 0);
+  EXPECT_EQ(attention(three, 3).rope.yarn.first_context, 256);
+  EXPECT_EQ(std::get<Moe>(describe(fixture("olmoe")).layers[0].blocks[1].op).n_used, 4);
+}
+
+TEST(Family, Granite) {
+  const ModelSpec spec = describe(fixture("granitemoe"));
+  EXPECT_EQ(spec.embedding_scale, 6.0f);
+  EXPECT_FLOAT_EQ(spec.logit_scale, 1 / 3.0f);
+  EXPECT_EQ(attention(spec, 0).scale, 0.2f);
+  EXPECT_EQ(spec.layers[0].blocks[0].scale, 0.3f);
+  EXPECT_EQ(spec.layers[0].blocks[1].scale, 0.3f);
+  const auto& op = std::get<Moe>(spec.layers[0].blocks[1].op);
+  ASSERT_TRUE(op.shared);
+  EXPECT_EQ(op.shared_gate, kNoTensor);
+}
+
 TEST(Family, Gemma3) {
   const ModelSpec spec = describe(fixture("gemma3"));
   EXPECT_FLOAT_EQ(spec.embedding_scale, std::sqrt(30.0f));
@@ -339,8 +379,9 @@ void erase_tensor(GgufBuilder& builder, std::string_view name) {
 }
 
 TEST(FamilyHostile, ExpertsInAFamilyWithoutAny) {
-  expect_fixture_refused("qwen2", {{"experts", [](auto& b) { b.set_u32("qwen2.expert_count", 8); },
-                                    "expert_count = 8, which is not supported yet"}});
+  expect_fixture_refused("gemma3",
+                         {{"experts", [](auto& b) { b.set_u32("gemma3.expert_count", 8); },
+                           "expert_count = 8, which is not supported yet"}});
 }
 
 TEST(FamilyHostile, Experts) {
@@ -398,6 +439,45 @@ TEST(FamilyHostile, Experts) {
         "'blk.1.ffn_up.5.weight', which"},
        {"one of another width", [](auto& b) { replace_shape(b, "blk.1.ffn_up.2.weight", 30, 21); },
         "'blk.1.ffn_up.2.weight' has shape 30 x 21"}});
+}
+
+TEST(FamilyHostile, SharedExperts) {
+  expect_fixture_refused(
+      "qwen2moe",
+      {{"no shared expert", [](auto& b) { erase_tensor(b, "blk.0.ffn_up_shexp.weight"); },
+        "'blk.0.ffn_up_shexp.weight' is missing"},
+       {"no gate of it", [](auto& b) { erase_tensor(b, "blk.1.ffn_gate_inp_shexp.weight"); },
+        "'blk.1.ffn_gate_inp_shexp.weight' is missing"},
+       {"no width of it", [](auto& b) { b.remove("qwen2moe.expert_shared_feed_forward_length"); },
+        "'qwen2moe.expert_shared_feed_forward_length' is missing"},
+       {"another width",
+        [](auto& b) { b.set_u32("qwen2moe.expert_shared_feed_forward_length", 23); },
+        "'blk.0.ffn_gate_shexp.weight' has shape 40 x 22"},
+       {"a gate too short",
+        [](auto& b) { replace_shape(b, "blk.1.ffn_gate_inp_shexp.weight", 39, 1); },
+        "'blk.1.ffn_gate_inp_shexp.weight' has shape 39"}});
+  expect_fixture_refused(
+      "granitemoe",
+      {{"a shared expert that is not announced",
+        [](auto& b) { b.set_u32("granitemoe.expert_shared_feed_forward_length", 0); },
+        "'blk.0.ffn_gate_shexp.weight', which"},
+       {"logits over zero", [](auto& b) { b.set_f32("granitemoe.logit_scale", 0); },
+        "granitemoe.logit_scale is 0"},
+       {"no positions", [](auto& b) { b.set_bool("granitemoe.rope.scaling.finetuned", false); },
+        "rope.scaling.finetuned = 0"}});
+}
+
+TEST(FamilyHostile, NormsOfQAndK) {
+  expect_fixture_refused(
+      "qwen3",
+      {{"none", [](auto& b) { erase_tensor(b, "blk.1.attn_q_norm.weight"); },
+        "'blk.1.attn_q_norm.weight' is missing"},
+       {"over all heads", [](auto& b) { replace_shape(b, "blk.1.attn_q_norm.weight", 42, 1); },
+        "'blk.1.attn_q_norm.weight' has shape 42"}});
+  expect_fixture_refused(
+      "olmo2",
+      {{"over one head", [](auto& b) { replace_shape(b, "blk.1.attn_k_norm.weight", 6, 1); },
+        "'blk.1.attn_k_norm.weight' has shape 6"}});
 }
 
 TEST(FamilyHostile, ScalesThatAreNotFinite) {
