@@ -5,6 +5,7 @@ Weights are no part of the fixtures: both sides compute them from tensor names a
 (src/models/testing/formula_model.h says how). With a second folder the models are also written as
 GGUF files with the gguf package, for llama.cpp and for people ("-": not). Names choose models."""
 import json
+import math
 import pathlib
 import sys
 from importlib.metadata import version
@@ -289,20 +290,25 @@ def olmo2(name, tied):
     return tiny
 
 
-def olmo3(name):
+def olmo3(name, magnitude=None):
     layer_types = ["full_attention" if i % 4 == 3 else "sliding_attention" for i in range(5)]
+    yarn = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0,
+            "original_max_position_embeddings": 256}
+    if magnitude:
+        yarn["attention_factor"] = magnitude
     c = transformers.Olmo3Config(
         vocab_size=97, hidden_size=36, intermediate_size=22, num_hidden_layers=5,
         num_attention_heads=6, num_key_value_heads=3, max_position_embeddings=1024,
         rms_norm_eps=1e-6, tie_word_embeddings=False, sliding_window=4, layer_types=layer_types,
         rope_parameters={
             "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
-            "full_attention": {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0,
-                               "original_max_position_embeddings": 256}})
+            "full_attention": yarn})
     c._attn_implementation = "eager"
     metadata = {**attention_metadata(c, 6), "rope.freq_base": 5000.0,
                 "attention.sliding_window": 4, "rope.scaling.type": "yarn",
                 "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 256}
+    if magnitude:
+        metadata["rope.scaling.yarn_attn_factor"] = magnitude
     tiny = Tiny(name, "olmo2", c, transformers.Olmo3ForCausalLM, metadata)
     put_decoder(tiny, permute_heads=False, norms=[
         ("post_attention_norm", "post_attention_layernorm"),
@@ -480,7 +486,7 @@ def main():
         qwen2("qwen2", True), qwen2("qwen2_untied", False),
         qwen2moe("qwen2moe", False),
         qwen3("qwen3", True), qwen3moe("qwen3moe", False),
-        olmo2("olmo2", False), olmo3("olmo3"), olmoe("olmoe", True),
+        olmo2("olmo2", False), olmo3("olmo3"), olmo3("olmo3_magnitude", 1.5), olmoe("olmoe", True),
         granite("granite"), granitemoe("granitemoe"),
         gptneox("gptneox", True), gptneox("gptneox_sequential", False),
     ]

@@ -1,45 +1,17 @@
 #include "models/family/family.h"
 
 #include <cmath>
-#include <fstream>
-#include <functional>
 #include <limits>
-#include <sstream>
 
 #include <gmock/gmock.h>
 
-#include "core/error.h"
-#include "core/json.h"
-#include "models/family/experts.h"
 #include "models/family/weights.h"
-#include "models/testing/formula_model.h"
+#include "models/testing/broken_files.h"
 
 namespace strata::models {
 namespace {
 
-using testing::HasSubstr;
-
-ModelSpec describe(const GgufBuilder& builder) {
-  const auto bytes = builder.build();
-  return describe_model(*GgufFile::parse(bytes));
-}
-
-std::string describe_error(const GgufBuilder& builder) {
-  try {
-    describe(builder);
-  } catch (const Error& error) {
-    return error.message();
-  }
-  return "";
-}
-
-// A tiny model of src/inference/testdata.
-GgufBuilder fixture(const std::string& name) {
-  std::ifstream file(STRATA_SOURCE_DIR "/src/inference/testdata/tiny_" + name + ".json");
-  std::stringstream text;
-  text << file.rdbuf();
-  return formula_model(parse_json(text.str()).as_object());
-}
+using ::testing::HasSubstr;
 
 const Attention& attention(const ModelSpec& spec, size_t layer) {
   return std::get<Attention>(spec.layers[layer].blocks[0].op);
@@ -79,51 +51,6 @@ TEST(Family, LlamaVariants) {
   EXPECT_EQ(attention(describe(fixture("mistral_window")), 1).window, 4);
 }
 
-TEST(Family, Mixtral) {
-  for (const char* name : {"mixtral", "mixtral_split"}) {
-    const auto bytes = fixture(name).build();
-    const auto file = GgufFile::parse(bytes);
-    const ModelSpec spec = describe_model(*file);
-    const auto& op = std::get<Moe>(spec.layers[1].blocks[1].op);
-    EXPECT_EQ(op.n_used, 2);
-    EXPECT_TRUE(op.renormalized);
-    ASSERT_EQ(op.experts.size(), 5u);
-    EXPECT_EQ(op.experts[3].n_hidden, 22);
-    const auto id = static_cast<size_t>(op.experts[3].down.weight);
-    const auto expert = dequantize(find_weight(*file, spec.tensors[id]));
-    const bool split = std::string(name) == "mixtral_split";
-    EXPECT_EQ(op.scale, split ? 1.5f : 1.0f);
-    const auto stored = split ? formula_weights("blk.1.ffn_down.3.weight", 22, 30)
-                              : formula_weights("blk.1.ffn_down_exps.weight", 22, 150);
-    EXPECT_TRUE(
-        std::equal(expert.begin(), expert.end(), stored.begin() + (split ? 0 : 3 * 22 * 30)));
-  }
-}
-
-TEST(Family, ATokenReadsItsExpertsOnly) {
-  const ExpertFacts facts = expert_facts(describe(fixture("mixtral")));
-  EXPECT_EQ(facts.n_experts, 5);
-  EXPECT_EQ(facts.n_used, 2);
-  EXPECT_EQ(facts.n_idle_weights, 2 * 3 * 3 * 22 * 30);  // layers, experts, matrices
-  EXPECT_EQ(expert_facts(describe(fixture("llama"))).n_experts, 0);
-  EXPECT_EQ(expert_facts(describe(fixture("llama"))).n_idle_weights, 0);
-}
-
-TEST(Family, QwenWithExperts) {
-  const ModelSpec shared = describe(fixture("qwen2moe"));
-  const auto& op = std::get<Moe>(shared.layers[0].blocks[1].op);
-  EXPECT_EQ(shared.family, "qwen2moe");
-  EXPECT_FALSE(op.renormalized);
-  EXPECT_EQ(op.experts[0].n_hidden, 14);
-  ASSERT_TRUE(op.shared);
-  EXPECT_EQ(op.shared->n_hidden, 22);
-  EXPECT_NE(op.shared_gate, kNoTensor);
-  const ModelSpec plain = describe(fixture("qwen3moe"));
-  EXPECT_TRUE(std::get<Moe>(plain.layers[0].blocks[1].op).renormalized);
-  EXPECT_FALSE(std::get<Moe>(plain.layers[0].blocks[1].op).shared);
-  EXPECT_EQ(attention(plain, 0).q_norm.kind, NormKind::rms);
-}
-
 TEST(Family, Olmo) {
   const ModelSpec two = describe(fixture("olmo2"));
   EXPECT_EQ(two.layers[0].blocks[0].pre_norm.kind, NormKind::none);
@@ -147,6 +74,30 @@ TEST(Family, Granite) {
   const auto& op = std::get<Moe>(spec.layers[0].blocks[1].op);
   ASSERT_TRUE(op.shared);
   EXPECT_EQ(op.shared_gate, kNoTensor);
+}
+
+TEST(Family, GranitesFactorsOfZeroAreNotSet) {
+  GgufBuilder builder = fixture("granite");
+  builder.set_f32("granite.embedding_scale", 0);
+  builder.set_f32("granite.residual_scale", 0);
+  const ModelSpec spec = describe(builder);
+  EXPECT_EQ(spec.embedding_scale, 1.0f);
+  EXPECT_EQ(spec.layers[1].blocks[1].scale, 1.0f);
+}
+
+TEST(Family, YarnsFactorOnKeysAndQueries) {
+  const auto magnitude = [](const char* suffix, float value) {
+    GgufBuilder builder = fixture("olmo3");
+    builder.set_f32("olmo2.rope.scaling.factor", 8);
+    builder.set_f32(std::string("olmo2.rope.scaling.") + suffix, value);
+    return attention(describe(builder), 3).rope.yarn.magnitude;
+  };
+  const float own = 1 + 0.1f * std::log(8.0f);
+  EXPECT_FLOAT_EQ(magnitude("yarn_attn_factor", 1.2079441541679836f), own);
+  EXPECT_FLOAT_EQ(magnitude("yarn_attn_factor", 1.5f), 1.5f);
+  EXPECT_FLOAT_EQ(magnitude("yarn_attn_factor", 1), own);
+  EXPECT_FLOAT_EQ(magnitude("attn_factor", 1.2079441541679836f), own);
+  EXPECT_FLOAT_EQ(magnitude("attn_factor", 1), own);
 }
 
 TEST(Family, Gemma3) {
@@ -222,17 +173,6 @@ TEST(Family, FormulaHasItsKnownValues) {
   const std::vector<float> expected{0.200195312f,  0.58203125f, -0.427734375f,
                                     0.0830078125f, 0.94140625f, -0.2578125f};
   EXPECT_EQ(weights, expected);
-}
-
-struct Broken {
-  std::string name;
-  std::function<void(GgufBuilder&)> breaks;
-  std::string message;
-};
-
-void replace_shape(GgufBuilder& builder, std::string_view name, uint64_t cols, uint64_t rows) {
-  std::erase_if(builder.tensors, [&](const auto& tensor) { return tensor.name == name; });
-  add_formula_tensor(builder, name, cols, rows);
 }
 
 void expect_refused(const std::vector<Broken>& cases) {
@@ -366,105 +306,38 @@ TEST(FamilyHostile, Tensors) {
   expect_refused(cases);
 }
 
-void expect_fixture_refused(const std::string& name, const std::vector<Broken>& cases) {
-  for (const Broken& entry : cases) {
-    GgufBuilder builder = fixture(name);
-    entry.breaks(builder);
-    EXPECT_THAT(describe_error(builder), HasSubstr(entry.message)) << entry.name;
-  }
-}
-
-void erase_tensor(GgufBuilder& builder, std::string_view name) {
-  std::erase_if(builder.tensors, [&](const auto& tensor) { return tensor.name == name; });
-}
-
-TEST(FamilyHostile, ExpertsInAFamilyWithoutAny) {
-  expect_fixture_refused("gemma3",
-                         {{"experts", [](auto& b) { b.set_u32("gemma3.expert_count", 8); },
-                           "expert_count = 8, which is not supported yet"}});
-}
-
-TEST(FamilyHostile, Experts) {
-  const auto set = [](const char* key, uint32_t value) {
-    return [=](GgufBuilder& b) { b.set_u32(key, value); };
+TEST(FamilyHostile, YarnsFactorOnKeysAndQueries) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto set = [](const char* suffix, float value) {
+    return [=](GgufBuilder& b) { b.set_f32(std::string("olmo2.rope.scaling.") + suffix, value); };
+  };
+  const auto set_linear = [](const char* suffix) {
+    return [=](GgufBuilder& b) {
+      b.set_text("olmo2.rope.scaling.type", "linear");
+      b.set_f32(std::string("olmo2.rope.scaling.") + suffix, 1.2f);
+    };
   };
   expect_fixture_refused(
-      "mixtral",
-      {{"more experts than the tensors have", set("llama.expert_count", 6),
-        "'blk.0.ffn_gate_exps.weight' has shape 30 x 22 x 5 x 1, expected 30 x 22 x 6"},
-       {"fewer", set("llama.expert_count", 4), "'blk.0.ffn_gate_exps.weight' has shape"},
-       {"2^31 experts", set("llama.expert_count", 1u << 31), "llama.expert_count is 2147483648"},
-       {"-1 experts", [](auto& b) { b.set_i32("llama.expert_count", -1); },
-        "llama.expert_count is -1"},
-       {"4097 experts", set("llama.expert_count", 4097), "not from 0 to 4096"},
-       {"0 used", set("llama.expert_used_count", 0), "llama.expert_used_count is 0"},
-       {"more used than there are", set("llama.expert_used_count", 6),
-        "llama.expert_used_count is 6, not from 1 to 5"},
-       {"no count of those used", [](auto& b) { b.remove("llama.expert_used_count"); },
-        "'llama.expert_used_count' is missing"},
-       {"no experts counted", set("llama.expert_count", 0), "'blk.0.ffn_gate.weight' is missing"},
-       {"sigmoid routing", set("llama.expert_gating_func", 2), "expert_gating_func = 2"},
-       {"weights as they are", [](auto& b) { b.set_bool("llama.expert_weights_norm", false); },
-        "expert_weights_norm = 0"},
-       {"a scale below zero", [](auto& b) { b.set_f32("llama.expert_weights_scale", -1); },
-        "expert_weights_scale is -1"},
-       {"another width", set("llama.expert_feed_forward_length", 23), "expected 30 x 23 x 5"},
-       {"width 0", set("llama.expert_feed_forward_length", 0), "feed_forward_length is 0"},
-       {"no router", [](auto& b) { erase_tensor(b, "blk.1.ffn_gate_inp.weight"); },
-        "'blk.1.ffn_gate_inp.weight' is missing"},
-       {"a router for fewer", [](auto& b) { replace_shape(b, "blk.1.ffn_gate_inp.weight", 30, 4); },
-        "'blk.1.ffn_gate_inp.weight' has shape 30 x 4"},
-       {"no up", [](auto& b) { erase_tensor(b, "blk.0.ffn_up_exps.weight"); },
-        "'blk.0.ffn_up_exps.weight' is missing"},
-       {"down transposed",
-        [](auto& b) { b.find_tensor("blk.0.ffn_down_exps.weight")->shape = {30, 22, 5}; },
-        "'blk.0.ffn_down_exps.weight' has shape 30 x 22 x 5"},
-       {"experts in the rows",
-        [](auto& b) { b.find_tensor("blk.0.ffn_up_exps.weight")->shape = {30, 110}; },
-        "'blk.0.ffn_up_exps.weight' has shape 30 x 110"},
-       {"four dimensions",
-        [](auto& b) { b.find_tensor("blk.0.ffn_up_exps.weight")->shape = {30, 2, 11, 5}; },
-        "'blk.0.ffn_up_exps.weight' has shape 30 x 2 x 11 x 5"},
-       {"biases of experts",
-        [](auto& b) { add_formula_tensor(b, "blk.0.ffn_up_exps.bias", 22, 5); },
-        "'blk.0.ffn_up_exps.bias', which"}});
-  expect_fixture_refused(
-      "mixtral_split",
-      {{"one expert lacks", [](auto& b) { erase_tensor(b, "blk.1.ffn_up.2.weight"); },
-        "'blk.1.ffn_up.2.weight' is missing"},
-       {"no first expert", [](auto& b) { erase_tensor(b, "blk.1.ffn_up.0.weight"); },
-        "'blk.1.ffn_up_exps.weight' is missing"},
-       {"one expert too many",
-        [](auto& b) { add_formula_tensor(b, "blk.1.ffn_up.5.weight", 30, 22); },
-        "'blk.1.ffn_up.5.weight', which"},
-       {"one of another width", [](auto& b) { replace_shape(b, "blk.1.ffn_up.2.weight", 30, 21); },
-        "'blk.1.ffn_up.2.weight' has shape 30 x 21"}});
+      "olmo3", {{"0", set("yarn_attn_factor", 0), "olmo2.rope.scaling.yarn_attn_factor is 0"},
+                {"negative", set("yarn_attn_factor", -1), "yarn_attn_factor is -1"},
+                {"NaN", set("yarn_attn_factor", nan), "yarn_attn_factor is nan"},
+                {"another than YaRN's own", set("attn_factor", 1.2f),
+                 "olmo2.rope.scaling.attn_factor = 1.2"},
+                {"NaN in the older key", set("attn_factor", nan), "attn_factor is nan"},
+                {"without YaRN", set_linear("yarn_attn_factor"), "scaling.yarn_attn_factor = 1.2"},
+                {"the older key too", set_linear("attn_factor"), "scaling.attn_factor = 1.2"},
+                {"of a stretch that is not set",
+                 [](auto& b) {
+                   b.set_f32("olmo2.rope.scaling.factor", 0);
+                   b.set_f32("olmo2.rope.scaling.yarn_attn_factor", 1.2f);
+                 },
+                 "scaling.yarn_attn_factor = 1.2"}});
 }
 
-TEST(FamilyHostile, SharedExperts) {
-  expect_fixture_refused(
-      "qwen2moe",
-      {{"no shared expert", [](auto& b) { erase_tensor(b, "blk.0.ffn_up_shexp.weight"); },
-        "'blk.0.ffn_up_shexp.weight' is missing"},
-       {"no gate of it", [](auto& b) { erase_tensor(b, "blk.1.ffn_gate_inp_shexp.weight"); },
-        "'blk.1.ffn_gate_inp_shexp.weight' is missing"},
-       {"no width of it", [](auto& b) { b.remove("qwen2moe.expert_shared_feed_forward_length"); },
-        "'qwen2moe.expert_shared_feed_forward_length' is missing"},
-       {"another width",
-        [](auto& b) { b.set_u32("qwen2moe.expert_shared_feed_forward_length", 23); },
-        "'blk.0.ffn_gate_shexp.weight' has shape 40 x 22"},
-       {"a gate too short",
-        [](auto& b) { replace_shape(b, "blk.1.ffn_gate_inp_shexp.weight", 39, 1); },
-        "'blk.1.ffn_gate_inp_shexp.weight' has shape 39"}});
-  expect_fixture_refused(
-      "granitemoe",
-      {{"a shared expert that is not announced",
-        [](auto& b) { b.set_u32("granitemoe.expert_shared_feed_forward_length", 0); },
-        "'blk.0.ffn_gate_shexp.weight', which"},
-       {"logits over zero", [](auto& b) { b.set_f32("granitemoe.logit_scale", 0); },
-        "granitemoe.logit_scale is 0"},
-       {"no positions", [](auto& b) { b.set_bool("granitemoe.rope.scaling.finetuned", false); },
-        "rope.scaling.finetuned = 0"}});
+TEST(FamilyHostile, LogitsOverAlmostNothing) {
+  expect_fixture_refused("granite", {{"the inverse is infinite",
+                                      [](auto& b) { b.set_f32("granite.logit_scale", 1e-40f); },
+                                      "granite.logit_scale is 1e-40"}});
 }
 
 TEST(FamilyHostile, NormsOfQAndK) {

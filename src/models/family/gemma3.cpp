@@ -32,16 +32,11 @@ class Gemma3 final : public Family {
 
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
+    Attention op = build.attention(layer, RopeKind::halves);
     // The 27B model divides by another width (query_pre_attn_scalar of its configuration).
     op.scale = build.attention_scale(
-        build.n_layers() == kLayersOf27B ? build.spec.n_embd / shape.n_heads : shape.head_dim);
+        build.n_layers() == kLayersOf27B ? build.spec.n_embd / op.n_heads : op.head_dim);
     op.soft_cap = build.number_or("attn_logit_softcapping", 0.0f);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
     const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
     if (window > 0 && build.is_windowed(layer, kPattern)) {
       op.window = window;
@@ -49,9 +44,7 @@ class Gemma3 final : public Family {
       op.rope.position_scale = 1.0f;
       op.rope.yarn = {};
     }
-    build.projections(op, layer);
-    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.head_dim);
-    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.head_dim);
+    build.norms_of_q_and_k(op, layer, false);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op,
             build.rms_norm(layer_name(layer, "post_attention_norm"), build.spec.n_embd), false};
   }

@@ -34,14 +34,7 @@ class GptNeox final : public Family {
 
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
-    build.projections(op, layer);
+    const Attention op = build.attention(layer, RopeKind::halves);
     return {build.layer_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

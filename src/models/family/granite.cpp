@@ -1,6 +1,7 @@
 // Granite, dense and with experts: as Llama, with factors on embeddings, attention, what each block
 // adds, and logits.
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
 #include "models/family/family.h"
@@ -22,9 +23,9 @@ class Granite final : public Family {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kKeys);
     // Here the key says whether there are rotary positions at all.
     build.refuse_unless("rope.scaling.finetuned", 1);
-    build.spec.embedding_scale = build.number_or("embedding_scale", 1.0f);
-    build.spec.logit_scale = 1.0f / positive(build, "logit_scale");
-    const float residual_scale = build.number_or("residual_scale", 1.0f);
+    build.spec.embedding_scale = factor(build, "embedding_scale");
+    build.spec.logit_scale = inverse(build, "logit_scale");
+    const float residual_scale = factor(build, "residual_scale");
     const ExpertRules rules{
         .renormalized = true,
         .shared = build.count_or("expert_shared_feed_forward_length", 0, 0, kMaxHidden) > 0};
@@ -39,21 +40,20 @@ class Granite final : public Family {
   }
 
  private:
-  static float positive(const SpecBuilder& build, std::string_view suffix) {
+  // 0 stands for a key that is not set.
+  static float factor(const SpecBuilder& build, std::string_view suffix) {
+    const float value = build.number_or(suffix, 1.0f);
+    return value == 0.0f ? 1.0f : value;
+  }
+
+  static float inverse(const SpecBuilder& build, std::string_view suffix) {
     const float value = build.number(suffix);
-    if (value > 0) return value;
+    if (value > 0 && std::isfinite(1.0f / value)) return 1.0f / value;
     throw Error(Code::invalid_argument, fmt::format("{} is {}", build.key(suffix), value));
   }
 
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::adjacent, shape.head_dim);
-    build.projections(op, layer);
+    const Attention op = build.attention(layer, RopeKind::adjacent);
     Block block;
     block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
     block.op = op;

@@ -12,6 +12,9 @@ constexpr int32_t kMaxHeadDim = 8192;
 constexpr int32_t kMaxEmbedding = 1 << 20;
 constexpr int32_t kMaxHidden = 1 << 24;
 constexpr int32_t kMaxExperts = 1 << 12;
+// Of all layers together, since tensors of a small file may overlap: 25 MB of slots. Qwen3-235B has
+// 36,096.
+constexpr int64_t kMaxExpertMatrices = 1 << 17;
 constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
 

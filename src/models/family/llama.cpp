@@ -25,15 +25,8 @@ class Llama final : public Family {
 
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
+    Attention op = build.attention(layer, RopeKind::adjacent);
     op.window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
-    op.rope = build.rope(RopeKind::adjacent, shape.head_dim);
-    build.projections(op, layer);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

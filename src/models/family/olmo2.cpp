@@ -26,13 +26,7 @@ class Olmo2 final : public Family {
 
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
+    Attention op = build.attention(layer, RopeKind::halves);
     const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
     if (window > 0 && build.is_windowed(layer, kPattern)) {
       op.window = window;
@@ -40,10 +34,7 @@ class Olmo2 final : public Family {
       op.rope.position_scale = 1.0f;
       op.rope.yarn = {};
     }
-    build.projections(op, layer);
-    op.norms_all_heads = true;
-    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.q_width());
-    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.kv_width());
+    build.norms_of_q_and_k(op, layer, true);
     return {
         {}, op, build.rms_norm(layer_name(layer, "post_attention_norm"), build.spec.n_embd), false};
   }

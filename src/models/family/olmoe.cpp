@@ -23,17 +23,8 @@ class Olmoe final : public Family {
 
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
-    build.projections(op, layer);
-    op.norms_all_heads = true;
-    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.q_width());
-    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.kv_width());
+    Attention op = build.attention(layer, RopeKind::halves);
+    build.norms_of_q_and_k(op, layer, true);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

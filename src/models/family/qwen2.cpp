@@ -27,17 +27,11 @@ class Qwen2 final : public Family {
   }
 
  private:
-  static constexpr ExpertRules kExperts{.renormalized = false, .shared = true, .shared_gate = true};
+  static constexpr ExpertRules kExperts{
+      .renormalized = false, .shared = true, .shared_gate = true, .width_of_dense = true};
 
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
-    build.projections(op, layer);
+    const Attention op = build.attention(layer, RopeKind::halves);
     if (op.q.bias == kNoTensor || op.k.bias == kNoTensor || op.v.bias == kNoTensor) {
       throw Error(Code::invalid_argument,
                   fmt::format("layer {} lacks a bias of attn_q, attn_k or attn_v", layer));

@@ -15,7 +15,7 @@ class Qwen3 final : public Family {
     build.refuse_unless("attention.sliding_window", 0);
     for (int32_t i = 0; i < build.n_layers(); ++i) {
       build.spec.layers.push_back(
-          {{attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}});
+          {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}});
     }
     build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
     build.head();
@@ -23,17 +23,11 @@ class Qwen3 final : public Family {
   }
 
  private:
+  static constexpr ExpertRules kExperts{.renormalized = true, .width_of_dense = true};
+
   static Block attention(SpecBuilder& build, int32_t layer) {
-    const HeadShape shape = build.head_shape(layer);
-    Attention op;
-    op.n_heads = shape.n_heads;
-    op.n_kv_heads = shape.n_kv_heads;
-    op.head_dim = shape.head_dim;
-    op.scale = build.attention_scale(shape.head_dim);
-    op.rope = build.rope(RopeKind::halves, shape.head_dim);
-    build.projections(op, layer);
-    op.q_norm = build.rms_norm(layer_name(layer, "attn_q_norm"), shape.head_dim);
-    op.k_norm = build.rms_norm(layer_name(layer, "attn_k_norm"), shape.head_dim);
+    Attention op = build.attention(layer, RopeKind::halves);
+    build.norms_of_q_and_k(op, layer, false);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "models/family/limits.h"
-#include "models/family/weights.h"
+#include "models/family/refuse.h"
 
 namespace strata::models {
 namespace {
@@ -29,19 +29,12 @@ constexpr std::array kNeutralKeys{
     NeutralKey{"attention.causal", 1},
     NeutralKey{"residual_scale", 1},
     NeutralKey{"embedding_scale", 1},
-    NeutralKey{"rope.scaling.attn_factor", 1},
     NeutralKey{"rope.scaling.yarn_log_multiplier", 0},
     NeutralKey{"rope.scaling.yarn_ext_factor", 1},
-    NeutralKey{"rope.scaling.yarn_attn_factor", 1},
     NeutralKey{"attention.temperature_scale", 0},
     NeutralKey{"nextn_predict_layers", 0},
     NeutralKey{"pooling_type", 0},
 };
-
-[[noreturn]] void refuse(const std::string& why) {
-  throw Error(Code::invalid_argument, why,
-              "the file's metadata is damaged or was written wrongly: fetch the model again");
-}
 
 int32_t in_range(int64_t value, int32_t min, int32_t max, const std::string& key) {
   if (value < min || value > max) {
@@ -204,54 +197,6 @@ float SpecBuilder::attention_scale(int32_t width) const {
   return scale;
 }
 
-void SpecBuilder::scale_positions(Rope& rope) const {
-  // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
-  const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
-  if (type == "none") return;
-  if (type != "linear" && type != "yarn") {
-    throw Error(
-        Code::unimplemented,
-        fmt::format("the model stretches positions by '{}', which is not supported yet", type),
-        "choose another model of this family");
-  }
-  const float factor = number_or("rope.scaling.factor", number_or("rope.scale_linear", 1.0f));
-  if (factor == 0.0f) return;
-  if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
-  rope.position_scale = 1.0f / factor;
-  if (type == "yarn") rope.yarn = yarn(factor);
-}
-
-Yarn SpecBuilder::yarn(float factor) const {
-  Yarn yarn;
-  yarn.first_context =
-      count_or("rope.scaling.original_context_length", spec.n_context, 1, kMaxContext);
-  yarn.beta_fast = number_or("rope.scaling.yarn_beta_fast", yarn.beta_fast);
-  yarn.beta_slow = number_or("rope.scaling.yarn_beta_slow", yarn.beta_slow);
-  if (!(yarn.beta_slow > 0) || !(yarn.beta_fast > yarn.beta_slow)) {
-    refuse(fmt::format("{} is {} and {} is {}", key("rope.scaling.yarn_beta_fast"), yarn.beta_fast,
-                       key("rope.scaling.yarn_beta_slow"), yarn.beta_slow));
-  }
-  if (factor > 1) yarn.magnitude = 1.0f + 0.1f * std::log(factor);
-  return yarn;
-}
-
-Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
-  Rope rope;
-  rope.kind = kind;
-  rope.n_dims = count_or("rope.dimension_count", head_dim, 2, kMaxHeadDim);
-  if (rope.n_dims > head_dim || rope.n_dims % 2 != 0) {
-    refuse(fmt::format("{} is {}, for heads of {} it must be even and at most that",
-                       key("rope.dimension_count"), rope.n_dims, head_dim));
-  }
-  rope.base = number_or("rope.freq_base", 10000.0f);
-  if (!(rope.base > 0)) refuse(fmt::format("{} is {}", key("rope.freq_base"), rope.base));
-  scale_positions(rope);
-  if (has("rope_freqs.weight")) {
-    rope.frequency_divisors = vector("rope_freqs.weight", rope.n_dims / 2);
-  }
-  return rope;
-}
-
 TensorId SpecBuilder::slot(TensorSlot slot) {
   const auto [begin, end] = slots_.equal_range(slot.name);
   for (auto known = begin; known != end; ++known) {
@@ -323,6 +268,27 @@ Norm SpecBuilder::layer_norm(const std::string& prefix, int64_t n) {
   return norm;
 }
 
+Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
+  const HeadShape shape = head_shape(layer);
+  Attention op;
+  op.n_heads = shape.n_heads;
+  op.n_kv_heads = shape.n_kv_heads;
+  op.head_dim = shape.head_dim;
+  op.scale = attention_scale(shape.head_dim);
+  op.rope = rope(kind, shape.head_dim);
+  projections(op, layer);
+  return op;
+}
+
+void SpecBuilder::norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads) {
+  attention.norms_all_heads = all_heads;
+  const int64_t width = attention.head_dim;
+  attention.q_norm =
+      rms_norm(layer_name(layer, "attn_q_norm"), all_heads ? width * attention.n_heads : width);
+  attention.k_norm =
+      rms_norm(layer_name(layer, "attn_k_norm"), all_heads ? width * attention.n_kv_heads : width);
+}
+
 void SpecBuilder::projections(Attention& attention, int32_t layer) {
   const int64_t q_width = int64_t{attention.n_heads} * attention.head_dim;
   const int64_t kv_width = int64_t{attention.n_kv_heads} * attention.head_dim;
@@ -348,79 +314,6 @@ Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
   mlp.up = linear(layer_name(layer, "ffn_up"), mlp.n_hidden, spec.n_embd);
   mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
   return mlp;
-}
-
-bool SpecBuilder::has_experts() const {
-  return count_or("expert_count", 0, 0, kMaxExperts) > 0;
-}
-
-TensorId SpecBuilder::expert_matrix(int32_t layer, std::string_view part, int32_t expert,
-                                    int32_t n_experts, int64_t rows, int64_t cols) {
-  TensorSlot slot;
-  slot.rows = static_cast<uint64_t>(rows);
-  slot.cols = static_cast<uint64_t>(cols);
-  if (has(layer_name(layer, fmt::format("{}.0.weight", part)))) {
-    slot.name = layer_name(layer, fmt::format("{}.{}.weight", part, expert));
-  } else {
-    slot.name = layer_name(layer, fmt::format("{}_exps.weight", part));
-    slot.matrix = static_cast<uint64_t>(expert);
-    slot.stored_matrices = static_cast<uint64_t>(n_experts);
-  }
-  // Checked one by one, so that a count far above what the file holds takes no memory.
-  find_weight(file_, slot);
-  return append(std::move(slot));
-}
-
-Mlp SpecBuilder::shared_expert(int32_t layer, Activation activation) {
-  Mlp mlp;
-  mlp.activation = activation;
-  mlp.n_hidden = count("expert_shared_feed_forward_length", 1, kMaxHidden);
-  mlp.gate = linear(layer_name(layer, "ffn_gate_shexp"), mlp.n_hidden, spec.n_embd);
-  mlp.up = linear(layer_name(layer, "ffn_up_shexp"), mlp.n_hidden, spec.n_embd);
-  mlp.down = linear(layer_name(layer, "ffn_down_shexp"), spec.n_embd, mlp.n_hidden);
-  return mlp;
-}
-
-Moe SpecBuilder::moe(int32_t layer, ExpertRules rules, Activation activation) {
-  const int32_t n_experts = count("expert_count", 1, kMaxExperts);
-  Moe moe;
-  moe.n_used = count("expert_used_count", 1, n_experts);
-  moe.renormalized = rules.renormalized;
-  refuse_unless("expert_weights_norm", rules.renormalized ? 1 : 0);
-  moe.scale = number_or("expert_weights_scale", 1.0f);
-  if (!(moe.scale > 0)) refuse(fmt::format("{} is {}", key("expert_weights_scale"), moe.scale));
-  moe.router = linear(layer_name(layer, "ffn_gate_inp"), n_experts, spec.n_embd);
-  Mlp expert;
-  expert.activation = activation;
-  const bool has_own_width = file_.find(key("expert_feed_forward_length")) != nullptr;
-  expert.n_hidden =
-      layer_count(has_own_width ? "expert_feed_forward_length" : "feed_forward_length", layer,
-                  std::nullopt, 1, kMaxHidden);
-  for (int32_t i = 0; i < n_experts; ++i) {
-    const auto matrix = [&](std::string_view part, int64_t rows, int64_t cols) {
-      return Linear{expert_matrix(layer, part, i, n_experts, rows, cols), kNoTensor};
-    };
-    expert.gate = matrix("ffn_gate", expert.n_hidden, spec.n_embd);
-    expert.up = matrix("ffn_up", expert.n_hidden, spec.n_embd);
-    expert.down = matrix("ffn_down", spec.n_embd, expert.n_hidden);
-    moe.experts.push_back(expert);
-  }
-  if (rules.shared) moe.shared = shared_expert(layer, activation);
-  if (rules.shared_gate) {
-    moe.shared_gate = vector(layer_name(layer, "ffn_gate_inp_shexp.weight"), spec.n_embd);
-  }
-  return moe;
-}
-
-Block SpecBuilder::feed_forward(int32_t layer, ExpertRules rules, Activation activation) {
-  Block block;
-  block.pre_norm = rms_norm(layer_name(layer, "ffn_norm"), spec.n_embd);
-  if (has_experts()) {
-    block.op = moe(layer, rules, activation);
-  } else {
-    block.op = mlp(layer, true, activation);
-  }
-  return block;
 }
 
 void SpecBuilder::head() {

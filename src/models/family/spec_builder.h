@@ -20,9 +20,6 @@ struct HeadShape {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;
   int32_t head_dim = 0;
-
-  int64_t q_width() const { return int64_t{n_heads} * head_dim; }
-  int64_t kv_width() const { return int64_t{n_kv_heads} * head_dim; }
 };
 
 // How a family's experts differ from others'.
@@ -30,6 +27,9 @@ struct ExpertRules {
   bool renormalized = false;
   bool shared = false;       // ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp
   bool shared_gate = false;  // ffn_gate_inp_shexp
+  // Widths that are absent or 0: feed_forward_length / expert_used_count, of the shared one
+  // feed_forward_length.
+  bool width_of_dense = false;
 };
 
 // The keys that moe() reads, for families that may have experts.
@@ -64,15 +64,11 @@ class SpecBuilder {
   // for a formula that the family does not have.
   void refuse_unless(std::string_view suffix, double neutral) const;
 
-  // attention.head_count, head_count_kv, key_length of a layer.
-  HeadShape head_shape(int32_t layer) const;
   // Whether a layer has a window: attention.sliding_window_pattern is a flag a layer, or a period,
   // whose last layer has none.
   bool is_windowed(int32_t layer, int32_t period) const;
   // attention.scale, else 1 / sqrt(width).
   float attention_scale(int32_t width) const;
-  // rope.dimension_count, rope.freq_base, rope.scaling.* and the tensor rope_freqs.
-  Rope rope(RopeKind kind, int32_t head_dim);
 
   // --- the tensor table ---
   bool has(std::string_view name) const { return file_.find_tensor(name) != nullptr; }
@@ -83,17 +79,21 @@ class SpecBuilder {
   Linear linear(const std::string& prefix, int64_t rows, int64_t cols);
   Norm rms_norm(const std::string& prefix, int64_t n);
   Norm layer_norm(const std::string& prefix, int64_t n);  // the bias is optional
-  // Fills q, k, v (attn_q, attn_k, attn_v, or slices of attn_qkv) and o.
-  void projections(Attention& attention, int32_t layer);
+  // Widths from attention.head_count, head_count_kv, key_length; attention_scale(head_dim); RoPE
+  // from rope.dimension_count, rope.freq_base, rope.scaling.* and the tensor rope_freqs; q, k, v
+  // (attn_q, attn_k, attn_v, or slices of attn_qkv) and o. No norms, no window.
+  Attention attention(int32_t layer, RopeKind kind);
+  // attn_q_norm, attn_k_norm: of each head, or of all heads of a row as one vector.
+  void norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads);
   // ffn_gate (when gated), ffn_up, ffn_down.
   Mlp mlp(int32_t layer, bool gated, Activation activation);
   // Whether expert_count is there and not 0.
   bool has_experts() const;
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
   // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router.
-  Moe moe(int32_t layer, ExpertRules rules, Activation activation);
+  Moe moe(int32_t layer, const ExpertRules& rules, Activation activation);
   // The block behind ffn_norm: experts where the file counts any, else a gated MLP.
-  Block feed_forward(int32_t layer, ExpertRules rules, Activation activation);
+  Block feed_forward(int32_t layer, const ExpertRules& rules, Activation activation);
   // output.weight, or the token embedding.
   void head();
 
@@ -103,9 +103,16 @@ class SpecBuilder {
                int64_t stored_rows);
   void scale_positions(Rope& rope) const;
   Yarn yarn(float factor) const;
+  float magnitude(float factor) const;
   void refuse_unknown_formulas(std::span<const std::string_view> reads) const;
   TensorId append(TensorSlot slot);
-  Mlp shared_expert(int32_t layer, Activation activation);
+  HeadShape head_shape(int32_t layer) const;
+  void projections(Attention& attention, int32_t layer);
+  Rope rope(RopeKind kind, int32_t head_dim);
+  int32_t n_experts() const;
+  int32_t expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const;
+  std::vector<Mlp> experts(int32_t layer, int32_t n, Mlp expert);
+  Mlp shared_expert(int32_t layer, const ExpertRules& rules, Activation activation);
   TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
                          int64_t rows, int64_t cols);
 

@@ -1,0 +1,82 @@
+// Rotary positions of a file: partial, stretched, or with YaRN.
+#include <cmath>
+
+#include "core/error.h"
+#include "models/family/limits.h"
+#include "models/family/refuse.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+constexpr std::string_view kMagnitude = "rope.scaling.yarn_attn_factor";
+constexpr std::string_view kOlderMagnitude = "rope.scaling.attn_factor";
+constexpr float kSameMagnitude = 1e-4f;  // what decimals of a configuration lose
+
+}  // namespace
+
+void SpecBuilder::scale_positions(Rope& rope) const {
+  // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
+  const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
+  if (type != "none" && type != "linear" && type != "yarn") {
+    throw Error(
+        Code::unimplemented,
+        fmt::format("the model stretches positions by '{}', which is not supported yet", type),
+        "choose another model of this family");
+  }
+  const float factor = type == "none"
+                           ? 0.0f
+                           : number_or("rope.scaling.factor", number_or("rope.scale_linear", 1.0f));
+  if (type != "yarn" || factor == 0.0f) {
+    refuse_unless(kMagnitude, 1);
+    refuse_unless(kOlderMagnitude, 1);
+  }
+  if (factor == 0.0f) return;
+  if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
+  rope.position_scale = 1.0f / factor;
+  if (type == "yarn") rope.yarn = yarn(factor);
+}
+
+Yarn SpecBuilder::yarn(float factor) const {
+  Yarn yarn;
+  yarn.first_context =
+      count_or("rope.scaling.original_context_length", spec.n_context, 1, kMaxContext);
+  yarn.beta_fast = number_or("rope.scaling.yarn_beta_fast", yarn.beta_fast);
+  yarn.beta_slow = number_or("rope.scaling.yarn_beta_slow", yarn.beta_slow);
+  if (!(yarn.beta_slow > 0) || !(yarn.beta_fast > yarn.beta_slow)) {
+    refuse(fmt::format("{} is {} and {} is {}", key("rope.scaling.yarn_beta_fast"), yarn.beta_fast,
+                       key("rope.scaling.yarn_beta_slow"), yarn.beta_slow));
+  }
+  yarn.magnitude = magnitude(factor);
+  return yarn;
+}
+
+// What a file says is the whole factor (attention_factor of transformers); 1 stands for the paper's
+// own. Of the older key readers disagree on whether it multiplies that, so it may say nothing else.
+float SpecBuilder::magnitude(float factor) const {
+  const float own = factor > 1 ? 1.0f + 0.1f * std::log(factor) : 1.0f;
+  const float older = number_or(kOlderMagnitude, 1.0f);
+  if (std::abs(older - own) > kSameMagnitude) refuse_unless(kOlderMagnitude, 1);
+  const float said = number_or(kMagnitude, 1.0f);
+  if (!(said > 0)) refuse(fmt::format("{} is {}", key(kMagnitude), said));
+  return said == 1.0f ? own : said;
+}
+
+Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
+  Rope rope;
+  rope.kind = kind;
+  rope.n_dims = count_or("rope.dimension_count", head_dim, 2, kMaxHeadDim);
+  if (rope.n_dims > head_dim || rope.n_dims % 2 != 0) {
+    refuse(fmt::format("{} is {}, for heads of {} it must be even and at most that",
+                       key("rope.dimension_count"), rope.n_dims, head_dim));
+  }
+  rope.base = number_or("rope.freq_base", 10000.0f);
+  if (!(rope.base > 0)) refuse(fmt::format("{} is {}", key("rope.freq_base"), rope.base));
+  scale_positions(rope);
+  if (has("rope_freqs.weight")) {
+    rope.frequency_divisors = vector("rope_freqs.weight", rope.n_dims / 2);
+  }
+  return rope;
+}
+
+}  // namespace strata::models
