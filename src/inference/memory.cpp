@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "inference/engine.h"
 #include "inference/head_screen.h"
 #include "inference/kv_cache.h"
 #include "models/family/weights.h"
@@ -33,15 +34,48 @@ int64_t blocks_held(const models::Attention& attention, int64_t positions) {
   return std::min<int64_t>(all, (attention.window + kWindowSlack) / kBlockPositions + 2);
 }
 
-// Matrices that are kept as floats.
-std::set<models::TensorId> routers(const models::ModelSpec& spec) {
-  std::set<models::TensorId> ids;
+// What tensors are for, since a matrix of one row looks like a vector.
+struct Roles {
+  std::set<models::TensorId> packed;  // the others, routers among them, are kept as floats
+
+  void add(const models::Mlp& mlp) {
+    packed.insert({mlp.gate.weight, mlp.up.weight, mlp.down.weight});
+  }
+  void add(const models::Attention& a) {
+    packed.insert({a.q.weight, a.k.weight, a.v.weight, a.o.weight});
+  }
+  void add(const models::Moe& moe) {
+    for (const models::Mlp& expert : moe.experts) add(expert);
+    if (moe.shared) add(*moe.shared);
+  }
+};
+
+Roles roles_of(const models::ModelSpec& spec) {
+  Roles roles;
+  roles.packed.insert(spec.head.weight);
   for (const models::Layer& layer : spec.layers) {
     for (const models::Block& block : layer.blocks) {
-      if (const auto* moe = std::get_if<models::Moe>(&block.op)) ids.insert(moe->router.weight);
+      std::visit([&](const auto& op) { roles.add(op); }, block.op);
     }
   }
-  return ids;
+  return roles;
+}
+
+// Hidden rows and inputs of matrices, which a row has for each expert that it goes to, in the
+// largest step of an engine with its default options.
+int64_t expert_work_bytes(const models::ModelSpec& spec) {
+  const EngineOptions defaults;
+  const int64_t rows = defaults.prefill_chunk + defaults.max_batch;
+  int64_t most = 0;
+  for (const models::Layer& layer : spec.layers) {
+    for (const models::Block& block : layer.blocks) {
+      const auto* moe = std::get_if<models::Moe>(&block.op);
+      if (moe == nullptr) continue;
+      const int64_t hidden = moe->experts[0].n_hidden;
+      most = std::max(most, rows * moe->n_used * (hidden * 4 + (hidden + spec.n_embd) * 2));
+    }
+  }
+  return most;
 }
 
 }  // namespace
@@ -54,7 +88,7 @@ int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv
 }
 
 int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file) {
-  const std::set<models::TensorId> floats = routers(spec);
+  const Roles roles = roles_of(spec);
   int64_t bytes = 0;
   for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
     const auto id = static_cast<models::TensorId>(slot);
@@ -65,7 +99,7 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
     const models::Weight weight = models::find_weight(file, spec.tensors[slot]);
     const auto rows = static_cast<int64_t>(weight.rows);
     const auto cols = static_cast<int64_t>(weight.cols);
-    if (rows == 1 || floats.contains(id)) {
+    if (!roles.packed.contains(id)) {
       bytes += rows * cols * static_cast<int64_t>(sizeof(float));
     } else if (id == spec.head.weight && is_screened(spec, weight.type)) {
       bytes += tensor::packed_in_planes_bytes(rows, cols);
@@ -78,8 +112,9 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFil
 
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
                            int64_t positions, tensor::KvFormat kv) {
-  MemoryNeed need{
-      .weight_bytes = packed_weight_bytes(spec, file), .kv_bytes = 0, .work_bytes = kWorkBytes};
+  MemoryNeed need{.weight_bytes = packed_weight_bytes(spec, file),
+                  .kv_bytes = 0,
+                  .work_bytes = kWorkBytes + expert_work_bytes(spec)};
   for_each_attention(spec, [&](const auto& attention) {
     need.kv_bytes +=
         blocks_held(attention, positions) * kBlockPositions * bytes_per_position(attention, kv);

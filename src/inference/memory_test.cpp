@@ -77,6 +77,36 @@ TEST(MemoryOfExperts, IsForetold) {
   EXPECT_LE(foretold, held + held / 50);
 }
 
+// One row is packed into a tile of many, and is no vector.
+TEST(MemoryOfExperts, OfOneNumberIsForetold) {
+  for (const int32_t n_experts : {0, 64}) {
+    TinyOptions options;
+    options.type = DType::bf16;
+    options.n_embd = 256;
+    options.n_hidden = 1;
+    options.n_experts = n_experts;
+    options.n_used = 2;
+    const auto model = tiny_model(options);
+    const auto held = make_fast_executor(model, {.n_threads = 1})->stats().weight_bytes;
+    const auto foretold = packed_weight_bytes(model->spec, *model->file);
+    EXPECT_GE(foretold, held) << n_experts;
+    EXPECT_LE(foretold, held + held / 50) << n_experts;
+  }
+}
+
+TEST(MemoryOfExperts, WorkGrowsWithTheExpertsOfARow) {
+  const auto work_bytes = [](int32_t n_experts, int32_t n_used) {
+    TinyOptions options;
+    options.n_experts = n_experts;
+    options.n_used = n_used;
+    const auto model = tiny_model(options);
+    return foretell_memory(model->spec, *model->file, 64, tensor::KvFormat::bf16).work_bytes;
+  };
+  const int64_t of_one = 288 * (128 * 4 + (128 + 64) * 2);  // rows * bytes
+  EXPECT_EQ(work_bytes(6, 2) - work_bytes(0, 0), 2 * of_one);
+  EXPECT_EQ(work_bytes(9, 5) - work_bytes(6, 2), 3 * of_one);
+}
+
 TEST(MemoryOfAScreenedHead, IsForetold) {
   TinyOptions options;
   options.n_vocab = 65536 + 5;
