@@ -50,7 +50,11 @@ class FastExecutorShapes : public ::testing::TestWithParam<NamedOptions> {};
 // Whether row `row` of the last step went to the same experts in both.
 bool same_experts(const std::vector<std::vector<int32_t>>& a,
                   const std::vector<std::vector<int32_t>>& b, size_t row, size_t n_rows) {
+  EXPECT_EQ(a.size(), b.size()) << "mixtures of experts";
+  if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].size(), b[i].size()) << "mixture " << i;
+    if (a[i].size() != b[i].size()) return false;
     const size_t n_used = a[i].size() / n_rows;
     const auto begin = static_cast<std::ptrdiff_t>(row * n_used);
     const auto end = begin + static_cast<std::ptrdiff_t>(n_used);

@@ -74,6 +74,22 @@ TEST_F(PackedOnDisk, TheNextExecutorComputesTheSame) {
   EXPECT_EQ(come_and_go(disk(), model_), right);
 }
 
+TEST_F(PackedOnDisk, ExpertsComeBackToo) {
+  TinyOptions options;
+  options.n_experts = 6;
+  options.n_used = 2;
+  options.shared_expert = true;
+  const ModelPtr model = tiny_model(options);
+  const auto right = come_and_go(disk("w1", 0), model);
+  EXPECT_EQ(come_and_go(disk(), model), right);
+  ASSERT_TRUE(is_recalled(disk()));
+  EXPECT_EQ(come_and_go(disk(), model), right);
+  options.seed = 77;
+  const ModelPtr changed = tiny_model(options);
+  EXPECT_NE(come_and_go(disk(), changed), come_and_go(disk("w1", 0), changed))
+      << "computed with the experts of the file";
+}
+
 // Another model under the same hash shows which weights are computed with.
 TEST_F(PackedOnDisk, TheNextExecutorReadsTheFile) {
   TinyOptions other;

@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "core/work.h"
-#include "inference/block/routing.h"
 
 namespace strata::inference {
 
 FastMoe::FastMoe(const models::Moe& moe, int64_t n_embd, Packer& packer, Step& step)
-    : moe_(moe),
+    : routing_(routing_of(moe)),
       n_embd_(n_embd),
       router_(packer.vector(moe.router.weight)),
       router_bias_(packer.vector(moe.router.bias)),
@@ -32,7 +31,7 @@ int64_t FastMoe::weight_bytes() const {
 }
 
 int64_t FastMoe::wide_width() const {
-  const int64_t routed = moe_.n_used * hidden_width();
+  const int64_t routed = routing_.n_used * hidden_width();
   return shared_ ? std::max(routed, shared_->wide_width()) : routed;
 }
 
@@ -42,7 +41,7 @@ int64_t FastMoe::mixed_width() const {
 
 void FastMoe::prepare(const Step& step) {
   const auto n_rows = static_cast<size_t>(step.n_rows());
-  const size_t n_visits = n_rows * static_cast<size_t>(moe_.n_used);
+  const size_t n_visits = n_rows * static_cast<size_t>(routing_.n_used);
   chosen_.resize(n_visits);
   weights_.resize(n_visits);
   visits_.resize(n_visits);
@@ -72,11 +71,11 @@ void FastMoe::compute_logits(Step& step, int thread) const {
 }
 
 void FastMoe::choose_rows(const Step& step, int thread) {
-  const auto n_used = static_cast<size_t>(moe_.n_used);
+  const auto n_used = static_cast<size_t>(routing_.n_used);
   const Share share = step.rows_of(thread);
   for (int64_t row = share.begin; row < share.end; ++row) {
     const auto at = static_cast<size_t>(row);
-    choose_experts(moe_, {step.mixed.data() + row * n_experts(), experts_.size()},
+    choose_experts(routing_, {step.mixed.data() + row * n_experts(), experts_.size()},
                    std::span(chosen_).subspan(at * n_used, n_used),
                    std::span(weights_).subspan(at * n_used, n_used));
     if (!shared_) continue;
@@ -98,7 +97,7 @@ void FastMoe::sort_visits() {
     const int32_t expert = chosen_[i];
     const int64_t place = --first_visit_[static_cast<size_t>(expert) + 1];
     visits_[static_cast<size_t>(place)] = {
-        static_cast<int32_t>(i / static_cast<size_t>(moe_.n_used)), expert, weights_[i]};
+        static_cast<int32_t>(i / static_cast<size_t>(routing_.n_used)), expert, weights_[i]};
   }
   std::rotate(first_visit_.begin(), first_visit_.begin() + 1, first_visit_.end());
   first_visit_.back() = n_visits();

@@ -9,6 +9,7 @@
 
 #include "inference/block/fast_mlp.h"
 #include "inference/block/packed_mlp.h"
+#include "inference/block/routing.h"
 #include "inference/fast_step.h"
 
 namespace strata::inference {
@@ -51,7 +52,7 @@ class FastMoe {
   template <class F>
   void for_each_used(const F& visit) const;
 
-  models::Moe moe_;
+  Routing routing_;
   int64_t n_embd_ = 0;
   std::vector<float> router_, router_bias_;  // [n_experts x n_embd], [n_experts] or empty
   std::vector<PackedMlp> experts_;

@@ -31,7 +31,7 @@ std::vector<int32_t> moe_float32(const models::Moe& moe, const Float32Weights& w
   std::vector<int32_t> experts(static_cast<size_t>(n_rows) * n_used);
   std::vector<float> shares(experts.size());
   for (size_t row = 0; row < static_cast<size_t>(n_rows); ++row) {
-    choose_experts(moe, std::span(logits).subspan(row * n_experts, n_experts),
+    choose_experts(routing_of(moe), std::span(logits).subspan(row * n_experts, n_experts),
                    std::span(experts).subspan(row * n_used, n_used),
                    std::span(shares).subspan(row * n_used, n_used));
   }

@@ -23,7 +23,11 @@ void take_greatest(std::span<const float> logits, std::span<int32_t> experts) {
 
 }  // namespace
 
-void choose_experts(const models::Moe& moe, std::span<const float> logits,
+Routing routing_of(const models::Moe& moe) {
+  return {.n_used = moe.n_used, .renormalized = moe.renormalized, .scale = moe.scale};
+}
+
+void choose_experts(const Routing& routing, std::span<const float> logits,
                     std::span<int32_t> experts, std::span<float> weights) {
   take_greatest(logits, experts);
   const float greatest = logits[static_cast<size_t>(experts[0])];
@@ -34,11 +38,11 @@ void choose_experts(const models::Moe& moe, std::span<const float> logits,
     chosen += weights[i];
   }
   float total = chosen;
-  if (!moe.renormalized) {
+  if (!routing.renormalized) {
     total = 0.0f;
     for (const float logit : logits) total += std::exp(logit - greatest);
   }
-  for (float& weight : weights) weight *= moe.scale / total;
+  for (float& weight : weights) weight *= routing.scale / total;
 }
 
 float shared_weight(float logit) {

@@ -15,17 +15,15 @@ struct Choice {
   std::vector<float> weights;
 };
 
-Choice choose(const models::Moe& moe, const std::vector<float>& logits) {
-  Choice choice{std::vector<int32_t>(static_cast<size_t>(moe.n_used)),
-                std::vector<float>(static_cast<size_t>(moe.n_used))};
-  choose_experts(moe, logits, choice.experts, choice.weights);
+Choice choose(const Routing& routing, const std::vector<float>& logits) {
+  Choice choice{std::vector<int32_t>(static_cast<size_t>(routing.n_used)),
+                std::vector<float>(static_cast<size_t>(routing.n_used))};
+  choose_experts(routing, logits, choice.experts, choice.weights);
   return choice;
 }
 
-models::Moe using_experts(int32_t n) {
-  models::Moe moe;
-  moe.n_used = n;
-  return moe;
+Routing using_experts(int32_t n) {
+  return {.n_used = n};
 }
 
 TEST(Routing, TakesTheGreatestAndListsThemByIndex) {
@@ -41,13 +39,13 @@ TEST(Routing, OfEqualsTheFirstIsTaken) {
 }
 
 TEST(Routing, WeightsAreSharesOfAllOrOfTheChosen) {
-  models::Moe moe = using_experts(2);
+  Routing routing = using_experts(2);
   const std::vector<float> logits{0.0f, std::log(2.0f), std::log(5.0f)};
-  EXPECT_NEAR(choose(moe, logits).weights[0], 2.0f / 8, 1e-6);
-  moe.renormalized = true;
-  moe.scale = 3.0f;
-  EXPECT_NEAR(choose(moe, logits).weights[0], 3 * 2.0f / 7, 1e-6);
-  EXPECT_NEAR(choose(moe, logits).weights[1], 3 * 5.0f / 7, 1e-6);
+  EXPECT_NEAR(choose(routing, logits).weights[0], 2.0f / 8, 1e-6);
+  routing.renormalized = true;
+  routing.scale = 3.0f;
+  EXPECT_NEAR(choose(routing, logits).weights[0], 3 * 2.0f / 7, 1e-6);
+  EXPECT_NEAR(choose(routing, logits).weights[1], 3 * 5.0f / 7, 1e-6);
 }
 
 TEST(Routing, NumbersThatAreNoneStillNameDifferentExperts) {
