@@ -29,14 +29,11 @@ class Granite final : public Family {
     const ExpertRules rules{
         .renormalized = true,
         .shared = build.count_or("expert_shared_feed_forward_length", 0, 0, kMaxHidden) > 0};
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      Layer& layer = build.spec.layers.emplace_back();
-      layer.blocks = {attention(build, i), build.feed_forward(i, rules, Activation::silu)};
+    return build.decoder([&](int32_t i) {
+      Layer layer{{attention(build, i), build.feed_forward(i, rules, Activation::silu)}};
       for (Block& block : layer.blocks) block.scale = residual_scale;
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
-    build.head();
-    return std::move(build.spec);
+      return layer;
+    });
   }
 
  private:

@@ -13,14 +13,11 @@ class Llama final : public Family {
 
   ModelSpec describe(const GgufFile& file) const override {
     SpecBuilder build(file, "llama", kExpertKeys);
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back(
-          {{attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}});
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
     build.spec.logit_scale = build.number_or("logit_scale", 1.0f);
-    build.head();
-    return std::move(build.spec);
+    return build.decoder([&](int32_t i) -> Layer {
+      return {
+          {attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}};
+    });
   }
 
  private:

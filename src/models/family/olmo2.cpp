@@ -16,12 +16,8 @@ class Olmo2 final : public Family {
 
   ModelSpec describe(const GgufFile& file) const override {
     SpecBuilder build(file, "olmo2");
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
-    build.head();
-    return std::move(build.spec);
+    return build.decoder(
+        [&](int32_t i) -> Layer { return {{attention(build, i), mlp(build, i)}}; });
   }
 
  private:

@@ -12,13 +12,9 @@ class Olmoe final : public Family {
 
   ModelSpec describe(const GgufFile& file) const override {
     SpecBuilder build(file, "olmoe", kExpertKeys);
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back(
-          {{attention(build, i), build.feed_forward(i, {}, Activation::silu)}});
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
-    build.head();
-    return std::move(build.spec);
+    return build.decoder([&](int32_t i) -> Layer {
+      return {{attention(build, i), build.feed_forward(i, {}, Activation::silu)}};
+    });
   }
 
  private:

@@ -17,13 +17,9 @@ class Qwen2 final : public Family {
     // The published models that name a window apply it from some layer on only, which files
     // don't say.
     build.refuse_unless("attention.sliding_window", 0);
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back(
-          {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}});
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
-    build.head();
-    return std::move(build.spec);
+    return build.decoder([&](int32_t i) -> Layer {
+      return {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}};
+    });
   }
 
  private:

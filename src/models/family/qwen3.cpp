@@ -13,13 +13,9 @@ class Qwen3 final : public Family {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kExpertKeys);
     // Files don't say from which layer on a window would apply.
     build.refuse_unless("attention.sliding_window", 0);
-    for (int32_t i = 0; i < build.n_layers(); ++i) {
-      build.spec.layers.push_back(
-          {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}});
-    }
-    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
-    build.head();
-    return std::move(build.spec);
+    return build.decoder([&](int32_t i) -> Layer {
+      return {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}};
+    });
   }
 
  private:

@@ -316,6 +316,13 @@ Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
   return mlp;
 }
 
+ModelSpec SpecBuilder::decoder(const std::function<Layer(int32_t)>& layer) {
+  for (int32_t i = 0; i < n_layers_; ++i) spec.layers.push_back(layer(i));
+  spec.final_norm = rms_norm("output_norm", spec.n_embd);
+  head();
+  return std::move(spec);
+}
+
 void SpecBuilder::head() {
   spec.head = {spec.token_embedding, kNoTensor};
   if (has("output.weight")) spec.head = linear("output", spec.n_vocab, spec.n_embd);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,6 +97,9 @@ class SpecBuilder {
   Block feed_forward(int32_t layer, const ExpertRules& rules, Activation activation);
   // output.weight, or the token embedding.
   void head();
+  // All that is left: each layer as `layer` makes it, output_norm (an RMS norm), and head().
+  // Gives the spec away.
+  ModelSpec decoder(const std::function<Layer(int32_t)>& layer);
 
  private:
   float norm_epsilon(std::string_view suffix) const;
