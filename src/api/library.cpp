@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "inference/defaults.h"
 #include "inference/model_caches.h"
+#include "models/format/gguf.h"
 #include "models/hub/source.h"
 
 namespace strata::api {
@@ -106,7 +107,7 @@ ModelLibrary::FileFacts ModelLibrary::facts_of(const models::Manifest& manifest)
   }
   FileFacts facts;
   try {
-    const auto file = models::GgufFile::open(store_.model_path(manifest));
+    const auto file = models::open_gguf(store_.model_path(manifest));
     facts.family = file->text("general.architecture").value_or("");
     facts.parameter_size = parameter_size(count_weights(*file));
     facts.quantization = quantization(*file);
@@ -135,9 +136,9 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
   return card;
 }
 
-std::shared_ptr<const models::GgufFile> ModelLibrary::open(const models::Manifest& manifest) const {
+std::shared_ptr<const models::ModelFile> ModelLibrary::open(const models::Manifest& manifest) const {
   try {
-    return models::GgufFile::open(store_.model_path(manifest));
+    return models::open_gguf(store_.model_path(manifest));
   } catch (const Error& error) {
     if (error.code() == Code::cancelled) throw told(error);
     throw unreadable_model(error, manifest, store_.root());
@@ -146,7 +147,7 @@ std::shared_ptr<const models::GgufFile> ModelLibrary::open(const models::Manifes
 
 // A setting of the file that is none makes the model as unreadable as its weights would.
 models::Parameters ModelLibrary::settings_of(const models::Manifest& manifest,
-                                             const models::GgufFile& file) const {
+                                             const models::ModelFile& file) const {
   try {
     return inference::own_parameters(file, manifest.overrides.parameters);
   } catch (const Error& error) {

@@ -103,9 +103,9 @@ class ModelLibrary {
   template <typename Action>
   auto telling(Action&& action) const;
   ModelCard card_of(const models::Manifest& manifest) const;
-  std::shared_ptr<const models::GgufFile> open(const models::Manifest& manifest) const;
+  std::shared_ptr<const models::ModelFile> open(const models::Manifest& manifest) const;
   models::Parameters settings_of(const models::Manifest& manifest,
-                                 const models::GgufFile& file) const;
+                                 const models::ModelFile& file) const;
   FileFacts facts_of(const models::Manifest& manifest) const;
 
   const models::Store store_;

@@ -11,9 +11,9 @@
 namespace strata::api {
 namespace {
 
-using models::GgufFile;
-using models::GgufType;
-using models::GgufValue;
+using models::ModelFile;
+using models::MetaType;
+using models::MetaValue;
 
 struct FileType {
   int64_t id;
@@ -38,24 +38,24 @@ json::value number_value(double number) {
   return std::isfinite(number) ? json::value(number) : json::value(nullptr);
 }
 
-json::value array_value(const GgufFile& file, const GgufValue& value, size_t max_items) {
+json::value array_value(const ModelFile& file, const MetaValue& value, size_t max_items) {
   json::array out;
   if (value.count > max_items) return nullptr;
   switch (value.element) {
-    case GgufType::string: {
+    case MetaType::string: {
       const auto texts = file.texts(value.key);
       for (const auto text : *texts) out.push_back(text_value(text));
       return out;
     }
-    case GgufType::f32:
-    case GgufType::f64: {
+    case MetaType::f32:
+    case MetaType::f64: {
       const auto numbers = file.numbers(value.key);
       for (const float number : *numbers) out.push_back(number_value(number));
       return out;
     }
-    case GgufType::array:
-    case GgufType::boolean:
-    case GgufType::u64:
+    case MetaType::array:
+    case MetaType::boolean:
+    case MetaType::u64:
       return nullptr;
     default: {
       const auto integers = file.integers(value.key);
@@ -65,16 +65,16 @@ json::value array_value(const GgufFile& file, const GgufValue& value, size_t max
   }
 }
 
-json::value value_of(const GgufFile& file, const GgufValue& value, size_t max_items) {
+json::value value_of(const ModelFile& file, const MetaValue& value, size_t max_items) {
   switch (value.type) {
-    case GgufType::string:
+    case MetaType::string:
       return text_value(*file.text(value.key));
-    case GgufType::boolean:
+    case MetaType::boolean:
       return *file.boolean(value.key);
-    case GgufType::f32:
-    case GgufType::f64:
+    case MetaType::f32:
+    case MetaType::f64:
       return number_value(*file.number(value.key));
-    case GgufType::array:
+    case MetaType::array:
       return array_value(file, value, max_items);
     default:
       return *file.integer(value.key);
@@ -83,7 +83,7 @@ json::value value_of(const GgufFile& file, const GgufValue& value, size_t max_it
 
 }  // namespace
 
-int64_t count_weights(const GgufFile& file) {
+int64_t count_weights(const ModelFile& file) {
   uint64_t sum = 0;
   for (const auto& tensor : file.tensors()) sum += tensor.n_weights();
   return static_cast<int64_t>(sum);
@@ -97,7 +97,7 @@ std::string parameter_size(int64_t n_weights) {
   return fmt::format("{}", n_weights);
 }
 
-std::string quantization(const GgufFile& file) {
+std::string quantization(const ModelFile& file) {
   const int64_t id = file.integer("general.file_type").value_or(-1);
   for (const auto& type : kFileTypes) {
     if (type.id == id) return std::string(type.name);
@@ -106,7 +106,7 @@ std::string quantization(const GgufFile& file) {
   return shares.empty() ? "" : std::string(shares.front().type);
 }
 
-std::vector<WeightShare> weight_shares(const GgufFile& file) {
+std::vector<WeightShare> weight_shares(const ModelFile& file) {
   std::map<tensor::DType, uint64_t> weights;
   for (const auto& tensor : file.tensors()) weights[tensor.type] += tensor.n_weights();
   std::vector<WeightShare> shares;
@@ -118,7 +118,7 @@ std::vector<WeightShare> weight_shares(const GgufFile& file) {
   return shares;
 }
 
-json::object file_info(const GgufFile& file, size_t max_items) {
+json::object file_info(const ModelFile& file, size_t max_items) {
   json::object info;
   for (const auto& value : file.values()) {
     json::value shown = nullptr;
@@ -132,7 +132,7 @@ json::object file_info(const GgufFile& file, size_t max_items) {
   return info;
 }
 
-json::array tensor_list(const GgufFile& file) {
+json::array tensor_list(const ModelFile& file) {
   json::array list;
   for (const auto& tensor : file.tensors()) {
     json::array shape;

@@ -132,7 +132,7 @@ constexpr FileKey kFileKeys[] = {
 };
 
 // As a PARAMETER would say it; nullopt where the file has no such key.
-std::optional<std::string> file_value(const models::GgufFile& file, const FileKey& key) {
+std::optional<std::string> file_value(const models::ModelFile& file, const FileKey& key) {
   if (models::parameter_rule(key.parameter).kind == models::ParameterKind::integer) {
     if (const auto value = file.integer(key.key)) return fmt::format("{}", *value);
   } else if (const auto value = file.number(key.key)) {
@@ -142,7 +142,7 @@ std::optional<std::string> file_value(const models::GgufFile& file, const FileKe
 }
 
 // The settings that the makers of the file recommend, but for those that the overrides have.
-void apply(const models::GgufFile& file, const models::Parameters& overrides,
+void apply(const models::ModelFile& file, const models::Parameters& overrides,
            GenerationDefaults& d) {
   for (const FileKey& key : kFileKeys) {
     if (overrides.contains(std::string(key.parameter))) continue;
@@ -174,7 +174,7 @@ GenerationDefaults generation_defaults(const models::Model& model) {
   return defaults;
 }
 
-models::Parameters own_parameters(const models::GgufFile& file,
+models::Parameters own_parameters(const models::ModelFile& file,
                                   const models::Parameters& overrides) {
   models::Parameters all = overrides;
   for (const FileKey& key : kFileKeys) {

@@ -34,7 +34,7 @@ SamplerParams default_sampler(const models::Model& model);
 // All settings that a model brings, by the names of PARAMETER: the overrides, and what only its
 // file says. What generation_defaults() takes, as it stands there. Error{invalid_argument}: a key
 // of the file has another type.
-models::Parameters own_parameters(const models::GgufFile& file,
+models::Parameters own_parameters(const models::ModelFile& file,
                                   const models::Parameters& overrides);
 
 // Checks parameters without a model, for `create -f Modelfile`. Errors as above.

@@ -24,22 +24,22 @@ std::string refusal(const Parameters& parameters) {
 }
 
 // A file that has metadata only.
-class SettingsFile : public models::GgufFile {
+class SettingsFile : public models::ModelFile {
  public:
   void add(std::string key, float value) {
     const auto* bytes = reinterpret_cast<const std::byte*>(&value);
     payloads_.push_back({std::move(key), {bytes, bytes + sizeof value}});
     values_.clear();
     for (const auto& [name, payload] : payloads_) {
-      values_.push_back({name, models::GgufType::f32, models::GgufType::u8, 1, payload});
+      values_.push_back({name, models::MetaType::f32, models::MetaType::u8, 1, payload});
     }
   }
-  uint32_t version() const override { return 3; }
+  std::string format() const override { return "settings"; }
   uint64_t file_bytes() const override { return 0; }
-  std::span<const models::GgufValue> values() const override { return values_; }
+  std::span<const models::MetaValue> values() const override { return values_; }
   std::span<const models::TensorInfo> tensors() const override { return {}; }
-  const models::GgufValue* find(std::string_view key) const override {
-    for (const models::GgufValue& value : values_) {
+  const models::MetaValue* find(std::string_view key) const override {
+    for (const models::MetaValue& value : values_) {
       if (value.key == key) return &value;
     }
     return nullptr;
@@ -49,7 +49,7 @@ class SettingsFile : public models::GgufFile {
 
  private:
   std::list<std::pair<std::string, std::vector<std::byte>>> payloads_;
-  std::vector<models::GgufValue> values_;
+  std::vector<models::MetaValue> values_;
 };
 
 TEST(Defaults, settings_in_the_file_stand_between_the_products_and_the_modelfiles) {

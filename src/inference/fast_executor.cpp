@@ -290,8 +290,8 @@ class FastExecutor final : public Executor {
       if (tied_) {
         head_.matrix.unpack_row(r.token, stream(row));
       } else {
-        const auto row_bytes = embedding_.bytes.size() / embedding_.rows;
-        tensor::dequantize_row(embedding_.type,
+        const auto row_bytes = embedding_.bytes.size() / embedding_.place.rows;
+        tensor::dequantize_row(embedding_.place.type(),
                                embedding_.bytes.data() + static_cast<size_t>(r.token) * row_bytes,
                                stream(row), spec_.n_embd);
       }

@@ -40,26 +40,25 @@ tensor::Activation packed_activation(models::Activation activation) {
   return tensor::Activation::none;
 }
 
-models::Weight Packer::find(models::TensorId slot) {
-  const models::Weight weight =
-      models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)));
-  if (std::find(read_.begin(), read_.end(), weight.stored) == read_.end()) {
-    models::refuse_bad_scales(*weight.stored, team_);
-    read_.push_back(weight.stored);
-  }
+const models::Weight& Packer::find(models::TensorId slot) {
+  read_.push_back(
+      models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot))));
+  return read_.back();
+}
+
+const models::Weight& Packer::checked(models::TensorId slot) {
+  const models::Weight& weight = find(slot);
+  models::refuse_bad_scales(weight, team_);
   return weight;
 }
 
 tensor::WeightSource Packer::source(models::TensorId slot) {
-  // What is packed already is not read, and was checked then.
-  const models::Weight weight =
-      arena_.filled()
-          ? models::find_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)))
-          : find(slot);
-  return {.type = weight.type,
+  // What is packed already was checked then.
+  const models::Weight& weight = arena_.filled() ? find(slot) : checked(slot);
+  return {.type = weight.place.type(),
           .data = weight.bytes.data(),
-          .rows = static_cast<int64_t>(weight.rows),
-          .cols = static_cast<int64_t>(weight.cols)};
+          .rows = static_cast<int64_t>(weight.place.rows),
+          .cols = static_cast<int64_t>(weight.place.cols)};
 }
 
 PackedLinear Packer::linear(std::span<const models::Linear> parts) {
@@ -100,15 +99,15 @@ PackedNorm Packer::norm(const models::Norm& norm) {
 }
 
 std::vector<float> Packer::vector(models::TensorId slot) {
-  return slot == models::kNoTensor ? std::vector<float>{} : models::dequantize(find(slot));
+  return slot == models::kNoTensor ? std::vector<float>{} : models::dequantize(checked(slot));
 }
 
 models::Weight Packer::mapped(models::TensorId slot) {
-  return find(slot);
+  return checked(slot);
 }
 
 void Packer::release() {
-  for (const models::TensorInfo* tensor : read_) model_.file->release(*tensor);
+  for (const models::Weight& weight : read_) model_.file->release(*weight.place.stored);
   read_.clear();
 }
 

@@ -56,12 +56,14 @@ class Packer {
 
  private:
   tensor::WeightSource source(models::TensorId slot);
-  models::Weight find(models::TensorId slot);
+  // Valid until the next one is read.
+  const models::Weight& find(models::TensorId slot);
+  const models::Weight& checked(models::TensorId slot);
 
   const models::Model& model_;
   Team& team_;
   tensor::Arena& arena_;
-  std::vector<const models::TensorInfo*> read_;
+  std::vector<models::Weight> read_;  // since the last release
 };
 
 }  // namespace strata::inference

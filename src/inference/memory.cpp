@@ -87,30 +87,30 @@ int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv
   return bytes;
 }
 
-int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file) {
+int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFile& file) {
   const Roles roles = roles_of(spec);
   int64_t bytes = 0;
   for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
     const auto id = static_cast<models::TensorId>(slot);
     if (id == spec.token_embedding && id != spec.head.weight) {
-      bytes += static_cast<int64_t>(models::find_weight(file, spec.tensors[slot]).bytes.size());
+      bytes += static_cast<int64_t>(models::locate_weight(file, spec.tensors[slot]).size_bytes);
       continue;
     }
-    const models::Weight weight = models::find_weight(file, spec.tensors[slot]);
+    const models::WeightPlace weight = models::locate_weight(file, spec.tensors[slot]);
     const auto rows = static_cast<int64_t>(weight.rows);
     const auto cols = static_cast<int64_t>(weight.cols);
     if (!roles.packed.contains(id)) {
       bytes += rows * cols * static_cast<int64_t>(sizeof(float));
-    } else if (id == spec.head.weight && is_screened(spec, weight.type)) {
+    } else if (id == spec.head.weight && is_screened(spec, weight.type())) {
       bytes += tensor::packed_in_planes_bytes(rows, cols);
     } else {
-      bytes += tensor::packed_bytes(weight.type, rows, cols);
+      bytes += tensor::packed_bytes(weight.type(), rows, cols);
     }
   }
   return bytes;
 }
 
-MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
+MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFile& file,
                            int64_t positions, tensor::KvFormat kv) {
   MemoryNeed need{.weight_bytes = packed_weight_bytes(spec, file),
                   .kv_bytes = 0,

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "models/family/spec.h"
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 #include "tensor/kv_page.h"
 
 namespace strata::inference {
@@ -18,8 +18,8 @@ struct MemoryNeed {
 
 // positions: of all sequences together. Layers with a window hold the blocks that it reaches.
 // Weights are what they become in memory (tensor/packed.h), which for types below four bits is more
-// than the file. Errors: those of models::find_weight.
-MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::GgufFile& file,
+// than the file. Errors: those of models::locate_weight.
+MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFile& file,
                            int64_t positions, tensor::KvFormat kv);
 
 // Keys and values of one position, all layers; what a window will drop is counted too.
@@ -27,6 +27,6 @@ int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv
 
 // The packed matrices and the vectors of the fast executor. A token embedding that is not the head
 // too stays in the mapped file.
-int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::GgufFile& file);
+int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFile& file);
 
 }  // namespace strata::inference

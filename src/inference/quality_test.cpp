@@ -15,6 +15,7 @@
 #include "core/testing/test_data.h"
 #include "inference/perplexity.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 #include "models/format/gguf_builder.h"
 #include "models/model.h"
 #include "tensor/dequant.h"
@@ -152,13 +153,13 @@ TEST_P(Quality, RecordOfFloat32IsItsOwnAndNearLlamaCpp) {
 }
 
 // The same model with every matrix in bf16.
-GgufBuilder in_bf16(const models::GgufFile& file) {
+GgufBuilder in_bf16(const models::ModelFile& file) {
   GgufBuilder builder;
   for (const auto& value : file.values()) {
     GgufBuilder::Value copy{std::string(value.key), static_cast<uint32_t>(value.type), {}, {}};
     copy.bytes.assign(value.bytes.begin(), value.bytes.end());
-    if (!value.key.starts_with("tokenizer.") && value.type != models::GgufType::array &&
-        value.type != models::GgufType::string) {
+    if (!value.key.starts_with("tokenizer.") && value.type != models::MetaType::array &&
+        value.type != models::MetaType::string) {
       builder.values.push_back(std::move(copy));
     }
   }
@@ -167,7 +168,7 @@ GgufBuilder in_bf16(const models::GgufFile& file) {
     const std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims);
     const auto n = static_cast<size_t>(tensor.n_weights());
     std::vector<float> weights(n);
-    tensor::dequantize_row(tensor.type, tensor.data.data(), weights.data(),
+    tensor::dequantize_row(tensor.type, file.bytes(tensor).view.data(), weights.data(),
                            static_cast<int64_t>(n));
     if (tensor.n_dims == 1) {
       builder.add_f32(tensor.name, shape, weights);
@@ -187,7 +188,7 @@ TEST(QualityInBf16, DistributionsStayVeryNearThoseOfFloat32) {
   const ModelPtr original = load("smollm2-135m");
   const auto bytes = in_bf16(*original->file).build();
   auto model = std::make_shared<models::Model>(*original);
-  model->file = models::GgufFile::parse(bytes);
+  model->file = models::parse_gguf(bytes);
   model->spec = models::describe_model(*model->file);
 
   const auto found =

@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "inference/executor.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::inference {
@@ -56,7 +57,7 @@ class Reference {
 
   std::unique_ptr<Executor> executor(const Change& change = {}) {
     auto model = std::make_shared<models::Model>();
-    model->file = models::GgufFile::parse(bytes_);
+    model->file = models::parse_gguf(bytes_);
     model->spec = models::describe_model(*model->file);
     n_vocab_ = static_cast<size_t>(model->spec.n_vocab);
     if (change) change(model->spec);

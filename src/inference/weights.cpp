@@ -1,7 +1,5 @@
 #include "inference/weights.h"
 
-#include <set>
-
 #include "core/error.h"
 #include "models/family/weights.h"
 
@@ -135,10 +133,9 @@ void check_spec(const ModelSpec& spec) {
 }
 
 Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {
-  std::set<const models::TensorInfo*> checked;
   for (size_t id = 0; id < values_.size(); ++id) {
     const models::Weight weight = models::find_weight(*model.file, model.spec.tensors[id]);
-    if (checked.insert(weight.stored).second) models::refuse_bad_scales(*weight.stored);
+    models::refuse_bad_scales(weight);
     values_[id] = models::dequantize(weight);
   }
 }

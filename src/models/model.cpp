@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 
 namespace strata::models {
 namespace {
@@ -41,7 +42,7 @@ std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::
   auto model = std::make_shared<Model>();
   model->name = std::move(name);
   model->overrides = std::move(overrides);
-  model->file = GgufFile::open(file);
+  model->file = open_gguf(file);
   model->spec = describe_model(*model->file);
   model->tokenizer = Tokenizer::from_gguf(model->file);
   if (model->tokenizer->n_vocab() != model->spec.n_vocab) {

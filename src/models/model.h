@@ -12,7 +12,7 @@
 
 #include "models/chat/chat_template.h"
 #include "models/family/spec.h"
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::models {
@@ -27,14 +27,14 @@ struct ModelOverrides {
 
 struct Model {
   std::string name;  // as the user calls it
-  std::shared_ptr<const GgufFile> file;
+  std::shared_ptr<const ModelFile> file;
   ModelSpec spec;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: a base model
   ModelOverrides overrides;
 };
 
-// Errors: those of GgufFile::open, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
+// Errors: those of open_gguf, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides = {});
 

@@ -501,4 +501,5 @@ def main():
             write_gguf(tiny, pathlib.Path(sys.argv[2]))
 
 
-main()
+if __name__ == "__main__":
+    main()

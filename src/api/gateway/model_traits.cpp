@@ -8,7 +8,7 @@
 namespace strata::api {
 
 ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
-  const auto file = models::GgufFile::open(store.model_path(manifest));
+  const auto file = models::open_gguf(store.model_path(manifest));
   return {.name = manifest.name,
           .has_template = manifest.overrides.chat_template.has_value() ||
                           file->text("tokenizer.chat_template").has_value(),

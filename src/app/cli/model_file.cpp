@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/utf8.h"
+#include "models/format/gguf.h"
 
 namespace strata::app {
 
@@ -15,7 +16,7 @@ std::shared_ptr<const models::Model> open_named_model(const std::string& name_or
 
 std::string licence_of(const models::Store& store, const models::Manifest& manifest) {
   if (!manifest.licence.empty()) return manifest.licence;
-  return models::licence_of(manifest, *models::GgufFile::open(store.model_path(manifest)));
+  return models::licence_of(manifest, *models::open_gguf(store.model_path(manifest)));
 }
 
 std::string short_licence(const std::string& licence) {

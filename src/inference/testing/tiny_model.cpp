@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/check.h"
+#include "models/format/gguf.h"
 #include "models/format/gguf_builder.h"
 #include "tensor/half.h"
 
@@ -78,10 +79,10 @@ class Builder {
     spec.head = options_.tied_head ? Linear{spec.token_embedding, kNoTensor}
                                    : linear(options_.n_vocab, options_.n_embd);
     auto bytes = std::make_shared<std::vector<std::byte>>(file_.build());
-    auto file = models::GgufFile::parse(*bytes);
+    auto file = models::parse_gguf(*bytes);
     // The bytes go when the last user of the file goes.
-    model_->file = std::shared_ptr<const models::GgufFile>(
-        file.get(), [bytes, file](const models::GgufFile*) mutable { file.reset(); });
+    model_->file = std::shared_ptr<const models::ModelFile>(
+        file.get(), [bytes, file](const models::ModelFile*) mutable { file.reset(); });
     return model_;
   }
 

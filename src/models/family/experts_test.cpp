@@ -2,6 +2,7 @@
 #include "models/family/experts.h"
 
 #include "models/family/weights.h"
+#include "models/format/gguf.h"
 #include "models/testing/broken_files.h"
 
 namespace strata::models {
@@ -14,7 +15,7 @@ const Moe& moe(const ModelSpec& spec, size_t layer) {
 TEST(FamilyExperts, Mixtral) {
   for (const char* name : {"mixtral", "mixtral_split"}) {
     const auto bytes = fixture(name).build();
-    const auto file = GgufFile::parse(bytes);
+    const auto file = parse_gguf(bytes);
     const ModelSpec spec = describe_model(*file);
     const auto& op = moe(spec, 1);
     EXPECT_EQ(op.n_used, 2);

@@ -11,7 +11,7 @@
 namespace strata::models {
 namespace {
 
-const Family& find_family(const GgufFile& file) {
+const Family& find_family(const ModelFile& file) {
   const auto name = file.text("general.architecture");
   if (!name) {
     throw Error(Code::invalid_argument, "metadata key 'general.architecture' is missing",
@@ -35,10 +35,10 @@ const Family& find_family(const GgufFile& file) {
 }
 
 // The spec and the file say the same: shapes fit, nothing in the file is left unused.
-void check_tensors(const ModelSpec& spec, const GgufFile& file) {
+void check_tensors(const ModelSpec& spec, const ModelFile& file) {
   std::set<std::string_view> used;
   for (const TensorSlot& slot : spec.tensors) {
-    find_weight(file, slot);
+    locate_weight(file, slot);
     used.insert(slot.name);
   }
   for (const TensorInfo& tensor : file.tensors()) {
@@ -50,7 +50,7 @@ void check_tensors(const ModelSpec& spec, const GgufFile& file) {
   }
 }
 
-void check_vocabulary(const ModelSpec& spec, const GgufFile& file) {
+void check_vocabulary(const ModelSpec& spec, const ModelFile& file) {
   const auto refuse = [&](std::string_view what, uint64_t count) {
     if (count == static_cast<uint64_t>(spec.n_vocab)) return;
     throw Error(Code::invalid_argument,
@@ -63,7 +63,7 @@ void check_vocabulary(const ModelSpec& spec, const GgufFile& file) {
 }
 
 // RoPE divides by these.
-void check_divisors(const ModelSpec& spec, const GgufFile& file) {
+void check_divisors(const ModelSpec& spec, const ModelFile& file) {
   for (const TensorSlot& slot : spec.tensors) {
     if (slot.name != "rope_freqs.weight") continue;
     for (const float divisor : dequantize(find_weight(file, slot))) {
@@ -76,7 +76,7 @@ void check_divisors(const ModelSpec& spec, const GgufFile& file) {
 
 }  // namespace
 
-ModelSpec describe_model(const GgufFile& file) {
+ModelSpec describe_model(const ModelFile& file) {
   ModelSpec spec = find_family(file).describe(file);
   check_tensors(spec, file);
   check_vocabulary(spec, file);

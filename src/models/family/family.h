@@ -8,7 +8,7 @@
 
 #include "core/registry.h"
 #include "models/family/spec.h"
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 
 namespace strata::models {
 
@@ -19,11 +19,11 @@ class Family {
   virtual std::vector<std::string_view> architectures() const = 0;
   // Builds the spec and checks it against the file: every tensor present, of the right shape.
   // Throws Error{invalid_argument} with the key or tensor at fault.
-  virtual ModelSpec describe(const GgufFile& file) const = 0;
+  virtual ModelSpec describe(const ModelFile& file) const = 0;
 };
 
 // Finds the family by general.architecture and checks the finished spec. Error{unimplemented} with
 // the list of known architectures when none reads it.
-ModelSpec describe_model(const GgufFile& file);
+ModelSpec describe_model(const ModelFile& file);
 
 }  // namespace strata::models

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "models/family/weights.h"
+#include "models/format/gguf.h"
 #include "models/testing/broken_files.h"
 
 namespace strata::models {
@@ -154,7 +155,7 @@ TEST(Family, GptNeox) {
 
 TEST(Family, FusedSlicesAreTheirRowsOfTheStoredTensor) {
   const auto bytes = fixture("gptneox").build();
-  const auto file = GgufFile::parse(bytes);
+  const auto file = parse_gguf(bytes);
   const ModelSpec spec = describe_model(*file);
   const auto weights = formula_weights("blk.1.attn_qkv.weight", 36, 108);
   const auto biases = formula_weights("blk.1.attn_qkv.bias", 108, 1);
@@ -360,15 +361,22 @@ TEST(FamilyHostile, ScalesThatAreNotFinite) {
   tensor.data.assign(48 * 18, std::byte{0});
   tensor.data[3 * 18 + 1] = std::byte{0x7E};
   const auto bytes = builder.build();
-  const auto file = GgufFile::parse(bytes);
+  const auto file = parse_gguf(bytes);
+  const auto check = [&](std::string name) {
+    TensorSlot slot;
+    slot.name = std::move(name);
+    slot.rows = file->find_tensor(slot.name)->rows();
+    slot.cols = file->find_tensor(slot.name)->cols();
+    refuse_bad_scales(find_weight(*file, slot));
+  };
   try {
-    refuse_bad_scales(*file->find_tensor("blk.1.ffn_up.weight"));
+    check("blk.1.ffn_up.weight");
     FAIL() << "not refused";
   } catch (const Error& error) {
     EXPECT_THAT(error.message(), HasSubstr("'blk.1.ffn_up.weight' (Q4_0) holds a number that is "
                                            "NaN or infinite: row 3, column 0"));
   }
-  refuse_bad_scales(*file->find_tensor("blk.0.ffn_up.weight"));
+  check("blk.0.ffn_up.weight");
 }
 
 }  // namespace

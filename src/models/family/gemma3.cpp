@@ -18,7 +18,7 @@ class Gemma3 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"gemma3"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "gemma3");
     for (int32_t i = 0; i < build.n_layers(); ++i) {
       build.spec.layers.push_back({{attention(build, i), mlp(build, i)}});

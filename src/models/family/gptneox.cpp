@@ -11,7 +11,7 @@ class GptNeox final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"gptneox"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "gptneox");
     const auto parallel = file.boolean(build.key("use_parallel_residual"));
     if (!parallel) {

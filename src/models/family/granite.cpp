@@ -19,7 +19,7 @@ class Granite final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"granite", "granitemoe"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kKeys);
     // Here the key says whether there are rotary positions at all.
     build.refuse_unless("rope.scaling.finetuned", 1);

@@ -11,7 +11,7 @@ class Llama final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"llama"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "llama", kExpertKeys);
     build.spec.logit_scale = build.number_or("logit_scale", 1.0f);
     return build.decoder([&](int32_t i) -> Layer {

@@ -14,7 +14,7 @@ class Olmo2 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"olmo2"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "olmo2");
     return build.decoder(
         [&](int32_t i) -> Layer { return {{attention(build, i), mlp(build, i)}}; });

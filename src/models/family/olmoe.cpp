@@ -10,7 +10,7 @@ class Olmoe final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"olmoe"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "olmoe", kExpertKeys);
     return build.decoder([&](int32_t i) -> Layer {
       return {{attention(build, i), build.feed_forward(i, {}, Activation::silu)}};

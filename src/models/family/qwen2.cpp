@@ -12,7 +12,7 @@ class Qwen2 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"qwen2", "qwen2moe"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kExpertKeys);
     // The published models that name a window apply it from some layer on only, which files
     // don't say.

@@ -9,7 +9,7 @@ class Qwen3 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"qwen3", "qwen3moe"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kExpertKeys);
     // Files don't say from which layer on a window would apply.
     build.refuse_unless("attention.sliding_window", 0);

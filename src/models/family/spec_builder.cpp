@@ -50,16 +50,16 @@ float finite(double value, const std::string& key) {
 }
 
 // A number of any type; nullopt when the key is absent.
-std::optional<double> any_number(const GgufFile& file, const std::string& key) {
-  const GgufValue* value = file.find(key);
+std::optional<double> any_number(const ModelFile& file, const std::string& key) {
+  const MetaValue* value = file.find(key);
   if (value == nullptr) return std::nullopt;
   switch (value->type) {
-    case GgufType::f32:
-    case GgufType::f64:
+    case MetaType::f32:
+    case MetaType::f64:
       return file.number(key);
-    case GgufType::boolean:
+    case MetaType::boolean:
       return *file.boolean(key) ? 1.0 : 0.0;
-    case GgufType::array: {  // one a layer: the value that differs most from all-equal matters
+    case MetaType::array: {  // one a layer: the value that differs most from all-equal matters
       const auto numbers = file.integers(key);
       double largest = 0;
       for (const int64_t number : *numbers) {
@@ -80,7 +80,7 @@ std::string layer_name(int32_t layer, std::string_view part) {
   return fmt::format("blk.{}.{}", layer, part);
 }
 
-SpecBuilder::SpecBuilder(const GgufFile& file, std::string family,
+SpecBuilder::SpecBuilder(const ModelFile& file, std::string family,
                          std::span<const std::string_view> reads)
     : file_(file) {
   spec.family = std::move(family);
@@ -125,9 +125,9 @@ int32_t SpecBuilder::count_or(std::string_view suffix, int32_t fallback, int32_t
 
 int32_t SpecBuilder::layer_count(std::string_view suffix, int32_t layer,
                                  std::optional<int32_t> fallback, int32_t min, int32_t max) const {
-  const GgufValue* value = file_.find(key(suffix));
+  const MetaValue* value = file_.find(key(suffix));
   if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr || value->type != GgufType::array) return count(suffix, min, max);
+  if (value == nullptr || value->type != MetaType::array) return count(suffix, min, max);
   const auto values = *file_.integers(key(suffix));
   if (values.size() < static_cast<size_t>(n_layers_)) {
     refuse(fmt::format("{} has {} entries for {} layers", key(suffix), values.size(), n_layers_));
@@ -179,9 +179,9 @@ HeadShape SpecBuilder::head_shape(int32_t layer) const {
 
 bool SpecBuilder::is_windowed(int32_t layer, int32_t period) const {
   const std::string pattern = key("attention.sliding_window_pattern");
-  const GgufValue* value = file_.find(pattern);
-  if (value != nullptr && value->type == GgufType::array) {
-    const bool flags = value->element == GgufType::boolean;
+  const MetaValue* value = file_.find(pattern);
+  if (value != nullptr && value->type == MetaType::array) {
+    const bool flags = value->element == MetaType::boolean;
     if (!flags || value->count < static_cast<uint64_t>(n_layers_)) {
       refuse(fmt::format("{} is not one flag for each of {} layers", pattern, n_layers_));
     }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "models/family/spec.h"
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 
 namespace strata::models {
 
@@ -43,10 +43,10 @@ class SpecBuilder {
  public:
   // Reads what all have: vocabulary, embedding, layers, context. `family` is for people. Keys that
   // ask for a formula which few families have are refused, but for those that this one reads.
-  SpecBuilder(const GgufFile& file, std::string family,
+  SpecBuilder(const ModelFile& file, std::string family,
               std::span<const std::string_view> reads = {});
 
-  const GgufFile& file() const { return file_; }
+  const ModelFile& file() const { return file_; }
   ModelSpec spec;  // token_embedding, n_*, tensors are filled here; the family does the rest
 
   int32_t n_layers() const { return n_layers_; }
@@ -120,7 +120,7 @@ class SpecBuilder {
   TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
                          int64_t rows, int64_t cols);
 
-  const GgufFile& file_;
+  const ModelFile& file_;
   std::unordered_multimap<std::string, TensorId> slots_;  // by tensor name
   std::string architecture_;
   int32_t n_layers_ = 0;

@@ -24,7 +24,7 @@ TensorId SpecBuilder::expert_matrix(int32_t layer, std::string_view part, int32_
     slot.stored_matrices = static_cast<uint64_t>(n_experts);
   }
   // Checked one by one, so that a count far above what the file holds takes no memory.
-  find_weight(file_, slot);
+  locate_weight(file_, slot);
   return append(std::move(slot));
 }
 

@@ -1,10 +1,8 @@
 #include "models/format/gguf.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
-#include "core/bytes.h"
+#include "core/error.h"
 #include "core/mapped_file.h"
 #include "models/format/gguf_limits.h"
 #include "models/format/gguf_part.h"
@@ -12,56 +10,7 @@
 namespace strata::models {
 namespace {
 
-[[noreturn]] void refuse_type(const GgufValue& value, std::string_view wanted) {
-  std::string found = gguf_type_name(static_cast<uint32_t>(value.type));
-  if (value.type == GgufType::array) {
-    found += " of " + gguf_type_name(static_cast<uint32_t>(value.element));
-  }
-  throw Error(Code::invalid_argument,
-              fmt::format("metadata key '{}' has type {}, not {}", value.key, found, wanted));
-}
-
-template <typename T>
-T load(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
-
-bool is_integer(GgufType type) {
-  return type <= GgufType::i32 || type == GgufType::u64 || type == GgufType::i64;
-}
-
-int64_t load_integer(const GgufValue& value, GgufType type, const std::byte* at) {
-  switch (type) {
-    case GgufType::u8:
-      return load<uint8_t>(at);
-    case GgufType::i8:
-      return load<int8_t>(at);
-    case GgufType::u16:
-      return load<uint16_t>(at);
-    case GgufType::i16:
-      return load<int16_t>(at);
-    case GgufType::u32:
-      return load<uint32_t>(at);
-    case GgufType::i32:
-      return load<int32_t>(at);
-    case GgufType::i64:
-      return load<int64_t>(at);
-    case GgufType::u64: {
-      const auto number = load<uint64_t>(at);
-      if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        throw Error(Code::invalid_argument,
-                    fmt::format("metadata key '{}' is {}, too large", value.key, number));
-      }
-      return static_cast<int64_t>(number);
-    }
-    default:
-      refuse_type(value, "an integer");
-  }
-}
-
-class File final : public GgufFile {
+class File final : public ModelFile {
  public:
   void add_mapped(std::unique_ptr<MappedFile> mapped) {
     add(mapped->bytes());
@@ -82,16 +31,14 @@ class File final : public GgufFile {
   // The split.* keys of the part added last.
   std::optional<int64_t> split_number(std::string_view key) const {
     for (const auto& value : last_values_) {
-      if (value.key != key) continue;
-      if (!is_integer(value.type)) refuse_type(value, "an integer");
-      return load_integer(value, value.type, value.bytes.data());
+      if (value.key == key) return integer_of(value);
     }
     return std::nullopt;
   }
 
   void finish() {
     last_values_.clear();
-    value_order_ = order(values_, &GgufValue::key);
+    value_order_ = order(values_, &MetaValue::key);
     tensor_order_ = order(tensors_, &TensorInfo::name);
     for (size_t i = 1; i < tensor_order_.size(); ++i) {
       const auto name = tensors_[tensor_order_[i]].name;
@@ -102,13 +49,13 @@ class File final : public GgufFile {
     }
   }
 
-  uint32_t version() const override { return version_; }
+  std::string format() const override { return fmt::format("GGUF {}", version_); }
   uint64_t file_bytes() const override { return file_bytes_; }
-  std::span<const GgufValue> values() const override { return values_; }
+  std::span<const MetaValue> values() const override { return values_; }
   std::span<const TensorInfo> tensors() const override { return tensors_; }
 
-  const GgufValue* find(std::string_view key) const override {
-    return look_up(values_, value_order_, &GgufValue::key, key);
+  const MetaValue* find(std::string_view key) const override {
+    return look_up(values_, value_order_, &MetaValue::key, key);
   }
   const TensorInfo* find_tensor(std::string_view name) const override {
     return look_up(tensors_, tensor_order_, &TensorInfo::name, name);
@@ -117,8 +64,8 @@ class File final : public GgufFile {
   void release(const TensorInfo& tensor) const override {
     for (const auto& mapped : mapped_) {
       const auto all = mapped->bytes();
-      if (tensor.data.data() >= all.data() && tensor.data.data() < all.data() + all.size()) {
-        mapped->release(tensor.data);
+      if (tensor.mapped.data() >= all.data() && tensor.mapped.data() < all.data() + all.size()) {
+        mapped->release(tensor.mapped);
       }
     }
   }
@@ -145,8 +92,8 @@ class File final : public GgufFile {
   uint32_t version_ = 0;
   uint64_t file_bytes_ = 0;
   std::vector<std::unique_ptr<MappedFile>> mapped_;
-  std::vector<GgufValue> values_;       // of the first part
-  std::vector<GgufValue> last_values_;  // of the part added last
+  std::vector<MetaValue> values_;       // of the first part
+  std::vector<MetaValue> last_values_;  // of the part added last
   std::vector<TensorInfo> tensors_;
   std::vector<uint32_t> value_order_, tensor_order_;  // indices, ascending by name
 };
@@ -218,7 +165,7 @@ void check_tensor_count(const File& file) {
 
 }  // namespace
 
-std::shared_ptr<const GgufFile> GgufFile::open(const std::filesystem::path& path) {
+std::shared_ptr<const ModelFile> open_gguf(const std::filesystem::path& path) {
   auto file = std::make_shared<File>();
   file->add_mapped(std::make_unique<MappedFile>(path));
   const int64_t count = file->split_number("split.count").value_or(1);
@@ -228,7 +175,7 @@ std::shared_ptr<const GgufFile> GgufFile::open(const std::filesystem::path& path
   return file;
 }
 
-std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes) {
+std::shared_ptr<const ModelFile> parse_gguf(std::span<const std::byte> bytes) {
   auto file = std::make_shared<File>();
   file->add(bytes);
   if (const int64_t count = file->split_number("split.count").value_or(1); count > 1) {
@@ -238,78 +185,6 @@ std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes
   file->finish();
   check_tensor_count(*file);
   return file;
-}
-
-std::optional<int64_t> GgufFile::integer(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  return load_integer(*value, value->type, value->bytes.data());
-}
-
-std::optional<double> GgufFile::number(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->type == GgufType::f32) return load<float>(value->bytes.data());
-  if (value->type == GgufType::f64) return load<double>(value->bytes.data());
-  refuse_type(*value, "a floating-point number");
-}
-
-std::optional<bool> GgufFile::boolean(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->type != GgufType::boolean) refuse_type(*value, "bool");
-  return value->bytes[0] != std::byte{0};
-}
-
-std::optional<std::string_view> GgufFile::text(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->type != GgufType::string) refuse_type(*value, "string");
-  return std::string_view(reinterpret_cast<const char*>(value->bytes.data()), value->bytes.size());
-}
-
-std::optional<std::vector<int64_t>> GgufFile::integers(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->type != GgufType::array || !is_integer(value->element)) {
-    refuse_type(*value, "array of integers");
-  }
-  const size_t stride = gguf_scalar_bytes(value->element);
-  std::vector<int64_t> out(static_cast<size_t>(value->count));
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = load_integer(*value, value->element, value->bytes.data() + i * stride);
-  }
-  return out;
-}
-
-std::optional<std::vector<float>> GgufFile::numbers(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  const bool single = value->element == GgufType::f32;
-  if (value->type != GgufType::array || (!single && value->element != GgufType::f64)) {
-    refuse_type(*value, "array of floating-point numbers");
-  }
-  std::vector<float> out(static_cast<size_t>(value->count));
-  for (size_t i = 0; i < out.size(); ++i) {
-    const std::byte* at = value->bytes.data() + i * gguf_scalar_bytes(value->element);
-    out[i] = single ? load<float>(at) : static_cast<float>(load<double>(at));
-  }
-  return out;
-}
-
-std::optional<std::vector<std::string_view>> GgufFile::texts(std::string_view key) const {
-  const GgufValue* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->type != GgufType::array || value->element != GgufType::string) {
-    refuse_type(*value, "array of strings");
-  }
-  ByteReader reader(value->bytes);
-  std::vector<std::string_view> out;
-  out.reserve(static_cast<size_t>(value->count));
-  for (uint64_t i = 0; i < value->count; ++i) {
-    out.push_back(reader.take_text(reader.read<uint64_t>(key), key));
-  }
-  return out;
 }
 
 }  // namespace strata::models

@@ -29,7 +29,7 @@ std::vector<std::byte> scalar(T value) {
   return out;
 }
 
-std::vector<std::byte> array_head(GgufType element, size_t count) {
+std::vector<std::byte> array_head(MetaType element, size_t count) {
   std::vector<std::byte> out;
   append(out, static_cast<uint32_t>(element));
   append<uint64_t>(out, count);
@@ -37,7 +37,7 @@ std::vector<std::byte> array_head(GgufType element, size_t count) {
 }
 
 template <typename T>
-std::vector<std::byte> array(GgufType element, const std::vector<T>& values) {
+std::vector<std::byte> array(MetaType element, const std::vector<T>& values) {
   auto out = array_head(element, values.size());
   for (const T value : values) append(out, value);
   return out;
@@ -50,43 +50,43 @@ void align(std::vector<std::byte>& out, size_t alignment) {
 }  // namespace
 
 void GgufBuilder::set_u32(std::string_view key, uint32_t value) {
-  set_raw(key, GgufType::u32, scalar(value));
+  set_raw(key, MetaType::u32, scalar(value));
 }
 void GgufBuilder::set_i32(std::string_view key, int32_t value) {
-  set_raw(key, GgufType::i32, scalar(value));
+  set_raw(key, MetaType::i32, scalar(value));
 }
 void GgufBuilder::set_u64(std::string_view key, uint64_t value) {
-  set_raw(key, GgufType::u64, scalar(value));
+  set_raw(key, MetaType::u64, scalar(value));
 }
 void GgufBuilder::set_f32(std::string_view key, float value) {
-  set_raw(key, GgufType::f32, scalar(value));
+  set_raw(key, MetaType::f32, scalar(value));
 }
 void GgufBuilder::set_bool(std::string_view key, bool value) {
-  set_raw(key, GgufType::boolean, scalar<uint8_t>(value ? 1 : 0));
+  set_raw(key, MetaType::boolean, scalar<uint8_t>(value ? 1 : 0));
 }
 void GgufBuilder::set_text(std::string_view key, std::string_view value) {
   std::vector<std::byte> bytes;
   append_string(bytes, value);
-  set_raw(key, GgufType::string, std::move(bytes));
+  set_raw(key, MetaType::string, std::move(bytes));
 }
 void GgufBuilder::set_texts(std::string_view key, const std::vector<std::string>& texts) {
-  auto bytes = array_head(GgufType::string, texts.size());
+  auto bytes = array_head(MetaType::string, texts.size());
   for (const auto& text : texts) append_string(bytes, text);
-  set_raw(key, GgufType::array, std::move(bytes));
+  set_raw(key, MetaType::array, std::move(bytes));
 }
 void GgufBuilder::set_i32s(std::string_view key, const std::vector<int32_t>& numbers) {
-  set_raw(key, GgufType::array, array(GgufType::i32, numbers));
+  set_raw(key, MetaType::array, array(MetaType::i32, numbers));
 }
 void GgufBuilder::set_bools(std::string_view key, const std::vector<bool>& flags) {
-  auto bytes = array_head(GgufType::boolean, flags.size());
+  auto bytes = array_head(MetaType::boolean, flags.size());
   for (const bool flag : flags) append<uint8_t>(bytes, flag ? 1 : 0);
-  set_raw(key, GgufType::array, std::move(bytes));
+  set_raw(key, MetaType::array, std::move(bytes));
 }
 void GgufBuilder::set_f32s(std::string_view key, const std::vector<float>& numbers) {
-  set_raw(key, GgufType::array, array(GgufType::f32, numbers));
+  set_raw(key, MetaType::array, array(MetaType::f32, numbers));
 }
 
-void GgufBuilder::set_raw(std::string_view key, GgufType type, std::vector<std::byte> bytes) {
+void GgufBuilder::set_raw(std::string_view key, MetaType type, std::vector<std::byte> bytes) {
   Value* value = find_value(key);
   if (value == nullptr) value = &values.emplace_back();
   *value = {std::string(key), static_cast<uint32_t>(type), std::move(bytes), std::nullopt};

@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 
 namespace strata::models {
 
 struct GgufBuilder {
   struct Value {
     std::string key;
-    uint32_t type = 0;             // GgufType
+    uint32_t type = 0;             // MetaType
     std::vector<std::byte> bytes;  // as in the file, lengths and element types included
     std::optional<uint64_t> key_length;
   };
@@ -49,7 +49,7 @@ struct GgufBuilder {
   void set_i32s(std::string_view key, const std::vector<int32_t>& values);
   void set_bools(std::string_view key, const std::vector<bool>& values);
   void set_f32s(std::string_view key, const std::vector<float>& values);
-  void set_raw(std::string_view key, GgufType type, std::vector<std::byte> bytes);
+  void set_raw(std::string_view key, MetaType type, std::vector<std::byte> bytes);
   void remove(std::string_view key);
 
   void add_tensor(std::string_view name, tensor::DType type, std::vector<uint64_t> shape,

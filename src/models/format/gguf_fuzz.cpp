@@ -10,9 +10,9 @@
 
 namespace {
 
-using strata::models::GgufFile;
+using strata::models::ModelFile;
 
-void look_up_everything(const GgufFile& file) {
+void look_up_everything(const ModelFile& file) {
   for (const auto& value : file.values()) {
     const auto ask = [&](auto member) {
       try {
@@ -20,13 +20,13 @@ void look_up_everything(const GgufFile& file) {
       } catch (const strata::Error&) {  // of another type
       }
     };
-    ask(&GgufFile::integer);
-    ask(&GgufFile::number);
-    ask(&GgufFile::boolean);
-    ask(&GgufFile::text);
-    ask(&GgufFile::integers);
-    ask(&GgufFile::numbers);
-    ask(&GgufFile::texts);
+    ask(&ModelFile::integer);
+    ask(&ModelFile::number);
+    ask(&ModelFile::boolean);
+    ask(&ModelFile::text);
+    ask(&ModelFile::integers);
+    ask(&ModelFile::numbers);
+    ask(&ModelFile::texts);
   }
 }
 
@@ -37,10 +37,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::byte> bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = std::byte{data[i]};
   try {
-    const auto file = GgufFile::parse(bytes);
+    const auto file = strata::models::parse_gguf(bytes);
     look_up_everything(*file);
-    for (const auto& tensor : file->tensors()) refuse_bad_scales(tensor);
-    strata::models::describe_model(*file);
+    const auto spec = strata::models::describe_model(*file);
+    for (const auto& slot : spec.tensors) {
+      strata::models::refuse_bad_scales(strata::models::find_weight(*file, slot));
+    }
   } catch (const strata::Error&) {
   }
   return 0;

@@ -23,7 +23,7 @@ std::string parse_error(const Bytes& bytes) {
   // An exact copy on the heap, so that the address sanitizer sees a read beyond the end.
   const Bytes exact(bytes.begin(), bytes.end());
   try {
-    GgufFile::parse(exact);
+    parse_gguf(exact);
   } catch (const Error& error) {
     return error.message();
   }
@@ -95,39 +95,39 @@ const std::vector<Broken>& value_cases() {
        "metadata key 'general.architecture' stands in the file twice"},
       {"value type 13", [](auto& b) { b.values[0].type = 13; }, "value type 13"},
       {"value type -1", [](auto& b) { b.values[0].type = ~0u; }, "value type 4294967295"},
-      {"string of 2^63 bytes", [](auto& b) { b.set_raw("s", GgufType::string, u64_bytes(kHuge)); },
+      {"string of 2^63 bytes", [](auto& b) { b.set_raw("s", MetaType::string, u64_bytes(kHuge)); },
        "string of key 's'"},
       {"string longer than the file",
-       [](auto& b) { b.set_raw("s", GgufType::string, u64_bytes(1u << 30)); },
+       [](auto& b) { b.set_raw("s", MetaType::string, u64_bytes(1u << 30)); },
        "claims 1073741824 bytes"},
       {"array of 2^63 bytes",
-       [](auto& b) { b.set_raw("a", GgufType::array, array_bytes(0, kHuge, 0)); },
+       [](auto& b) { b.set_raw("a", MetaType::array, array_bytes(0, kHuge, 0)); },
        "array 'a' claims 9223372036854775808"},
       {"array whose size wraps to 0",
-       [](auto& b) { b.set_raw("a", GgufType::array, array_bytes(4, uint64_t{1} << 62, 0)); },
+       [](auto& b) { b.set_raw("a", MetaType::array, array_bytes(4, uint64_t{1} << 62, 0)); },
        "array 'a' claims 4611686018427387904"},
       {"array of 2^61 strings",
-       [](auto& b) { b.set_raw("a", GgufType::array, array_bytes(8, uint64_t{1} << 61, 0)); },
+       [](auto& b) { b.set_raw("a", MetaType::array, array_bytes(8, uint64_t{1} << 61, 0)); },
        "elements of type string"},
       {"array of arrays",
-       [](auto& b) { b.set_raw("a", GgufType::array, array_bytes(9, uint64_t{1} << 62, 64)); },
+       [](auto& b) { b.set_raw("a", MetaType::array, array_bytes(9, uint64_t{1} << 62, 64)); },
        "array of arrays"},
       {"array of type 200",
-       [](auto& b) { b.set_raw("a", GgufType::array, array_bytes(200, 1, 8)); }, "value type 200"},
+       [](auto& b) { b.set_raw("a", MetaType::array, array_bytes(200, 1, 8)); }, "value type 200"},
       {"string in an array beyond the file",
        [](auto& b) {
          Bytes bytes = array_bytes(8, 1, 0);
          append_u64(bytes, kHuge + 7);
-         b.set_raw("a", GgufType::array, std::move(bytes));
+         b.set_raw("a", MetaType::array, std::move(bytes));
        },
        "string of key 'a'"},
-      {"boolean 2", [](auto& b) { b.set_raw("f", GgufType::boolean, Bytes{std::byte{2}}); },
+      {"boolean 2", [](auto& b) { b.set_raw("f", MetaType::boolean, Bytes{std::byte{2}}); },
        "boolean of key 'f' is 2"},
       {"array of booleans with a 7",
        [](auto& b) {
          Bytes bytes = array_bytes(7, 2, 2);
          bytes.back() = std::byte{7};
-         b.set_raw("f", GgufType::array, std::move(bytes));
+         b.set_raw("f", MetaType::array, std::move(bytes));
        },
        "boolean of key 'f' is 7"},
   };

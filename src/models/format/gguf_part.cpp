@@ -127,26 +127,26 @@ class Parser {
     return name;
   }
 
-  GgufType read_type(std::string_view key) {
+  MetaType read_type(std::string_view key) {
     const size_t at = reader_.offset();
     const auto id = reader_.read<uint32_t>("value type");
     if (id >= kTypeNames.size()) {
       refuse("value type {} of key '{}' at offset {} is none of the format's", id, printable(key),
              at);
     }
-    return static_cast<GgufType>(id);
+    return static_cast<MetaType>(id);
   }
 
-  GgufValue read_value() {
-    GgufValue value;
+  MetaValue read_value() {
+    MetaValue value;
     value.key = read_name(kMaxGgufKeyBytes, "metadata key");
     value.type = read_type(value.key);
-    if (value.type == GgufType::array) {
+    if (value.type == MetaType::array) {
       read_array(value);
-    } else if (value.type == GgufType::string) {
+    } else if (value.type == MetaType::string) {
       value.bytes = read_string(value.key);
     } else {
-      value.bytes = reader_.take(gguf_scalar_bytes(value.type), value.key);
+      value.bytes = reader_.take(meta_scalar_bytes(value.type), value.key);
       check_booleans(value, value.type);
     }
     return value;
@@ -162,17 +162,17 @@ class Parser {
     return reader_.take(length, key);
   }
 
-  void read_array(GgufValue& value) {
+  void read_array(MetaValue& value) {
     value.element = read_type(value.key);
     value.count = reader_.read<uint64_t>(value.key);
-    if (value.element == GgufType::array) {
+    if (value.element == MetaType::array) {
       refuse("key '{}' is an array of arrays, which no model uses", printable(value.key));
     }
-    const bool strings = value.element == GgufType::string;
-    const uint64_t element_bytes = strings ? 8 : gguf_scalar_bytes(value.element);
+    const bool strings = value.element == MetaType::string;
+    const uint64_t element_bytes = strings ? 8 : meta_scalar_bytes(value.element);
     if (value.count > reader_.remaining() / element_bytes) {
       refuse("array '{}' claims {} elements of type {}, {} bytes are left", printable(value.key),
-             value.count, gguf_type_name(static_cast<uint32_t>(value.element)),
+             value.count, meta_type_name(static_cast<uint32_t>(value.element)),
              reader_.remaining());
     }
     if (!strings) {
@@ -185,8 +185,8 @@ class Parser {
     value.bytes = bytes_.subspan(begin, reader_.offset() - begin);
   }
 
-  static void check_booleans(const GgufValue& value, GgufType type) {
-    if (type != GgufType::boolean) return;
+  static void check_booleans(const MetaValue& value, MetaType type) {
+    if (type != MetaType::boolean) return;
     for (const std::byte byte : value.bytes) {
       if (byte > std::byte{1}) {
         refuse("boolean of key '{}' is {}, not 0 or 1", printable(value.key),
@@ -216,9 +216,9 @@ class Parser {
   uint64_t read_alignment() const {
     for (const auto& value : part_.values) {
       if (value.key != "general.alignment") continue;
-      if (value.type != GgufType::u32) {
+      if (value.type != MetaType::u32) {
         refuse("general.alignment has type {}, not u32",
-               gguf_type_name(static_cast<uint32_t>(value.type)));
+               meta_type_name(static_cast<uint32_t>(value.type)));
       }
       uint32_t alignment = 0;
       std::memcpy(&alignment, value.bytes.data(), sizeof(alignment));
@@ -282,7 +282,7 @@ class Parser {
         refuse("tensor '{}' needs bytes {} to {} of the data, which has {}: truncated?",
                tensor.name, place.offset, end, section.size());
       }
-      tensor.data =
+      tensor.mapped =
           section.subspan(static_cast<size_t>(place.offset), static_cast<size_t>(place.bytes));
     }
     check_overlaps();
@@ -320,11 +320,11 @@ GgufPart parse_gguf_part(std::span<const std::byte> bytes) {
   return Parser(bytes).parse();
 }
 
-size_t gguf_scalar_bytes(GgufType type) {
+size_t meta_scalar_bytes(MetaType type) {
   return kTypeBytes[static_cast<size_t>(type)];
 }
 
-std::string gguf_type_name(uint32_t type) {
+std::string meta_type_name(uint32_t type) {
   if (type < kTypeNames.size()) return std::string(kTypeNames[type]);
   return fmt::format("type {}", type);
 }

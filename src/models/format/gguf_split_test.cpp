@@ -42,7 +42,7 @@ class GgufSplit : public testing::Test {
   }
   static std::string error_of(const std::filesystem::path& file, Code code) {
     try {
-      GgufFile::open(file);
+      open_gguf(file);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), code) << error.message();
       return error.message() + " | " + error.hint();
@@ -55,12 +55,12 @@ class GgufSplit : public testing::Test {
 
 TEST_F(GgufSplit, JoinsTheParts) {
   for (int i = 0; i < 3; ++i) write(path(i, 3), part(i, 3, fmt::format("t{}", i)));
-  const auto file = GgufFile::open(path(0, 3));
+  const auto file = open_gguf(path(0, 3));
   EXPECT_EQ(file->tensors().size(), 3u);
   EXPECT_EQ(file->text("general.architecture"), "first");
-  EXPECT_EQ(*reinterpret_cast<const float*>(file->find_tensor("t2")->data.data()), 2.0f);
+  EXPECT_EQ(*reinterpret_cast<const float*>(file->find_tensor("t2")->mapped.data()), 2.0f);
   file->release(*file->find_tensor("t2"));
-  EXPECT_EQ(*reinterpret_cast<const float*>(file->find_tensor("t2")->data.data()), 2.0f);
+  EXPECT_EQ(*reinterpret_cast<const float*>(file->find_tensor("t2")->mapped.data()), 2.0f);
 }
 
 TEST_F(GgufSplit, NamesWhatIsWrong) {

@@ -101,10 +101,10 @@ std::string Manifest::digest() const {
   return sha256_hex(all);
 }
 
-std::string licence_of(const Manifest& manifest, const GgufFile& file) {
+std::string licence_of(const Manifest& manifest, const ModelFile& file) {
   if (!manifest.licence.empty()) return manifest.licence;
   const auto* value = file.find("general.license");
-  return value != nullptr && value->type == GgufType::string
+  return value != nullptr && value->type == MetaType::string
              ? std::string(*file.text("general.license"))
              : std::string();
 }

@@ -35,7 +35,7 @@ struct Manifest {
 };
 
 // What the manifest says, else the file (general.license); "" when neither does.
-std::string licence_of(const Manifest& manifest, const GgufFile& file);
+std::string licence_of(const Manifest& manifest, const ModelFile& file);
 
 std::string to_text(const Manifest& manifest);
 // Checks everything. Error{data_loss}: malformed; Error{failed_precondition}: a newer version.

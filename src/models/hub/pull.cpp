@@ -221,7 +221,7 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
 // A file that was cut, or is of a kind that nobody here reads, gets no name.
 void check_readable(const Store& store, const Manifest& manifest, std::string_view from) {
   try {
-    GgufFile::open(store.model_path(manifest));
+    open_gguf(store.model_path(manifest));
   } catch (const Error& error) {
     if (!is_unreadable(error)) throw;
     throw Error(error.code(),

@@ -55,8 +55,8 @@ std::string model_bytes(size_t size, uint32_t seed) {
   put64(1);  // values: an array of bytes
   put64(kKey.size());
   out += kKey;
-  put32(out, static_cast<uint32_t>(GgufType::array));
-  put32(out, static_cast<uint32_t>(GgufType::u8));
+  put32(out, static_cast<uint32_t>(MetaType::array));
+  put32(out, static_cast<uint32_t>(MetaType::u8));
   put64(size - kHeaderBytes);
   uint64_t state = seed;
   while (out.size() < size) {

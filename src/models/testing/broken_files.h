@@ -13,13 +13,14 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::models {
 
 inline ModelSpec describe(const GgufBuilder& builder) {
   const auto bytes = builder.build();
-  return describe_model(*GgufFile::parse(bytes));
+  return describe_model(*parse_gguf(bytes));
 }
 
 // The message of the refusal; empty when there is none.

@@ -138,7 +138,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const GgufFile> file,
+std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const ModelFile> file,
                                           std::string_view pre_tokenizer) {
   const PreTokenizerSpec& spec = find_pre_tokenizer(pre_tokenizer);
   VocabularyDefaults defaults;

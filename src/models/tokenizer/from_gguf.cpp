@@ -6,7 +6,7 @@
 namespace strata::models {
 namespace {
 
-using File = std::shared_ptr<const GgufFile>;
+using File = std::shared_ptr<const ModelFile>;
 
 std::shared_ptr<const Tokenizer> from_merges(File file) {
   const auto pre = file->text("tokenizer.ggml.pre");
@@ -35,7 +35,7 @@ constexpr Kind kKinds[] = {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(std::shared_ptr<const GgufFile> file) {
+std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(std::shared_ptr<const ModelFile> file) {
   const auto name = file->text("tokenizer.ggml.model");
   if (!name) {
     throw Error(Code::invalid_argument, "tokenizer.ggml.model: the file has no vocabulary");

@@ -120,7 +120,7 @@ class SentencePieceTokenizer final : public VocabularyTokenizer {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> make_sentencepiece(std::shared_ptr<const GgufFile> file) {
+std::shared_ptr<const Tokenizer> make_sentencepiece(std::shared_ptr<const ModelFile> file) {
   VocabularyDefaults defaults;
   defaults.ids.unknown = 0;  // SentencePiece's own first three
   defaults.ids.bos = 1;

@@ -29,9 +29,9 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
-bool applies(const Rule& rule, const GgufFile& file) {
-  const GgufValue* value = file.find(rule.key);
-  if (value == nullptr || value->type != GgufType::string) return false;
+bool applies(const Rule& rule, const ModelFile& file) {
+  const MetaValue* value = file.find(rule.key);
+  if (value == nullptr || value->type != MetaType::string) return false;
   const std::string name = lower_case(*file.text(rule.key));
   return std::any_of(rule.contains.begin(), rule.contains.end(),
                      [&](std::string_view part) { return name.find(part) != std::string::npos; });

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 
 namespace strata::models {
 
@@ -49,7 +49,7 @@ class Tokenizer {
  public:
   // Reads tokenizer.ggml.*; `name` says which kind of vocabulary is at fault in errors.
   // Errors: unimplemented (kind or pre-tokenizer not known), invalid_argument (malformed).
-  static std::shared_ptr<const Tokenizer> from_gguf(std::shared_ptr<const GgufFile> file);
+  static std::shared_ptr<const Tokenizer> from_gguf(std::shared_ptr<const ModelFile> file);
   virtual ~Tokenizer() = default;
 
   // Ids of the text, without BOS or EOS. Control tokens spelled outside the untrusted ranges

@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/testing/test_data.h"
+#include "models/format/gguf.h"
 #include "models/tokenizer/testing/strings.h"
 #include "models/tokenizer/tokenizer.h"
 
@@ -42,8 +43,8 @@ std::string text_of(int64_t kind) {
   return kind == 0 ? prose() : kind == 1 ? varied() : std::string(1 << 20, 'a');
 }
 
-std::shared_ptr<const GgufFile> open_file(int64_t index) {
-  return GgufFile::open(test_data(kFiles[index]));
+std::shared_ptr<const ModelFile> open_file(int64_t index) {
+  return open_gguf(test_data(kFiles[index]));
 }
 
 void open_vocabulary(benchmark::State& state) {

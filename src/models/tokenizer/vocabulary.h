@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/format/gguf.h"
+#include "models/format/model_file.h"
 #include "models/tokenizer/token_table.h"
 #include "models/tokenizer/tokenizer.h"
 
@@ -27,7 +27,7 @@ struct Vocabulary {
   Vocabulary(Vocabulary&&) = default;  // not copied: the table looks into `tokens`
   Vocabulary& operator=(Vocabulary&&) = default;
 
-  std::shared_ptr<const GgufFile> file;  // keeps the views alive
+  std::shared_ptr<const ModelFile> file;  // keeps the views alive
   std::vector<std::string_view> tokens;
   std::vector<TokenKind> kinds;
   std::span<const std::byte> score_bytes;  // float32, one a token; empty when the file has none
@@ -60,7 +60,7 @@ struct Vocabulary {
 };
 
 // Reads and checks tokenizer.ggml.*. Errors: invalid_argument with the key and the numbers.
-Vocabulary read_vocabulary(std::shared_ptr<const GgufFile> file,
+Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
                            const VocabularyDefaults& defaults);
 
 // Gives tokens with a well-known name their role where the file forgets to: end of turn, end of

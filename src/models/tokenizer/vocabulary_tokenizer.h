@@ -54,10 +54,10 @@ class VocabularyTokenizer : public Tokenizer {
 };
 
 // Byte-level BPE with the pre-tokenizer of this name; `default_bos`: see PreTokenizerSpec.
-std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const GgufFile> file,
+std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const ModelFile> file,
                                           std::string_view pre_tokenizer);
 // SentencePiece's BPE: merges by score, bytes for what is not in the vocabulary.
-std::shared_ptr<const Tokenizer> make_sentencepiece(std::shared_ptr<const GgufFile> file);
+std::shared_ptr<const Tokenizer> make_sentencepiece(std::shared_ptr<const ModelFile> file);
 
 // Tokens that take the white space beside them along: not in the file, known by the model's name.
 StripRules strip_rules(const Vocabulary& vocabulary);

@@ -12,18 +12,19 @@
 #include "inference/memory.h"
 #include "models/family/experts.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/store.h"
 
 namespace strata::app {
 namespace {
 
-using models::GgufFile;
 using models::Manifest;
+using models::ModelFile;
 
 struct Facts {
   Manifest manifest;
-  std::shared_ptr<const GgufFile> file;
+  std::shared_ptr<const ModelFile> file;
   models::ModelSpec spec;
   tensor::KvFormat kv = tensor::KvFormat::bf16;  // that keys and values will have
 };
@@ -31,7 +32,7 @@ struct Facts {
 Facts read_facts(const models::Store& store, const std::string& name) {
   Facts facts;
   facts.manifest = store.find(name);
-  facts.file = GgufFile::open(store.model_path(facts.manifest));
+  facts.file = models::open_gguf(store.model_path(facts.manifest));
   facts.spec = models::describe_model(*facts.file);
   return facts;
 }
@@ -46,7 +47,7 @@ models::Parameters settings_of(const Facts& facts) {
 }
 
 // "Q4_K_M (Q4_K 61 %, Q6_K 38 %, F32 under 1 %)": a mixture's name does not say what is in it.
-std::string quantisation_of(const GgufFile& file) {
+std::string quantisation_of(const ModelFile& file) {
   std::string parts;
   for (const auto& [type, share] : api::weight_shares(file)) {
     parts += fmt::format("{}{} ", parts.empty() ? "" : ", ", type);
@@ -55,7 +56,7 @@ std::string quantisation_of(const GgufFile& file) {
   return fmt::format("{} ({})", api::quantization(file), parts);
 }
 
-json::object shares_of(const GgufFile& file) {
+json::object shares_of(const ModelFile& file) {
   json::object shares;
   for (const auto& [type, share] : api::weight_shares(file)) shares[type] = share;
   return shares;
@@ -158,7 +159,7 @@ std::string shape_of(const models::TensorInfo& tensor) {
   return shape;
 }
 
-void print_tensors(const GgufFile& file, bool as_json) {
+void print_tensors(const ModelFile& file, bool as_json) {
   json::array array;
   std::vector<std::vector<std::string>> rows;
   for (const auto& tensor : file.tensors()) {
@@ -169,10 +170,10 @@ void print_tensors(const GgufFile& file, bool as_json) {
       array.emplace_back(json::object{{"name", tensor.name},
                                       {"type", type},
                                       {"shape", shape},
-                                      {"size_bytes", tensor.data.size()}});
+                                      {"size_bytes", tensor.size_bytes()}});
     } else {
       rows.push_back(
-          {std::string(tensor.name), type, shape_of(tensor), format_bytes(tensor.data.size())});
+          {std::string(tensor.name), type, shape_of(tensor), format_bytes(tensor.size_bytes())});
     }
   }
   if (as_json)

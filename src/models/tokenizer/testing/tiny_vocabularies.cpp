@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/format/gguf.h"
 #include "models/tokenizer/vocabulary_tokenizer.h"
 
 namespace strata::models::testing {
@@ -72,12 +73,12 @@ GgufBuilder tiny_sentencepiece() {
 std::shared_ptr<const Tokenizer> open(const GgufBuilder& builder) {
   struct Holder {
     std::vector<std::byte> bytes;
-    std::shared_ptr<const GgufFile> file;
+    std::shared_ptr<const ModelFile> file;
   };
   auto holder = std::make_shared<Holder>();
   holder->bytes = builder.build();
-  holder->file = GgufFile::parse(holder->bytes);
-  return Tokenizer::from_gguf(std::shared_ptr<const GgufFile>(holder, holder->file.get()));
+  holder->file = parse_gguf(holder->bytes);
+  return Tokenizer::from_gguf(std::shared_ptr<const ModelFile>(holder, holder->file.get()));
 }
 
 }  // namespace strata::models::testing
