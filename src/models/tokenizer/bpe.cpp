@@ -1,18 +1,25 @@
-// Byte-pair encoding with ranked merges: text is cut into words by the model's pre-tokenizer, a
-// word into its bytes (or, where tokens are spelled in UTF-8, characters), which are merged. The
-// scheme: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", 2.2.
+// Byte-pair vocabularies of GGUF: text is cut into words by the pre-tokenizer that the file names,
+// each word is merged up from its symbols (bpe_model.h).
 #include <optional>
 
 #include "core/error.h"
-#include "core/utf8.h"
-#include "models/tokenizer/merge_table.h"
+#include "models/tokenizer/bpe_model.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/vocabulary_tokenizer.h"
 #include "models/tokenizer/word_cache.h"
-#include "models/tokenizer/word_merger.h"
 
 namespace strata::models {
 namespace {
+
+BpeRules rules_of(const PreTokenizerSpec& spec) {
+  BpeRules rules;
+  rules.byte_symbols = spec.byte_level;
+  rules.whole_words = spec.whole_words;
+  rules.newline_words = spec.newline_words;
+  rules.fallback = ByteFallback::each_byte;
+  rules.lost_divides = true;
+  return rules;
+}
 
 class BpeTokenizer final : public VocabularyTokenizer {
  public:
@@ -20,13 +27,8 @@ class BpeTokenizer final : public VocabularyTokenizer {
       : VocabularyTokenizer(std::move(read),
                             spec.byte_level ? Spelling::byte_alphabet : Spelling::space_marks),
         pre_tokenizer_(spec),
-        merges_(std::move(merges)) {
+        model_(vocabulary(), std::move(merges), rules_of(spec)) {
     if (spec.space_is_mark) boundaries_.emplace(vocabulary());
-    for (size_t byte = 0; byte < 256; ++byte) {
-      const std::string ascii(1, static_cast<char>(byte));
-      const TokenId id = vocabulary().table.find(spec.byte_level ? byte_alphabet()[byte] : ascii);
-      byte_ids_[byte] = id >= 0 && vocabulary().is_text(id) ? id : -1;
-    }
   }
 
   std::vector<TokenId> encode(const MarkedText& source) const override {
@@ -39,7 +41,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
                  prepared);
     std::vector<TokenId> ids;
     ids.reserve(prepared.text.size() / 3 + prepared.fragments.size());
-    Work work{prepared.text, ids, {}, {}, {}};
+    WordScratch scratch;
     WordCache cache(prepared.text, ids);
     for (const Fragment& fragment : prepared.fragments) {
       if (fragment.token >= 0) {
@@ -48,92 +50,25 @@ class BpeTokenizer final : public VocabularyTokenizer {
       }
       size_t begin = fragment.begin;
       for (const size_t end : words(prepared.text, fragment)) {
-        cache.append(begin, end, [&](size_t from, size_t to) { encode_word(from, to, work); });
+        cache.append(begin, end, [&](size_t from, size_t to) {
+          model_.encode(prepared.text.substr(from, to - from), scratch, ids);
+        });
         begin = end;
       }
     }
+    if (scratch.lost_byte >= 0) report_lost_byte(static_cast<uint8_t>(scratch.lost_byte));
     return ids;
   }
 
  private:
-  // What one encode uses again for each word.
-  struct Work {
-    std::string_view text;
-    std::vector<TokenId>& ids;
-    std::vector<Symbol> symbols;
-    std::string spelling;
-    WordMerger merger;
-  };
-
   Ends words(std::string_view text, const Fragment& fragment) const {
     Ends ends = pre_tokenizer_.split(text, fragment.begin, fragment.end);
     return boundaries_ ? boundaries_->cut(text, fragment.begin, ends) : ends;
   }
 
-  // The id of a word that is taken whole, or -1.
-  TokenId whole_word(std::string_view word, Work& work) const {
-    const PreTokenizerSpec& spec = pre_tokenizer_.spec();
-    const bool newlines =
-        spec.newline_words && word.find_first_not_of('\n') == std::string_view::npos;
-    if (!spec.whole_words && !newlines) return -1;
-    if (spec.byte_level) {
-      work.spelling.clear();
-      for (const char c : word) work.spelling += byte_alphabet()[static_cast<uint8_t>(c)];
-      word = work.spelling;
-    }
-    const TokenId id = word.size() <= vocabulary().longest_token ? find(word) : -1;
-    return id >= 0 && vocabulary().is_text(id) ? id : -1;
-  }
-
-  // Symbols of text[begin, end) that are tokens of their own; bytes without a token are left out.
-  void add_symbols(size_t begin, size_t end, Work& work) const {
-    const bool byte_level = pre_tokenizer_.spec().byte_level;
-    for (size_t at = begin; at < end;) {
-      const auto byte = static_cast<uint8_t>(work.text[at]);
-      const size_t length = byte_level || byte < 0x80 ? 1 : utf8_length_at(work.text, at);
-      TokenId id = byte_ids_[byte];
-      if (length > 1) {
-        id = find(work.text.substr(at, length));
-        if (id >= 0 && !vocabulary().is_text(id)) id = -1;
-      }
-      if (id >= 0 || byte_level) {
-        add_symbol(id, byte, at, length, work);
-      } else {
-        for (size_t i = at; i < at + length; ++i) {
-          const auto part = static_cast<uint8_t>(work.text[i]);
-          add_symbol(vocabulary().byte_ids[part], part, i, 1, work);
-        }
-      }
-      at += length;
-    }
-  }
-
-  void add_symbol(TokenId id, uint8_t byte, size_t at, size_t length, Work& work) const {
-    if (id < 0) report_lost_byte(byte);
-    work.symbols.push_back({id, static_cast<uint32_t>(at), static_cast<uint32_t>(length)});
-  }
-
-  void encode_word(size_t begin, size_t end, Work& work) const {
-    const TokenId whole = whole_word(work.text.substr(begin, end - begin), work);
-    if (whole >= 0) {
-      work.ids.push_back(whole);
-      return;
-    }
-    work.symbols.clear();
-    add_symbols(begin, end, work);
-    work.merger.merge(work.symbols, [this](const Symbol& left, const Symbol& right) -> PairMerge {
-      const MergeTable::Entry* entry = merges_.find(left.id, right.id);
-      return entry == nullptr ? PairMerge{} : PairMerge{entry->rank, entry->result};
-    });
-    for (const Symbol& symbol : work.symbols) {
-      if (symbol.id >= 0) work.ids.push_back(symbol.id);
-    }
-  }
-
   PreTokenizer pre_tokenizer_;
-  MergeTable merges_;
+  BpeModel model_;
   std::optional<MarkBoundaries> boundaries_;
-  std::array<TokenId, 256> byte_ids_{};  // of the symbols that are one byte long
 };
 
 }  // namespace
@@ -150,7 +85,7 @@ std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const ModelFile> file,
                 "byte-pair vocabulary cannot do without");
   }
   Vocabulary vocabulary = read_vocabulary(std::move(file), defaults);
-  MergeTable table(vocabulary, *merges);
+  MergeTable table(vocabulary, SpelledMerges(*merges, "tokenizer.ggml.merges"));
   return std::make_shared<BpeTokenizer>(std::move(vocabulary), std::move(table), spec);
 }
 

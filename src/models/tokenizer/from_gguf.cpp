@@ -31,6 +31,8 @@ constexpr Kind kKinds[] = {
     {"gpt2", from_merges},
     {"llama", make_sentencepiece},
     {"gemma4", from_marked_merges},
+    {"bert", make_gguf_word_piece},
+    {"t5", make_gguf_unigram},
 };
 
 }  // namespace

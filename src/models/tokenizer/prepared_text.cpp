@@ -7,23 +7,6 @@
 namespace strata::models {
 namespace {
 
-void check_source(const MarkedText& source) {
-  if (source.text.size() > kMaxTextBytes) {
-    throw Error(Code::resource_exhausted, fmt::format("the text has {} bytes, the limit is {}",
-                                                      source.text.size(), kMaxTextBytes));
-  }
-  size_t last = 0;
-  for (const TextRange& range : source.untrusted) {
-    if (range.begin < last || range.end < range.begin || range.end > source.text.size()) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("untrusted range [{}, {}) of a text of {} bytes, behind one that "
-                              "ends at {}",
-                              range.begin, range.end, source.text.size(), last));
-    }
-    last = range.end;
-  }
-}
-
 void append_changed(std::string_view text, const TextChanges& changes, std::string& out) {
   const std::string repaired =
       changes.repair_utf8 && !is_valid_utf8(text) ? repair_utf8(text) : std::string();
@@ -57,6 +40,23 @@ void for_marks_behind_text(std::string_view text, size_t begin, size_t end, cons
 }
 
 }  // namespace
+
+void check_source(const MarkedText& source) {
+  if (source.text.size() > kMaxTextBytes) {
+    throw Error(Code::resource_exhausted, fmt::format("the text has {} bytes, the limit is {}",
+                                                      source.text.size(), kMaxTextBytes));
+  }
+  size_t last = 0;
+  for (const TextRange& range : source.untrusted) {
+    if (range.begin < last || range.end < range.begin || range.end > source.text.size()) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("untrusted range [{}, {}) of a text of {} bytes, behind one that "
+                              "ends at {}",
+                              range.begin, range.end, source.text.size(), last));
+    }
+    last = range.end;
+  }
+}
 
 void prepare_text(const MarkedText& source, const SpecialMatcher& matcher,
                   const TextChanges& changes, PreparedText& out) {

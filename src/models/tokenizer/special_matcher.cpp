@@ -9,60 +9,30 @@ bool is_ascii_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// Whether [begin, end) shares a byte with one of the ascending ranges.
-bool touches(std::span<const TextRange> ranges, size_t begin, size_t end) {
+}  // namespace
+
+const TextRange* first_touched(std::span<const TextRange> ranges, size_t begin, size_t end) {
   auto after = std::upper_bound(
       ranges.begin(), ranges.end(), begin,
       [](size_t position, const TextRange& range) { return position < range.end; });
   while (after != ranges.end() && after->begin == after->end) ++after;
-  return after != ranges.end() && after->begin < end;
+  return after != ranges.end() && after->begin < end ? &*after : nullptr;
 }
-
-}  // namespace
 
 SpecialMatcher::SpecialMatcher(const Vocabulary& vocabulary, StripRules strip)
     : vocabulary_(&vocabulary), strip_(std::move(strip)) {
-  roots_.fill(-1);
   for (size_t i = 0; i < vocabulary.size(); ++i) {
     const TokenKind kind = vocabulary.kinds[i];
     const bool special =
         kind == TokenKind::control || kind == TokenKind::unknown || kind == TokenKind::user_defined;
-    if (special && !vocabulary.tokens[i].empty()) insert(static_cast<TokenId>(i));
+    if (special) trie_.insert(vocabulary.tokens[i], static_cast<TokenId>(i));
   }
-}
-
-int32_t SpecialMatcher::child(int32_t node, char byte) const {
-  int32_t at = nodes_[static_cast<size_t>(node)].first_child;
-  while (at >= 0 && nodes_[static_cast<size_t>(at)].byte != byte) {
-    at = nodes_[static_cast<size_t>(at)].sibling;
-  }
-  return at;
-}
-
-void SpecialMatcher::insert(TokenId id) {
-  const std::string_view text = vocabulary_->token(id);
-  int32_t& root = roots_[static_cast<uint8_t>(text[0])];
-  if (root < 0) {
-    root = static_cast<int32_t>(nodes_.size());
-    nodes_.push_back({-1, -1, -1, text[0]});
-  }
-  int32_t node = root;
-  for (const char byte : text.substr(1)) {
-    int32_t next = child(node, byte);
-    if (next < 0) {
-      next = static_cast<int32_t>(nodes_.size());
-      nodes_.push_back({-1, nodes_[static_cast<size_t>(node)].first_child, -1, byte});
-      nodes_[static_cast<size_t>(node)].first_child = next;
-    }
-    node = next;
-  }
-  nodes_[static_cast<size_t>(node)].token = id;
 }
 
 bool SpecialMatcher::may_match(TokenId id, size_t begin,
                                std::span<const TextRange> untrusted) const {
   if (vocabulary_->kind(id) == TokenKind::user_defined) return true;
-  return !touches(untrusted, begin, begin + vocabulary_->token(id).size());
+  return first_touched(untrusted, begin, begin + vocabulary_->token(id).size()) == nullptr;
 }
 
 // Decides which of the overlapping tokens of a cluster hold: longest first, then left to right.
@@ -106,9 +76,9 @@ std::vector<Fragment> SpecialMatcher::split(std::string_view text,
   std::vector<Fragment> found;
   Cluster cluster;
   for (size_t begin = 0; begin < text.size(); ++begin) {
-    int32_t node = roots_[static_cast<uint8_t>(text[begin])];
+    int32_t node = trie_.child(ByteTrie::kRoot, static_cast<uint8_t>(text[begin]));
     for (size_t end = begin + 1; node >= 0; ++end) {
-      const TokenId id = nodes_[static_cast<size_t>(node)].token;
+      const TokenId id = trie_.token(node);
       if (id >= 0 && may_match(id, begin, untrusted)) {
         if (cluster.n_found > 0 && begin >= cluster.end) {
           resolve(text, untrusted, cluster, found);
@@ -120,7 +90,7 @@ std::vector<Fragment> SpecialMatcher::split(std::string_view text,
         auto& tokens = cluster.tokens;
         if (std::find(tokens.begin(), tokens.end(), id) == tokens.end()) tokens.push_back(id);
       }
-      node = end < text.size() ? child(node, text[end]) : -1;
+      node = end < text.size() ? trie_.child(node, static_cast<uint8_t>(text[end])) : -1;
     }
   }
   if (cluster.n_found > 0) resolve(text, untrusted, cluster, found);

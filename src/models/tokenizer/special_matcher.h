@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/tokenizer/byte_trie.h"
 #include "models/tokenizer/vocabulary.h"
 
 namespace strata::models {
@@ -22,6 +23,9 @@ struct Fragment {
   TokenId token = -1;
 };
 
+// The first of the ascending ranges that shares a byte with [begin, end); null: none does.
+const TextRange* first_touched(std::span<const TextRange> ranges, size_t begin, size_t end);
+
 class SpecialMatcher {
  public:
   // `vocabulary` must outlive the matcher.
@@ -33,12 +37,6 @@ class SpecialMatcher {
   std::vector<Fragment> split(std::string_view text, std::span<const TextRange> untrusted) const;
 
  private:
-  struct Node {
-    int32_t first_child = -1;
-    int32_t sibling = -1;
-    TokenId token = -1;
-    char byte = 0;
-  };
   // A place where tokens are spelled, with no overlap to the next such place.
   struct Cluster {
     size_t begin = 0;
@@ -47,8 +45,6 @@ class SpecialMatcher {
     size_t n_found = 0;
   };
 
-  void insert(TokenId id);
-  int32_t child(int32_t node, char byte) const;
   bool may_match(TokenId id, size_t begin, std::span<const TextRange> untrusted) const;
   void resolve(std::string_view text, std::span<const TextRange> untrusted, Cluster& cluster,
                std::vector<Fragment>& found) const;
@@ -56,8 +52,7 @@ class SpecialMatcher {
 
   const Vocabulary* vocabulary_;
   StripRules strip_;
-  std::vector<Node> nodes_ = std::vector<Node>(1);
-  std::array<int32_t, 256> roots_{};
+  ByteTrie trie_;
 };
 
 }  // namespace strata::models

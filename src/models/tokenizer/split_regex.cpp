@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <algorithm>
+#include <array>
 
 #include <pcre2.h>
 
@@ -13,26 +14,69 @@
 namespace strata::models {
 namespace {
 
-// What a match needs beside the pattern; one a call, so that calls may run at once.
-struct Matching {
-  explicit Matching(const pcre2_code* code)
-      : data(pcre2_match_data_create_from_pattern(code, nullptr)),
+[[noreturn]] void refuse(std::string_view pattern, int error, size_t offset) {
+  std::array<unsigned char, 256> reason{};
+  pcre2_get_error_message(error, reason.data(), reason.size());
+  throw Error(Code::invalid_argument,
+              fmt::format("the split pattern of {} bytes cannot be read at byte {}: {}",
+                          pattern.size(), offset, reinterpret_cast<const char*>(reason.data())));
+}
+
+}  // namespace
+
+struct SplitRegex::Compiled {
+  Compiled() = default;
+  Compiled(const Compiled&) = delete;
+  Compiled& operator=(const Compiled&) = delete;
+  ~Compiled() { pcre2_code_free(code); }
+  pcre2_code* code = nullptr;
+};
+
+SplitRegex::SplitRegex(std::string_view pattern, Anchors anchors)
+    : compiled_(std::make_unique<Compiled>()) {
+  if (pattern.size() > kMaxPatternBytes) {
+    throw Error(Code::invalid_argument, fmt::format("the split pattern has {} bytes, the limit is {}",
+                                                    pattern.size(), kMaxPatternBytes));
+  }
+  const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
+      pcre2_compile_context_create(nullptr), pcre2_compile_context_free);
+  CHECK(context != nullptr);
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  const uint32_t ends = anchors == Anchors::line ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  compiled_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | ends, &error,
+                                  &offset, context.get());
+  if (compiled_->code == nullptr) refuse(pattern, error, offset);
+  pcre2_jit_compile(compiled_->code,
+                    PCRE2_JIT_COMPLETE);  // without it matching is slower, not wrong
+}
+
+SplitRegex::SplitRegex(SplitRegex&&) noexcept = default;
+SplitRegex::~SplitRegex() = default;
+
+struct SplitRegex::Search::State {
+  explicit State(const pcre2_code* compiled)
+      : code(compiled),
+        data(pcre2_match_data_create_from_pattern(code, nullptr)),
         context(pcre2_match_context_create(nullptr)),
         stack(pcre2_jit_stack_create(32 << 10, kRegexStackBytes, nullptr)) {
     CHECK(data != nullptr && context != nullptr && stack != nullptr);
     pcre2_set_match_limit(context, kRegexMatchLimit);
+    pcre2_set_heap_limit(context, kRegexStackBytes >> 10);  // of matching without JIT, in KiB
     pcre2_jit_stack_assign(context, nullptr, stack);
   }
-  ~Matching() {
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
     pcre2_jit_stack_free(stack);
   }
-  Matching(const Matching&) = delete;
-  Matching& operator=(const Matching&) = delete;
 
   // Whether the pattern matches at or behind `from`.
-  bool find(const pcre2_code* code, std::string_view piece, size_t from) const {
+  bool find() const {
     const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
                                   from, PCRE2_NO_UTF_CHECK, data, context);
     if (found >= 0) return true;
@@ -44,33 +88,45 @@ struct Matching {
                 "send the text in smaller parts");
   }
 
+  const pcre2_code* code;
   pcre2_match_data* data;
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
+  std::string_view piece;
+  size_t from = 0;       // where the search goes on
+  size_t last_end = ~size_t{0};  // of the match before
 };
 
-}  // namespace
+SplitRegex::Search::Search(const SplitRegex& regex)
+    : state_(std::make_unique<State>(regex.compiled_->code)) {}
+SplitRegex::Search::~Search() = default;
 
-struct SplitRegex::Compiled {
-  ~Compiled() { pcre2_code_free(code); }
-  pcre2_code* code = nullptr;
-};
-
-SplitRegex::SplitRegex(std::string_view pattern) : compiled_(std::make_unique<Compiled>()) {
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  compiled_->code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY, &error, &offset, nullptr);
-  CHECK(compiled_->code != nullptr);
-  pcre2_jit_compile(compiled_->code,
-                    PCRE2_JIT_COMPLETE);  // without it matching is slower, not wrong
+void SplitRegex::Search::start(std::string_view piece) {
+  state_->piece = piece;
+  state_->from = 0;
+  state_->last_end = ~size_t{0};
 }
 
-SplitRegex::~SplitRegex() = default;
+bool SplitRegex::Search::next(size_t& begin, size_t& end) {
+  State& state = *state_;
+  while (state.from <= state.piece.size() && state.find()) {
+    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(state.data);
+    // \K could put the begin behind the end.
+    begin = std::min(ends[0], ends[1]);
+    end = ends[1];
+    if (end == begin && end == state.last_end) {
+      if (end >= state.piece.size()) return false;
+      state.from = end + utf8_length_at(state.piece, end);
+      continue;
+    }
+    state.from = state.last_end = end;
+    return true;
+  }
+  return false;
+}
 
 Ends SplitRegex::split(std::string_view text, size_t begin, const Ends& pieces) const {
-  const Matching matching(compiled_->code);
+  Search search(*this);
   Ends out;
   out.reserve(pieces.size() + 16);
   size_t last = begin;
@@ -79,14 +135,10 @@ Ends SplitRegex::split(std::string_view text, size_t begin, const Ends& pieces) 
     last = std::max(last, position);
   };
   for (const size_t end : pieces) {
-    const std::string_view piece = text.substr(begin, end - begin);
-    for (size_t from = 0; from < piece.size();) {
-      if (!matching.find(compiled_->code, piece, from)) break;
-      const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(matching.data);
-      cut(begin + ends[0]);
-      cut(begin + ends[1]);
-      const bool empty = ends[1] == ends[0] && ends[1] < piece.size();
-      from = ends[1] + (empty ? utf8_length_at(piece, ends[1]) : 0);
+    search.start(text.substr(begin, end - begin));
+    for (size_t from = 0, to = 0; search.next(from, to);) {
+      cut(begin + from);
+      cut(begin + to);
     }
     cut(end);
     begin = end;

@@ -48,13 +48,14 @@ const Names kEndNames = {"<|eot_id|>",
                          kDeepSeekEnd,
                          "[e~["};
 
-// `id` unless the file named it already: the first of `names` that the vocabulary has.
-void find_role(Vocabulary& vocabulary, TokenId& id, const Names& names) {
-  for (const std::string_view name : names) {
-    if (id >= 0) return;
-    id = vocabulary.table.find(name);
-    if (id >= 0) vocabulary.kinds[static_cast<size_t>(id)] = TokenKind::control;
-  }
+// The token of this name, which is or becomes a control token; -1: none.
+TokenId take(Vocabulary& vocabulary, std::string_view name, NamedTokens which) {
+  const TokenId id = vocabulary.table.find(name);
+  if (id < 0) return -1;
+  TokenKind& kind = vocabulary.kinds[static_cast<size_t>(id)];
+  if (which == NamedTokens::control_only && kind != TokenKind::control) return -1;
+  kind = TokenKind::control;
+  return id;
 }
 
 void remove_end(Vocabulary& vocabulary, std::string_view name) {
@@ -81,22 +82,26 @@ void apply_exceptions(Vocabulary& vocabulary) {
 
 }  // namespace
 
-void assign_roles_by_name(Vocabulary& vocabulary) {
+void assign_roles_by_name(Vocabulary& vocabulary, NamedTokens which) {
   SpecialIds& ids = vocabulary.ids;
-  find_role(vocabulary, ids.end_of_turn, kEndOfTurn);
-  find_role(vocabulary, ids.end_of_message, kEndOfMessage);
-  find_role(vocabulary, ids.fill_prefix, kFillPrefix);
-  find_role(vocabulary, ids.fill_suffix, kFillSuffix);
-  find_role(vocabulary, ids.fill_middle, kFillMiddle);
-  find_role(vocabulary, ids.fill_pad, kFillPad);
-  find_role(vocabulary, ids.fill_repo, kFillRepo);
-  find_role(vocabulary, ids.fill_separator, kFillSeparator);
+  // `id` unless the file named it already: the first of `names` that the vocabulary has.
+  const auto find_role = [&](TokenId& id, const Names& names) {
+    for (const std::string_view name : names) {
+      if (id < 0) id = take(vocabulary, name, which);
+    }
+  };
+  find_role(ids.end_of_turn, kEndOfTurn);
+  find_role(ids.end_of_message, kEndOfMessage);
+  find_role(ids.fill_prefix, kFillPrefix);
+  find_role(ids.fill_suffix, kFillSuffix);
+  find_role(ids.fill_middle, kFillMiddle);
+  find_role(ids.fill_pad, kFillPad);
+  find_role(ids.fill_repo, kFillRepo);
+  find_role(ids.fill_separator, kFillSeparator);
 
   for (const std::string_view name : kEndNames) {
-    const TokenId id = vocabulary.table.find(name);
-    if (id < 0) continue;
-    vocabulary.end_ids.push_back(id);
-    vocabulary.kinds[static_cast<size_t>(id)] = TokenKind::control;
+    const TokenId id = take(vocabulary, name, which);
+    if (id >= 0) vocabulary.end_ids.push_back(id);
   }
   for (const TokenId id : {ids.eos, ids.end_of_turn, ids.end_of_message, ids.fill_pad,
                            ids.fill_repo, ids.fill_separator}) {

@@ -1,5 +1,6 @@
 #include "models/tokenizer/tokenizer.h"
 
+#include "core/error.h"
 #include "core/utf8.h"
 
 namespace strata::models {
@@ -18,6 +19,11 @@ std::vector<TokenId> Tokenizer::with_bos_eos(std::vector<TokenId> ids) const {
   }
   if (add_eos() && eos() >= 0 && (ids.empty() || ids.back() != eos())) ids.push_back(eos());
   return ids;
+}
+
+JoinedIds Tokenizer::join(std::span<const TokenId>, std::span<const TokenId>) const {
+  throw Error(Code::unimplemented, "this model's tokenizer does not say how it joins two texts",
+              "a model that compares two texts (a reranker) has a template for them");
 }
 
 StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer)

@@ -42,6 +42,12 @@ struct SpecialIds {
   TokenId fill_separator = -1;
 };
 
+// Two texts as a model reads them together, and which of the two each id counts to.
+struct JoinedIds {
+  std::vector<TokenId> ids;
+  std::vector<uint8_t> segments;  // one an id, 0 or 1
+};
+
 enum class TokenKind : uint8_t { normal = 1, unknown, control, user_defined, unused, byte };
 
 // Immutable after construction; all functions may be called from any thread.
@@ -65,7 +71,10 @@ class Tokenizer {
   std::vector<TokenId> encode_text(std::string_view text) const;
   // ids with BOS in front and EOS behind where the model's flags ask for them and the ids do not
   // already have them.
-  std::vector<TokenId> with_bos_eos(std::vector<TokenId> ids) const;
+  virtual std::vector<TokenId> with_bos_eos(std::vector<TokenId> ids) const;
+  // Ids of two texts (of a question and a document, for a model that compares them) with what the
+  // tokenizer puts before, between and behind them. Errors: unimplemented where it does not say what.
+  virtual JoinedIds join(std::span<const TokenId> first, std::span<const TokenId> second) const;
 
   // The bytes that a token stands for; control tokens are empty unless `spell_control`.
   virtual std::string piece(TokenId id, bool spell_control = false) const = 0;

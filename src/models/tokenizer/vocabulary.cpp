@@ -81,22 +81,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-void index_byte_tokens(Vocabulary& vocabulary) {
-  vocabulary.byte_ids.fill(-1);
-  for (size_t i = 0; i < vocabulary.size(); ++i) {
-    if (vocabulary.kinds[i] != TokenKind::byte) continue;
-    const std::string_view text = vocabulary.tokens[i];
-    const bool framed = text.size() == 6 && text.starts_with("<0x") && text.back() == '>';
-    const int high = framed ? hex_digit(text[3]) : -1;
-    const int low = framed ? hex_digit(text[4]) : -1;
-    if (high < 0 || low < 0) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("{}: byte token {} is not spelled <0x00> to <0xFF>", kTokens, i));
-    }
-    vocabulary.byte_ids[static_cast<size_t>(high * 16 + low)] = static_cast<TokenId>(i);
-  }
-}
-
 // Some writers say "none" as -1 or, unsigned, as 2^32 - 1.
 TokenId read_id(const Vocabulary& vocabulary, std::string_view name, TokenId otherwise) {
   const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
@@ -128,6 +112,25 @@ void read_ids(Vocabulary& vocabulary, const SpecialIds& defaults) {
 
 }  // namespace
 
+int byte_token_value(std::string_view spelling) {
+  if (spelling.size() != 6 || !spelling.starts_with("<0x") || spelling.back() != '>') return -1;
+  const int high = hex_digit(spelling[3]), low = hex_digit(spelling[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+void index_byte_tokens(Vocabulary& vocabulary, std::string_view name) {
+  vocabulary.byte_ids.fill(-1);
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    if (vocabulary.kinds[i] != TokenKind::byte) continue;
+    const int byte = byte_token_value(vocabulary.tokens[i]);
+    if (byte < 0) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: byte token {} is not spelled <0x00> to <0xFF>", name, i));
+    }
+    vocabulary.byte_ids[static_cast<size_t>(byte)] = static_cast<TokenId>(i);
+  }
+}
+
 bool Vocabulary::ends_generation(TokenId id) const {
   return std::binary_search(end_ids.begin(), end_ids.end(), id);
 }
@@ -139,7 +142,7 @@ Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
   read_tokens(vocabulary);
   read_kinds(vocabulary);
   read_scores(vocabulary);
-  index_byte_tokens(vocabulary);
+  index_byte_tokens(vocabulary, kTokens);
   vocabulary.table = TokenTable(vocabulary.tokens);
   read_ids(vocabulary, defaults.ids);
   const ModelFile& source = *vocabulary.file;

@@ -1,5 +1,5 @@
-// The vocabulary of a GGUF file: spelling, kind and score of each token, the ids with a special
-// role, and the flags. Views into the mapped file; nothing is copied per token.
+// A vocabulary: spelling, kind and score of each token, the ids with a special role, and the flags.
+// Of a GGUF file, views into the mapped file; nothing is copied per token.
 #pragma once
 
 #include <array>
@@ -27,7 +27,8 @@ struct Vocabulary {
   Vocabulary(Vocabulary&&) = default;  // not copied: the table looks into `tokens`
   Vocabulary& operator=(Vocabulary&&) = default;
 
-  std::shared_ptr<const ModelFile> file;  // keeps the views alive
+  std::shared_ptr<const ModelFile> file;       // keeps the views alive; null: `storage` does
+  std::shared_ptr<const std::string> storage;  // of a vocabulary that is no GGUF file
   std::vector<std::string_view> tokens;
   std::vector<TokenKind> kinds;
   std::span<const std::byte> score_bytes;  // float32, one a token; empty when the file has none
@@ -59,12 +60,22 @@ struct Vocabulary {
   bool ends_generation(TokenId id) const;
 };
 
+// The byte that "<0x41>" spells, or -1.
+int byte_token_value(std::string_view spelling);
+// Fills byte_ids from the kinds. Errors: invalid_argument (a byte token that spells none; `name` is
+// what holds the tokens).
+void index_byte_tokens(Vocabulary& vocabulary, std::string_view name);
+
 // Reads and checks tokenizer.ggml.*. Errors: invalid_argument with the key and the numbers.
 Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
                            const VocabularyDefaults& defaults);
 
+enum class NamedTokens : uint8_t {
+  any,           // those of any kind, which become control tokens
+  control_only,  // no kind is changed
+};
 // Gives tokens with a well-known name their role where the file forgets to: end of turn, end of
-// message, fill-in-the-middle; makes them control tokens; fills end_ids.
-void assign_roles_by_name(Vocabulary& vocabulary);
+// message, fill-in-the-middle; fills end_ids.
+void assign_roles_by_name(Vocabulary& vocabulary, NamedTokens which = NamedTokens::any);
 
 }  // namespace strata::models

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "models/format/gguf.h"
-#include "models/tokenizer/vocabulary_tokenizer.h"
+#include "models/tokenizer/byte_alphabet.h"
 
 namespace strata::models::testing {
 namespace {

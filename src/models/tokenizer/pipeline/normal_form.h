@@ -1,0 +1,12 @@
+// Unicode's normal forms (UAX 15), in time that no text makes quadratic.
+#pragma once
+
+#include "models/tokenizer/pipeline/traced_text.h"
+
+namespace strata::models {
+
+enum class NormalForm : uint8_t { nfc, nfd, nfkc, nfkd };
+
+void normalize(NormalForm form, TracedText& text);
+
+}  // namespace strata::models

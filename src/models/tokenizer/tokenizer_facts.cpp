@@ -1,0 +1,74 @@
+// What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json say of
+// a tokenizer.
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/tokenizer/pipeline/json_place.h"
+#include "models/tokenizer/tokenizer_json.h"
+
+namespace strata::models {
+namespace {
+
+// A token as its text, or as an object with its content.
+void read_spelling(const JsonPlace& file, std::string_view key, std::string& out) {
+  if (!out.empty()) return;
+  const auto found = file.find(key);
+  if (!found) return;
+  out = found->value().is_object() ? (*found)["content"].text() : found->text();
+}
+
+void read_spellings(const JsonPlace& file, TokenizerFacts& facts) {
+  read_spelling(file, "bos_token", facts.bos_token);
+  read_spelling(file, "eos_token", facts.eos_token);
+  read_spelling(file, "unk_token", facts.unk_token);
+  read_spelling(file, "pad_token", facts.pad_token);
+}
+
+TokenId as_id(const JsonPlace& place) {
+  const int64_t id = place.integer();
+  if (id < -1 || id > INT32_MAX) place.refuse(fmt::format("is {}, no token id", id));
+  return static_cast<TokenId>(id);
+}
+
+// One id or a list of them.
+std::vector<TokenId> read_ids(const JsonPlace& file, std::string_view key) {
+  const auto found = file.find(key);
+  if (!found) return {};
+  if (!found->value().is_array()) return {as_id(*found)};
+  std::vector<TokenId> ids;
+  for (size_t i = 0; i < found->array().size(); ++i) ids.push_back(as_id(found->item(i)));
+  return ids;
+}
+
+void read_id_members(const JsonPlace& file, TokenizerFacts& facts) {
+  const std::vector<TokenId> bos = read_ids(file, "bos_token_id");
+  const std::vector<TokenId> eos = read_ids(file, "eos_token_id");
+  if (facts.bos < 0 && !bos.empty()) facts.bos = bos[0];
+  if (facts.eos < 0 && !eos.empty()) facts.eos = eos[0];
+  // What generation_config.json says of the end, config.json need not repeat.
+  if (facts.end_ids.empty()) facts.end_ids = eos;
+}
+
+}  // namespace
+
+TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
+  TokenizerFacts facts;
+  const auto with = [](std::string_view text, std::string name, const auto& read) {
+    if (text.empty()) return;
+    const json::value document = parse_json(text);
+    read(JsonPlace(document, std::move(name)));
+  };
+  with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
+    read_spellings(file, facts);
+    if (const auto flag = file.find("add_bos_token")) facts.add_bos = flag->boolean();
+    if (const auto flag = file.find("add_eos_token")) facts.add_eos = flag->boolean();
+  });
+  with(files.special_tokens_map, "special_tokens_map.json",
+       [&](const JsonPlace& file) { read_spellings(file, facts); });
+  with(files.generation_config, "generation_config.json",
+       [&](const JsonPlace& file) { read_id_members(file, facts); });
+  with(files.config, "config.json", [&](const JsonPlace& file) { read_id_members(file, facts); });
+  return facts;
+}
+
+}  // namespace strata::models

@@ -1,0 +1,224 @@
+#include "models/tokenizer/tokenizer_ranks.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "core/error.h"
+#include "models/tokenizer/pipeline/base64.h"
+#include "models/tokenizer/pipeline/json_place.h"
+#include "models/tokenizer/pipeline/pipeline_tokenizer.h"
+#include "models/tokenizer/pipeline/sentence_pipeline.h"
+#include "models/tokenizer/scored_bpe.h"
+#include "models/tokenizer/tokenizer_limits.h"
+
+namespace strata::models {
+namespace {
+
+// A token of a vocabulary that is being read.
+struct Entry {
+  std::string bytes;
+  TokenKind kind = TokenKind::unused;
+};
+
+class Entries {
+ public:
+  Entries(std::string_view file, int32_t n_vocab) : file_(file) {
+    limit_ = n_vocab > 0 ? static_cast<size_t>(n_vocab) : kMaxVocabulary;
+    if (n_vocab < 0 || limit_ > kMaxVocabulary) {
+      refuse(fmt::format("a vocabulary of {} tokens, the limit is {}", n_vocab, kMaxVocabulary));
+    }
+    if (n_vocab > 0) entries_.resize(limit_);
+  }
+
+  [[noreturn]] void refuse(std::string_view why) const {
+    throw Error(Code::invalid_argument, fmt::format("{}: {}", file_, why));
+  }
+
+  // Ids come nearly in order, so that no file of few tokens asks for much memory.
+  void put(int64_t id, std::string bytes, TokenKind kind) {
+    const size_t reach = std::min(limit_, std::max(entries_.size(), 2 * count_ + 65536));
+    if (id < 0 || static_cast<uint64_t>(id) >= reach) {
+      refuse(fmt::format("token {} of {} that may be", id, reach));
+    }
+    if (bytes.empty() || bytes.size() > kMaxTokenBytes) {
+      refuse(fmt::format("token {} has {} bytes, 1 to {} may be", id, bytes.size(),
+                         kMaxTokenBytes));
+    }
+    const auto index = static_cast<size_t>(id);
+    if (index >= entries_.size()) entries_.resize(index + 1);
+    if (entries_[index].kind != TokenKind::unused) refuse(fmt::format("token {} twice", id));
+    entries_[index] = {std::move(bytes), kind};
+    ++count_;
+  }
+
+  Vocabulary vocabulary() const {
+    if (count_ == 0) refuse("it has no tokens");
+    Vocabulary out;
+    auto storage = std::make_shared<std::string>();
+    size_t total = 0;
+    for (const Entry& entry : entries_) total += entry.bytes.size();
+    storage->reserve(total);  // so that it never moves
+    for (const Entry& entry : entries_) {
+      const size_t begin = storage->size();
+      storage->append(entry.bytes);
+      out.tokens.push_back(std::string_view(*storage).substr(begin));
+      out.kinds.push_back(entry.kind);
+      out.longest_token = std::max(out.longest_token, entry.bytes.size());
+    }
+    out.storage = std::move(storage);
+    out.byte_ids.fill(-1);
+    out.table = TokenTable(out.tokens);
+    return out;
+  }
+
+ private:
+  std::string_view file_;
+  size_t limit_ = 0;
+  size_t count_ = 0;
+  std::vector<Entry> entries_;
+};
+
+// Joins the bytes of tokens as they are.
+class PlainBytes final : public DecoderStep {
+ public:
+  void apply(std::vector<Spelled>&, bool) const override {}
+};
+
+Pipeline make_parts(const Vocabulary& vocabulary, std::string_view pattern) {
+  Pipeline parts;
+  parts.added = added_tokens(vocabulary);
+  parts.splitters.push_back(make_match_splitter(pattern));
+  ScoredBpeRules rules;
+  rules.byte_symbols = true;
+  rules.whole_words = true;
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    rules.priorities.push_back(static_cast<uint32_t>(i));
+  }
+  parts.model = std::make_unique<ScoredBpeModel>(vocabulary, std::move(rules));
+  parts.wrap = wrap_of(vocabulary);
+  std::vector<std::unique_ptr<const DecoderStep>> steps;
+  steps.push_back(std::make_unique<PlainBytes>());
+  parts.decoder = Decoder(std::move(steps));
+  return parts;
+}
+
+std::shared_ptr<const Tokenizer> finish(Vocabulary vocabulary, const TokenizerFacts& facts,
+                                        std::string_view pattern) {
+  const auto named = [&](std::string_view spelling, TokenId id, TokenId own) {
+    if (!spelling.empty()) return vocabulary.table.find(spelling);
+    return id >= 0 && id < static_cast<TokenId>(vocabulary.size()) ? id : own;
+  };
+  vocabulary.ids.bos = named(facts.bos_token, facts.bos, vocabulary.ids.bos);
+  vocabulary.ids.eos = named(facts.eos_token, facts.eos, vocabulary.ids.eos);
+  vocabulary.add_bos = facts.add_bos.value_or(vocabulary.add_bos);
+  vocabulary.add_eos = facts.add_eos.value_or(false);
+  for (const TokenId id : facts.end_ids) {
+    if (id >= 0 && id < static_cast<TokenId>(vocabulary.size())) vocabulary.end_ids.push_back(id);
+  }
+  assign_roles_by_name(vocabulary, NamedTokens::control_only);
+  return make_pipeline_tokenizer(std::move(vocabulary), [pattern](const Vocabulary& read) {
+    return make_parts(read, pattern);
+  });
+}
+
+int64_t parse_rank(const Entries& entries, std::string_view text, size_t line) {
+  int64_t rank = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rank);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    entries.refuse(fmt::format("line {} has no rank", line));
+  }
+  return rank;
+}
+
+// What tekken.json held before it listed them: the first special tokens by id.
+constexpr std::string_view kFirstTekken[] = {
+    "<unk>",          "<s>",           "</s>",         "[INST]",      "[/INST]",
+    "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]",
+    "[IMG]",          "<pad>",         "[IMG_BREAK]",  "[IMG_END]",   "[PREFIX]",
+    "[MIDDLE]",       "[SUFFIX]",      "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]"};
+
+void put_tekken_specials(const JsonPlace& root, int64_t count, Entries& entries) {
+  std::vector<bool> named(static_cast<size_t>(count));
+  const auto put = [&](int64_t id, std::string_view content) {
+    if (id < 0 || id >= count) {
+      entries.refuse(fmt::format("special token {} of {}", id, count));
+    }
+    named[static_cast<size_t>(id)] = true;
+    entries.put(id, std::string(content), TokenKind::control);
+  };
+  if (const auto list = root.find("special_tokens")) {
+    for (size_t i = 0; i < list->array().size(); ++i) {
+      const JsonPlace token = list->item(i);
+      put(token["rank"].integer(), token["token_str"].text());
+    }
+  } else {
+    for (size_t i = 0; i < std::size(kFirstTekken) && static_cast<int64_t>(i) < count; ++i) {
+      put(static_cast<int64_t>(i), kFirstTekken[i]);
+    }
+  }
+  for (int64_t id = 0; id < count; ++id) {
+    if (!named[static_cast<size_t>(id)]) {
+      entries.put(id, fmt::format("<SPECIAL_{}>", id), TokenKind::control);
+    }
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view file,
+                                                         const RankRules& rules,
+                                                         const TokenizerFacts& facts,
+                                                         int32_t n_vocab) {
+  Entries entries("tiktoken", n_vocab);
+  size_t number = 0;
+  for (size_t at = 0; at < file.size();) {
+    const size_t end = std::min(file.find('\n', at), file.size());
+    std::string_view line = file.substr(at, end - at);
+    at = end + 1;
+    ++number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const size_t space = line.find(' ');
+    const auto bytes = from_base64(line.substr(0, space));
+    if (space == std::string_view::npos || !bytes) {
+      entries.refuse(fmt::format("line {} is not base64 and a rank", number));
+    }
+    entries.put(parse_rank(entries, line.substr(space + 1), number), *bytes, TokenKind::normal);
+  }
+  for (const RankRules::Special& special : rules.special) {
+    entries.put(special.id, special.content, TokenKind::control);
+  }
+  return finish(entries.vocabulary(), facts, rules.pattern);
+}
+
+std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
+                                                       const TokenizerFacts& facts,
+                                                       int32_t n_vocab) {
+  const json::value document =
+      parse_json(tekken_json, {.max_bytes = kMaxTokenizerJsonBytes, .max_depth = 32});
+  const JsonPlace root(document, "tekken.json");
+  const JsonPlace config = root["config"], vocab = root["vocab"];
+  const int64_t size = config["default_vocab_size"].integer();
+  const int64_t specials = config["default_num_special_tokens"].integer();
+  if (specials < 0 || size <= specials || static_cast<uint64_t>(size) > kMaxVocabulary) {
+    config.refuse(fmt::format("asks for {} tokens, {} of them special", size, specials));
+  }
+  Entries entries("tekken.json", n_vocab);
+  put_tekken_specials(root, specials, entries);
+  const auto count = std::min(vocab.array().size(), static_cast<size_t>(size - specials));
+  for (size_t i = 0; i < count; ++i) {
+    const JsonPlace token = vocab.item(i);
+    const auto bytes = from_base64(token["token_bytes"].text());
+    if (!bytes) token.refuse("has bytes that are not base64");
+    entries.put(token["rank"].integer() + specials, *bytes, TokenKind::normal);
+  }
+  Vocabulary vocabulary = entries.vocabulary();
+  vocabulary.ids.bos = vocabulary.table.find("<s>");
+  vocabulary.ids.eos = vocabulary.table.find("</s>");
+  vocabulary.ids.unknown = vocabulary.table.find("<unk>");
+  vocabulary.add_bos = vocabulary.ids.bos >= 0;
+  return finish(std::move(vocabulary), facts, config["pattern"].text());
+}
+
+}  // namespace strata::models
