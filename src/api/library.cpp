@@ -8,7 +8,6 @@
 #include "core/log.h"
 #include "inference/defaults.h"
 #include "inference/model_caches.h"
-#include "models/format/gguf.h"
 #include "models/hub/source.h"
 
 namespace strata::api {
@@ -107,7 +106,7 @@ ModelLibrary::FileFacts ModelLibrary::facts_of(const models::Manifest& manifest)
   }
   FileFacts facts;
   try {
-    const auto file = models::open_gguf(store_.model_path(manifest));
+    const auto file = models::open_model_file(store_.model_path(manifest));
     facts.family = file->text("general.architecture").value_or("");
     facts.parameter_size = parameter_size(count_weights(*file));
     facts.quantization = quantization(*file);
@@ -138,7 +137,7 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
 
 std::shared_ptr<const models::ModelFile> ModelLibrary::open(const models::Manifest& manifest) const {
   try {
-    return models::open_gguf(store_.model_path(manifest));
+    return models::open_model_file(store_.model_path(manifest));
   } catch (const Error& error) {
     if (error.code() == Code::cancelled) throw told(error);
     throw unreadable_model(error, manifest, store_.root());

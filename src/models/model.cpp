@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/hf_model.h"
 #include "models/format/gguf.h"
 
 namespace strata::models {
@@ -37,12 +38,18 @@ std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
                              spelled(tokenizer, tokenizer.eos()), limits);
 }
 
+std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return open_gguf(path);
+  return translate(std::make_shared<HfFolder>(path));
+}
+
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides) {
   auto model = std::make_shared<Model>();
   model->name = std::move(name);
   model->overrides = std::move(overrides);
-  model->file = open_gguf(file);
+  model->file = open_model_file(file);
   model->spec = describe_model(*model->file);
   model->tokenizer = Tokenizer::from_gguf(model->file);
   if (model->tokenizer->n_vocab() != model->spec.n_vocab) {

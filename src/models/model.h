@@ -34,7 +34,11 @@ struct Model {
   ModelOverrides overrides;
 };
 
-// Errors: those of open_gguf, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
+// A GGUF file, or a folder in Hugging Face's layout. Errors: those of open_gguf, HfFolder and
+// translate.
+std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path);
+
+// Errors: those of open_model_file, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides = {});
 

@@ -3,12 +3,11 @@
 #include "core/error.h"
 #include "inference/defaults.h"
 #include "models/family/family.h"
-#include "models/format/gguf.h"
 
 namespace strata::api {
 
 ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
-  const auto file = models::open_gguf(store.model_path(manifest));
+  const auto file = models::open_model_file(store.model_path(manifest));
   return {.name = manifest.name,
           .has_template = manifest.overrides.chat_template.has_value() ||
                           file->text("tokenizer.chat_template").has_value(),

@@ -6,7 +6,7 @@
 
 namespace strata::api {
 
-// Reads the head of the model's file. Errors: those of open_gguf.
+// Reads the head of the model's file. Errors: those of open_model_file.
 ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest);
 
 // As they go over the wire, and back. Error{data_loss} where a part is missing.

@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "core/utf8.h"
-#include "models/format/gguf.h"
 
 namespace strata::app {
 
 std::shared_ptr<const models::Model> open_named_model(const std::string& name_or_file) {
-  if (name_or_file.ends_with(".gguf")) return models::load_model(name_or_file, name_or_file);
+  std::error_code ignored;
+  if (name_or_file.ends_with(".gguf") ||
+      std::filesystem::exists(std::filesystem::path(name_or_file) / "config.json", ignored)) {
+    return models::load_model(name_or_file, name_or_file);
+  }
   const models::Store store;
   const auto manifest = store.find(name_or_file);
   return models::load_model(store.model_path(manifest), manifest.name, manifest.overrides);
@@ -16,7 +19,7 @@ std::shared_ptr<const models::Model> open_named_model(const std::string& name_or
 
 std::string licence_of(const models::Store& store, const models::Manifest& manifest) {
   if (!manifest.licence.empty()) return manifest.licence;
-  return models::licence_of(manifest, *models::open_gguf(store.model_path(manifest)));
+  return models::licence_of(manifest, *models::open_model_file(store.model_path(manifest)));
 }
 
 std::string short_licence(const std::string& licence) {

@@ -12,6 +12,14 @@
 
 namespace strata::models {
 
+// A class of Hugging Face's transformers, and the architecture that it is in GGUF's terms.
+struct HfClass {
+  std::string_view name;
+  std::string_view architecture;
+};
+
+class Translation;
+
 class Family {
  public:
   virtual ~Family() = default;
@@ -20,6 +28,9 @@ class Family {
   // Builds the spec and checks it against the file: every tensor present, of the right shape.
   // Throws Error{invalid_argument} with the key or tensor at fault.
   virtual ModelSpec describe(const ModelFile& file) const = 0;
+  // Classes whose folders this family reads, and how (models/family/translation.h).
+  virtual std::vector<HfClass> hf_classes() const { return {}; }
+  virtual void translate(Translation&) const {}
 };
 
 // Finds the family by general.architecture and checks the finished spec. Error{unimplemented} with

@@ -1,14 +1,28 @@
 // Gemma 3 (text): norms before and after each block, norms on Q and K, gated GELU, five layers with
 // a sliding window and their own RoPE base between two that see everything, embeddings times
 // sqrt(n_embd). The "1 +" of its norm weights is already in the file's.
+#include <array>
 #include <cmath>
 
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kNorms{
+    TensorRule{"output_norm", "model.norm", Change::one_plus},
+    TensorRule{"blk.{}.attn_norm", "model.layers.{}.input_layernorm", Change::one_plus},
+    TensorRule{"blk.{}.attn_q_norm", "model.layers.{}.self_attn.q_norm", Change::one_plus},
+    TensorRule{"blk.{}.attn_k_norm", "model.layers.{}.self_attn.k_norm", Change::one_plus},
+    TensorRule{"blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm",
+               Change::one_plus},
+    TensorRule{"blk.{}.ffn_norm", "model.layers.{}.pre_feedforward_layernorm", Change::one_plus},
+    TensorRule{"blk.{}.post_ffw_norm", "model.layers.{}.post_feedforward_layernorm",
+               Change::one_plus},
+};
 
 constexpr int32_t kPattern = 6;              // layers 6, 12, 18, … have no window
 constexpr float kWindowRopeBase = 10000.0f;  // of layers with a window; not in older files
@@ -28,6 +42,21 @@ class Gemma3 final : public Family {
     build.spec.logit_soft_cap = build.number_or("final_logit_softcapping", 0.0f);
     build.head();
     return std::move(build.spec);
+  }
+
+  std::vector<HfClass> hf_classes() const override { return {{"Gemma3ForCausalLM", "gemma3"}}; }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"gelu_pytorch_tanh"});
+    t.decoder_keys();
+    t.windows();
+    t.copy_number("final_logit_softcapping", {"final_logit_softcapping"});
+    t.copy_number("attn_logit_softcapping", {"attn_logit_softcapping"});
+    if (const auto width = t.config().number("query_pre_attn_scalar"); width && *width > 0) {
+      t.set_number("attention.scale", 1.0 / std::sqrt(*width));
+    }
+    t.tensors(kNorms);
+    t.tensors(decoder_rules());
   }
 
  private:

@@ -1,11 +1,28 @@
 // GPT-NeoX, Pythia, Dolly 2: layer norms with biases, attention and MLP side by side on the same
 // stream (or one after the other), RoPE on the first part of a head only, one fused QKV matrix.
+#include <array>
+
 #include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kRules{
+    TensorRule{"token_embd", "gpt_neox.embed_in"},
+    TensorRule{"output", "embed_out"},
+    TensorRule{"output", "lm_head"},
+    TensorRule{"output_norm", "gpt_neox.final_layer_norm"},
+    TensorRule{"blk.{}.attn_norm", "gpt_neox.layers.{}.input_layernorm"},
+    TensorRule{"blk.{}.ffn_norm", "gpt_neox.layers.{}.post_attention_layernorm"},
+    TensorRule{"blk.{}.attn_qkv", "gpt_neox.layers.{}.attention.query_key_value",
+               Change::grouped_qkv},
+    TensorRule{"blk.{}.attn_output", "gpt_neox.layers.{}.attention.dense"},
+    TensorRule{"blk.{}.ffn_up", "gpt_neox.layers.{}.mlp.dense_h_to_4h"},
+    TensorRule{"blk.{}.ffn_down", "gpt_neox.layers.{}.mlp.dense_4h_to_h"},
+};
 
 class GptNeox final : public Family {
  public:
@@ -30,6 +47,17 @@ class GptNeox final : public Family {
     build.spec.final_norm = build.layer_norm("output_norm", build.spec.n_embd);
     build.head();
     return std::move(build.spec);
+  }
+
+  std::vector<HfClass> hf_classes() const override { return {{"GPTNeoXForCausalLM", "gptneox"}}; }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"gelu", "gelu_new", "gelu_fast"});
+    t.decoder_keys();
+    t.set_flag("use_parallel_residual", t.config().flag("use_parallel_residual").value_or(true));
+    t.ignore(".attention.bias");
+    t.ignore(".attention.masked_bias");
+    t.tensors(kRules);
   }
 
  private:

@@ -7,9 +7,28 @@
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kPairs{
+    TensorRule{"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj", Change::pairs},
+    TensorRule{"blk.{}.attn_k", "model.layers.{}.self_attn.k_proj", Change::pairs},
+};
+constexpr std::array kExperts{
+    TensorRule{"blk.{}.ffn_gate_inp", "model.layers.{}.block_sparse_moe.router.layer"},
+    TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.block_sparse_moe.input_linear",
+               Change::first_half},
+    TensorRule{"blk.{}.ffn_up_exps", "model.layers.{}.block_sparse_moe.input_linear",
+               Change::second_half},
+    TensorRule{"blk.{}.ffn_down_exps", "model.layers.{}.block_sparse_moe.output_linear"},
+    TensorRule{"blk.{}.ffn_gate_shexp", "model.layers.{}.shared_mlp.input_linear",
+               Change::first_half},
+    TensorRule{"blk.{}.ffn_up_shexp", "model.layers.{}.shared_mlp.input_linear",
+               Change::second_half},
+    TensorRule{"blk.{}.ffn_down_shexp", "model.layers.{}.shared_mlp.output_linear"},
+};
 
 constexpr std::array<std::string_view, 5> kKeys{"expert_count", "expert_used_count",
                                                 "expert_weights_scale", "embedding_scale",
@@ -34,6 +53,26 @@ class Granite final : public Family {
       for (Block& block : layer.blocks) block.scale = residual_scale;
       return layer;
     });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"GraniteForCausalLM", "granite"},
+            {"GraniteMoeForCausalLM", "granitemoe"},
+            {"GraniteMoeSharedForCausalLM", "granitemoe"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.copy_number("attention.scale", {"attention_multiplier"});
+    t.copy_number("embedding_scale", {"embedding_multiplier"});
+    t.copy_number("residual_scale", {"residual_multiplier"});
+    t.copy_number("logit_scale", {"logits_scaling"});
+    t.expert_keys(true);
+    t.copy_integer("expert_shared_feed_forward_length", {"shared_intermediate_size"});
+    t.tensors(kPairs);
+    t.tensors(kExperts);
+    t.tensors(decoder_rules());
   }
 
  private:

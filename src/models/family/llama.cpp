@@ -1,11 +1,25 @@
 // Llama 2 and 3, SmolLM 1 and 2, Mistral: RMS norm, gated SiLU, RoPE on adjacent pairs. Mixtral:
 // the same with experts.
+#include <array>
+
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kPairs{
+    TensorRule{"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj", Change::pairs},
+    TensorRule{"blk.{}.attn_k", "model.layers.{}.self_attn.k_proj", Change::pairs},
+};
+constexpr std::array kMixtral{
+    TensorRule{"blk.{}.ffn_gate_inp", "model.layers.{}.block_sparse_moe.gate"},
+    TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.block_sparse_moe.experts.{e}.w1"},
+    TensorRule{"blk.{}.ffn_up_exps", "model.layers.{}.block_sparse_moe.experts.{e}.w3"},
+    TensorRule{"blk.{}.ffn_down_exps", "model.layers.{}.block_sparse_moe.experts.{e}.w2"},
+};
 
 class Llama final : public Family {
  public:
@@ -18,6 +32,22 @@ class Llama final : public Family {
       return {
           {attention(build, i), build.feed_forward(i, {.renormalized = true}, Activation::silu)}};
     });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"LlamaForCausalLM", "llama"},
+            {"MistralForCausalLM", "llama"},
+            {"MixtralForCausalLM", "llama"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.windows();
+    t.expert_keys(true);
+    t.tensors(kPairs);
+    t.tensors(decoder_rules());
+    t.tensors(kMixtral);
   }
 
  private:

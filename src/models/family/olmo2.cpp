@@ -1,12 +1,20 @@
 // OLMo 2 and 3: norms behind each block and none before it, norms over all heads of Q and K
 // together, RoPE on halves; in OLMo 3 three of four layers have a window, and RoPE that is never
 // scaled.
+#include <array>
+
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kNorms{
+    TensorRule{"blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm"},
+    TensorRule{"blk.{}.post_ffw_norm", "model.layers.{}.post_feedforward_layernorm"},
+};
 
 constexpr int32_t kPattern = 4;  // layers 4, 8, 12, … have no window
 
@@ -18,6 +26,18 @@ class Olmo2 final : public Family {
     SpecBuilder build(file, "olmo2");
     return build.decoder(
         [&](int32_t i) -> Layer { return {{attention(build, i), mlp(build, i)}}; });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"Olmo2ForCausalLM", "olmo2"}, {"Olmo3ForCausalLM", "olmo2"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.windows();
+    t.tensors(kNorms);
+    t.tensors(decoder_rules());
   }
 
  private:

@@ -2,6 +2,7 @@
 // RoPE on halves.
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
@@ -15,6 +16,16 @@ class Olmoe final : public Family {
     return build.decoder([&](int32_t i) -> Layer {
       return {{attention(build, i), build.feed_forward(i, {}, Activation::silu)}};
     });
+  }
+
+  std::vector<HfClass> hf_classes() const override { return {{"OlmoeForCausalLM", "olmoe"}}; }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.expert_keys(false);
+    t.tensors(decoder_rules());
+    t.tensors(expert_rules());
   }
 
  private:

@@ -1,12 +1,22 @@
 // Qwen 2 and 2.5, and the R1 distillations of them: as Llama, with biases on Q, K, V and RoPE on
 // halves. Qwen 1.5 and 2 with experts: their weights are shares of all, and one more expert, with a
 // gate of its own, sees every token.
+#include <array>
+
 #include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kShared{
+    TensorRule{"blk.{}.ffn_gate_inp_shexp", "model.layers.{}.mlp.shared_expert_gate"},
+    TensorRule{"blk.{}.ffn_gate_shexp", "model.layers.{}.mlp.shared_expert.gate_proj"},
+    TensorRule{"blk.{}.ffn_up_shexp", "model.layers.{}.mlp.shared_expert.up_proj"},
+    TensorRule{"blk.{}.ffn_down_shexp", "model.layers.{}.mlp.shared_expert.down_proj"},
+};
 
 class Qwen2 final : public Family {
  public:
@@ -20,6 +30,21 @@ class Qwen2 final : public Family {
     return build.decoder([&](int32_t i) -> Layer {
       return {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}};
     });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"Qwen2ForCausalLM", "qwen2"}, {"Qwen2MoeForCausalLM", "qwen2moe"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.no_windows();
+    t.expert_keys(false);
+    t.copy_integer("expert_shared_feed_forward_length", {"shared_expert_intermediate_size"});
+    t.tensors(decoder_rules());
+    t.tensors(expert_rules());
+    t.tensors(kShared);
   }
 
  private:

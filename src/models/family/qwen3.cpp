@@ -1,6 +1,7 @@
 // Qwen 3, dense and with experts: as Llama, with norms on the heads of Q and K and RoPE on halves.
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
@@ -16,6 +17,19 @@ class Qwen3 final : public Family {
     return build.decoder([&](int32_t i) -> Layer {
       return {{attention(build, i), build.feed_forward(i, kExperts, Activation::silu)}};
     });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"Qwen3ForCausalLM", "qwen3"}, {"Qwen3MoeForCausalLM", "qwen3moe"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    t.no_windows();
+    t.expert_keys(true);
+    t.tensors(decoder_rules());
+    t.tensors(expert_rules());
   }
 
  private:

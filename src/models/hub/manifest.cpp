@@ -3,6 +3,7 @@
 #include "core/bytes.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "models/hub/folder_files.h"
 #include "models/hub/name.h"
 
 namespace strata::models {
@@ -58,6 +59,11 @@ std::vector<BlobRef> read_blobs(const json::object& object) {
     const auto& part = as_object(item, "a part of 'model'");
     BlobRef blob{text(part, "sha256", true), count(field(part, "size"), "size")};
     if (!is_sha256_hex(blob.sha256)) damaged("'sha256' is not 64 hex digits");
+    blob.file = text(part, "file");
+    if (!blob.file.empty() && !is_folder_path(blob.file)) damaged("'file' is no path in a folder");
+    if (!out.empty() && out[0].file.empty() != blob.file.empty()) {
+      damaged("only some parts of 'model' have a 'file'");
+    }
     if (__builtin_add_overflow(sum, blob.size, &sum)) damaged("'size' overflows");
     out.push_back(std::move(blob));
   }
@@ -97,7 +103,7 @@ uint64_t Manifest::size_bytes() const {
 std::string Manifest::digest() const {
   if (model.size() == 1) return model[0].sha256;
   std::string all;
-  for (const auto& part : model) all += part.sha256;
+  for (const auto& part : model) all += part.sha256 + part.file;
   return sha256_hex(all);
 }
 
@@ -112,7 +118,9 @@ std::string licence_of(const Manifest& manifest, const ModelFile& file) {
 std::string to_text(const Manifest& manifest) {
   json::array parts;
   for (const auto& part : manifest.model) {
-    parts.push_back({{"sha256", part.sha256}, {"size", part.size}});
+    json::object entry{{"sha256", part.sha256}, {"size", part.size}};
+    if (!part.file.empty()) entry["file"] = part.file;
+    parts.push_back(std::move(entry));
   }
   json::object out{{"version", kManifestVersion}, {"name", manifest.name},
                    {"model", std::move(parts)},   {"source", manifest.source},

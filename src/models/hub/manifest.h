@@ -13,6 +13,7 @@ namespace strata::models {
 struct BlobRef {
   std::string sha256;  // 64 lower-case hex digits
   uint64_t size = 0;
+  std::string file = {};  // its path in the model's folder (folder_files.h); "": a GGUF
   bool operator==(const BlobRef&) const = default;
 };
 
@@ -22,7 +23,7 @@ constexpr size_t kMaxModelParts = 256;
 
 struct Manifest {
   std::string name;            // full name
-  std::vector<BlobRef> model;  // the GGUF; several when it is split, in order
+  std::vector<BlobRef> model;  // the GGUF, several when it is split, in order; or a folder's files
   std::string source;          // where it came from: "pypi:…", "hf:…", "file:…", "create"
   std::string licence;         // short name ("Apache-2.0") or the whole text
   std::string kind;            // "chat", "base" or "" (not known)

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "core/bytes.h"
-#include "models/format/gguf.h"
 #include "models/hub/catalog.h"
 #include "models/hub/download.h"
 #include "models/hub/known_names.h"
@@ -54,6 +53,7 @@ ModelName name_from(std::string_view reference) {
   if (reference.starts_with("pypi:"))
     return parse_model_name(clean_part(rest.substr(0, rest.find('='))));
   rest = rest.substr(0, rest.find('?'));
+  while (rest.ends_with('/')) rest.remove_suffix(1);
   return parse_model_name(clean_part(without_extension(rest.substr(rest.rfind('/') + 1))));
 }
 
@@ -144,6 +144,7 @@ std::vector<BlobRef> fetch_all(const Store& store, const Source& source,
       return there->model[index];
     };
     blobs.push_back(download(store, request, options));
+    if (file.in_folder) blobs.back().file = file.name;
     before += blobs.back().size;
   }
   return blobs;
@@ -221,7 +222,7 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
 // A file that was cut, or is of a kind that nobody here reads, gets no name.
 void check_readable(const Store& store, const Manifest& manifest, std::string_view from) {
   try {
-    open_gguf(store.model_path(manifest));
+    open_model_file(store.model_path(manifest));
   } catch (const Error& error) {
     if (!is_unreadable(error)) throw;
     throw Error(error.code(),

@@ -22,6 +22,7 @@ struct SourceFile {
   std::string url;   // what fetch() of the same source understands
   std::optional<std::string> sha256;
   std::optional<uint64_t> size;
+  bool in_folder = false;  // one of a folder's files, `name` its path there
 };
 
 struct FetchContext {
@@ -50,7 +51,7 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual std::string_view scheme() const = 0;  // "hf": serves "hf:…"
-  // The files that make up the model, in order (more than one: a split GGUF).
+  // The files that make up the model, in order (more than one: a split GGUF, or a folder).
   // Errors: invalid_argument (reference), not_found, unavailable (cannot be reached),
   // unauthenticated.
   virtual std::vector<SourceFile> resolve(std::string_view reference,

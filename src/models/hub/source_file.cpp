@@ -1,9 +1,10 @@
-// file:PATH: a GGUF on this machine; a split one is named by its first part.
+// file:PATH: a GGUF on this machine, a split one named by its first part; or a model's folder.
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/os.h"
 #include "core/registry.h"
+#include "models/hub/folder_files.h"
 #include "models/hub/manifest.h"
 #include "models/hub/source.h"
 #include "models/hub/split_name.h"
@@ -19,6 +20,8 @@ class FileSource : public Source {
 
   std::vector<SourceFile> resolve(std::string_view reference, const FetchContext&) const override {
     const fs::path first = path_of(reference);
+    std::error_code ignored;
+    if (fs::is_directory(first, ignored)) return files_of_folder(first);
     std::vector<fs::path> paths{first};
     if (const auto split = parse_split_name(first.filename().string())) {
       if (split->parts > static_cast<int>(kMaxModelParts)) {
@@ -52,6 +55,28 @@ class FileSource : public Source {
   }
 
  private:
+  static std::vector<SourceFile> files_of_folder(const fs::path& folder) {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      all.push_back(name);
+      if (!entry.is_directory()) continue;
+      for (const auto& inner : fs::directory_iterator(entry.path())) {
+        all.push_back(name + "/" + inner.path().filename().string());
+      }
+    }
+    std::vector<SourceFile> out;
+    for (const std::string& file : folder_files(all)) {
+      const fs::path path = folder / file;
+      out.push_back(
+          {file, path.string(), std::nullopt, File::open(path, File::Mode::read).size(), true});
+    }
+    if (!out.empty()) return out;
+    throw Error(Code::not_found,
+                fmt::format("{} holds no model: config.json and *.safetensors", folder.string()),
+                "name a GGUF file, or the folder with a model's config.json");
+  }
+
   static fs::path path_of(std::string_view reference) {
     std::string_view rest = reference.substr(std::string_view("file:").size());
     if (rest.starts_with("//")) {

@@ -1,6 +1,7 @@
 // hf:OWNER/REPO[@REVISION][:QUANT or FILE]: a GGUF on the Hugging Face Hub, or on the server that
-// HF_ENDPOINT names. HF_TOKEN goes to that server only. The Hub's list of files carries the
-// SHA-256 of each large file, so that what comes from a mirror or a CDN is checked against it.
+// HF_ENDPOINT names; where the repository has none, or with :safetensors, the model's folder.
+// HF_TOKEN goes to that server only. The Hub's list of files carries the SHA-256 of each large
+// file, so that what comes from a mirror or a CDN is checked against it.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -10,6 +11,7 @@
 #include "core/json.h"
 #include "core/os.h"
 #include "core/registry.h"
+#include "models/hub/folder_files.h"
 #include "models/hub/manifest.h"
 #include "models/hub/name.h"
 #include "models/hub/source.h"
@@ -25,6 +27,8 @@ constexpr size_t kMaxFiles = 20'000;
 constexpr std::array<std::string_view, 17> kPreferred{
     "Q4_K_M", "Q4_K_S", "Q4_K", "Q4_0", "Q4_1",   "IQ4_NL", "IQ4_XS", "Q5_K_M", "Q5_K_S",
     "Q5_0",   "Q5_1",   "Q6_K", "Q8_0", "Q3_K_M", "BF16",   "F16",    "F32"};
+
+constexpr std::string_view kFolderSelector = "safetensors";
 
 struct Reference {
   std::string repository;  // OWNER/REPO
@@ -53,7 +57,8 @@ Reference parse_reference(std::string_view text) {
   if (!clean || out.revision.empty() || out.selector.find("..") != std::string::npos ||
       (colon != std::string_view::npos && out.selector.empty())) {
     throw Error(Code::invalid_argument, fmt::format("'{}' is no Hugging Face reference", text),
-                "write hf:OWNER/REPO, hf:OWNER/REPO:Q4_K_M or hf:OWNER/REPO:FILE.gguf");
+                "write hf:OWNER/REPO, hf:OWNER/REPO:Q4_K_M, hf:OWNER/REPO:FILE.gguf or "
+                "hf:OWNER/REPO:safetensors");
   }
   return out;
 }
@@ -93,7 +98,7 @@ uint64_t size_of(const json::object& object) {
   return static_cast<uint64_t>(size->get_int64());
 }
 
-// One element of the list; nullopt for what is no GGUF.
+// One element of the list; nullopt for what is no file.
 std::optional<RemoteFile> read_entry(const json::value& value) {
   if (!value.is_object()) return std::nullopt;
   const auto& entry = value.get_object();
@@ -105,7 +110,7 @@ std::optional<RemoteFile> read_entry(const json::value& value) {
   RemoteFile out{std::string(path->get_string()), size_of(entry), std::nullopt};
   const bool hostile = out.path.starts_with('/') || out.path.find("..") != std::string::npos ||
                        out.path.find('\\') != std::string::npos;
-  if (hostile || !out.path.ends_with(".gguf")) return std::nullopt;
+  if (hostile) return std::nullopt;
   if (const auto* lfs = entry.if_contains("lfs"); lfs != nullptr && lfs->is_object()) {
     const auto* oid = lfs->get_object().if_contains("oid");
     if (oid == nullptr || !oid->is_string() || !is_sha256_hex(std::string(oid->get_string()))) {
@@ -206,7 +211,7 @@ bool is_first_part(const RemoteFile& file) {
 // A projector for images is no language model.
 bool is_model(const RemoteFile& file) {
   const std::string name = upper(file.path.substr(file.path.rfind('/') + 1));
-  return is_first_part(file) && !name.starts_with("MMPROJ");
+  return file.path.ends_with(".gguf") && is_first_part(file) && !name.starts_with("MMPROJ");
 }
 
 const RemoteFile* shortest_with(const std::vector<const RemoteFile*>& files,
@@ -231,7 +236,9 @@ const RemoteFile& choose(const std::vector<RemoteFile>& files, const Reference& 
     if (models.size() <= 12) names += (names.empty() ? "" : ", ") + file.path;
   }
   if (models.empty()) {
-    throw Error(Code::not_found, fmt::format("{} has no GGUF file", reference.repository),
+    throw Error(Code::not_found,
+                fmt::format("{} has neither a GGUF file nor config.json with safetensors",
+                            reference.repository),
                 "look for a repository whose name ends in -GGUF");
   }
   if (reference.selector.empty()) {
@@ -258,6 +265,7 @@ class HuggingFace : public Source {
                                   const FetchContext& context) const override {
     const Reference reference = parse_reference(text);
     const std::vector<RemoteFile> files = list_files(reference, context);
+    if (auto folder = as_folder(reference, files); !folder.empty()) return folder;
     const RemoteFile& first = choose(files, reference);
     std::vector<SourceFile> out;
     const auto split = parse_split_name(first.path);
@@ -284,6 +292,26 @@ class HuggingFace : public Source {
   }
 
  private:
+  // Of repositories without a GGUF, and where the reference asks for it: hf:OWNER/REPO:safetensors.
+  static std::vector<SourceFile> as_folder(const Reference& reference,
+                                           const std::vector<RemoteFile>& files) {
+    const bool asked = reference.selector == kFolderSelector;
+    const bool only = reference.selector.empty() && std::ranges::none_of(files, is_model);
+    if (!asked && !only) return {};
+    std::vector<std::string> paths;
+    for (const RemoteFile& file : files) paths.push_back(file.path);
+    std::vector<SourceFile> out;
+    for (const std::string& path : folder_files(paths)) {
+      out.push_back(source_file(reference, *std::ranges::find(files, path, &RemoteFile::path)));
+      out.back().name = path;
+      out.back().in_folder = true;
+    }
+    if (out.size() > kMaxModelParts) {
+      throw Error(Code::invalid_argument, fmt::format("{} files are too many", out.size()));
+    }
+    return out;
+  }
+
   static SourceFile source_file(const Reference& reference, const RemoteFile& file) {
     return {file.path.substr(file.path.rfind('/') + 1),
             fmt::format("{}/{}/resolve/{}/{}", endpoint(), reference.repository,

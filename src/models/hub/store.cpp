@@ -174,7 +174,9 @@ Store::Collected Store::collect() const {
   std::set<std::string> views;
   for (const auto& manifest : list(&damaged)) {
     for (const auto& part : manifest.model) wanted.insert(part.sha256);
-    if (manifest.model.size() > 1) views.insert(manifest.digest());
+    if (manifest.model.size() > 1 || !manifest.model[0].file.empty()) {
+      views.insert(manifest.digest());
+    }
   }
   for (const auto& folder : {"blobs", "manifests", "partial"}) {
     for (const auto& path : files_below(root_ / folder)) {
@@ -184,7 +186,8 @@ Store::Collected Store::collect() const {
   // A manifest that cannot be read may still name blobs: nothing is thrown away then.
   if (!damaged.empty()) return out;
   for (const auto& path : files_below(root_ / "views")) {
-    if (!views.contains(path.parent_path().filename().string())) remove_counted(path);
+    const fs::path view = *path.lexically_relative(root_ / "views").begin();
+    if (!views.contains(view.string())) remove_counted(path);
   }
   for (const auto& path : files_below(root_ / "blobs")) {
     const std::string name = path.filename().string();

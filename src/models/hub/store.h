@@ -48,7 +48,7 @@ class Store {
   // The model that resolve() names. Errors: those of model_not_found(); data_loss when damaged.
   Manifest find(std::string_view name) const;
   std::optional<Manifest> try_find(std::string_view name) const;  // nullopt when there is none
-  // The file to open (open_gguf): the blob, or the first part of a split model's view.
+  // What open_model_file opens: the blob, the first part of a split model's view, or a folder.
   // Error{data_loss} when a blob is missing or has another size.
   fs::path model_path(const Manifest& manifest) const;
   fs::path blob_path(std::string_view sha256) const;

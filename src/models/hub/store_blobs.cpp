@@ -57,17 +57,19 @@ fs::path Store::model_path(const Manifest& manifest) const {
                             part.sha256, manifest.name, part.size),
                 fmt::format("get it again with: strata pull {}", manifest.name));
   }
-  if (manifest.model.size() == 1) return blob_path(manifest.model[0].sha256);
+  const bool is_folder = !manifest.model[0].file.empty();
+  if (manifest.model.size() == 1 && !is_folder) return blob_path(manifest.model[0].sha256);
   const Hold held = hold();
   const fs::path folder = root_ / "views" / manifest.digest();
-  make_directories(folder);
   const auto named = [&](size_t i) {
+    if (is_folder) return folder / manifest.model[i].file;
     return folder / fmt::format("model-{:05}-of-{:05}.gguf", i + 1, manifest.model.size());
   };
   for (size_t i = 0; i < manifest.model.size(); ++i) {
+    make_directories(named(i).parent_path());
     link_file(blob_path(manifest.model[i].sha256), named(i));
   }
-  return named(0);
+  return is_folder ? folder : named(0);
 }
 
 Store::BlobWriter::BlobWriter(const Store& store, fs::path temporary)

@@ -12,7 +12,6 @@
 #include "inference/memory.h"
 #include "models/family/experts.h"
 #include "models/family/family.h"
-#include "models/format/gguf.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/store.h"
 
@@ -32,7 +31,7 @@ struct Facts {
 Facts read_facts(const models::Store& store, const std::string& name) {
   Facts facts;
   facts.manifest = store.find(name);
-  facts.file = models::open_gguf(store.model_path(facts.manifest));
+  facts.file = models::open_model_file(store.model_path(facts.manifest));
   facts.spec = models::describe_model(*facts.file);
   return facts;
 }

@@ -1,0 +1,172 @@
+#include "models/family/hf_config.h"
+
+#include <array>
+#include <cmath>
+
+#include "core/error.h"
+#include "models/format/gguf_part.h"
+
+namespace strata::models {
+namespace {
+
+// Fields that change the formula, with the value that changes nothing.
+struct Neutral {
+  std::string_view field;
+  double value;
+};
+constexpr std::array kNeutral{
+    Neutral{"alibi", 0},
+    Neutral{"attn_logit_softcapping", 0},
+    Neutral{"attention_multiplier", 0},
+    Neutral{"clip_qkv", 0},
+    Neutral{"embedding_multiplier", 1},
+    Neutral{"final_logit_softcapping", 0},
+    Neutral{"first_k_dense_replace", 0},
+    Neutral{"logit_scale", 1},
+    Neutral{"logits_scaling", 1},
+    Neutral{"moe_layer_freq", 1},
+    Neutral{"n_routed_experts", 0},
+    Neutral{"n_shared_experts", 0},
+    Neutral{"num_experts", 0},
+    Neutral{"num_local_experts", 0},
+    Neutral{"partial_rotary_factor", 1},
+    Neutral{"qk_layernorm", 0},
+    Neutral{"q_lora_rank", 0},
+    Neutral{"residual_multiplier", 1},
+    Neutral{"sliding_window", 0},
+    Neutral{"use_qk_norm", 0},
+    Neutral{"use_qkv_norm", 0},
+};
+
+[[noreturn]] void refuse(std::string_view where, std::string_view field, std::string_view why) {
+  throw Error(Code::invalid_argument, fmt::format("{}: '{}' {}", where, field, why),
+              "the file is damaged or belongs to another kind of model: fetch it again");
+}
+
+std::optional<double> as_number(const json::value& value) {
+  if (value.is_bool()) return value.get_bool() ? 1.0 : 0.0;
+  if (value.is_number()) return value.to_number<double>();
+  return std::nullopt;
+}
+
+double finite(const json::value& value, std::string_view where, std::string_view field) {
+  if (!value.is_number()) refuse(where, field, "is no number");
+  const auto number = value.to_number<double>();
+  if (!std::isfinite(static_cast<float>(number))) refuse(where, field, "is not finite");
+  return number;
+}
+
+std::string_view first_name(std::initializer_list<std::string_view> names) {
+  return *names.begin();
+}
+
+}  // namespace
+
+HfConfig::HfConfig(const json::object& config) : config_(config), text_(&config) {
+  const json::value* list = config.if_contains("architectures");
+  if (list == nullptr || !list->is_array() || list->get_array().empty() ||
+      !list->get_array()[0].is_string()) {
+    refuse("config.json", "architectures", "does not name the model's class");
+  }
+  architecture_ = std::string(list->get_array()[0].get_string());
+  const json::value* part = config.if_contains("text_config");
+  if (part != nullptr && part->is_object()) text_ = &part->get_object();
+}
+
+const json::value* HfConfig::find(std::initializer_list<std::string_view> names) const {
+  for (const std::string_view name : names) {
+    read_.emplace(name);
+    for (const json::object* part : {text_, &config_}) {
+      const json::value* value = part->if_contains(name);
+      if (value != nullptr && !value->is_null()) return value;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<int64_t> HfConfig::integer(std::initializer_list<std::string_view> names) const {
+  const json::value* value = find(names);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_int64()) return value->get_int64();
+  if (value->is_double()) {  // 1e4
+    const double number = value->get_double();
+    if (number == std::floor(number) && std::abs(number) < 1e15)
+      return static_cast<int64_t>(number);
+  }
+  refuse("config.json", first_name(names), "is no whole number");
+}
+
+int64_t HfConfig::need_integer(std::initializer_list<std::string_view> names) const {
+  const auto value = integer(names);
+  if (!value) refuse("config.json", first_name(names), "is missing");
+  return *value;
+}
+
+std::optional<double> HfConfig::number(std::initializer_list<std::string_view> names) const {
+  const json::value* value = find(names);
+  if (value == nullptr) return std::nullopt;
+  return finite(*value, "config.json", first_name(names));
+}
+
+std::optional<bool> HfConfig::flag(std::string_view name) const {
+  const json::value* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_bool()) refuse("config.json", name, "is neither true nor false");
+  return value->get_bool();
+}
+
+std::optional<std::string> HfConfig::text(std::initializer_list<std::string_view> names) const {
+  const json::value* value = find(names);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) refuse("config.json", first_name(names), "is no text");
+  return std::string(value->get_string());
+}
+
+std::vector<std::string> HfConfig::texts(std::string_view name) const {
+  const json::value* value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_array()) refuse("config.json", name, "is no list");
+  std::vector<std::string> out;
+  for (const json::value& entry : value->get_array()) {
+    if (!entry.is_string()) refuse("config.json", name, "holds what is no text");
+    out.emplace_back(entry.get_string());
+  }
+  return out;
+}
+
+const json::object* HfConfig::object(std::string_view name) const {
+  const json::value* value = find(name);
+  if (value == nullptr) return nullptr;
+  if (!value->is_object()) refuse("config.json", name, "is no object");
+  return &value->get_object();
+}
+
+void HfConfig::refuse_unread() const {
+  for (const Neutral& neutral : kNeutral) {
+    if (read_.contains(neutral.field)) continue;
+    const json::value* value = text_->if_contains(neutral.field);
+    if (value == nullptr || value->is_null()) continue;
+    if (const auto number = as_number(*value); number && *number == neutral.value) continue;
+    throw Error(Code::unimplemented,
+                fmt::format("config.json: '{}' is {}, which is not supported yet for {}",
+                            neutral.field, printable(to_json(*value)), architecture_),
+                "choose another model of this family");
+  }
+}
+
+std::optional<double> number_in(const json::object& object, std::string_view name,
+                                std::string_view where) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  return finite(*value, where, name);
+}
+
+std::optional<std::string> text_in(const json::object& object, std::string_view name,
+                                   std::string_view where) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_string()) refuse(where, name, "is no text");
+  return std::string(value->get_string());
+}
+
+}  // namespace strata::models

@@ -1,0 +1,86 @@
+#include "models/family/hf_model.h"
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/translation.h"
+#include "models/format/gguf_part.h"
+
+namespace strata::models {
+
+namespace {
+
+// Newer folders have the template in a file of its own; older ones in the tokenizer's settings,
+// some as a list of named ones.
+std::optional<std::string> chat_template_of(const HfFolder& folder) {
+  if (auto own = folder.text("chat_template.jinja")) return own;
+  for (const char* file : {"chat_template.json", "tokenizer_config.json"}) {
+    const auto settings = folder.object(file);
+    const json::value* value = settings ? settings->if_contains("chat_template") : nullptr;
+    if (value == nullptr) continue;
+    if (value->is_string()) return std::string(value->get_string());
+    if (!value->is_array()) continue;
+    for (const json::value& entry : value->get_array()) {
+      if (!entry.is_object()) continue;
+      if (text_in(entry.get_object(), "name", file) == "default") {
+        return text_in(entry.get_object(), "template", file);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// `license: apache-2.0` of the YAML that a model card begins with.
+std::optional<std::string> licence_of(const HfFolder& folder) {
+  constexpr std::string_view kField = "\nlicense:";
+  const auto card = folder.text("README.md");
+  if (!card || !card->starts_with("---\n")) return std::nullopt;
+  const std::string_view head = std::string_view(*card).substr(0, card->find("\n---", 3));
+  const size_t at = head.find(kField);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view line = head.substr(at + kField.size());
+  const std::string_view value = line.substr(0, line.find('\n'));
+  const size_t begin = value.find_first_not_of(" \"'");
+  if (begin == std::string_view::npos) return std::nullopt;
+  return std::string(value.substr(begin, value.find_last_not_of(" \"'\r") + 1 - begin));
+}
+
+void translate_general(Translation& translation) {
+  const HfFolder& folder = translation.folder();
+  translation.set_text("general.name", folder.path().filename().string());
+  if (const auto text = chat_template_of(folder)) {
+    translation.set_text("tokenizer.chat_template", *text);
+  }
+  if (const auto licence = licence_of(folder)) translation.set_text("general.license", *licence);
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelFile> translate(std::shared_ptr<const HfFolder> folder) {
+  const std::string name = HfConfig(folder->config()).architecture();
+  std::set<std::string_view> known;
+  for (const auto& family : Registry<Family>::all()) {
+    for (const HfClass& one : family->hf_classes()) {
+      if (one.name == name) {
+        Translation translation(std::move(folder), std::string(one.architecture));
+        translate_general(translation);
+        family->translate(translation);
+        return translation.finish();
+      }
+      known.insert(one.name);
+    }
+  }
+  std::string list;
+  for (const std::string_view one : known) {
+    list += list.empty() ? "" : ", ";
+    list += one;
+  }
+  throw Error(Code::unimplemented,
+              fmt::format("models of the class '{}' can't be run yet", printable(name)),
+              "known classes: " + list);
+}
+
+}  // namespace strata::models

@@ -1,0 +1,16 @@
+// A folder in Hugging Face's layout as a model: the family that knows its class translates it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "models/format/hf_folder.h"
+#include "models/format/model_file.h"
+
+namespace strata::models {
+
+// Error{unimplemented} with the list of known classes when no family translates it; errors of
+// HfFolder and Translation.
+std::shared_ptr<const ModelFile> translate(std::shared_ptr<const HfFolder> folder);
+
+}  // namespace strata::models

@@ -1,0 +1,88 @@
+#include "models/family/reordered.h"
+
+#include <cstring>
+
+#include "core/error.h"
+#include "models/format/gguf_part.h"
+#include "tensor/dequant.h"
+
+namespace strata::models {
+namespace {
+
+// Row i of the result is row from(i) of the source.
+template <typename From>
+std::vector<std::byte> gathered(const RowsOf& source, From from) {
+  std::vector<std::byte> out(source.bytes.size());
+  const size_t row_bytes = source.cols * source.element_bytes;
+  for (uint64_t i = 0; i < source.rows; ++i) {
+    std::memcpy(out.data() + i * row_bytes, source.bytes.data() + from(i) * row_bytes, row_bytes);
+  }
+  return out;
+}
+
+}  // namespace
+
+void check_heads(const RowsOf& source, int32_t head_dim, std::string_view name) {
+  if (head_dim % 2 == 0 && source.rows % static_cast<uint64_t>(head_dim) == 0) return;
+  throw Error(Code::invalid_argument, fmt::format("tensor '{}' has {} rows, no whole heads of {}",
+                                                  printable(name), source.rows, head_dim));
+}
+
+void check_groups(const RowsOf& source, const QkvGroups& groups, std::string_view name) {
+  const auto width = static_cast<uint64_t>(groups.head_dim);
+  const uint64_t wanted = width * (static_cast<uint64_t>(groups.n_heads) +
+                                   2 * static_cast<uint64_t>(groups.n_kv_heads));
+  if (groups.n_heads % groups.n_kv_heads == 0 && source.rows == wanted) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("tensor '{}' has {} rows, {} heads on {} of {} need {}", printable(name),
+                          source.rows, groups.n_heads, groups.n_kv_heads, groups.head_dim, wanted));
+}
+
+std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim) {
+  const auto width = static_cast<uint64_t>(head_dim);
+  return gathered(source, [width](uint64_t i) {
+    const uint64_t in_head = i % width;
+    return i - in_head + in_head / 2 + in_head % 2 * (width / 2);
+  });
+}
+
+std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups) {
+  const auto width = static_cast<uint64_t>(groups.head_dim);
+  const auto n_kv = static_cast<uint64_t>(groups.n_kv_heads);
+  const uint64_t per_group = static_cast<uint64_t>(groups.n_heads) / n_kv;
+  return gathered(source, [=](uint64_t i) {
+    const uint64_t head = i / width;
+    const uint64_t n_q = per_group * n_kv;
+    uint64_t group = head / per_group;
+    uint64_t place = head % per_group;
+    if (head >= n_q) {  // a key, then the values
+      group = (head - n_q) % n_kv;
+      place = per_group + (head - n_q) / n_kv;
+    }
+    return (group * (per_group + 2) + place) * width + i % width;
+  });
+}
+
+std::vector<std::byte> transposed(const RowsOf& source) {
+  std::vector<std::byte> out(source.bytes.size());
+  const size_t size = source.element_bytes;
+  for (uint64_t row = 0; row < source.rows; ++row) {
+    for (uint64_t col = 0; col < source.cols; ++col) {
+      std::memcpy(out.data() + (col * source.rows + row) * size,
+                  source.bytes.data() + (row * source.cols + col) * size, size);
+    }
+  }
+  return out;
+}
+
+std::vector<std::byte> plus_one(std::span<const std::byte> weights, tensor::DType type) {
+  const uint64_t n = weights.size() / tensor::bytes_of(type, 1);
+  std::vector<std::byte> out(n * sizeof(float));
+  std::vector<float> values(n);
+  tensor::dequantize_row(type, weights.data(), values.data(), static_cast<int64_t>(n));
+  for (float& value : values) value += 1.0f;
+  std::memcpy(out.data(), values.data(), out.size());
+  return out;
+}
+
+}  // namespace strata::models

@@ -1,0 +1,41 @@
+// Weights of a stored matrix in another order: what layouts of other formats need to become ours.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tensor/dtype.h"
+
+namespace strata::models {
+
+// `rows` rows of `cols` elements; a vector has one element a row.
+struct RowsOf {
+  std::span<const std::byte> bytes;
+  uint64_t rows = 0;
+  uint64_t cols = 0;
+  size_t element_bytes = 0;  // bytes.size() is their product
+};
+
+struct QkvGroups {
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;
+  int32_t head_dim = 0;
+};
+
+// Error{invalid_argument} with the tensor's name when its rows are not whole heads, or not those of
+// the groups.
+void check_heads(const RowsOf& source, int32_t head_dim, std::string_view name);
+void check_groups(const RowsOf& source, const QkvGroups& groups, std::string_view name);
+
+// In each head row i + h * d/2 becomes row 2i + h.
+std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim);
+// Each group's n_heads / n_kv_heads queries, its key and its value; then all Q, all K, all V.
+std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups);
+std::vector<std::byte> transposed(const RowsOf& source);
+// 1 + w as float32.
+std::vector<std::byte> plus_one(std::span<const std::byte> weights, tensor::DType type);
+
+}  // namespace strata::models

@@ -1,0 +1,108 @@
+// Rotary positions of a config.json: rope_theta and rope_scaling, or rope_parameters, where
+// transformers from version 5 on writes them, for all layers or for each type of layer.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+#include "models/family/translation.h"
+#include "models/format/gguf_part.h"
+
+namespace strata::models {
+namespace {
+
+constexpr std::string_view kWhere = "config.json: rope_scaling";
+constexpr double kDefaultBase = 10000.0;
+
+double positive(const json::object& scaling, std::string_view name) {
+  const auto value = number_in(scaling, name, kWhere);
+  if (value && *value > 0) return *value;
+  throw Error(Code::invalid_argument,
+              fmt::format("{}: '{}' is missing or not above 0", kWhere, name));
+}
+
+}  // namespace
+
+void Translation::rotary() {
+  const json::object* parameters = config_.object("rope_parameters");
+  const json::object* scaling = config_.object("rope_scaling");
+  double base = config_.number({"rope_theta", "rotary_emb_base"}).value_or(kDefaultBase);
+  double fraction =
+      config_.number({"partial_rotary_factor", "rotary_pct", "rope_pct"}).value_or(1.0);
+  if (parameters != nullptr) {
+    scaling = parameters;
+    if (const json::value* all = parameters->if_contains("full_attention");
+        all != nullptr && all->is_object()) {
+      scaling = &all->get_object();
+      if (const json::value* own = parameters->if_contains("sliding_attention");
+          own != nullptr && own->is_object()) {
+        set_number("rope.freq_base_swa",
+                   number_in(own->get_object(), "rope_theta", "config.json: rope_parameters")
+                       .value_or(kDefaultBase));
+      }
+    }
+    base = number_in(*scaling, "rope_theta", "config.json: rope_parameters").value_or(base);
+    fraction = number_in(*scaling, "partial_rotary_factor", "config.json: rope_parameters")
+                   .value_or(fraction);
+  } else if (const auto own = config_.number("rope_local_base_freq")) {
+    set_number("rope.freq_base_swa", *own);
+  }
+  set_number("rope.freq_base", base);
+  set_integer("rope.dimension_count",
+              std::llround(std::floor(static_cast<double>(head_dim_) * fraction)));
+  if (scaling != nullptr) rotary_scaling(*scaling, base);
+}
+
+void Translation::rotary_scaling(const json::object& scaling, double base) {
+  const std::string type = text_in(scaling, "rope_type", kWhere)
+                               .value_or(text_in(scaling, "type", kWhere).value_or("default"));
+  if (type == "default") return;
+  if (type == "llama3") return llama3_divisors(scaling, base);
+  if (type != "linear" && type != "yarn") {
+    throw Error(Code::unimplemented,
+                fmt::format("{} of type '{}' is not supported yet", kWhere, printable(type)),
+                "choose another model of this family");
+  }
+  file_->set_text(key("rope.scaling.type"), type);
+  set_number("rope.scaling.factor", positive(scaling, "factor"));
+  if (type != "yarn") return;
+  const auto copy = [&](std::string_view ours, std::string_view theirs) {
+    if (const auto value = number_in(scaling, theirs, kWhere)) set_number(ours, *value);
+  };
+  if (const auto first = number_in(scaling, "original_max_position_embeddings", kWhere)) {
+    set_integer("rope.scaling.original_context_length", std::llround(*first));
+  }
+  copy("rope.scaling.yarn_beta_fast", "beta_fast");
+  copy("rope.scaling.yarn_beta_slow", "beta_slow");
+  copy("rope.scaling.yarn_attn_factor", "attention_factor");
+  for (const std::string_view field : {"mscale", "mscale_all_dim"}) {
+    if (!number_in(scaling, field, kWhere)) continue;
+    throw Error(Code::unimplemented, fmt::format("{}: '{}' is not supported yet for {}", kWhere,
+                                                 field, config_.architecture()));
+  }
+}
+
+// Llama 3.1's stretching (transformers, modeling_rope_utils: llama3): waves longer than the first
+// context / low_freq_factor are slowed by `factor`, those shorter than it / high_freq_factor stay,
+// those between in part. GGUF keeps what each frequency is divided by.
+void Translation::llama3_divisors(const json::object& scaling, double base) {
+  const double factor = positive(scaling, "factor");
+  const double low = positive(scaling, "low_freq_factor");
+  const double high = positive(scaling, "high_freq_factor");
+  const double first = positive(scaling, "original_max_position_embeddings");
+  if (!(high > low)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("{}: 'high_freq_factor' {} is not above 'low_freq_factor' {}", kWhere,
+                            high, low));
+  }
+  std::vector<float> divisors;
+  for (int32_t i = 0; i < head_dim_ / 2; ++i) {
+    const double frequency = std::pow(base, -2.0 * i / head_dim_);
+    const double wave = 2.0 * std::numbers::pi / frequency;
+    const double stays = std::clamp((first / wave - low) / (high - low), 0.0, 1.0);
+    divisors.push_back(static_cast<float>(1.0 / ((1.0 - stays) / factor + stays)));
+  }
+  add_vector("rope_freqs.weight", divisors);
+}
+
+}  // namespace strata::models

@@ -1,0 +1,56 @@
+// A model's folder in Hugging Face's layout: config.json, the tensors of one or many safetensors
+// files, tokenizer files. What the configuration means is the families' business
+// (models/family/translation.h).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/json.h"
+#include "core/mapped_file.h"
+#include "models/format/hf_limits.h"
+#include "models/format/safetensors.h"
+
+namespace strata::models {
+
+class HfFolder {
+ public:
+  // The tensors are those of model.safetensors, or of the files that model.safetensors.index.json
+  // names. Errors: not_found (config.json, a file of the index), invalid_argument with file and
+  // field.
+  explicit HfFolder(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const json::object& config() const { return config_; }
+  // A JSON file beside it. nullopt: there is none. Error{invalid_argument}: no JSON object.
+  std::optional<json::object> object(std::string_view file) const;
+  std::optional<std::string> text(std::string_view file, size_t max_bytes = kMaxHfConfig) const;
+  bool has(std::string_view file) const;
+
+  std::span<const SafeTensor> tensors() const { return tensors_; }
+  const SafeTensor* find(std::string_view name) const;
+  uint64_t file_bytes() const;  // of the tensors' files
+  void release(std::span<const std::byte> bytes) const;
+
+ private:
+  void map(const std::string& file);
+  std::vector<std::string> weight_files();
+  void check_index(const json::object& weight_map) const;
+
+  std::filesystem::path path_;
+  json::object config_;
+  json::object weight_map_;  // of the index; empty: none
+  std::vector<std::unique_ptr<MappedFile>> mapped_;
+  std::vector<std::string> mapped_names_;
+  std::vector<SafeTensor> tensors_;
+  std::vector<size_t> files_;  // of each tensor, in mapped_
+  std::unordered_map<std::string_view, size_t> by_name_;
+};
+
+}  // namespace strata::models

@@ -1,0 +1,174 @@
+"""Writes src/inference/testdata/hf_*.json: tiny models in the form their makers publish, config.json
+and the names and shapes of safetensors, with the logits that transformers computes for them.
+usage: hf_models.py FOLDER [NAME...]
+Weights are a formula of name and element (hf_formula, src/models/testing/hf_model.h). `without` says
+how config.json is changed to switch a feature off, which the answers must show."""
+import json
+import pathlib
+import sys
+import tempfile
+from importlib.metadata import version
+
+import torch
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from tiny_models import all_logits, answers, formula, token_ids, watch_experts
+
+SMALL = dict(vocab_size=91, hidden_size=30, intermediate_size=52, num_hidden_layers=2,
+             num_attention_heads=3, num_key_value_heads=1, max_position_embeddings=64,
+             tie_word_embeddings=False)
+ROPE = {"rope_type": "default", "rope_theta": 5000.0}
+
+
+def hf_formula(name, shape):
+    """Vectors of weights are norms, near one."""
+    if len(shape) == 1 and name.endswith(".weight"):
+        name += "/norm.weight"
+    cols = shape[-1] if shape else 1
+    rows = 1
+    for n in shape[:-1]:
+        rows *= n
+    return formula(name, cols, rows).reshape(tuple(shape))
+
+
+class Model:
+    """transformers' model with the formula's weights, as from_pretrained reads it."""
+
+    def __init__(self, name, kind, **settings):
+        self.name = name
+        transformers.utils.logging.disable_progress_bar()
+        config = getattr(transformers, settings.pop("config", None) or
+                         kind.replace("ForCausalLM", "Config"))
+        empty = getattr(transformers, kind)(config(**settings))
+        with tempfile.TemporaryDirectory() as folder:
+            empty.save_pretrained(folder)
+            folder = pathlib.Path(folder)
+            with safe_open(folder / "model.safetensors", "pt") as file:
+                self.tensors = {key: list(file.get_slice(key).get_shape()) for key in file.keys()}
+            save_file({key: hf_formula(key, shape).contiguous()
+                       for key, shape in self.tensors.items()}, folder / "model.safetensors",
+                      metadata={"format": "pt"})
+            self.config = json.loads((folder / "config.json").read_text())
+            self.model = getattr(transformers, kind).from_pretrained(
+                folder, dtype=torch.float32, attn_implementation="eager",
+                experts_implementation="eager").eval()
+        self.config.pop("transformers_version")
+
+
+def describe(model, without):
+    sequences = []
+    chosen = watch_experts(model)
+    n_vocab = next(model.config[k] for k in ("vocab_size",))
+    for length in (3, 11, 26):
+        ids = token_ids(f"{model.name}/{length}", length, n_vocab)
+        chosen.clear()
+        logits = all_logits(model, ids)
+        positions = sorted({0, length // 2, length - 2, length - 1})
+        sequences.append({"ids": ids, "answers": answers(logits, positions, chosen)})
+    return {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
+                      "tests/oracle/hf_models.py",
+            "config": model.config, "tensors": model.tensors, "without": without,
+            "sequences": sequences}
+
+
+# name: class, settings, and what may not be left out
+MODELS = {
+    "llama": ("LlamaForCausalLM", dict(SMALL, head_dim=10, rms_norm_eps=1e-5, rope_parameters=ROPE),
+              {"its rope base": {"rope_parameters": {"rope_theta": 10000.0}}}),
+    "llama3": ("LlamaForCausalLM",
+               dict(SMALL, head_dim=12, num_key_value_heads=3, attention_bias=True, mlp_bias=True,
+                    tie_word_embeddings=True,
+                    rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0,
+                                     "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                     "original_max_position_embeddings": 32}),
+               {"its stretching": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
+                                           rope_parameters=ROPE),
+                {"its window": {"sliding_window": None}}),
+    "mixtral": ("MixtralForCausalLM", dict(SMALL, head_dim=10, intermediate_size=22,
+                                           num_local_experts=5, num_experts_per_tok=2,
+                                           rope_parameters=ROPE),
+                {"its second expert": {"num_experts_per_tok": 1}}),
+    "qwen2": ("Qwen2ForCausalLM", dict(SMALL, hidden_size=36, num_attention_heads=6,
+                                       num_key_value_heads=2, tie_word_embeddings=True,
+                                       rms_norm_eps=1e-6, rope_parameters=ROPE),
+              {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "qwen2moe": ("Qwen2MoeForCausalLM",
+                 dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
+                      num_experts=5, num_experts_per_tok=2, moe_intermediate_size=14,
+                      shared_expert_intermediate_size=26, rope_parameters=ROPE),
+                 {"its second expert": {"num_experts_per_tok": 1}}),
+    "qwen3": ("Qwen3ForCausalLM", dict(SMALL, head_dim=14, rms_norm_eps=1e-6,
+                                       tie_word_embeddings=True, rope_parameters=ROPE),
+              {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "qwen3moe": ("Qwen3MoeForCausalLM",
+                 dict(SMALL, head_dim=14, num_experts=7, num_experts_per_tok=3,
+                      moe_intermediate_size=14, norm_topk_prob=True, rope_parameters=ROPE),
+                 {"its third expert": {"num_experts_per_tok": 2}}),
+    "olmo2": ("Olmo2ForCausalLM", dict(SMALL, rms_norm_eps=1e-6, rope_parameters=ROPE),
+              {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "olmo3": ("Olmo3ForCausalLM",
+              dict(SMALL, num_hidden_layers=5, sliding_window=5, max_position_embeddings=256,
+                   rope_parameters={"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0,
+                                    "original_max_position_embeddings": 64,
+                                    "beta_fast": 32.0, "beta_slow": 1.0,
+                                    "attention_factor": 1.2}),
+              {"its window": {"sliding_window": None},
+               "YaRN": {"rope_parameters": {"rope_theta": 5000.0}}}),
+    "olmoe": ("OlmoeForCausalLM",
+              dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=3,
+                   intermediate_size=22, num_experts=9, num_experts_per_tok=4,
+                   norm_topk_prob=False, rope_parameters=ROPE),
+              {"its fourth expert": {"num_experts_per_tok": 3}}),
+    "granite": ("GraniteForCausalLM",
+                dict(SMALL, attention_multiplier=0.2, embedding_multiplier=6.0,
+                     residual_multiplier=0.4, logits_scaling=3.0, rope_parameters=ROPE),
+                {"its embedding scale": {"embedding_multiplier": 1.0},
+                 "its attention scale": {"attention_multiplier": 0.31},
+                 "its residual scale": {"residual_multiplier": 1.0},
+                 "its logit scale": {"logits_scaling": 1.0}}),
+    "granitemoe": ("GraniteMoeSharedForCausalLM",
+                   dict(SMALL, intermediate_size=22, num_local_experts=7, num_experts_per_tok=3,
+                        shared_intermediate_size=18, attention_multiplier=0.2,
+                        embedding_multiplier=6.0, residual_multiplier=0.4, logits_scaling=3.0,
+                        rope_parameters=ROPE),
+                   {"its third expert": {"num_experts_per_tok": 2}}),
+    "gemma3": ("Gemma3ForCausalLM",
+               dict(SMALL, config="Gemma3TextConfig", num_hidden_layers=7, head_dim=8,
+                    sliding_window=5, query_pre_attn_scalar=11, tie_word_embeddings=True,
+                    layer_types=["full_attention" if i % 6 == 5 else "sliding_attention"
+                                 for i in range(7)],
+                    rope_parameters={
+                        "full_attention": {"rope_type": "linear", "factor": 4.0,
+                                           "rope_theta": 1000000.0},
+                        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}),
+               {"its window": {"sliding_window": None},
+                "its own width": {"query_pre_attn_scalar": 8},
+                "the window's rope base": {"rope_parameters": {
+                    "full_attention": {"rope_type": "linear", "factor": 4.0,
+                                       "rope_theta": 1000000.0},
+                    "sliding_attention": {"rope_type": "default", "rope_theta": 1000.0}}}}),
+    "gptneox": ("GPTNeoXForCausalLM",
+                dict({k: v for k, v in SMALL.items() if k != "num_key_value_heads"},
+                     hidden_size=36, use_parallel_residual=True, hidden_act="gelu",
+                     rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                      "partial_rotary_factor": 0.34}),
+                {"the parallel residual": {"use_parallel_residual": False},
+                 "partial rope": {"rope_parameters": {"partial_rotary_factor": 1.0}}}),
+}
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name in sys.argv[2:] or MODELS:
+        kind, settings, without = MODELS[name]
+        model = Model(name, kind, **settings)
+        text = json.dumps(describe(model, without), separators=(",", ":"))
+        path = folder / f"hf_{name}.json"
+        path.write_text(text + "\n", encoding="utf-8")
+        print(f"{path.name}: {len(text)} bytes", file=sys.stderr)
+
+
+main()
