@@ -6,6 +6,7 @@
 #include "models/family/family.h"
 #include "models/family/hf_model.h"
 #include "models/format/gguf.h"
+#include "models/hf_tokenizer.h"
 
 namespace strata::models {
 namespace {
@@ -49,9 +50,16 @@ std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::
   auto model = std::make_shared<Model>();
   model->name = std::move(name);
   model->overrides = std::move(overrides);
-  model->file = open_model_file(file);
-  model->spec = describe_model(*model->file);
-  model->tokenizer = Tokenizer::from_gguf(model->file);
+  if (std::filesystem::is_directory(file)) {
+    const auto folder = std::make_shared<const HfFolder>(file);
+    model->file = translate(folder);
+    model->spec = describe_model(*model->file);
+    model->tokenizer = tokenizer_of(*folder, model->spec.n_vocab);
+  } else {
+    model->file = open_gguf(file);
+    model->spec = describe_model(*model->file);
+    model->tokenizer = Tokenizer::from_gguf(model->file);
+  }
   if (model->tokenizer->n_vocab() != model->spec.n_vocab) {
     throw Error(Code::invalid_argument,
                 fmt::format("the vocabulary has {} tokens, the embedding {} rows",

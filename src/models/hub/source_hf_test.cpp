@@ -68,7 +68,7 @@ TEST_F(HubTest, says_what_there_is) {
   EXPECT_THAT(error.hint(), HasSubstr("Repo-Q8_0.gguf"));
   EXPECT_EQ(error_of([&] { pulled("hf:own/Nothing"); }).code(), Code::not_found);
   files = {{"README.md", "x"}, {"model.safetensors", "x"}};
-  EXPECT_THAT(error_of([&] { pulled("hf:own/Repo-GGUF"); }).message(), HasSubstr("no GGUF"));
+  EXPECT_THAT(error_of([&] { pulled("hf:own/Repo-GGUF"); }).message(), HasSubstr("neither a GGUF"));
 }
 
 class HostileHub : public ::testing::Test {

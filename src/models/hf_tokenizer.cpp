@@ -1,0 +1,56 @@
+#include "models/hf_tokenizer.h"
+
+#include <array>
+#include <string>
+
+#include "core/error.h"
+#include "models/tokenizer/tokenizer_json.h"
+#include "models/tokenizer/tokenizer_ranks.h"
+#include "models/tokenizer/tokenizer_sentencepiece.h"
+
+namespace strata::models {
+namespace {
+
+TokenizerFacts facts_of(const HfFolder& folder) {
+  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
+  const std::string tokenizer_config = text("tokenizer_config.json");
+  const std::string special_tokens_map = text("special_tokens_map.json");
+  const std::string generation_config = text("generation_config.json");
+  const std::string config = text("config.json");
+  return read_tokenizer_facts({.tokenizer_config = tokenizer_config,
+                               .special_tokens_map = special_tokens_map,
+                               .generation_config = generation_config,
+                               .config = config});
+}
+
+using Read = std::shared_ptr<const Tokenizer> (*)(std::string_view, const TokenizerFacts&, int32_t);
+
+struct Form {
+  std::string_view file;
+  Read read;
+};
+constexpr std::array kForms{
+    Form{"tokenizer.json", tokenizer_from_json},
+    Form{"tekken.json", tokenizer_from_tekken},
+    Form{"tokenizer.model", tokenizer_from_sentencepiece},
+    Form{"spiece.model", tokenizer_from_sentencepiece},
+    Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece},
+};
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab) {
+  std::string looked_for;
+  for (const Form& form : kForms) {
+    if (const auto text = folder.text(form.file, kMaxHfTokenizer)) {
+      return form.read(*text, facts_of(folder), n_vocab);
+    }
+    looked_for += looked_for.empty() ? "" : ", ";
+    looked_for += form.file;
+  }
+  throw Error(Code::not_found,
+              fmt::format("{} holds no tokenizer that can be read", folder.path().string()),
+              "one of these is needed: " + looked_for);
+}
+
+}  // namespace strata::models

@@ -1,0 +1,15 @@
+// The tokenizer of a folder in Hugging Face's layout: whichever of the forms the folder has.
+#pragma once
+
+#include <memory>
+
+#include "models/format/hf_folder.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::models {
+
+// tokenizer.json, else tekken.json, else SentencePiece's file. `n_vocab`: rows of the embedding.
+// Error{not_found} when there is none; those of the readers, with the file's name.
+std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab);
+
+}  // namespace strata::models

@@ -1,0 +1,148 @@
+// Models that are folders: pulled from this machine and from the Hub, kept as blobs, shown as a
+// folder.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+#include "models/hub/folder_files.h"
+#include "models/hub/pull.h"
+#include "models/hub/testing.h"
+#include "models/testing/hf_model.h"
+
+namespace strata::models {
+namespace {
+
+using strata::testing::error_of;
+using strata::testing::HttpServer;
+using strata::testing::ScopedEnvironment;
+using strata::testing::ServedRequest;
+using strata::testing::TempFolder;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(FolderFiles, TakeWhatIsTheModelAndNothingElse) {
+  const std::vector<std::string> paths{"pytorch_model.bin",
+                                       "model-00001-of-00002.safetensors",
+                                       "config.json",
+                                       "model.safetensors",
+                                       "model-00002-of-00002.safetensors",
+                                       "model.safetensors.index.json",
+                                       "tokenizer.json",
+                                       "1_Pooling/config.json",
+                                       "onnx/model.onnx",
+                                       "../config.json",
+                                       "a/b/config.json",
+                                       "train.py"};
+  EXPECT_THAT(folder_files(paths),
+              ElementsAre("config.json", "1_Pooling/config.json",
+                          "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                          "model.safetensors.index.json", "tokenizer.json"));
+  EXPECT_THAT(folder_files(std::vector<std::string>{"config.json", "a.bin"}), IsEmpty());
+  EXPECT_THAT(folder_files(std::vector<std::string>{"a.safetensors"}), IsEmpty());
+}
+
+TEST(FolderFiles, PathsStayInTheFolder) {
+  for (const char* path : {"config.json", "1_Pooling/config.json"}) {
+    EXPECT_TRUE(is_folder_path(path)) << path;
+  }
+  for (const char* path : {"", ".", "..", "/a", "a/", "../a", "a/..", "a/b/c", "a\\b"}) {
+    EXPECT_FALSE(is_folder_path(path)) << path;
+  }
+}
+
+class FolderTest : public ::testing::Test {
+ protected:
+  FolderTest() {
+    const json::object config{{"architectures", json::array{"LlamaForCausalLM"}},
+                              {"hidden_size", 8},
+                              {"intermediate_size", 12},
+                              {"max_position_embeddings", 64},
+                              {"num_attention_heads", 2},
+                              {"num_hidden_layers", 1},
+                              {"rms_norm_eps", 1e-5}};
+    write_hf_folder(model, config, {{"model.embed_tokens.weight", json::array{20, 8}}}, 2);
+    write_file_atomic(model / "1_Pooling" / "config.json", "{}");
+    write_file_atomic(model / "notes.txt", "not the model's");
+  }
+
+  std::map<std::string, std::string> content() const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(model)) {
+      if (!entry.is_regular_file()) continue;
+      files[entry.path().lexically_relative(model).string()] = read_file(entry.path());
+    }
+    return files;
+  }
+
+  // The view holds exactly these files, byte for byte.
+  void expect_stored(const std::string& name) {
+    const fs::path view = store.model_path(store.find(name));
+    auto expected = content();
+    expected.erase("notes.txt");
+    size_t n = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(view)) {
+      n += entry.is_regular_file() ? 1 : 0;
+    }
+    EXPECT_EQ(n, expected.size());
+    for (const auto& [path, bytes] : expected) EXPECT_EQ(read_file(view / path), bytes) << path;
+  }
+
+  TempFolder folder;
+  fs::path model = folder.path() / "Tiny-Model";
+  Store store{folder.path() / "store"};
+};
+
+TEST_F(FolderTest, AFolderOfThisMachineIsStoredAsBlobs) {
+  const PullResult result = pull(store, "file:" + model.string() + "/", {});
+  EXPECT_EQ(result.manifest.name, "Tiny-Model:latest");
+  EXPECT_EQ(result.manifest.model[0].file, "config.json");
+  expect_stored("Tiny-Model");
+  EXPECT_EQ(parse_manifest(to_text(result.manifest)).model, result.manifest.model);
+  store.collect();
+  expect_stored("Tiny-Model");
+  store.remove("Tiny-Model");
+  EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
+  EXPECT_THAT(store.list(), IsEmpty());
+}
+
+TEST_F(FolderTest, ARepositoryWithoutAGgufIsAFolder) {
+  auto files = content();
+  HttpServer server([&](const ServedRequest& request) {
+    return testing::answer_as_hub(request, "own/Tiny", files);
+  });
+  const ScopedEnvironment endpoint("HF_ENDPOINT", server.url("/").c_str());
+  pull(store, "hf:own/Tiny", {});
+  expect_stored("hf:own/Tiny");
+  files["Tiny-Q8_0.gguf"] = testing::named_model("quantised");
+  EXPECT_EQ(pull(store, "hf:own/Tiny", {.refresh = true}).manifest.model.size(), 1u);
+  pull(store, "hf:own/Tiny:safetensors", {});
+  expect_stored("hf:own/Tiny:safetensors");
+}
+
+TEST_F(FolderTest, WhatIsNoModelIsNotStored) {
+  fs::remove(model / "config.json");
+  EXPECT_THAT(error_of([&] { pull(store, "file:" + model.string(), {}); }).message(),
+              HasSubstr("holds no model"));
+  write_file_atomic(model / "config.json", R"({"architectures": ["NoSuchModel"]})");
+  EXPECT_THAT(error_of([&] { pull(store, "file:" + model.string(), {}); }).message(),
+              HasSubstr("NoSuchModel"));
+  EXPECT_THAT(store.list(), IsEmpty());
+  EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
+}
+
+TEST_F(FolderTest, ManifestsThatLeadOutAreDamaged) {
+  const Manifest manifest = pull(store, "file:" + model.string(), {}).manifest;
+  for (const char* path : {"../x", "/etc/passwd", "a/b/c", ".."}) {
+    Manifest broken = manifest;
+    broken.model[1].file = path;
+    EXPECT_EQ(error_of([&] { parse_manifest(to_text(broken)); }).code(), Code::data_loss) << path;
+  }
+  Manifest mixed = manifest;
+  mixed.model[1].file = "";
+  EXPECT_EQ(error_of([&] { parse_manifest(to_text(mixed)); }).code(), Code::data_loss);
+}
+
+}  // namespace
+}  // namespace strata::models
