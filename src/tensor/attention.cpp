@@ -21,10 +21,10 @@ int32_t first_visible(const AttentionSetup& setup, int32_t position) {
 struct Scratch {
   Buffer memory;
   float* scores = nullptr;       // [queries][chunk]
-  float* vectors = nullptr;      // running and of the chunk: 2 x [queries][dim]
+  float* vectors = nullptr;      // running and of the chunk: 2 x [queries][value dim]
   float* factors = nullptr;      // [queries][dim]
   uint16_t* q = nullptr;         // [queries][dim]
-  uint16_t* unpacked = nullptr;  // of int8: [K, V][chunk][dim]
+  uint16_t* unpacked = nullptr;  // of int8: [K, V][chunk][dim]; shared: [chunk][value dim]
   float maximum[2][kAttentionMaxQueries];
   float sum[2][kAttentionMaxQueries];
   int32_t first_key[kAttentionMaxQueries];
@@ -36,7 +36,8 @@ struct Scratch {
     const size_t vector_bytes = sizeof(float) * kAttentionMaxQueries * static_cast<size_t>(dim);
     const size_t chunk_bytes = 2 * sizeof(uint16_t) * kAttentionChunk * static_cast<size_t>(dim);
     const size_t own_bytes = score_bytes + 3 * vector_bytes + vector_bytes / 2;
-    const size_t bytes = own_bytes + (shape.format == KvFormat::int8 ? chunk_bytes : 0);
+    const bool unpacks = shape.format == KvFormat::int8 || shape.shared_dims > 0;
+    const size_t bytes = own_bytes + (unpacks ? chunk_bytes : 0);
     if (bytes > memory.size()) memory = Buffer(bytes);
     scores = memory.as<float>();
     vectors = memory.as<float>(score_bytes);
@@ -77,21 +78,22 @@ void write_query(const KvShape& shape, const float* q, float* rotated, uint16_t*
 // The values' mean from their weighted sum, which becomes scratch.
 void write_result(const KvShape& shape, float* vector, float sum, float* out) {
   const float factor = 1.0f / sum;
-  const int32_t dim = shape.padded_dim();
+  const int32_t dim = shape.padded_value_dim();
   for (int32_t i = 0; i < dim; ++i) vector[i] *= factor;
   if (shape.format == KvFormat::int8) kernels().rotate(dim, vector);
-  std::copy_n(vector, shape.head_dim, out);
+  std::copy_n(vector, shape.value_dim(), out);
 }
 
 }  // namespace
 
 int64_t AttentionStep::partial_floats(const Item& item) const {
   const int64_t queries = int64_t{item.n_rows} * item.n_heads;
-  return (queries * (setup_.kv.padded_dim() + 2) + 15) / 16 * 16;
+  return (queries * (setup_.kv.padded_value_dim() + 2) + 15) / 16 * 16;
 }
 
 void AttentionStep::plan(const AttentionSetup& setup, std::span<const AttentionSpan> spans) {
-  CHECK(setup.n_kv_heads > 0 && setup.n_heads % setup.n_kv_heads == 0 && setup.kv.head_dim > 0);
+  CHECK(setup.n_kv_heads > 0 && setup.n_heads % setup.n_kv_heads == 0 && setup.kv.head_dim > 0 &&
+        setup.kv.value_dim() <= setup.kv.head_dim);
   setup_ = setup;
   spans_.assign(spans.begin(), spans.end());
   items_.clear();
@@ -160,7 +162,7 @@ float* AttentionStep::out_of(const Item& item, int32_t query) const {
   const int64_t row = span.first_row + item.row + query / item.n_heads;
   const int64_t head = int64_t{item.kv_head} * (setup_.n_heads / setup_.n_kv_heads) + item.head +
                        query % item.n_heads;
-  return setup_.out + row * setup_.out_stride + head * setup_.kv.head_dim;
+  return setup_.out + row * setup_.out_stride + head * setup_.kv.value_dim();
 }
 
 void AttentionStep::run(int thread, int n_threads) {
@@ -175,7 +177,8 @@ void AttentionStep::run(int thread, int n_threads) {
 
 void AttentionStep::run_item(const Item& item) {
   const AttentionSpan& span = spans_[static_cast<size_t>(item.span)];
-  const int32_t dim = setup_.kv.padded_dim();
+  const int32_t key_dim = setup_.kv.padded_dim();
+  const int32_t dim = setup_.kv.padded_value_dim();
   const int32_t n_queries = item.n_rows * item.n_heads;
   Scratch& scratch = scratch_for(setup_.kv);
   const int32_t group = setup_.n_heads / setup_.n_kv_heads;
@@ -183,7 +186,7 @@ void AttentionStep::run_item(const Item& item) {
     const int64_t row = span.first_row + item.row + i / item.n_heads;
     const int64_t head = int64_t{item.kv_head} * group + item.head + i % item.n_heads;
     write_query(setup_.kv, setup_.q + row * setup_.q_stride + head * setup_.kv.head_dim,
-                scratch.factors, scratch.q + int64_t{i} * dim);
+                scratch.factors, scratch.q + int64_t{i} * key_dim);
     scratch.last_key[i] = span.first_position + item.row + i / item.n_heads;
     scratch.first_key[i] = first_visible(setup_, scratch.last_key[i]);
   }
@@ -191,7 +194,9 @@ void AttentionStep::run_item(const Item& item) {
   args.pages = span.pages + item.kv_head * span.pages_stride;
   args.format = setup_.kv.format;
   args.page_positions = setup_.kv.page_positions();
-  args.head_dim = dim;
+  args.head_dim = key_dim;
+  args.value_dim = dim;
+  args.shared_values = setup_.kv.shared_dims > 0;
   args.n_queries = n_queries;
   args.q = scratch.q;
   args.first_key = scratch.first_key;
@@ -235,7 +240,7 @@ void AttentionStep::finish(int thread, int n_threads) {
 }
 
 void AttentionStep::finish_item(const Item& item) {
-  const int32_t dim = setup_.kv.padded_dim();
+  const int32_t dim = setup_.kv.padded_value_dim();
   const int32_t n_queries = item.n_rows * item.n_heads;
   const int64_t stride = partial_floats(item);
   float* first = partials_.as<float>() + item.partial;

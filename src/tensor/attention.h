@@ -35,7 +35,7 @@ struct AttentionSetup {
   int32_t window = 0;        // 0: all; else a key is seen while q_pos - k_pos < window
   const float* q = nullptr;  // row r, head h: q[r * q_stride + h * head_dim]
   int64_t q_stride = 0;
-  float* out = nullptr;  // row r, head h: out[r * out_stride + h * head_dim]
+  float* out = nullptr;  // row r, head h: out[r * out_stride + h * kv.value_dim()]
   int64_t out_stride = 0;
 };
 

@@ -51,7 +51,8 @@ std::vector<Case> random_cases(uint32_t seed, int32_t n, int32_t most_positions)
 // One sequence of one layer: its cache and queries.
 class World {
  public:
-  explicit World(const Case& c, KvFormat format) : c_(c), shape_{c.head_dim, format} {
+  World(const Case& c, KvFormat format) : World(c, KvShape{c.head_dim, format}) {}
+  World(const Case& c, const KvShape& shape) : c_(c), shape_(shape) {
     const int32_t n_pages = (c.n_positions + shape_.page_positions() - 1) / shape_.page_positions();
     const int64_t n_all = int64_t{n_pages} * c.n_kv_heads;
     memory_ = Buffer(static_cast<size_t>(n_all * shape_.page_bytes()));
@@ -85,6 +86,14 @@ class World {
   void set_value(int32_t p, int32_t h, float x) {
     const std::vector<float> value(static_cast<size_t>(c_.head_dim), x);
     write_kv(shape_, page(h, p), p % shape_.page_positions(), key(p, h), value.data());
+  }
+
+  void set_values_to_keys() {
+    for (int32_t p = 0; p < c_.n_positions; ++p) {
+      for (int32_t h = 0; h < c_.n_kv_heads; ++h) {
+        write_kv(shape_, page(h, p), p % shape_.page_positions(), key(p, h), key(p, h));
+      }
+    }
   }
 
   // Rows of keys or values whose sizes differ with position, as their scales do, and inside of one.
@@ -266,6 +275,36 @@ TEST_P(Attention, PiecesAndThreadsDoNotChangeBits) {
           ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
               << kv_format_name(format) << ", head dim " << c.head_dim << ", pieces of " << piece
               << ", threads " << threads;
+        }
+      }
+    }
+  }
+}
+
+// The same bits as with values that are stored apart.
+TEST_P(Attention, ValuesMayBeTheFirstDimsOfTheKeys) {
+  struct Shared {
+    Case shape;
+    int32_t dims;
+  };
+  for (const auto& [c, dims] : std::vector<Shared>{{{576, 20, 1, 40, 0, 0}, 512},
+                                                   {{144, 5, 1, 300, 0, 0}, 128},
+                                                   {{72, 60, 1, 270, 0, 0}, 64},
+                                                   {{19, 3, 1, 90, 20, 0}, 11},
+                                                   {{40, 4, 2, 70, 0, 30}, 33}}) {
+    World apart(c, KvFormat::bf16);
+    apart.set_values_to_keys();
+    World shared(c, KvShape{c.head_dim, KvFormat::bf16, dims});
+    const auto expected = apart.run(c.n_positions, 1);
+    for (const int32_t piece : {1, 17, c.n_positions}) {
+      const auto found = shared.run(piece, 2);
+      for (int32_t p = 0; p < c.n_positions; ++p) {
+        for (int32_t h = 0; h < c.n_heads; ++h) {
+          ASSERT_EQ(0,
+                    std::memcmp(&found[static_cast<size_t>(p * shared.width() + h * dims)],
+                                &expected[static_cast<size_t>(p * apart.width() + h * c.head_dim)],
+                                static_cast<size_t>(dims) * sizeof(float)))
+              << "head dim " << c.head_dim << ", position " << p << ", head " << h;
         }
       }
     }

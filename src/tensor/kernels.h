@@ -96,6 +96,8 @@ struct AttentionArgs {
   KvFormat format = KvFormat::bf16;
   int32_t page_positions = 0;          // 32 or 64
   int32_t head_dim = 0;                // padded: a multiple of 16
+  int32_t value_dim = 0;               // of a value: head_dim, or, where shared, at most that
+  bool shared_values = false;          // pages hold keys only, whose first value_dim are the values
   int32_t chunk_begin = 0;             // absolute position, a multiple of the chunk
   int32_t n_queries = 0;               // 1 .. kAttentionMaxQueries
   const uint16_t* q = nullptr;         // bf16 [n_queries][head_dim]
@@ -105,12 +107,13 @@ struct AttentionArgs {
   float soft_cap = 0;        // 0: none
   float* scores = nullptr;   // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
   float* factors = nullptr;  // scratch, n_queries * head_dim floats, 64-byte aligned
-  // int8: scratch, 2 * kAttentionChunk * head_dim elements, 64-byte aligned
+  // Scratch, 64-byte aligned: int8 2 * kAttentionChunk * head_dim elements, shared values
+  // kAttentionChunk * value_dim.
   uint16_t* unpacked = nullptr;
   // Results, null partial (-inf, 0, zeros) for a query that sees no key of the chunk.
   float* max = nullptr;     // [n_queries]
   float* sum = nullptr;     // [n_queries] of exp(score - max)
-  float* vector = nullptr;  // [n_queries][head_dim] of exp(score - max) * V
+  float* vector = nullptr;  // [n_queries][value_dim] of exp(score - max) * V
 };
 
 struct KernelSet {
@@ -145,6 +148,10 @@ struct KernelSet {
   void (*rope_halves)(const float* cosine, const float* sine, int64_t n_pairs, float* x);
   // out[r] = x · row r of `rows`, [n_rows][n], by fused multiply-adds into 16 sums.
   void (*dots)(const float* x, const float* rows, int64_t n_rows, int64_t n, float* out);
+  // out[i] += the sum over rows r of weights[r] * rows[r * stride + i], by fused multiply-adds in
+  // order of r.
+  void (*add_weighted)(const float* weights, const float* rows, int64_t n_rows, int64_t stride,
+                       int64_t n, float* out);
   int64_t (*argmax)(const float* x, int64_t n);  // the first of equals; NaN never wins
   // Merges the partial (max2, sum2, vector2) of a later chunk into the running one.
   void (*merge)(float max2, float sum2, const float* vector2, int64_t n, float* max, float* sum,

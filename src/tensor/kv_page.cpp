@@ -91,8 +91,19 @@ void dequantize(const KvShape& shape, const uint8_t* scale_bytes, const Get& get
 template <typename Element>
 void copy_elements(const KvShape& shape, const Element* from, int32_t n, Element* to) {
   const int64_t width = shape.padded_dim();
-  const int64_t n_keys = (n + 15) / 16 * 16;  // keys behind the last are never looked at
+  const bool shared = shape.shared_dims > 0;
+  // Keys behind the last are never looked at, but where they are values too.
+  const int64_t n_keys = shared ? n / 16 * 16 : (n + 15) / 16 * 16;
   std::copy_n(from, n_keys * width, to);
+  if (shared) {
+    for (auto slot = static_cast<int32_t>(n_keys); slot < n; ++slot) {
+      for (int32_t d = 0; d < shape.padded_dim(); ++d) {
+        const int64_t at = k_index<Element>(shape, slot, d);
+        to[at] = from[at];
+      }
+    }
+    return;
+  }
   const int64_t values = shape.page_positions() * width;
   std::copy_n(from + values, n / 2 * 2 * width, to + values);
   if (n % 2 == 0) return;
@@ -124,9 +135,11 @@ KvFormat kv_format_of(std::string_view text, std::string_view what) {
 
 void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v) {
   CHECK(slot >= 0 && slot < shape.page_positions());
+  CHECK(shape.shared_dims == 0 || shape.format == KvFormat::bf16);
   if (shape.format == KvFormat::int8) return write_int8(shape, page, slot, k, v);
   for (int32_t d = 0; d < shape.head_dim; ++d) {
     page[k_index<uint16_t>(shape, slot, d)] = f32_to_bf16(k[d]);
+    if (shape.shared_dims > 0) continue;
     page[v_index<uint16_t>(shape, slot, d)] = f32_to_bf16(v[d]);
   }
 }
@@ -156,8 +169,10 @@ void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k,
   }
   for (int32_t d = 0; d < shape.head_dim; ++d) {
     k[d] = bf16_to_f32(page[k_index<uint16_t>(shape, slot, d)]);
+    if (shape.shared_dims > 0) continue;
     v[d] = bf16_to_f32(page[v_index<uint16_t>(shape, slot, d)]);
   }
+  std::copy_n(k, shape.shared_dims, v);
 }
 
 }  // namespace strata::tensor

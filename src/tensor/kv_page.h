@@ -7,6 +7,7 @@
 //   int8  K  per 16 positions: [head_dim][16 positions]
 //         V  [positions / 2][head_dim / 16][2 positions][16 dims]
 //         then, as floats, what they are multiplied with: K's [positions], V's [positions]
+// Where the values are dims of the keys (KvShape::shared_dims), K is all of a page.
 // int8 is of rotated keys and values (KernelSet::rotate), so that no dim is much larger than
 // others; queries are rotated too, which leaves their products as they are, and sums of values
 // back. A block of 32 elements, which one product of pairs eats, stands at the same place in both.
@@ -29,11 +30,16 @@ KvFormat kv_format_of(std::string_view text, std::string_view what);
 struct KvShape {
   int32_t head_dim = 0;
   KvFormat format = KvFormat::bf16;
+  // Not 0: the values are the first so many dims of the keys and stand in them only; bf16.
+  int32_t shared_dims = 0;
 
   int32_t padded_dim() const { return (head_dim + 15) / 16 * 16; }
+  int32_t value_dim() const { return shared_dims > 0 ? shared_dims : head_dim; }
+  int32_t padded_value_dim() const { return (value_dim() + 15) / 16 * 16; }
   int32_t page_positions() const { return head_dim <= 64 ? 64 : 32; }
   // Of K and V of one position.
   int64_t position_bytes() const {
+    if (shared_dims > 0) return int64_t{2} * padded_dim();
     if (format == KvFormat::bf16) return int64_t{4} * padded_dim();
     return int64_t{2} * padded_dim() + int64_t{2} * int64_t{sizeof(float)};
   }
@@ -42,14 +48,14 @@ struct KvShape {
   bool operator==(const KvShape&) const = default;
 };
 
-// k and v (head_dim floats each) become position `slot` of a page. A page must be zeroed when a
-// sequence gets it: what a former owner left would be multiplied with zero, and NaN stays NaN.
-// Different slots may be written by different threads.
+// k and v (head_dim floats each; shared: v is not read) become position `slot` of a page. A page
+// must be zeroed when a sequence gets it: what a former owner left would be multiplied with zero,
+// and NaN stays NaN. Different slots may be written by different threads.
 void write_kv(const KvShape& shape, uint16_t* page, int32_t slot, const float* k, const float* v);
 // The first n positions of a page (all when n is the page's size or more, none when 0 or less) into
 // a zeroed one.
 void copy_kv(const KvShape& shape, const uint16_t* from, int32_t n, uint16_t* to);
-// Back to floats (tests, the cache's tools).
+// Back to floats (tests, the cache's tools), v of value_dim().
 void read_kv(const KvShape& shape, const uint16_t* page, int32_t slot, float* k, float* v);
 
 }  // namespace strata::tensor

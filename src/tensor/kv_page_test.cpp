@@ -34,7 +34,7 @@ class Page {
   }
   Position read(int32_t slot) const {
     Position x{std::vector<float>(static_cast<size_t>(shape_.head_dim)),
-               std::vector<float>(static_cast<size_t>(shape_.head_dim))};
+               std::vector<float>(static_cast<size_t>(shape_.value_dim()))};
     read_kv(shape_, memory_.as<uint16_t>(), slot, x.k.data(), x.v.data());
     return x;
   }
@@ -50,6 +50,7 @@ class Page {
 Position random_position(const KvShape& shape, int32_t slot) {
   Position x{random_row(shape.head_dim, static_cast<uint32_t>(slot)),
              random_row(shape.head_dim, static_cast<uint32_t>(1000 + slot))};
+  if (shape.shared_dims > 0) x.v.assign(x.k.begin(), x.k.begin() + shape.shared_dims);
   return x;
 }
 
@@ -76,6 +77,9 @@ void expect_as_written(const KvShape& shape, const Position& found, const Positi
   }
   for (size_t d = 0; d < written.k.size(); ++d) {
     ASSERT_EQ(found.k[d], bf16_to_f32(f32_to_bf16(written.k[d])));
+  }
+  ASSERT_EQ(found.v.size(), written.v.size());
+  for (size_t d = 0; d < written.v.size(); ++d) {
     ASSERT_EQ(found.v[d], bf16_to_f32(f32_to_bf16(written.v[d])));
   }
 }
@@ -86,6 +90,8 @@ std::vector<KvShape> shapes() {
     all.push_back({head_dim, KvFormat::bf16});
     all.push_back({head_dim, KvFormat::int8});
   }
+  all.push_back({576, KvFormat::bf16, 512});
+  all.push_back({27, KvFormat::bf16, 19});
   return all;
 }
 
@@ -127,6 +133,12 @@ TEST(KvPage, ACopyHasTheFirstPositionsAndCanBeGoneOnFrom) {
       }
     }
   }
+}
+
+TEST(KvPage, ValuesThatAreDimsOfTheKeysTakeNothing) {
+  const KvShape apart{576, KvFormat::bf16}, shared{576, KvFormat::bf16, 512};
+  EXPECT_EQ(shared.position_bytes(), 1152);
+  EXPECT_EQ(apart.position_bytes(), 2 * shared.position_bytes());
 }
 
 TEST(KvPage, Int8TakesAboutHalf) {

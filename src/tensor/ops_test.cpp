@@ -273,6 +273,25 @@ TEST_P(RowOps, Bf16RoundsToEvenAndKeepsNan) {
   for (size_t i = 12; i < x.size(); ++i) ASSERT_EQ(back[i], bf16_to_f32(out[i]));
 }
 
+TEST_P(RowOps, AddWeightedIsInOrderOfTheRows) {
+  for (const int64_t n : {1, 7, 16, 64, 70, 131}) {
+    const int64_t n_rows = 5, stride = n + 3;
+    const auto rows = random_row(n_rows * stride, 1);
+    const auto weights = random_row(n_rows, 2);
+    const auto before = random_row(n, 3);
+    std::vector<float> out = before;
+    set().add_weighted(weights.data(), rows.data(), n_rows, stride, n, out.data());
+    for (int64_t i = 0; i < n; ++i) {
+      float sum = before[static_cast<size_t>(i)];
+      for (int64_t r = 0; r < n_rows; ++r) {
+        sum = std::fma(weights[static_cast<size_t>(r)], rows[static_cast<size_t>(r * stride + i)],
+                       sum);
+      }
+      ASSERT_EQ(out[static_cast<size_t>(i)], sum) << "element " << i << " of " << n;
+    }
+  }
+}
+
 TEST_P(RowOps, DotsAreTheSameHoweverManyRowsStandTogether) {
   constexpr int64_t kRows = 7;
   for (const int64_t n : kLengths) {

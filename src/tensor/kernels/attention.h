@@ -161,7 +161,7 @@ inline void value_tile(const AttentionArgs& args, const Source& source, int32_t 
     const bool more = Source::kReadsAhead && seen_ahead(args, run_begin, kAttentionChunk);
     const Element* next = more ? source.keys(run_begin + kAttentionChunk) + 2 * dim : v;
     for (int32_t p = run_begin; p < run_end;
-         p += 2, v += 2 * args.head_dim, next += 2 * args.head_dim) {
+         p += 2, v += 2 * args.value_dim, next += 2 * args.value_dim) {
 #pragma GCC unroll 8
       for (int t = 0; t < kDims; ++t) {
         const bool begins_line = 32 * t * sizeof(Element) % 64 == 0;
@@ -177,7 +177,7 @@ inline void value_tile(const AttentionArgs& args, const Source& source, int32_t 
   }
 #pragma GCC unroll 8
   for (int i = 0; i < kQueries; ++i) {
-    float* out = args.vector + static_cast<int64_t>(first_query + i) * args.head_dim + dim;
+    float* out = args.vector + static_cast<int64_t>(first_query + i) * args.value_dim + dim;
 #pragma GCC unroll 8
     for (int t = 0; t < kDims; ++t) store(out + 16 * t, acc[t][i]);
   }
@@ -205,10 +205,10 @@ inline void values_of(const AttentionArgs& args, const Source& source, const Que
   constexpr int kDims = attention_tokens(kQueries) < 4 ? attention_tokens(kQueries) : 4;
   const auto [begin, end] = seen_positions(args, tile);
   int32_t dim = 0;
-  for (; dim + 16 * kDims <= args.head_dim; dim += 16 * kDims) {
+  for (; dim + 16 * kDims <= args.value_dim; dim += 16 * kDims) {
     value_tile<kDims, kQueries>(args, source, tile.first, dim, begin, end);
   }
-  for (; dim < args.head_dim; dim += 16) {
+  for (; dim < args.value_dim; dim += 16) {
     value_tile<1, kQueries>(args, source, tile.first, dim, begin, end);
   }
 }
@@ -240,8 +240,8 @@ inline void nothing_seen(const AttentionArgs& args, const QueryTile& tile) {
   for (int32_t i = tile.first; i < tile.first + tile.n; ++i) {
     args.max[i] = -__builtin_inff();
     args.sum[i] = 0.0f;
-    float* out = args.vector + static_cast<int64_t>(i) * args.head_dim;
-    for (int32_t d = 0; d < args.head_dim; d += 16) store(out + d, set1(0.0f));
+    float* out = args.vector + static_cast<int64_t>(i) * args.value_dim;
+    for (int32_t d = 0; d < args.value_dim; d += 16) store(out + d, set1(0.0f));
   }
 }
 
@@ -288,7 +288,10 @@ inline bool pays_unpacking(const AttentionArgs& args) {
 }
 
 void attention(const AttentionArgs& args) {
-  if (args.format == KvFormat::bf16) {
+  if (args.shared_values) {
+    const QueryTile seen = tile_of(args, 0, args.n_queries);
+    attend(args, values_of_keys(args, seen.block_begin, seen.block_end));
+  } else if (args.format == KvFormat::bf16) {
     attend(args, PageSource<uint16_t>{args});
   } else if (!pays_unpacking(args)) {
     attend(args, PageSource<int8_t>{args});

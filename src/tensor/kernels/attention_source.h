@@ -93,5 +93,50 @@ inline UnpackedSource unpack_chunk(const AttentionArgs& args, int32_t block_begi
   return unpacked;
 }
 
+// Keys in the pages, whose first dims are the values, laid out as values are once for all queries.
+struct SharedSource {
+  using Element = uint16_t;
+  static constexpr bool kScaled = false;
+  static constexpr bool kReadsAhead = false;
+
+  const AttentionArgs& args;
+
+  const uint16_t* keys(int32_t position) const { return PageSource<uint16_t>{args}.keys(position); }
+  uint16_t* values(int32_t position) const {
+    return args.unpacked + static_cast<int64_t>(position - args.chunk_begin) * args.value_dim;
+  }
+  int32_t run() const { return kAttentionChunk; }
+};
+
+// (p, d) (p, d + 1) (p + 1, d) (p + 1, d + 1), twice, become (p, d) (p + 1, d) (p, d + 1)
+// (p + 1, d + 1).
+using PositionPairs [[gnu::vector_size(16)]] = uint16_t;
+inline PositionPairs pairs_of_positions(const uint16_t* keys) {
+  PositionPairs pairs;
+  __builtin_memcpy(&pairs, keys, sizeof pairs);
+  return __builtin_shufflevector(pairs, pairs, 0, 2, 1, 3, 4, 6, 5, 7);
+}
+
+// Of the blocks of 16 positions [block_begin, block_end) of the chunk.
+inline SharedSource values_of_keys(const AttentionArgs& args, int32_t block_begin,
+                                   int32_t block_end) {
+  const SharedSource shared{args};
+  for (int32_t position = args.chunk_begin + 16 * block_begin;
+       position < args.chunk_begin + 16 * block_end; position += 16) {
+    const uint16_t* keys = shared.keys(position);
+    uint16_t* values = shared.values(position);
+    for (int32_t d = 0; d < args.value_dim; d += 2) {
+#pragma GCC unroll 4
+      for (int32_t p = 0; p < 16; p += 4) {
+        const PositionPairs pairs = pairs_of_positions(keys + 16 * d + 2 * p);
+        uint16_t* to = values + static_cast<int64_t>(p) * args.value_dim + 2 * d;
+        __builtin_memcpy(to, &pairs, 8);
+        __builtin_memcpy(to + 2 * args.value_dim, reinterpret_cast<const char*>(&pairs) + 8, 8);
+      }
+    }
+  }
+  return shared;
+}
+
 }  // namespace
 }  // namespace strata::tensor

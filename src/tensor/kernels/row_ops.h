@@ -275,6 +275,33 @@ void dots(const float* x, const float* rows, int64_t n_rows, int64_t n, float* o
   for (; r < n_rows; ++r) dots_of<1>(x, rows + r * n, n, out + r);
 }
 
+// kSums * 16 elements from `out` on, or, with kSums of 1, `count` of them.
+template <int kSums>
+inline void add_weighted_part(const float* weights, const float* rows, int64_t n_rows,
+                              int64_t stride, int64_t count, float* out) {
+  F sums[kSums];
+  for (int i = 0; i < kSums; ++i) sums[i] = load_up_to(out + 16 * i, count);
+  for (int64_t k = 0; k < n_rows; ++k) {
+    const F weight = set1(weights[k]);
+    for (int i = 0; i < kSums; ++i) {
+      sums[i] = fma(weight, load_up_to(rows + k * stride + 16 * i, count), sums[i]);
+    }
+  }
+  for (int i = 0; i < kSums; ++i) store_up_to(out + 16 * i, sums[i], count);
+}
+
+void add_weighted(const float* weights, const float* rows, int64_t n_rows, int64_t stride,
+                  int64_t n, float* out) {
+  constexpr int kAtOnce = 4;
+  int64_t i = 0;
+  for (; i + 16 * kAtOnce <= n; i += 16 * kAtOnce) {
+    add_weighted_part<kAtOnce>(weights, rows + i, n_rows, stride, 16, out + i);
+  }
+  for (; i < n; i += 16) {
+    add_weighted_part<1>(weights, rows + i, n_rows, stride, n - i < 16 ? n - i : 16, out + i);
+  }
+}
+
 int64_t argmax(const float* x, int64_t n) {
   F best = set1(-__builtin_inff());
   int64_t i = 0;
@@ -328,6 +355,7 @@ void add_row_operations(KernelSet& set) {
   set.rope_adjacent = rope_adjacent;
   set.rope_halves = rope_halves;
   set.dots = dots;
+  set.add_weighted = add_weighted;
   set.argmax = argmax;
   set.merge = merge;
 }
