@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/overloaded.h"
 #include "inference/block/fast_attention.h"
+#include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_mlp.h"
 #include "inference/block/fast_moe.h"
 #include "inference/executor.h"
@@ -32,11 +33,10 @@ static_assert(kMaxGuesses < kWindowSlack);
 
 struct FastBlock {
   PackedNorm pre_norm;
-  std::variant<FastAttention, FastMlp, FastMoe> op;
+  std::variant<FastAttention, FastLatentAttention, FastMlp, FastMoe> op;
   PackedNorm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
-  size_t attend = 0;  // plan of an attention block
 
   const std::vector<float>& output_bias() const {
     return std::visit([](const auto& o) -> const std::vector<float>& { return o.output_bias(); },
@@ -59,6 +59,10 @@ class FastExecutor final : public Executor {
       for (const auto& block : layer.blocks) load_block(block, options.kv, packer);
       packer.release();
     }
+    if (keeps_latent_ && options.kv != tensor::KvFormat::bf16) {
+      log_warn("{}: its latent vectors are kept as bf16, not as {}", model_->name,
+               tensor::kv_format_name(options.kv));
+    }
     final_norm_ = packer.norm(spec_.final_norm);
     head_ = packer.head();
     screen_ = HeadScreen(head_.matrix, n_choosable(), team_);
@@ -70,7 +74,11 @@ class FastExecutor final : public Executor {
 
     std::vector<KvLayer> kv_layers;
     for (const FastBlock& block : blocks_) {
-      if (const auto* a = std::get_if<FastAttention>(&block.op)) kv_layers.push_back(a->cache());
+      std::visit(
+          [&](const auto& op) {
+            if constexpr (requires { op.cache(); }) kv_layers.push_back(op.cache());
+          },
+          block.op);
     }
     const int64_t n_positions =
         options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
@@ -161,17 +169,19 @@ class FastExecutor final : public Executor {
   void load_block(const models::Block& block, tensor::KvFormat kv, Packer& packer) {
     PackedNorm pre_norm = packer.norm(block.pre_norm);
     PackedNorm post_norm = packer.norm(block.post_norm);
-    const auto add = [&](auto op) -> FastBlock& {
+    const auto add = [&](auto op) {
       wide_width_ = std::max(wide_width_, op.wide_width());
       mixed_width_ = std::max(mixed_width_, op.mixed_width());
-      return blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op),
-                                            std::move(post_norm), block.parallel_to_previous,
-                                            block.scale, 0});
+      blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op), std::move(post_norm),
+                                     block.parallel_to_previous, block.scale});
     };
     std::visit(Overloaded{
                    [&](const models::Attention& a) {
-                     FastBlock& added = add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
-                     added.attend = plan_for(std::get<FastAttention>(added.op), blocks_.size() - 1);
+                     add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
+                   },
+                   [&](const models::LatentAttention& a) {
+                     keeps_latent_ = true;
+                     add(FastLatentAttention(a, n_cache_layers_++, packer, step_));
                    },
                    [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
                    [&](const models::Moe& m) {
@@ -180,16 +190,6 @@ class FastExecutor final : public Executor {
                    },
                },
                block.op);
-  }
-
-  // The plan that this attention block shares, or a new one.
-  size_t plan_for(const FastAttention& attention, size_t block) {
-    for (size_t i = 0; i < planners_.size(); ++i) {
-      if (std::get<FastAttention>(blocks_[planners_[i]].op).same_plan(attention)) return i;
-    }
-    planners_.push_back(block);
-    attends_.emplace_back();
-    return planners_.size() - 1;
   }
 
   void reserve(std::span<const Row> rows) {
@@ -246,20 +246,14 @@ class FastExecutor final : public Executor {
     step_.delta.resize(n * spec_.n_embd);
     step_.wide.resize(n * wide_width_);
     step_.mixed.resize(n * mixed_width_);
-    if (has_experts_) prepare_experts();
+    if (has_experts_) step_.normed.resize(n * spec_.n_embd);
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
     logits_.resize(n_wanted * spec_.n_vocab);
     screen_.prepare(n_likeliest_);
-    for (size_t i = 0; i < planners_.size(); ++i) {
-      std::get<FastAttention>(blocks_[planners_[i]].op).plan(step_, attends_[i]);
-    }
-  }
-
-  void prepare_experts() {
-    step_.normed.resize(step_.n_rows() * spec_.n_embd);
+    step_.attention.begin_step();
     for (FastBlock& block : blocks_) {
-      if (auto* moe = std::get_if<FastMoe>(&block.op)) moe->prepare(step_);
+      std::visit([&](auto& op) { op.prepare(step_); }, block.op);
     }
   }
 
@@ -268,12 +262,7 @@ class FastExecutor final : public Executor {
     embed(thread);
     team_.barrier();
     for (size_t i = 0; i < blocks_.size(); ++i) {
-      FastBlock& block = blocks_[i];
-      std::visit(Overloaded{
-                     [&](FastAttention& op) { op.run(step_, attends_[block.attend], thread); },
-                     [&](auto& op) { op.run(step_, thread); },
-                 },
-                 block.op);
+      std::visit([&](auto& op) { op.run(step_, thread); }, blocks_[i].op);
       team_.barrier();
       add_block(i, thread);
       team_.barrier();
@@ -366,12 +355,11 @@ class FastExecutor final : public Executor {
   Team team_;
   Step step_;
   std::vector<FastBlock> blocks_;
-  std::vector<size_t> planners_;  // the first block of each plan
-  std::vector<tensor::AttentionStep> attends_;
   size_t n_cache_layers_ = 0;
   int64_t wide_width_ = 0;
   int64_t mixed_width_ = 0;
   bool has_experts_ = false;
+  bool keeps_latent_ = false;
   PackedNorm final_norm_;
   PackedLinear head_;
   InputPool head_inputs_;

@@ -49,4 +49,34 @@ void AnglePool::fill(int64_t row, int32_t position) {
   }
 }
 
+size_t AttentionPool::add(const tensor::AttentionSetup& setup) {
+  const auto same = [&](const tensor::AttentionSetup& other) {
+    return setup.n_heads == other.n_heads && setup.n_kv_heads == other.n_kv_heads &&
+           setup.kv == other.kv && setup.window == other.window;
+  };
+  const auto found = std::ranges::find_if(setups_, same);
+  if (found != setups_.end()) return static_cast<size_t>(found - setups_.begin());
+  setups_.push_back(setup);
+  steps_.emplace_back();
+  planned_.push_back(false);
+  return setups_.size() - 1;
+}
+
+void AttentionPool::plan(size_t index, const tensor::AttentionSetup& setup,
+                         std::span<const tensor::AttentionSpan> spans) {
+  if (!planned_[index]) steps_[index].plan(setup, spans);
+  planned_[index] = true;
+}
+
+void Step::set_spans(size_t cache_layer, std::vector<tensor::AttentionSpan>& out) const {
+  out.clear();
+  for (const RowSpan& span : spans) {
+    out.push_back({.first_row = span.first_row,
+                   .n_rows = span.n_rows,
+                   .first_position = span.first_position,
+                   .pages = span.pages->table(cache_layer),
+                   .pages_stride = span.pages->stride(cache_layer)});
+  }
+}
+
 }  // namespace strata::inference

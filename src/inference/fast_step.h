@@ -85,6 +85,22 @@ class AnglePool {
   FloatBuffer values_;
 };
 
+// The attention of a step, whose plan all layers with the same shapes and window share.
+class AttentionPool {
+ public:
+  size_t add(const tensor::AttentionSetup& setup);  // at load
+  void begin_step() { planned_.assign(planned_.size(), false); }
+  // Before the team starts. Only the first layer of a step plans.
+  void plan(size_t index, const tensor::AttentionSetup& setup,
+            std::span<const tensor::AttentionSpan> spans);
+  tensor::AttentionStep& at(size_t index) { return steps_[index]; }
+
+ private:
+  std::vector<tensor::AttentionSetup> setups_;
+  std::vector<tensor::AttentionStep> steps_;
+  std::vector<bool> planned_;
+};
+
 struct Step {
   explicit Step(Team& t) : team(t) {}
 
@@ -93,6 +109,7 @@ struct Step {
   std::vector<RowSpan> spans;
   InputPool inputs;
   AnglePool angles;
+  AttentionPool attention;
   FloatBuffer stream;  // [rows x n_embd], the residual stream
   FloatBuffer delta;   // [rows x n_embd], what the block adds
   FloatBuffer normed;  // [rows x n_embd], the input of a block that reads floats
@@ -101,6 +118,8 @@ struct Step {
 
   int64_t n_rows() const { return static_cast<int64_t>(rows.size()); }
   Share rows_of(int thread) const { return share_of(n_rows(), thread, team.size()); }
+  // The rows' spans with the pages of one layer of the cache.
+  void set_spans(size_t cache_layer, std::vector<tensor::AttentionSpan>& out) const;
 };
 
 }  // namespace strata::inference

@@ -5,12 +5,24 @@
 
 #include "core/check.h"
 #include "inference/head_screen.h"
+#include "tensor/dequant.h"
 
 namespace strata::inference {
 namespace {
 
 const float* or_null(const std::vector<float>& values) {
   return values.empty() ? nullptr : values.data();
+}
+
+std::vector<float> transpose_of(const tensor::WeightSource& matrix) {
+  const auto rows = static_cast<size_t>(matrix.rows), cols = static_cast<size_t>(matrix.cols);
+  std::vector<float> stored(rows * cols);
+  tensor::dequantize_row(matrix.type, matrix.data, stored.data(), matrix.rows * matrix.cols);
+  std::vector<float> result(stored.size());
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t col = 0; col < cols; ++col) result[col * rows + row] = stored[row * cols + col];
+  }
+  return result;
 }
 
 }  // namespace
@@ -74,6 +86,21 @@ PackedLinear Packer::linear(std::span<const models::Linear> parts) {
   }
   if (!any_bias) bias.clear();
   return {.matrix = tensor::PackedMatrix::pack(sources, team_, &arena_), .bias = std::move(bias)};
+}
+
+PackedLinear Packer::transposed(std::span<const models::TensorId> slots) {
+  std::vector<std::vector<float>> values;
+  std::vector<tensor::WeightSource> sources;
+  for (const models::TensorId slot : slots) {
+    const tensor::WeightSource stored = source(slot);
+    if (!arena_.filled()) values.push_back(transpose_of(stored));
+    sources.push_back(
+        {.type = tensor::DType::f32,
+         .data = arena_.filled() ? nullptr : std::as_bytes(std::span(values.back())).data(),
+         .rows = stored.cols,
+         .cols = stored.rows});
+  }
+  return {.matrix = tensor::PackedMatrix::pack(sources, team_, &arena_), .bias = {}};
 }
 
 PackedLinear Packer::gated(const models::Linear& gate, const models::Linear& up) {

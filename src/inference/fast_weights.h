@@ -41,6 +41,8 @@ class Packer {
 
   // Outputs one after the other; where only some have a bias, the others' is zero.
   PackedLinear linear(std::span<const models::Linear> parts);
+  // The transposes of matrices of one shape, one after the other, in bf16.
+  PackedLinear transposed(std::span<const models::TensorId> slots);
   // activation(gate x) * (up x); only without biases.
   PackedLinear gated(const models::Linear& gate, const models::Linear& up);
   // The output head, in planes where it is screened (inference/head_screen.h).

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/overloaded.h"
 #include "inference/block/attention.h"
+#include "inference/block/latent_attention.h"
 #include "inference/block/mlp.h"
 #include "inference/block/moe.h"
 #include "inference/executor.h"
@@ -21,29 +22,51 @@ namespace {
 
 using models::Attention;
 using models::Block;
+using models::LatentAttention;
 using models::ModelSpec;
 using models::Norm;
 
-int64_t kv_floats_per_position(const ModelSpec& spec) {
-  int64_t total = 0;
+// Floats of a position that a block keeps.
+struct KvWidths {
+  size_t keys = 0;
+  size_t values = 0;
+};
+KvWidths kv_widths(const Attention& op) {
+  const auto width = static_cast<size_t>(op.n_kv_heads) * static_cast<size_t>(op.head_dim);
+  return {width, width};
+}
+KvWidths kv_widths(const LatentAttention& op) {
+  return {static_cast<size_t>(op.n_latent + op.rope.n_dims), 0};
+}
+
+// Of each block that keeps any, in order.
+std::vector<KvWidths> kv_widths(const ModelSpec& spec) {
+  std::vector<KvWidths> widths;
   for (const auto& layer : spec.layers) {
     for (const auto& block : layer.blocks) {
-      if (const auto* a = std::get_if<Attention>(&block.op)) {
-        total += int64_t{2} * a->n_kv_heads * a->head_dim;
-      }
+      std::visit(
+          [&](const auto& op) {
+            if constexpr (requires { kv_widths(op); }) widths.push_back(kv_widths(op));
+          },
+          block.op);
     }
   }
-  return total;
+  return widths;
 }
 
 class Float32Executor final : public Executor {
  public:
   Float32Executor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
-      : model_(std::move(model)), spec_(model_->spec), weights_((check_spec(spec_), *model_)) {
+      : model_(std::move(model)),
+        spec_(model_->spec),
+        weights_((check_spec(spec_), *model_)),
+        kv_widths_(kv_widths(spec_)) {
     n_threads_ = options.n_threads > 0
                      ? options.n_threads
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    position_bytes_ = kv_floats_per_position(spec_) * static_cast<int64_t>(sizeof(float));
+    for (const KvWidths& widths : kv_widths_) {
+      position_bytes_ += static_cast<int64_t>((widths.keys + widths.values) * sizeof(float));
+    }
     limit_ = options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
     if (options.kv_bytes_limit > 0) {
       limit_ = std::min(limit_, options.kv_bytes_limit / std::max<int64_t>(1, position_bytes_));
@@ -54,7 +77,7 @@ class Float32Executor final : public Executor {
 
   SequenceId create_sequence() override {
     const SequenceId id = sequences_.create();
-    kv_.emplace(id, std::vector<Float32Kv>(n_attention_blocks()));
+    kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size()));
     return id;
   }
 
@@ -113,26 +136,11 @@ class Float32Executor final : public Executor {
   }
 
  private:
-  size_t n_attention_blocks() const {
-    size_t count = 0;
-    for (const auto& layer : spec_.layers) {
-      for (const auto& block : layer.blocks) count += std::holds_alternative<Attention>(block.op);
-    }
-    return count;
-  }
-
   void cut(SequenceId sequence, int32_t length) {
-    size_t index = 0;
-    for (const auto& layer : spec_.layers) {
-      for (const auto& block : layer.blocks) {
-        const auto* a = std::get_if<Attention>(&block.op);
-        if (a == nullptr) continue;
-        const auto floats = static_cast<size_t>(length) * static_cast<size_t>(a->n_kv_heads) *
-                            static_cast<size_t>(a->head_dim);
-        Float32Kv& kv = kv_.at(sequence)[index++];
-        kv.keys.resize(floats);
-        kv.values.resize(floats);
-      }
+    for (size_t i = 0; i < kv_widths_.size(); ++i) {
+      Float32Kv& kv = kv_.at(sequence)[i];
+      kv.keys.resize(static_cast<size_t>(length) * kv_widths_[i].keys);
+      kv.values.resize(static_cast<size_t>(length) * kv_widths_[i].values);
     }
   }
 
@@ -154,6 +162,12 @@ class Float32Executor final : public Executor {
     }
   }
 
+  std::vector<Float32Kv*> kv_of(std::span<const Row> rows, size_t attention_index) {
+    std::vector<Float32Kv*> kv;
+    for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
+    return kv;
+  }
+
   // stream_ += scale * post_norm(op(pre_norm(input)))
   void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
                  size_t& attention_index) {
@@ -164,11 +178,12 @@ class Float32Executor final : public Executor {
     std::visit(
         Overloaded{
             [&](const Attention& op) {
-              std::vector<Float32Kv*> kv;
-              for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
-              ++attention_index;
-              attend_float32(op, weights_, rows, kv, normed.data(), spec_.n_embd, result.data(),
-                             n_threads_);
+              attend_float32(op, weights_, rows, kv_of(rows, attention_index++), normed.data(),
+                             spec_.n_embd, result.data(), n_threads_);
+            },
+            [&](const LatentAttention& op) {
+              attend_latent_float32(op, weights_, rows, kv_of(rows, attention_index++),
+                                    normed.data(), spec_.n_embd, result.data(), n_threads_);
             },
             [&](const models::Mlp& op) {
               mlp_float32(op, weights_, n_rows, normed.data(), spec_.n_embd, result.data(),
@@ -209,6 +224,7 @@ class Float32Executor final : public Executor {
   std::shared_ptr<const models::Model> model_;
   const ModelSpec& spec_;
   Float32Weights weights_;
+  const std::vector<KvWidths> kv_widths_;
   Sequences sequences_;
   std::map<SequenceId, std::vector<Float32Kv>> kv_;
   int n_threads_ = 1;

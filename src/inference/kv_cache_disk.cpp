@@ -12,6 +12,7 @@ std::string KvCache::layout() const {
     text += fmt::format("; {} x {} of window {} in {} pages of {}", layer.n_kv_heads,
                         layer.shape.head_dim, layer.window,
                         tensor::kv_format_name(layer.shape.format), layer.shape.page_positions());
+    if (layer.shape.shared_dims > 0) text += fmt::format(", {} shared", layer.shape.shared_dims);
   }
   return text;
 }

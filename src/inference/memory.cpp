@@ -1,8 +1,13 @@
 #include "inference/memory.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
 #include <set>
 
+#include "inference/block/fast_attention.h"
+#include "inference/block/fast_latent_attention.h"
 #include "inference/engine.h"
 #include "inference/head_screen.h"
 #include "inference/kv_cache.h"
@@ -14,35 +19,53 @@ namespace {
 
 constexpr int64_t kWorkBytes = 80 << 20;
 
+std::optional<KvLayer> kv_layer_of(const models::Attention& attention, tensor::KvFormat kv) {
+  return kv_layer(attention, kv);
+}
+std::optional<KvLayer> kv_layer_of(const models::LatentAttention& attention, tensor::KvFormat) {
+  return kv_layer(attention);
+}
+std::optional<KvLayer> kv_layer_of(const auto& /*op*/, tensor::KvFormat) {
+  return std::nullopt;
+}
+
+// What the cache keeps of positions, of each block that has any.
 template <typename F>
-void for_each_attention(const models::ModelSpec& spec, const F& visit) {
+void for_each_cached(const models::ModelSpec& spec, tensor::KvFormat kv, const F& visit) {
   for (const models::Layer& layer : spec.layers) {
     for (const models::Block& block : layer.blocks) {
-      if (const auto* attention = std::get_if<models::Attention>(&block.op)) visit(*attention);
+      const auto kept = std::visit([&](const auto& op) { return kv_layer_of(op, kv); }, block.op);
+      if (kept) visit(*kept);
     }
   }
 }
 
-int64_t bytes_per_position(const models::Attention& attention, tensor::KvFormat kv) {
-  return attention.n_kv_heads * tensor::KvShape{attention.head_dim, kv}.position_bytes();
+int64_t bytes_per_position(const KvLayer& layer) {
+  return layer.n_kv_heads * layer.shape.position_bytes();
 }
 
 // What a sequence of so many positions holds; a window and its slack begin and end inside blocks.
-int64_t blocks_held(const models::Attention& attention, int64_t positions) {
+int64_t blocks_held(const KvLayer& layer, int64_t positions) {
   const int64_t all = (positions + kBlockPositions - 1) / kBlockPositions;
-  if (attention.window == 0) return all;
-  return std::min<int64_t>(all, (attention.window + kWindowSlack) / kBlockPositions + 2);
+  if (layer.window == 0) return all;
+  return std::min<int64_t>(all, (layer.window + kWindowSlack) / kBlockPositions + 2);
 }
 
 // What tensors are for, since a matrix of one row looks like a vector.
 struct Roles {
   std::set<models::TensorId> packed;  // the others, routers among them, are kept as floats
+  std::set<models::TensorId> transposed;
 
   void add(const models::Mlp& mlp) {
     packed.insert({mlp.gate.weight, mlp.up.weight, mlp.down.weight});
   }
   void add(const models::Attention& a) {
     packed.insert({a.q.weight, a.k.weight, a.v.weight, a.o.weight});
+  }
+  void add(const models::LatentAttention& a) {
+    packed.insert({a.q_a.weight, a.q.weight, a.kv_a.weight, a.o.weight});
+    (a.k_b_transposed ? packed : transposed).insert(a.k_b.begin(), a.k_b.end());
+    packed.insert(a.v_b.begin(), a.v_b.end());
   }
   void add(const models::Moe& moe) {
     for (const models::Mlp& expert : moe.experts) add(expert);
@@ -61,30 +84,50 @@ Roles roles_of(const models::ModelSpec& spec) {
   return roles;
 }
 
-// Hidden rows and inputs of matrices, which a row has for each expert that it goes to, in the
-// largest step of an engine with its default options.
-int64_t expert_work_bytes(const models::ModelSpec& spec) {
+// What a row needs of each buffer of a step (fast_step.h) beyond what kWorkBytes holds for a dense
+// model: hidden rows and inputs of matrices of each expert that it goes to; queries in latent
+// space, their results, and both as inputs of a matrix of each head.
+int64_t row_work_bytes(const models::Moe& moe, int64_t n_embd) {
+  const int64_t hidden = moe.experts[0].n_hidden;
+  return moe.n_used * (hidden * 4 + (hidden + n_embd) * 2);
+}
+int64_t row_work_bytes(const models::LatentAttention& a, int64_t /*n_embd*/) {
+  const int64_t floats = 2 * a.n_latent + a.plain_dim + 2 * a.rope.n_dims;
+  return a.n_heads * (floats * 4 + (a.n_latent + a.plain_dim) * 2);
+}
+int64_t row_work_bytes(const auto& /*op*/, int64_t /*n_embd*/) {
+  return 0;
+}
+
+// In the largest step of an engine with its default options; blocks of one kind share buffers.
+int64_t step_work_bytes(const models::ModelSpec& spec) {
   const EngineOptions defaults;
   const int64_t rows = defaults.prefill_chunk + defaults.max_batch;
-  int64_t most = 0;
+  std::array<int64_t, std::variant_size_v<decltype(models::Block::op)>> most{};
   for (const models::Layer& layer : spec.layers) {
     for (const models::Block& block : layer.blocks) {
-      const auto* moe = std::get_if<models::Moe>(&block.op);
-      if (moe == nullptr) continue;
-      const int64_t hidden = moe->experts[0].n_hidden;
-      most = std::max(most, rows * moe->n_used * (hidden * 4 + (hidden + spec.n_embd) * 2));
+      const int64_t bytes =
+          std::visit([&](const auto& op) { return row_work_bytes(op, spec.n_embd); }, block.op);
+      most[block.op.index()] = std::max(most[block.op.index()], rows * bytes);
     }
   }
-  return most;
+  return std::accumulate(most.begin(), most.end(), int64_t{0});
 }
 
 }  // namespace
 
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv) {
   int64_t bytes = 0;
-  for_each_attention(spec,
-                     [&](const auto& attention) { bytes += bytes_per_position(attention, kv); });
+  for_each_cached(spec, kv, [&](const KvLayer& layer) { bytes += bytes_per_position(layer); });
   return bytes;
+}
+
+tensor::KvFormat kv_format_held(const models::ModelSpec& spec, tensor::KvFormat kv) {
+  tensor::KvFormat held = tensor::KvFormat::bf16;
+  for_each_cached(spec, kv, [&](const KvLayer& layer) {
+    if (layer.shape.format == kv) held = kv;
+  });
+  return held;
 }
 
 int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFile& file) {
@@ -99,7 +142,9 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
     const models::WeightPlace weight = models::locate_weight(file, spec.tensors[slot]);
     const auto rows = static_cast<int64_t>(weight.rows);
     const auto cols = static_cast<int64_t>(weight.cols);
-    if (!roles.packed.contains(id)) {
+    if (roles.transposed.contains(id)) {
+      bytes += tensor::packed_bytes(tensor::DType::f32, cols, rows);
+    } else if (!roles.packed.contains(id)) {
       bytes += rows * cols * static_cast<int64_t>(sizeof(float));
     } else if (id == spec.head.weight && is_screened(spec, weight.type())) {
       bytes += tensor::packed_in_planes_bytes(rows, cols);
@@ -114,10 +159,9 @@ MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFil
                            int64_t positions, tensor::KvFormat kv) {
   MemoryNeed need{.weight_bytes = packed_weight_bytes(spec, file),
                   .kv_bytes = 0,
-                  .work_bytes = kWorkBytes + expert_work_bytes(spec)};
-  for_each_attention(spec, [&](const auto& attention) {
-    need.kv_bytes +=
-        blocks_held(attention, positions) * kBlockPositions * bytes_per_position(attention, kv);
+                  .work_bytes = kWorkBytes + step_work_bytes(spec)};
+  for_each_cached(spec, kv, [&](const KvLayer& layer) {
+    need.kv_bytes += blocks_held(layer, positions) * kBlockPositions * bytes_per_position(layer);
   });
   return need;
 }

@@ -25,6 +25,9 @@ MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFil
 // Keys and values of one position, all layers; what a window will drop is counted too.
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv);
 
+// The format that keys and values will have: some blocks keep only one.
+tensor::KvFormat kv_format_held(const models::ModelSpec& spec, tensor::KvFormat kv);
+
 // The packed matrices and the vectors of the fast executor. A token embedding that is not the head
 // too stays in the mapped file.
 int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFile& file);

@@ -42,6 +42,31 @@ TEST(Memory, KeysAndValuesAreForetoldInEachFormat) {
   }
 }
 
+TEST(Memory, LatentVectorsAreForetold) {
+  TinyOptions options;
+  options.n_latent = 64;
+  options.rope_dims = 16;
+  options.n_embd = 256;
+  options.type = DType::q8_0;
+  for (const bool transposed : {true, false}) {
+    options.k_b_transposed = transposed;
+    const auto model = tiny_model(options);
+    for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+      const auto executor = make_fast_executor(model, {.n_threads = 1, .kv = kv});
+      std::vector<Row> rows;
+      const SequenceId sequence = executor->create_sequence();
+      for (int32_t p = 0; p < kBlockPositions; ++p) rows.push_back({1, p, sequence, false});
+      executor->step(rows);
+      const MemoryNeed need = foretell_memory(model->spec, *model->file, kBlockPositions, kv);
+      EXPECT_EQ(need.kv_bytes, executor->stats().kv_bytes_used);
+      EXPECT_EQ(need.kv_bytes, 2 * kBlockPositions * 2 * (64 + 16)) << "once, not for each head";
+      const int64_t held = executor->stats().weight_bytes;
+      EXPECT_GE(need.weight_bytes, held);
+      EXPECT_LE(need.weight_bytes, held + held / 50);
+    }
+  }
+}
+
 // What is foretold is what the executor then holds, also for types that grow when packed.
 class MemoryOfWeights : public ::testing::TestWithParam<DType> {};
 

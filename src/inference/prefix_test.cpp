@@ -55,6 +55,13 @@ TinyOptions windowed() {
   return options;
 }
 
+TinyOptions latent() {
+  TinyOptions options;
+  options.n_latent = 64;
+  options.rope_dims = 16;
+  return options;
+}
+
 TEST(Prefix, ASecondSequenceGoesOnWhereTheFirstIsTheSame) {
   const auto model = tiny_model(windowed());
   const auto executor = make_fast_executor(
@@ -110,11 +117,16 @@ TEST(Prefix, NothingIsKeptWithoutAllowanceAndNoMoreThanIsAllowed) {
 
 // Sequences of a family tree of texts come, grow, are cut back and go in random order, in a cache
 // that is too small for all of them.
-class PrefixOf : public ::testing::TestWithParam<tensor::KvFormat> {};
+struct Kept {
+  const char* name;
+  tensor::KvFormat format;
+  bool latent;
+};
+class PrefixOf : public ::testing::TestWithParam<Kept> {};
 
 TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
-  const tensor::KvFormat kv = GetParam();
-  const auto model = tiny_model(windowed());
+  const tensor::KvFormat kv = GetParam().format;
+  const auto model = tiny_model(GetParam().latent ? latent() : windowed());
   const int32_t n_vocab = model->spec.n_vocab;
   std::mt19937 random(3);
   std::vector<Tokens> texts;
@@ -167,10 +179,10 @@ TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
-                         ::testing::Values(tensor::KvFormat::bf16, tensor::KvFormat::int8),
-                         [](const auto& test) {
-                           return std::string(tensor::kv_format_name(test.param));
-                         });
+                         ::testing::Values(Kept{"bf16", tensor::KvFormat::bf16, false},
+                                           Kept{"int8", tensor::KvFormat::int8, false},
+                                           Kept{"latent", tensor::KvFormat::bf16, true}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 // A scheduler over a tiny model; what its requests answered.
 class Requests {

@@ -13,6 +13,7 @@ namespace strata::inference {
 namespace {
 
 using models::Attention;
+using models::LatentAttention;
 using models::Mlp;
 using models::ModelSpec;
 using models::Moe;
@@ -36,6 +37,14 @@ void for_each_attention(ModelSpec& spec, const std::function<void(Attention&)>& 
   for (auto& layer : spec.layers) {
     for (auto& block : layer.blocks) {
       if (auto* op = std::get_if<Attention>(&block.op)) change(*op);
+    }
+  }
+}
+
+void for_each_latent(ModelSpec& spec, const std::function<void(LatentAttention&)>& change) {
+  for (auto& layer : spec.layers) {
+    for (auto& block : layer.blocks) {
+      if (auto* op = std::get_if<LatentAttention>(&block.op)) change(*op);
     }
   }
 }
@@ -67,6 +76,11 @@ void expect_attention_seen(const std::string& name, const std::string& what,
   expect_seen(name, what, [&](ModelSpec& spec) { for_each_attention(spec, change); });
 }
 
+void expect_latent_seen(const std::string& name, const std::string& what,
+                        const std::function<void(LatentAttention&)>& change) {
+  expect_seen(name, what, [&](ModelSpec& spec) { for_each_latent(spec, change); });
+}
+
 void expect_moe_seen(const std::string& name, const std::string& what,
                      const std::function<void(Moe&)>& change) {
   expect_seen(name, what, [&](ModelSpec& spec) { for_each_moe(spec, change); });
@@ -96,7 +110,8 @@ INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
                                          "mixtral", "mixtral_split", "gemma3", "qwen2",
                                          "qwen2_untied", "qwen2moe", "qwen3", "qwen3moe", "olmo2",
                                          "olmo3", "olmo3_magnitude", "olmoe", "granite",
-                                         "granitemoe", "gptneox", "gptneox_sequential"),
+                                         "granitemoe", "deepseek2", "deepseek2_lite", "deepseek3",
+                                         "gptneox", "gptneox_sequential"),
                          [](const auto& entry) { return std::string(entry.param); });
 
 TEST(TinyReferenceNegative, Llama) {
@@ -237,6 +252,52 @@ TEST(TinyReferenceNegative, Granite) {
                           [](auto& op) { op.scale = 1 / std::sqrt(10.0f); });
   }
   expect_moe_seen("granitemoe", "the shared expert", [](Moe& op) { op.shared.reset(); });
+}
+
+TEST(TinyReferenceNegative, LatentAttention) {
+  for (const char* name : {"deepseek2", "deepseek2_lite", "deepseek3"}) {
+    expect_latent_seen(name, "the norm of latent vectors", [](auto& op) { op.kv_norm = {}; });
+    expect_latent_seen(name, "adjacent pairs",
+                       [](auto& op) { op.rope.kind = models::RopeKind::halves; });
+    expect_latent_seen(name, "its scale", [](auto& op) { op.scale *= 1.1f; });
+    expect_latent_seen(name, "the order of its heads' keys",
+                       [](auto& op) { std::swap(op.k_b[0], op.k_b[1]); });
+    expect_latent_seen(name, "the order of its heads' values",
+                       [](auto& op) { std::swap(op.v_b[0], op.v_b[2]); });
+  }
+  for (const char* name : {"deepseek2", "deepseek3"}) {
+    expect_latent_seen(name, "the norm of narrow queries", [](auto& op) { op.q_a_norm = {}; });
+  }
+  for (const char* name : {"deepseek2_lite", "deepseek3"}) {
+    expect_latent_seen(name, "YaRN", [](auto& op) { op.rope.yarn = {}; });
+    expect_latent_seen(name, "YaRN's magnitude in scores alone",
+                       [](auto& op) { op.rope.yarn.magnitude = 1 + 0.1f * std::log(4.0f); });
+    expect_latent_seen(name, "YaRN's magnitude in scores", [](auto& op) {
+      op.scale = 1 / std::sqrt(static_cast<float>(op.plain_dim + op.rope.n_dims));
+    });
+  }
+}
+
+TEST(TinyReferenceNegative, ExpertsOfDeepSeek) {
+  for (const char* name : {"deepseek2", "deepseek2_lite", "deepseek3"}) {
+    expect_moe_seen(name, "the shared experts", [](Moe& op) { op.shared.reset(); });
+  }
+  for (const char* name : {"deepseek2", "deepseek3"}) {
+    expect_moe_seen(name, "the scale of the weights", [](Moe& op) { op.scale = 1; });
+    expect_moe_seen(name, "groups", [](Moe& op) { op.n_groups_used = op.n_groups; });
+    expect_moe_seen(name, "groups of its size",
+                    [](Moe& op) { op.n_groups = op.n_groups_used = 2, op.n_groups_used = 1; });
+  }
+  expect_moe_seen("deepseek2", "groups ranked by their best", [](Moe& op) { op.group_best = 2; });
+  expect_moe_seen("deepseek2", "weights that are shares of all",
+                  [](Moe& op) { op.renormalized = true; });
+  expect_moe_seen("deepseek3", "groups ranked by their two best",
+                  [](Moe& op) { op.group_best = 1; });
+  expect_moe_seen("deepseek3", "sigmoids", [](Moe& op) { op.gating = models::Gating::softmax; });
+  expect_moe_seen("deepseek3", "weights that add up to one",
+                  [](Moe& op) { op.renormalized = false; });
+  expect_moe_seen("deepseek3", "the bias of the choice",
+                  [](Moe& op) { op.choice_bias = models::kNoTensor; });
 }
 
 TEST(TinyReferenceNegative, GptNeox) {

@@ -1,6 +1,7 @@
 #include "inference/weights.h"
 
 #include "core/error.h"
+#include "models/family/limits.h"
 #include "models/family/weights.h"
 
 namespace strata::inference {
@@ -8,6 +9,7 @@ namespace {
 
 using models::Attention;
 using models::kNoTensor;
+using models::LatentAttention;
 using models::Linear;
 using models::Mlp;
 using models::ModelSpec;
@@ -61,13 +63,42 @@ class SpecChecker {
     linear(a.o, spec_.n_embd, q_width, "attention output");
     norm(a.q_norm, a.norms_all_heads ? q_width : a.head_dim, "attention q norm");
     norm(a.k_norm, a.norms_all_heads ? kv_width : a.head_dim, "attention k norm");
-    if (a.rope.kind == models::RopeKind::none) return;
-    if (a.rope.n_dims <= 0 || a.rope.n_dims % 2 != 0 || a.rope.n_dims > a.head_dim) {
-      refuse(fmt::format("RoPE over {} of {} dimensions", a.rope.n_dims, a.head_dim));
+    if (a.rope.kind != models::RopeKind::none) check(a.rope, a.head_dim);
+  }
+
+  void check(const models::Rope& rope, int32_t width) const {
+    if (rope.n_dims <= 0 || rope.n_dims % 2 != 0 || rope.n_dims > width) {
+      refuse(fmt::format("RoPE over {} of {} dimensions", rope.n_dims, width));
     }
-    if (a.rope.frequency_divisors != kNoTensor) {
-      matrix(a.rope.frequency_divisors, 1, a.rope.n_dims / 2, "RoPE frequency divisors");
+    if (rope.frequency_divisors != kNoTensor) {
+      matrix(rope.frequency_divisors, 1, rope.n_dims / 2, "RoPE frequency divisors");
     }
+  }
+
+  void check(const LatentAttention& a) const {
+    if (a.n_heads <= 0 || a.n_latent <= 0 || a.plain_dim <= 0 || a.value_dim <= 0 ||
+        a.rope.kind == models::RopeKind::none || a.k_b.size() != static_cast<size_t>(a.n_heads) ||
+        a.v_b.size() != a.k_b.size()) {
+      refuse(fmt::format("latent attention with {} heads of {} + {} and {}, latent size {}",
+                         a.n_heads, a.plain_dim, a.rope.n_dims, a.value_dim, a.n_latent));
+    }
+    check(a.rope, a.rope.n_dims);
+    const int64_t q_width = int64_t{a.n_heads} * (a.plain_dim + a.rope.n_dims);
+    int64_t q_inputs = spec_.n_embd;
+    if (a.q_a.weight != kNoTensor) {
+      q_inputs = static_cast<int64_t>(spec_.tensors.at(static_cast<size_t>(a.q_a.weight)).rows);
+      linear(a.q_a, q_inputs, spec_.n_embd, "attention q_a");
+      norm(a.q_a_norm, q_inputs, "attention q_a norm");
+    }
+    linear(a.q, q_width, q_inputs, "attention q");
+    linear(a.kv_a, a.n_latent + a.rope.n_dims, spec_.n_embd, "attention kv_a");
+    norm(a.kv_norm, a.n_latent, "attention kv norm");
+    for (size_t h = 0; h < a.k_b.size(); ++h) {
+      matrix(a.k_b[h], a.k_b_transposed ? a.n_latent : a.plain_dim,
+             a.k_b_transposed ? a.plain_dim : a.n_latent, "attention k_b");
+      matrix(a.v_b[h], a.value_dim, a.n_latent, "attention v_b");
+    }
+    linear(a.o, spec_.n_embd, int64_t{a.n_heads} * a.value_dim, "attention output");
   }
 
   void check(const Mlp& m) const {
@@ -82,6 +113,14 @@ class SpecChecker {
       refuse(fmt::format("{} of {} experts are used", m.n_used, n_experts));
     }
     linear(m.router, n_experts, spec_.n_embd, "router");
+    if (m.choice_bias != kNoTensor) matrix(m.choice_bias, 1, n_experts, "expert choice bias");
+    const int64_t group = m.n_groups > 0 ? n_experts / m.n_groups : 0;
+    if (n_experts > models::kMaxExperts || group * m.n_groups != n_experts || m.group_best < 1 ||
+        m.group_best > group || m.n_groups_used < 1 || m.n_groups_used > m.n_groups ||
+        m.n_used > m.n_groups_used * group) {
+      refuse(fmt::format("{} of {} experts in {} of {} groups", m.n_used, n_experts,
+                         m.n_groups_used, m.n_groups));
+    }
     for (const Mlp& expert : m.experts) {
       if (expert.n_hidden != m.experts[0].n_hidden ||
           expert.activation != m.experts[0].activation) {

@@ -38,6 +38,7 @@ class Tiny:
         self.model = model(config).to(torch.float32).eval()
         self.state = dict(self.model.named_parameters())
         self.left = set(self.state)
+        self.state.update(self.model.named_buffers())
 
     def tensor(self, gguf_name, *shape):
         """Adds a tensor of the file and returns its values; shape as torch has it."""
@@ -110,7 +111,7 @@ PRE_NORMS = [("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_laye
 QK_NORMS = [("attn_q_norm", "self_attn.q_norm"), ("attn_k_norm", "self_attn.k_norm")]
 
 
-def put_decoder(tiny, permute_heads, norms=PRE_NORMS, one_plus=False):
+def put_decoder(tiny, permute_heads, norms=PRE_NORMS, one_plus=False, attention=True):
     c = tiny.config
     tiny.put("token_embd.weight", "model.embed_tokens.weight")
     minus_one = (lambda v: v - 1) if one_plus else None
@@ -124,7 +125,7 @@ def put_decoder(tiny, permute_heads, norms=PRE_NORMS, one_plus=False):
         for part, where, transform in (("q", "q_proj", q), ("k", "k_proj", k),
                                        ("v", "v_proj", None), ("output", "o_proj", None)):
             for kind in ("weight", "bias"):
-                if hf + f"self_attn.{where}.{kind}" in tiny.state:
+                if attention and hf + f"self_attn.{where}.{kind}" in tiny.state:
                     tiny.put(gg + f"attn_{part}.{kind}", hf + f"self_attn.{where}.{kind}",
                              transform)
         for part in ("gate", "up", "down"):
@@ -367,6 +368,103 @@ def olmoe(name, tied):
     return tiny
 
 
+def put_latent_attention(tiny, gg, hf, fused):
+    """fused: keys and values of latents in one tensor, as files from before 2025-04 have them."""
+    c = tiny.config
+    n, plain, value, latent = (c.num_attention_heads, c.qk_nope_head_dim, c.v_head_dim,
+                               c.kv_lora_rank)
+    if c.q_lora_rank:
+        for part, where in (("q_a", "q_a_proj"), ("q_a_norm", "q_a_layernorm"), ("q_b", "q_b_proj")):
+            tiny.put(gg + f"attn_{part}.weight", hf + f"{where}.weight")
+    else:
+        tiny.put(gg + "attn_q.weight", hf + "q_proj.weight")
+    tiny.put(gg + "attn_kv_a_mqa.weight", hf + "kv_a_proj_with_mqa.weight")
+    tiny.put(gg + "attn_kv_a_norm.weight", hf + "kv_a_layernorm.weight")
+    tiny.put(gg + "attn_output.weight", hf + "o_proj.weight")
+    if fused:
+        tiny.put(gg + "attn_kv_b.weight", hf + "kv_b_proj.weight")
+        return
+    k_b = tiny.tensor(gg + "attn_k_b.weight", n, latent, plain)
+    v_b = tiny.tensor(gg + "attn_v_b.weight", n, value, latent)
+    tiny.fill(hf + "kv_b_proj.weight", torch.cat([k_b.transpose(1, 2), v_b], dim=1).reshape(-1, latent))
+
+
+def deepseek(name, model, config, fused, metadata, **changes):
+    settings = dict(
+        vocab_size=91, hidden_size=30, intermediate_size=26, moe_intermediate_size=14,
+        num_hidden_layers=3, num_attention_heads=3, num_key_value_heads=3, q_lora_rank=9,
+        kv_lora_rank=10, qk_nope_head_dim=6, qk_rope_head_dim=8, v_head_dim=5, n_routed_experts=8,
+        num_experts_per_tok=3, n_shared_experts=1, first_k_dense_replace=1, routed_scaling_factor=1.0,
+        max_position_embeddings=1024, rms_norm_eps=1e-6, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 5000.0})
+    settings.update(changes)
+    c = config(**settings)
+    c._attn_implementation = "eager"
+    key, latent = c.qk_nope_head_dim + c.qk_rope_head_dim, c.kv_lora_rank
+    widths = ({"attention.key_length": key, "attention.value_length": c.v_head_dim} if fused else
+              {"attention.key_length": latent + c.qk_rope_head_dim,
+               "attention.value_length": latent, "attention.key_length_mla": key,
+               "attention.value_length_mla": c.v_head_dim})
+    metadata = {
+        "block_count": c.num_hidden_layers, "context_length": c.max_position_embeddings,
+        "embedding_length": c.hidden_size, "feed_forward_length": c.intermediate_size,
+        "attention.head_count": c.num_attention_heads,
+        "attention.head_count_kv": c.num_attention_heads if fused else 1, **widths,
+        "attention.kv_lora_rank": latent, "attention.layer_norm_rms_epsilon": c.rms_norm_eps,
+        "rope.dimension_count": c.qk_rope_head_dim, "rope.freq_base": 5000.0,
+        "leading_dense_block_count": c.first_k_dense_replace, "vocab_size": c.vocab_size,
+        "expert_count": c.n_routed_experts, "expert_used_count": c.num_experts_per_tok,
+        "expert_feed_forward_length": c.moe_intermediate_size,
+        "expert_shared_count": c.n_shared_experts,
+        "expert_weights_scale": c.routed_scaling_factor, **metadata}
+    if c.q_lora_rank:
+        metadata["attention.q_lora_rank"] = c.q_lora_rank
+    tiny = Tiny(name, "deepseek2", c, model, metadata)
+    put_decoder(tiny, permute_heads=False, attention=False)
+    for i in range(c.num_hidden_layers):
+        hf, gg = f"model.layers.{i}.", f"blk.{i}."
+        put_latent_attention(tiny, gg, hf + "self_attn.", fused)
+        if i < c.first_k_dense_replace:
+            continue
+        put_experts(tiny, gg, hf + "mlp.")
+        if hf + "mlp.gate.e_score_correction_bias" in tiny.state:
+            tiny.put(gg + "exp_probs_b.bias", hf + "mlp.gate.e_score_correction_bias")
+        for part in ("gate", "up", "down"):
+            tiny.put(gg + f"ffn_{part}_shexp.weight", hf + f"mlp.shared_experts.{part}_proj.weight")
+    return tiny
+
+
+def yarn_of_scores(mscale):
+    rope = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "mscale": mscale,
+            "mscale_all_dim": mscale, "original_max_position_embeddings": 256}
+    return rope, {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0,
+                  "rope.scaling.original_context_length": 256,
+                  "rope.scaling.yarn_log_multiplier": 0.1 * mscale}
+
+
+def deepseek2(name):
+    return deepseek(name, transformers.DeepseekV2ForCausalLM, transformers.DeepseekV2Config, True,
+                    {"expert_group_count": 4, "expert_group_used_count": 2},
+                    topk_method="group_limited_greedy", n_group=4, topk_group=2,
+                    routed_scaling_factor=2.5)
+
+
+def deepseek2_lite(name):
+    rope, metadata = yarn_of_scores(0.707)
+    return deepseek(name, transformers.DeepseekV2ForCausalLM, transformers.DeepseekV2Config, False,
+                    metadata, q_lora_rank=None, n_routed_experts=7, n_shared_experts=2,
+                    topk_method="greedy", rope_parameters=rope)
+
+
+def deepseek3(name):
+    rope, metadata = yarn_of_scores(1.0)
+    return deepseek(name, transformers.DeepseekV3ForCausalLM, transformers.DeepseekV3Config, False,
+                    {"expert_group_count": 4, "expert_group_used_count": 2,
+                     "expert_gating_func": 2, "expert_weights_norm": True, **metadata},
+                    kv_lora_rank=11, qk_nope_head_dim=7, n_routed_experts=12, n_group=4, topk_group=2, norm_topk_prob=True,
+                    routed_scaling_factor=2.5, num_mtp_layers=0, rope_parameters=rope)
+
+
 def gptneox(name, parallel):
     c = transformers.GPTNeoXConfig(
         vocab_size=95, hidden_size=36, intermediate_size=50, num_hidden_layers=2,
@@ -411,7 +509,7 @@ def watch_experts(tiny):
     """A list that each forward fills with the chosen experts, [rows x used], of each layer."""
     chosen = []
     for module in tiny.model.modules():
-        if type(module).__name__.endswith("TopKRouter"):
+        if type(module).__name__.lower().endswith("topkrouter"):
             module.register_forward_hook(
                 lambda _module, _inputs, output: chosen.append(output[2].sort(-1).values))
     return chosen
@@ -488,6 +586,7 @@ def main():
         qwen3("qwen3", True), qwen3moe("qwen3moe", False),
         olmo2("olmo2", False), olmo3("olmo3"), olmo3("olmo3_magnitude", 1.5), olmoe("olmoe", True),
         granite("granite"), granitemoe("granitemoe"),
+        deepseek2("deepseek2"), deepseek2_lite("deepseek2_lite"), deepseek3("deepseek3"),
         gptneox("gptneox", True), gptneox("gptneox_sequential", False),
     ]
     for tiny in models:

@@ -23,10 +23,16 @@ Share paired_rows(const Step& step, int thread) {
 
 }  // namespace
 
+KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv) {
+  return {.n_kv_heads = attention.n_kv_heads,
+          .shape = {.head_dim = attention.head_dim, .format = kv},
+          .window = attention.window};
+}
+
 FastAttention::FastAttention(const models::Attention& attention, size_t cache_layer,
                              tensor::KvFormat kv, Packer& packer, Step& step)
     : attention_(attention),
-      shape_{.head_dim = attention.head_dim, .format = kv},
+      shape_(kv_layer(attention, kv).shape),
       cache_layer_(cache_layer),
       qkv_(packer.linear(std::array{attention.q, attention.k, attention.v})),
       output_(packer.linear(std::array{attention.o})),
@@ -35,11 +41,8 @@ FastAttention::FastAttention(const models::Attention& attention, size_t cache_la
       input_(step.inputs.add(qkv_.matrix)),
       mixed_input_(step.inputs.add(output_.matrix)),
       angles_(step.angles.add(
-          RopeAngles(attention.rope, packer.vector(attention.rope.frequency_divisors)))) {}
-
-KvLayer FastAttention::cache() const {
-  return {.n_kv_heads = attention_.n_kv_heads, .shape = shape_, .window = attention_.window};
-}
+          RopeAngles(attention.rope, packer.vector(attention.rope.frequency_divisors)))),
+      plan_(step.attention.add(setup(step))) {}
 
 void FastAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
                                int64_t row) const {
@@ -48,13 +51,6 @@ void FastAttention::take_input(const PackedNorm& norm, const float* stream, Step
 
 int64_t FastAttention::weight_bytes() const {
   return static_cast<int64_t>(qkv_.matrix.bytes() + output_.matrix.bytes());
-}
-
-bool FastAttention::same_plan(const FastAttention& other) const {
-  const auto& a = attention_;
-  const auto& b = other.attention_;
-  return a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads && a.head_dim == b.head_dim &&
-         a.window == b.window;
 }
 
 tensor::AttentionSetup FastAttention::setup(const Step& step) const {
@@ -70,20 +66,9 @@ tensor::AttentionSetup FastAttention::setup(const Step& step) const {
           .out_stride = mixed_width()};
 }
 
-void FastAttention::set_spans(const Step& step) {
-  spans_.clear();
-  for (const RowSpan& span : step.spans) {
-    spans_.push_back({.first_row = span.first_row,
-                      .n_rows = span.n_rows,
-                      .first_position = span.first_position,
-                      .pages = span.pages->table(cache_layer_),
-                      .pages_stride = span.pages->stride(cache_layer_)});
-  }
-}
-
-void FastAttention::plan(Step& step, tensor::AttentionStep& attend) {
-  set_spans(step);
-  attend.plan(setup(step), spans_);
+void FastAttention::prepare(Step& step) {
+  step.set_spans(cache_layer_, spans_);
+  step.attention.plan(plan_, setup(step), spans_);
 }
 
 void FastAttention::rotate(const Step& step, int64_t row, float* head) const {
@@ -127,15 +112,13 @@ void FastAttention::prepare_rows(Step& step, int thread) const {
   }
 }
 
-void FastAttention::run(Step& step, tensor::AttentionStep& attend, int thread) {
+void FastAttention::run(Step& step, int thread) {
   Team& team = step.team;
+  tensor::AttentionStep& attend = step.attention.at(plan_);
   const int n_threads = team.size();
   tensor::matmul_share(qkv_.matrix, step.inputs.at(input_), step.n_rows(), step.wide.data(),
                        wide_width(), thread, n_threads);
-  if (thread == 0) {
-    set_spans(step);
-    attend.set(setup(step), spans_);
-  }
+  if (thread == 0) attend.set(setup(step), spans_);
   team.barrier();
   prepare_rows(step, thread);
   team.barrier();

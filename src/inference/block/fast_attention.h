@@ -8,13 +8,15 @@
 
 namespace strata::inference {
 
+KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv);
+
 class FastAttention {
  public:
   // cache_layer: the layer's number in the KvCache.
   FastAttention(const models::Attention& attention, size_t cache_layer, tensor::KvFormat kv,
                 Packer& packer, Step& step);
 
-  KvLayer cache() const;
+  KvLayer cache() const { return kv_layer(attention_, shape_.format); }
   // The block's input of one row: the norm of the stream.
   void take_input(const PackedNorm& norm, const float* stream, Step& step, int64_t row) const;
   const std::vector<float>& output_bias() const { return output_.bias; }
@@ -22,18 +24,14 @@ class FastAttention {
   int64_t wide_width() const { return qkv_.matrix.rows(); }
   int64_t mixed_width() const { return int64_t{attention_.n_heads} * attention_.head_dim; }
 
-  // Before the team starts: the work of `attend` for these rows. Layers with the same shapes and
-  // window share `attend`; only the first of a step plans.
-  void plan(Step& step, tensor::AttentionStep& attend);
+  // Before the team starts.
+  void prepare(Step& step);
   // Every thread: from step.inputs to step.delta, without the output's bias; begins after a barrier
   // and ends without one.
-  void run(Step& step, tensor::AttentionStep& attend, int thread);
-  // Whether the same plan serves both.
-  bool same_plan(const FastAttention& other) const;
+  void run(Step& step, int thread);
 
  private:
   tensor::AttentionSetup setup(const Step& step) const;
-  void set_spans(const Step& step);
   void prepare_rows(Step& step, int thread) const;
   void rotate(const Step& step, int64_t row, float* head) const;
 
@@ -43,7 +41,7 @@ class FastAttention {
   PackedLinear qkv_;
   PackedLinear output_;
   PackedNorm q_norm_, k_norm_;
-  size_t input_ = 0, mixed_input_ = 0, angles_ = 0;
+  size_t input_ = 0, mixed_input_ = 0, angles_ = 0, plan_ = 0;
   std::vector<tensor::AttentionSpan> spans_;  // of the running step
 };
 

@@ -17,6 +17,7 @@ class FastMlp {
   int64_t wide_width() const { return mlp_.up.matrix.rows(); }
   int64_t mixed_width() const { return 0; }
 
+  void prepare(const Step& /*step*/) {}
   // Every thread: from the inputs to step.delta, without the output's bias; begins after a barrier
   // and ends without one.
   void run(Step& step, int thread) const;

@@ -7,7 +7,7 @@
 namespace strata::inference {
 
 FastMoe::FastMoe(const models::Moe& moe, int64_t n_embd, Packer& packer, Step& step)
-    : routing_(routing_of(moe)),
+    : routing_(routing_of(moe, packer.vector(moe.choice_bias))),
       n_embd_(n_embd),
       router_(packer.vector(moe.router.weight)),
       router_bias_(packer.vector(moe.router.bias)),

@@ -28,10 +28,12 @@ std::vector<int32_t> moe_float32(const models::Moe& moe, const Float32Weights& w
   std::vector<float> logits(static_cast<size_t>(n_rows) * n_experts);
   matmul(x, n_rows, weights.data(moe.router.weight), static_cast<int64_t>(n_experts), n_embd,
          weights.data(moe.router.bias), logits.data(), n_threads);
+  const std::span bias = weights.values(moe.choice_bias);
+  const Routing routing = routing_of(moe, {bias.begin(), bias.end()});
   std::vector<int32_t> experts(static_cast<size_t>(n_rows) * n_used);
   std::vector<float> shares(experts.size());
   for (size_t row = 0; row < static_cast<size_t>(n_rows); ++row) {
-    choose_experts(routing_of(moe), std::span(logits).subspan(row * n_experts, n_experts),
+    choose_experts(routing, std::span(logits).subspan(row * n_experts, n_experts),
                    std::span(experts).subspan(row * n_used, n_used),
                    std::span(shares).subspan(row * n_used, n_used));
   }

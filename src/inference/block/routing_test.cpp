@@ -48,6 +48,34 @@ TEST(Routing, WeightsAreSharesOfAllOrOfTheChosen) {
   EXPECT_NEAR(choose(routing, logits).weights[1], 3 * 5.0f / 7, 1e-6);
 }
 
+// Three groups of two; sigmoid(0) is 1/2, of the others near 0 or 1.
+TEST(Routing, GroupsAreRankedByTheirBest) {
+  Routing routing = using_experts(2);
+  routing.gating = models::Gating::sigmoid;
+  routing.n_groups = 3;
+  routing.n_groups_used = 1;
+  const std::vector<float> logits{9, -9, 0.5f, 0.4f, 0, -9};
+  EXPECT_EQ(choose(routing, logits).experts, (std::vector<int32_t>{0, 1}));
+  routing.group_best = 2;
+  EXPECT_EQ(choose(routing, logits).experts, (std::vector<int32_t>{2, 3}));
+  routing.n_groups_used = 2;
+  EXPECT_EQ(choose(routing, logits).experts, (std::vector<int32_t>{0, 2}));
+  const std::vector<float> equal(6, 1.0f);
+  EXPECT_EQ(choose(routing, equal).experts, (std::vector<int32_t>{0, 1}));
+}
+
+TEST(Routing, TheBiasOfTheChoiceWeighsNothing) {
+  Routing routing = using_experts(1);
+  routing.gating = models::Gating::sigmoid;
+  routing.choice_bias = {0, 0, 0.6f};
+  const Choice choice = choose(routing, {0, 1, -1});
+  EXPECT_EQ(choice.experts, (std::vector<int32_t>{2}));
+  EXPECT_NEAR(choice.weights[0], 1 / (1 + std::exp(1.0f)), 1e-6);
+  routing.renormalized = true;
+  EXPECT_NEAR(choose(routing, {0, 1, -1}).weights[0], 1.0f, 1e-6);
+  EXPECT_EQ(choose(routing, {-200, -200, -200}).weights[0], 0.0f) << "nor divides by zero";
+}
+
 TEST(Routing, NumbersThatAreNoneStillNameDifferentExperts) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
@@ -55,6 +83,14 @@ TEST(Routing, NumbersThatAreNoneStillNameDifferentExperts) {
                                                             {1, nan, 2, nan},
                                                             {nan, 3, 2, 1},
                                                             {infinity, infinity, -infinity, nan}}) {
+    for (const auto gating : {models::Gating::softmax, models::Gating::sigmoid}) {
+      Routing routing = using_experts(2);
+      routing.gating = gating;
+      routing.n_groups = routing.group_best = 2;
+      routing.n_groups_used = 1;
+      const auto grouped = choose(routing, logits).experts;
+      EXPECT_TRUE(grouped[0] >= 0 && grouped[0] < grouped[1] && grouped[1] < 4);
+    }
     const Choice choice = choose(using_experts(3), logits);
     EXPECT_EQ(std::set<int32_t>(choice.experts.begin(), choice.experts.end()).size(), 3u);
     for (const int32_t expert : choice.experts) EXPECT_TRUE(expert >= 0 && expert < 4);

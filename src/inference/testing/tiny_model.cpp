@@ -91,7 +91,37 @@ class Builder {
     return std::uniform_real_distribution<float>(low, high)(random_);
   }
 
-  models::Layer layer(int32_t window) {
+  models::LatentAttention latent_attention() {
+    models::LatentAttention a;
+    a.n_heads = options_.n_heads;
+    a.n_latent = options_.n_latent;
+    a.plain_dim = options_.plain_dim;
+    a.value_dim = options_.value_dim;
+    a.rope.kind = options_.rope;
+    a.rope.n_dims = options_.rope_dims;
+    a.scale = 0.2f;
+    int32_t q_inputs = options_.n_embd;
+    if (options_.q_rank > 0) {
+      q_inputs = options_.q_rank;
+      a.q_a = linear(q_inputs, options_.n_embd);
+      a.q_a_norm = norm(q_inputs, NormKind::rms);
+    }
+    a.q = linear(a.n_heads * (a.plain_dim + a.rope.n_dims), q_inputs);
+    a.kv_a = linear(a.n_latent + a.rope.n_dims, options_.n_embd);
+    a.kv_norm = norm(a.n_latent, NormKind::rms);
+    a.k_b_transposed = options_.k_b_transposed;
+    const TensorId k_b = a.k_b_transposed ? stack(a.n_heads, a.n_latent, a.plain_dim)
+                                          : stack(a.n_heads, a.plain_dim, a.n_latent);
+    const TensorId v_b = stack(a.n_heads, a.value_dim, a.n_latent);
+    for (int32_t head = 0; head < a.n_heads; ++head) {
+      a.k_b.push_back(k_b + head);
+      a.v_b.push_back(v_b + head);
+    }
+    a.o = linear(options_.n_embd, a.n_heads * a.value_dim);
+    return a;
+  }
+
+  models::Attention attention(int32_t window) {
     models::Attention a;
     a.n_heads = options_.n_heads;
     a.n_kv_heads = options_.n_kv_heads;
@@ -111,12 +141,21 @@ class Builder {
     a.scale = 0.2f;
     a.soft_cap = options_.attention_soft_cap;
     a.window = window;
+    return a;
+  }
 
+  models::Layer layer(int32_t window) {
     const auto post = [&] {
       return options_.post_norms ? norm(options_.n_embd, options_.norm) : Norm{};
     };
     models::Layer result;
-    result.blocks.push_back({norm(options_.n_embd, options_.norm), a, post(), false});
+    models::Block first{norm(options_.n_embd, options_.norm), {}, post(), false};
+    if (options_.n_latent > 0) {
+      first.op = latent_attention();
+    } else {
+      first.op = attention(window);
+    }
+    result.blocks.push_back(std::move(first));
     models::Block forward{norm(options_.n_embd, options_.norm), {}, post(), options_.parallel};
     if (options_.n_experts > 0) {
       forward.op = moe();
@@ -145,6 +184,13 @@ class Builder {
     m.renormalized = options_.renormalized;
     m.router = {matrix(n, options_.n_embd, DType::f32),
                 options_.biases ? vector(n, -0.2f, 0.2f) : kNoTensor};
+    if (options_.n_groups > 1) {
+      m.gating = models::Gating::sigmoid;
+      m.choice_bias = vector(n, -0.2f, 0.2f);
+      m.n_groups = options_.n_groups;
+      m.n_groups_used = options_.n_groups / 2;
+      m.group_best = 2;
+    }
     models::Mlp expert;
     expert.n_hidden = options_.n_hidden;
     expert.activation = options_.activation;
@@ -309,9 +355,29 @@ std::vector<NamedOptions> tiny_variants() {
   shared_expert.n_used = 4;
   shared_expert.qk_norm = shared_expert.norms_all_heads = true;
   shared_expert.shared_expert = shared_expert.biases = shared_expert.post_norms = true;
-  return {{"llama", llama},      {"experts", experts}, {"shared_expert", shared_expert},
-          {"gemma", gemma},      {"neox", neox},       {"capped", capped},
-          {"k_quants", k_quants}};
+  TinyOptions latent;
+  latent.n_latent = 64;
+  latent.q_rank = 32;
+  latent.rope_dims = 16;
+  latent.rope = models::RopeKind::adjacent;
+  latent.n_heads = 5;
+  latent.n_experts = 12;
+  latent.n_used = 3;
+  latent.n_groups = 4;
+  latent.renormalized = latent.shared_expert = true;
+  TinyOptions latent_odd;
+  latent_odd.type = DType::f16;
+  latent_odd.n_latent = 42;
+  latent_odd.plain_dim = 23;
+  latent_odd.value_dim = 21;
+  latent_odd.rope_dims = 10;
+  latent_odd.rope = models::RopeKind::adjacent;
+  latent_odd.n_heads = 3;
+  latent_odd.k_b_transposed = latent_odd.tied_head = false;
+  latent_odd.biases = true;
+  return {{"llama", llama},   {"experts", experts},       {"shared_expert", shared_expert},
+          {"latent", latent}, {"latent_odd", latent_odd}, {"gemma", gemma},
+          {"neox", neox},     {"capped", capped},         {"k_quants", k_quants}};
 }
 
 }  // namespace strata::inference

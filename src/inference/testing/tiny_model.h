@@ -30,10 +30,16 @@ struct TinyOptions {
   bool post_norms = false;
   bool biases = false;
   bool parallel = false;
+  int32_t n_latent = 0;  // not 0: latent attention, which has no windows and no qk_norm
+  int32_t plain_dim = 32;
+  int32_t value_dim = 32;
+  int32_t q_rank = 0;  // 0: queries of x itself
+  bool k_b_transposed = true;
   int32_t n_experts = 0;  // 0: a plain MLP
   int32_t n_used = 0;
   bool renormalized = false;
   bool shared_expert = false;  // with a gate
+  int32_t n_groups = 1;        // more: sigmoids with a bias, half of the groups, by their two best
   float attention_soft_cap = 0.0f;
   float logit_soft_cap = 0.0f;
   float logit_scale = 1.0f;

@@ -15,6 +15,8 @@ constexpr int32_t kMaxExperts = 1 << 12;
 // Of all layers together, since tensors of a small file may overlap: 25 MB of slots. Qwen3-235B has
 // 36,096.
 constexpr int64_t kMaxExpertMatrices = 1 << 17;
+// Matrices of one head each, of all layers together. DeepSeek-V3 has 15,616.
+constexpr int64_t kMaxHeadMatrices = 1 << 17;
 constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
 

@@ -88,6 +88,32 @@ struct Attention {
   int32_t window = 0;     // 0: all; else a key is seen while q_pos - k_pos < window
 };
 
+// Causal self-attention over latent vectors (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section
+// 2.1). Of a position p is kept, for all heads together, [c_p, r_p]: kv_a x, whose first n_latent
+// numbers go through kv_norm and whose other rope.n_dims are rotated. Of head h, with the query
+// [q, s] of plain_dim numbers and of rope.n_dims that are rotated:
+//   score  = scale * (q . k_b c_p + s . r_p)
+//   result = v_b (sum over p of weight_p * c_p)
+// The heads' results, one after the other, go through o.
+struct LatentAttention {
+  int32_t n_heads = 0;
+  int32_t n_latent = 0;
+  int32_t plain_dim = 0;
+  int32_t value_dim = 0;
+  Linear q_a;  // none: q reads x itself
+  Norm q_a_norm;
+  Linear q;     // [n_heads x (plain_dim + rope.n_dims)]
+  Linear kv_a;  // [n_latent + rope.n_dims]
+  Norm kv_norm;
+  // Of each head: k_b [plain_dim x n_latent], or its transpose where k_b_transposed; v_b [value_dim
+  // x n_latent].
+  std::vector<TensorId> k_b, v_b;
+  bool k_b_transposed = false;
+  Linear o;
+  Rope rope;           // of n_dims behind plain_dim, not of the whole head
+  float scale = 0.0f;  // of scores
+};
+
 // gate given: down(act(gate(x)) * up(x)); none: down(act(up(x))).
 struct Mlp {
   int32_t n_hidden = 0;
@@ -95,13 +121,24 @@ struct Mlp {
   Activation activation = Activation::silu;
 };
 
-// Mixture of experts (https://arxiv.org/abs/1701.06538, section 2): with p = softmax(router(x)),
-//   y = sum over the n_used experts e with the greatest p, the first of equals, of w_e * e(x)
-//       + sigmoid(shared_gate x) * shared(x)
-// w_e is scale * p_e, or, renormalized, scale * p_e / (sum of p over the chosen), which is also the
-// softmax over the logits of the chosen alone.
+enum class Gating { softmax, sigmoid };
+
+// Mixture of experts (https://arxiv.org/abs/1701.06538, section 2), with p = gating(router(x)), the
+// softmax over all experts or the sigmoid of each:
+//   y = sum over the chosen experts e of w_e * e(x) + sigmoid(shared_gate x) * shared(x)
+// Chosen are the n_used experts with the greatest p_e + choice_bias_e, the first of equals, of
+// those in the n_groups_used groups, of n_groups that are equally large and stand one after the
+// other, for which the sum of the group_best greatest p_e + choice_bias_e of the group is greatest
+// (DeepSeek-V3, https://arxiv.org/abs/2412.19437, section 2.1.2).
+// w_e is scale * p_e, or, renormalized, scale * p_e / (sum of p over the chosen), which for softmax
+// is also that over the logits of the chosen alone.
 struct Moe {
   Linear router;  // [n_experts x n_embd]
+  Gating gating = Gating::softmax;
+  TensorId choice_bias = kNoTensor;  // [n_experts]
+  int32_t n_groups = 1;
+  int32_t n_groups_used = 1;
+  int32_t group_best = 1;
   int32_t n_used = 0;
   bool renormalized = false;
   float scale = 1.0f;
@@ -114,7 +151,7 @@ struct Moe {
 // parallel_to_previous is set, the stream as it was before the previous block of the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, Mlp, Moe> op;
+  std::variant<Attention, LatentAttention, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
+#include "models/family/weights.h"
 
 namespace strata::models {
 namespace {
@@ -246,6 +247,38 @@ Linear SpecBuilder::slice(const std::string& prefix, int64_t begin, int64_t rows
   bias.stored_cols = static_cast<uint64_t>(stored_rows);
   out.bias = slot(std::move(bias));
   return out;
+}
+
+std::vector<TensorId> SpecBuilder::stack(const std::string& name, int32_t n, int64_t rows,
+                                         int64_t cols) {
+  std::vector<TensorId> ids;
+  for (int32_t i = 0; i < n; ++i) {
+    TensorSlot matrix;
+    matrix.name = name;
+    matrix.rows = static_cast<uint64_t>(rows);
+    matrix.cols = static_cast<uint64_t>(cols);
+    matrix.matrix = static_cast<uint64_t>(i);
+    matrix.stored_matrices = static_cast<uint64_t>(n);
+    find_weight(file_, matrix);
+    ids.push_back(append(std::move(matrix)));
+  }
+  return ids;
+}
+
+std::vector<TensorId> SpecBuilder::parts(const std::string& name, int32_t n, int64_t begin,
+                                         int64_t stride, int64_t rows, int64_t cols) {
+  std::vector<TensorId> ids;
+  for (int32_t i = 0; i < n; ++i) {
+    TensorSlot part;
+    part.name = name;
+    part.rows = static_cast<uint64_t>(rows);
+    part.cols = static_cast<uint64_t>(cols);
+    part.row_begin = static_cast<uint64_t>(begin + i * stride);
+    part.stored_rows = static_cast<uint64_t>(n * stride);
+    find_weight(file_, part);
+    ids.push_back(append(std::move(part)));
+  }
+  return ids;
 }
 
 float SpecBuilder::norm_epsilon(std::string_view suffix) const {

@@ -28,6 +28,10 @@ struct ExpertRules {
   bool renormalized = false;
   bool shared = false;       // ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp
   bool shared_gate = false;  // ffn_gate_inp_shexp
+  // The file says how experts are chosen: expert_gating_func, expert_group_count,
+  // expert_group_used_count, expert_weights_norm, exp_probs_b, and how many shared ones there are,
+  // side by side in one: expert_shared_count.
+  bool of_file = false;
   // Widths that are absent or 0: feed_forward_length / expert_used_count, of the shared one
   // feed_forward_length.
   bool width_of_dense = false;
@@ -78,11 +82,18 @@ class SpecBuilder {
   TensorId vector(std::string name, int64_t n);
   // prefix.weight, and prefix.bias where the file has it.
   Linear linear(const std::string& prefix, int64_t rows, int64_t cols);
+  // The n matrices of one stored stack; n parts of one matrix, from row `begin` of each `stride`
+  // rows. Checked one by one, so that a count far above what the file holds takes no memory.
+  std::vector<TensorId> stack(const std::string& name, int32_t n, int64_t rows, int64_t cols);
+  std::vector<TensorId> parts(const std::string& name, int32_t n, int64_t begin, int64_t stride,
+                              int64_t rows, int64_t cols);
   Norm rms_norm(const std::string& prefix, int64_t n);
   Norm layer_norm(const std::string& prefix, int64_t n);  // the bias is optional
-  // Widths from attention.head_count, head_count_kv, key_length; attention_scale(head_dim); RoPE
-  // from rope.dimension_count, rope.freq_base, rope.scaling.* and the tensor rope_freqs; q, k, v
-  // (attn_q, attn_k, attn_v, or slices of attn_qkv) and o. No norms, no window.
+  // rope.dimension_count, at most and without it head_dim; rope.freq_base, rope.scaling.* and the
+  // tensor rope_freqs.
+  Rope rope(RopeKind kind, int32_t head_dim);
+  // Widths from attention.head_count, head_count_kv, key_length; attention_scale(head_dim);
+  // rope(); q, k, v (attn_q, attn_k, attn_v, or slices of attn_qkv) and o. No norms, no window.
   Attention attention(int32_t layer, RopeKind kind);
   // attn_q_norm, attn_k_norm: of each head, or of all heads of a row as one vector.
   void norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads);
@@ -93,7 +104,8 @@ class SpecBuilder {
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
   // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router.
   Moe moe(int32_t layer, const ExpertRules& rules, Activation activation);
-  // The block behind ffn_norm: experts where the file counts any, else a gated MLP.
+  // The block behind ffn_norm: a gated MLP, or, from layer leading_dense_block_count on and where
+  // the file counts any, experts.
   Block feed_forward(int32_t layer, const ExpertRules& rules, Activation activation);
   // output.weight, or the token embedding.
   void head();
@@ -112,11 +124,12 @@ class SpecBuilder {
   TensorId append(TensorSlot slot);
   HeadShape head_shape(int32_t layer) const;
   void projections(Attention& attention, int32_t layer);
-  Rope rope(RopeKind kind, int32_t head_dim);
   int32_t n_experts() const;
   int32_t expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const;
   std::vector<Mlp> experts(int32_t layer, int32_t n, Mlp expert);
-  Mlp shared_expert(int32_t layer, const ExpertRules& rules, Activation activation);
+  void choice_of_experts(Moe& moe, int32_t layer);
+  int32_t shared_width(int32_t layer, const ExpertRules& rules) const;
+  Mlp shared_expert(int32_t layer, int32_t n_hidden, Activation activation);
   TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
                          int64_t rows, int64_t cols);
 

@@ -52,9 +52,11 @@ Yarn SpecBuilder::yarn(float factor) const {
 }
 
 // What a file says is the whole factor (attention_factor of transformers); 1 stands for the paper's
-// own. Of the older key readers disagree on whether it multiplies that, so it may say nothing else.
+// own, or for none where the file has a multiplier for scores instead. Of the older key readers
+// disagree on whether it multiplies that, so it may say nothing else.
 float SpecBuilder::magnitude(float factor) const {
-  const float own = factor > 1 ? 1.0f + 0.1f * std::log(factor) : 1.0f;
+  const bool in_scores = number_or("rope.scaling.yarn_log_multiplier", 0.0f) != 0.0f;
+  const float own = factor > 1 && !in_scores ? 1.0f + 0.1f * std::log(factor) : 1.0f;
   const float older = number_or(kOlderMagnitude, 1.0f);
   if (std::abs(older - own) > kSameMagnitude) refuse_unless(kOlderMagnitude, 1);
   const float said = number_or(kMagnitude, 1.0f);

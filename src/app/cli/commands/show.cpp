@@ -77,6 +77,10 @@ int64_t parameters_a_token(const Facts& facts) {
   return api::count_weights(*facts.file) - models::expert_facts(facts.spec).n_idle_weights;
 }
 
+std::string_view kv_format_of(const Facts& facts) {
+  return tensor::kv_format_name(inference::kv_format_held(facts.spec, facts.kv));
+}
+
 json::object as_json(const Facts& facts, const Arguments& arguments) {
   json::object parameters;
   for (const auto& [key, value] : settings_of(facts)) parameters[key] = value;
@@ -87,7 +91,7 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
                                      {"bytes", need.total()},
                                      {"weights_bytes", need.weight_bytes},
                                      {"kv_bytes", need.kv_bytes},
-                                     {"kv", tensor::kv_format_name(facts.kv)}});
+                                     {"kv", kv_format_of(facts)}});
   }
   const models::ExpertFacts experts = models::expert_facts(facts.spec);
   return {{"name", facts.manifest.name},
@@ -136,11 +140,11 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
   for (const int64_t context : contexts_of(facts, arguments)) {
     const auto need = inference::foretell_memory(facts.spec, *facts.file, context, facts.kv);
-    row("memory", fmt::format("{} at {} positions (weights {}, keys and values {} as {})",
-                              format_bytes(static_cast<uint64_t>(need.total())), context,
-                              format_bytes(static_cast<uint64_t>(need.weight_bytes)),
-                              format_bytes(static_cast<uint64_t>(need.kv_bytes)),
-                              tensor::kv_format_name(facts.kv)));
+    row("memory",
+        fmt::format("{} at {} positions (weights {}, keys and values {} as {})",
+                    format_bytes(static_cast<uint64_t>(need.total())), context,
+                    format_bytes(static_cast<uint64_t>(need.weight_bytes)),
+                    format_bytes(static_cast<uint64_t>(need.kv_bytes)), kv_format_of(facts)));
   }
   for (const auto& [key, value] : settings_of(facts)) row(key, value);
   const std::string& system = facts.manifest.overrides.system;
