@@ -1,5 +1,5 @@
-// With a real model: what an answer is depends on its prompt, sampler and seed, and on nothing
-// else, not on threads, batch, or how the prompt is cut.
+// With a real model, and with blocks that it does not have: what an answer is depends on its
+// prompt, sampler and seed, and on nothing else, not on threads, batch, or how the prompt is cut.
 // Uses every core.
 #include <algorithm>
 #include <condition_variable>
@@ -11,6 +11,8 @@
 
 #include "core/testing/test_data.h"
 #include "inference/engine.h"
+#include "inference/testing/byte_tokenizer.h"
+#include "inference/testing/tiny_model.h"
 #include "models/model.h"
 
 namespace strata::inference {
@@ -22,8 +24,36 @@ const std::shared_ptr<const models::Model>& smollm2() {
   return model;
 }
 
+// A model of random weights that spells bytes.
+std::shared_ptr<const models::Model> tiny(TinyOptions options) {
+  const auto tokenizer = std::make_shared<testing::ByteTokenizer>();
+  options.n_vocab = tokenizer->n_vocab();
+  const auto model = std::make_shared<models::Model>(*tiny_model(options));
+  model->tokenizer = tokenizer;
+  return model;
+}
+
+std::shared_ptr<const models::Model> latent() {
+  TinyOptions options;
+  options.n_latent = 64;
+  options.q_rank = 32;
+  options.rope_dims = 16;
+  options.n_experts = 12;
+  options.n_used = 3;
+  options.n_groups = 4;
+  return tiny(options);
+}
+
+std::shared_ptr<const models::Model> hybrid() {
+  TinyOptions options;
+  options.n_state = 24;
+  options.windows = {0, 0, 0};
+  options.rope = models::RopeKind::none;
+  return tiny(options);
+}
+
 // Prompts of very different lengths, among them one longer than a page of the cache and a chunk.
-std::vector<GenerateRequest> requests() {
+std::vector<GenerateRequest> requests(const models::Model& model) {
   std::string long_text;
   for (int i = 0; i < 14; ++i) long_text += fmt::format("The ship number {} left harbour. ", i);
   std::vector<GenerateRequest> requests;
@@ -31,7 +61,7 @@ std::vector<GenerateRequest> requests() {
        {std::string("Once upon a time"), std::string("def fibonacci(n):\n"), std::string("a"),
         std::string("The three largest cities of France are Paris, "), long_text}) {
     GenerateRequest request;
-    request.prompt = smollm2()->tokenizer->encode_text(text);
+    request.prompt = model.tokenizer->encode_text(text);
     request.sampler.seed = requests.size();
     request.sampler.temperature = requests.size() % 2 == 0 ? 0.8f : 0.0f;
     request.max_tokens = 12;
@@ -50,7 +80,7 @@ struct Tokens {
 
 // The answers to `order`, all submitted at once.
 std::vector<Tokens> answers(Engine& engine, const std::vector<size_t>& order) {
-  const auto all = requests();
+  const auto all = requests(engine.model());
   std::vector<Tokens> answers(order.size());
   std::vector<std::unique_ptr<Engine::Handle>> handles;
   std::mutex mutex;
@@ -83,14 +113,20 @@ EngineOptions options(int32_t n_threads, int32_t max_batch, int32_t prefill_chun
   return options;
 }
 
-class DeterminismOf : public ::testing::TestWithParam<tensor::KvFormat> {};
+struct Subject {
+  const char* name;
+  std::shared_ptr<const models::Model> (*model)();
+  tensor::KvFormat kv;
+};
+class DeterminismOf : public ::testing::TestWithParam<Subject> {};
 
 TEST_P(DeterminismOf, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
-  const tensor::KvFormat kv = GetParam();
-  const size_t n = requests().size();
+  const tensor::KvFormat kv = GetParam().kv;
+  const auto model = GetParam().model();
+  const size_t n = requests(*model).size();
   std::vector<Tokens> alone;
   {
-    const auto engine = Engine::create(smollm2(), options(1, 1, 256, kv));
+    const auto engine = Engine::create(model, options(1, 1, 256, kv));
     for (size_t i = 0; i < n; ++i) alone.push_back(answers(*engine, {i}).at(0));
   }
   for (const Tokens& each : alone) ASSERT_EQ(each.ids.size(), 12u);
@@ -103,7 +139,7 @@ TEST_P(DeterminismOf, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
     std::iota(order.begin(), order.end(), size_t{0});
     std::shuffle(order.begin(), order.end(), random);
     order.push_back(order.front());  // the same one twice at once
-    const auto engine = Engine::create(smollm2(), options(n_threads, max_batch, prefill_chunk, kv));
+    const auto engine = Engine::create(model, options(n_threads, max_batch, prefill_chunk, kv));
     const auto together = answers(*engine, order);
     for (size_t i = 0; i < order.size(); ++i) {
       EXPECT_EQ(together[i].ids, alone[order[i]].ids)
@@ -116,17 +152,22 @@ TEST_P(DeterminismOf, AnswersDependOnNeitherThreadsNorBatchNorChunks) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, DeterminismOf,
-                         ::testing::Values(tensor::KvFormat::bf16, tensor::KvFormat::int8),
-                         [](const auto& test) {
-                           return std::string(tensor::kv_format_name(test.param));
-                         });
+std::shared_ptr<const models::Model> real() {
+  return smollm2();
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DeterminismOf,
+                         ::testing::Values(Subject{"bf16", real, tensor::KvFormat::bf16},
+                                           Subject{"int8", real, tensor::KvFormat::int8},
+                                           Subject{"latent", latent, tensor::KvFormat::bf16},
+                                           Subject{"hybrid", hybrid, tensor::KvFormat::bf16}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Determinism, AnotherSeedIsAnotherAnswer) {
   const auto engine = Engine::create(smollm2(), options(2, 2, 256));
   std::vector<int32_t> ids[2];
   for (uint64_t seed = 0; seed < 2; ++seed) {
-    GenerateRequest request = requests().at(0);
+    GenerateRequest request = requests(*smollm2()).at(0);
     request.sampler.seed = 100 + seed;
     std::mutex mutex;
     std::condition_variable changed;

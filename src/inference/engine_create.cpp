@@ -6,13 +6,20 @@
 #include "core/os.h"
 #include "inference/defaults.h"
 #include "inference/engine_thread.h"
+#include "inference/kv_pool.h"
 #include "inference/memory.h"
 
 namespace strata::inference {
 namespace {
 
-// Half of what the weights leave: the rest is the system's, and keeps the file in its cache.
-int64_t positions_that_fit(const models::Model& model, const EngineOptions& options) {
+struct Fitting {
+  int64_t positions = 0;
+  int64_t state_blocks = 0;
+};
+
+// Half of what the weights leave: the rest is the system's, and keeps the file in its cache. Of
+// that recurrent layers have at most half, for every place of the batch and some beginnings.
+Fitting what_fits(const models::Model& model, const EngineOptions& options) {
   const auto available = static_cast<int64_t>(available_memory_bytes());
   int64_t weights = 0;
   if (model.file) {
@@ -23,7 +30,17 @@ int64_t positions_that_fit(const models::Model& model, const EngineOptions& opti
   const int64_t position = options.float32
                                ? 2 * kv_bytes_per_position(model.spec, tensor::KvFormat::bf16)
                                : kv_bytes_per_position(model.spec, options.kv);
-  return std::max<int64_t>(0, available - weights) / 2 / std::max<int64_t>(1, position);
+  int64_t bytes = std::max<int64_t>(0, available - weights) / 2;
+  Fitting fitting;
+  if (const int64_t block = state_block_bytes(model.spec); block > 0 && !options.float32) {
+    constexpr int64_t kBeginnings = 16;
+    const int64_t least = options.prefill_chunk / kBlockPositions + 4;
+    fitting.state_blocks =
+        std::clamp(bytes / 2 / block, least, least + 2 * int64_t{options.max_batch} + kBeginnings);
+    bytes = std::max<int64_t>(0, bytes - fitting.state_blocks * block);
+  }
+  fitting.positions = bytes / std::max<int64_t>(1, position);
+  return fitting;
 }
 
 int32_t context_of(const models::Model& model, const EngineOptions& options, int64_t fitting) {
@@ -55,13 +72,14 @@ int32_t context_of(const models::Model& model, const EngineOptions& options, int
 std::unique_ptr<Engine> Engine::create(std::shared_ptr<const models::Model> model,
                                        const EngineOptions& options) {
   check_options(options);
-  const int64_t fitting = positions_that_fit(*model, options);
-  const int32_t context = context_of(*model, options, fitting);
+  const Fitting fitting = what_fits(*model, options);
+  const int32_t context = context_of(*model, options, fitting.positions);
   ExecutorOptions executor_options;
   executor_options.n_threads = options.n_threads;
   // Every place of the batch may fill its context, as far as memory goes.
   executor_options.n_positions_limit =
-      std::clamp<int64_t>(int64_t{context} * options.max_batch, context, fitting);
+      std::clamp<int64_t>(int64_t{context} * options.max_batch, context, fitting.positions);
+  executor_options.n_state_blocks_limit = fitting.state_blocks;
   executor_options.n_positions_kept = context;
   executor_options.disk = options.disk;
   executor_options.packed = options.packed;

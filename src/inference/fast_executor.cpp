@@ -13,6 +13,7 @@
 #include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_mlp.h"
 #include "inference/block/fast_moe.h"
+#include "inference/block/fast_state_space.h"
 #include "inference/executor.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
@@ -33,7 +34,7 @@ static_assert(kMaxGuesses < kWindowSlack);
 
 struct FastBlock {
   PackedNorm pre_norm;
-  std::variant<FastAttention, FastLatentAttention, FastMlp, FastMoe> op;
+  std::variant<FastAttention, FastLatentAttention, FastStateSpace, FastMlp, FastMoe> op;
   PackedNorm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
@@ -83,8 +84,8 @@ class FastExecutor final : public Executor {
     const int64_t n_positions =
         options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
     cache_ = std::make_unique<KvCache>(
-        std::move(kv_layers),
-        KvLimits{n_positions, options.kv_bytes_limit, options.n_positions_kept});
+        std::move(kv_layers), KvLimits{n_positions, options.kv_bytes_limit,
+                                       options.n_positions_kept, options.n_state_blocks_limit});
     recall_prefixes(disk_, kernels(), *cache_);
     packed_writer_ = PackedWriter(options.packed, arena);
   }
@@ -182,6 +183,9 @@ class FastExecutor final : public Executor {
                    [&](const models::LatentAttention& a) {
                      keeps_latent_ = true;
                      add(FastLatentAttention(a, n_cache_layers_++, packer, step_));
+                   },
+                   [&](const models::StateSpace& s) {
+                     add(FastStateSpace(s, n_cache_layers_++, packer, step_));
                    },
                    [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
                    [&](const models::Moe& m) {

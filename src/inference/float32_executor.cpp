@@ -12,6 +12,7 @@
 #include "inference/block/latent_attention.h"
 #include "inference/block/mlp.h"
 #include "inference/block/moe.h"
+#include "inference/block/state_space.h"
 #include "inference/executor.h"
 #include "inference/float32_ops.h"
 #include "inference/sequences.h"
@@ -39,6 +40,16 @@ KvWidths kv_widths(const LatentAttention& op) {
   return {static_cast<size_t>(op.n_latent + op.rope.n_dims), 0};
 }
 
+std::vector<const models::StateSpace*> state_spaces(const ModelSpec& spec) {
+  std::vector<const models::StateSpace*> found;
+  for (const auto& layer : spec.layers) {
+    for (const auto& block : layer.blocks) {
+      if (const auto* op = std::get_if<models::StateSpace>(&block.op)) found.push_back(op);
+    }
+  }
+  return found;
+}
+
 // Of each block that keeps any, in order.
 std::vector<KvWidths> kv_widths(const ModelSpec& spec) {
   std::vector<KvWidths> widths;
@@ -60,12 +71,16 @@ class Float32Executor final : public Executor {
       : model_(std::move(model)),
         spec_(model_->spec),
         weights_((check_spec(spec_), *model_)),
-        kv_widths_(kv_widths(spec_)) {
+        kv_widths_(kv_widths(spec_)),
+        state_spaces_(state_spaces(spec_)) {
     n_threads_ = options.n_threads > 0
                      ? options.n_threads
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     for (const KvWidths& widths : kv_widths_) {
       position_bytes_ += static_cast<int64_t>((widths.keys + widths.values) * sizeof(float));
+    }
+    for (const models::StateSpace* op : state_spaces_) {
+      position_bytes_ += (2 * op->channels() + op->n_heads) * static_cast<int64_t>(sizeof(float));
     }
     limit_ = options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
     if (options.kv_bytes_limit > 0) {
@@ -78,6 +93,7 @@ class Float32Executor final : public Executor {
   SequenceId create_sequence() override {
     const SequenceId id = sequences_.create();
     kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size()));
+    states_.emplace(id, std::vector<Float32State>(state_spaces_.size()));
     return id;
   }
 
@@ -85,6 +101,7 @@ class Float32Executor final : public Executor {
     used_ -= sequences_.length(sequence);
     sequences_.remove(sequence);
     kv_.erase(sequence);
+    states_.erase(sequence);
   }
 
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
@@ -112,11 +129,13 @@ class Float32Executor final : public Executor {
     embed(rows);
     chosen_experts_.clear();
     size_t attention_index = 0;
+    size_t state_index = 0;
     for (const auto& layer : spec_.layers) {
       std::vector<float> before;
       for (const auto& block : layer.blocks) {
         std::vector<float> stream = stream_;
-        add_block(block, rows, block.parallel_to_previous ? before : stream, attention_index);
+        add_block(block, rows, block.parallel_to_previous ? before : stream, attention_index,
+                  state_index);
         before = std::move(stream);
       }
     }
@@ -141,6 +160,9 @@ class Float32Executor final : public Executor {
       Float32Kv& kv = kv_.at(sequence)[i];
       kv.keys.resize(static_cast<size_t>(length) * kv_widths_[i].keys);
       kv.values.resize(static_cast<size_t>(length) * kv_widths_[i].values);
+    }
+    for (size_t i = 0; i < state_spaces_.size(); ++i) {
+      states_.at(sequence)[i].cut(*state_spaces_[i], length);
     }
   }
 
@@ -168,9 +190,15 @@ class Float32Executor final : public Executor {
     return kv;
   }
 
+  std::vector<Float32State*> states_of(std::span<const Row> rows, size_t state_index) {
+    std::vector<Float32State*> states;
+    for (const Row& row : rows) states.push_back(&states_.at(row.sequence)[state_index]);
+    return states;
+  }
+
   // stream_ += scale * post_norm(op(pre_norm(input)))
   void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
-                 size_t& attention_index) {
+                 size_t& attention_index, size_t& state_index) {
     std::vector<float> normed(input.size());
     std::vector<float> result(input.size());
     norm_rows(block.pre_norm, input, normed);
@@ -184,6 +212,10 @@ class Float32Executor final : public Executor {
             [&](const LatentAttention& op) {
               attend_latent_float32(op, weights_, rows, kv_of(rows, attention_index++),
                                     normed.data(), spec_.n_embd, result.data(), n_threads_);
+            },
+            [&](const models::StateSpace& op) {
+              mix_states_float32(op, weights_, rows, states_of(rows, state_index++), normed.data(),
+                                 spec_.n_embd, result.data(), n_threads_);
             },
             [&](const models::Mlp& op) {
               mlp_float32(op, weights_, n_rows, normed.data(), spec_.n_embd, result.data(),
@@ -225,8 +257,10 @@ class Float32Executor final : public Executor {
   const ModelSpec& spec_;
   Float32Weights weights_;
   const std::vector<KvWidths> kv_widths_;
+  const std::vector<const models::StateSpace*> state_spaces_;
   Sequences sequences_;
   std::map<SequenceId, std::vector<Float32Kv>> kv_;
+  std::map<SequenceId, std::vector<Float32State>> states_;
   int n_threads_ = 1;
   int64_t position_bytes_ = 0;
   int64_t limit_ = 0;

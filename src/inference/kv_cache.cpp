@@ -8,6 +8,9 @@
 namespace strata::inference {
 namespace {
 
+// Blocks that a piece of a prompt of the usual size begins.
+constexpr int64_t kRecurrentGrowth = 4;
+
 size_t blocks_for(int64_t length) {
   return static_cast<size_t>((length + kBlockPositions - 1) / kBlockPositions);
 }
@@ -45,8 +48,13 @@ KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
                             kBlockPositions, bytes_of_all / kBlockPositions),
                 "give the cache more memory");
   }
-  for (KvPool& pool : pools_) pool.allocate(static_cast<int32_t>(n_blocks));
-  max_kept_bytes_ = static_cast<int64_t>(blocks_for(limits.n_kept)) * bytes_of_all;
+  int64_t kept_bytes = 0;
+  for (KvPool& pool : pools_) {
+    const bool few = pool.recurrent() && limits.n_state_blocks > 0;
+    pool.allocate(static_cast<int32_t>(few ? std::min(n_blocks, limits.n_state_blocks) : n_blocks));
+    if (!pool.recurrent()) kept_bytes += pool.block_bytes();
+  }
+  max_kept_bytes_ = static_cast<int64_t>(blocks_for(limits.n_kept)) * kept_bytes;
 }
 
 // --- Sequences ---
@@ -167,19 +175,29 @@ void KvCache::remove(SequenceId sequence) {
 
 // --- Growth ---
 
-int64_t KvCache::missing_blocks(size_t pool, std::span<const Growth> growth) const {
-  int64_t missing = 0;
-  for (const Growth& g : growth) {
-    const size_t held = sequences_.at(g.sequence).blocks_[pool].size();
-    const size_t needed = blocks_for(g.length);
-    if (needed > held) missing += static_cast<int64_t>(needed - held);
-  }
-  return missing;
+int64_t KvCache::missing_blocks(size_t pool, const Growth& growth) const {
+  const size_t held = sequences_.at(growth.sequence).blocks_[pool].size();
+  const size_t needed = blocks_for(growth.length);
+  return needed > held ? static_cast<int64_t>(needed - held) : 0;
 }
 
 bool KvCache::fits(std::span<const Growth> growth) const {
   for (size_t p = 0; p < pools_.size(); ++p) {
-    if (missing_blocks(p, growth) > pools_[p].n_free() + pools_[p].n_kept()) return false;
+    int64_t missing = 0;
+    for (const Growth& g : growth) {
+      const int64_t most = pools_[p].recurrent() ? kRecurrentGrowth : INT64_MAX;
+      missing += std::min(missing_blocks(p, g), most);
+    }
+    if (missing > pools_[p].n_free() + pools_[p].n_kept()) return false;
+  }
+  return true;
+}
+
+bool KvCache::has_room(std::span<const Growth> growth) const {
+  for (size_t p = 0; p < pools_.size(); ++p) {
+    int64_t missing = 0;
+    for (const Growth& g : growth) missing += missing_blocks(p, g);
+    if (missing > pools_[p].n_free() + pools_[p].n_kept()) return false;
   }
   return true;
 }
@@ -190,7 +208,7 @@ void KvCache::reserve(std::span<const Growth> growth) {
     settle(pages);
     slide(pages);
   }
-  if (!fits(growth)) {
+  if (!has_room(growth)) {
     throw Error(Code::resource_exhausted,
                 fmt::format("the key-value cache is full: {} positions are free, {} sequences grow",
                             n_positions_free(), growth.size()),
@@ -261,7 +279,15 @@ void KvCache::slide(Pages& pages) {
 }
 
 void KvCache::limit_kept() {
-  while (bytes_kept() > max_kept_bytes_ && tree_.evict_any()) continue;
+  // What recurrent layers keep is limited by their pool.
+  const auto kept = [&] {
+    int64_t bytes = 0;
+    for (const KvPool& pool : pools_) {
+      if (!pool.recurrent()) bytes += pool.n_kept() * pool.block_bytes();
+    }
+    return bytes;
+  };
+  while (kept() > max_kept_bytes_ && tree_.evict_any()) continue;
 }
 
 // --- Truncation ---
@@ -359,7 +385,7 @@ void KvCache::set_block(Pages& pages, size_t pool, size_t index, int32_t block) 
       const int64_t entry = head * pages.strides_[layer] + static_cast<int64_t>(index) * n_pages;
       for (int64_t page = 0; page < n_pages; ++page) {
         pages.tables_[layer][static_cast<size_t>(entry + page)] =
-            first == nullptr ? nullptr : first + (head * n_pages + page) * l.shape.page_words();
+            first == nullptr ? nullptr : first + (head * n_pages + page) * l.page_words();
       }
     }
   }
@@ -389,7 +415,10 @@ int64_t KvCache::bytes_reserved() const {
 
 int64_t KvCache::n_positions_free() const {
   int32_t blocks = INT32_MAX;
-  for (const KvPool& pool : pools_) blocks = std::min(blocks, pool.n_free() + pool.n_kept());
+  for (const KvPool& pool : pools_) {
+    if (pool.recurrent()) continue;  // its blocks do not stay as positions are added
+    blocks = std::min(blocks, pool.n_free() + pool.n_kept());
+  }
   return int64_t{blocks} * kBlockPositions;
 }
 

@@ -31,9 +31,10 @@ constexpr int64_t kPartBlocks = 32;
 size_t first_block_kept(int32_t window, int32_t length);
 
 struct KvLimits {
-  int64_t n_positions = 0;  // of all sequences together
-  int64_t bytes = 0;        // 0: what n_positions needs
-  int64_t n_kept = 0;       // positions that stay when their sequences are gone
+  int64_t n_positions = 0;     // of all sequences together
+  int64_t bytes = 0;           // 0: what n_positions needs
+  int64_t n_kept = 0;          // positions that stay when their sequences are gone
+  int64_t n_state_blocks = 0;  // of recurrent layers, which are large; 0: what n_positions needs
 };
 
 class KvCache {
@@ -75,6 +76,7 @@ class KvCache {
     SequenceId sequence = 0;
     int32_t length = 0;  // positions [0, length) will be there
   };
+  // Of recurrent layers the blocks of one step, since those before go as it grows.
   bool fits(std::span<const Growth> growth) const;
   // Also gives back what no query behind the sequences' ends sees. Error{resource_exhausted} when
   // not all fit; then none has grown.
@@ -104,7 +106,8 @@ class KvCache {
   int64_t n_positions_free() const;  // counting those that are only kept
 
  private:
-  int64_t missing_blocks(size_t pool, std::span<const Growth> growth) const;
+  int64_t missing_blocks(size_t pool, const Growth& growth) const;
+  bool has_room(std::span<const Growth> growth) const;
   int32_t usable_prefix(const PrefixTree::Match& match, size_t n_tokens) const;
   PrefixTree::Match find(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope);
   bool recall(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope, int32_t known);

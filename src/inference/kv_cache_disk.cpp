@@ -9,6 +9,10 @@ namespace strata::inference {
 std::string KvCache::layout() const {
   std::string text = fmt::format("blocks of {}", kBlockPositions);
   for (const KvLayer& layer : layers_) {
+    if (layer.recurrent()) {
+      text += fmt::format("; a state and positions in {} bytes", 2 * layer.state_words);
+      continue;
+    }
     text += fmt::format("; {} x {} of window {} in {} pages of {}", layer.n_kv_heads,
                         layer.shape.head_dim, layer.window,
                         tensor::kv_format_name(layer.shape.format), layer.shape.page_positions());

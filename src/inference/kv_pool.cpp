@@ -8,9 +8,13 @@
 namespace strata::inference {
 
 void KvPool::add_layer(size_t layer, const KvLayer& shape) {
-  CHECK(kBlockPositions % shape.shape.page_positions() == 0);
+  CHECK(shape.recurrent() || kBlockPositions % shape.shape.page_positions() == 0);
   layers_.push_back({layer, shape, block_words_});
   block_words_ += shape.block_words();
+}
+
+bool KvPool::recurrent() const {
+  return std::ranges::any_of(layers_, [](const Placed& p) { return p.shape.recurrent(); });
 }
 
 void KvPool::allocate(int32_t n_blocks) {
@@ -90,6 +94,10 @@ uint16_t* KvPool::pages(int32_t block, size_t layer) const {
 
 void KvPool::copy_positions(int32_t from, int32_t to, int32_t n) const {
   for (const Placed& placed : layers_) {
+    if (placed.shape.recurrent()) {  // what stands behind the n-th is not read
+      std::copy_n(pages(from, placed.layer), placed.shape.state_words, pages(to, placed.layer));
+      continue;
+    }
     const tensor::KvShape& shape = placed.shape.shape;
     const uint16_t* source = pages(from, placed.layer);
     uint16_t* target = pages(to, placed.layer);

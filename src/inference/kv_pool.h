@@ -16,13 +16,22 @@ namespace strata::inference {
 // A multiple of every page size.
 constexpr int32_t kBlockPositions = 128;
 
+// What a layer keeps of a block: pages of keys and values of each KV head; or, of a recurrent
+// layer, one page with its state before the block's first position and what it needs of each
+// position.
+
 struct KvLayer {
   int32_t n_kv_heads = 0;
   tensor::KvShape shape;
-  int32_t window = 0;  // 0: all
+  int32_t window = 0;       // 0: all
+  int64_t state_words = 0;  // of a recurrent layer's page
 
-  int64_t pages_per_block() const { return kBlockPositions / shape.page_positions(); }
-  int64_t block_words() const { return n_kv_heads * pages_per_block() * shape.page_words(); }
+  bool recurrent() const { return state_words > 0; }
+  int64_t pages_per_block() const {
+    return recurrent() ? 1 : kBlockPositions / shape.page_positions();
+  }
+  int64_t page_words() const { return recurrent() ? state_words : shape.page_words(); }
+  int64_t block_words() const { return n_kv_heads * pages_per_block() * page_words(); }
 };
 
 class KvPool {
@@ -33,6 +42,7 @@ class KvPool {
   void allocate(int32_t n_blocks);
 
   int32_t window() const { return window_; }
+  bool recurrent() const;  // whether any of its layers is
   int64_t block_bytes() const { return block_words_ * 2; }
   int32_t n_blocks() const { return static_cast<int32_t>(users_.size()); }
   int32_t n_free() const { return n_free_; }

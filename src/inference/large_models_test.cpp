@@ -9,6 +9,7 @@
 #include "inference/memory.h"
 #include "models/family/experts.h"
 #include "models/family/family.h"
+#include "models/format/gguf.h"
 #include "models/format/gguf_builder.h"
 #include "tensor/dtype.h"
 
@@ -37,14 +38,14 @@ class HollowFile {
   }
   void add_vector(const std::string& name, uint64_t n) { add(name, DType::f32, {n}); }
 
-  std::shared_ptr<const models::GgufFile> open() {
+  std::shared_ptr<const models::ModelFile> open() {
     const auto head = builder.build();
     const auto path = folder_.path() / "hollow.gguf";
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(head.data()),
                static_cast<std::streamsize>(head.size()));
     std::filesystem::resize_file(path, head.size() + size_);
-    return models::GgufFile::open(path);
+    return models::open_gguf(path);
   }
   uint64_t n_weights() const { return n_weights_; }
 
@@ -54,32 +55,37 @@ class HollowFile {
   uint64_t n_weights_ = 0;
 };
 
+struct Count {
+  const char* key;
+  uint32_t value;
+};
 // DeepSeek-V3's config.json, without the layer that foretells tokens.
+constexpr Count kDeepSeek3[] = {{"block_count", 61},
+                                {"context_length", 163840},
+                                {"embedding_length", 7168},
+                                {"feed_forward_length", 18432},
+                                {"attention.head_count", 128},
+                                {"attention.head_count_kv", 1},
+                                {"attention.q_lora_rank", 1536},
+                                {"attention.kv_lora_rank", 512},
+                                {"attention.key_length", 576},
+                                {"attention.value_length", 512},
+                                {"attention.key_length_mla", 192},
+                                {"attention.value_length_mla", 128},
+                                {"rope.dimension_count", 64},
+                                {"leading_dense_block_count", 3},
+                                {"expert_count", 256},
+                                {"expert_used_count", 8},
+                                {"expert_feed_forward_length", 2048},
+                                {"expert_shared_count", 1},
+                                {"expert_group_count", 8},
+                                {"expert_group_used_count", 4},
+                                {"expert_gating_func", 2}};
+
 void set_deepseek3(GgufBuilder& builder) {
   builder.set_text("general.architecture", "deepseek2");
-  for (const auto& [key, value] :
-       std::initializer_list<std::pair<std::string, uint32_t>>{{"block_count", 61},
-                                                               {"context_length", 163840},
-                                                               {"embedding_length", 7168},
-                                                               {"feed_forward_length", 18432},
-                                                               {"attention.head_count", 128},
-                                                               {"attention.head_count_kv", 1},
-                                                               {"attention.q_lora_rank", 1536},
-                                                               {"attention.kv_lora_rank", 512},
-                                                               {"attention.key_length", 576},
-                                                               {"attention.value_length", 512},
-                                                               {"attention.key_length_mla", 192},
-                                                               {"attention.value_length_mla", 128},
-                                                               {"rope.dimension_count", 64},
-                                                               {"leading_dense_block_count", 3},
-                                                               {"expert_count", 256},
-                                                               {"expert_used_count", 8},
-                                                               {"expert_feed_forward_length", 2048},
-                                                               {"expert_shared_count", 1},
-                                                               {"expert_group_count", 8},
-                                                               {"expert_group_used_count", 4},
-                                                               {"expert_gating_func", 2}}) {
-    builder.set_u32("deepseek2." + key, value);
+  for (const Count& count : kDeepSeek3) {
+    builder.set_u32(std::string("deepseek2.") + count.key, count.value);
   }
   builder.set_bool("deepseek2.expert_weights_norm", true);
   builder.set_f32("deepseek2.expert_weights_scale", 2.5f);

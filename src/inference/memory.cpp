@@ -8,6 +8,7 @@
 
 #include "inference/block/fast_attention.h"
 #include "inference/block/fast_latent_attention.h"
+#include "inference/block/fast_state_space.h"
 #include "inference/engine.h"
 #include "inference/head_screen.h"
 #include "inference/kv_cache.h"
@@ -25,6 +26,9 @@ std::optional<KvLayer> kv_layer_of(const models::Attention& attention, tensor::K
 std::optional<KvLayer> kv_layer_of(const models::LatentAttention& attention, tensor::KvFormat) {
   return kv_layer(attention);
 }
+std::optional<KvLayer> kv_layer_of(const models::StateSpace& op, tensor::KvFormat /*kv*/) {
+  return kv_layer(op);
+}
 std::optional<KvLayer> kv_layer_of(const auto& /*op*/, tensor::KvFormat) {
   return std::nullopt;
 }
@@ -38,10 +42,6 @@ void for_each_cached(const models::ModelSpec& spec, tensor::KvFormat kv, const F
       if (kept) visit(*kept);
     }
   }
-}
-
-int64_t bytes_per_position(const KvLayer& layer) {
-  return layer.n_kv_heads * layer.shape.position_bytes();
 }
 
 // What a sequence of so many positions holds; a window and its slack begin and end inside blocks.
@@ -67,6 +67,7 @@ struct Roles {
     (a.k_b_transposed ? packed : transposed).insert(a.k_b.begin(), a.k_b.end());
     packed.insert(a.v_b.begin(), a.v_b.end());
   }
+  void add(const models::StateSpace& s) { packed.insert({s.in.weight, s.out.weight}); }
   void add(const models::Moe& moe) {
     for (const models::Mlp& expert : moe.experts) add(expert);
     if (moe.shared) add(*moe.shared);
@@ -95,6 +96,9 @@ int64_t row_work_bytes(const models::LatentAttention& a, int64_t /*n_embd*/) {
   const int64_t floats = 2 * a.n_latent + a.plain_dim + 2 * a.rope.n_dims;
   return a.n_heads * (floats * 4 + (a.n_latent + a.plain_dim) * 2);
 }
+int64_t row_work_bytes(const models::StateSpace& s, int64_t /*n_embd*/) {
+  return (s.projected() + s.n_groups * (s.n_state + kBlockPositions) + s.inner()) * 4;
+}
 int64_t row_work_bytes(const auto& /*op*/, int64_t /*n_embd*/) {
   return 0;
 }
@@ -118,14 +122,24 @@ int64_t step_work_bytes(const models::ModelSpec& spec) {
 
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv) {
   int64_t bytes = 0;
-  for_each_cached(spec, kv, [&](const KvLayer& layer) { bytes += bytes_per_position(layer); });
+  for_each_cached(spec, kv, [&](const KvLayer& layer) {
+    if (!layer.recurrent()) bytes += layer.n_kv_heads * layer.shape.position_bytes();
+  });
+  return bytes;
+}
+
+int64_t state_block_bytes(const models::ModelSpec& spec) {
+  int64_t bytes = 0;
+  for_each_cached(spec, tensor::KvFormat::bf16, [&](const KvLayer& layer) {
+    if (layer.recurrent()) bytes += 2 * layer.block_words();
+  });
   return bytes;
 }
 
 tensor::KvFormat kv_format_held(const models::ModelSpec& spec, tensor::KvFormat kv) {
   tensor::KvFormat held = tensor::KvFormat::bf16;
   for_each_cached(spec, kv, [&](const KvLayer& layer) {
-    if (layer.shape.format == kv) held = kv;
+    if (!layer.recurrent() && layer.shape.format == kv) held = kv;
   });
   return held;
 }
@@ -161,7 +175,7 @@ MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFil
                   .kv_bytes = 0,
                   .work_bytes = kWorkBytes + step_work_bytes(spec)};
   for_each_cached(spec, kv, [&](const KvLayer& layer) {
-    need.kv_bytes += blocks_held(layer, positions) * kBlockPositions * bytes_per_position(layer);
+    need.kv_bytes += 2 * blocks_held(layer, positions) * layer.block_words();
   });
   return need;
 }

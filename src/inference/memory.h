@@ -22,8 +22,12 @@ struct MemoryNeed {
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFile& file,
                            int64_t positions, tensor::KvFormat kv);
 
-// Keys and values of one position, all layers; what a window will drop is counted too.
+// Keys and values of one position, all layers but recurrent ones; what a window will drop is
+// counted too.
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv);
+
+// What recurrent layers hold of a block of positions (kv_pool.h); a sequence has two.
+int64_t state_block_bytes(const models::ModelSpec& spec);
 
 // The format that keys and values will have: some blocks keep only one.
 tensor::KvFormat kv_format_held(const models::ModelSpec& spec, tensor::KvFormat kv);

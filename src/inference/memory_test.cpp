@@ -67,6 +67,28 @@ TEST(Memory, LatentVectorsAreForetold) {
   }
 }
 
+TEST(Memory, StatesAreForetold) {
+  TinyOptions options;
+  options.n_state = 24;
+  options.n_embd = 256;
+  const auto model = tiny_model(options);
+  const auto executor = make_fast_executor(model, {.n_threads = 1});
+  const SequenceId sequence = executor->create_sequence();
+  for (int32_t p = 0; p < 5 * kBlockPositions; ++p) {
+    const Row row{1, p, sequence, false};
+    executor->step(std::span(&row, 1));
+    if (p % kBlockPositions != kBlockPositions - 1) continue;
+    const MemoryNeed need =
+        foretell_memory(model->spec, *model->file, p + 1, tensor::KvFormat::bf16);
+    EXPECT_LE(executor->stats().kv_bytes_used, need.kv_bytes) << p;
+    EXPECT_GE(executor->stats().kv_bytes_used, need.kv_bytes - state_block_bytes(model->spec)) << p;
+  }
+  const int64_t held = executor->stats().weight_bytes;
+  const int64_t foretold = packed_weight_bytes(model->spec, *model->file);
+  EXPECT_GE(foretold, held);
+  EXPECT_LE(foretold, held + held / 20) << "vectors and convolutions are floats";
+}
+
 // What is foretold is what the executor then holds, also for types that grow when packed.
 class MemoryOfWeights : public ::testing::TestWithParam<DType> {};
 

@@ -90,6 +90,18 @@ TEST_F(PackedOnDisk, ExpertsComeBackToo) {
       << "computed with the experts of the file";
 }
 
+TEST_F(PackedOnDisk, SoDoMatricesThatAreTransposed) {
+  TinyOptions options;
+  options.n_latent = 64;
+  options.rope_dims = 16;
+  options.k_b_transposed = false;
+  const ModelPtr model = tiny_model(options);
+  const auto right = come_and_go(disk("w1", 0), model);
+  EXPECT_EQ(come_and_go(disk(), model), right);
+  ASSERT_TRUE(is_recalled(disk()));
+  EXPECT_EQ(come_and_go(disk(), model), right);
+}
+
 // Another model under the same hash shows which weights are computed with.
 TEST_F(PackedOnDisk, TheNextExecutorReadsTheFile) {
   TinyOptions other;

@@ -117,16 +117,23 @@ TEST(Prefix, NothingIsKeptWithoutAllowanceAndNoMoreThanIsAllowed) {
 
 // Sequences of a family tree of texts come, grow, are cut back and go in random order, in a cache
 // that is too small for all of them.
+TinyOptions hybrid() {
+  TinyOptions options;
+  options.n_state = 24;
+  options.windows = {0, 0, 40};
+  return options;
+}
+
 struct Kept {
   const char* name;
   tensor::KvFormat format;
-  bool latent;
+  TinyOptions (*options)();
 };
 class PrefixOf : public ::testing::TestWithParam<Kept> {};
 
 TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
   const tensor::KvFormat kv = GetParam().format;
-  const auto model = tiny_model(GetParam().latent ? latent() : windowed());
+  const auto model = tiny_model(GetParam().options());
   const int32_t n_vocab = model->spec.n_vocab;
   std::mt19937 random(3);
   std::vector<Tokens> texts;
@@ -179,21 +186,23 @@ TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
-                         ::testing::Values(Kept{"bf16", tensor::KvFormat::bf16, false},
-                                           Kept{"int8", tensor::KvFormat::int8, false},
-                                           Kept{"latent", tensor::KvFormat::bf16, true}),
+                         ::testing::Values(Kept{"bf16", tensor::KvFormat::bf16, windowed},
+                                           Kept{"int8", tensor::KvFormat::int8, windowed},
+                                           Kept{"latent", tensor::KvFormat::bf16, latent},
+                                           Kept{"hybrid", tensor::KvFormat::bf16, hybrid}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 // A scheduler over a tiny model; what its requests answered.
 class Requests {
  public:
-  Requests() {
-    TinyOptions options = windowed();
+  explicit Requests(TinyOptions options = windowed(), int64_t n_state_blocks = 0) {
     options.n_vocab = tokenizer_->n_vocab();
     model_ = tiny_model(options);
     scheduler_ = std::make_unique<Scheduler>(
-        make_fast_executor(model_,
-                           {.n_threads = 1, .n_positions_limit = 4096, .n_positions_kept = 2048}),
+        make_fast_executor(model_, {.n_threads = 1,
+                                    .n_positions_limit = 4096,
+                                    .n_state_blocks_limit = n_state_blocks,
+                                    .n_positions_kept = 2048}),
         options.n_vocab, SchedulerOptions{});
   }
   void add(const Tokens& prompt) {
@@ -238,6 +247,44 @@ TEST(Prefix, RequestsWithOneBeginningComputeItOnce) {
   EXPECT_EQ(requests.cached.back(), 999);
   ASSERT_EQ(requests.texts.size(), 4u);
   for (const auto& [id, text] : requests.texts) EXPECT_EQ(text, requests.texts.at(1)) << id;
+}
+
+TEST(Prefix, AHybridGoesOnWhereItsStateIs) {
+  const auto model = tiny_model(hybrid());
+  std::mt19937 random(5);
+  const Tokens text = random_tokens(random, 700, model->spec.n_vocab);
+  for (const bool few : {false, true}) {
+    const auto executor = make_fast_executor(model, {.n_threads = 1,
+                                                     .n_positions_limit = 2048,
+                                                     .n_state_blocks_limit = few ? 4 : 0,
+                                                     .n_positions_kept = 2048});
+    const SequenceId first = executor->create_sequence_from(text, 0);
+    go_on(*executor, first, text, 100);
+    executor->remove_sequence(first);
+    // The last position is always there; one in the middle where its block was not given up.
+    for (const size_t n : {size_t{700}, size_t{300}}) {
+      const Tokens beginning(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(n));
+      const SequenceId again = executor->create_sequence_from(beginning, 0);
+      if (n == 700) EXPECT_EQ(executor->length(again), 699);
+      if (n == 300) EXPECT_EQ(executor->length(again) > 0, !few);
+      EXPECT_EQ(go_on(*executor, again, beginning, 7), from_nothing(model, beginning)) << n;
+      executor->remove_sequence(again);
+    }
+  }
+}
+
+TEST(Prefix, WithFewStatesRequestsWait) {
+  std::mt19937 random(6);
+  Requests many(hybrid()), few(hybrid(), 5);
+  for (int i = 0; i < 5; ++i) {
+    const Tokens prompt = random_tokens(random, 200 + static_cast<size_t>(i) * 60, many.n_vocab());
+    many.add(prompt);
+    few.add(prompt);
+  }
+  many.run();
+  few.run();
+  EXPECT_EQ(few.cached.size(), 5u);
+  EXPECT_EQ(few.texts, many.texts);
 }
 
 }  // namespace

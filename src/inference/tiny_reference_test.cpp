@@ -110,8 +110,9 @@ INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
                                          "mixtral", "mixtral_split", "gemma3", "qwen2",
                                          "qwen2_untied", "qwen2moe", "qwen3", "qwen3moe", "olmo2",
                                          "olmo3", "olmo3_magnitude", "olmoe", "granite",
-                                         "granitemoe", "deepseek2", "deepseek2_lite", "deepseek3",
-                                         "gptneox", "gptneox_sequential"),
+                                         "granitemoe", "granitehybrid", "granitehybrid_experts",
+                                         "deepseek2", "deepseek2_lite", "deepseek3", "gptneox",
+                                         "gptneox_sequential"),
                          [](const auto& entry) { return std::string(entry.param); });
 
 TEST(TinyReferenceNegative, Llama) {
@@ -252,6 +253,32 @@ TEST(TinyReferenceNegative, Granite) {
                           [](auto& op) { op.scale = 1 / std::sqrt(10.0f); });
   }
   expect_moe_seen("granitemoe", "the shared expert", [](Moe& op) { op.shared.reset(); });
+}
+
+TEST(TinyReferenceNegative, StateSpaces) {
+  for (const char* name : {"granitehybrid", "granitehybrid_experts"}) {
+    const auto expect = [&](const std::string& what,
+                            const std::function<void(models::StateSpace&)>& change) {
+      expect_seen(name, what, [&](ModelSpec& spec) {
+        for (auto& layer : spec.layers) {
+          for (auto& block : layer.blocks) {
+            if (auto* op = std::get_if<models::StateSpace>(&block.op)) change(*op);
+          }
+        }
+      });
+    };
+    expect("the bias of the convolution", [](auto& op) { op.tap_bias = models::kNoTensor; });
+    expect("its own d", [](auto& op) { op.d = op.a; });
+    expect("its own rates", [](auto& op) { op.a = op.d; });
+    expect("the weights of its norm", [](auto& op) { op.norm.weight = models::kNoTensor; });
+    expect("its norm", [](auto& op) { op.norm.kind = models::NormKind::none; });
+    expect_attention_seen(name, "attention without positions", [](auto& op) {
+      op.rope = {.kind = models::RopeKind::adjacent, .n_dims = op.head_dim};
+    });
+    expect_seen(name, "its residual scale", [](ModelSpec& spec) {
+      for (auto& layer : spec.layers) layer.blocks[0].scale = 1;
+    });
+  }
 }
 
 TEST(TinyReferenceNegative, LatentAttention) {

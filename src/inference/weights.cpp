@@ -101,6 +101,24 @@ class SpecChecker {
     linear(a.o, spec_.n_embd, int64_t{a.n_heads} * a.value_dim, "attention output");
   }
 
+  void check(const models::StateSpace& s) const {
+    if (s.n_heads <= 0 || s.head_dim <= 0 || s.n_state <= 0 || s.n_groups <= 0 || s.n_taps <= 0 ||
+        s.n_heads % s.n_groups != 0) {
+      refuse(fmt::format("a state space with {} heads of {}, state size {}, {} groups, {} taps",
+                         s.n_heads, s.head_dim, s.n_state, s.n_groups, s.n_taps));
+    }
+    linear(s.in, s.projected(), spec_.n_embd, "state space input");
+    matrix(s.taps, s.channels(), s.n_taps, "state space convolution");
+    if (s.tap_bias != kNoTensor) matrix(s.tap_bias, 1, s.channels(), "state space convolution");
+    matrix(s.a, s.n_heads, 1, "state space a");
+    matrix(s.d, s.n_heads, 1, "state space d");
+    matrix(s.step_bias, 1, s.n_heads, "state space step bias");
+    if (s.norm.weight != kNoTensor) {
+      matrix(s.norm.weight, s.n_groups, s.inner() / s.n_groups, "state space norm");
+    }
+    linear(s.out, spec_.n_embd, s.inner(), "state space output");
+  }
+
   void check(const Mlp& m) const {
     if (m.gate.weight != kNoTensor) linear(m.gate, m.n_hidden, spec_.n_embd, "mlp gate");
     linear(m.up, m.n_hidden, spec_.n_embd, "mlp up");

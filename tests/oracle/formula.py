@@ -23,6 +23,8 @@ def formula_weights(name, cols, rows=1):
         offset, scale = 1.0, 0.25
     elif name.endswith(".bias"):
         scale = 0.25
+    elif name.endswith(".ssm_a"):
+        offset, scale = -1.0, 0.5
     elif name == "rope_freqs.weight":
         offset, scale = 2.0, 1.0
     return (offset + scale * uniform).astype(np.float32)

@@ -352,6 +352,54 @@ def granitemoe(name):
     return tiny
 
 
+def put_state_space(tiny, gg, hf):
+    c = tiny.config
+    heads, channels = c.mamba_n_heads, tiny.state[hf + "conv1d.weight"].shape[0]
+    inner = c.mamba_d_head * heads
+    tiny.put(gg + "ssm_in.weight", hf + "in_proj.weight")
+    taps = tiny.tensor(gg + "ssm_conv1d.weight", channels, c.mamba_d_conv)
+    tiny.fill(hf + "conv1d.weight", taps.reshape(channels, 1, c.mamba_d_conv))
+    tiny.put(gg + "ssm_conv1d.bias", hf + "conv1d.bias")
+    tiny.put(gg + "ssm_dt.bias", hf + "dt_bias")
+    tiny.fill(hf + "A_log", torch.log(-tiny.tensor(gg + "ssm_a", heads, 1).reshape(-1)))
+    tiny.fill(hf + "D", tiny.tensor(gg + "ssm_d", heads, 1).reshape(-1))
+    norm = tiny.tensor(gg + "ssm_norm.weight", c.mamba_n_groups, inner // c.mamba_n_groups)
+    tiny.fill(hf + "norm.weight", norm.reshape(-1))
+    tiny.put(gg + "ssm_out.weight", hf + "out_proj.weight")
+
+
+def granitehybrid(name, n_experts, **changes):
+    kinds = ["linear_attention", "full_attention", "linear_attention"]
+    settings = dict(num_hidden_layers=3, layer_types=kinds, mamba_n_heads=6, mamba_n_groups=1,
+                    mamba_d_state=7, mamba_d_conv=4, mamba_chunk_size=8, num_local_experts=n_experts,
+                    num_experts_per_tok=2 if n_experts else 0, shared_intermediate_size=18,
+                    position_embedding_type="nope")
+    settings.update(changes)
+    more = {"attention.head_count_kv": [1 if kind == "full_attention" else 0 for kind in kinds],
+            "rope.scaling.finetuned": False, "ssm.conv_kernel": 4, "ssm.state_size": 7,
+            "ssm.group_count": settings["mamba_n_groups"], "ssm.inner_size": 60,
+            "ssm.time_step_rank": 6, "vocab_size": 91}
+    if n_experts:
+        more.update({"expert_count": n_experts, "expert_used_count": 2,
+                     "expert_shared_feed_forward_length": 18})
+    else:
+        more["feed_forward_length"] = 18
+    tiny = granite(name, transformers.GraniteMoeHybridForCausalLM,
+                   transformers.GraniteMoeHybridConfig, "granitehybrid", more, **settings)
+    for i, kind in enumerate(kinds):
+        hf, gg = f"model.layers.{i}.", f"blk.{i}."
+        if kind == "linear_attention":
+            put_state_space(tiny, gg, hf + "mamba.")
+        suffix = "_shexp" if n_experts else ""
+        if n_experts:
+            put_experts(tiny, gg, hf + "block_sparse_moe.", router="router")
+        gate, up = (tiny.tensor(gg + f"ffn_{part}{suffix}.weight", 18, 30)
+                    for part in ("gate", "up"))
+        tiny.fill(hf + "shared_mlp.input_linear.weight", torch.cat([gate, up]))
+        tiny.put(gg + f"ffn_down{suffix}.weight", hf + "shared_mlp.output_linear.weight")
+    return tiny
+
+
 def olmoe(name, tied):
     c = transformers.OlmoeConfig(
         vocab_size=97, hidden_size=36, intermediate_size=22, num_experts=9, num_experts_per_tok=4,
@@ -551,7 +599,7 @@ def write_gguf(tiny, folder):
         if key == "general.architecture":
             continue
         add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32,
-               str: writer.add_string}[type(value)]
+               str: writer.add_string, list: writer.add_array}[type(value)]
         add(key, value)
     writer.add_tokenizer_model("no_vocab")
     for name, values in tiny.values.items():
@@ -585,7 +633,8 @@ def main():
         qwen2moe("qwen2moe", False),
         qwen3("qwen3", True), qwen3moe("qwen3moe", False),
         olmo2("olmo2", False), olmo3("olmo3"), olmo3("olmo3_magnitude", 1.5), olmoe("olmoe", True),
-        granite("granite"), granitemoe("granitemoe"),
+        granite("granite"), granitemoe("granitemoe"), granitehybrid("granitehybrid", 0),
+        granitehybrid("granitehybrid_experts", 5, mamba_n_groups=2, tie_word_embeddings=False),
         deepseek2("deepseek2"), deepseek2_lite("deepseek2_lite"), deepseek3("deepseek3"),
         gptneox("gptneox", True), gptneox("gptneox_sequential", False),
     ]

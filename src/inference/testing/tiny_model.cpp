@@ -121,6 +121,27 @@ class Builder {
     return a;
   }
 
+  models::StateSpace state_space() {
+    models::StateSpace s;
+    s.n_heads = options_.n_state_heads;
+    s.head_dim = options_.state_head_dim;
+    s.n_state = options_.n_state;
+    s.n_groups = options_.n_state_groups;
+    s.n_taps = 4;
+    const auto inner = static_cast<int32_t>(s.inner());
+    const auto channels = static_cast<int32_t>(s.channels());
+    s.in = linear(static_cast<int32_t>(s.projected()), options_.n_embd);
+    s.taps = matrix(channels, s.n_taps, DType::f32);
+    s.tap_bias = vector(channels, -0.2f, 0.2f);
+    s.a = column(s.n_heads, -2.0f, -0.01f);
+    s.d = column(s.n_heads, 0.5f, 1.5f);
+    s.step_bias = vector(s.n_heads, -3.0f, 0.0f);
+    s.norm = norm(inner, NormKind::rms);
+    reshape(s.norm.weight, s.n_groups, inner / s.n_groups);
+    s.out = linear(options_.n_embd, inner);
+    return s;
+  }
+
   models::Attention attention(int32_t window) {
     models::Attention a;
     a.n_heads = options_.n_heads;
@@ -150,7 +171,9 @@ class Builder {
     };
     models::Layer result;
     models::Block first{norm(options_.n_embd, options_.norm), {}, post(), false};
-    if (options_.n_latent > 0) {
+    if (options_.n_state > 0 && model_->spec.layers.size() % 2 == 0) {
+      first.op = state_space();
+    } else if (options_.n_latent > 0) {
       first.op = latent_attention();
     } else {
       first.op = attention(window);
@@ -261,6 +284,19 @@ class Builder {
       std::memcpy(data.data() + i, &value, 4);
     }
     return add(1, static_cast<uint64_t>(n), DType::f32, std::move(data));
+  }
+
+  void reshape(TensorId id, int32_t rows, int32_t cols) {
+    models::TensorSlot& slot = model_->spec.tensors[static_cast<size_t>(id)];
+    slot.rows = static_cast<uint64_t>(rows);
+    slot.cols = static_cast<uint64_t>(cols);
+    file_.find_tensor(slot.name)->shape = {slot.cols, slot.rows};
+  }
+
+  TensorId column(int32_t n, float low, float high) {
+    const TensorId id = vector(n, low, high);
+    reshape(id, n, 1);
+    return id;
   }
 
   TensorId matrix(int32_t rows, int32_t cols, DType type) {
@@ -375,9 +411,16 @@ std::vector<NamedOptions> tiny_variants() {
   latent_odd.n_heads = 3;
   latent_odd.k_b_transposed = latent_odd.tied_head = false;
   latent_odd.biases = true;
-  return {{"llama", llama},   {"experts", experts},       {"shared_expert", shared_expert},
-          {"latent", latent}, {"latent_odd", latent_odd}, {"gemma", gemma},
-          {"neox", neox},     {"capped", capped},         {"k_quants", k_quants}};
+  TinyOptions hybrid;
+  hybrid.n_state = 24;
+  hybrid.windows = {0, 0, 0};
+  hybrid.rope = models::RopeKind::none;
+  hybrid.residual_scale = 0.5f;
+  return {{"llama", llama},     {"hybrid", hybrid},
+          {"experts", experts}, {"shared_expert", shared_expert},
+          {"latent", latent},   {"latent_odd", latent_odd},
+          {"gemma", gemma},     {"neox", neox},
+          {"capped", capped},   {"k_quants", k_quants}};
 }
 
 }  // namespace strata::inference

@@ -35,6 +35,10 @@ struct TinyOptions {
   int32_t value_dim = 32;
   int32_t q_rank = 0;  // 0: queries of x itself
   bool k_b_transposed = true;
+  int32_t n_state = 0;  // not 0: every second layer, from the first on, is a state space
+  int32_t n_state_heads = 6;
+  int32_t state_head_dim = 16;
+  int32_t n_state_groups = 2;
   int32_t n_experts = 0;  // 0: a plain MLP
   int32_t n_used = 0;
   bool renormalized = false;

@@ -25,7 +25,7 @@ class DeepSeek2 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"deepseek2"}; }
 
-  ModelSpec describe(const GgufFile& file) const override {
+  ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, "deepseek2", kKeys);
     const ExpertRules rules{.of_file = true};
     return build.decoder([&](int32_t i) -> Layer {

@@ -33,7 +33,7 @@ TEST(FamilyDeepSeek, LatentAttention) {
 
 TEST(FamilyDeepSeek, KeysAndValuesInOneTensor) {
   const auto bytes = fixture("deepseek2").build();
-  const auto file = GgufFile::parse(bytes);
+  const auto file = parse_gguf(bytes);
   const ModelSpec spec = describe_model(*file);
   const LatentAttention& op = attention(spec, 1);
   EXPECT_FALSE(op.k_b_transposed);
@@ -82,7 +82,8 @@ TEST(FamilyHostile, LatentAttention) {
       "deepseek3",
       {{"no latent size", [](auto& b) { b.remove("deepseek2.attention.kv_lora_rank"); },
         "'deepseek2.attention.kv_lora_rank' is missing"},
-       {"another latent size", set("deepseek2.attention.kv_lora_rank", 12), "expected 30 x 20"},
+       {"another latent size", set("deepseek2.attention.kv_lora_rank", 12),
+        "'blk.0.attn_k_b.weight' has shape 7 x 11 x 3 x 1, expected 7 x 12 x 3"},
        {"2^31 latent numbers", set("deepseek2.attention.kv_lora_rank", 1u << 31),
         "deepseek2.attention.kv_lora_rank is 2147483648"},
        {"nothing but rotated dims", set("deepseek2.attention.key_length_mla", 8),
@@ -135,7 +136,7 @@ TEST(FamilyHostile, ExpertsInGroups) {
        {"more dense layers than layers", set("deepseek2.leading_dense_block_count", 4),
         "deepseek2.leading_dense_block_count is 4, not from 0 to 3"},
        {"fewer dense layers", set("deepseek2.leading_dense_block_count", 0),
-        "'blk.0.ffn_gate_inp.weight' is missing"},
+        "'blk.0.ffn_gate_exps.weight' is missing"},
        {"a bias too short", [](auto& b) { replace_shape(b, "blk.1.exp_probs_b.bias", 11, 1); },
         "'blk.1.exp_probs_b.bias' has shape 11"},
        {"more shared experts", set("deepseek2.expert_shared_count", 2),

@@ -1,11 +1,12 @@
 // Granite, dense and with experts: as Llama, with factors on embeddings, attention, what each block
-// adds, and logits.
+// adds, and logits. Granite 4 hybrids: most layers are state spaces, the others have no positions.
 #include <array>
 #include <cmath>
 
 #include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/limits.h"
+#include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 
@@ -36,12 +37,18 @@ constexpr std::array<std::string_view, 5> kKeys{"expert_count", "expert_used_cou
 
 class Granite final : public Family {
  public:
-  std::vector<std::string_view> architectures() const override { return {"granite", "granitemoe"}; }
+  std::vector<std::string_view> architectures() const override {
+    return {"granite", "granitemoe", "granitehybrid"};
+  }
 
   ModelSpec describe(const ModelFile& file) const override {
     SpecBuilder build(file, std::string(*file.text("general.architecture")), kKeys);
+    const bool hybrid = build.spec.family == "granitehybrid";
     // Here the key says whether there are rotary positions at all.
-    build.refuse_unless("rope.scaling.finetuned", 1);
+    build.refuse_unless("rope.scaling.finetuned", hybrid ? 0 : 1);
+    if (hybrid && file.find(build.key("rope.scaling.finetuned")) == nullptr) {
+      refuse(fmt::format("metadata key '{}' is missing", build.key("rope.scaling.finetuned")));
+    }
     build.spec.embedding_scale = factor(build, "embedding_scale");
     build.spec.logit_scale = inverse(build, "logit_scale");
     const float residual_scale = factor(build, "residual_scale");
@@ -49,7 +56,7 @@ class Granite final : public Family {
         .renormalized = true,
         .shared = build.count_or("expert_shared_feed_forward_length", 0, 0, kMaxHidden) > 0};
     return build.decoder([&](int32_t i) {
-      Layer layer{{attention(build, i), build.feed_forward(i, rules, Activation::silu)}};
+      Layer layer{{mixer(build, i, hybrid), build.feed_forward(i, rules, Activation::silu)}};
       for (Block& block : layer.blocks) block.scale = residual_scale;
       return layer;
     });
@@ -88,10 +95,17 @@ class Granite final : public Family {
     throw Error(Code::invalid_argument, fmt::format("{} is {}", build.key(suffix), value));
   }
 
-  static Block attention(SpecBuilder& build, int32_t layer) {
-    const Attention op = build.attention(layer, RopeKind::adjacent);
+  // Layers without KV heads are state spaces.
+  static Block mixer(SpecBuilder& build, int32_t layer, bool hybrid) {
     Block block;
     block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
+    if (hybrid &&
+        build.layer_count("attention.head_count_kv", layer, std::nullopt, 0, kMaxHeads) == 0) {
+      block.op = build.state_space(layer);
+      return block;
+    }
+    Attention op = build.attention(layer, RopeKind::adjacent);
+    if (hybrid) op.rope = {};
     block.op = op;
     return block;
   }

@@ -17,6 +17,7 @@ constexpr int32_t kMaxExperts = 1 << 12;
 constexpr int64_t kMaxExpertMatrices = 1 << 17;
 // Matrices of one head each, of all layers together. DeepSeek-V3 has 15,616.
 constexpr int64_t kMaxHeadMatrices = 1 << 17;
+constexpr int32_t kMaxTaps = 64;  // of a convolution over positions
 constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
 

@@ -114,6 +114,33 @@ struct LatentAttention {
   float scale = 0.0f;  // of scores
 };
 
+// Mamba-2's mixer (https://arxiv.org/abs/2405.21060, sections 5 and 7.1). in x is [z, u, dt]; of u
+// a convolution over the last n_taps positions, channel by channel, makes [x, b, c] = silu(tap_bias
+// + sum over taps of taps * u), the last tap being the position's own. Of head h, which shares b
+// and c with those of its group, the state S [head_dim x n_state] goes from position to position:
+//   t = softplus(dt_h + step_bias_h)     S = exp(t * a_h) * S + t * x_h b^T     y_h = S c + d_h *
+//   x_h
+// y * silu(z), normed in n_groups parts, goes through out.
+struct StateSpace {
+  int32_t n_heads = 0;
+  int32_t head_dim = 0;
+  int32_t n_state = 0;
+  int32_t n_groups = 1;
+  int32_t n_taps = 0;
+  Linear in;                       // [projected() x n_embd]
+  TensorId taps = kNoTensor;       // [channels() x n_taps]
+  TensorId tap_bias = kNoTensor;   // [channels()]
+  TensorId a = kNoTensor;          // [n_heads], below 0
+  TensorId d = kNoTensor;          // [n_heads]
+  TensorId step_bias = kNoTensor;  // [n_heads]
+  Norm norm;                       // its weights: [n_groups x inner() / n_groups]
+  Linear out;                      // [n_embd x inner()]
+
+  int64_t inner() const { return int64_t{n_heads} * head_dim; }
+  int64_t channels() const { return inner() + int64_t{2} * n_groups * n_state; }
+  int64_t projected() const { return inner() + channels() + n_heads; }
+};
+
 // gate given: down(act(gate(x)) * up(x)); none: down(act(up(x))).
 struct Mlp {
   int32_t n_hidden = 0;
@@ -151,7 +178,7 @@ struct Moe {
 // parallel_to_previous is set, the stream as it was before the previous block of the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, LatentAttention, Mlp, Moe> op;
+  std::variant<Attention, LatentAttention, StateSpace, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;

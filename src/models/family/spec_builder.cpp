@@ -259,7 +259,7 @@ std::vector<TensorId> SpecBuilder::stack(const std::string& name, int32_t n, int
     matrix.cols = static_cast<uint64_t>(cols);
     matrix.matrix = static_cast<uint64_t>(i);
     matrix.stored_matrices = static_cast<uint64_t>(n);
-    find_weight(file_, matrix);
+    locate_weight(file_, matrix);
     ids.push_back(append(std::move(matrix)));
   }
   return ids;
@@ -275,7 +275,7 @@ std::vector<TensorId> SpecBuilder::parts(const std::string& name, int32_t n, int
     part.cols = static_cast<uint64_t>(cols);
     part.row_begin = static_cast<uint64_t>(begin + i * stride);
     part.stored_rows = static_cast<uint64_t>(n * stride);
-    find_weight(file_, part);
+    locate_weight(file_, part);
     ids.push_back(append(std::move(part)));
   }
   return ids;

@@ -97,6 +97,9 @@ class SpecBuilder {
   Attention attention(int32_t layer, RopeKind kind);
   // attn_q_norm, attn_k_norm: of each head, or of all heads of a row as one vector.
   void norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads);
+  // Widths from ssm.time_step_rank (heads), ssm.inner_size, ssm.state_size, ssm.group_count,
+  // ssm.conv_kernel; the tensors ssm_*.
+  StateSpace state_space(int32_t layer);
   // ffn_gate (when gated), ffn_up, ffn_down.
   Mlp mlp(int32_t layer, bool gated, Activation activation);
   // Whether expert_count is there and not 0.

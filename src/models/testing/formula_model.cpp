@@ -75,6 +75,8 @@ std::vector<float> formula_weights(std::string_view name, uint64_t cols, uint64_
     offset = 1, scale = 0.25;
   } else if (name.ends_with(".bias")) {
     scale = 0.25;
+  } else if (name.ends_with(".ssm_a")) {
+    offset = -1, scale = 0.5;
   } else if (name == "rope_freqs.weight") {
     offset = 2, scale = 1;
   }

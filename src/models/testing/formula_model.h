@@ -13,7 +13,8 @@ namespace strata::models {
 
 // Weight `index` (row-major, GGUF order) of a tensor whose rows have `cols` weights, a bfloat16.
 // u = uniform in [-1, 1) from SplitMix64 at FNV-1a(name) + index * golden ratio; then
-//   *norm.weight: 1 + u/4    *.bias: u/4    rope_freqs.weight: 2 + u    else: u * sqrt(3 / cols).
+//   *norm.weight: 1 + u/4    *.bias: u/4    *.ssm_a: u/2 - 1    rope_freqs.weight: 2 + u    else: u
+//   * sqrt(3 / cols).
 std::vector<float> formula_weights(std::string_view name, uint64_t cols, uint64_t rows);
 
 void add_formula_tensor(GgufBuilder& builder, std::string_view name, uint64_t cols, uint64_t rows);
