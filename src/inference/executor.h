@@ -34,11 +34,10 @@ struct ExecutorOptions {
   int32_t n_threads = 0;          // 0: the cores this process may use
   int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
   int64_t n_positions_limit = 0;  // positions of all sequences together that must fit; 0: n_context
-  int64_t n_state_blocks_limit =
-      0;                         // blocks of recurrent layers that must fit; 0: for each position
-  int64_t n_positions_kept = 0;  // positions of removed sequences that may stay for new ones
-  DiskCache disk{};              // where they stay when the executor goes
-  DiskCache packed{};            // where packed weights are kept
+  int64_t n_state_blocks_limit = 64;  // blocks of recurrent layers (kv_pool.h)
+  int64_t n_positions_kept = 0;       // positions of removed sequences that may stay for new ones
+  DiskCache disk{};                   // where they stay when the executor goes
+  DiskCache packed{};                 // where packed weights are kept
   tensor::KvFormat kv = tensor::KvFormat::bf16;  // of the fast executor's keys and values
 };
 

@@ -50,8 +50,8 @@ KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
   }
   int64_t kept_bytes = 0;
   for (KvPool& pool : pools_) {
-    const bool few = pool.recurrent() && limits.n_state_blocks > 0;
-    pool.allocate(static_cast<int32_t>(few ? std::min(n_blocks, limits.n_state_blocks) : n_blocks));
+    const int64_t most = pool.recurrent() ? limits.n_state_blocks : n_blocks;
+    pool.allocate(static_cast<int32_t>(std::min(n_blocks, most)));
     if (!pool.recurrent()) kept_bytes += pool.block_bytes();
   }
   max_kept_bytes_ = static_cast<int64_t>(blocks_for(limits.n_kept)) * kept_bytes;

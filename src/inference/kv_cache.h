@@ -34,7 +34,7 @@ struct KvLimits {
   int64_t n_positions = 0;     // of all sequences together
   int64_t bytes = 0;           // 0: what n_positions needs
   int64_t n_kept = 0;          // positions that stay when their sequences are gone
-  int64_t n_state_blocks = 0;  // of recurrent layers, which are large; 0: what n_positions needs
+  int64_t n_state_blocks = 0;  // at most so many, of recurrent layers
 };
 
 class KvCache {

@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
 // A scheduler over a tiny model; what its requests answered.
 class Requests {
  public:
-  explicit Requests(TinyOptions options = windowed(), int64_t n_state_blocks = 0) {
+  explicit Requests(TinyOptions options = windowed(), int64_t n_state_blocks = 64) {
     options.n_vocab = tokenizer_->n_vocab();
     model_ = tiny_model(options);
     scheduler_ = std::make_unique<Scheduler>(
@@ -256,7 +256,7 @@ TEST(Prefix, AHybridGoesOnWhereItsStateIs) {
   for (const bool few : {false, true}) {
     const auto executor = make_fast_executor(model, {.n_threads = 1,
                                                      .n_positions_limit = 2048,
-                                                     .n_state_blocks_limit = few ? 4 : 0,
+                                                     .n_state_blocks_limit = few ? 4 : 64,
                                                      .n_positions_kept = 2048});
     const SequenceId first = executor->create_sequence_from(text, 0);
     go_on(*executor, first, text, 100);
