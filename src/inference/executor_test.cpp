@@ -146,6 +146,20 @@ TEST_P(ExecutorTest, SameBitsAloneAndInAnyBatchPiecesAndThreads) {
   }
 }
 
+TEST_P(ExecutorTest, RowsOfASequenceMayStandApart) {
+  const Tokens text = random_tokens(11, 280, n_vocab()), other = random_tokens(12, 3, n_vocab());
+  const Logits expected = decode_alone(*make(1), text);
+  const auto executor = make(2);
+  const SequenceId a = executor->create_sequence(), b = executor->create_sequence();
+  auto rows = rows_of(text, a, 0, 120);
+  for (const auto& part : {rows_of(other, b, 0, 3), rows_of(text, a, 120, 280)}) {
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  Logits found;
+  append(found, executor->step(rows), rows.size());
+  for (size_t p = 0; p < 280; ++p) ASSERT_EQ(found[p < 120 ? p : p + 3], expected[p]) << p;
+}
+
 TEST_P(ExecutorTest, LogitsAreFinite) {
   const auto logits = decode_alone(*make(2), random_tokens(5, 20, n_vocab()));
   for (const auto& row : logits) {

@@ -283,7 +283,7 @@ void FastStateSpace::mix_row(const Page& page, const float* c, const float* scor
                        op_.head_dim, y);
 }
 
-// All rows of a span, in order: at the first position of a block its state is made.
+// Rows of a span, in order: at the first position of a block its state is made.
 void FastStateSpace::mix_head(Step& step, const RowSpan& span, int32_t head) const {
   const int64_t group = head / (op_.n_heads / op_.n_groups);
   const int32_t end = span.first_position + span.n_rows;
@@ -303,12 +303,17 @@ void FastStateSpace::mix_head(Step& step, const RowSpan& span, int32_t head) con
   }
 }
 
+// A state is made from the one before, so all spans of a sequence are one thread's.
 void FastStateSpace::mix(Step& step, int thread) const {
   const auto n_items = static_cast<int64_t>(step.spans.size()) * op_.n_heads;
   const Share share = share_of(n_items, thread, step.team.size());
   for (int64_t i = share.begin; i < share.end; ++i) {
-    mix_head(step, step.spans[static_cast<size_t>(i / op_.n_heads)],
-             static_cast<int32_t>(i % op_.n_heads));
+    const auto first = step.spans.begin() + i / op_.n_heads;
+    const auto of_sequence = [&](const RowSpan& span) { return span.pages == first->pages; };
+    if (std::any_of(step.spans.begin(), first, of_sequence)) continue;
+    for (auto span = first; span != step.spans.end(); ++span) {
+      if (of_sequence(*span)) mix_head(step, *span, static_cast<int32_t>(i % op_.n_heads));
+    }
   }
 }
 
