@@ -220,7 +220,7 @@ class Download {
                   "do not use this source; it does not give the file that it should");
     }
     report("verifying", done_);
-    require_gguf();
+    if (!request_.file.in_folder) require_gguf();
     file_->sync();
     store_.adopt(partial_.part(), blob);
     file_.reset();

@@ -7,6 +7,7 @@
 #include "core/testing/temp_folder.h"
 #include "models/hub/folder_files.h"
 #include "models/hub/pull.h"
+#include "models/hub/source.h"
 #include "models/hub/testing.h"
 #include "models/testing/hf_model.h"
 
@@ -49,6 +50,16 @@ TEST(FolderFiles, PathsStayInTheFolder) {
   }
   for (const char* path : {"", ".", "..", "/a", "a/", "../a", "a/..", "a/b/c", "a\\b"}) {
     EXPECT_FALSE(is_folder_path(path)) << path;
+  }
+}
+
+TEST(FolderFiles, PathsAreReferences) {
+  const ScopedEnvironment home("HOME", "/home/me");
+  EXPECT_EQ(as_reference("/a/../b/model"), "file:/b/model");
+  EXPECT_EQ(as_reference("~/model"), "file:/home/me/model");
+  EXPECT_EQ(as_reference("./model"), "file:" + (fs::current_path() / "model").string());
+  for (const char* name : {"smollm2:135m", "hf:own/model", "file:model", "me/model"}) {
+    EXPECT_EQ(as_reference(name), name);
   }
 }
 

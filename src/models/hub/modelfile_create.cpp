@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kFileScheme = "file:";
 
-// The reference of a file that FROM names; a relative path counts from `folder`.
+// The reference of a file or folder that FROM names; a relative path counts from `folder`.
 std::string file_reference(std::string_view from, const fs::path& folder) {
   // Whole already, or nothing that a path can be made from: the source says what is wrong.
   if (from.starts_with("file://") || from == kFileScheme) return std::string(from);
@@ -21,11 +21,6 @@ std::string file_reference(std::string_view from, const fs::path& folder) {
   const fs::path path = fs::absolute(
       from.starts_with("~/") ? fs::path(environment("HOME").value_or("/")) / from.substr(2)
                              : folder / fs::path(from));
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    throw Error(Code::unimplemented, fmt::format("{} is a folder", path.string()),
-                "convert it to a GGUF file and name that");
-  }
   return std::string(kFileScheme) + path.string();
 }
 

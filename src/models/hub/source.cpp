@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "core/error.h"
+#include "core/os.h"
 #include "core/registry.h"
 
 namespace strata::models {
@@ -75,6 +76,16 @@ const Source& source_for(std::string_view reference) {
   }
   throw Error(Code::invalid_argument, fmt::format("'{}' names no source", reference),
               "the sources are " + known);
+}
+
+std::string as_reference(std::string_view text) {
+  fs::path path(text);
+  if (text.starts_with("~/")) {
+    path = fs::path(environment("HOME").value_or("/")) / text.substr(2);
+  } else if (!text.starts_with('/') && !text.starts_with("./") && !text.starts_with("../")) {
+    return std::string(text);
+  }
+  return "file:" + fs::absolute(path).lexically_normal().string();
 }
 
 bool is_source_reference(std::string_view text) {

@@ -64,6 +64,9 @@ class Source {
 // The source whose scheme begins the reference; Error{invalid_argument} that lists them.
 const Source& source_for(std::string_view reference);
 bool is_source_reference(std::string_view text);  // begins with a known scheme and ':'
+// A path as people write it ("./model", "../model", "/model", "~/model") as "file:" and the whole
+// path; anything else as it is.
+std::string as_reference(std::string_view text);
 
 // The same with the resume header and the checks that every HTTP source needs.
 void fetch_over_http(HttpRequest request, FetchState& state, const FetchSink& sink,

@@ -69,7 +69,7 @@ void complain_about(const Error& error) {
 
 void open_model(ChatSession& session, api::Backend& backend, const Config& config,
                 const std::string& name) {
-  const api::ModelTraits traits = find_or_fetch(backend, config, name);
+  const api::ModelTraits traits = find_or_fetch(backend, config, models::as_reference(name));
   session.model = traits.name;
   session.base_model = !traits.has_template;
   session.model_context = traits.context;

