@@ -243,6 +243,17 @@ TEST(HostileTokenizerJson, TextsThatGrowAreBounded) {
   EXPECT_THROW(t->encode_text("aaaa"), Error);
 }
 
+// A search for nothing would never end.
+TEST(HostileTokenizerJson, MarksAreOneCharacter) {
+  for (const char* mark : {"", "ab"}) {
+    for (const char* key : {"decoder", "pre_tokenizer"}) {
+      auto document = testing::tiny_json_unigram();
+      document[key].as_object()["replacement"] = mark;
+      expect_refused(document, fmt::format("tokenizer.json.{}.replacement", key));
+    }
+  }
+}
+
 TEST(HostileTokenizerJson, TokensOfBoundedLength) {
   auto document = testing::tiny_json_bpe();
   model(document)["vocab"].as_object()[std::string(kMaxTokenBytes + 1, 'x')] = 264;

@@ -108,10 +108,8 @@ class BertSplitter final : public WordSplitter {
 
 std::unique_ptr<const WordSplitter> read_delimiter(const JsonPlace& place) {
   place.allow({"delimiter"});
-  const std::string_view text = place["delimiter"].text();
   size_t at = 0;
-  const char32_t wanted = text.empty() ? 0 : next_code_point(text, at);
-  if (text.empty() || at != text.size()) place["delimiter"].refuse("is not one character");
+  const char32_t wanted = next_code_point(read_character(place["delimiter"]), at);
   return by_character([wanted](char32_t c) { return c == wanted; }, SplitBehavior::removed);
 }
 

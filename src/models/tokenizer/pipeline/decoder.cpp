@@ -206,20 +206,16 @@ class ByteFallbackStep final : public DecoderStep {
 
 Step read_strip(const JsonPlace& place) {
   place.allow({"content", "start", "stop"});
-  const std::string_view content = place["content"].text();
-  if (content.empty() || utf8_length_at(content, 0) != content.size()) {
-    place["content"].refuse("is not one character");
-  }
   const int64_t start = place["start"].integer(), stop = place["stop"].integer();
   if (start < 0 || stop < 0) place.refuse("strips a negative number of characters");
-  return std::make_unique<StripStep>(std::string(content), static_cast<size_t>(start),
+  return std::make_unique<StripStep>(read_character(place["content"]), static_cast<size_t>(start),
                                      static_cast<size_t>(stop));
 }
 
 Step read_metaspace(const JsonPlace& place) {
   place.allow({"replacement", "str_rep", "add_prefix_space", "prepend_scheme", "split"});
   const bool drop = read_prepend_scheme(place) != PrependScheme::never;
-  return make_metaspace_decoder(std::string(place["replacement"].text()), drop);
+  return make_metaspace_decoder(read_character(place["replacement"]), drop);
 }
 
 Step read_one(const JsonPlace& place) {

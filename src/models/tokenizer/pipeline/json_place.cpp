@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace strata::models {
 
@@ -80,6 +81,12 @@ void JsonPlace::refuse(std::string_view why) const {
 void JsonPlace::not_understood(std::string_view what) const {
   throw Error(Code::unimplemented, fmt::format("{}: {} is not understood", path_, what),
               "what a tokenizer leaves out changes what the model reads, so the file is refused");
+}
+
+std::string read_character(const JsonPlace& place) {
+  const std::string_view text = place.text();
+  if (text.empty() || utf8_length_at(text, 0) != text.size()) place.refuse("is not one character");
+  return std::string(text);
 }
 
 }  // namespace strata::models

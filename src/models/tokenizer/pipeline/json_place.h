@@ -46,4 +46,7 @@ class JsonPlace {
   std::string path_;
 };
 
+// A text of exactly one character. Errors: invalid_argument.
+std::string read_character(const JsonPlace& place);
+
 }  // namespace strata::models

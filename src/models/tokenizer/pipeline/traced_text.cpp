@@ -9,7 +9,8 @@
 namespace strata::models {
 
 TracedText untouched(std::string_view text, bool traced, size_t origin) {
-  TracedText out{std::string(text), traced, {}};
+  TracedText out{std::string(text), traced, {},
+                 std::min(kMaxTextBytes, kMaxTextGrowth * (text.size() + kMaxTextGrowth))};
   if (!traced) return out;
   out.origins.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) out.origins.push_back({origin + i, origin + i + 1});
@@ -40,12 +41,15 @@ TextEdit::TextEdit(TracedText& target) : target_(&target) {
 
 TextEdit::~TextEdit() = default;
 
+void TextEdit::check_growth(size_t more) const {
+  if (target_->text.size() + more <= target_->limit) return;
+  throw Error(Code::resource_exhausted,
+              fmt::format("a part of the text grows over {} bytes when it is normalised",
+                          target_->limit));
+}
+
 void TextEdit::keep(size_t begin, size_t end) {
-  if (target_->text.size() + (end - begin) > kMaxTextBytes) {
-    throw Error(Code::resource_exhausted,
-                fmt::format("the text grows over {} bytes when it is normalised", kMaxTextBytes),
-                "send the text in smaller parts");
-  }
+  check_growth(end - begin);
   target_->text.append(old_.text, begin, end - begin);
   if (!old_.traced) return;
   const auto first = old_.origins.begin();
@@ -54,11 +58,7 @@ void TextEdit::keep(size_t begin, size_t end) {
 }
 
 void TextEdit::put(std::string_view bytes, size_t begin, size_t end) {
-  if (target_->text.size() + bytes.size() > kMaxTextBytes) {
-    throw Error(Code::resource_exhausted,
-                fmt::format("the text grows over {} bytes when it is normalised", kMaxTextBytes),
-                "send the text in smaller parts");
-  }
+  check_growth(bytes.size());
   target_->text += bytes;
   if (!old_.traced) return;
   TextRange origin;

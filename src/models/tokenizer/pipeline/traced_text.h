@@ -14,6 +14,7 @@ struct TracedText {
   std::string text;
   bool traced = false;
   std::vector<TextRange> origins;  // of each byte, in the source; empty unless traced
+  size_t limit = 0;                // the text may not grow beyond, in bytes
 };
 
 // Source text whose every byte comes from itself, the first from `origin`.
@@ -38,6 +39,8 @@ class TextEdit {
   void put(char32_t code_point, size_t begin, size_t end);
 
  private:
+  void check_growth(size_t more) const;
+
   TracedText* target_;
   TracedText old_;
 };

@@ -143,10 +143,7 @@ class MarkCuts final : public WordSplitter {
 
 std::unique_ptr<const WordSplitter> read_metaspace(const JsonPlace& place) {
   place.allow({"replacement", "str_rep", "add_prefix_space", "prepend_scheme", "split"});
-  const std::string_view mark = place["replacement"].text();
-  if (mark.empty() || utf8_length_at(mark, 0) != mark.size()) {
-    place["replacement"].refuse("is not one character");
-  }
+  const std::string mark = read_character(place["replacement"]);
   return make_metaspace(mark, read_prepend_scheme(place), place.boolean_or("split", true));
 }
 
