@@ -92,6 +92,14 @@ void GgufBuilder::set_raw(std::string_view key, MetaType type, std::vector<std::
   *value = {std::string(key), static_cast<uint32_t>(type), std::move(bytes), std::nullopt};
 }
 
+void GgufBuilder::set_value(const MetaValue& value) {
+  std::vector<std::byte> bytes;
+  if (value.type == MetaType::string) append<uint64_t>(bytes, value.bytes.size());
+  if (value.type == MetaType::array) bytes = array_head(value.element, value.count);
+  bytes.insert(bytes.end(), value.bytes.begin(), value.bytes.end());
+  set_raw(value.key, value.type, std::move(bytes));
+}
+
 void GgufBuilder::remove(std::string_view key) {
   std::erase_if(values, [&](const Value& value) { return value.key == key; });
 }

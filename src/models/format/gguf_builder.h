@@ -50,6 +50,7 @@ struct GgufBuilder {
   void set_bools(std::string_view key, const std::vector<bool>& values);
   void set_f32s(std::string_view key, const std::vector<float>& values);
   void set_raw(std::string_view key, MetaType type, std::vector<std::byte> bytes);
+  void set_value(const MetaValue& value);  // as another file has it
   void remove(std::string_view key);
 
   void add_tensor(std::string_view name, tensor::DType type, std::vector<uint64_t> shape,
