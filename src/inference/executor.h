@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/work.h"
+#include "inference/input_observer.h"
 #include "inference/packed_disk.h"
 #include "inference/prefix_disk.h"
 #include "models/model.h"
@@ -86,8 +87,10 @@ class Executor {
   virtual ExecutorStats stats() const = 0;
 };
 
+// observer: told of every product of activations with a matrix; it must outlive the executor.
 std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
-                                                const ExecutorOptions& options);
+                                                const ExecutorOptions& options,
+                                                InputObserver* observer = nullptr);
 std::unique_ptr<Executor> make_fast_executor(std::shared_ptr<const models::Model> model,
                                              const ExecutorOptions& options);
 

@@ -67,12 +67,14 @@ std::vector<KvWidths> kv_widths(const ModelSpec& spec) {
 
 class Float32Executor final : public Executor {
  public:
-  Float32Executor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
+  Float32Executor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options,
+                  InputObserver* observer)
       : model_(std::move(model)),
         spec_(model_->spec),
         weights_((check_spec(spec_), *model_)),
         kv_widths_(kv_widths(spec_)),
         state_spaces_(state_spaces(spec_)) {
+    weights_.set_observer(observer);
     n_threads_ = options.n_threads > 0
                      ? options.n_threads
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -243,8 +245,8 @@ class Float32Executor final : public Executor {
     logits_.resize(n_wanted * static_cast<size_t>(spec_.n_vocab));
     if (n_wanted == 0) return;
     norm_rows(spec_.final_norm, wanted, wanted);
-    matmul(wanted.data(), static_cast<int64_t>(n_wanted), weights_.data(spec_.head.weight),
-           spec_.n_vocab, spec_.n_embd, weights_.data(spec_.head.bias), logits_.data(), n_threads_);
+    multiply(weights_, spec_.head, wanted.data(), static_cast<int64_t>(n_wanted), spec_.n_vocab,
+             spec_.n_embd, logits_.data(), n_threads_);
     for (float& logit : logits_) {
       logit *= spec_.logit_scale;
       if (spec_.logit_soft_cap > 0.0f) {
@@ -273,8 +275,9 @@ class Float32Executor final : public Executor {
 }  // namespace
 
 std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
-                                                const ExecutorOptions& options) {
-  return std::make_unique<Float32Executor>(std::move(model), options);
+                                                const ExecutorOptions& options,
+                                                InputObserver* observer) {
+  return std::make_unique<Float32Executor>(std::move(model), options, observer);
 }
 
 }  // namespace strata::inference

@@ -98,6 +98,12 @@ void matmul(const float* x, int64_t m, const float* w, int64_t n, int64_t k, con
   parallel_ranges(m * n * k >= kWorthThreads ? n_threads : 1, n, work);
 }
 
+void multiply(const Float32Weights& weights, const models::Linear& linear, const float* x,
+              int64_t m, int64_t n, int64_t k, float* y, int n_threads) {
+  if (weights.observer() != nullptr) weights.observer()->observe(linear.weight, x, m, k);
+  matmul(x, m, weights.data(linear.weight), n, k, weights.data(linear.bias), y, n_threads);
+}
+
 void apply_norm(models::NormKind kind, float epsilon, const float* weight, const float* bias,
                 std::span<const float> x, std::span<float> y) {
   if (kind == models::NormKind::none) {

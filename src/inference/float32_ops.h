@@ -18,6 +18,10 @@ void parallel_ranges(int n_threads, int64_t n, const std::function<void(int64_t,
 void matmul(const float* x, int64_t m, const float* w, int64_t n, int64_t k, const float* bias,
             float* y, int n_threads);
 
+// The same with a matrix of a model and its bias, x[m x k], y[m x n]; the weights' observer sees x.
+void multiply(const Float32Weights& weights, const models::Linear& linear, const float* x,
+              int64_t m, int64_t n, int64_t k, float* y, int n_threads);
+
 // In place or not; weight and bias may be null. Formulas: spec.h.
 void apply_norm(models::NormKind kind, float epsilon, const float* weight, const float* bias,
                 std::span<const float> x, std::span<float> y);

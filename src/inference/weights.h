@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "inference/input_observer.h"
 #include "models/model.h"
 
 namespace strata::inference {
@@ -19,7 +20,12 @@ class Float32Weights {
   std::span<const float> values(models::TensorId slot) const;  // empty for kNoTensor
   int64_t bytes() const;
 
+  // Told of every product with a matrix; null: nobody. It must outlive the weights.
+  void set_observer(InputObserver* observer) { observer_ = observer; }
+  InputObserver* observer() const { return observer_; }
+
  private:
+  InputObserver* observer_ = nullptr;
   std::vector<std::vector<float>> values_;
 };
 

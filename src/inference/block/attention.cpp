@@ -77,8 +77,7 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   HeadRows k(rows.size(), attention.n_kv_heads, attention.head_dim);
   HeadRows v(rows.size(), attention.n_kv_heads, attention.head_dim);
   const auto project = [&](const models::Linear& linear, HeadRows& out) {
-    matmul(x, n_rows, weights.data(linear.weight), out.width, n_embd, weights.data(linear.bias),
-           out.values.data(), n_threads);
+    multiply(weights, linear, x, n_rows, out.width, n_embd, out.values.data(), n_threads);
   };
   project(attention.q, q);
   project(attention.k, k);
@@ -101,8 +100,7 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
       attend_row(attention, q.row(i), *kv[i], rows[i].position, mixed.row(i));
     }
   });
-  matmul(mixed.values.data(), n_rows, weights.data(attention.o.weight), n_embd, mixed.width,
-         weights.data(attention.o.bias), y, n_threads);
+  multiply(weights, attention.o, mixed.values.data(), n_rows, n_embd, mixed.width, y, n_threads);
 }
 
 }  // namespace strata::inference

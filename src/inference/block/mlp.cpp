@@ -8,23 +8,22 @@ namespace strata::inference {
 
 void mlp_float32(const models::Mlp& mlp, const Float32Weights& weights, int64_t n_rows,
                  const float* x, int64_t n_embd, float* y, int n_threads) {
-  const auto multiply = [&](const models::Linear& linear, const float* in, int64_t cols,
-                            int64_t outputs, float* out) {
-    matmul(in, n_rows, weights.data(linear.weight), outputs, cols, weights.data(linear.bias), out,
-           n_threads);
+  const auto apply = [&](const models::Linear& linear, const float* in, int64_t cols,
+                         int64_t outputs, float* out) {
+    multiply(weights, linear, in, n_rows, outputs, cols, out, n_threads);
   };
   std::vector<float> hidden(static_cast<size_t>(n_rows * mlp.n_hidden));
-  multiply(mlp.up, x, n_embd, mlp.n_hidden, hidden.data());
+  apply(mlp.up, x, n_embd, mlp.n_hidden, hidden.data());
   if (mlp.gate.weight == models::kNoTensor) {
     for (float& value : hidden) value = activate(mlp.activation, value);
   } else {
     std::vector<float> gate(hidden.size());
-    multiply(mlp.gate, x, n_embd, mlp.n_hidden, gate.data());
+    apply(mlp.gate, x, n_embd, mlp.n_hidden, gate.data());
     for (size_t i = 0; i < hidden.size(); ++i) {
       hidden[i] *= activate(mlp.activation, gate[i]);
     }
   }
-  multiply(mlp.down, hidden.data(), mlp.n_hidden, n_embd, y);
+  apply(mlp.down, hidden.data(), mlp.n_hidden, n_embd, y);
 }
 
 }  // namespace strata::inference

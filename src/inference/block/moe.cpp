@@ -26,8 +26,8 @@ std::vector<int32_t> moe_float32(const models::Moe& moe, const Float32Weights& w
   const std::span input(x, static_cast<size_t>(n_rows) * width);
   const std::span output(y, input.size());
   std::vector<float> logits(static_cast<size_t>(n_rows) * n_experts);
-  matmul(x, n_rows, weights.data(moe.router.weight), static_cast<int64_t>(n_experts), n_embd,
-         weights.data(moe.router.bias), logits.data(), n_threads);
+  multiply(weights, moe.router, x, n_rows, static_cast<int64_t>(n_experts), n_embd, logits.data(),
+           n_threads);
   const std::span bias = weights.values(moe.choice_bias);
   const Routing routing = routing_of(moe, {bias.begin(), bias.end()});
   std::vector<int32_t> experts(static_cast<size_t>(n_rows) * n_used);
