@@ -231,6 +231,27 @@ def check_answers(c):
     return answer
 
 
+def check_quantize(c):
+    """Behind check_answers: its text."""
+    text, matrix, small = (c.home / name for name in ("text", "imatrix.gguf", "small.gguf"))
+    made = c.data("imatrix", "smol", text, matrix, "--context", "64", "--chunks", "2", "-q")
+    c.equal(made["chunks"], 2, "chunks of the importance matrix")
+    report = c.data("quantize", "smol", "Q4_0", small, "--imatrix", matrix, "--check", text,
+                    "--chunks", "1", "-q")
+    c.check(0 < small.stat().st_size - report["data_bytes"] < 10e6, f"head of {small}")
+    c.check(4.5 <= report["bits_per_weight"] < 6, f"{report['bits_per_weight']} bits a weight")
+    c.check(0 < report["check"]["mean_kl"] < 1, f"{report['check']}")
+    c.check(any(tensor["weighted"] for tensor in report["tensors"]), "errors are weighed")
+    c.ended("run", small, *SHORT, "Hi")
+    before = small.read_bytes()
+    c.refused("quantize", "smol", "Q8_0", small, code=1, says="--force")
+    c.refused("quantize", small, "Q8_0", small, "--force", code=2, says="itself")
+    c.refused("quantize", "smol", "Q4_9", code=2, says="Q4_0")
+    c.refused("quantize", "smol", "Q4_0", c.home / "x.gguf", "--imatrix", text, code=2, says="importance")
+    c.has(c.ended("quantize", "smol", "Q8_0", c.home / "x.gguf", "--dry-run")[1], "bits a weight")
+    c.check(not (c.home / "x.gguf").exists() and small.read_bytes() == before, "nothing was written")
+
+
 def check_keys(c):
     secret, said = c.ended("key", "create", "laptop")
     c.check(re.fullmatch(r"sk-strata-\S+\n", secret), "the key alone is printed")
@@ -296,6 +317,7 @@ def main():
             part(c)
         check_store(c, file)
         answer = check_answers(c)
+        check_quantize(c)
         check_cache(c, answer)
         check_server(c, answer)
     print(f"{c.count} checks, {c.failures} failed")
