@@ -55,6 +55,21 @@ class Walker {
     if (moe.shared) add(*moe.shared);
   }
 
+  void add(const models::LatentAttention& a) {
+    add(a.q_a.weight, Role::q);
+    add(a.q.weight, Role::q);
+    add(a.kv_a.weight, Role::k);
+    for (const TensorId slot : a.k_b) add(slot, Role::k);
+    for (const TensorId slot : a.v_b) add(slot, Role::v);
+    add(a.o.weight, Role::attention_output);
+    ++place_.attention_index;
+  }
+
+  void add(const models::StateSpace& s) {
+    add(s.in.weight, Role::projection);
+    add(s.out.weight, Role::projection);
+  }
+
   const std::string& name(TensorId slot) const {
     return spec_.tensors[static_cast<size_t>(slot)].name;
   }
@@ -88,6 +103,8 @@ std::string_view role_name(Role role) {
       return "up";
     case Role::down:
       return "down";
+    case Role::projection:
+      return "projection";
   }
   return "";
 }
@@ -106,12 +123,14 @@ ModelTraits traits_of(const models::ModelSpec& spec) {
         ++traits.n_attentions;
         traits.heads_per_kv =
             std::min(traits.heads_per_kv, a->n_heads / std::max(1, a->n_kv_heads));
+      } else if (std::holds_alternative<models::LatentAttention>(block.op)) {
+        ++traits.n_attentions;
       } else if (const auto* moe = std::get_if<Moe>(&block.op)) {
         traits.n_experts = std::max(traits.n_experts, static_cast<int32_t>(moe->experts.size()));
       }
     }
   }
-  if (traits.n_attentions == 0) traits.heads_per_kv = 1;
+  if (traits.heads_per_kv == std::numeric_limits<int32_t>::max()) traits.heads_per_kv = 1;
   return traits;
 }
 

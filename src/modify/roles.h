@@ -11,7 +11,7 @@
 
 namespace strata::modify {
 
-enum class Role { embedding, head, q, k, v, qkv, attention_output, gate, up, down };
+enum class Role { embedding, head, q, k, v, qkv, attention_output, gate, up, down, projection };
 
 std::string_view role_name(Role role);  // "attention output"
 

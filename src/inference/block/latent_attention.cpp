@@ -24,8 +24,7 @@ struct Context {
   std::vector<float> multiply(const models::Linear& linear, const float* in, int64_t cols,
                               int64_t outputs) const {
     std::vector<float> out(static_cast<size_t>(n_rows * outputs));
-    matmul(in, n_rows, weights.data(linear.weight), outputs, cols, weights.data(linear.bias),
-           out.data(), n_threads);
+    strata::inference::multiply(weights, linear, in, n_rows, outputs, cols, out.data(), n_threads);
     return out;
   }
 
@@ -125,8 +124,7 @@ void attend_latent_float32(const LatentAttention& attention, const Float32Weight
                  results.data() + i * result_width);
     }
   });
-  matmul(results.data(), c.n_rows, weights.data(attention.o.weight), n_embd, result_width,
-         weights.data(attention.o.bias), y, n_threads);
+  multiply(weights, attention.o, results.data(), c.n_rows, n_embd, result_width, y, n_threads);
 }
 
 }  // namespace strata::inference

@@ -87,8 +87,7 @@ void mix_states_float32(const StateSpace& op, const Float32Weights& weights,
   const int64_t inner = op.inner();
   const int64_t width = op.projected();
   std::vector<float> projected(rows.size() * static_cast<size_t>(width));
-  matmul(x, n_rows, weights.data(op.in.weight), width, n_embd, weights.data(op.in.bias),
-         projected.data(), n_threads);
+  multiply(weights, op.in, x, n_rows, width, n_embd, projected.data(), n_threads);
   std::vector<int32_t> first(rows.size());  // that a row's state has not seen
   for (size_t i = 0; i < rows.size(); ++i) {
     Float32State& state = *states[i];
@@ -121,8 +120,7 @@ void mix_states_float32(const StateSpace& op, const Float32Weights& weights,
         op, weights, projected.data() + static_cast<int64_t>(i) * width,
         std::span(mixed).subspan(i * static_cast<size_t>(inner), static_cast<size_t>(inner)));
   }
-  matmul(mixed.data(), n_rows, weights.data(op.out.weight), n_embd, inner,
-         weights.data(op.out.bias), y, n_threads);
+  multiply(weights, op.out, mixed.data(), n_rows, n_embd, inner, y, n_threads);
 }
 
 }  // namespace strata::inference
