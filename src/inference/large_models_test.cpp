@@ -34,7 +34,8 @@ class HollowFile {
   }
   void add_matrix(const std::string& name, std::vector<uint64_t> shape) {
     // As quantisers do where rows are no multiple of 256.
-    add(name + ".weight", shape[0] % 256 == 0 ? DType::q4_k : DType::q8_0, std::move(shape));
+    const DType type = shape[0] % 256 == 0 ? DType::q4_k : DType::q8_0;
+    add(name + ".weight", type, std::move(shape));
   }
   void add_vector(const std::string& name, uint64_t n) { add(name, DType::f32, {n}); }
 

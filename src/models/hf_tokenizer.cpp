@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "models/tokenizer/gguf_keys.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "models/tokenizer/tokenizer_ranks.h"
 #include "models/tokenizer/tokenizer_sentencepiece.h"
@@ -51,6 +52,19 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_
   throw Error(Code::not_found,
               fmt::format("{} holds no tokenizer that can be read", folder.path().string()),
               "one of these is needed: " + looked_for);
+}
+
+void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab) {
+  const auto text = folder.text("tokenizer.json", kMaxHfTokenizer);
+  if (!text) {
+    throw Error(Code::unimplemented,
+                fmt::format("{} has no tokenizer.json, the one form of vocabulary that can be "
+                            "written as GGUF",
+                            folder.path().string()),
+                "the folder itself can be run: strata pull ./FOLDER");
+  }
+  const TokenizerFacts facts = facts_of(folder);
+  set_gguf_vocabulary(file, *text, facts, tokenizer_from_json(*text, facts, n_vocab));
 }
 
 }  // namespace strata::models

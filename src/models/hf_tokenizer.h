@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "models/format/hf_folder.h"
+#include "models/format/made_file.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::models {
@@ -11,5 +12,9 @@ namespace strata::models {
 // tokenizer.json, else tekken.json, else SentencePiece's file. `n_vocab`: rows of the embedding.
 // Error{not_found} when there is none; those of the readers, with the file's name.
 std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab);
+
+// Puts the folder's vocabulary into `file` in GGUF's keys. Error{unimplemented}: the folder has no
+// tokenizer.json, or no kind of GGUF vocabulary does the same.
+void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab);
 
 }  // namespace strata::models

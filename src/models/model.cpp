@@ -45,6 +45,15 @@ std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& pa
   return translate(std::make_shared<HfFolder>(path));
 }
 
+std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return open_gguf(path);
+  const auto folder = std::make_shared<const HfFolder>(path);
+  const auto file = translate(folder);
+  set_vocabulary(*file, *folder, describe_model(*file).n_vocab);
+  return file;
+}
+
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides) {
   auto model = std::make_shared<Model>();

@@ -37,6 +37,9 @@ struct Model {
 // A GGUF file, or a folder in Hugging Face's layout. Errors: those of open_gguf, HfFolder and
 // translate.
 std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path);
+// The same with a folder's vocabulary in GGUF's keys: what a program that writes the model needs.
+// Errors also: those of set_vocabulary.
+std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path);
 
 // Errors: those of open_model_file, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,

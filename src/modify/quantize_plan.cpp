@@ -42,6 +42,9 @@ QuantizePlan plan_quantization(const ModelFile& file, const models::ModelSpec& s
       planned.wanted =
           type_in_mix(mix, options, traits, place->second, source.shape[2] > 1, source.cols());
       planned.type = type_that_divides(planned.wanted, source.cols());
+    } else if (source.type == tensor::DType::f16 || source.type == tensor::DType::bf16) {
+      // Programs take norms, biases and routers as float32 only, and lose nothing by it.
+      planned.wanted = planned.type = tensor::DType::f32;
     }
     planned.bytes = tensor::bytes_of(planned.type, source.n_weights());
     plan.tensors.push_back(planned);

@@ -1,5 +1,5 @@
-// Prints the texts of src/models/tokenizer/testing/strings.cpp for oracles in Python, each behind its
-// length in bytes:  tokenizer_texts COUNT
+// Prints the texts of src/models/tokenizer/testing/strings.cpp for oracles in Python, each behind
+// its length in bytes:  tokenizer_texts COUNT
 #include <cstdio>
 #include <cstdlib>
 #include <string>

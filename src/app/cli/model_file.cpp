@@ -6,12 +6,14 @@
 
 namespace strata::app {
 
-std::shared_ptr<const models::Model> open_named_model(const std::string& name_or_file) {
+bool is_model_path(const std::string& name_or_path) {
   std::error_code ignored;
-  if (name_or_file.ends_with(".gguf") ||
-      std::filesystem::exists(std::filesystem::path(name_or_file) / "config.json", ignored)) {
-    return models::load_model(name_or_file, name_or_file);
-  }
+  return name_or_path.ends_with(".gguf") ||
+         std::filesystem::exists(std::filesystem::path(name_or_path) / "config.json", ignored);
+}
+
+std::shared_ptr<const models::Model> open_named_model(const std::string& name_or_file) {
+  if (is_model_path(name_or_file)) return models::load_model(name_or_file, name_or_file);
   const models::Store store;
   const auto manifest = store.find(name_or_file);
   return models::load_model(store.model_path(manifest), manifest.name, manifest.overrides);

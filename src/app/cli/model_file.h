@@ -9,7 +9,10 @@
 
 namespace strata::app {
 
-// A name in the store, or a path that ends in ".gguf". Errors: those of Store::find and load_model.
+// A path that ends in ".gguf", or a folder with config.json; else it is a name in the store.
+bool is_model_path(const std::string& name_or_path);
+
+// A name or such a path. Errors: those of Store::find and load_model.
 std::shared_ptr<const models::Model> open_named_model(const std::string& name_or_file);
 
 // models::licence_of() that opens the file only where the manifest does not say it.

@@ -59,7 +59,7 @@ void translate_general(Translation& translation) {
 
 }  // namespace
 
-std::shared_ptr<const ModelFile> translate(std::shared_ptr<const HfFolder> folder) {
+std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder) {
   const std::string name = HfConfig(folder->config()).architecture();
   std::set<std::string_view> known;
   for (const auto& family : Registry<Family>::all()) {

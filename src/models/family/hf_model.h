@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "models/format/hf_folder.h"
-#include "models/format/model_file.h"
+#include "models/format/made_file.h"
 
 namespace strata::models {
 
 // Error{unimplemented} with the list of known classes when no family translates it; errors of
 // HfFolder and Translation.
-std::shared_ptr<const ModelFile> translate(std::shared_ptr<const HfFolder> folder);
+std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder);
 
 }  // namespace strata::models

@@ -337,7 +337,7 @@ void Translation::add_vector(std::string name, std::span<const float> values) {
                     std::move(stored));
 }
 
-std::shared_ptr<const ModelFile> Translation::finish() {
+std::shared_ptr<MadeFile> Translation::finish() {
   config_.refuse_unread();
   for (const SafeTensor& tensor : folder_->tensors()) {
     const bool ignored = std::ranges::any_of(

@@ -89,7 +89,7 @@ class Translation {
   void ignore(std::string_view ending) { ignored_.emplace_back(ending); }
 
   // Checks that no tensor is left over and hands the file out.
-  std::shared_ptr<const ModelFile> finish();
+  std::shared_ptr<MadeFile> finish();
 
  private:
   std::string key(std::string_view suffix) const;

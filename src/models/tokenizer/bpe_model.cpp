@@ -48,8 +48,8 @@ TokenId BpeModel::symbol_at(std::string_view word, size_t at, size_t length,
   }
   const auto byte = static_cast<uint8_t>(word[at]);
   scratch.spelling.assign(prefixed ? rules_.prefix : "");
-  scratch.spelling += rules_.byte_symbols ? std::string_view(byte_alphabet()[byte])
-                                          : word.substr(at, length);
+  scratch.spelling +=
+      rules_.byte_symbols ? std::string_view(byte_alphabet()[byte]) : word.substr(at, length);
   if (suffixed) scratch.spelling += rules_.suffix;
   return text_token(scratch.spelling);
 }
@@ -58,9 +58,7 @@ TokenId BpeModel::symbol_at(std::string_view word, size_t at, size_t length,
 bool BpeModel::add_bytes(std::string_view word, size_t at, size_t length,
                          WordScratch& scratch) const {
   if (rules_.fallback == ByteFallback::none) return false;
-  const auto id_of = [&](size_t i) {
-    return vocabulary_->byte_ids[static_cast<uint8_t>(word[i])];
-  };
+  const auto id_of = [&](size_t i) { return vocabulary_->byte_ids[static_cast<uint8_t>(word[i])]; };
   if (rules_.fallback == ByteFallback::all) {
     for (size_t i = at; i < at + length; ++i) {
       if (id_of(i) < 0) return false;

@@ -1,5 +1,5 @@
-// Byte-pair encoding of one word: its symbols (bytes, or characters) are merged by rank. The scheme:
-// Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", 2.2.
+// Byte-pair encoding of one word: its symbols (bytes, or characters) are merged by rank. The
+// scheme: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", 2.2.
 #pragma once
 
 #include <array>
@@ -21,8 +21,8 @@ enum class ByteFallback : uint8_t {
 };
 
 struct BpeRules {
-  bool byte_symbols = false;  // tokens are spelled in the byte alphabet, words are plain bytes
-  bool whole_words = false;   // a word that is a token is not merged up from its parts
+  bool byte_symbols = false;   // tokens are spelled in the byte alphabet, words are plain bytes
+  bool whole_words = false;    // a word that is a token is not merged up from its parts
   bool newline_words = false;  // a run of newlines that is a token is not merged up
   ByteFallback fallback = ByteFallback::none;
   TokenId unknown = -1;       // for what is still no token; -1: it is left out

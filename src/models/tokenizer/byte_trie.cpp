@@ -18,9 +18,9 @@ void ByteTrie::insert(std::string_view text, TokenId id) {
 int32_t ByteTrie::add_child(int32_t node, uint8_t byte) {
   const auto made = static_cast<uint32_t>(tokens_.size());
   if (made > kMaxNodes) {
-    throw Error(Code::invalid_argument,
-                fmt::format("vocabulary: its tokens have more than {} different beginnings",
-                            kMaxNodes));
+    throw Error(
+        Code::invalid_argument,
+        fmt::format("vocabulary: its tokens have more than {} different beginnings", kMaxNodes));
   }
   tokens_.push_back(-1);
   if (node == kRoot) {

@@ -28,11 +28,8 @@ struct Kind {
 };
 
 constexpr Kind kKinds[] = {
-    {"gpt2", from_merges},
-    {"llama", make_sentencepiece},
-    {"gemma4", from_marked_merges},
-    {"bert", make_gguf_word_piece},
-    {"t5", make_gguf_unigram},
+    {"gpt2", from_merges},          {"llama", make_sentencepiece}, {"gemma4", from_marked_merges},
+    {"bert", make_gguf_word_piece}, {"t5", make_gguf_unigram},
 };
 
 }  // namespace

@@ -84,8 +84,18 @@ TEST(HostileTokenizerJson, WhatIsNotUnderstoodIsNamed) {
 }
 
 TEST(HostileTokenizerJson, MergesMustNameTokens) {
-  const json::value broken[] = {"h zz", "zz h", "h", "", " ", "h ", "h e l", "o h", 3,
-                                json::array{"h"}, json::array{"h", "e", "l"}, json::array{"h", 1}};
+  const json::value broken[] = {"h zz",
+                                "zz h",
+                                "h",
+                                "",
+                                " ",
+                                "h ",
+                                "h e l",
+                                "o h",
+                                3,
+                                json::array{"h"},
+                                json::array{"h", "e", "l"},
+                                json::array{"h", 1}};
   for (const json::value& merge : broken) {
     auto document = testing::tiny_json_bpe();
     model(document)["merges"] = json::array{"h e", merge};
@@ -207,19 +217,18 @@ TEST(HostileTokenizerJson, CharsmapsThatPointOutside) {
   };
   expect_refused(with(""), "charsmap");
   expect_refused(with("####"), "base64");
-  expect_refused(with("AAAAAA=="), "charsmap");            // a trie of no bytes
-  expect_refused(with("/////w=="), "charsmap");            // of 4 GB
-  expect_refused(with("BQAAAAAAAAAA"), "charsmap");        // of five bytes
+  expect_refused(with("AAAAAA=="), "charsmap");      // a trie of no bytes
+  expect_refused(with("/////w=="), "charsmap");      // of 4 GB
+  expect_refused(with("BQAAAAAAAAAA"), "charsmap");  // of five bytes
   // One unit whose children and value lie far outside: nothing is read there.
   const auto t = tokenizer_from_json(to_json(with("BAAAAP////8=")), {}, 0);
   EXPECT_NO_THROW(t->encode_text("ab \xC3\xA9"));
 }
 
 TEST(HostileTokenizerJson, DeepSequencesAreRefusedByDepth) {
-  for (const auto& [key, member] : {std::pair{"normalizer", "normalizers"},
-                                    std::pair{"pre_tokenizer", "pretokenizers"},
-                                    std::pair{"decoder", "decoders"},
-                                    std::pair{"post_processor", "processors"}}) {
+  for (const auto& [key, member] :
+       {std::pair{"normalizer", "normalizers"}, std::pair{"pre_tokenizer", "pretokenizers"},
+        std::pair{"decoder", "decoders"}, std::pair{"post_processor", "processors"}}) {
     std::string nested = "null";
     for (int i = 0; i < 5000; ++i) {
       nested = std::string(R"({"type":"Sequence",")") + member + "\":[" + nested + "]}";
@@ -262,11 +271,18 @@ TEST(HostileTokenizerJson, TokensOfBoundedLength) {
 
 // Every member in turn becomes something else: an error or a tokenizer, never a crash.
 TEST(HostileTokenizerJson, AnyMemberOfAnyType) {
-  const json::value others[] = {nullptr, true, -1, 1e300, "", "\xEF\xBF\xBD", json::array{},
-                                json::object{}, json::array{json::array{}}};
+  const json::value others[] = {nullptr,
+                                true,
+                                -1,
+                                1e300,
+                                "",
+                                "\xEF\xBF\xBD",
+                                json::array{},
+                                json::object{},
+                                json::array{json::array{}}};
   size_t refused = 0, accepted = 0;
   const std::function<void(Document&, json::value&, int)> walk = [&](Document& whole,
-                                                                    json::value& at, int depth) {
+                                                                     json::value& at, int depth) {
     const json::value kept = at;
     for (const json::value& other : others) {
       at = other;
@@ -289,8 +305,8 @@ TEST(HostileTokenizerJson, AnyMemberOfAnyType) {
       for (auto& item : at.get_array()) walk(whole, item, depth + 1);
     }
   };
-  for (Document document : {testing::tiny_json_bpe(), testing::tiny_json_word_piece(),
-                            testing::tiny_json_unigram()}) {
+  for (Document document :
+       {testing::tiny_json_bpe(), testing::tiny_json_word_piece(), testing::tiny_json_unigram()}) {
     for (auto& member : document) walk(document, member.value(), 0);
   }
   EXPECT_GT(refused, 500u);

@@ -105,10 +105,9 @@ void MergeTable::insert(const Entry& entry, const MergeSource& merges, bool last
       return;
     }
   }
-  throw Error(
-      Code::invalid_argument,
-      fmt::format("{}: more than {} entries share a hash; the file is crafted", merges.name(),
-                  kMaxProbes));
+  throw Error(Code::invalid_argument,
+              fmt::format("{}: more than {} entries share a hash; the file is crafted",
+                          merges.name(), kMaxProbes));
 }
 
 }  // namespace strata::models

@@ -29,7 +29,8 @@ struct PreparedText {
   std::vector<Fragment> fragments;  // in order; covering what is to be encoded
 };
 
-// Errors: invalid_argument (ranges out of order or of the text), resource_exhausted (text too long).
+// Errors: invalid_argument (ranges out of order or of the text), resource_exhausted (text too
+// long).
 void check_source(const MarkedText& source);
 
 // `source` must outlive `out`. Errors: invalid_argument (ranges out of order or of the text),

@@ -1,5 +1,5 @@
-// Byte-pair encoding without a list of merges: two neighbours merge when what they spell together is
-// a token, the best token first. SentencePiece's BPE orders by score, tiktoken by rank.
+// Byte-pair encoding without a list of merges: two neighbours merge when what they spell together
+// is a token, the best token first. SentencePiece's BPE orders by score, tiktoken by rank.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ struct ScoredBpeRules {
   bool whole_words = false;          // a word that is a token is not merged up from its parts
 };
 
-// What is no token becomes its byte tokens (Vocabulary::byte_ids), else the bytes that are tokens by
-// themselves, else the vocabulary's unknown token; what has none of these is left out.
+// What is no token becomes its byte tokens (Vocabulary::byte_ids), else the bytes that are tokens
+// by themselves, else the vocabulary's unknown token; what has none of these is left out.
 class ScoredBpeModel final : public WordModel {
  public:
   // `vocabulary` must outlive the model.

@@ -35,8 +35,9 @@ struct SplitRegex::Compiled {
 SplitRegex::SplitRegex(std::string_view pattern, Anchors anchors)
     : compiled_(std::make_unique<Compiled>()) {
   if (pattern.size() > kMaxPatternBytes) {
-    throw Error(Code::invalid_argument, fmt::format("the split pattern has {} bytes, the limit is {}",
-                                                    pattern.size(), kMaxPatternBytes));
+    throw Error(Code::invalid_argument,
+                fmt::format("the split pattern has {} bytes, the limit is {}", pattern.size(),
+                            kMaxPatternBytes));
   }
   const std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
       pcre2_compile_context_create(nullptr), pcre2_compile_context_free);
@@ -93,7 +94,7 @@ struct SplitRegex::Search::State {
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
   std::string_view piece;
-  size_t from = 0;       // where the search goes on
+  size_t from = 0;               // where the search goes on
   size_t last_end = ~size_t{0};  // of the match before
 };
 

@@ -73,7 +73,8 @@ class Tokenizer {
   // already have them.
   virtual std::vector<TokenId> with_bos_eos(std::vector<TokenId> ids) const;
   // Ids of two texts (of a question and a document, for a model that compares them) with what the
-  // tokenizer puts before, between and behind them. Errors: unimplemented where it does not say what.
+  // tokenizer puts before, between and behind them. Errors: unimplemented where it does not say
+  // what.
   virtual JoinedIds join(std::span<const TokenId> first, std::span<const TokenId> second) const;
 
   // The bytes that a token stands for; control tokens are empty unless `spell_control`.

@@ -1,5 +1,5 @@
-// What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json say of
-// a tokenizer.
+// What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json say
+// of a tokenizer.
 #include <algorithm>
 
 #include "core/error.h"

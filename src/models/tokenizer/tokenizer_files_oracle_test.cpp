@@ -1,5 +1,5 @@
-// Compares our ids and texts with those of SentencePiece and of Mistral's own tokenizer, on files that
-// Mistral publishes.
+// Compares our ids and texts with those of SentencePiece and of Mistral's own tokenizer, on files
+// that Mistral publishes.
 #include <algorithm>
 
 #include <gtest/gtest.h>

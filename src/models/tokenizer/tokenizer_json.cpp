@@ -51,7 +51,8 @@ BpeRules read_bpe_rules(const JsonPlace& model, TokenId unknown) {
   }
   BpeRules rules;
   rules.whole_words = model.boolean_or("ignore_merges", false);
-  rules.fallback = model.boolean_or("byte_fallback", false) ? ByteFallback::all : ByteFallback::none;
+  rules.fallback =
+      model.boolean_or("byte_fallback", false) ? ByteFallback::all : ByteFallback::none;
   rules.unknown = unknown;
   rules.fuse_unknown = model.boolean_or("fuse_unk", false);
   rules.prefix = model.text_or("continuing_subword_prefix", "");
@@ -73,8 +74,7 @@ std::unique_ptr<const WordModel> read_bpe(const JsonPlace& model, BpeRules rules
   return std::make_unique<BpeModel>(vocabulary, std::move(merges), std::move(rules));
 }
 
-std::unique_ptr<const WordModel> read_word_piece(const JsonPlace& model,
-                                                 const JsonVocabulary& read,
+std::unique_ptr<const WordModel> read_word_piece(const JsonPlace& model, const JsonVocabulary& read,
                                                  const Vocabulary& vocabulary) {
   model.allow({"vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"});
   WordPieceRules rules;
@@ -174,11 +174,10 @@ Pipeline read_pipeline(const JsonPlace& root, JsonVocabulary& read, PostTemplate
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view tokenizer_json,
-                                                     const TokenizerFacts& facts,
-                                                     int32_t n_vocab) {
+                                                     const TokenizerFacts& facts, int32_t n_vocab) {
   if (n_vocab < 0 || static_cast<size_t>(n_vocab) > kMaxVocabulary) {
-    throw Error(Code::invalid_argument, fmt::format("a vocabulary of {} tokens, the limit is {}",
-                                                    n_vocab, kMaxVocabulary));
+    throw Error(Code::invalid_argument,
+                fmt::format("a vocabulary of {} tokens, the limit is {}", n_vocab, kMaxVocabulary));
   }
   const json::value document =
       parse_json(tokenizer_json, {.max_bytes = kMaxTokenizerJsonBytes, .max_depth = 32});

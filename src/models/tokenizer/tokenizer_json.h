@@ -14,7 +14,7 @@ namespace strata::models {
 // What stands outside of tokenizer.json.
 struct TokenizerFacts {
   std::string bos_token, eos_token, unk_token, pad_token;  // spelled; empty: not said
-  TokenId bos = -1;  // by id, where no spelling is given
+  TokenId bos = -1;                                        // by id, where no spelling is given
   TokenId eos = -1;
   std::vector<TokenId> end_ids;  // generation stops at these, beside eos
   std::optional<bool> add_bos;   // else the post-processor decides
@@ -33,8 +33,8 @@ struct TokenizerFiles {
 TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files);
 
 // `n_vocab`: rows of the model's embedding; ids without a token decode to nothing. 0: as many as
-// there are tokens. Truncation and padding, which tokenizer.json may ask for, are left to the caller.
-// Errors: invalid_argument (malformed), unimplemented (what is not understood, by name).
+// there are tokens. Truncation and padding, which tokenizer.json may ask for, are left to the
+// caller. Errors: invalid_argument (malformed), unimplemented (what is not understood, by name).
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view tokenizer_json,
                                                      const TokenizerFacts& facts, int32_t n_vocab);
 

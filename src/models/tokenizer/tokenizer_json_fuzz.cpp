@@ -1,5 +1,5 @@
-// Fuzzes reading tokenizer.json: any bytes as the file, and texts on what was accepted. The file ends
-// at the first byte 0xFF, which JSON cannot hold; behind it stands the text.
+// Fuzzes reading tokenizer.json: any bytes as the file, and texts on what was accepted. The file
+// ends at the first byte 0xFF, which JSON cannot hold; behind it stands the text.
 #include <cstdlib>
 
 #include "core/error.h"

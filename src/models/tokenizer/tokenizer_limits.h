@@ -6,11 +6,11 @@
 
 namespace strata::models {
 
-constexpr size_t kMaxVocabulary = 1u << 24;      // largest known: 262,144
-constexpr size_t kMaxMerges = 1u << 25;          // largest known: 514,906
-constexpr size_t kMaxTokenBytes = 1u << 14;      // largest known: 1,024
+constexpr size_t kMaxVocabulary = 1u << 24;            // largest known: 262,144
+constexpr size_t kMaxMerges = 1u << 25;                // largest known: 514,906
+constexpr size_t kMaxTokenBytes = 1u << 14;            // largest known: 1,024
 constexpr size_t kMaxTokenizerJsonBytes = 256u << 20;  // largest known: 33 MB
-constexpr size_t kMaxTextBytes = 1u << 30;       // so that ids of one text fit an int32 count
+constexpr size_t kMaxTextBytes = 1u << 30;             // so that ids of one text fit an int32 count
 constexpr size_t kMaxTextGrowth = 64;            // by normalising; Unicode's own longest: 11 times
 constexpr size_t kMaxProbes = 1024;              // of a hash table; a crafted file would need more
 constexpr uint32_t kRegexMatchLimit = 50000000;  // PCRE2 steps for one word

@@ -42,8 +42,8 @@ class Entries {
       refuse(fmt::format("token {} of {} that may be", id, reach));
     }
     if (bytes.empty() || bytes.size() > kMaxTokenBytes) {
-      refuse(fmt::format("token {} has {} bytes, 1 to {} may be", id, bytes.size(),
-                         kMaxTokenBytes));
+      refuse(
+          fmt::format("token {} has {} bytes, 1 to {} may be", id, bytes.size(), kMaxTokenBytes));
     }
     const auto index = static_cast<size_t>(id);
     if (index >= entries_.size()) entries_.resize(index + 1);
@@ -132,11 +132,26 @@ int64_t parse_rank(const Entries& entries, std::string_view text, size_t line) {
 }
 
 // What tekken.json held before it listed them: the first special tokens by id.
-constexpr std::string_view kFirstTekken[] = {
-    "<unk>",          "<s>",           "</s>",         "[INST]",      "[/INST]",
-    "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]",
-    "[IMG]",          "<pad>",         "[IMG_BREAK]",  "[IMG_END]",   "[PREFIX]",
-    "[MIDDLE]",       "[SUFFIX]",      "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]"};
+constexpr std::string_view kFirstTekken[] = {"<unk>",
+                                             "<s>",
+                                             "</s>",
+                                             "[INST]",
+                                             "[/INST]",
+                                             "[AVAILABLE_TOOLS]",
+                                             "[/AVAILABLE_TOOLS]",
+                                             "[TOOL_RESULTS]",
+                                             "[/TOOL_RESULTS]",
+                                             "[TOOL_CALLS]",
+                                             "[IMG]",
+                                             "<pad>",
+                                             "[IMG_BREAK]",
+                                             "[IMG_END]",
+                                             "[PREFIX]",
+                                             "[MIDDLE]",
+                                             "[SUFFIX]",
+                                             "[SYSTEM_PROMPT]",
+                                             "[/SYSTEM_PROMPT]",
+                                             "[TOOL_CONTENT]"};
 
 void put_tekken_specials(const JsonPlace& root, int64_t count, Entries& entries) {
   std::vector<bool> named(static_cast<size_t>(count));

@@ -44,7 +44,8 @@ Piece read_piece(std::string_view bytes, size_t index) {
     if (reader.field() == 2) piece.score = reader.float32();
     if (reader.field() != 3) continue;
     const uint64_t type = reader.varint();
-    if (type < 1 || type > 6) refuse(fmt::format("piece {} is of the unknown type {}", index, type));
+    if (type < 1 || type > 6)
+      refuse(fmt::format("piece {} is of the unknown type {}", index, type));
     piece.kind = static_cast<TokenKind>(type);
   }
   if (std::isnan(piece.score)) refuse(fmt::format("piece {} has no score", index));
@@ -185,8 +186,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view b
                                                               const TokenizerFacts& facts,
                                                               int32_t n_vocab) {
   if (n_vocab < 0 || static_cast<size_t>(n_vocab) > kMaxVocabulary) {
-    throw Error(Code::invalid_argument, fmt::format("a vocabulary of {} tokens, the limit is {}",
-                                                    n_vocab, kMaxVocabulary));
+    throw Error(Code::invalid_argument,
+                fmt::format("a vocabulary of {} tokens, the limit is {}", n_vocab, kMaxVocabulary));
   }
   const Model model = read_model(bytes);
   const SentenceRules rules{.charsmap = model.charsmap,

@@ -101,7 +101,8 @@ class Bench : public Command {
             "Tokens per second of reading a prompt and of writing: the median of the rounds with\n"
             "the smallest and largest, and what this machine's memory allows, for writing reads\n"
             "all weights for each token. Prompts are new each round; nothing is cached or guessed.",
-        .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model}},
+        .arguments = {{"MODEL", "a name, a .gguf file or a folder", true, false,
+                       ArgumentSpec::Kind::model}},
         .options = {{"prompt", "N,…", "tokens of a prompt; 512 without it, 0: none"},
                     {"generate", "N", "tokens written; 128 without it, 0: none"},
                     {"batch", "N,…", "answers written at once; 1 without it"},

@@ -41,7 +41,8 @@ class Imatrix : public Command {
             "an importance matrix, in llama.cpp's GGUF format, for strata quantize --imatrix. "
             "Texts of the\n"
             "kind that the model will be used for serve best; 100 chunks are plenty.",
-        .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model},
+        .arguments = {{"MODEL", "a name, a .gguf file or a folder", true, false,
+                       ArgumentSpec::Kind::model},
                       {"TEXT", "a text file", true, false, ArgumentSpec::Kind::file},
                       {"FILE", "where to; imatrix.gguf without it", false, false,
                        ArgumentSpec::Kind::file}},

@@ -56,7 +56,8 @@ class PerplexityCommand : public Command {
             "--against-float32 the plain executor judges the fast one: mean KL divergence, and "
             "how\n"
             "often both find the same token most likely.",
-        .arguments = {{"MODEL", "a name or a .gguf file", true, false, ArgumentSpec::Kind::model}},
+        .arguments = {{"MODEL", "a name, a .gguf file or a folder", true, false,
+                       ArgumentSpec::Kind::model}},
         .options = {{"text", "FILE", "the text; without it the licences of the system"},
                     {"context", "N", "tokens in a chunk; 512 without it"},
                     {"chunks", "N", "only the first N chunks; all without it"},

@@ -51,8 +51,7 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, bool normalized)
   for (const AddedToken& token : tokens) {
     if (token.normalized != normalized || token.content.empty()) continue;
     trie_.insert(token.content, static_cast<TokenId>(entries_.size()));
-    entries_.push_back(
-        {token.id, token.single_word, token.lstrip, token.rstrip, token.special});
+    entries_.push_back({token.id, token.single_word, token.lstrip, token.rstrip, token.special});
     has_special_ = has_special_ || token.special;
   }
 }

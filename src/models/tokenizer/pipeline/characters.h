@@ -25,7 +25,6 @@ bool is_other(char32_t c);
 // Appends the lower-case form.
 void append_lower(std::string& out, char32_t c);
 
-
 // Newer than the reference's tables (newer_characters.cpp): to it they are nothing of the kind.
 bool is_newer_format(char32_t c);
 bool is_newer_punctuation(char32_t c);

@@ -1,6 +1,6 @@
-// SentencePiece's precompiled charsmap: a double-array trie (Darts) from byte strings to offsets in a
-// block of replacement texts that end in a zero byte. Layout: uint32 size of the trie in bytes, the
-// trie's units (uint32, little-endian), then the texts.
+// SentencePiece's precompiled charsmap: a double-array trie (Darts) from byte strings to offsets in
+// a block of replacement texts that end in a zero byte. Layout: uint32 size of the trie in bytes,
+// the trie's units (uint32, little-endian), then the texts.
 #pragma once
 
 #include <cstdint>

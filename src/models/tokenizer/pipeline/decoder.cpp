@@ -37,9 +37,9 @@ void replace_text(std::string& text, std::string_view what, std::string_view wit
 // English spacing, as the library mends it.
 void clean_up(std::string& text) {
   constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-      {" .", "."},    {" ?", "?"},     {" !", "!"},           {" ,", ","},
-      {" ' ", "'"},   {" n't", "n't"}, {" 'm", "'m"},         {" do not", " don't"},
-      {" 's", "'s"},  {" 've", "'ve"}, {" 're", "'re"}};
+      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   for (const auto& [what, with] : kRules) replace_text(text, what, with);
 }
 
@@ -54,8 +54,7 @@ class ByteLevelStep final : public DecoderStep {
 
 class WordPieceStep final : public DecoderStep {
  public:
-  WordPieceStep(std::string prefix, bool cleanup)
-      : prefix_(std::move(prefix)), cleanup_(cleanup) {}
+  WordPieceStep(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
 
   void apply(Tokens& tokens, bool whole) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {

@@ -22,8 +22,7 @@ Pipeline word_piece_pipeline(const Vocabulary& vocabulary) {
   Pipeline parts;
   parts.added = added_tokens(vocabulary);
   BertRules bert;
-  bert.lowercase =
-      vocabulary.file->boolean("tokenizer.ggml.normalizer.lowercase").value_or(true);
+  bert.lowercase = vocabulary.file->boolean("tokenizer.ggml.normalizer.lowercase").value_or(true);
   bert.strip_accents =
       vocabulary.file->boolean("tokenizer.ggml.normalizer.strip_accents").value_or(bert.lowercase);
   parts.normalizers.push_back(make_bert_normalizer(bert));

@@ -38,7 +38,7 @@ class JsonPlace {
   // Refuses members that are none of these: what is not understood changes what comes out.
   // Errors: unimplemented with the path.
   void allow(std::initializer_list<std::string_view> keys) const;
-  [[noreturn]] void refuse(std::string_view why) const;         // invalid_argument
+  [[noreturn]] void refuse(std::string_view why) const;           // invalid_argument
   [[noreturn]] void not_understood(std::string_view what) const;  // unimplemented
 
  private:

@@ -58,8 +58,8 @@ class Collector {
       taken_.resize(index + 1);
     }
     if (taken_[index] && spellings[index] != spelling) {
-      place_.refuse(fmt::format("gives the id {} to \"{}\" and to \"{}\"", id, spellings[index],
-                                spelling));
+      place_.refuse(
+          fmt::format("gives the id {} to \"{}\" and to \"{}\"", id, spellings[index], spelling));
     }
     spellings[index] = spelling;
     taken_[index] = true;
@@ -215,8 +215,7 @@ void set_roles(const TokenizerFacts& facts, JsonVocabulary& out) {
   Vocabulary& vocabulary = out.vocabulary;
   vocabulary.ids.bos = named(vocabulary, facts.bos_token, facts.bos);
   vocabulary.ids.eos = named(vocabulary, facts.eos_token, facts.eos);
-  vocabulary.ids.unknown =
-      out.unknown >= 0 ? out.unknown : named(vocabulary, facts.unk_token, -1);
+  vocabulary.ids.unknown = out.unknown >= 0 ? out.unknown : named(vocabulary, facts.unk_token, -1);
   for (const TokenId id : facts.end_ids) {
     if (id >= 0 && id < static_cast<TokenId>(vocabulary.size())) vocabulary.end_ids.push_back(id);
   }

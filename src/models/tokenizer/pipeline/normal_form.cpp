@@ -39,14 +39,16 @@ utf8proc_option_t options(NormalForm form) {
 bool begins_segment(utf8proc_int32_t c) {
   const utf8proc_property_t* property = utf8proc_get_property(c);
   const bool hangul_tail = c >= 0x1160 && c <= 0x11FF;
-  const bool mark = property->category >= UTF8PROC_CATEGORY_MN &&
-                    property->category <= UTF8PROC_CATEGORY_ME;
+  const bool mark =
+      property->category >= UTF8PROC_CATEGORY_MN && property->category <= UTF8PROC_CATEGORY_ME;
   return property->combining_class == 0 && !mark && !hangul_tail;
 }
 
 // Marks in their canonical order: by class, where equal as they came.
 void order_marks(CodePoints& points) {
-  const auto class_of = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+  const auto class_of = [](utf8proc_int32_t c) {
+    return utf8proc_get_property(c)->combining_class;
+  };
   for (auto at = points.begin(); at != points.end();) {
     if (class_of(*at) == 0) {
       ++at;
@@ -69,9 +71,9 @@ void flush(NormalForm form, Segment& segment, size_t end, TextEdit& edit) {
   order_marks(segment.points);
   auto count = static_cast<utf8proc_ssize_t>(segment.points.size());
   if (composes(form) && count > 1) {
-    count = utf8proc_normalize_utf32(segment.points.data(), count,
-                                     static_cast<utf8proc_option_t>(UTF8PROC_STABLE |
-                                                                    UTF8PROC_COMPOSE));
+    count = utf8proc_normalize_utf32(
+        segment.points.data(), count,
+        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
     CHECK(count >= 0);
   }
   for (utf8proc_ssize_t i = 0; i < count; ++i) {

@@ -1,4 +1,5 @@
-// Pre-tokenizers that look for a pattern; those that most vocabularies use have a hand-written form.
+// Pre-tokenizers that look for a pattern; those that most vocabularies use have a hand-written
+// form.
 #include "models/tokenizer/pipeline/text_pattern.h"
 #include "models/tokenizer/pipeline/word_splitter.h"
 
@@ -69,7 +70,8 @@ struct Known {
 // These patterns match every text from end to end, so that "isolated" and "all but the matches
 // removed" cut alike.
 constexpr Known kKnown[] = {
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|)"
      R"(\s*[\r\n]+|\s+(?!\S)|\s+)",
      cut_words<3>},
     {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"
@@ -91,8 +93,8 @@ std::unique_ptr<const WordSplitter> read_pattern_splitter(const JsonPlace& place
   TextPattern pattern = TextPattern::read(place["pattern"]);
   const SplitBehavior behavior = read_behavior(place["behavior"]);
   const bool invert = place.boolean_or("invert", false);
-  const bool covers = (behavior == SplitBehavior::isolated) ||
-                      (behavior == SplitBehavior::removed && invert);
+  const bool covers =
+      (behavior == SplitBehavior::isolated) || (behavior == SplitBehavior::removed && invert);
   for (const Known& known : kKnown) {
     if (covers && pattern.regex_source() == known.pattern) return make_cuts(known.cut);
   }

@@ -53,8 +53,7 @@ class PipelineTokenizer final : public TokenizerBase {
 
   std::vector<TokenId> encode(const MarkedText& source) const override;
   std::vector<TokenId> with_bos_eos(std::vector<TokenId> ids) const override;
-  JoinedIds join(std::span<const TokenId> first,
-                 std::span<const TokenId> second) const override;
+  JoinedIds join(std::span<const TokenId> first, std::span<const TokenId> second) const override;
   std::string piece(TokenId id, bool spell_control) const override;
   std::string decode(std::span<const TokenId> ids, bool spell_control) const override;
 
@@ -76,7 +75,8 @@ class PipelineTokenizer final : public TokenizerBase {
   bool rewrites_ = false;
 };
 
-// Cuts a normalised stretch, whose first byte is byte `begin` of the source where nothing is copied.
+// Cuts a normalised stretch, whose first byte is byte `begin` of the source where nothing is
+// copied.
 void PipelineTokenizer::add_words(std::string_view text, size_t begin, bool begins_text,
                                   Gathered& out) const {
   if (text.empty()) return;
@@ -162,11 +162,11 @@ std::vector<TokenId> PipelineTokenizer::with_bos_eos(std::vector<TokenId> ids) c
     side.insert(side.end(), part.ids.begin(), part.ids.end());
     passed = passed || part.kind == TemplatePart::Kind::first;
   }
-  const bool begun = ids.size() >= before.size() &&
-                     std::equal(before.begin(), before.end(), ids.begin());
+  const bool begun =
+      ids.size() >= before.size() && std::equal(before.begin(), before.end(), ids.begin());
   if (!begun) ids.insert(ids.begin(), before.begin(), before.end());
-  const bool ended = ids.size() >= behind.size() &&
-                     std::equal(behind.rbegin(), behind.rend(), ids.rbegin());
+  const bool ended =
+      ids.size() >= behind.size() && std::equal(behind.rbegin(), behind.rend(), ids.rbegin());
   if (!ended) ids.insert(ids.end(), behind.begin(), behind.end());
   return ids;
 }
@@ -203,8 +203,8 @@ std::string PipelineTokenizer::decode(std::span<const TokenId> ids, bool spell_c
   tokens.reserve(ids.size());
   for (const TokenId id : ids) {
     if (!speaks(id, spell_control)) continue;
-    tokens.push_back(
-        {std::string(vocabulary().token(id)), static_cast<bool>(is_added_[static_cast<size_t>(id)])});
+    tokens.push_back({std::string(vocabulary().token(id)),
+                      static_cast<bool>(is_added_[static_cast<size_t>(id)])});
   }
   return parts_.decoder.decode(std::move(tokens));
 }

@@ -11,8 +11,8 @@ class ProtoReader {
   // `what` names the file in errors.
   ProtoReader(std::string_view bytes, std::string_view what) : bytes_(bytes), what_(what) {}
 
-  // Goes to the next field; false: there is none. Errors: invalid_argument when the bytes end inside
-  // of it or its wire type is unknown.
+  // Goes to the next field; false: there is none. Errors: invalid_argument when the bytes end
+  // inside of it or its wire type is unknown.
   bool next();
   uint32_t field() const { return field_; }
   // The value. Errors: invalid_argument when the field is of another wire type.

@@ -25,8 +25,8 @@ class Rewriter {
 
  private:
   [[noreturn]] void refuse(std::string_view what) const {
-    throw Error(Code::unimplemented, fmt::format("the pattern's {} at byte {} is not understood",
-                                                 what, at_));
+    throw Error(Code::unimplemented,
+                fmt::format("the pattern's {} at byte {} is not understood", what, at_));
   }
   char peek(size_t ahead = 0) const { return at_ + ahead < in_.size() ? in_[at_ + ahead] : '\0'; }
   bool starts(std::string_view text) const { return in_.substr(at_).starts_with(text); }
@@ -67,8 +67,8 @@ class Rewriter {
   void group() {
     if (peek(1) == '*') refuse("(*verb)");
     if (peek(1) != '?') return copy(1);
-    for (const std::string_view known : {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?i)",
-                                         "(?-i:", "(?-i)"}) {
+    for (const std::string_view known :
+         {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?i)", "(?-i:", "(?-i)"}) {
       if (starts(known)) return copy(known.size());
     }
     refuse("group");

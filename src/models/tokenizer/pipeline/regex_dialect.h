@@ -1,5 +1,6 @@
-// The `tokenizers` library reads its patterns with Oniguruma in Ruby's syntax, we with PCRE2. The two
-// agree on most of what such patterns use; this rewrites the rest and refuses what it does not know.
+// The `tokenizers` library reads its patterns with Oniguruma in Ruby's syntax, we with PCRE2. The
+// two agree on most of what such patterns use; this rewrites the rest and refuses what it does not
+// know.
 #pragma once
 
 #include <string>

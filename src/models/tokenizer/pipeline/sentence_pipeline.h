@@ -8,11 +8,11 @@
 namespace strata::models {
 
 struct SentenceRules {
-  std::string_view charsmap;    // SentencePiece's precompiled one; empty: none
-  bool merge_spaces = false;    // runs of spaces are one, those at the ends none
+  std::string_view charsmap;     // SentencePiece's precompiled one; empty: none
+  bool merge_spaces = false;     // runs of spaces are one, those at the ends none
   bool merges_by_score = false;  // BPE; else Unigram
-  TokenId separator = -1;       // between two texts
-  bool byte_fallback = false;   // what is unknown becomes bytes (Unigram; BPE always does)
+  TokenId separator = -1;        // between two texts
+  bool byte_fallback = false;    // what is unknown becomes bytes (Unigram; BPE always does)
 };
 
 // `vocabulary` says by its kinds what is control, user-defined and unknown, by add_space_prefix
@@ -21,8 +21,8 @@ Pipeline make_sentence_pipeline(const Vocabulary& vocabulary, const SentenceRule
 
 // Tokens that are looked for in the text as it came: control (and unknown) ones, user-defined ones.
 std::vector<AddedToken> added_tokens(const Vocabulary& vocabulary);
-// The first and last token as the flags ask for them; two texts with eos behind each, and `separator`
-// (if any) between.
+// The first and last token as the flags ask for them; two texts with eos behind each, and
+// `separator` (if any) between.
 PostTemplate wrap_of(const Vocabulary& vocabulary, TokenId separator = -1);
 
 }  // namespace strata::models

@@ -9,7 +9,9 @@
 namespace strata::models {
 
 TracedText untouched(std::string_view text, bool traced, size_t origin) {
-  TracedText out{std::string(text), traced, {},
+  TracedText out{std::string(text),
+                 traced,
+                 {},
                  std::min(kMaxTextBytes, kMaxTextGrowth * (text.size() + kMaxTextGrowth))};
   if (!traced) return out;
   out.origins.reserve(text.size());
@@ -43,9 +45,9 @@ TextEdit::~TextEdit() = default;
 
 void TextEdit::check_growth(size_t more) const {
   if (target_->text.size() + more <= target_->limit) return;
-  throw Error(Code::resource_exhausted,
-              fmt::format("a part of the text grows over {} bytes when it is normalised",
-                          target_->limit));
+  throw Error(
+      Code::resource_exhausted,
+      fmt::format("a part of the text grows over {} bytes when it is normalised", target_->limit));
 }
 
 void TextEdit::keep(size_t begin, size_t end) {

@@ -34,8 +34,8 @@ class UnigramModel final : public WordModel {
       const auto begin = static_cast<uint32_t>(path.begin);
       const uint32_t length = static_cast<uint32_t>(end) - begin;
       auto& pieces = scratch.symbols;
-      const bool fuses = path.id < 0 && rules_.fuse_unknown && !pieces.empty() &&
-                         pieces.back().id < 0;
+      const bool fuses =
+          path.id < 0 && rules_.fuse_unknown && !pieces.empty() && pieces.back().id < 0;
       if (fuses) {
         pieces.back().begin = begin;
         pieces.back().length += length;
@@ -82,8 +82,8 @@ class UnigramModel final : public WordModel {
 
   void append_unknown(std::string_view text, std::vector<TokenId>& ids) const {
     const auto id_of = [&](char c) { return vocabulary_->byte_ids[static_cast<uint8_t>(c)]; };
-    const bool bytes = rules_.byte_fallback && std::all_of(text.begin(), text.end(),
-                                                           [&](char c) { return id_of(c) >= 0; });
+    const bool bytes = rules_.byte_fallback &&
+                       std::all_of(text.begin(), text.end(), [&](char c) { return id_of(c) >= 0; });
     if (bytes) {
       for (const char c : text) ids.push_back(id_of(c));
     } else if (rules_.unknown >= 0) {

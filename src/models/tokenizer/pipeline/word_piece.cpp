@@ -54,8 +54,8 @@ class WordPieceModel final : public WordModel {
     const std::string_view spelling = scratch.spelling;
     size_t end = std::min(spelling.size(), vocabulary_->longest_token);
     for (; end > prefix.size(); --end) {
-      const bool inside = end < spelling.size() &&
-                          (static_cast<uint8_t>(spelling[end]) & 0xC0) == 0x80;
+      const bool inside =
+          end < spelling.size() && (static_cast<uint8_t>(spelling[end]) & 0xC0) == 0x80;
       if (inside) continue;
       const TokenId id = find_text(*vocabulary_, spelling.substr(0, end));
       if (id < 0) continue;

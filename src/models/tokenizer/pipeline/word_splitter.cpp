@@ -26,8 +26,8 @@ class Metaspace final : public WordSplitter {
       const std::string_view old = words.span_text(span);
       const bool marked = old.starts_with(' ') || old.starts_with(mark_);
       const bool first = words.begins_text && span.begin == 0;
-      const bool wanted = scheme_ == PrependScheme::always ||
-                          (scheme_ == PrependScheme::first && first);
+      const bool wanted =
+          scheme_ == PrependScheme::always || (scheme_ == PrependScheme::first && first);
       if (wanted && !marked) text += mark_;
       for (const char c : old) c == ' ' ? text += mark_ : text += c;
       cut(text, begin, spans);
@@ -205,7 +205,8 @@ SplitterPlan read_splitters(const JsonPlace& place, bool bytes_allowed) {
       plan.steps.push_back(read_metaspace(one));
     } else if (type == "ByteLevel") {
       plan.byte_symbols = bytes_allowed && i + 1 == places.size();
-      if (auto step = read_byte_level(one, !plan.byte_symbols)) plan.steps.push_back(std::move(step));
+      if (auto step = read_byte_level(one, !plan.byte_symbols))
+        plan.steps.push_back(std::move(step));
     } else if (auto by_character = read_character_splitter(one)) {
       plan.steps.push_back(std::move(by_character));
     } else if (auto by_pattern = read_pattern_splitter(one)) {

@@ -26,8 +26,8 @@ void MatchSplitter::merge_forward(std::vector<Span>& out) const {
   const size_t first = out.size();
   bool previous = false;
   for (const Part& part : parts_) {
-    const bool joins = behavior_ == SplitBehavior::contiguous ? part.match == previous
-                                                              : part.match && !previous;
+    const bool joins =
+        behavior_ == SplitBehavior::contiguous ? part.match == previous : part.match && !previous;
     if (joins && out.size() > first) {
       out.back().end = part.span.end;
     } else {

@@ -59,7 +59,8 @@ class MatchSplitter {
  public:
   MatchSplitter(SplitBehavior behavior, bool invert) : behavior_(behavior), invert_(invert) {}
   void add(size_t begin, size_t end, bool match) {
-    parts_.push_back({{static_cast<uint32_t>(begin), static_cast<uint32_t>(end)}, match != invert_});
+    parts_.push_back(
+        {{static_cast<uint32_t>(begin), static_cast<uint32_t>(end)}, match != invert_});
   }
   // Appends the spans and begins anew.
   void finish(std::vector<Span>& out);

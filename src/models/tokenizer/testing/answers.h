@@ -11,7 +11,7 @@
 
 namespace strata::models::testing {
 
-constexpr uint32_t kBlock = 20;   // texts a line
+constexpr uint32_t kBlock = 20;    // texts a line
 constexpr uint32_t kTexts = 5000;  // in a file
 
 // FNV-1a over numbers, text after text, folded to 32 bits.

@@ -6,15 +6,21 @@ namespace strata::models::testing {
 namespace {
 
 json::object added(int id, std::string_view content, bool special) {
-  return {{"id", id},          {"content", json::string(content)}, {"single_word", false},
-          {"lstrip", false},   {"rstrip", false},                  {"normalized", !special},
+  return {{"id", id},
+          {"content", json::string(content)},
+          {"single_word", false},
+          {"lstrip", false},
+          {"rstrip", false},
+          {"normalized", !special},
           {"special", special}};
 }
 
 json::object document(json::object model) {
-  return {{"version", "1.0"},          {"truncation", nullptr},     {"padding", nullptr},
-          {"added_tokens", json::array()}, {"normalizer", nullptr}, {"pre_tokenizer", nullptr},
-          {"post_processor", nullptr}, {"decoder", nullptr},        {"model", std::move(model)}};
+  return {{"version", "1.0"},          {"truncation", nullptr},
+          {"padding", nullptr},        {"added_tokens", json::array()},
+          {"normalizer", nullptr},     {"pre_tokenizer", nullptr},
+          {"post_processor", nullptr}, {"decoder", nullptr},
+          {"model", std::move(model)}};
 }
 
 json::object special_part(std::string_view id) {

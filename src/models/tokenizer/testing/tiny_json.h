@@ -7,7 +7,8 @@
 
 namespace strata::models::testing {
 
-// Byte-level BPE: the 256 bytes, "he", "ll", "hell", "hello", "Ġw" (256 to 260), a plain added token
+// Byte-level BPE: the 256 bytes, "he", "ll", "hell", "hello", "Ġw" (256 to 260), a plain added
+// token
 // "[TOOL]" (261), special ones "<|start|>" (262) and "<|im_end|>" (263); <|start|> in front.
 json::object tiny_json_bpe();
 // WordPiece with BERT's parts: [PAD] [UNK] [CLS] [SEP] (0 to 3), "he", "##llo", "hello", "w", ",".

@@ -1,0 +1,20 @@
+// A tokenizer.json as GGUF's keys (tokenizer.ggml.*), for files that other programs read too.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "models/format/made_file.h"
+#include "models/tokenizer/tokenizer_json.h"
+
+namespace strata::models {
+
+// Sets the keys of the first kind of GGUF vocabulary that gives the ids of `tokenizer`, which was
+// read from this text, on a list of texts made to tell kinds apart; and the text itself as
+// tokenizer.huggingface.json, so that nothing is lost.
+// Error{unimplemented}: no kind does.
+void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
+                         const TokenizerFacts& facts,
+                         const std::shared_ptr<const Tokenizer>& tokenizer);
+
+}  // namespace strata::models

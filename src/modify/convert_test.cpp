@@ -1,0 +1,144 @@
+// A folder's model written as one GGUF file: every class that is known, from the fixtures of
+// src/inference/testdata/hf_*.json, gives transformers' logits from the file as it did from the
+// folder; and its vocabulary the same ids.
+#include <algorithm>
+
+#include <gmock/gmock.h>
+
+#include "core/os.h"
+#include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+#include "inference/testing/reference.h"
+#include "models/family/hf_model.h"
+#include "models/format/gguf.h"
+#include "models/hf_tokenizer.h"
+#include "models/testing/hf_model.h"
+#include "models/tokenizer/byte_alphabet.h"
+#include "modify/quantize.h"
+
+namespace strata::modify {
+namespace {
+
+using models::HfFolder;
+using strata::testing::error_of;
+using strata::testing::TempFolder;
+
+std::vector<std::string> fixtures() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(STRATA_SOURCE_DIR "/src/inference/testdata")) {
+    const std::string name = entry.path().stem().string();
+    if (name.starts_with("hf_")) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+void convert(const models::ModelFile& file, std::string_view type, const fs::path& path) {
+  const Mix& mix = find_mix(type);
+  const models::ModelSpec spec = models::describe_model(file);
+  quantize(file, plan_quantization(file, spec, mix, {.pure = true}), mix, path, {});
+}
+
+class Convert : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Convert, TheFileAnswersAsTheFolder) {
+  const json::value fixture = inference::read_fixture(GetParam());
+  const TempFolder folder;
+  models::write_hf_folder(folder.path(), fixture.at("config").as_object(),
+                          fixture.at("tensors").as_object(), 2);
+  const fs::path path = folder.path() / "written.gguf";
+  const auto source = models::translate(std::make_shared<HfFolder>(folder.path()));
+  convert(*source, "BF16", path);
+  const auto written = models::open_gguf(path);
+  for (const auto& value : source->values()) EXPECT_NE(written->find(value.key), nullptr);
+  for (const auto& tensor : written->tensors()) {
+    EXPECT_TRUE(tensor.n_dims > 1 || tensor.type == tensor::DType::f32) << tensor.name;
+  }
+  const auto& first = fixture.at("sequences").at(0).at("answers").at(0).as_object();
+  inference::Reference reference(
+      fixture, [&] { return models::open_gguf(path); }, first.contains("experts"));
+  EXPECT_LT(inference::prefill(reference), inference::kTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Convert, ::testing::ValuesIn(fixtures()),
+                         [](const auto& entry) { return entry.param.substr(3); });
+
+class ConvertVocabulary : public ::testing::Test {
+ protected:
+  // The ids that the file's own vocabulary gives.
+  std::shared_ptr<const models::Tokenizer> written_with(const std::string& tokenizer_json) {
+    write_file_atomic(folder_.path() / "config.json", R"({"architectures": ["LlamaForCausalLM"]})");
+    write_file_atomic(folder_.path() / "model.safetensors", models::safetensors_bytes({}));
+    write_file_atomic(folder_.path() / "tokenizer.json", tokenizer_json);
+    const auto held = std::make_shared<HfFolder>(folder_.path());
+    folder_tokenizer_ = models::tokenizer_of(*held, 0);
+    const auto file = std::make_shared<models::MadeFile>("test", 0, nullptr, [](auto) {});
+    models::set_vocabulary(*file, *held, folder_tokenizer_->n_vocab());
+    EXPECT_EQ(file->text("tokenizer.huggingface.json"), tokenizer_json);
+    model_ = std::string(file->text("tokenizer.ggml.model").value_or(""));
+    pre_ = std::string(file->text("tokenizer.ggml.pre").value_or(""));
+    return models::Tokenizer::from_gguf(file);
+  }
+
+  TempFolder folder_;
+  std::shared_ptr<const models::Tokenizer> folder_tokenizer_;
+  std::string model_, pre_;
+};
+
+// 256 bytes in GPT-2's alphabet, a few merges, and an added token.
+json::object byte_level(std::string_view pattern) {
+  json::object vocab;
+  int32_t id = 0;
+  for (const std::string& letter : models::byte_alphabet()) vocab[letter] = id++;
+  json::array merges;
+  for (const auto& [left, right] : {std::pair{"t", "h"}, {"th", "e"}, {"1", "2"}, {"12", "3"}}) {
+    vocab[std::string(left) + right] = id++;
+    merges.push_back(json::value_from(std::string(left) + " " + right));
+  }
+  json::object split{{"type", "Split"},
+                     {"pattern", json::object{{"Regex", pattern}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}};
+  json::object bytes{{"type", "ByteLevel"},
+                     {"add_prefix_space", false},
+                     {"trim_offsets", true},
+                     {"use_regex", false}};
+  return {{"version", "1.0"},
+          {"added_tokens", json::array{json::object{{"id", id},
+                                                    {"content", "<end>"},
+                                                    {"single_word", false},
+                                                    {"lstrip", false},
+                                                    {"rstrip", false},
+                                                    {"normalized", false},
+                                                    {"special", true}}}},
+          {"pre_tokenizer",
+           json::object{{"type", "Sequence"}, {"pretokenizers", json::array{split, bytes}}}},
+          {"decoder", json::object{{"type", "ByteLevel"},
+                                   {"add_prefix_space", true},
+                                   {"trim_offsets", true},
+                                   {"use_regex", true}}},
+          {"model", json::object{{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}}};
+}
+
+TEST_F(ConvertVocabulary, ThePreTokenizerIsFoundByWhatItDoes) {
+  const std::string qwen =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  const auto written = written_with(to_json(byte_level(qwen)));
+  EXPECT_EQ(model_, "gpt2");
+  for (const char* text : {"the other 123123 123", "I'LL 12\n\n the\t<end> 你好 123", "a\xFF z"}) {
+    EXPECT_EQ(written->encode_trusted(text), folder_tokenizer_->encode_trusted(text)) << text;
+  }
+  const std::string digits = pre_;
+  std::string three = qwen;
+  three.replace(three.find(R"(|\p{N}|)"), 7, R"(|\p{N}{1,3}|)");
+  written_with(to_json(byte_level(three)));
+  EXPECT_NE(pre_, digits) << "digits one by one, or three together";
+}
+
+TEST_F(ConvertVocabulary, WhatNoKindDoesIsRefused) {
+  const Error error = error_of([&] { written_with(to_json(byte_level("[aeiou]"))); });
+  EXPECT_EQ(error.code(), Code::unimplemented);
+}
+
+}  // namespace
+}  // namespace strata::modify
