@@ -51,7 +51,9 @@ def fitting(name, all_texts):
     if name == "unigram_bytes":
         return [text.replace("<0x", "<0y") for text in all_texts]
     if name == "scripts":
-        return [text if max(map(ord, text), default=0) < 0x1F900 else "" for text in all_texts]
+        old = [(0, 0x52F), (0x3040, 0x30FF), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3)]
+        return [text if all(any(a <= ord(c) <= b for a, b in old) for c in text) else ""
+                for text in all_texts]
     return all_texts
 
 

@@ -7,8 +7,9 @@
 
 #include "core/testing/test_data.h"
 #include "models/format/gguf.h"
+#include "models/tokenizer/testing/answers.h"
 #include "models/tokenizer/testing/strings.h"
-#include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/tokenizer_json.h"
 
 namespace strata::models {
 namespace {
@@ -63,6 +64,31 @@ void encode(benchmark::State& state) {
   state.SetLabel(kFiles[state.range(0)]);
 }
 BENCHMARK(encode)->ArgsProduct({{0, 1, 2, 3, 4, 5}, {0, 1, 2}})->Unit(benchmark::kMillisecond);
+
+// Vocabularies 2 and 3 above are Llama 3's and Qwen 2's, too: the same words, ids and merges.
+constexpr const char* kJsonFiles[] = {"lenml/llama3/models/tokenizer.json",
+                                      "lenml/qwen2_5/models/tokenizer.json",
+                                      "lenml/gemma/models/tokenizer.json", "minilm/tokenizer.json"};
+
+std::shared_ptr<const Tokenizer> open_json(int64_t index) {
+  return tokenizer_from_json(testing::read_file(test_data(kJsonFiles[index])), {}, 0);
+}
+
+void open_json_vocabulary(benchmark::State& state) {
+  const std::string json = testing::read_file(test_data(kJsonFiles[state.range(0)]));
+  for (auto _ : state) benchmark::DoNotOptimize(tokenizer_from_json(json, {}, 0));
+  state.SetLabel(kJsonFiles[state.range(0)]);
+}
+BENCHMARK(open_json_vocabulary)->DenseRange(0, 3)->Unit(benchmark::kMillisecond);
+
+void encode_json(benchmark::State& state) {
+  const auto tokenizer = open_json(state.range(0));
+  const std::string text = text_of(state.range(1));
+  for (auto _ : state) benchmark::DoNotOptimize(tokenizer->encode_text(text));
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * text.size()));
+  state.SetLabel(kJsonFiles[state.range(0)]);
+}
+BENCHMARK(encode_json)->ArgsProduct({{0, 1, 2, 3}, {0, 1, 2}})->Unit(benchmark::kMillisecond);
 
 void decode(benchmark::State& state) {
   const auto tokenizer = Tokenizer::from_gguf(open_file(state.range(0)));

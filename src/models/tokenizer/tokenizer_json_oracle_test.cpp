@@ -40,7 +40,10 @@ std::string fitting(std::string_view name, std::string text) {
   }
   if (name == "scripts") {
     for (size_t at = 0; at < text.size();) {
-      if (next_code_point(text, at) >= 0x1F900) return "";
+      const char32_t c = next_code_point(text, at);
+      const bool old = c <= 0x52F || (c >= 0x3040 && c <= 0x30FF) || (c >= 0x4E00 && c <= 0x9FA5) ||
+                       (c >= 0xAC00 && c <= 0xD7A3);
+      if (!old) return "";
     }
   }
   return text;
