@@ -249,7 +249,7 @@ TEST(ModelfileCreate, a_missing_or_foreign_file_is_refused) {
   const std::string whole = testing::named_model("whole");
   write_file_atomic(folder.path() / "cut.gguf", whole.substr(0, whole.size() / 2));
   EXPECT_EQ(create("./cut.gguf"), Code::invalid_argument);
-  EXPECT_EQ(create("./safetensors"), Code::unimplemented);
+  EXPECT_EQ(create("./safetensors"), Code::not_found);
   EXPECT_EQ(create("no-such-model"), Code::not_found);
   write_file_atomic(folder.path() / "m.gguf", testing::named_model("base"));
   EXPECT_EQ(create("./m.gguf\nTEMPLATE {% for x in %}"), Code::invalid_argument);
