@@ -135,7 +135,8 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
   return card;
 }
 
-std::shared_ptr<const models::ModelFile> ModelLibrary::open(const models::Manifest& manifest) const {
+std::shared_ptr<const models::ModelFile> ModelLibrary::open(
+    const models::Manifest& manifest) const {
   try {
     return models::open_model_file(store_.model_path(manifest));
   } catch (const Error& error) {

@@ -11,9 +11,9 @@
 namespace strata::api {
 namespace {
 
-using models::ModelFile;
 using models::MetaType;
 using models::MetaValue;
+using models::ModelFile;
 
 struct FileType {
   int64_t id;

@@ -261,12 +261,13 @@ TEST(Prefix, AHybridGoesOnWhereItsStateIs) {
     const SequenceId first = executor->create_sequence_from(text, 0);
     go_on(*executor, first, text, 100);
     executor->remove_sequence(first);
-    // The last position is always there; one in the middle where its block was not given up.
+    // The end is always there; the middle where its block was not given up.
     for (const size_t n : {size_t{700}, size_t{300}}) {
       const Tokens beginning(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(n));
       const SequenceId again = executor->create_sequence_from(beginning, 0);
       const int32_t known = executor->length(again);
-      EXPECT_TRUE(n == 700 ? known == 699 : (known > 0) == !few) << n << ": " << known;
+      const bool all = n == 700 || !few;
+      EXPECT_EQ(known == static_cast<int32_t>(n) - 1, all) << n << ": " << known;
       EXPECT_EQ(go_on(*executor, again, beginning, 7), from_nothing(model, beginning)) << n;
       executor->remove_sequence(again);
     }

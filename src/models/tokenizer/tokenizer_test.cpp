@@ -1,4 +1,3 @@
-#include "models/format/gguf.h"
 #include "models/tokenizer/tokenizer.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +6,7 @@
 #include "core/error.h"
 #include "core/testing/test_data.h"
 #include "core/utf8.h"
+#include "models/format/gguf.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/testing/strings.h"
 #include "models/tokenizer/testing/tiny_vocabularies.h"

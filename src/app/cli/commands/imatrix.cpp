@@ -53,9 +53,9 @@ class Imatrix : public Command {
                     {"force", "", "replace FILE when it is there"},
                     {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON"}},
-        .examples = {{"strata imatrix model-f16.gguf texts.txt", "writes imatrix.gguf"},
-                     {"strata quantize model-f16.gguf IQ4_XS --imatrix imatrix.gguf",
-                      "what it is for"}}};
+        .examples = {
+            {"strata imatrix model-f16.gguf texts.txt", "writes imatrix.gguf"},
+            {"strata quantize model-f16.gguf IQ4_XS --imatrix imatrix.gguf", "what it is for"}}};
     return spec;
   }
 
