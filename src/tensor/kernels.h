@@ -9,7 +9,8 @@
 // Row operations use 16 partial sums (element i into sum i % 16) that are added pairwise
 // (i, i + 8), (i, i + 4), …; exp and tanh are polynomials of ours. They give the same bits in every
 // set too. bf16 products differ between sets (vdpbf16ps rounds in its own way) and are the same
-// within one.
+// within one. Products of floats add k by k with fused multiply-adds into one accumulator an
+// output, the same bits in every set.
 #pragma once
 
 #include <stddef.h>
@@ -35,6 +36,8 @@ struct MatmulArgs {
   int64_t meta_stride = 0;          // elements
   const uint16_t* bf = nullptr;     // wbf: [n_cols][bf_stride]
   int64_t bf_stride = 0;            // elements
+  const float* floats = nullptr;    // wf32: [n_cols][float_stride]
+  int64_t float_stride = 0;         // elements
   float* out = nullptr;
   int64_t out_stride = 0;          // floats
   const uint8_t* table = nullptr;  // w4t: 16 entries, value + 128
@@ -116,12 +119,34 @@ struct AttentionArgs {
   float* vector = nullptr;  // [n_queries][value_dim] of exp(score - max) * V
 };
 
+// Attention of at most 16 queries of one head, consecutive positions of a sequence, with keys of
+// the same sequence on both sides of them.
+struct SequenceAttentionArgs {
+  int32_t n_queries = 0;    // 1 .. 16
+  int32_t head_dim = 0;     // any
+  int32_t first_query = 0;  // position of the first, where key 0 has position 0
+  int32_t key_begin = 0;    // what any of the queries sees
+  int32_t key_end = 0;
+  int32_t reach = -1;        // a key is seen while |query - key| <= reach; -1: all
+  const float* q = nullptr;  // [n_queries][q_stride]
+  int64_t q_stride = 0;
+  const float* keys = nullptr;    // [keys][head_dim]
+  const float* values = nullptr;  // [keys][head_dim]
+  float scale = 0;
+  float soft_cap = 0;        // 0: none
+  float* queries = nullptr;  // scratch, 16 * head_dim floats
+  float* scores = nullptr;   // scratch, 16 floats a key from key_begin on
+  float* out = nullptr;      // [n_queries][out_stride]
+  int64_t out_stride = 0;
+};
+
 struct KernelSet {
   const char* name;              // "avx512-vnni-bf16"
   MatmulFn stream[kLayouts];     // few columns: reads packed tiles as they are
   MatmulFn gemm[kLayouts];       // many columns: unpacks row block pairs, then 2 x 6 tiles
   int stream_columns[kLayouts];  // use stream up to this many columns
   void (*attention)(const AttentionArgs&);
+  void (*sequence_attention)(const SequenceAttentionArgs&);
   void (*screen)(const ScreenArgs&);
 
   // Row operations on n floats. `out` may be the input itself.

@@ -16,6 +16,7 @@
 //         2(j%4), 2(j%4)+1 of a byte are the upper two bits.
 // 8-bit:  eight registers.
 // bf16:   per group 16 registers of 16 rows x 2 consecutive k.
+// float32: per k the floats of 16 rows.
 // 8-bit in planes: the upper five bits can be read without the lower three, which lie elsewhere.
 //         Upper: a row block begins with 16 x fp16, per row the largest norm that (lower bits
 //         - 3.5) have in a group of it, and 32 unused bytes; then tiles as w5s's. Lower: per group
@@ -39,9 +40,10 @@ enum class Layout : uint8_t {
   w5k,  // 5 bits, the same                (Q5_K)            offset 0
   w6k,  // 6 bits, K-quant scales per 16   (Q6_K, Q3_K)      offset 32
   wbf,  // bf16                            (BF16, F16, F32)
-  w8p,  // 8 bits in planes, scale         (Q8_0 that is screened)  offset 128
+  w8p,   // 8 bits in planes, scale         (Q8_0 that is screened)  offset 128
+  wf32,  // float32                         (F32 where it is kept whole)
 };
-constexpr int kLayouts = 11;
+constexpr int kLayouts = 12;
 
 constexpr int kRowBlock = 16;  // output rows of a row block
 constexpr int kGroup = 32;     // k of a group: one activation scale, one weight scale
@@ -60,6 +62,7 @@ constexpr LayoutInfo kLayoutInfo[kLayouts] = {
     {"w5s", 2, 64, 320, 4},   {"w5m", 2, 128, 320, -1}, {"w8s", 2, 64, 512, 7},
     {"w4k", 8, 320, 256, -1}, {"w5k", 8, 320, 320, -1}, {"w6k", 8, 320, 384, 5},
     {"wbf", 2, 0, 1024, -1},  {"w8p", 2, 64, 320, 7},
+    {"wf32", 1, 0, 2048, -1},
 };
 
 constexpr const LayoutInfo& info(Layout layout) {

@@ -51,6 +51,10 @@ MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRow
     CHECK(input.bf16.rows() >= first_row + n_rows && input.bf16.k() == matrix.cols());
     args.bf = input.bf16.row(first_row);
     args.bf_stride = input.bf16.stride();
+  } else if (s.layout == Layout::wf32) {
+    CHECK(input.f32.rows() >= first_row + n_rows && input.f32.k() == matrix.cols());
+    args.floats = input.f32.row(first_row);
+    args.float_stride = input.f32.stride();
   } else {
     CHECK(input.int8.rows() >= first_row + n_rows && input.int8.k() == matrix.cols());
     args.q = input.int8.q(first_row);

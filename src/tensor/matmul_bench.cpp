@@ -20,6 +20,7 @@ struct Shape {
 InputRows input_of(int64_t n, int64_t k) {
   InputRows input;
   input.wants_bf16 = true;
+  input.wants_f32 = true;
   input.resize(n, k);
   for (int64_t r = 0; r < n; ++r) {
     fill_row(testing::random_row(k, static_cast<uint32_t>(r)).data(), input, r);
@@ -34,7 +35,9 @@ void run(benchmark::State& state, DType type, Shape shape, int64_t n, int thread
   std::vector<PackedMatrix> matrices;
   size_t bytes = 0;
   while (bytes < total || matrices.empty()) {
-    matrices.push_back(PackedMatrix::pack(std::vector{source.source()}, team));
+    WeightSource exact = source.source();
+    exact.exact = true;
+    matrices.push_back(PackedMatrix::pack(std::vector{exact}, team));
     bytes += matrices.back().bytes();
   }
   const InputRows input = input_of(n, shape.cols);
@@ -78,7 +81,7 @@ void add(DType type, Shape shape, int64_t n, int threads, size_t total) {
 
 const bool registered = [] {
   for (const DType type : {DType::q4_0, DType::iq4_nl, DType::q4_1, DType::q5_0, DType::q8_0,
-                           DType::q4_k, DType::q5_k, DType::q6_k, DType::bf16}) {
+                           DType::q4_k, DType::q5_k, DType::q6_k, DType::bf16, DType::f32}) {
     const Shape shape{1536, dtype_info(type).block_weights == 256 ? 768 : 576};
     add(type, shape, 1, 1, 0);
     for (const int threads : {1, 2}) {

@@ -143,6 +143,10 @@ void pack_bf16(const float* x, int64_t cols, int row, uint8_t* block) {
   }
 }
 
+void pack_floats(const uint8_t* src, int64_t cols, int row, uint8_t* block) {
+  for (int64_t k = 0; k < cols; ++k) std::memcpy(block + 64 * k + 4 * row, src + 4 * k, 4);
+}
+
 // The least fp16 that is not below x >= 0.
 uint16_t half_not_below(float x) {
   uint16_t h = f32_to_f16(x);
@@ -293,6 +297,8 @@ void pack_row(DType type, Layout layout, const std::byte* data, int64_t cols, in
     case Layout::wbf:
       dequantize_row(type, data, scratch, cols);
       return pack_bf16(scratch, cols, row, block);
+    case Layout::wf32:
+      return pack_floats(src, cols, row, block);
     case Layout::w8p:  // by way of w8s and split_planes
       break;
   }

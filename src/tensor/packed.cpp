@@ -33,6 +33,7 @@ void check_source(const WeightSource& source, int64_t cols) {
 PackedMatrix::Segment segment_of(const WeightSource& source) {
   PackedMatrix::Segment s;
   s.layout = pack::layout_of(source.type, source.data, source.rows * source.cols);
+  if (source.exact && source.type == DType::f32) s.layout = Layout::wf32;
   s.rows = source.rows;
   s.n_blocks = round_up(source.rows, kRowBlock) / kRowBlock;
   const int tile_groups = info(s.layout).tile_groups;
@@ -177,8 +178,9 @@ PackedMatrix PackedMatrix::pack_gated(const WeightSource& gate, const WeightSour
   return m;
 }
 
-int64_t packed_bytes(DType type, int64_t rows, int64_t cols) {
-  const Layout layout = pack::layout_of(type, nullptr, 0);
+int64_t packed_bytes(DType type, int64_t rows, int64_t cols, bool exact) {
+  const bool whole = exact && type == DType::f32;
+  const Layout layout = whole ? Layout::wf32 : pack::layout_of(type, nullptr, 0);
   const int64_t tile_cols = int64_t{kGroup} * info(layout).tile_groups;
   return round_up(rows, kRowBlock) / kRowBlock * (round_up(cols, tile_cols) / tile_cols) *
          tile_bytes(layout);
@@ -215,7 +217,9 @@ void PackedMatrix::unpack_row(int64_t row, float* out) const {
 
 bool PackedMatrix::wants(InputKind kind) const {
   return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& s) {
-    return (s.layout == Layout::wbf) == (kind == InputKind::bf16);
+    return kind == (s.layout == Layout::wbf    ? InputKind::bf16
+                    : s.layout == Layout::wf32 ? InputKind::f32
+                                               : InputKind::int8);
   });
 }
 

@@ -8,6 +8,7 @@
 //   Q4_K / Q5_K / Q6_K, Q3_K          w4k / w5k / w6k   yes
 //   BF16                              wbf      yes
 //   F16, F32, F64                     wbf      rounded to bf16 (nearest even)
+//   F32 that is `exact`               wf32     yes
 //   every other                       w8s      requantised: int8 with an fp16 scale per 32
 #pragma once
 
@@ -31,7 +32,8 @@ struct WeightSource {
   DType type = DType::f32;
   const std::byte* data = nullptr;
   int64_t rows = 0;
-  int64_t cols = 0;  // a multiple of the type's block
+  int64_t cols = 0;    // a multiple of the type's block
+  bool exact = false;  // floats stay floats
 };
 
 class PackedMatrix {
@@ -94,7 +96,7 @@ class PackedMatrix {
 
 // Bytes that a matrix of this type takes when packed. MXFP4 is taken to have scales in fp16's
 // range. Error{unimplemented} for a type without numbers.
-int64_t packed_bytes(DType type, int64_t rows, int64_t cols);
+int64_t packed_bytes(DType type, int64_t rows, int64_t cols, bool exact = false);
 // The same of pack_in_planes.
 int64_t packed_in_planes_bytes(int64_t rows, int64_t cols);
 

@@ -1,5 +1,7 @@
 #include "tensor/rows.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "tensor/ops.h"
 
@@ -32,10 +34,20 @@ void Bf16Rows::resize(int64_t n_rows, int64_t k) {
   if (bytes > buffer_.size()) buffer_ = Buffer(bytes);
 }
 
+void FloatRows::resize(int64_t n_rows, int64_t k) {
+  CHECK(n_rows >= 0 && k >= 1);
+  n_rows_ = n_rows;
+  k_ = k;
+  stride_ = round_up(k, kGroup) + 16;  // an odd number of cache lines
+  const auto bytes = static_cast<size_t>(n_rows * stride_) * sizeof(float);
+  if (bytes > buffer_.size()) buffer_ = Buffer(bytes);
+}
+
 void InputRows::resize(int64_t n_rows, int64_t k_values) {
   k = k_values;
   if (wants_int8) int8.resize(n_rows, k);
   if (wants_bf16) bf16.resize(n_rows, k);
+  if (wants_f32) f32.resize(n_rows, k);
 }
 
 void fill_row(const float* x, InputRows& rows, int64_t row) {
@@ -47,6 +59,11 @@ void fill_row(const float* x, InputRows& rows, int64_t row) {
     uint16_t* out = rows.bf16.row(row);
     set.to_bf16(x, rows.k, out);
     for (int64_t i = rows.k; i < rows.bf16.stride(); ++i) out[i] = 0;
+  }
+  if (rows.wants_f32) {
+    float* out = rows.f32.row(row);
+    std::copy_n(x, rows.k, out);
+    std::fill(out + rows.k, out + rows.f32.stride(), 0.0f);
   }
 }
 

@@ -1,4 +1,4 @@
-// The activations a matmul reads: rows of int8 with a scale per group of 32, and rows of bf16.
+// The activations a matmul reads: rows of int8 with a scale per group of 32, of bf16, of floats.
 // Filled row by row (by any thread), read by all.
 #pragma once
 
@@ -10,7 +10,7 @@
 namespace strata::tensor {
 
 // What a packed matrix wants to be multiplied with.
-enum class InputKind : uint8_t { int8, bf16 };
+enum class InputKind : uint8_t { int8, bf16, f32 };
 
 // Rows of int8: value = meta.scale * q, scale = max |x| of the group / 127, round to nearest even.
 class QuantizedRows {
@@ -46,12 +46,27 @@ class Bf16Rows {
   int64_t n_rows_ = 0, k_ = 0, stride_ = 0;
 };
 
-// The input of one or more matmuls, in the kinds they ask for. The unused kind costs nothing.
+class FloatRows {
+ public:
+  void resize(int64_t n_rows, int64_t k);  // as QuantizedRows
+  int64_t rows() const { return n_rows_; }
+  int64_t k() const { return k_; }
+  int64_t stride() const { return stride_; }  // elements
+  float* row(int64_t i) const { return buffer_.as<float>() + i * stride_; }
+
+ private:
+  Buffer buffer_;
+  int64_t n_rows_ = 0, k_ = 0, stride_ = 0;
+};
+
+// The input of one or more matmuls, in the kinds they ask for. An unused kind costs nothing.
 struct InputRows {
   QuantizedRows int8;
   Bf16Rows bf16;
+  FloatRows f32;
   bool wants_int8 = true;
   bool wants_bf16 = false;
+  bool wants_f32 = false;
 
   void resize(int64_t n_rows, int64_t k);
   int64_t k = 0;

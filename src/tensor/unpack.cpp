@@ -1,4 +1,6 @@
 // Reads packed tiles back, element by element, from the words of tensor/layout.h alone.
+#include <cstring>
+
 #include "tensor/half.h"
 #include "tensor/pack.h"
 
@@ -79,6 +81,10 @@ void unpack_row(Layout layout, const uint8_t* block, const uint8_t table[16], in
     const uint8_t* tile = block + group / l.tile_groups * tile_bytes(layout);
     const auto g = static_cast<int>(group % l.tile_groups);
     const uint8_t* quants = tile + l.head_bytes + int64_t{g} * l.group_bytes;
+    if (layout == Layout::wf32) {
+      std::memcpy(&out[i], quants + 64 * k + 4 * row, sizeof(float));
+      continue;
+    }
     if (layout == Layout::wbf) {
       out[i] = bf16_to_f32(u16_at(quants + 64 * (k / 2) + 4 * row, k % 2));
       continue;

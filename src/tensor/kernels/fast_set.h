@@ -3,8 +3,10 @@
 
 #include "tensor/kernels/attention.h"
 #include "tensor/kernels/bf16.h"
+#include "tensor/kernels/float_gemm.h"
 #include "tensor/kernels/gemm.h"
 #include "tensor/kernels/planes.h"
+#include "tensor/kernels/sequence_attention.h"
 #include "tensor/kernels/stream.h"
 
 namespace strata::tensor {
@@ -29,6 +31,13 @@ void add_bf16(KernelSet& set) {
   }
 }
 
+void add_floats(KernelSet& set) {
+  constexpr auto kIndex = static_cast<int>(Layout::wf32);
+  set.stream[kIndex] = matmul_floats;
+  set.gemm[kIndex] = matmul_floats;
+  set.stream_columns[kIndex] = 1 << 30;
+}
+
 KernelSet make_fast_set(const char* name) {
   KernelSet set{};
   set.name = name;
@@ -43,7 +52,9 @@ KernelSet make_fast_set(const char* name) {
   add_layout<Layout::w6k>(set);
   add_layout<Layout::w8p>(set);
   add_bf16<kSpreadColumns>(set);
+  add_floats(set);
   set.attention = attention;
+  set.sequence_attention = sequence_attention;
   set.screen = screen;
   add_row_operations(set);
   return set;

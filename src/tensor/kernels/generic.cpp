@@ -1,6 +1,7 @@
 // The reference kernels: plain C++, the meaning of the table in tensor/kernels.h. Every other set
 // is tested against these.
 #include "tensor/kernels/attention.h"
+#include "tensor/kernels/sequence_attention.h"
 #include "tensor/kernels/sets.h"
 
 namespace strata::tensor {
@@ -133,6 +134,19 @@ void block_times_columns<Layout::wbf>(const MatmulArgs& args, int32_t block, flo
   }
 }
 
+template <>
+void block_times_columns<Layout::wf32>(const MatmulArgs& args, int32_t block, float* acc) {
+  const auto* w = reinterpret_cast<const float*>(args.tiles + block * args.block_bytes);
+  for (int32_t c = 0; c < args.n_cols; ++c) {
+    const float* x = args.floats + c * args.float_stride;
+    for (int32_t k = 0; k < args.n_groups * kGroup; ++k) {
+      for (int r = 0; r < 16; ++r) {
+        acc[16 * c + r] = __builtin_fmaf(w[16 * k + r], x[k], acc[16 * c + r]);
+      }
+    }
+  }
+}
+
 constexpr int kColumnsAtOnce = 64;
 
 template <Layout kLayout>
@@ -163,6 +177,7 @@ void matmul(const MatmulArgs& args) {
     part.q += c * args.q_stride;
     part.meta += c * args.meta_stride;
     part.bf += c * args.bf_stride;
+    part.floats += c * args.float_stride;
     part.out += c * args.out_stride;
     matmul_columns<kLayout>(part);
   }
@@ -220,8 +235,9 @@ KernelSet make() {
   KernelSet set{};
   set.name = "generic";
   for (int& columns : set.stream_columns) columns = 1 << 30;
-  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10>::fill(set);
+  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>::fill(set);
   set.attention = attention;
+  set.sequence_attention = sequence_attention;
   set.screen = screen;
   add_row_operations(set);
   return set;

@@ -362,6 +362,7 @@ constexpr int gemm_columns(Layout l) {
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 constexpr int kSpreadColumns = 5;
+constexpr int kFloatColumns = 6;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -268,6 +268,7 @@ constexpr int kStreamColumns = 8;
 constexpr int kBf16Rows = 4;
 constexpr int kBf16Columns = 6;
 constexpr int kSpreadColumns = 0;
+constexpr int kFloatColumns = 12;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -160,5 +160,7 @@ constexpr int attention_tokens(int) {  // registers of 16 tokens (dims) beside s
   return 1;
 }
 
+constexpr int kFloatColumns = 4;
+
 }  // namespace
 }  // namespace strata::tensor

@@ -338,6 +338,7 @@ constexpr int kStreamColumns = 4;
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 constexpr int kSpreadColumns = 0;
+constexpr int kFloatColumns = 6;
 
 }  // namespace
 }  // namespace strata::tensor
