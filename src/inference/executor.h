@@ -29,6 +29,8 @@ struct Row {
   // Where logits are wanted: only so many of the greatest of tokens must be right, the others may
   // be -inf.
   int32_t n_likeliest = 0;  // 0: all
+  bool wants_state = false;
+  int32_t type = 0;  // row of the spec's type_embedding, for models that have one
 };
 
 struct ExecutorOptions {
@@ -71,10 +73,15 @@ class Executor {
   // Whether `n` more positions of the sequence fit the cache now.
   virtual bool fits(SequenceId sequence, int32_t n) const = 0;
 
-  // Runs all rows. Returns the logits of the rows that want them, in row order, [rows x n_vocab],
-  // valid until the next call. Error{resource_exhausted} when the cache is full; then nothing of
-  // this step was kept.
+  // Runs all rows. Of a model whose attention looks both ways (models::is_causal) a sequence comes
+  // whole, in one step, and nothing follows it: Error{failed_precondition} otherwise. Returns the
+  // logits of the rows that want them, in row order, [rows x n_vocab], valid until the next call.
+  // Error{resource_exhausted} when the cache is full; then nothing of this step was kept.
   virtual std::span<const float> step(std::span<const Row> rows) = 0;
+
+  // What the last step left of the rows that want it, in row order, behind the final norm:
+  // [rows x n_embd], valid until the next call.
+  virtual std::span<const float> states() const { return {}; }
 
   // Where the rows of the last step went: for each mixture of experts of the model, in order, the
   // experts of each row, [rows x n_used], ascending in a row.

@@ -13,6 +13,7 @@
 #include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_mlp.h"
 #include "inference/block/fast_moe.h"
+#include "inference/block/fast_sequence_attention.h"
 #include "inference/block/fast_state_space.h"
 #include "inference/executor.h"
 #include "inference/fast_step.h"
@@ -34,8 +35,11 @@ static_assert(kMaxGuesses < kWindowSlack);
 
 struct FastBlock {
   PackedNorm pre_norm;
-  std::variant<FastAttention, FastLatentAttention, FastStateSpace, FastMlp, FastMoe> op;
+  std::variant<FastAttention, FastSequenceAttention, FastLatentAttention, FastStateSpace, FastMlp,
+               FastMoe>
+      op;
   PackedNorm post_norm;
+  PackedNorm sum_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
 
@@ -50,7 +54,8 @@ class FastExecutor final : public Executor {
   FastExecutor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
       : model_(std::move(model)),
         spec_((check_spec(model_->spec), model_->spec)),
-        disk_(options.disk),
+        is_causal_(models::is_causal(spec_)),
+        disk_(is_causal_ ? options.disk : DiskCache{}),
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         thread_works_(static_cast<size_t>(team_.size())) {
@@ -65,13 +70,9 @@ class FastExecutor final : public Executor {
                tensor::kv_format_name(options.kv));
     }
     final_norm_ = packer.norm(spec_.final_norm);
-    head_ = packer.head();
-    screen_ = HeadScreen(head_.matrix, n_choosable(), team_);
-    tied_ = spec_.head.weight == spec_.token_embedding;
-    if (!tied_) embedding_ = packer.mapped(spec_.token_embedding);
+    load_ends(packer);
     packer.release_all();
     arena.check_end();
-    head_inputs_.add(head_.matrix);
 
     std::vector<KvLayer> kv_layers;
     for (const FastBlock& block : blocks_) {
@@ -98,32 +99,36 @@ class FastExecutor final : public Executor {
 
   SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope) override {
     const SequenceId id = sequences_.create();
-    sequences_.set_length(id, cache_->add(id, tokens, scope));
+    if (is_causal_) sequences_.set_length(id, cache_->add(id, tokens, scope));
     return id;
   }
 
   void remove_sequence(SequenceId sequence) override {
     sequences_.remove(sequence);
-    cache_->remove(sequence);
+    if (is_causal_) cache_->remove(sequence);
   }
 
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
 
   void truncate(SequenceId sequence, int32_t length) override {
     sequences_.check_truncation(sequence, length);
-    cache_->truncate(sequence, length);
+    if (is_causal_) cache_->truncate(sequence, length);
     sequences_.set_length(sequence, length);
   }
 
   bool fits(SequenceId sequence, int32_t n) const override {
     const int64_t length = int64_t{sequences_.length(sequence)} + n;
     if (length > INT32_MAX) return false;
+    if (!is_causal_) return true;
     const KvCache::Growth growth{sequence, static_cast<int32_t>(length)};
     return cache_->fits(std::span(&growth, 1));
   }
 
   std::span<const float> step(std::span<const Row> rows) override {
     sequences_.check_rows(rows, spec_.n_vocab);
+    check_inputs(spec_, rows);
+    if (!is_causal_) sequences_.check_whole(rows);
+    n_states_ = 0;
     if (rows.empty()) return {};
     reserve(rows);
     prepare(rows);
@@ -138,6 +143,10 @@ class FastExecutor final : public Executor {
     return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
   }
 
+  std::span<const float> states() const override {
+    return {states_.data(), n_states_ * static_cast<size_t>(spec_.n_embd)};
+  }
+
   std::vector<std::vector<int32_t>> chosen_experts() const override {
     std::vector<std::vector<int32_t>> chosen;
     for (const FastBlock& block : blocks_) {
@@ -148,7 +157,7 @@ class FastExecutor final : public Executor {
   }
 
   ExecutorStats stats() const override {
-    int64_t bytes = static_cast<int64_t>(head_.matrix.bytes());
+    int64_t bytes = head_.matrix.empty() ? 0 : static_cast<int64_t>(head_.matrix.bytes());
     for (const FastBlock& block : blocks_) {
       bytes += std::visit([](const auto& op) { return op.weight_bytes(); }, block.op);
     }
@@ -167,18 +176,41 @@ class FastExecutor final : public Executor {
     return tokenizer ? std::min(spec_.n_vocab, tokenizer->n_vocab()) : spec_.n_vocab;
   }
 
+  // What stands before the first block and behind the last.
+  void load_ends(Packer& packer) {
+    if (spec_.head.weight != models::kNoTensor) {
+      head_ = packer.head();
+      screen_ = HeadScreen(head_.matrix, n_choosable(), team_);
+      head_inputs_.add(head_.matrix);
+    }
+    tied_ = spec_.head.weight == spec_.token_embedding;
+    const auto mapped = [&](models::TensorId table) {
+      return table == models::kNoTensor ? models::Weight{} : packer.mapped(table);
+    };
+    if (!tied_) embedding_ = mapped(spec_.token_embedding);
+    positions_ = mapped(spec_.position_embedding);
+    types_ = packer.vector(spec_.type_embedding);
+    embedding_norm_ = packer.norm(spec_.embedding_norm);
+  }
+
   void load_block(const models::Block& block, tensor::KvFormat kv, Packer& packer) {
     PackedNorm pre_norm = packer.norm(block.pre_norm);
     PackedNorm post_norm = packer.norm(block.post_norm);
+    PackedNorm sum_norm = packer.norm(block.sum_norm);
     const auto add = [&](auto op) {
       wide_width_ = std::max(wide_width_, op.wide_width());
       mixed_width_ = std::max(mixed_width_, op.mixed_width());
       blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op), std::move(post_norm),
-                                     block.parallel_to_previous, block.scale});
+                                     std::move(sum_norm), block.parallel_to_previous,
+                                     block.scale});
     };
     std::visit(Overloaded{
                    [&](const models::Attention& a) {
-                     add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
+                     if (a.causal) {
+                       add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
+                     } else {
+                       add(FastSequenceAttention(a, packer, step_));
+                     }
                    },
                    [&](const models::LatentAttention& a) {
                      keeps_latent_ = true;
@@ -197,6 +229,7 @@ class FastExecutor final : public Executor {
   }
 
   void reserve(std::span<const Row> rows) {
+    if (!is_causal_) return;  // nothing is kept of a sequence
     growth_.clear();
     for (const Row& row : rows) {
       if (!growth_.empty() && growth_.back().sequence == row.sequence) {
@@ -215,6 +248,7 @@ class FastExecutor final : public Executor {
   }
 
   void extend_cache(std::span<const Row> rows) {
+    if (!is_causal_) return;
     extension_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
       extension_.push_back(rows[i].token);
@@ -233,6 +267,7 @@ class FastExecutor final : public Executor {
     n_likeliest_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
+      n_states_ += row.wants_state;
       if (row.wants_logits) {
         wanted_.push_back(static_cast<int64_t>(i));
         n_likeliest_.push_back(row.n_likeliest);
@@ -240,8 +275,8 @@ class FastExecutor final : public Executor {
       if (i > 0 && rows[i - 1].sequence == row.sequence) {
         ++step_.spans.back().n_rows;
       } else {
-        step_.spans.push_back(
-            {static_cast<int32_t>(i), 1, row.position, &cache_->pages(row.sequence)});
+        const KvCache::Pages* pages = is_causal_ ? &cache_->pages(row.sequence) : nullptr;
+        step_.spans.push_back({static_cast<int32_t>(i), 1, row.position, pages});
       }
     }
     step_.inputs.resize(n);
@@ -253,6 +288,7 @@ class FastExecutor final : public Executor {
     if (has_experts_) step_.normed.resize(n * spec_.n_embd);
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
+    states_.resize(static_cast<int64_t>(n_states_) * spec_.n_embd);
     logits_.resize(n_wanted * spec_.n_vocab);
     screen_.prepare(n_likeliest_);
     step_.attention.begin_step();
@@ -271,6 +307,7 @@ class FastExecutor final : public Executor {
       add_block(i, thread);
       team_.barrier();
     }
+    if (n_states_ > 0) keep_states(thread);
     if (!wanted_.empty()) compute_logits(thread);
   }
 
@@ -283,16 +320,36 @@ class FastExecutor final : public Executor {
       if (tied_) {
         head_.matrix.unpack_row(r.token, stream(row));
       } else {
-        const auto row_bytes = embedding_.bytes.size() / embedding_.place.rows;
-        tensor::dequantize_row(embedding_.place.type(),
-                               embedding_.bytes.data() + static_cast<size_t>(r.token) * row_bytes,
-                               stream(row), spec_.n_embd);
+        read_row(embedding_, r.token, stream(row));
       }
       if (spec_.embedding_scale != 1.0f) {
         tensor::kernels().scale(spec_.embedding_scale, spec_.n_embd, stream(row));
       }
+      add_to_embedding(r, row);
       step_.angles.fill(row, r.position);
       if (!blocks_.empty()) norm_input(0, row);
+    }
+  }
+
+  void read_row(const models::Weight& table, int32_t index, float* out) const {
+    const auto row_bytes = table.bytes.size() / table.place.rows;
+    tensor::dequantize_row(table.place.type(),
+                           table.bytes.data() + static_cast<size_t>(index) * row_bytes, out,
+                           spec_.n_embd);
+  }
+
+  // Position, type and norm; delta is free to hold the position's row.
+  void add_to_embedding(const Row& r, int64_t row) {
+    const auto& kernels = tensor::kernels();
+    const int64_t width = spec_.n_embd;
+    if (positions_.place.rows > 0) {
+      float* position = step_.delta.data() + row * width;
+      read_row(positions_, r.position, position);
+      kernels.add(position, width, stream(row));
+    }
+    if (!types_.empty()) kernels.add(types_.data() + r.type * width, width, stream(row));
+    if (embedding_norm_.kind != tensor::NormKind::none) {
+      embedding_norm_.apply(stream(row), width, stream(row));
     }
   }
 
@@ -301,7 +358,8 @@ class FastExecutor final : public Executor {
     std::visit([&](const auto& op) { op.take_input(b.pre_norm, stream(row), step_, row); }, b.op);
   }
 
-  // stream += scale * post_norm(delta + bias) on this thread's rows, and the next block's input.
+  // stream = sum_norm(stream + scale * post_norm(delta + bias)) on this thread's rows, and the next
+  // block's input.
   void add_block(size_t index, int thread) {
     const FastBlock& block = blocks_[index];
     const auto& kernels = tensor::kernels();
@@ -318,7 +376,23 @@ class FastExecutor final : public Executor {
       if (block.scale != 1.0f) kernels.scale(block.scale, width, delta);
       if (next_is_parallel) norm_input(index + 1, row);
       kernels.add(delta, width, stream(row));
+      if (block.sum_norm.kind != tensor::NormKind::none) {
+        block.sum_norm.apply(stream(row), width, stream(row));
+      }
       if (has_next && !next_is_parallel) norm_input(index + 1, row);
+    }
+  }
+
+  // Each thread writes those among its rows.
+  void keep_states(int thread) {
+    const Share share = step_.rows_of(thread);
+    int64_t at = 0;
+    for (int64_t row = 0; row < share.end; ++row) {
+      if (!step_.rows[static_cast<size_t>(row)].wants_state) continue;
+      if (row >= share.begin) {
+        final_norm_.apply(stream(row), spec_.n_embd, states_.data() + at * spec_.n_embd);
+      }
+      ++at;
     }
   }
 
@@ -355,6 +429,7 @@ class FastExecutor final : public Executor {
 
   std::shared_ptr<const models::Model> model_;
   const ModelSpec& spec_;
+  const bool is_causal_;
   const DiskCache disk_;
   Team team_;
   Step step_;
@@ -370,6 +445,9 @@ class FastExecutor final : public Executor {
   HeadScreen screen_;
   bool tied_ = false;
   models::Weight embedding_;  // in the file, when not tied
+  models::Weight positions_;  // in the file; no rows: none
+  std::vector<float> types_;
+  PackedNorm embedding_norm_;
   Sequences sequences_;
   std::unique_ptr<KvCache> cache_;
   std::vector<KvCache::Growth> growth_;
@@ -379,6 +457,8 @@ class FastExecutor final : public Executor {
   std::vector<Work> thread_works_;    // of the last step
   Work work_;
   FloatBuffer logits_;
+  size_t n_states_ = 0;  // rows of the last step that want them
+  FloatBuffer states_;
   PackedWriter packed_writer_;  // last: it reads the weights
 };
 

@@ -13,13 +13,14 @@ size_t InputPool::add(const tensor::PackedMatrix& matrix) {
 size_t InputPool::add(int64_t width, InputKinds kinds, int64_t copies) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (widths_[i] == width && copies_[i] == copies && inputs_[i].wants_int8 == kinds.int8 &&
-        inputs_[i].wants_bf16 == kinds.bf16) {
+        inputs_[i].wants_bf16 == kinds.bf16 && inputs_[i].wants_f32 == kinds.f32) {
       return i;
     }
   }
   tensor::InputRows& input = inputs_.emplace_back();
   input.wants_int8 = kinds.int8;
   input.wants_bf16 = kinds.bf16;
+  input.wants_f32 = kinds.f32;
   widths_.push_back(width);
   copies_.push_back(copies);
   return inputs_.size() - 1;

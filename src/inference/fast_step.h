@@ -42,10 +42,12 @@ struct RowSpan {
 struct InputKinds {
   bool int8 = false;
   bool bf16 = false;
+  bool f32 = false;
 
   void include(const tensor::PackedMatrix& matrix) {
     int8 = int8 || matrix.wants(tensor::InputKind::int8);
     bf16 = bf16 || matrix.wants(tensor::InputKind::bf16);
+    f32 = f32 || matrix.wants(tensor::InputKind::f32);
   }
 };
 

@@ -47,6 +47,8 @@ tensor::Activation packed_activation(models::Activation activation) {
       return tensor::Activation::relu;
     case models::Activation::relu_squared:
       return tensor::Activation::relu_squared;
+    case models::Activation::tanh:  // check_spec() refuses it
+      break;
   }
   CHECK(false && "activation");
   return tensor::Activation::none;
@@ -70,7 +72,12 @@ tensor::WeightSource Packer::source(models::TensorId slot) {
   return {.type = weight.place.type(),
           .data = weight.bytes.data(),
           .rows = static_cast<int64_t>(weight.place.rows),
-          .cols = static_cast<int64_t>(weight.place.cols)};
+          .cols = static_cast<int64_t>(weight.place.cols),
+          .exact = keeps_floats(model_.spec)};
+}
+
+bool keeps_floats(const models::ModelSpec& spec) {
+  return !models::generates(spec);
 }
 
 PackedLinear Packer::linear(std::span<const models::Linear> parts) {

@@ -29,6 +29,9 @@ struct PackedNorm {
   void apply_into(const float* x, tensor::InputRows& rows, int64_t row) const;
 };
 
+// Whether F32 matrices stay floats: of models that make vectors, which are compared with others'.
+bool keeps_floats(const models::ModelSpec& spec);
+
 tensor::Activation packed_activation(models::Activation activation);
 
 // Reads slots of a model. Errors: those of find_weight, refuse_bad_scales and PackedMatrix::pack.

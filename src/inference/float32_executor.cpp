@@ -75,6 +75,7 @@ class Float32Executor final : public Executor {
         kv_widths_(kv_widths(spec_)),
         state_spaces_(state_spaces(spec_)) {
     weights_.set_observer(observer);
+    is_causal_ = models::is_causal(spec_);
     n_threads_ = options.n_threads > 0
                      ? options.n_threads
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -122,6 +123,8 @@ class Float32Executor final : public Executor {
 
   std::span<const float> step(std::span<const Row> rows) override {
     sequences_.check_rows(rows, spec_.n_vocab);
+    check_inputs(spec_, rows);
+    if (!is_causal_) sequences_.check_whole(rows);
     const auto n_new = static_cast<int64_t>(rows.size());
     if (used_ + n_new > limit_) {
       throw Error(Code::resource_exhausted,
@@ -143,9 +146,12 @@ class Float32Executor final : public Executor {
     }
     sequences_.advance(rows);
     used_ += n_new;
+    keep_states(rows);
     compute_logits(rows);
     return logits_;
   }
+
+  std::span<const float> states() const override { return states_; }
 
   std::vector<std::vector<int32_t>> chosen_experts() const override { return chosen_experts_; }
 
@@ -174,8 +180,20 @@ class Float32Executor final : public Executor {
     stream_.resize(rows.size() * width);
     for (size_t i = 0; i < rows.size(); ++i) {
       const float* row = table + static_cast<size_t>(rows[i].token) * width;
-      for (size_t j = 0; j < width; ++j) stream_[i * width + j] = row[j] * spec_.embedding_scale;
+      float* out = stream_.data() + i * width;
+      for (size_t j = 0; j < width; ++j) out[j] = row[j] * spec_.embedding_scale;
+      add_row(spec_.position_embedding, rows[i].position, out);
+      add_row(spec_.type_embedding, rows[i].type, out);
     }
+    norm_rows(spec_.embedding_norm, stream_, stream_);
+  }
+
+  // out += a row of the table, where the model has it.
+  void add_row(models::TensorId table, int32_t row, float* out) const {
+    if (table == models::kNoTensor) return;
+    const auto width = static_cast<size_t>(spec_.n_embd);
+    const float* values = weights_.data(table) + static_cast<size_t>(row) * width;
+    for (size_t j = 0; j < width; ++j) out[j] += values[j];
   }
 
   void norm_rows(const Norm& norm, std::span<const float> x, std::span<float> y) const {
@@ -198,7 +216,7 @@ class Float32Executor final : public Executor {
     return states;
   }
 
-  // stream_ += scale * post_norm(op(pre_norm(input)))
+  // stream_ = sum_norm(stream_ + scale * post_norm(op(pre_norm(input))))
   void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
                  size_t& attention_index, size_t& state_index) {
     std::vector<float> normed(input.size());
@@ -231,20 +249,29 @@ class Float32Executor final : public Executor {
         block.op);
     norm_rows(block.post_norm, result, result);
     for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += block.scale * result[i];
+    norm_rows(block.sum_norm, stream_, stream_);
   }
 
-  void compute_logits(std::span<const Row> rows) {
+  // Behind the final norm.
+  std::vector<float> rows_that(std::span<const Row> rows, bool Row::* want) const {
     const auto width = static_cast<size_t>(spec_.n_embd);
     std::vector<float> wanted;
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (!rows[i].wants_logits) continue;
+      if (!(rows[i].*want)) continue;
       const auto row = std::span(stream_).subspan(i * width, width);
       wanted.insert(wanted.end(), row.begin(), row.end());
     }
-    const size_t n_wanted = wanted.size() / width;
+    norm_rows(spec_.final_norm, wanted, wanted);
+    return wanted;
+  }
+
+  void keep_states(std::span<const Row> rows) { states_ = rows_that(rows, &Row::wants_state); }
+
+  void compute_logits(std::span<const Row> rows) {
+    const std::vector<float> wanted = rows_that(rows, &Row::wants_logits);
+    const size_t n_wanted = wanted.size() / static_cast<size_t>(spec_.n_embd);
     logits_.resize(n_wanted * static_cast<size_t>(spec_.n_vocab));
     if (n_wanted == 0) return;
-    norm_rows(spec_.final_norm, wanted, wanted);
     multiply(weights_, spec_.head, wanted.data(), static_cast<int64_t>(n_wanted), spec_.n_vocab,
              spec_.n_embd, logits_.data(), n_threads_);
     for (float& logit : logits_) {
@@ -264,11 +291,13 @@ class Float32Executor final : public Executor {
   std::map<SequenceId, std::vector<Float32Kv>> kv_;
   std::map<SequenceId, std::vector<Float32State>> states_;
   int n_threads_ = 1;
+  bool is_causal_ = true;
   int64_t position_bytes_ = 0;
   int64_t limit_ = 0;
   int64_t used_ = 0;
   std::vector<float> stream_;  // [rows x n_embd]
   std::vector<float> logits_;
+  std::vector<float> states_;
   std::vector<std::vector<int32_t>> chosen_experts_;
 };
 

@@ -155,6 +155,8 @@ float activate(models::Activation activation, float x) {
       return std::max(x, 0.0f);
     case models::Activation::relu_squared:
       return x > 0.0f ? x * x : 0.0f;
+    case models::Activation::tanh:
+      return std::tanh(x);
   }
   CHECK(false && "activation");
   return 0.0f;

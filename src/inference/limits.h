@@ -29,6 +29,10 @@ constexpr int32_t kMaxGuesses = 10;
 constexpr uint64_t kMaxPrefixIndexBytes = 64 << 20;
 constexpr uint32_t kMaxPrefixNodes = 1 << 17;
 
+// Tokens of a step that makes vectors: with so many, products reach the speed that they have with
+// any number, and a request to generate that comes meanwhile waits for one step only.
+constexpr int32_t kEmbeddingRows = 512;
+
 constexpr int32_t kMaxBatch = 4096;
 constexpr int32_t kMaxQueue = 1 << 20;
 constexpr int32_t kMaxPrefillChunk = 1 << 16;

@@ -10,8 +10,10 @@
 #include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_state_space.h"
 #include "inference/engine.h"
+#include "inference/fast_weights.h"
 #include "inference/head_screen.h"
 #include "inference/kv_cache.h"
+#include "inference/limits.h"
 #include "models/family/weights.h"
 #include "tensor/packed.h"
 
@@ -21,6 +23,7 @@ namespace {
 constexpr int64_t kWorkBytes = 80 << 20;
 
 std::optional<KvLayer> kv_layer_of(const models::Attention& attention, tensor::KvFormat kv) {
+  if (!attention.causal) return std::nullopt;
   return kv_layer(attention, kv);
 }
 std::optional<KvLayer> kv_layer_of(const models::LatentAttention& attention, tensor::KvFormat) {
@@ -118,6 +121,24 @@ int64_t step_work_bytes(const models::ModelSpec& spec) {
   return std::accumulate(most.begin(), most.end(), int64_t{0});
 }
 
+// A sequence that comes whole may be as long as the context: its rows of stream, projections and
+// hidden numbers, and the inputs of matrices, all as floats.
+int64_t whole_sequence_bytes(const models::ModelSpec& spec) {
+  if (models::is_causal(spec)) return 0;
+  int64_t widest = 0;
+  for (const models::Layer& layer : spec.layers) {
+    for (const models::Block& block : layer.blocks) {
+      if (const auto* mlp = std::get_if<models::Mlp>(&block.op)) {
+        widest = std::max<int64_t>(widest, 2 * mlp->n_hidden);
+      } else if (const auto* a = std::get_if<models::Attention>(&block.op)) {
+        widest = std::max(widest, int64_t{a->n_heads + 2 * a->n_kv_heads} * a->head_dim);
+      }
+    }
+  }
+  const int64_t rows = std::max(spec.n_context, kEmbeddingRows);
+  return rows * (2 * widest + 5 * int64_t{spec.n_embd}) * static_cast<int64_t>(sizeof(float));
+}
+
 }  // namespace
 
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv) {
@@ -149,7 +170,8 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
   int64_t bytes = 0;
   for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
     const auto id = static_cast<models::TensorId>(slot);
-    if (id == spec.token_embedding && id != spec.head.weight) {
+    const bool is_table = id == spec.token_embedding || id == spec.position_embedding;
+    if (is_table && id != spec.head.weight) {
       bytes += static_cast<int64_t>(models::locate_weight(file, spec.tensors[slot]).size_bytes);
       continue;
     }
@@ -163,7 +185,7 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
     } else if (id == spec.head.weight && is_screened(spec, weight.type())) {
       bytes += tensor::packed_in_planes_bytes(rows, cols);
     } else {
-      bytes += tensor::packed_bytes(weight.type(), rows, cols);
+      bytes += tensor::packed_bytes(weight.type(), rows, cols, keeps_floats(spec));
     }
   }
   return bytes;
@@ -173,7 +195,7 @@ MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFil
                            int64_t positions, tensor::KvFormat kv) {
   MemoryNeed need{.weight_bytes = packed_weight_bytes(spec, file),
                   .kv_bytes = 0,
-                  .work_bytes = kWorkBytes + step_work_bytes(spec)};
+                  .work_bytes = kWorkBytes + step_work_bytes(spec) + whole_sequence_bytes(spec)};
   for_each_cached(spec, kv, [&](const KvLayer& layer) {
     need.kv_bytes += 2 * blocks_held(layer, positions) * layer.block_words();
   });

@@ -63,6 +63,17 @@ void Sequences::check_rows(std::span<const Row> rows, int32_t n_vocab) const {
   }
 }
 
+void Sequences::check_whole(std::span<const Row> rows) const {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const bool follows = i > 0 && rows[i - 1].sequence == rows[i].sequence;
+    if (follows || rows[i].position == 0) continue;
+    throw Error(Code::failed_precondition,
+                fmt::format("row {}: position {} of sequence {} comes apart from those before it; "
+                            "this model sees whole sequences",
+                            i, rows[i].position, rows[i].sequence));
+  }
+}
+
 void Sequences::advance(std::span<const Row> rows) {
   for (const Row& row : rows) set_length(row.sequence, row.position + 1);
 }

@@ -21,6 +21,9 @@ class Sequences {
   // Checks a step before anything of it is done: known sequences, ascending consecutive positions,
   // tokens of the vocabulary. Error{invalid_argument} with the row at fault.
   void check_rows(std::span<const Row> rows, int32_t n_vocab) const;
+  // Of a model that is not causal: each sequence begins and ends here, its rows stand together.
+  // Error{failed_precondition}.
+  void check_whole(std::span<const Row> rows) const;
   void advance(std::span<const Row> rows);
 
  private:

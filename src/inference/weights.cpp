@@ -24,7 +24,8 @@ using models::TensorId;
 // Walks the spec and compares each slot with the shape its place asks for.
 class SpecChecker {
  public:
-  explicit SpecChecker(const ModelSpec& spec) : spec_(spec) {}
+  explicit SpecChecker(const ModelSpec& spec)
+      : spec_(spec), is_causal_(models::is_causal(spec)) {}
 
   void check() const {
     if (spec_.n_vocab <= 0 || spec_.n_embd <= 0 || spec_.layers.empty()) {
@@ -32,6 +33,13 @@ class SpecChecker {
                          spec_.n_embd, spec_.layers.size()));
     }
     matrix(spec_.token_embedding, spec_.n_vocab, spec_.n_embd, "token embedding");
+    if (spec_.position_embedding != kNoTensor) {
+      matrix(spec_.position_embedding, spec_.n_context, spec_.n_embd, "position embedding");
+    }
+    if (spec_.type_embedding != kNoTensor) {
+      matrix(spec_.type_embedding, spec_.n_types, spec_.n_embd, "type embedding");
+    }
+    norm(spec_.embedding_norm, spec_.n_embd, "embedding norm");
     for (const auto& layer : spec_.layers) {
       bool first = true;
       for (const auto& block : layer.blocks) {
@@ -41,15 +49,28 @@ class SpecChecker {
         first = false;
         norm(block.pre_norm, spec_.n_embd, "block norm");
         norm(block.post_norm, spec_.n_embd, "block post-norm");
+        norm(block.sum_norm, spec_.n_embd, "norm of the sum");
         std::visit([&](const auto& op) { check(op); }, block.op);
       }
     }
     norm(spec_.final_norm, spec_.n_embd, "final norm");
-    linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
+    if (spec_.head.weight != kNoTensor) {
+      linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
+    }
+    if (spec_.scores) check(*spec_.scores);
   }
 
  private:
+  void check(const models::ScoreHead& head) const {
+    if (head.dense.weight != kNoTensor) {
+      linear(head.dense, spec_.n_embd, spec_.n_embd, "score head");
+    }
+    norm(head.norm, spec_.n_embd, "norm of the score head");
+    linear(head.out, head.n_scores, spec_.n_embd, "scores");
+  }
+
   void check(const Attention& a) const {
+    if (a.causal != is_causal_) refuse("attention is causal in some layers only");
     if (a.n_heads <= 0 || a.n_kv_heads <= 0 || a.head_dim <= 0 || a.n_heads % a.n_kv_heads != 0 ||
         a.window < 0) {
       refuse(fmt::format("attention with {} heads, {} KV heads, head size {}, window {}", a.n_heads,
@@ -120,6 +141,7 @@ class SpecChecker {
   }
 
   void check(const Mlp& m) const {
+    if (m.activation == models::Activation::tanh) refuse("an MLP with tanh cannot be run");
     if (m.gate.weight != kNoTensor) linear(m.gate, m.n_hidden, spec_.n_embd, "mlp gate");
     linear(m.up, m.n_hidden, spec_.n_embd, "mlp up");
     linear(m.down, spec_.n_embd, m.n_hidden, "mlp down");
@@ -181,12 +203,29 @@ class SpecChecker {
   }
 
   const ModelSpec& spec_;
+  const bool is_causal_;
 };
 
 }  // namespace
 
 void check_spec(const ModelSpec& spec) {
   SpecChecker(spec).check();
+}
+
+void check_inputs(const ModelSpec& spec, std::span<const Row> rows) {
+  const int32_t n_types = spec.type_embedding == kNoTensor ? 1 : spec.n_types;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = rows[i];
+    if (row.type < 0 || row.type >= n_types) {
+      refuse(fmt::format("row {}: token type {}, the model has {}", i, row.type, n_types));
+    }
+    if (spec.position_embedding != kNoTensor && row.position >= spec.n_context) {
+      refuse(fmt::format("row {}: position {}, the model has {}", i, row.position, spec.n_context));
+    }
+    if (row.wants_logits && spec.head.weight == kNoTensor) {
+      refuse(fmt::format("row {} wants logits of a model that generates no text", i));
+    }
+  }
 }
 
 Float32Weights::Float32Weights(const models::Model& model) : values_(model.spec.tensors.size()) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "inference/executor.h"
 #include "inference/input_observer.h"
 #include "models/model.h"
 
@@ -32,5 +33,9 @@ class Float32Weights {
 // Throws Error{invalid_argument} when numbers of the spec cannot be run: shapes that do not fit
 // together, heads that do not divide, a rotated part wider than a head.
 void check_spec(const models::ModelSpec& spec);
+
+// Rows of a step that ask for what the model has: a type and a position with an embedding, logits
+// of a model that has a head. Error{invalid_argument} with the row at fault.
+void check_inputs(const models::ModelSpec& spec, std::span<const Row> rows);
 
 }  // namespace strata::inference

@@ -44,12 +44,13 @@ void attend_row(const Attention& attention, std::span<const float> query, const 
   const int64_t head_dim = attention.head_dim;
   const int64_t kv_width = attention.n_kv_heads * head_dim;
   const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
-  const int32_t first = attention.window == 0 ? 0 : std::max(0, position - attention.window + 1);
-  std::vector<float> scores(static_cast<size_t>(position - first + 1));
+  const auto length = static_cast<int32_t>(static_cast<int64_t>(kv.keys.size()) / kv_width);
+  const auto [first, last] = seen_keys(attention, position, length);
+  std::vector<float> scores(static_cast<size_t>(last - first + 1));
   std::fill(result.begin(), result.end(), 0.0f);
   for (int32_t head = 0; head < attention.n_heads; ++head) {
     const int64_t kv_offset = head / heads_per_kv * head_dim;
-    for (int32_t p = first; p <= position; ++p) {
+    for (int32_t p = first; p <= last; ++p) {
       const float* key = kv.keys.data() + p * kv_width + kv_offset;
       float score = dot(query.data() + head * head_dim, key, head_dim) * attention.scale;
       if (attention.soft_cap > 0.0f) {
@@ -59,7 +60,7 @@ void attend_row(const Attention& attention, std::span<const float> query, const 
     }
     softmax(scores);
     float* out = result.data() + head * head_dim;
-    for (int32_t p = first; p <= position; ++p) {
+    for (int32_t p = first; p <= last; ++p) {
       const float* value = kv.values.data() + p * kv_width + kv_offset;
       const float weight = scores[static_cast<size_t>(p - first)];
       for (int64_t i = 0; i < head_dim; ++i) out[i] += weight * value[i];
@@ -68,6 +69,15 @@ void attend_row(const Attention& attention, std::span<const float> query, const 
 }
 
 }  // namespace
+
+SeenKeys seen_keys(const Attention& attention, int32_t position, int32_t length) {
+  if (attention.causal) {
+    return {attention.window == 0 ? 0 : std::max(0, position - attention.window + 1), position};
+  }
+  if (attention.window == 0) return {0, length - 1};
+  const int32_t reach = attention.window / 2;
+  return {std::max(0, position - reach), std::min(length - 1, position + reach)};
+}
 
 void attend_float32(const Attention& attention, const Float32Weights& weights,
                     std::span<const Row> rows, std::span<Float32Kv* const> kv, const float* x,

@@ -1,4 +1,4 @@
-// Causal self-attention with grouped queries: the float32 reference of spec.h's Attention.
+// Self-attention with grouped queries: the float32 reference of spec.h's Attention.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,13 @@ struct Float32Kv {
   std::vector<float> keys;
   std::vector<float> values;
 };
+
+// The keys, first and last, that a query of a sequence of so many positions sees.
+struct SeenKeys {
+  int32_t first = 0;
+  int32_t last = 0;
+};
+SeenKeys seen_keys(const models::Attention& attention, int32_t position, int32_t length);
 
 // x, y: [rows x n_embd], x already normed. kv[i] belongs to the sequence of rows[i]; the rows' keys
 // and values are appended first, so that a row sees those before it in the same step.

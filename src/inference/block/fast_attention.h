@@ -3,8 +3,7 @@
 
 #include <vector>
 
-#include "inference/fast_step.h"
-#include "inference/fast_weights.h"
+#include "inference/block/packed_attention.h"
 
 namespace strata::inference {
 
@@ -16,13 +15,13 @@ class FastAttention {
   FastAttention(const models::Attention& attention, size_t cache_layer, tensor::KvFormat kv,
                 Packer& packer, Step& step);
 
-  KvLayer cache() const { return kv_layer(attention_, shape_.format); }
+  KvLayer cache() const { return kv_layer(packed_.attention, shape_.format); }
   // The block's input of one row: the norm of the stream.
   void take_input(const PackedNorm& norm, const float* stream, Step& step, int64_t row) const;
-  const std::vector<float>& output_bias() const { return output_.bias; }
-  int64_t weight_bytes() const;
-  int64_t wide_width() const { return qkv_.matrix.rows(); }
-  int64_t mixed_width() const { return int64_t{attention_.n_heads} * attention_.head_dim; }
+  const std::vector<float>& output_bias() const { return packed_.output.bias; }
+  int64_t weight_bytes() const { return packed_.bytes(); }
+  int64_t wide_width() const { return packed_.qkv.matrix.rows(); }
+  int64_t mixed_width() const { return packed_.queries_width(); }
 
   // Before the team starts.
   void prepare(Step& step);
@@ -33,15 +32,11 @@ class FastAttention {
  private:
   tensor::AttentionSetup setup(const Step& step) const;
   void prepare_rows(Step& step, int thread) const;
-  void rotate(const Step& step, int64_t row, float* head) const;
 
-  models::Attention attention_;
+  PackedAttention packed_;
   tensor::KvShape shape_;
   size_t cache_layer_ = 0;
-  PackedLinear qkv_;
-  PackedLinear output_;
-  PackedNorm q_norm_, k_norm_;
-  size_t input_ = 0, mixed_input_ = 0, angles_ = 0, plan_ = 0;
+  size_t input_ = 0, mixed_input_ = 0, plan_ = 0;
   std::vector<tensor::AttentionSpan> spans_;  // of the running step
 };
 

@@ -20,5 +20,7 @@ constexpr int64_t kMaxHeadMatrices = 1 << 17;
 constexpr int32_t kMaxTaps = 64;  // of a convolution over positions
 constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
+constexpr int32_t kMaxTokenTypes = 1 << 10;
+constexpr int32_t kMaxScores = 1 << 16;
 
 }  // namespace strata::models

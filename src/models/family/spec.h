@@ -72,9 +72,9 @@ struct Rope {
   TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
 };
 
-enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared };
+enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared, tanh };
 
-// Causal self-attention with grouped queries.
+// Self-attention with grouped queries.
 struct Attention {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;
@@ -85,7 +85,10 @@ struct Attention {
   Rope rope;
   float scale = 0.0f;     // of q·k
   float soft_cap = 0.0f;  // 0: none; else cap * tanh(score / cap)
-  int32_t window = 0;     // 0: all; else a key is seen while q_pos - k_pos < window
+  // 0: all; else a key is seen while q_pos - k_pos < window, or, where attention is not causal,
+  // while |q_pos - k_pos| <= window / 2.
+  int32_t window = 0;
+  bool causal = true;  // false: a query sees the keys behind it too, so that a sequence comes whole
 };
 
 // Causal self-attention over latent vectors (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section
@@ -174,18 +177,33 @@ struct Moe {
   TensorId shared_gate = kNoTensor;  // [1 x n_embd]; none: shared(x) is added as it is
 };
 
-// residual += scale * post_norm(op(pre_norm(input))), input being the residual stream, or, when
-// parallel_to_previous is set, the stream as it was before the previous block of the layer.
+// residual = sum_norm(residual + scale * post_norm(op(pre_norm(input)))), input being the residual
+// stream, or, when parallel_to_previous is set, the stream as it was before the previous block of
+// the layer.
 struct Block {
   Norm pre_norm;
   std::variant<Attention, LatentAttention, StateSpace, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
+  Norm sum_norm{};
 };
 
 struct Layer {
   std::vector<Block> blocks;
+};
+
+// How the final hidden states of a sequence become one vector: their mean, the first, the last.
+enum class Pooling { mean, first, last };
+
+// What a model that ranks or classifies says of a sequence, a number a label:
+//   scores = out(norm(activation(dense(pooled))))
+struct ScoreHead {
+  Linear dense;  // [n_embd x n_embd], or none: out(pooled)
+  Activation activation = Activation::tanh;
+  Norm norm;
+  Linear out;  // [n_scores x n_embd]
+  int32_t n_scores = 0;
 };
 
 struct ModelSpec {
@@ -196,11 +214,22 @@ struct ModelSpec {
   std::vector<TensorSlot> tensors;
   TensorId token_embedding = kNoTensor;  // [n_vocab x n_embd]
   float embedding_scale = 1.0f;
+  TensorId position_embedding = kNoTensor;  // [n_context x n_embd], added to the token's
+  TensorId type_embedding = kNoTensor;      // [n_types x n_embd], added too: of the token's type
+  int32_t n_types = 0;
+  Norm embedding_norm;  // of the sum
   std::vector<Layer> layers;
   Norm final_norm;
-  Linear head;  // may be the token embedding's own slot (tied)
+  Linear head;  // may be the token embedding's own slot (tied); none: no text is generated
+  Pooling pooling = Pooling::last;
+  std::optional<ScoreHead> scores;
   float logit_scale = 1.0f;
   float logit_soft_cap = 0.0f;
 };
+
+// Whether every attention is causal, so that a sequence can come in pieces.
+bool is_causal(const ModelSpec& spec);
+// Whether the model continues text; the others make vectors and scores of it.
+bool generates(const ModelSpec& spec);
 
 }  // namespace strata::models

@@ -27,14 +27,12 @@ constexpr std::array kNeutralKeys{
     NeutralKey{"leading_dense_block_count", 0},
     NeutralKey{"attention.clamp_kqv", 0},
     NeutralKey{"attention.max_alibi_bias", 0},
-    NeutralKey{"attention.causal", 1},
     NeutralKey{"residual_scale", 1},
     NeutralKey{"embedding_scale", 1},
     NeutralKey{"rope.scaling.yarn_log_multiplier", 0},
     NeutralKey{"rope.scaling.yarn_ext_factor", 1},
     NeutralKey{"attention.temperature_scale", 0},
     NeutralKey{"nextn_predict_layers", 0},
-    NeutralKey{"pooling_type", 0},
 };
 
 int32_t in_range(int64_t value, int32_t min, int32_t max, const std::string& key) {
@@ -90,6 +88,8 @@ SpecBuilder::SpecBuilder(const ModelFile& file, std::string family,
   spec.n_embd = count("embedding_length", 1, kMaxEmbedding);
   spec.n_context = count("context_length", 1, kMaxContext);
   refuse_unknown_formulas(reads);
+  is_causal_ = file.boolean(key("attention.causal")).value_or(true);
+  spec.pooling = pooling();
   const TensorInfo* embedding = file.find_tensor("token_embd.weight");
   if (embedding == nullptr) refuse("tensor 'token_embd.weight' is missing");
   const uint64_t rows = embedding->rows();
@@ -308,6 +308,7 @@ Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
   op.n_kv_heads = shape.n_kv_heads;
   op.head_dim = shape.head_dim;
   op.scale = attention_scale(shape.head_dim);
+  op.causal = is_causal_;
   op.rope = rope(kind, shape.head_dim);
   projections(op, layer);
   return op;
@@ -345,6 +346,17 @@ Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
   mlp.n_hidden = layer_count("feed_forward_length", layer, std::nullopt, 1, kMaxHidden);
   if (gated) mlp.gate = linear(layer_name(layer, "ffn_gate"), mlp.n_hidden, spec.n_embd);
   mlp.up = linear(layer_name(layer, "ffn_up"), mlp.n_hidden, spec.n_embd);
+  mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
+  return mlp;
+}
+
+Mlp SpecBuilder::mlp_of_halves(int32_t layer, Activation activation) {
+  Mlp mlp;
+  mlp.activation = activation;
+  mlp.n_hidden = layer_count("feed_forward_length", layer, std::nullopt, 1, kMaxHidden);
+  const std::string both = layer_name(layer, "ffn_up");
+  mlp.gate = slice(both, 0, mlp.n_hidden, spec.n_embd, int64_t{2} * mlp.n_hidden);
+  mlp.up = slice(both, mlp.n_hidden, mlp.n_hidden, spec.n_embd, int64_t{2} * mlp.n_hidden);
   mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
   return mlp;
 }

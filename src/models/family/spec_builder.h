@@ -102,6 +102,8 @@ class SpecBuilder {
   StateSpace state_space(int32_t layer);
   // ffn_gate (when gated), ffn_up, ffn_down.
   Mlp mlp(int32_t layer, bool gated, Activation activation);
+  // Gated, with gate and up as the two halves of ffn_up.
+  Mlp mlp_of_halves(int32_t layer, Activation activation);
   // Whether expert_count is there and not 0.
   bool has_experts() const;
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
@@ -112,6 +114,11 @@ class SpecBuilder {
   Block feed_forward(int32_t layer, const ExpertRules& rules, Activation activation);
   // output.weight, or the token embedding.
   void head();
+  // Of an encoder, before its layers: attention looks both ways unless attention.causal says
+  // otherwise; the norm token_embd_norm, and token_types where the file has it.
+  void encoder();
+  // cls, cls.norm and cls.output, where the file has them: scores of a pooled vector.
+  void score_head(Activation activation);
   // All that is left: each layer as `layer` makes it, output_norm (an RMS norm), and head().
   // Gives the spec away.
   ModelSpec decoder(const std::function<Layer(int32_t)>& layer);
@@ -126,6 +133,7 @@ class SpecBuilder {
   void refuse_unknown_formulas(std::span<const std::string_view> reads) const;
   TensorId append(TensorSlot slot);
   HeadShape head_shape(int32_t layer) const;
+  Pooling pooling() const;
   void projections(Attention& attention, int32_t layer);
   int32_t n_experts() const;
   int32_t expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const;
@@ -140,6 +148,7 @@ class SpecBuilder {
   std::unordered_multimap<std::string, TensorId> slots_;  // by tensor name
   std::string architecture_;
   int32_t n_layers_ = 0;
+  bool is_causal_ = true;
 };
 
 // "blk.3.attn_norm"

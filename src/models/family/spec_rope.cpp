@@ -67,6 +67,7 @@ float SpecBuilder::magnitude(float factor) const {
 Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {
   Rope rope;
   rope.kind = kind;
+  if (kind == RopeKind::none) return rope;
   rope.n_dims = count_or("rope.dimension_count", head_dim, 2, kMaxHeadDim);
   if (rope.n_dims > head_dim || rope.n_dims % 2 != 0) {
     refuse(fmt::format("{} is {}, for heads of {} it must be even and at most that",

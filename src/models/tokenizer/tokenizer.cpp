@@ -21,9 +21,21 @@ std::vector<TokenId> Tokenizer::with_bos_eos(std::vector<TokenId> ids) const {
   return ids;
 }
 
-JoinedIds Tokenizer::join(std::span<const TokenId>, std::span<const TokenId>) const {
-  throw Error(Code::unimplemented, "this model's tokenizer does not say how it joins two texts",
-              "a model that compares two texts (a reranker) has a template for them");
+JoinedIds Tokenizer::join(std::span<const TokenId> first, std::span<const TokenId> second) const {
+  if (eos() < 0) {
+    throw Error(Code::unimplemented, "this model's tokenizer does not say how it joins two texts",
+                "a model that compares two texts (a reranker) has a template for them");
+  }
+  JoinedIds joined;
+  const auto add = [&](std::span<const TokenId> ids, uint8_t segment) {
+    joined.ids.insert(joined.ids.end(), ids.begin(), ids.end());
+    joined.ids.push_back(eos());
+    joined.segments.resize(joined.ids.size(), segment);
+  };
+  if (bos() >= 0) joined.ids.push_back(bos());
+  add(first, 0);
+  add(second, 1);
+  return joined;
 }
 
 StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer)

@@ -1,0 +1,58 @@
+#include "inference/block/fast_sequence_attention.h"
+
+namespace strata::inference {
+
+FastSequenceAttention::FastSequenceAttention(const models::Attention& attention, Packer& packer,
+                                             Step& step)
+    : packed_(attention, packer, step),
+      input_(step.inputs.add(packed_.qkv.matrix)),
+      mixed_input_(step.inputs.add(packed_.output.matrix)) {}
+
+void FastSequenceAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
+                                       int64_t row) const {
+  norm.apply_into(stream, step.inputs.at(input_), row);
+}
+
+void FastSequenceAttention::prepare(const Step& step) {
+  std::vector<tensor::SequenceSpan> sequences;
+  for (const RowSpan& span : step.spans) sequences.push_back({span.first_row, span.n_rows});
+  sequences_.plan(packed_.attention.n_kv_heads, sequences);
+}
+
+void FastSequenceAttention::run(Step& step, int thread) const {
+  Team& team = step.team;
+  const int n_threads = team.size();
+  const tensor::PackedMatrix& qkv = packed_.qkv.matrix;
+  tensor::matmul_share(qkv, step.inputs.at(input_), step.n_rows(), step.wide.data(), wide_width(),
+                       thread, n_threads);
+  team.barrier();
+  const Share share = step.rows_of(thread);
+  for (int64_t row = share.begin; row < share.end; ++row) {
+    packed_.prepare_row(step, row, step.wide.data() + row * wide_width());
+  }
+  team.barrier();
+  const float* q = step.wide.data();
+  const float* k = q + packed_.queries_width();
+  sequences_.run({.n_heads = packed_.attention.n_heads,
+                  .n_kv_heads = packed_.attention.n_kv_heads,
+                  .head_dim = packed_.attention.head_dim,
+                  .scale = packed_.attention.scale,
+                  .soft_cap = packed_.attention.soft_cap,
+                  .reach = packed_.attention.window > 0 ? packed_.attention.window / 2 : -1,
+                  .q = q,
+                  .k = k,
+                  .v = k + packed_.keys_width(),
+                  .stride = wide_width(),
+                  .out = step.mixed.data(),
+                  .out_stride = mixed_width()},
+                 thread, n_threads);
+  team.barrier();
+  for (int64_t row = share.begin; row < share.end; ++row) {
+    tensor::fill_row(step.mixed.data() + row * mixed_width(), step.inputs.at(mixed_input_), row);
+  }
+  team.barrier();
+  tensor::matmul_share(packed_.output.matrix, step.inputs.at(mixed_input_), step.n_rows(),
+                       step.delta.data(), packed_.output.matrix.rows(), thread, n_threads);
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,36 @@
+#include "inference/block/packed_attention.h"
+
+#include <array>
+
+namespace strata::inference {
+
+PackedAttention::PackedAttention(const models::Attention& a, Packer& packer, Step& step)
+    : attention(a),
+      qkv(packer.linear(std::array{a.q, a.k, a.v})),
+      output(packer.linear(std::array{a.o})),
+      q_norm(packer.norm(a.q_norm)),
+      k_norm(packer.norm(a.k_norm)),
+      angles(step.angles.add(RopeAngles(a.rope, packer.vector(a.rope.frequency_divisors)))) {}
+
+void PackedAttention::prepare_row(const Step& step, int64_t row, float* projected) const {
+  const auto& kernels = tensor::kernels();
+  const int64_t head_dim = attention.head_dim;
+  const auto rotate = attention.rope.kind == models::RopeKind::adjacent ? kernels.rope_adjacent
+                                                                        : kernels.rope_halves;
+  const auto prepare = [&](const PackedNorm& norm, int64_t width, float* heads) {
+    if (norm.kind != tensor::NormKind::none) {
+      const int64_t norm_width = attention.norms_all_heads ? width : head_dim;
+      for (int64_t i = 0; i < width; i += norm_width) norm.apply(heads + i, norm_width, heads + i);
+    }
+    if (attention.rope.kind == models::RopeKind::none) return;
+    for (int64_t i = 0; i < width; i += head_dim) {
+      rotate(step.angles.cosines(angles, row), step.angles.sines(angles, row),
+             attention.rope.n_dims / 2, heads + i);
+    }
+  };
+  if (!qkv.bias.empty()) kernels.add(qkv.bias.data(), qkv.matrix.rows(), projected);
+  prepare(q_norm, queries_width(), projected);
+  prepare(k_norm, keys_width(), projected + queries_width());
+}
+
+}  // namespace strata::inference

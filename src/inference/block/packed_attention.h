@@ -1,0 +1,26 @@
+// What every self-attention of the fast executor has, with a cache or without: packed projections,
+// norms and RoPE on the heads of queries and keys.
+#pragma once
+
+#include "inference/fast_step.h"
+#include "inference/fast_weights.h"
+
+namespace strata::inference {
+
+struct PackedAttention {
+  PackedAttention(const models::Attention& attention, Packer& packer, Step& step);
+
+  models::Attention attention;
+  PackedLinear qkv;  // queries, keys, values one behind the other
+  PackedLinear output;
+  PackedNorm q_norm, k_norm;
+  size_t angles = 0;
+
+  // Bias, QK-norm and RoPE on the projections of one row, in place: [qkv.matrix.rows()].
+  void prepare_row(const Step& step, int64_t row, float* projected) const;
+  int64_t queries_width() const { return int64_t{attention.n_heads} * attention.head_dim; }
+  int64_t keys_width() const { return int64_t{attention.n_kv_heads} * attention.head_dim; }
+  int64_t bytes() const { return static_cast<int64_t>(qkv.matrix.bytes() + output.matrix.bytes()); }
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,232 @@
+#include "inference/embedder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "inference/float32_ops.h"
+#include "models/family/weights.h"
+
+namespace strata::inference {
+
+using models::Pooling;
+
+struct Embedder::Job {
+  uint64_t id = 0;
+  std::vector<EmbeddingInput> inputs;
+  EmbeddingSink sink;
+  std::vector<Embedding> results;
+  size_t n_begun = 0;
+  size_t n_done = 0;
+};
+
+struct Embedder::Running {
+  Job* job = nullptr;
+  size_t index = 0;  // of the job's inputs
+  SequenceId sequence = 0;
+  int32_t n_done = 0;         // tokens of earlier steps
+  int32_t n_rows = 0;         // of this step
+  std::vector<double> total;  // of the states so far, for the mean
+
+  const EmbeddingInput& input() const { return job->inputs[index]; }
+  int32_t length() const { return static_cast<int32_t>(input().ids.size()); }
+};
+
+ScoreStage::ScoreStage(std::shared_ptr<const models::Model> model, const models::ScoreHead& head)
+    : model_(std::move(model)),
+      head_(head),
+      dense_(weights(head.dense.weight)),
+      dense_bias_(weights(head.dense.bias)),
+      norm_(weights(head.norm.weight)),
+      norm_bias_(weights(head.norm.bias)),
+      out_(weights(head.out.weight)),
+      out_bias_(weights(head.out.bias)) {}
+
+std::vector<float> ScoreStage::weights(models::TensorId slot) const {
+  if (slot == models::kNoTensor) return {};
+  const models::Weight weight =
+      models::find_weight(*model_->file, model_->spec.tensors.at(static_cast<size_t>(slot)));
+  models::refuse_bad_scales(weight);
+  return models::dequantize(weight);
+}
+
+std::vector<float> ScoreStage::scores(std::span<const float> pooled) const {
+  const auto width = static_cast<int64_t>(pooled.size());
+  const auto or_null = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
+  std::vector<float> hidden(pooled.begin(), pooled.end());
+  if (!dense_.empty()) {
+    matmul(pooled.data(), 1, dense_.data(), width, width, or_null(dense_bias_), hidden.data(), 1);
+    for (float& value : hidden) value = activate(head_.activation, value);
+    apply_norm(head_.norm.kind, head_.norm.epsilon, or_null(norm_), or_null(norm_bias_), hidden,
+               hidden);
+  }
+  std::vector<float> scores(static_cast<size_t>(head_.n_scores));
+  matmul(hidden.data(), 1, out_.data(), head_.n_scores, width, or_null(out_bias_), scores.data(),
+         1);
+  return scores;
+}
+
+Embedder::Embedder(std::shared_ptr<const models::Model> model, Executor& executor, int32_t max_rows)
+    : model_(std::move(model)),
+      executor_(executor),
+      max_rows_(max_rows),
+      is_causal_(models::is_causal(model_->spec)) {
+  if (model_->spec.scores) score_stage_.emplace(model_, *model_->spec.scores);
+}
+
+Embedder::~Embedder() = default;
+
+void Embedder::add(uint64_t id, std::vector<EmbeddingInput> inputs, EmbeddingSink sink) {
+  auto job = std::make_unique<Job>();
+  job->id = id;
+  job->inputs = std::move(inputs);
+  job->sink = std::move(sink);
+  job->results.resize(job->inputs.size());
+  jobs_.push_back(std::move(job));
+}
+
+bool Embedder::idle() const {
+  return jobs_.empty();
+}
+
+void Embedder::cancel(uint64_t id) {
+  const auto job = std::ranges::find_if(jobs_, [&](const auto& each) { return each->id == id; });
+  if (job == jobs_.end()) return;
+  std::erase_if(running_, [&](const Running& running) {
+    if (running.job != job->get()) return false;
+    executor_.remove_sequence(running.sequence);
+    return true;
+  });
+  const std::unique_ptr<Job> gone = std::move(*job);
+  jobs_.erase(job);
+  const Error error(Code::cancelled, "the request was cancelled");
+  gone->sink({}, &error);
+}
+
+void Embedder::cancel_all() {
+  while (!jobs_.empty()) cancel(jobs_.front()->id);
+}
+
+// As many more sequences as the step has room for; the first always, so that none is too long.
+void Embedder::begin_sequences(int64_t& n_rows) {
+  for (const auto& job : jobs_) {
+    for (; job->n_begun < job->inputs.size(); ++job->n_begun) {
+      const auto length = static_cast<int64_t>(job->inputs[job->n_begun].ids.size());
+      const bool whole_fits = n_rows + length <= max_rows_;
+      const bool any_fits = is_causal_ && n_rows < max_rows_;
+      if (n_rows > 0 && !whole_fits && !any_fits) return;
+      Running running;
+      running.job = job.get();
+      running.index = job->n_begun;
+      running.sequence = executor_.create_sequence();
+      if (n_rows > 0 && !executor_.fits(running.sequence, static_cast<int32_t>(length))) {
+        executor_.remove_sequence(running.sequence);
+        return;
+      }
+      add_rows(running, is_causal_ ? max_rows_ - n_rows : length);
+      n_rows += running.n_rows;
+      running_.push_back(std::move(running));
+    }
+  }
+}
+
+void Embedder::add_rows(Running& running, int64_t limit) {
+  const EmbeddingInput& input = running.input();
+  const int32_t begin = running.n_done;
+  const auto end = static_cast<int32_t>(std::min<int64_t>(running.length(), begin + limit));
+  const Pooling pooling = model_->spec.pooling;
+  for (int32_t position = begin; position < end; ++position) {
+    Row row;
+    row.token = input.ids[static_cast<size_t>(position)];
+    row.position = position;
+    row.sequence = running.sequence;
+    row.type = input.second_begin > 0 && position >= input.second_begin ? 1 : 0;
+    row.wants_state = pooling == Pooling::mean || (pooling == Pooling::first && position == 0) ||
+                      (pooling == Pooling::last && position + 1 == running.length());
+    rows_.push_back(row);
+  }
+  running.n_rows = end - begin;
+}
+
+void Embedder::step() {
+  rows_.clear();
+  int64_t n_rows = 0;
+  for (Running& running : running_) {
+    add_rows(running, max_rows_ - n_rows);
+    n_rows += running.n_rows;
+  }
+  begin_sequences(n_rows);
+  if (rows_.empty()) return;
+  try {
+    executor_.step(rows_);
+  } catch (const Error& error) {
+    fail_all(error);
+    return;
+  }
+  take_states();
+}
+
+void Embedder::take_states() {
+  const auto width = static_cast<size_t>(model_->spec.n_embd);
+  std::span<const float> states = executor_.states();
+  auto row = rows_.begin();
+  for (Running& running : running_) {
+    const auto end = row + running.n_rows;
+    const auto n_wanted = std::count_if(row, end, [](const Row& r) { return r.wants_state; });
+    pool(running, states.first(static_cast<size_t>(n_wanted) * width));
+    states = states.subspan(static_cast<size_t>(n_wanted) * width);
+    row = end;
+    running.n_done += running.n_rows;
+  }
+  std::vector<Running> done;
+  std::erase_if(running_, [&](Running& running) {
+    if (running.n_done < running.length()) return false;
+    executor_.remove_sequence(running.sequence);
+    done.push_back(std::move(running));
+    return true;
+  });
+  for (Running& running : done) finish(running);
+}
+
+// Adds in the order of positions, so that pieces and batches change nothing.
+void Embedder::pool(Running& running, std::span<const float> states) {
+  const auto width = static_cast<size_t>(model_->spec.n_embd);
+  if (running.total.empty()) running.total.resize(width);
+  for (size_t begin = 0; begin < states.size(); begin += width) {
+    for (size_t i = 0; i < width; ++i) running.total[i] += double{states[begin + i]};
+  }
+}
+
+void Embedder::finish(Running& running) {
+  Job& job = *running.job;
+  Embedding& result = job.results[running.index];
+  const double n = model_->spec.pooling == Pooling::mean ? running.length() : 1;
+  for (const double value : running.total) {
+    result.vector.push_back(static_cast<float>(value / n));
+  }
+  if (score_stage_) result.scores = score_stage_->scores(result.vector);
+  if (++job.n_done < job.inputs.size()) return;
+  const auto found =
+      std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == &job; });
+  const std::unique_ptr<Job> ended = std::move(*found);
+  jobs_.erase(found);
+  ended->sink(std::move(ended->results), nullptr);
+}
+
+// All that took part in the step.
+void Embedder::fail_all(const Error& error) {
+  std::vector<Job*> failed;
+  for (const Running& running : running_) {
+    executor_.remove_sequence(running.sequence);
+    if (std::ranges::find(failed, running.job) == failed.end()) failed.push_back(running.job);
+  }
+  running_.clear();
+  for (Job* job : failed) {
+    const auto found =
+        std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == job; });
+    const std::unique_ptr<Job> gone = std::move(*found);
+    jobs_.erase(found);
+    gone->sink({}, &error);
+  }
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,66 @@
+// Sequences to vectors: runs them through an executor, many a step, and pools their final hidden
+// states; scores them where the model has a head for that. Belongs to the executor's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "inference/embedding.h"
+#include "inference/executor.h"
+
+namespace strata::inference {
+
+// From a pooled vector to scores, in float32.
+class ScoreStage {
+ public:
+  ScoreStage(std::shared_ptr<const models::Model> model, const models::ScoreHead& head);
+  std::vector<float> scores(std::span<const float> pooled) const;
+
+ private:
+  std::vector<float> weights(models::TensorId slot) const;
+
+  std::shared_ptr<const models::Model> model_;
+  models::ScoreHead head_;
+  std::vector<float> dense_, dense_bias_, norm_, norm_bias_, out_, out_bias_;
+};
+
+class Embedder {
+ public:
+  // max_rows: tokens of a step; a sequence of a model that sees it whole may be longer.
+  Embedder(std::shared_ptr<const models::Model> model, Executor& executor, int32_t max_rows);
+  ~Embedder();
+
+  // Checks nothing: see check_embedding_inputs. The sink is called once, from step() or cancel().
+  void add(uint64_t id, std::vector<EmbeddingInput> inputs, EmbeddingSink sink);
+  // Its sink hears of Error{cancelled}. Nothing where it has ended.
+  void cancel(uint64_t id);
+  void cancel_all();
+  bool idle() const;
+  // One step of the executor.
+  void step();
+
+ private:
+  struct Job;
+  struct Running;
+  void begin_sequences(int64_t& n_rows);
+  void add_rows(Running& running, int64_t limit);
+  void take_states();
+  void pool(Running& running, std::span<const float> states);
+  void finish(Running& running);
+  void fail_all(const Error& error);
+
+  std::shared_ptr<const models::Model> model_;
+  Executor& executor_;
+  const int64_t max_rows_;
+  const bool is_causal_;
+  std::optional<ScoreStage> score_stage_;
+  std::deque<std::unique_ptr<Job>> jobs_;  // in the order they came
+  std::vector<Running> running_;           // begun and not at their end
+  std::vector<Row> rows_;                  // of the step
+};
+
+}  // namespace strata::inference

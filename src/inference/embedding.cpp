@@ -1,0 +1,36 @@
+#include "inference/embedding.h"
+
+#include <cmath>
+
+namespace strata::inference {
+
+void check_embedding_inputs(const models::ModelSpec& spec, std::span<const EmbeddingInput> inputs,
+                            int32_t context) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto& ids = inputs[i].ids;
+    if (ids.empty()) {
+      throw Error(Code::invalid_argument, fmt::format("input {} has no tokens", i));
+    }
+    if (ids.size() > static_cast<size_t>(context)) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("input {} has {} tokens, the model takes {}", i, ids.size(), context),
+                  "shorten it, or cut it into pieces");
+    }
+    for (const int32_t id : ids) {
+      if (id >= 0 && id < spec.n_vocab) continue;
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("input {}: token {} is not in the vocabulary of {}", i, id, spec.n_vocab));
+    }
+  }
+}
+
+void normalize(std::span<float> vector) {
+  double squares = 0;
+  for (const float value : vector) squares += double{value} * double{value};
+  if (squares == 0) return;
+  const double scale = 1 / std::sqrt(squares);
+  for (float& value : vector) value = static_cast<float>(value * scale);
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,93 @@
+// What encoders and rerankers have besides their blocks: parts of the embedding, pooling, scores.
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/family/limits.h"
+#include "models/family/refuse.h"
+#include "models/family/spec_builder.h"
+
+namespace strata::models {
+namespace {
+
+// Values of pooling_type.
+constexpr int64_t kNone = 0;
+constexpr int64_t kMean = 1;
+constexpr int64_t kFirst = 2;
+constexpr int64_t kLast = 3;
+constexpr int64_t kRank = 4;  // scores of the first state, or the last where attention is causal
+
+constexpr std::string_view kPoolingOfScores = "classifier.pooling_type";
+
+}  // namespace
+
+bool is_causal(const ModelSpec& spec) {
+  return std::ranges::all_of(spec.layers, [](const Layer& layer) {
+    return std::ranges::all_of(layer.blocks, [](const Block& block) {
+      const auto* attention = std::get_if<Attention>(&block.op);
+      return attention == nullptr || attention->causal;
+    });
+  });
+}
+
+bool generates(const ModelSpec& spec) {
+  return spec.head.weight != kNoTensor && is_causal(spec);
+}
+
+Pooling SpecBuilder::pooling() const {
+  const int64_t type = count_or("pooling_type", kNone, kNone, kRank);
+  switch (type) {
+    case kMean:
+      return Pooling::mean;
+    case kFirst:
+      return Pooling::first;
+    case kLast:
+      return Pooling::last;
+    case kRank:
+      if (file_.integer(key(kPoolingOfScores)).value_or(kFirst) == kMean) return Pooling::mean;
+      return is_causal_ ? Pooling::last : Pooling::first;
+    default:
+      return is_causal_ ? Pooling::last : Pooling::mean;
+  }
+}
+
+void SpecBuilder::encoder() {
+  is_causal_ = file_.boolean(key("attention.causal")).value_or(false);
+  spec.pooling = pooling();
+  spec.embedding_norm = layer_norm("token_embd_norm", spec.n_embd);
+  const TensorInfo* types = file_.find_tensor("token_types.weight");
+  if (types == nullptr) return;
+  const uint64_t n = types->rows();
+  if (n > kMaxTokenTypes) {
+    refuse(
+        fmt::format("tensor 'token_types.weight' has {} rows, the limit is {}", n, kMaxTokenTypes));
+  }
+  spec.n_types = static_cast<int32_t>(n);
+  spec.type_embedding = matrix("token_types.weight", spec.n_types, spec.n_embd);
+}
+
+void SpecBuilder::score_head(Activation activation) {
+  const TensorInfo* out = file_.find_tensor("cls.output.weight");
+  if (out == nullptr) {
+    // Rerankers of one matrix have it as cls; beside it stands no other.
+    out = file_.find_tensor("cls.weight");
+    if (out == nullptr) return;
+  }
+  const uint64_t n = out->rows();
+  if (n < 1 || n > kMaxScores) {
+    refuse(fmt::format("tensor '{}' has {} rows, from 1 to {} are possible", out->name, n,
+                       kMaxScores));
+  }
+  ScoreHead head;
+  head.n_scores = static_cast<int32_t>(n);
+  if (out->name == "cls.weight") {
+    head.out = linear("cls", head.n_scores, spec.n_embd);
+  } else {
+    if (has("cls.weight")) head.dense = linear("cls", spec.n_embd, spec.n_embd);
+    if (has("cls.norm.weight")) head.norm = layer_norm("cls.norm", spec.n_embd);
+    head.activation = activation;
+    head.out = linear("cls.output", head.n_scores, spec.n_embd);
+  }
+  spec.scores = head;
+}
+
+}  // namespace strata::models
