@@ -36,7 +36,9 @@ constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxLogitBias = 4096;
 constexpr size_t kMaxPrompts = 64;  // completions: prompts in one request
 constexpr int32_t kMaxChoices = 32;
-constexpr size_t kMaxAnswers = 256;  // of one request: prompts times choices
+constexpr size_t kMaxAnswers = 256;           // of one request: prompts times choices
+constexpr size_t kMaxEmbeddingInputs = 2048;  // of one request, as OpenAI has it
+constexpr size_t kMaxDocuments = 2048;        // to rank in one request
 constexpr int32_t kMaxTopLogprobs = 20;
 constexpr size_t kMaxModelNameBytes = 512;
 

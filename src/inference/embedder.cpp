@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.h"
 #include "inference/float32_ops.h"
 #include "models/family/weights.h"
 
@@ -96,18 +97,18 @@ void Embedder::cancel(uint64_t id) {
     executor_.remove_sequence(running.sequence);
     return true;
   });
-  const std::unique_ptr<Job> gone = std::move(*job);
-  jobs_.erase(job);
-  const Error error(Code::cancelled, "the request was cancelled");
-  gone->sink({}, &error);
+  fail(**job, Error(Code::cancelled, "the request was cancelled"));
 }
 
 void Embedder::cancel_all() {
   while (!jobs_.empty()) cancel(jobs_.front()->id);
 }
 
-// As many more sequences as the step has room for; the first always, so that none is too long.
+// As many more sequences as step and cache have room for. The first of a step always has room in
+// it, so that none is too long; one that the cache does not hold alone fails.
 void Embedder::begin_sequences(int64_t& n_rows) {
+  int64_t n_left = 0;  // positions that what runs will need
+  for (const Running& running : running_) n_left += running.length() - running.n_done;
   for (const auto& job : jobs_) {
     for (; job->n_begun < job->inputs.size(); ++job->n_begun) {
       const auto length = static_cast<int64_t>(job->inputs[job->n_begun].ids.size());
@@ -118,8 +119,14 @@ void Embedder::begin_sequences(int64_t& n_rows) {
       running.job = job.get();
       running.index = job->n_begun;
       running.sequence = executor_.create_sequence();
-      if (n_rows > 0 && !executor_.fits(running.sequence, static_cast<int32_t>(length))) {
+      n_left += length;
+      if (!executor_.fits(running.sequence, static_cast<int32_t>(n_left))) {
         executor_.remove_sequence(running.sequence);
+        if (running_.empty()) {
+          fail(*job, Error(Code::resource_exhausted,
+                           fmt::format("{} tokens do not fit what is free of the cache", length),
+                           "try again when fewer requests run, or send less text"));
+        }
         return;
       }
       add_rows(running, is_causal_ ? max_rows_ - n_rows : length);
@@ -134,12 +141,13 @@ void Embedder::add_rows(Running& running, int64_t limit) {
   const int32_t begin = running.n_done;
   const auto end = static_cast<int32_t>(std::min<int64_t>(running.length(), begin + limit));
   const Pooling pooling = model_->spec.pooling;
+  const bool has_types = model_->spec.n_types > 1;
   for (int32_t position = begin; position < end; ++position) {
     Row row;
     row.token = input.ids[static_cast<size_t>(position)];
     row.position = position;
     row.sequence = running.sequence;
-    row.type = input.second_begin > 0 && position >= input.second_begin ? 1 : 0;
+    row.type = has_types && input.second_begin > 0 && position >= input.second_begin ? 1 : 0;
     row.wants_state = pooling == Pooling::mean || (pooling == Pooling::first && position == 0) ||
                       (pooling == Pooling::last && position + 1 == running.length());
     rows_.push_back(row);
@@ -205,10 +213,7 @@ void Embedder::finish(Running& running) {
   }
   if (score_stage_) result.scores = score_stage_->scores(result.vector);
   if (++job.n_done < job.inputs.size()) return;
-  const auto found =
-      std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == &job; });
-  const std::unique_ptr<Job> ended = std::move(*found);
-  jobs_.erase(found);
+  const std::unique_ptr<Job> ended = take(job);
   ended->sink(std::move(ended->results), nullptr);
 }
 
@@ -220,13 +225,21 @@ void Embedder::fail_all(const Error& error) {
     if (std::ranges::find(failed, running.job) == failed.end()) failed.push_back(running.job);
   }
   running_.clear();
-  for (Job* job : failed) {
-    const auto found =
-        std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == job; });
-    const std::unique_ptr<Job> gone = std::move(*found);
-    jobs_.erase(found);
-    gone->sink({}, &error);
-  }
+  for (Job* job : failed) fail(*job, error);
+}
+
+// One of which nothing runs.
+void Embedder::fail(const Job& job, const Error& error) {
+  const std::unique_ptr<Job> gone = take(job);
+  gone->sink({}, &error);
+}
+
+std::unique_ptr<Embedder::Job> Embedder::take(const Job& job) {
+  const auto found =
+      std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == &job; });
+  std::unique_ptr<Job> taken = std::move(*found);
+  jobs_.erase(found);
+  return taken;
 }
 
 }  // namespace strata::inference

@@ -52,6 +52,8 @@ class Embedder {
   void pool(Running& running, std::span<const float> states);
   void finish(Running& running);
   void fail_all(const Error& error);
+  void fail(const Job& job, const Error& error);
+  std::unique_ptr<Job> take(const Job& job);
 
   std::shared_ptr<const models::Model> model_;
   Executor& executor_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "inference/embedding.h"
 #include "inference/executor.h"
 #include "inference/sampler_params.h"
 
@@ -110,14 +111,21 @@ class Engine {
 
   // The sink is called on the scheduler thread and must neither block nor destroy the engine; it
   // gets exactly one `finished`. When it throws, its request is cancelled and it is not called
-  // again. Throws at once: invalid_argument (the prompt is empty or does not fit, with the counts;
-  // a bad parameter), unavailable (max_batch + max_queue requests are already here).
+  // again. Throws at once: failed_precondition (the model generates no text), invalid_argument (the
+  // prompt is empty or does not fit, with the counts; a bad parameter), unavailable (max_batch +
+  // max_queue requests are already here).
   virtual std::unique_ptr<Handle> submit(GenerateRequest request,
                                          std::function<void(Event&&)> sink) = 0;
+  // Vectors of all inputs, and scores where the model has a head for them. The sink is called once,
+  // as that of submit(); the same errors are thrown at once, those of check_embedding_inputs too.
+  virtual std::unique_ptr<Handle> embed(std::vector<EmbeddingInput> inputs, EmbeddingSink sink) = 0;
   virtual const models::Model& model() const = 0;
   virtual int32_t context() const = 0;
   virtual std::string_view kernels() const = 0;
   virtual EngineStats stats() const = 0;
 };
+
+// Error{failed_precondition} for a model that generates no text, with the ways out.
+void refuse_silent(const models::Model& model);
 
 }  // namespace strata::inference

@@ -9,6 +9,8 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/log.h"
+#include "inference/embedder.h"
 #include "inference/generation.h"
 #include "inference/limits.h"
 #include "inference/scheduler.h"
@@ -19,7 +21,14 @@ namespace {
 struct Cancel {
   uint64_t id = 0;
 };
-using Message = std::variant<std::unique_ptr<Generation>, Cancel>;
+struct Embed {
+  Embed(uint64_t i, std::vector<EmbeddingInput> in, EmbeddingSink to)
+      : id(i), inputs(std::move(in)), sink(std::move(to)) {}
+  uint64_t id = 0;
+  std::vector<EmbeddingInput> inputs;
+  EmbeddingSink sink;
+};
+using Message = std::variant<std::unique_ptr<Generation>, std::unique_ptr<Embed>, Cancel>;
 
 // What the callers' threads and the engine's thread share. Its lock is never held across a sink.
 class Mailbox {
@@ -136,7 +145,8 @@ class ThreadedEngine : public Engine {
         box_(std::make_shared<Mailbox>(options.max_batch + options.max_queue)),
         executor_(*executor),
         scheduler_(std::move(executor), model_->spec.n_vocab,
-                   {options.max_batch, options.prefill_chunk, options.speculate}) {
+                   {options.max_batch, options.prefill_chunk, options.speculate}),
+        embedder_(model_, executor_, kEmbeddingRows) {
     box_->publish(scheduler_.stats());
     thread_ = std::thread([this] { work(); });
   }
@@ -148,6 +158,7 @@ class ThreadedEngine : public Engine {
   }
 
   std::unique_ptr<Handle> submit(GenerateRequest request, Sink sink) override {
+    refuse_silent(*model_);
     validate(request, *model_->tokenizer, n_choosable_, context_);
     auto breakers = breakers_of(request.sampler);
     auto place = std::make_shared<Place>(box_);
@@ -168,6 +179,25 @@ class ThreadedEngine : public Engine {
     });
     return std::make_unique<EngineHandle>(box_, std::move(place), id);
   }
+
+  std::unique_ptr<Handle> embed(std::vector<EmbeddingInput> inputs, EmbeddingSink sink) override {
+    check_embedding_inputs(model_->spec, inputs, context_);
+    auto place = std::make_shared<Place>(box_);
+    EmbeddingSink counted = [place, sink = std::move(sink)](std::vector<Embedding>&& embeddings,
+                                                            const Error* error) {
+      place->free();
+      try {
+        sink(std::move(embeddings), error);
+      } catch (const std::exception& thrown) {
+        log_warn("vectors were not taken: {}", thrown.what());
+      }
+    };
+    const uint64_t id = box_->submit([&](uint64_t new_id) {
+      return std::make_unique<Embed>(new_id, std::move(inputs), std::move(counted));
+    });
+    return std::make_unique<EngineHandle>(box_, std::move(place), id);
+  }
+
   const models::Model& model() const override { return *model_; }
   int32_t context() const override { return context_; }
   std::string_view kernels() const override { return kernels_; }
@@ -177,16 +207,27 @@ class ThreadedEngine : public Engine {
   void work() {
     bool stopping = false;
     while (!stopping) {
-      for (Message& message : box_->collect(scheduler_.idle(), stopping)) {
-        if (auto* cancel = std::get_if<Cancel>(&message)) {
-          scheduler_.cancel(cancel->id);
-        } else {
-          scheduler_.add(std::move(std::get<std::unique_ptr<Generation>>(message)));
-        }
+      for (Message& message : box_->collect(idle(), stopping)) take(message);
+      if (stopping) {
+        scheduler_.cancel_all();
+        embedder_.cancel_all();
       }
-      if (stopping) scheduler_.cancel_all();
       if (!scheduler_.idle()) scheduler_.step();
+      if (!embedder_.idle()) embedder_.step();
       box_->publish(scheduler_.stats());
+    }
+  }
+
+  bool idle() const { return scheduler_.idle() && embedder_.idle(); }
+
+  void take(Message& message) {
+    if (const auto* cancel = std::get_if<Cancel>(&message)) {
+      scheduler_.cancel(cancel->id);
+      embedder_.cancel(cancel->id);
+    } else if (auto* embed = std::get_if<std::unique_ptr<Embed>>(&message)) {
+      embedder_.add((*embed)->id, std::move((*embed)->inputs), std::move((*embed)->sink));
+    } else {
+      scheduler_.add(std::move(std::get<std::unique_ptr<Generation>>(message)));
     }
   }
 
@@ -212,7 +253,8 @@ class ThreadedEngine : public Engine {
   const int32_t n_choosable_;  // ids that the vocabulary names: the head may have padding rows
   std::shared_ptr<Mailbox> box_;
   Executor& executor_;   // the scheduler's
-  Scheduler scheduler_;  // the thread's own
+  Scheduler scheduler_;  // the thread's own, as the next
+  Embedder embedder_;
   std::mutex breakers_mutex_;
   std::map<std::vector<std::string>, std::shared_ptr<const DryBreakers>> breakers_;
   std::thread thread_;
@@ -225,6 +267,14 @@ void require_range(std::string_view name, int64_t value, int64_t least, int64_t 
 }
 
 }  // namespace
+
+void refuse_silent(const models::Model& model) {
+  if (models::generates(model.spec)) return;
+  throw Error(Code::failed_precondition,
+              fmt::format("{} makes vectors of text, it generates none", model.name),
+              model.spec.scores ? "send it to /v1/rerank"
+                                : "send it to /v1/embeddings or /api/embed, or strata embed");
+}
 
 void check_options(const EngineOptions& options) {
   require_range("max_batch", options.max_batch, 1, kMaxBatch);

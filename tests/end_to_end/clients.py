@@ -1,5 +1,5 @@
 """OpenAI's and Ollama's Python clients against a server with a real model: what they list, show, chat,
-stream and complete, and which exception an error becomes. Started by tests/long/clients, which
+stream, complete and embed, and which exception an error becomes. Started by tests/long/clients, which
 installs the two."""
 import argparse
 import sys
@@ -62,6 +62,27 @@ def with_openai(address, model):
     return text
 
 
+def vectors(address, model):
+    """Of the same texts by both clients, in every form that they ask for."""
+    client, texts = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0), ["a b", "c"]
+    answer = client.embeddings.create(model=model, input=texts)  # asks for base64
+    mine = [each.embedding for each in answer.data]
+    check(len(mine) == 2 and abs(sum(x * x for x in mine[0]) - 1) < 1e-5, "openai: two vectors")
+    check(answer.usage.prompt_tokens > 1, f"openai: usage of vectors, {answer.usage}")
+    floats = client.embeddings.create(model=model, input="c", encoding_format="float").data[0]
+    check(max(abs(a - b) for a, b in zip(floats.embedding, mine[1])) < 1e-7, "openai: as floats")
+    few = client.embeddings.create(model=model, input="c", dimensions=8).data[0].embedding
+    check(len(few) == 8, "openai: dimensions")
+    error = raised(openai.BadRequestError, lambda: client.embeddings.create(model=model, input=[]))
+    check(error is not None, f"openai: no text, {error}")
+    client = ollama.Client(host=address)
+    theirs = client.embed(model, texts)
+    same = max(abs(a - b) for a, b in zip(theirs.embeddings[1], mine[1])) < 1e-7
+    check(same and theirs.prompt_eval_count == answer.usage.prompt_tokens, "ollama: embed")
+    check(len(client.embed(model, "c", dimensions=8).embeddings[0]) == 8, "ollama: dimensions")
+    check(len(client.embeddings(model, "c").embedding) == len(mine[0]), "ollama: embeddings")
+
+
 def with_ollama(address, model, chat):
     client = ollama.Client(host=address)
     options = {"temperature": 0, "seed": 1, "num_predict": 12}
@@ -94,6 +115,7 @@ def main():
     with Served(parser.parse_args().strata) as server:
         address = f"http://127.0.0.1:{server.port}"
         with_ollama(address, server.model, with_openai(address, server.model))
+        vectors(address, server.model)
     sys.exit(1 if failures else 0)
 
 

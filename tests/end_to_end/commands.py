@@ -211,6 +211,25 @@ def check_store(c, file):
     c.equal(len(list((c.home / "blobs").glob("sha256-*"))), 1, "weights that a name stands for stay")
 
 
+def check_vectors(c, **here):
+    """Texts from arguments, a file and a pipe; by this process or by a server."""
+    lines = c.ended("embed", "smol", "a b", "c", **here)[0].splitlines()
+    c.equal(len(lines), 2, "a line a text")
+    first = [float(x) for x in lines[0].split()]
+    c.check(abs(sum(x * x for x in first) - 1) < 1e-5, "a vector of length 1")
+    c.equal(c.ended("embed", "smol", stdin="a b\nc\n", **here)[0].splitlines(), lines, "from a pipe")
+    (c.home / "texts").write_text("a b\n\nc\n", encoding="utf-8")
+    found = c.data("embed", "smol", "--file", c.home / "texts", **here)
+    c.equal(found["embeddings"][0], first, "from a file, as JSON")
+    c.check(found["tokens"] > 1, f"tokens {found['tokens']}")
+    c.equal(len(c.ended("embed", "smol", "--whole", stdin="a b\nc\n", **here)[0].splitlines()), 1,
+            "one text of a pipe")
+    c.equal(len(c.ended("embed", "smol", "--dimensions", "3", "c", **here)[0].split()), 3, "dimensions")
+    c.refused("embed", "smol", code=2, says="no text", **here)
+    c.refused("embed", "smol", "--dimensions", "9999", "c", code=2, says="vectors of 576", **here)
+    return lines
+
+
 def check_answers(c):
     answer, said = c.ended("run", "smol", *SHORT, "Hi")
     c.check(answer.strip() != "" and answer.endswith("\n"), f"answer {answer!r}")
@@ -225,6 +244,7 @@ def check_answers(c):
     measured = c.data("perplexity", "smol", "--text", text, "--context", "64", "--chunks", "2")
     c.equal(measured["text_sha256"], hashlib.sha256(text.read_bytes()).hexdigest(), "text")
     c.check(1 < measured["perplexity"] < 100 and measured["chunks"] == 2, f"{measured}")
+    check_vectors(c)
     speed = c.data("bench", "smol", "--prompt", "16", "--generate", "4", "--rounds", "1")
     c.equal(len(speed["cases"]), 2, "cases of bench")
     c.check(all(case["tokens_per_second"] > 0 for case in speed["cases"]), f"{speed}")
@@ -288,6 +308,7 @@ def check_server(c, alone):
         loaded = c.data("ps", **here)["models"]
         c.equal([row["name"] for row in loaded], ["smol:latest"], "ps")
         c.has(c.out("ps", **here), "NAME", "smol:latest")
+        check_vectors(c, **here)
         c.ended("stop", "smol", **here)
         c.equal(c.data("ps", **here), {"models": []}, "stopped")
         c.refused("stop", "smol", code=3, says="not loaded", **here)

@@ -117,6 +117,18 @@ std::vector<models::ToolCall> read_tool_calls(Fields& message,
   return calls;
 }
 
+std::vector<int32_t> read_ids(const json::array& items, const Fields& fields,
+                              std::string_view key) {
+  std::vector<int32_t> ids;
+  for (const json::value& item : items) {
+    if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() > INT32_MAX) {
+      fields.fail(key, "has an entry that is no token id");
+    }
+    ids.push_back(static_cast<int32_t>(item.get_int64()));
+  }
+  return ids;
+}
+
 std::optional<int64_t> read_keep_alive(Fields& fields) {
   const json::value* value = fields.get("keep_alive");
   if (!value) return std::nullopt;

@@ -26,6 +26,8 @@ void read_stop(Fields& fields, SamplingOptions& options, size_t max_count, size_
 // JSON text: dialects write them as a text or as an object.
 std::vector<models::ToolCall> read_tool_calls(Fields& message,
                                               std::string (*arguments_of)(Fields& function));
+// Token ids of an array. FieldError with the field's name.
+std::vector<int32_t> read_ids(const json::array& items, const Fields& fields, std::string_view key);
 // "5m", "1h30m", "300ms", 300 (seconds), -1 (for ever), 0 (unload) → milliseconds, -1 for ever.
 std::optional<int64_t> read_keep_alive(Fields& fields);
 // FieldError unless it names a model sensibly.

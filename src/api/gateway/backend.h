@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/embedding_request.h"
 #include "api/request.h"
 #include "core/error.h"
 #include "models/hub/pull.h"
@@ -57,6 +58,7 @@ struct ModelTraits {
   bool has_template = false;  // false: a base model, prompts are completed as they are
   int32_t context = 0;        // positions it was trained for; 0: not known
   int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
+  bool generates = true;      // false: it makes vectors or scores of text only
 };
 
 class Backend {
@@ -69,6 +71,10 @@ class Backend {
   // from the backend's threads, one call at a time, must not block, and gets one `finished` event
   // for each of the n choices. Errors found at once are thrown, later ones are in `finished`.
   virtual std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) = 0;
+
+  // Vectors or scores of texts; as start(), but the sink is called once.
+  // Error{failed_precondition} of a backend that makes none.
+  virtual std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink);
 
   virtual std::vector<ModelCard> models() const = 0;
   virtual std::vector<RunningModel> running() const = 0;

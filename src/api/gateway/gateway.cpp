@@ -12,6 +12,12 @@ Error model_not_found(std::string_view model, const std::vector<ModelCard>& know
   return models::model_not_found(model, names);
 }
 
+std::unique_ptr<Answer> Backend::embed(EmbeddingRequest request, EmbeddingAnswerSink) {
+  throw Error(Code::failed_precondition,
+              fmt::format("{} is served by '{}', which makes no vectors", request.model, name()),
+              "choose a model of this machine: strata list");
+}
+
 void Gateway::add(std::unique_ptr<Backend> backend) {
   backends_.push_back(std::move(backend));
 }
@@ -23,6 +29,13 @@ bool Gateway::serves(std::string_view model) const {
 std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const {
   for (const auto& backend : backends_) {
     if (backend->serves(request.model)) return backend->start(std::move(request), std::move(sink));
+  }
+  throw model_not_found(request.model, models());
+}
+
+std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
+  for (const auto& backend : backends_) {
+    if (backend->serves(request.model)) return backend->embed(std::move(request), std::move(sink));
   }
   throw model_not_found(request.model, models());
 }

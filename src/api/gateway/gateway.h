@@ -18,6 +18,8 @@ class Gateway {
 
   // As Backend::start. Error{not_found} with "did you mean" when no backend serves the model.
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) const;
+  // As Backend::embed, the same.
+  std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const;
   bool serves(std::string_view model) const;
 
   std::vector<ModelCard> models() const;  // sorted by name

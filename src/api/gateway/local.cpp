@@ -3,6 +3,7 @@
 #include <mutex>
 #include <optional>
 
+#include "api/gateway/local_embedding.h"
 #include "api/gateway/local_prompt.h"
 #include "api/gateway/model_manager.h"
 #include "api/gateway/model_traits.h"
@@ -167,6 +168,15 @@ class LocalAnswer : public Answer {
   std::shared_ptr<AnswerState> state_;
 };
 
+class LocalVectors : public Answer {
+ public:
+  explicit LocalVectors(std::shared_ptr<LocalEmbedding> state) : state_(std::move(state)) {}
+  ~LocalVectors() override { state_->cancel(); }
+
+ private:
+  std::shared_ptr<LocalEmbedding> state_;
+};
+
 class LocalBackend : public Backend {
  public:
   explicit LocalBackend(LocalOptions options) : manager_(std::move(options)) {}
@@ -183,30 +193,18 @@ class LocalBackend : public Backend {
   }
 
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
-    const models::Store& store = manager_.store();
-    ModelManager::Wish wish{
-        .manifest = telling_no_paths(store.root(), [&] { return store.find(request.model); }),
-        .context = request.context.value_or(0),
-        .keep_alive_ms = request.keep_alive_ms};
+    ModelManager::Wish wish = wish_for(request);
     auto state = std::make_shared<AnswerState>(std::move(request), std::move(sink));
     auto answer = std::make_unique<LocalAnswer>(state);
-    if (std::shared_ptr<ModelManager::Use> use = manager_.use_if_loaded(wish)) {
-      state->begin(std::move(use), 0);  // errors are thrown at once
-      return answer;
-    }
-    wish.still_wanted = [state] { return !state->cancelled(); };
-    manager_.load(std::move(wish), [state](std::unique_ptr<ModelManager::Use> use, int64_t load_ns,
-                                           const Error* error) {
-      if (error != nullptr) {
-        state->fail(*error);
-        return;
-      }
-      try {
-        state->begin(std::move(use), load_ns);
-      } catch (const Error& refused) {
-        state->fail(refused);
-      }
-    });
+    with_model(std::move(wish), std::move(state));
+    return answer;
+  }
+
+  std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink) override {
+    ModelManager::Wish wish = wish_for(request);
+    auto state = std::make_shared<LocalEmbedding>(std::move(request), std::move(sink));
+    auto answer = std::make_unique<LocalVectors>(state);
+    with_model(std::move(wish), std::move(state));
     return answer;
   }
 
@@ -234,6 +232,36 @@ class LocalBackend : public Backend {
   }
 
  private:
+  template <class Request>
+  ModelManager::Wish wish_for(const Request& request) const {
+    const models::Store& store = manager_.store();
+    return {.manifest = telling_no_paths(store.root(), [&] { return store.find(request.model); }),
+            .context = request.context.value_or(0),
+            .keep_alive_ms = request.keep_alive_ms};
+  }
+
+  // Begins when the model is there. Errors of one that is there are thrown at once.
+  template <class State>
+  void with_model(ModelManager::Wish wish, std::shared_ptr<State> state) {
+    if (std::shared_ptr<ModelManager::Use> use = manager_.use_if_loaded(wish)) {
+      state->begin(std::move(use), 0);
+      return;
+    }
+    wish.still_wanted = [state] { return !state->cancelled(); };
+    manager_.load(std::move(wish), [state](std::unique_ptr<ModelManager::Use> use, int64_t load_ns,
+                                           const Error* error) {
+      if (error != nullptr) {
+        state->fail(*error);
+        return;
+      }
+      try {
+        state->begin(std::move(use), load_ns);
+      } catch (const Error& refused) {
+        state->fail(refused);
+      }
+    });
+  }
+
   static ModelCard card_of(const models::Manifest& manifest) {
     ModelCard card;
     card.name = manifest.name;

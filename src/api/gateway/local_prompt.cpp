@@ -122,6 +122,7 @@ uint64_t random_seed() {
 
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded) {
+  inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
   out.context_limit = loaded.engine->context();
   if (request.context && *request.context > 0) {

@@ -8,18 +8,21 @@ namespace strata::api {
 
 ModelTraits traits_of(const models::Store& store, const models::Manifest& manifest) {
   const auto file = models::open_model_file(store.model_path(manifest));
+  const models::ModelSpec spec = models::describe_model(*file);
   return {.name = manifest.name,
           .has_template = manifest.overrides.chat_template.has_value() ||
                           file->text("tokenizer.chat_template").has_value(),
-          .context = models::describe_model(*file).n_context,
-          .max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens};
+          .context = spec.n_context,
+          .max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens,
+          .generates = models::generates(spec)};
 }
 
 json::object to_json_object(const ModelTraits& traits) {
   return {{"name", traits.name},
           {"has_template", traits.has_template},
           {"context", traits.context},
-          {"max_tokens", traits.max_tokens}};
+          {"max_tokens", traits.max_tokens},
+          {"generates", traits.generates}};
 }
 
 ModelTraits parse_traits(const json::value& value) {
@@ -27,7 +30,8 @@ ModelTraits parse_traits(const json::value& value) {
     return {.name = json::value_to<std::string>(value.at("name")),
             .has_template = value.at("has_template").as_bool(),
             .context = value.at("context").to_number<int32_t>(),
-            .max_tokens = value.at("max_tokens").to_number<int32_t>()};
+            .max_tokens = value.at("max_tokens").to_number<int32_t>(),
+            .generates = value.at("generates").as_bool()};
   } catch (const std::exception&) {
     throw Error(Code::data_loss, "the server does not say what kind of model it has",
                 "it may be another version of strata: use the same, or --local");

@@ -23,6 +23,12 @@ class RemoteBackend : public Backend {
     return answers_.start(base_url_, key_, std::move(request), std::move(sink));
   }
 
+  // Waits for the server: the one caller has nothing else to do.
+  std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink) override {
+    sink(embed_on_server(base_url_, key_, request), nullptr);
+    return nullptr;
+  }
+
   std::vector<ModelCard> models() const override {
     std::vector<ModelCard> cards;
     for (const auto& row : rows_of("/api/tags")) cards.push_back(card_of(row.as_object()));

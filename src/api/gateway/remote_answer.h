@@ -57,6 +57,9 @@ NetPolicy policy_for_server(const std::string& url);
 // A request with a JSON body to the server; `key` goes along where there is one.
 HttpRequest request_to(const std::string& base_url, const std::string& key, std::string method,
                        std::string_view path, std::string body);
+// Vectors of texts from /api/embed of a server. Errors: those of http_request, its refusals.
+EmbeddingAnswer embed_on_server(const std::string& base_url, const std::string& key,
+                                const EmbeddingRequest& request);
 // What an answer that is not 200 says.
 Error refusal_of(int status, const std::string& body);
 // 0 and "" where there is no such number or text.

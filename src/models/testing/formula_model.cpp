@@ -151,4 +151,55 @@ GgufBuilder tiny_llama() {
   return builder;
 }
 
+GgufBuilder tiny_bert(bool ranks) {
+  GgufBuilder builder;
+  builder.set_text("general.architecture", "bert");
+  builder.set_u32("bert.block_count", 2);
+  builder.set_u32("bert.context_length", 64);
+  builder.set_u32("bert.embedding_length", 32);
+  builder.set_u32("bert.feed_forward_length", 48);
+  builder.set_u32("bert.attention.head_count", 4);
+  builder.set_f32("bert.attention.layer_norm_epsilon", 1e-12f);
+  builder.set_bool("bert.attention.causal", false);
+  builder.set_u32("bert.pooling_type", ranks ? 4 : 1);
+  std::vector<std::string> tokens{"<unk>", "<s>", "</s>", "▁"};
+  for (char letter = 'a'; letter <= 'z'; ++letter) tokens.emplace_back(1, letter);
+  const auto n = static_cast<uint64_t>(tokens.size());
+  std::vector<int32_t> kinds(n, 1);
+  kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
+  builder.set_text("tokenizer.ggml.model", "llama");
+  builder.set_texts("tokenizer.ggml.tokens", tokens);
+  builder.set_f32s("tokenizer.ggml.scores", std::vector<float>(n, -1.0f));
+  builder.set_i32s("tokenizer.ggml.token_type", kinds);
+  builder.set_u32("tokenizer.ggml.bos_token_id", 1);
+  builder.set_u32("tokenizer.ggml.eos_token_id", 2);
+  builder.set_bool("tokenizer.ggml.add_eos_token", true);
+  const auto add = [&](const std::string& name, uint64_t cols, uint64_t rows) {
+    add_formula_tensor(builder, name + ".weight", cols, rows);
+  };
+  const auto add_with_bias = [&](const std::string& name, uint64_t cols, uint64_t rows) {
+    add(name, cols, rows);
+    add_formula_tensor(builder, name + ".bias", rows == 1 ? cols : rows, 1);
+  };
+  add("token_embd", 32, n);
+  add("position_embd", 32, 64);
+  add("token_types", 32, 2);
+  add_with_bias("token_embd_norm", 32, 1);
+  for (int layer = 0; layer < 2; ++layer) {
+    const std::string block = fmt::format("blk.{}.", layer);
+    for (const char* part : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
+      add_with_bias(block + part, 32, 32);
+    }
+    add_with_bias(block + "attn_output_norm", 32, 1);
+    add_with_bias(block + "ffn_up", 32, 48);
+    add_with_bias(block + "ffn_down", 48, 32);
+    add_with_bias(block + "layer_output_norm", 32, 1);
+  }
+  if (ranks) {
+    add_with_bias("cls", 32, 32);
+    add("cls.output", 32, 1);
+  }
+  return builder;
+}
+
 }  // namespace strata::models

@@ -26,5 +26,9 @@ GgufBuilder formula_model(const json::object& description);
 // A right and tiny model for tests that break one thing: architecture llama, 2 layers of 32, 4
 // heads on 2, 48 tokens with an SPM-like list, rope on 8 dimensions.
 GgufBuilder tiny_llama();
+// The same of an encoder: architecture bert, 2 layers of 32, 4 heads, 64 positions, 2 token types,
+// with a head of one score where `ranks`. Its vocabulary has "▁" and the letters; a text is
+// <s> ▁ letters </s>.
+GgufBuilder tiny_bert(bool ranks = false);
 
 }  // namespace strata::models

@@ -94,6 +94,7 @@ json::object running_json(const Services& services) {
 void add_traits(const Services& services, const std::string& model, json::object& body) {
   if (const auto traits = services.gateway->traits(model)) {
     body["strata"] = to_json_object(*traits);
+    if (!traits->generates) body["capabilities"] = json::array{"embedding"};
   }
 }
 

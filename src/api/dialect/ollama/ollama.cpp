@@ -13,8 +13,6 @@ struct Unbuilt {
   const char* hint;
 };
 constexpr Unbuilt kUnbuilt[]{
-    {"POST", "/api/embed", Scope::inference, "embeddings are not built yet"},
-    {"POST", "/api/embeddings", Scope::inference, "embeddings are not built yet"},
     {"POST", "/api/push", Scope::models, "copy the file itself: strata show MODEL --modelfile"},
     {"GET", "/api/blobs/{digest}", Scope::models,
      "create models of files on the server's machine: strata create -f Modelfile"},
@@ -59,6 +57,10 @@ class Ollama final : public Dialect {
         [this, &services](const auto& e) { ask(e, services, parse_chat(e->request().body)); });
     add("POST", "/api/generate", Scope::inference, kMaxBodyBytes, Lane::prompts,
         [this, &services](const auto& e) { ask(e, services, parse_generate(e->request().body)); });
+    add("POST", "/api/embed", Scope::inference, kMaxBodyBytes, Lane::prompts,
+        [this, &services](const auto& e) { embed(e, services, *this); });
+    add("POST", "/api/embeddings", Scope::inference, kMaxBodyBytes, Lane::prompts,
+        [this, &services](const auto& e) { embed_older(e, services, *this); });
     add_change_routes(table, services, *this);
     for (const Unbuilt& each : kUnbuilt) {
       add(each.method, each.path, each.scope, kMaxBodyBytes, Lane::direct, [each](const auto& e) {

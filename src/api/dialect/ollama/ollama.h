@@ -34,6 +34,15 @@ std::shared_ptr<AnswerWriter> line_writer(const Asked& asked, Clock now_ms);
 // The one line that answers a request to unload.
 Response unloaded(const Asked& asked, const Clock& now_ms);
 
+// The field "options" of a request.
+void read_options(Fields& fields, ChatRequest& request);
+
+// /api/embed and /api/embeddings.
+void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
+           const Dialect& dialect);
+void embed_older(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                 const Dialect& dialect);
+
 // What is known about the models: the bodies of /api/tags, /api/ps, /api/show.
 json::object tags_json(const Services& services);
 json::object running_json(const Services& services);

@@ -28,35 +28,6 @@ const std::vector<std::string_view>& ignored_options() {
   return names;
 }
 
-void read_options(Fields& fields, ChatRequest& request) {
-  auto options = fields.object("options");
-  if (!options) return;
-  SamplingOptions& sampling = request.sampling;
-  read_common_sampling(*options, sampling);
-  const auto number = [&](std::string_view name) {
-    return read_parameter_number(*options, name, name);
-  };
-  sampling.temperature = number("temperature");
-  sampling.presence_penalty = number("presence_penalty");
-  sampling.frequency_penalty = number("frequency_penalty");
-  read_stop(*options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
-  if (const auto limit = read_parameter_integer(*options, "num_predict", "num_predict")) {
-    sampling.max_tokens = std::max(*limit, -1);
-  }
-  // 0 is Ollama's word for "whatever the model has".
-  if (options->integer("num_ctx", INT64_MIN, INT64_MAX) != 0) {
-    request.context = read_parameter_integer(*options, "num_ctx", "num_ctx");
-  }
-  if (const auto z = options->number("tfs_z", 0, 1); z && *z != 1) {
-    options->fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
-  }
-  if (!options->boolean("penalize_newline").value_or(true)) {
-    options->fail("penalize_newline", "is false, and a new line is a token like any other here",
-                  "leave it out, or lower repeat_penalty");
-  }
-  options->ignore_unread(ignored_options(), request.ignored);
-}
-
 void refuse_text(Fields& fields, std::string_view key, std::string hint) {
   const json::value* value = fields.get(key);
   if (value && !(value->is_string() && value->get_string().empty())) {
@@ -143,6 +114,35 @@ models::Message read_message(const json::value& value, size_t index) {
 }
 
 }  // namespace
+
+void read_options(Fields& fields, ChatRequest& request) {
+  auto options = fields.object("options");
+  if (!options) return;
+  SamplingOptions& sampling = request.sampling;
+  read_common_sampling(*options, sampling);
+  const auto number = [&](std::string_view name) {
+    return read_parameter_number(*options, name, name);
+  };
+  sampling.temperature = number("temperature");
+  sampling.presence_penalty = number("presence_penalty");
+  sampling.frequency_penalty = number("frequency_penalty");
+  read_stop(*options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
+  if (const auto limit = read_parameter_integer(*options, "num_predict", "num_predict")) {
+    sampling.max_tokens = std::max(*limit, -1);
+  }
+  // 0 is Ollama's word for "whatever the model has".
+  if (options->integer("num_ctx", INT64_MIN, INT64_MAX) != 0) {
+    request.context = read_parameter_integer(*options, "num_ctx", "num_ctx");
+  }
+  if (const auto z = options->number("tfs_z", 0, 1); z && *z != 1) {
+    options->fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
+  }
+  if (!options->boolean("penalize_newline").value_or(true)) {
+    options->fail("penalize_newline", "is false, and a new line is a token like any other here",
+                  "leave it out, or lower repeat_penalty");
+  }
+  options->ignore_unread(ignored_options(), request.ignored);
+}
 
 std::vector<models::Message> read_messages(Fields& fields) {
   std::vector<models::Message> messages;

@@ -54,6 +54,8 @@ class OpenAi final : public Dialect {
         [this, &services](const auto& e) { chat(e, services); });
     add("POST", "/v1/completions", kMaxBodyBytes,
         [this, &services](const auto& e) { complete(e, services); });
+    add("POST", "/v1/embeddings", kMaxBodyBytes,
+        [this, &services](const auto& e) { embed(e, services, *this); });
   }
 
  private:

@@ -27,6 +27,10 @@ struct Parsed {
 Parsed parse_chat(const std::string& body);
 Parsed parse_completion(const std::string& body);
 
+// /v1/embeddings.
+void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
+           const Dialect& dialect);
+
 // What an answer needs of its request to be written.
 struct WriterInfo {
   std::string id;  // "chatcmpl-…", "cmpl-…"

@@ -188,17 +188,6 @@ Parsed parse_chat(const std::string& body) {
 
 namespace {
 
-std::vector<int32_t> read_ids(const json::array& items, Fields& fields) {
-  std::vector<int32_t> ids;
-  for (const json::value& item : items) {
-    if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() > INT32_MAX) {
-      fields.fail("prompt", "has an entry that is no token id");
-    }
-    ids.push_back(static_cast<int32_t>(item.get_int64()));
-  }
-  return ids;
-}
-
 struct Prompt {
   std::string text;
   std::vector<int32_t> ids;
@@ -213,7 +202,7 @@ std::vector<Prompt> read_prompts(Fields& fields) {
     fields.fail("prompt", "must be a string, an array of strings, or token ids");
   }
   const json::array& items = value->get_array();
-  if (items.front().is_number()) return {{"", read_ids(items, fields)}};
+  if (items.front().is_number()) return {{"", read_ids(items, fields, "prompt")}};
   if (items.size() > kMaxPrompts) {
     fields.fail("prompt",
                 fmt::format("has {} prompts, the limit is {}", items.size(), kMaxPrompts));
@@ -223,7 +212,7 @@ std::vector<Prompt> read_prompts(Fields& fields) {
     if (item.is_string()) {
       prompts.push_back({std::string(item.get_string()), {}});
     } else if (item.is_array() && !item.get_array().empty()) {
-      prompts.push_back({"", read_ids(item.get_array(), fields)});
+      prompts.push_back({"", read_ids(item.get_array(), fields, "prompt")});
     } else {
       fields.fail("prompt", "must be a string, an array of strings, or token ids");
     }

@@ -70,6 +70,11 @@ void complain_about(const Error& error) {
 void open_model(ChatSession& session, api::Backend& backend, const Config& config,
                 const std::string& name) {
   const api::ModelTraits traits = find_or_fetch(backend, config, models::as_reference(name));
+  if (!traits.generates) {
+    throw Error(Code::failed_precondition,
+                fmt::format("{} makes vectors of text, it generates none", traits.name),
+                fmt::format("strata embed {} TEXT, or choose another model", traits.name));
+  }
   session.model = traits.name;
   session.base_model = !traits.has_template;
   session.model_context = traits.context;

@@ -1,9 +1,4 @@
 // strata run [MODEL] [PROMPT…]
-#include <array>
-#include <cerrno>
-
-#include <unistd.h>
-
 #include "app/assembly.h"
 #include "app/cli/chat/chat.h"
 #include "app/cli/chat/parameters.h"
@@ -11,14 +6,13 @@
 #include "app/cli/ignored.h"
 #include "app/cli/load_config.h"
 #include "app/cli/output.h"
+#include "app/cli/pipe.h"
 #include "core/config.h"
 #include "core/duration.h"
 #include "core/error.h"
 
 namespace strata::app {
 namespace {
-
-constexpr size_t kMaxPipedBytes = 16u << 20;
 
 // Options of `run` that set a parameter of the same meaning.
 struct ParameterOption {
@@ -67,21 +61,6 @@ CommandSpec make_spec() {
     spec.options.push_back({row.option, "N", row.help});
   }
   return spec;
-}
-
-std::string read_pipe() {
-  std::string text;
-  std::array<char, 65536> bytes{};
-  while (true) {
-    const ssize_t n = read(STDIN_FILENO, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return text;
-    text.append(bytes.data(), static_cast<size_t>(n));
-    if (text.size() > kMaxPipedBytes) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("standard input is over the limit of {} bytes", kMaxPipedBytes));
-    }
-  }
 }
 
 // The prompt from the words and, where input is a pipe or a file, what comes from there.

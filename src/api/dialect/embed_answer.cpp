@@ -1,0 +1,90 @@
+#include "api/dialect/embed_answer.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+
+#include <fmt/core.h>
+
+namespace strata::api {
+namespace {
+
+// Shared by the exchange and the engine's thread.
+class Waiting {
+ public:
+  Waiting(std::shared_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
+          std::string model, std::function<json::value(const EmbeddingAnswer&)> write)
+      : exchange_(std::move(exchange)),
+        services_(services),
+        dialect_(dialect),
+        model_(std::move(model)),
+        write_(std::move(write)) {}
+
+  void take(const EmbeddingAnswer& answer, const Error* error) {
+    if (error != nullptr) return exchange_->respond(error_response(dialect_, *error));
+    services_.metrics
+        ->counter("strata_prompt_tokens_total", "Tokens of prompts.", {{"model", model_}})
+        .add(static_cast<uint64_t>(answer.n_tokens));
+    try {
+      Response response;
+      response.body = to_json(write_(answer));
+      exchange_->respond(std::move(response));
+    } catch (const Error& refused) {
+      exchange_->respond(error_response(dialect_, refused));
+    }
+  }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+  const Services& services_;
+  const Dialect& dialect_;
+  const std::string model_;
+  const std::function<json::value(const EmbeddingAnswer&)> write_;
+};
+
+// The double that prints with as few digits as the float needs.
+double short_double(float value) {
+  const std::string digits = fmt::format("{}", value);
+  double out = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  return out;
+}
+
+}  // namespace
+
+void answer_embedding(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                      const Dialect& dialect, EmbeddingRequest request,
+                      std::function<json::value(const EmbeddingAnswer&)> write) {
+  auto waiting = std::make_shared<Waiting>(exchange, services, dialect, model_label(request.model),
+                                           std::move(write));
+  exchange->keep(services.gateway->embed(
+      std::move(request),
+      [waiting](EmbeddingAnswer&& answer, const Error* error) { waiting->take(answer, error); }));
+}
+
+std::string base64_of(std::span<const float> vector) {
+  static_assert(std::endian::native == std::endian::little);
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto bytes = std::as_bytes(vector);
+  const auto at = [&](size_t i) { return i < bytes.size() ? static_cast<uint32_t>(bytes[i]) : 0u; };
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const uint32_t bits = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
+    const size_t n_digits = std::min<size_t>(4, bytes.size() - i + 1);
+    for (size_t digit = 0; digit < 4; ++digit) {
+      out += digit < n_digits ? kDigits[bits >> (18 - 6 * digit) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+json::array to_json_array(std::span<const float> vector) {
+  json::array out;
+  out.reserve(vector.size());
+  for (const float value : vector) out.emplace_back(short_double(value));
+  return out;
+}
+
+}  // namespace strata::api

@@ -1,0 +1,262 @@
+// Vectors and scores over every interface, by the engine itself on tiny models.
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/gateway/local.h"
+#include "api/server.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "api/testing/tiny_store.h"
+
+namespace strata::api {
+namespace {
+
+using testing::fetch;
+using ::testing::HasSubstr;
+using testing::Reply;
+using Vector = std::vector<float>;
+
+std::string bytes_of(const models::GgufBuilder& builder) {
+  const auto bytes = builder.build();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+class Embeddings : public ::testing::Test {
+ protected:
+  Embeddings() {
+    store_.add("vectors", bytes_of(models::tiny_bert()));
+    store_.add("ranks", bytes_of(models::tiny_bert(true)));
+    store_.add("chat");
+    gateway_.add(make_local_backend({.store = store_.path(), .n_threads = 2}));
+    server_ = std::make_unique<Server>(
+        Services{&gateway_, nullptr, &metrics_, [] { return testing::kNowMs; }}, nullptr);
+    ServerOptions options;
+    options.port = 0;
+    server_->start(options);
+  }
+
+  Reply post(std::string_view path, const std::string& body) {
+    return fetch(server_->port(), "POST", path, body);
+  }
+  json::object ask(std::string_view path, const std::string& body) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, 200) << path << " " << body << " " << reply.body;
+    return parse_json(reply.body).as_object();
+  }
+  std::vector<Vector> vectors(const std::string& body) {
+    const auto answer = ask("/v1/embeddings", body);
+    std::vector<Vector> out;
+    for (const auto& row : answer.at("data").as_array()) {
+      EXPECT_EQ(row.at("index").to_number<size_t>(), out.size());
+      out.push_back(json::value_to<Vector>(row.at("embedding")));
+    }
+    return out;
+  }
+  void expect_refused(std::string_view path, const std::string& body, int status,
+                      const std::string& says) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, status) << body << " " << reply.body;
+    EXPECT_THAT(reply.body, HasSubstr(says));
+  }
+
+  testing::TinyStore store_;
+  Gateway gateway_;
+  Metrics metrics_;
+  std::unique_ptr<Server> server_;
+};
+
+double length_of(const Vector& vector) {
+  double squares = 0;
+  for (const float value : vector) squares += double{value} * double{value};
+  return std::sqrt(squares);
+}
+
+TEST_F(Embeddings, AreVectorsOfLengthOneInTheOrderOfTheTexts) {
+  const auto answer = ask("/v1/embeddings", R"({"model":"vectors","input":["ab","cde"]})");
+  EXPECT_EQ(answer.at("object"), "list");
+  EXPECT_EQ(answer.at("model"), "vectors");
+  EXPECT_EQ(answer.at("usage").at("prompt_tokens"), 5 + 6);
+  EXPECT_EQ(answer.at("usage").at("total_tokens"), 5 + 6);
+  const auto both = vectors(R"({"model":"vectors","input":["ab","cde"]})");
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].size(), 32u);
+  EXPECT_NEAR(length_of(both[0]), 1, 1e-6);
+  EXPECT_NE(both[0], both[1]);
+  EXPECT_EQ(vectors(R"({"model":"vectors","input":"cde"})"), std::vector{both[1]})
+      << "alone and among others";
+}
+
+TEST_F(Embeddings, OfTokenIdsAreThoseOfTheText) {
+  const auto text = vectors(R"({"model":"vectors","input":"ab"})");
+  EXPECT_EQ(vectors(R"({"model":"vectors","input":[1,3,4,5,2]})"), text);
+  EXPECT_EQ(vectors(R"({"model":"vectors","input":[[1,3,4,5,2]]})"), text);
+}
+
+TEST_F(Embeddings, InBase64AreTheSameFloats) {
+  const auto floats = vectors(R"({"model":"vectors","input":"ab","dimensions":5})").at(0);
+  const auto answer = ask("/v1/embeddings",
+                          R"({"model":"vectors","input":"ab","dimensions":5,
+                              "encoding_format":"base64","user":"me"})");
+  const auto text = std::string(answer.at("data").at(0).at("embedding").as_string());
+  ASSERT_EQ(text.size(), 28u) << "20 bytes";
+  EXPECT_EQ(text.back(), '=');
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t bits = 0;
+  int n_bits = 0;
+  for (const char c : text.substr(0, 27)) {
+    bits = bits << 6 | static_cast<uint32_t>(kDigits.find(c));
+    n_bits += 6;
+    if (n_bits >= 8) bytes += static_cast<char>(bits >> (n_bits -= 8) & 255);
+  }
+  ASSERT_EQ(bytes.size(), 20u);
+  Vector decoded(5);
+  std::memcpy(decoded.data(), bytes.data(), bytes.size());
+  EXPECT_EQ(decoded, floats);
+}
+
+TEST_F(Embeddings, WithFewerDimensionsAreTheFirstOnesOfLengthOne) {
+  const auto whole = vectors(R"({"model":"vectors","input":"ab"})").at(0);
+  const auto part = vectors(R"({"model":"vectors","input":"ab","dimensions":7})").at(0);
+  ASSERT_EQ(part.size(), 7u);
+  EXPECT_NEAR(length_of(part), 1, 1e-6);
+  EXPECT_NEAR(part[3] / part[0], whole[3] / whole[0], 1e-5);
+  expect_refused("/v1/embeddings", R"({"model":"vectors","input":"ab","dimensions":33})", 400,
+                 "vectors of 32");
+}
+
+TEST_F(Embeddings, OfAModelThatGeneratesAreItsLastState) {
+  const auto chat = vectors(R"({"model":"chat","input":[[1,5,6],[1,5,7]]})");
+  ASSERT_EQ(chat.size(), 2u);
+  EXPECT_NEAR(length_of(chat[0]), 1, 1e-6);
+  EXPECT_NE(chat[0], chat[1]);
+}
+
+TEST_F(Embeddings, RefuseWhatCannotBeRead) {
+  const std::string path = "/v1/embeddings";
+  expect_refused(path, R"({"model":"vectors"})", 400, "input is missing");
+  expect_refused(path, R"({"model":"vectors","input":[]})", 400, "must be a string");
+  expect_refused(path, R"({"model":"vectors","input":["a",""]})", 400, "number 1");
+  expect_refused(path, R"({"model":"vectors","input":[["a"]]})", 400, "no token id");
+  expect_refused(path, R"({"model":"vectors","input":[1,30]})", 400, "vocabulary of 30");
+  expect_refused(path, R"({"model":"vectors","input":"a","encoding_format":"hex"})", 400,
+                 "float or base64");
+  expect_refused(path, R"({"model":"vectors","input":"a","dimension":3})", 400, "dimension");
+  expect_refused(path, R"({"model":"none","input":"a"})", 404, "none");
+  expect_refused(path, fmt::format(R"({{"model":"vectors","input":"{}"}})", std::string(62, 'a')),
+                 400, "65 tokens, the model takes 64");
+  std::string many = "\"a\"";
+  for (int i = 0; i < 2048; ++i) many += ",\"a\"";
+  expect_refused(path, R"({"model":"vectors","input":[)" + many + "]}", 400, "limit is 2048");
+}
+
+TEST_F(Embeddings, AreAllThatAnEncoderAnswersWith) {
+  const std::string hint = "/v1/embeddings";
+  expect_refused("/v1/chat/completions",
+                 R"({"model":"vectors","messages":[{"role":"user","content":"a"}]})", 409, hint);
+  expect_refused("/v1/completions", R"({"model":"vectors","prompt":"a"})", 409, hint);
+  expect_refused("/api/generate", R"({"model":"ranks","prompt":"a"})", 409, "/v1/rerank");
+}
+
+TEST_F(Embeddings, AreWhatShowSaysOfAnEncoder) {
+  const auto shown = ask("/api/show", R"({"model":"vectors"})");
+  EXPECT_EQ(shown.at("capabilities"), json::array{"embedding"});
+  EXPECT_EQ(ask("/api/show", R"({"model":"chat"})").at("capabilities"), json::array{"completion"});
+}
+
+TEST_F(Embeddings, OverOllamasInterfaceAreTheSame) {
+  const auto expected = vectors(R"({"model":"vectors","input":["ab","cde"]})");
+  const auto answer =
+      ask("/api/embed", R"({"model":"vectors","input":["ab","cde"],"keep_alive":"1m"})");
+  EXPECT_EQ(json::value_to<std::vector<Vector>>(answer.at("embeddings")), expected);
+  EXPECT_EQ(answer.at("prompt_eval_count"), 11);
+  const auto one = ask("/api/embed", R"({"model":"vectors","input":"ab","dimensions":0})");
+  EXPECT_EQ(json::value_to<std::vector<Vector>>(one.at("embeddings")), std::vector{expected[0]});
+  EXPECT_TRUE(ask("/api/embed", R"({"model":"vectors"})").at("embeddings").as_array().empty());
+}
+
+TEST_F(Embeddings, OverOllamasInterfaceAreCutUnlessToldNotTo) {
+  const std::string body = R"({"model":"vectors","input":")" + std::string(200, 'a') + "\"";
+  const auto answer = ask("/api/embed", body + "}");
+  EXPECT_EQ(answer.at("prompt_eval_count"), 64);
+  const auto fitting =
+      vectors(fmt::format(R"({{"model":"vectors","input":"{}"}})", std::string(61, 'a')));
+  EXPECT_EQ(json::value_to<std::vector<Vector>>(answer.at("embeddings")), fitting)
+      << "what comes behind the text stays";
+  expect_refused("/api/embed", body + R"(,"truncate":false})", 400, "takes 64");
+}
+
+TEST_F(Embeddings, OfTheOlderRouteAreNotNormalised) {
+  const auto expected = vectors(R"({"model":"vectors","input":"ab"})").at(0);
+  const auto answer = ask("/api/embeddings", R"({"model":"vectors","prompt":"ab"})");
+  const auto raw = json::value_to<Vector>(answer.at("embedding"));
+  ASSERT_EQ(raw.size(), expected.size());
+  const double length = length_of(raw);
+  EXPECT_GT(std::abs(length - 1), 1e-3);
+  for (size_t i = 0; i < raw.size(); ++i) {
+    EXPECT_NEAR(double{raw[i]} / length, double{expected[i]}, 1e-6);
+  }
+}
+
+TEST_F(Embeddings, RankDocuments) {
+  const std::string documents = R"("documents":["b","zz",{"text":"qrs"},"b"])";
+  const auto answer = ask("/v1/rerank", R"({"model":"ranks","query":"a",)" + documents + "}");
+  const auto& results = answer.at("results").as_array();
+  ASSERT_EQ(results.size(), 4u);
+  std::map<size_t, double> scores;
+  double before = 1;
+  for (const auto& result : results) {
+    const double score = result.at("relevance_score").to_number<double>();
+    EXPECT_LE(score, before);
+    EXPECT_GT(score, 0);
+    before = score;
+    scores[result.at("index").to_number<size_t>()] = score;
+  }
+  EXPECT_EQ(scores.size(), 4u);
+  EXPECT_EQ(scores[0], scores[3]) << "the same document";
+  EXPECT_NE(scores[0], scores[1]);
+  EXPECT_EQ(answer.at("usage").at("total_tokens"), 7 + 8 + 9 + 7) << "<s> ▁ a </s> ▁ … </s>";
+
+  const auto best = ask("/rerank", R"({"model":"ranks","query":"a","top_n":1,
+                                       "return_documents":true,)" +
+                                       documents + "}");
+  ASSERT_EQ(best.at("results").as_array().size(), 1u);
+  EXPECT_EQ(best.at("results").at(0).at("index"), results[0].at("index"));
+  EXPECT_TRUE(best.at("results").at(0).at("document").at("text").is_string());
+}
+
+TEST_F(Embeddings, RankingRefusesWhatItCannotDo) {
+  expect_refused("/v1/rerank", R"({"model":"vectors","query":"a","documents":["b"]})", 409,
+                 "choose a reranker");
+  expect_refused("/v1/rerank", R"({"model":"ranks","documents":["b"]})", 400, "query");
+  expect_refused("/v1/rerank", R"({"model":"ranks","query":"a","documents":[]})", 400, "documents");
+  expect_refused("/v1/rerank", R"({"model":"ranks","query":"a","documents":[{"title":"b"}]})", 400,
+                 "number 0");
+}
+
+TEST_F(Embeddings, ManyRequestsAtOnceGetTheSameAsOneAlone) {
+  const auto expected = vectors(R"({"model":"vectors","input":["ab","cde"]})");
+  std::vector<std::thread> clients;
+  std::atomic<int> n_right = 0;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([&] {
+      const Reply reply = post("/v1/embeddings", R"({"model":"vectors","input":["cde","ab"]})");
+      const auto answer = parse_json(reply.body);
+      const auto& data = answer.at("data").as_array();
+      n_right += json::value_to<Vector>(data.at(0).at("embedding")) == expected[1] &&
+                 json::value_to<Vector>(data.at(1).at("embedding")) == expected[0];
+    });
+  }
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(n_right, 8);
+}
+
+}  // namespace
+}  // namespace strata::api

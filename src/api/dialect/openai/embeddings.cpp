@@ -1,0 +1,109 @@
+// OpenAI's /v1/embeddings: texts, lists of texts, token ids, lists of token ids.
+#include <array>
+
+#include "api/dialect/dialect_common.h"
+#include "api/dialect/embed_answer.h"
+#include "api/dialect/openai/openai.h"
+#include "api/limits.h"
+
+namespace strata::api::openai {
+namespace {
+
+constexpr std::array<std::string_view, 1> kIgnored{"user"};
+constexpr std::string_view kKinds = "must be a string, an array of strings, or token ids";
+constexpr int64_t kMostDimensions = 1 << 20;
+
+struct Wanted {
+  EmbeddingRequest request;
+  bool base64 = false;
+  std::vector<std::string> ignored;
+};
+
+std::vector<EmbeddingText> read_inputs(Fields& fields) {
+  const json::value* value = fields.get("input");
+  if (value == nullptr) fields.fail("input", "is missing");
+  std::vector<EmbeddingText> inputs;
+  if (value->is_string()) {
+    inputs.push_back({std::string(value->get_string())});
+    return inputs;
+  }
+  if (!value->is_array() || value->get_array().empty()) fields.fail("input", kKinds);
+  const json::array& items = value->get_array();
+  if (items.front().is_number()) {
+    inputs.push_back({.text = {}, .ids = read_ids(items, fields, "input")});
+    return inputs;
+  }
+  if (items.size() > kMaxEmbeddingInputs) {
+    fields.fail("input",
+                fmt::format("has {} entries, the limit is {}", items.size(), kMaxEmbeddingInputs));
+  }
+  for (const json::value& item : items) {
+    if (item.is_string()) {
+      inputs.push_back({std::string(item.get_string())});
+    } else if (item.is_array() && !item.get_array().empty()) {
+      inputs.push_back({.text = {}, .ids = read_ids(item.get_array(), fields, "input")});
+    } else {
+      fields.fail("input", kKinds);
+    }
+  }
+  return inputs;
+}
+
+Wanted parse(const std::string& body) {
+  const json::value document = read_body(body);
+  Fields fields(document);
+  Wanted wanted;
+  wanted.request.model = read_model_name(fields, "model");
+  wanted.request.inputs = read_inputs(fields);
+  for (size_t i = 0; i < wanted.request.inputs.size(); ++i) {
+    const EmbeddingText& input = wanted.request.inputs[i];
+    if (input.text.empty() && input.ids.empty()) {
+      fields.fail("input", fmt::format("has an empty text (number {})", i));
+    }
+  }
+  const std::string format = fields.text("encoding_format").value_or("float");
+  if (format != "float" && format != "base64") {
+    fields.fail("encoding_format", "must be float or base64");
+  }
+  wanted.base64 = format == "base64";
+  if (const auto dimensions = fields.integer("dimensions", 1, kMostDimensions)) {
+    wanted.request.dimensions = static_cast<int32_t>(*dimensions);
+  }
+  fields.ignore_unread(kIgnored, wanted.ignored);
+  return wanted;
+}
+
+json::value embeddings_json(const EmbeddingAnswer& answer, const std::string& model, bool base64) {
+  json::array data;
+  for (size_t i = 0; i < answer.embeddings.size(); ++i) {
+    const auto& vector = answer.embeddings[i].vector;
+    json::value embedding = nullptr;
+    if (base64) {
+      embedding = json::string(base64_of(vector));
+    } else {
+      embedding = to_json_array(vector);
+    }
+    data.push_back(
+        json::object{{"object", "embedding"}, {"index", i}, {"embedding", std::move(embedding)}});
+  }
+  return json::object{{"object", "list"},
+                      {"data", std::move(data)},
+                      {"model", model},
+                      {"usage", json::object{{"prompt_tokens", answer.n_tokens},
+                                             {"total_tokens", answer.n_tokens}}}};
+}
+
+}  // namespace
+
+void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
+           const Dialect& dialect) {
+  Wanted wanted = parse(exchange->request().body);
+  tell_ignored(*exchange, wanted.ignored);
+  const std::string model = wanted.request.model;
+  answer_embedding(exchange, services, dialect, std::move(wanted.request),
+                   [model, base64 = wanted.base64](const EmbeddingAnswer& answer) {
+                     return embeddings_json(answer, model, base64);
+                   });
+}
+
+}  // namespace strata::api::openai

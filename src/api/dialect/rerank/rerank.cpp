@@ -1,0 +1,133 @@
+// Ranking documents for a query, in the shape that Cohere and Jina share.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "api/dialect/answer.h"
+#include "api/dialect/dialect_common.h"
+#include "api/dialect/embed_answer.h"
+#include "api/limits.h"
+
+namespace strata::api {
+namespace {
+
+constexpr std::array<const char*, 3> kPaths{"/v1/rerank", "/v2/rerank", "/rerank"};
+constexpr std::array<std::string_view, 2> kIgnored{"user", "priority"};
+
+struct Parsed {
+  EmbeddingRequest request;
+  json::array documents;  // as they were given
+  size_t top_n = 0;
+  bool return_documents = false;
+  std::vector<std::string> ignored;
+};
+
+// A string, or an object with a text.
+std::string text_of(const json::value& document, size_t index, const Fields& fields) {
+  if (document.is_string()) return std::string(document.get_string());
+  if (document.is_object()) {
+    const json::value* text = document.get_object().if_contains("text");
+    if (text != nullptr && text->is_string()) return std::string(text->get_string());
+  }
+  fields.fail("documents", fmt::format("has an entry (number {}) that is neither a string nor an "
+                                       "object with a text",
+                                       index));
+}
+
+Parsed parse(const std::string& body) {
+  const json::value document = read_body(body);
+  Fields fields(document);
+  Parsed parsed;
+  parsed.request.model = read_model_name(fields, "model");
+  parsed.request.scores = true;
+  const std::string query = fields.required_text("query");
+  const auto documents = fields.array("documents", kMaxDocuments);
+  if (documents.empty()) fields.fail("documents", "is missing or empty");
+  for (size_t i = 0; i < documents.size(); ++i) {
+    parsed.request.inputs.push_back(
+        {.text = query, .ids = {}, .second = text_of(documents[i], i, fields)});
+    parsed.documents.push_back(documents[i]);
+  }
+  const auto most = static_cast<int64_t>(kMaxDocuments);
+  parsed.top_n = static_cast<size_t>(fields.integer("top_n", 1, most).value_or(most));
+  parsed.return_documents = fields.boolean("return_documents").value_or(false);
+  // A document that is longer than the model reads is cut, as its readers expect.
+  parsed.request.truncate = fields.boolean("truncate").value_or(true);
+  if (const auto limit = fields.integer("max_tokens_per_doc", 1, INT32_MAX)) {
+    parsed.request.context = static_cast<int32_t>(*limit);
+  }
+  fields.ignore_unread(kIgnored, parsed.ignored);
+  return parsed;
+}
+
+// The probability that a single score stands for; of several labels the last one's.
+double relevance(const std::vector<float>& scores) {
+  if (scores.size() == 1) return 1 / (1 + std::exp(-double{scores[0]}));
+  const double top = double{*std::ranges::max_element(scores)};
+  double total = 0;
+  for (const float score : scores) total += std::exp(double{score} - top);
+  return std::exp(double{scores.back()} - top) / total;
+}
+
+json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
+                         const std::string& id) {
+  std::vector<double> scores;
+  for (const auto& each : answer.embeddings) scores.push_back(relevance(each.scores));
+  std::vector<size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  json::array results;
+  for (const size_t index : order) {
+    if (results.size() == parsed.top_n) break;
+    json::object result{{"index", index}, {"relevance_score", scores[index]}};
+    if (parsed.return_documents) {
+      const json::value& given = parsed.documents[index];
+      result["document"] = given.is_string() ? json::value(json::object{{"text", given}}) : given;
+    }
+    results.push_back(std::move(result));
+  }
+  return json::object{{"id", id},
+                      {"model", parsed.request.model},
+                      {"results", std::move(results)},
+                      {"usage", json::object{{"total_tokens", answer.n_tokens},
+                                             {"prompt_tokens", answer.n_tokens}}}};
+}
+
+class Rerank final : public Dialect {
+ public:
+  std::string_view name() const override { return "rerank"; }
+  bool owns(std::string_view path) const override { return path.starts_with("/v2/"); }
+
+  Response error(const Error& error) const override {
+    Response response;
+    response.body =
+        to_json(json::object{{"message", full_text(error)}, {"code", strata::name(error.code())}});
+    return response;
+  }
+
+  void add_routes(RouteTable& table, const Services& services) const override {
+    for (const char* path : kPaths) {
+      table.add({"POST", path, Scope::inference, kMaxBodyBytes,
+                 [this, &services](const auto& exchange) { rank(exchange, services); },
+                 std::string(name()), Lane::prompts});
+    }
+  }
+
+ private:
+  void rank(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
+    const auto parsed = std::make_shared<Parsed>(parse(exchange->request().body));
+    tell_ignored(*exchange, parsed->ignored);
+    EmbeddingRequest request = parsed->request;
+    parsed->request.inputs.clear();
+    answer_embedding(exchange, services, *this, std::move(request),
+                     [parsed, id = exchange->request().id](const EmbeddingAnswer& answer) {
+                       return results_json(answer, *parsed, id);
+                     });
+  }
+};
+
+const Registered<Dialect> rerank{std::make_unique<Rerank>()};
+
+}  // namespace
+}  // namespace strata::api

@@ -1,0 +1,41 @@
+// The one internal request for vectors or scores of texts, which every dialect reads into.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inference/embedding.h"
+
+namespace strata::api {
+
+struct EmbeddingText {
+  std::string text;
+  std::vector<int32_t> ids{};  // instead of the text, with whatever the caller put around them
+  std::optional<std::string> second{};  // the text's partner, for scores: a document for a query
+};
+
+struct EmbeddingRequest {
+  std::string model;
+  std::vector<EmbeddingText> inputs;
+  bool scores = false;               // scores are wanted, not vectors
+  bool truncate = false;             // cut what is longer than the model takes; else it is refused
+  std::optional<int32_t> context{};  // positions to provide
+  std::optional<int64_t> keep_alive_ms{};  // -1: for ever
+  // Of vectors: so many of the first numbers (then normalised anew), and of length 1.
+  std::optional<int32_t> dimensions{};
+  bool normalized = true;
+};
+
+struct EmbeddingAnswer {
+  std::vector<inference::Embedding> embeddings;  // in the order of the inputs
+  int64_t n_tokens = 0;                          // of all inputs, as they were read
+  int64_t load_ns = 0;                           // what the request waited for its model
+};
+
+// Called once, with the answer or with why there is none.
+using EmbeddingAnswerSink = std::function<void(EmbeddingAnswer&&, const Error* error)>;
+
+}  // namespace strata::api
