@@ -94,10 +94,12 @@ class Executor {
   virtual ExecutorStats stats() const = 0;
 };
 
-// observer: told of every product of activations with a matrix; it must outlive the executor.
 std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
-                                                const ExecutorOptions& options,
-                                                InputObserver* observer = nullptr);
+                                                const ExecutorOptions& options);
+// The same; `observer` is told of every product of activations with a matrix and must outlive it.
+std::unique_ptr<Executor> make_observed_executor(std::shared_ptr<const models::Model> model,
+                                                 const ExecutorOptions& options,
+                                                 InputObserver& observer);
 std::unique_ptr<Executor> make_fast_executor(std::shared_ptr<const models::Model> model,
                                              const ExecutorOptions& options);
 

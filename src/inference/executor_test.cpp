@@ -31,15 +31,10 @@ std::unique_ptr<Executor> make_int8_executor(std::shared_ptr<const models::Model
   return make_fast_executor(std::move(model), with_int8);
 }
 
-std::unique_ptr<Executor> make_float32(std::shared_ptr<const models::Model> model,
-                                       const ExecutorOptions& options) {
-  return make_float32_executor(std::move(model), options);
-}
-
 std::vector<Case> cases() {
   std::vector<Case> result;
   for (const auto& model : tiny_variants()) {
-    result.push_back({"float32", make_float32, model});
+    result.push_back({"float32", make_float32_executor, model});
     result.push_back({"fast", make_fast_executor, model});
     result.push_back({"int8", make_int8_executor, model});
   }

@@ -201,8 +201,7 @@ class FastExecutor final : public Executor {
       wide_width_ = std::max(wide_width_, op.wide_width());
       mixed_width_ = std::max(mixed_width_, op.mixed_width());
       blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op), std::move(post_norm),
-                                     std::move(sum_norm), block.parallel_to_previous,
-                                     block.scale});
+                                     std::move(sum_norm), block.parallel_to_previous, block.scale});
     };
     std::visit(Overloaded{
                    [&](const models::Attention& a) {

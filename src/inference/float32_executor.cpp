@@ -96,7 +96,7 @@ class Float32Executor final : public Executor {
   SequenceId create_sequence() override {
     const SequenceId id = sequences_.create();
     kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size()));
-    states_.emplace(id, std::vector<Float32State>(state_spaces_.size()));
+    recurrent_.emplace(id, std::vector<Float32State>(state_spaces_.size()));
     return id;
   }
 
@@ -104,7 +104,7 @@ class Float32Executor final : public Executor {
     used_ -= sequences_.length(sequence);
     sequences_.remove(sequence);
     kv_.erase(sequence);
-    states_.erase(sequence);
+    recurrent_.erase(sequence);
   }
 
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
@@ -170,7 +170,7 @@ class Float32Executor final : public Executor {
       kv.values.resize(static_cast<size_t>(length) * kv_widths_[i].values);
     }
     for (size_t i = 0; i < state_spaces_.size(); ++i) {
-      states_.at(sequence)[i].cut(*state_spaces_[i], length);
+      recurrent_.at(sequence)[i].cut(*state_spaces_[i], length);
     }
   }
 
@@ -212,7 +212,7 @@ class Float32Executor final : public Executor {
 
   std::vector<Float32State*> states_of(std::span<const Row> rows, size_t state_index) {
     std::vector<Float32State*> states;
-    for (const Row& row : rows) states.push_back(&states_.at(row.sequence)[state_index]);
+    for (const Row& row : rows) states.push_back(&recurrent_.at(row.sequence)[state_index]);
     return states;
   }
 
@@ -289,7 +289,7 @@ class Float32Executor final : public Executor {
   const std::vector<const models::StateSpace*> state_spaces_;
   Sequences sequences_;
   std::map<SequenceId, std::vector<Float32Kv>> kv_;
-  std::map<SequenceId, std::vector<Float32State>> states_;
+  std::map<SequenceId, std::vector<Float32State>> recurrent_;
   int n_threads_ = 1;
   bool is_causal_ = true;
   int64_t position_bytes_ = 0;
@@ -304,9 +304,14 @@ class Float32Executor final : public Executor {
 }  // namespace
 
 std::unique_ptr<Executor> make_float32_executor(std::shared_ptr<const models::Model> model,
-                                                const ExecutorOptions& options,
-                                                InputObserver* observer) {
-  return std::make_unique<Float32Executor>(std::move(model), options, observer);
+                                                const ExecutorOptions& options) {
+  return std::make_unique<Float32Executor>(std::move(model), options, nullptr);
+}
+
+std::unique_ptr<Executor> make_observed_executor(std::shared_ptr<const models::Model> model,
+                                                 const ExecutorOptions& options,
+                                                 InputObserver& observer) {
+  return std::make_unique<Float32Executor>(std::move(model), options, &observer);
 }
 
 }  // namespace strata::inference

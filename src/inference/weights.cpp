@@ -24,8 +24,7 @@ using models::TensorId;
 // Walks the spec and compares each slot with the shape its place asks for.
 class SpecChecker {
  public:
-  explicit SpecChecker(const ModelSpec& spec)
-      : spec_(spec), is_causal_(models::is_causal(spec)) {}
+  explicit SpecChecker(const ModelSpec& spec) : spec_(spec), is_causal_(models::is_causal(spec)) {}
 
   void check() const {
     if (spec_.n_vocab <= 0 || spec_.n_embd <= 0 || spec_.layers.empty()) {

@@ -86,8 +86,8 @@ Importance collect_importance(std::shared_ptr<const models::Model> model,
   if (options.max_chunks > 0)
     n_chunks = std::min(n_chunks, static_cast<size_t>(options.max_chunks));
   Sums sums(model->spec);
-  const auto executor = inference::make_float32_executor(
-      model, {.n_threads = options.n_threads, .n_positions_limit = options.context}, &sums);
+  const auto executor = inference::make_observed_executor(
+      model, {.n_threads = options.n_threads, .n_positions_limit = options.context}, sums);
   for (size_t chunk = 0; chunk < n_chunks; ++chunk) {
     run_chunk(*executor, tokens.subspan(chunk * context, context), options.bos);
     if (options.progress && !options.progress(static_cast<int64_t>((chunk + 1) * context),

@@ -235,7 +235,7 @@ void Translation::tensors(std::span<const TensorRule> rules) {
     const bool layered = rule.ours.find("{}") != std::string_view::npos;
     for (int32_t layer = 0; layer < (layered ? n_layers_ : 1); ++layer) {
       const std::string ours = filled(rule.ours, "{}", layer);
-      const std::string theirs = filled(rule.theirs, "{}", layer);
+      const std::string theirs = prefix_ + filled(rule.theirs, "{}", layer);
       if (names_a_kind(rule.theirs)) {
         add(ours, theirs, rule.change);
         continue;

@@ -81,10 +81,14 @@ class Translation {
   // Error{unimplemented}: norm_topk_prob is another one.
   void expert_keys(bool renormalized);
 
+  // How the sequence's states become one vector, as modules.json and the folder that it names say.
+  void pooling();
   // Adds what the rules say to the file; of several for one tensor the first.
   void tensors(std::span<const TensorRule> rules);
   // A tensor that the folder does not have: float32 numbers.
   void add_vector(std::string name, std::span<const float> values);
+  // What the folder's names have in front of the rules'.
+  void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
   // Tensors whose names end so are no weights: buffers that some programs write.
   void ignore(std::string_view ending) { ignored_.emplace_back(ending); }
 
@@ -109,6 +113,7 @@ class Translation {
   int32_t n_heads_ = 0;
   int32_t n_kv_heads_ = 0;
   int32_t head_dim_ = 0;
+  std::string prefix_;
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};
 };

@@ -26,6 +26,10 @@ double positive(const json::object& scaling, std::string_view name) {
 void Translation::rotary() {
   const json::object* parameters = config_.object("rope_parameters");
   const json::object* scaling = config_.object("rope_scaling");
+  const bool has_any = parameters != nullptr || scaling != nullptr ||
+                       config_.find({"rope_theta", "rotary_emb_base", "partial_rotary_factor",
+                                     "rotary_pct", "rope_pct", "rope_local_base_freq"}) != nullptr;
+  if (!has_any) return;  // the family knows whether there are positions to rotate, and its base
   double base = config_.number({"rope_theta", "rotary_emb_base"}).value_or(kDefaultBase);
   double fraction =
       config_.number({"partial_rotary_factor", "rotary_pct", "rope_pct"}).value_or(1.0);
