@@ -70,8 +70,11 @@ struct Workplace {
 
 class TensorWork {
  public:
-  TensorWork(const PlannedTensor& planned, std::vector<float> importance)
-      : planned_(planned), importance_(std::move(importance)), pieces_(*planned.source) {}
+  TensorWork(const PlannedTensor& planned, std::vector<float> importance, bool measures)
+      : planned_(planned),
+        importance_(std::move(importance)),
+        measures_(measures),
+        pieces_(*planned.source) {}
 
   const Pieces& pieces() const { return pieces_; }
 
@@ -87,6 +90,7 @@ class TensorWork {
     if (!tensor::quantize_row(planned_.type, place.weights.data(), to, n, counts)) {
       return {.unfit = true};
     }
+    if (!measures_) return {};
     tensor::dequantize_row(planned_.type, to, place.back.data(), n);
     return compare(place, counts, piece.size);
   }
@@ -119,6 +123,7 @@ class TensorWork {
 
   const PlannedTensor& planned_;
   std::vector<float> importance_;
+  bool measures_;
   Pieces pieces_;
 };
 
@@ -171,7 +176,7 @@ class Quantizer {
       importance = column_importance(*options_.importance, *tensor.source);
     }
     const bool weighted = !importance.empty();
-    const TensorWork work(tensor, std::move(importance));
+    const TensorWork work(tensor, std::move(importance), options_.measure_errors);
     const uint64_t n_pieces = work.pieces().count();
     std::vector<std::byte> computed, to_write;
     Errors errors;

@@ -14,13 +14,14 @@ namespace strata::modify {
 struct QuantizeOptions {
   int n_threads = 1;
   const Importance* importance = nullptr;  // of the columns; none: all alike
+  bool measure_errors = false;             // reads every block back
   // Bytes read of all; false ends the work with Error{cancelled}. Called by the calling thread.
   std::function<bool(uint64_t done, uint64_t total)> progress{};
 };
 
 struct QuantizedTensor {
   // Root of the mean squared error over that of the weights, as the blocks give them back: weighted
-  // where the columns have importance. 0 where the tensor was copied.
+  // where the columns have importance. 0 where the tensor was copied, or nothing was measured.
   double relative_error = 0.0;
   bool weighted = false;
 };

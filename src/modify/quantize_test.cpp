@@ -40,7 +40,8 @@ json::object recorded() {
 
 std::vector<QuantizedTensor> write(const ModelFile& file, std::string_view type,
                                    const fs::path& path, const MixOptions& mix_options = {},
-                                   const QuantizeOptions& options = {.n_threads = 2}) {
+                                   const QuantizeOptions& options = {.n_threads = 2,
+                                                                     .measure_errors = true}) {
   const Mix& mix = find_mix(type);
   const auto plan = plan_quantization(file, models::describe_model(file), mix, mix_options);
   return quantize(file, plan, mix, path, options);
@@ -246,7 +247,7 @@ TEST(QuantizeModel, WeighsErrorsByImportance) {
     importance.entries[std::string(tensor.name)] = {formula_importance(tensor.cols()), {1.0f}};
   }
   const auto with = write(*file, "Q4_0", folder.path() / "with.gguf", {.pure = true},
-                          {.n_threads = 2, .importance = &importance});
+                          {.n_threads = 2, .importance = &importance, .measure_errors = true});
   const auto without = write(*file, "Q4_0", folder.path() / "without.gguf", {.pure = true});
   for (size_t i = 0; i < with.size(); ++i) {
     if (without[i].relative_error == 0.0) continue;
@@ -256,7 +257,7 @@ TEST(QuantizeModel, WeighsErrorsByImportance) {
   importance.entries["blk.0.attn_q.weight"].sums.pop_back();
   const Error error = error_of([&] {
     write(*file, "Q4_0", folder.path() / "wrong.gguf", {},
-          {.n_threads = 2, .importance = &importance});
+          {.n_threads = 2, .importance = &importance, .measure_errors = true});
   });
   EXPECT_EQ(error.code(), Code::invalid_argument);
 }

@@ -14,13 +14,14 @@
 
 #include "core/error.h"
 #include "tensor/dequant.h"
+#include "tensor/searches.h"
 #include "tensor/testing/random_weights.h"
 
 namespace strata::tensor {
 namespace {
 
-constexpr std::array kSearched{DType::q2_k, DType::q3_k,   DType::q4_k,   DType::q5_k,
-                               DType::q6_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
+constexpr std::array kSearchedTypes{DType::q2_k, DType::q3_k,   DType::q4_k,   DType::q5_k,
+                                    DType::q6_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
 constexpr std::array kFormulas{DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q8_0};
 
 std::vector<std::byte> from_hex(const std::string& text) {
@@ -113,7 +114,7 @@ TEST(Quantize, ARowOfAnyLengthIsItsBlocksOneByOne) {
 
 TEST(Quantize, AWeightThatBlocksHoldComesBack) {
   // What a block gives back is quantised to itself: levels 0 and the ends are in use.
-  for (const DType type : kSearched) {
+  for (const DType type : kSearchedTypes) {
     const auto x = testing::random_row(1024, 5);
     const auto once = back(type, quantized(type, x), x.size());
     const auto twice = back(type, quantized(type, once), x.size());
@@ -144,8 +145,39 @@ TEST(Quantize, ImportanceMovesTheErrorToWhereItCountsLess) {
   }
 }
 
+template <class Found>
+void expect_same(void (*fast)(const float*, const float*, Found&),
+                 void (*plain)(const float*, const float*, Found&), const char* name) {
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    const auto x = testing::random_row(kSearched, seed, seed % 2 == 1);
+    auto w = testing::random_row(kSearched, seed + 100);
+    for (float& count : w) count = seed % 4 < 2 ? 1.0f : count * count;
+    Found found{}, expected{};
+    fast(x.data(), w.data(), found);
+    plain(x.data(), w.data(), expected);
+    EXPECT_EQ(std::memcmp(&found, &expected, sizeof(Found)), 0) << name << ", seed " << seed;
+  }
+}
+
+TEST(Quantize, EveryInstructionSetFindsTheSame) {
+  const SearchSet& fast = searches();
+  const SearchSet& plain = generic_searches();
+  expect_same(fast.q2_k, plain.q2_k, "Q2_K");
+  expect_same(fast.q3_k, plain.q3_k, "Q3_K");
+  expect_same(fast.q4_k, plain.q4_k, "Q4_K");
+  expect_same(fast.q5_k, plain.q5_k, "Q5_K");
+  expect_same(fast.q6_k, plain.q6_k, "Q6_K");
+  expect_same(fast.iq4_xs, plain.iq4_xs, "IQ4_XS");
+  expect_same(fast.q4_0, plain.q4_0, "Q4_0");
+  expect_same(fast.q4_1, plain.q4_1, "Q4_1");
+  expect_same(fast.q5_0, plain.q5_0, "Q5_0");
+  expect_same(fast.q5_1, plain.q5_1, "Q5_1");
+  expect_same(fast.iq4_nl, plain.iq4_nl, "IQ4_NL");
+  expect_same(fast.mxfp4, plain.mxfp4, "MXFP4");
+}
+
 TEST(Quantize, ZerosAndFlatBlocksAreExact) {
-  for (const DType type : kSearched) {
+  for (const DType type : kSearchedTypes) {
     const std::vector<float> zeros(512);
     EXPECT_EQ(back(type, quantized(type, zeros), 512), zeros) << dtype_info(type).name;
     const std::vector<float> flat(512, -0.5f);
@@ -160,7 +192,7 @@ TEST(Quantize, RefusesWhatNoScaleHolds) {
                           std::numeric_limits<float>::infinity(), 1e12f, -1e12f}) {
     auto x = testing::random_row(256, 1);
     x[100] = bad;
-    for (const DType type : kSearched) {
+    for (const DType type : kSearchedTypes) {
       EXPECT_FALSE(quantize_row(type, x.data(), out.data(), 256, nullptr));
     }
     for (const DType type : kFormulas) {

@@ -262,7 +262,7 @@ def check_quantize(c):
     c.check(4.5 <= report["bits_per_weight"] < 6, f"{report['bits_per_weight']} bits a weight")
     c.check(0 < report["check"]["mean_kl"] < 1, f"{report['check']}")
     c.check(any(tensor["weighted"] for tensor in report["tensors"]), "errors are weighed")
-    c.ended("run", small, *SHORT, "Hi")
+    c.data("perplexity", small, "--text", text, "--context", "64", "--chunks", "1")
     before = small.read_bytes()
     c.refused("quantize", "smol", "Q8_0", small, code=1, says="--force")
     c.refused("quantize", small, "Q8_0", small, "--force", code=2, says="itself")

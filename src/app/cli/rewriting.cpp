@@ -205,7 +205,7 @@ void print_rewriting(const Rewriting& job, const std::optional<inference::Diverg
   if (!checked) return;
   print(fmt::format("{:<18}{:.4f} (source {:.4f})\n{:<18}{:.5f} nats\n{:<18}{:.2f} %\n",
                     "perplexity", checked->judged.value, checked->reference.value, "mean KL",
-                    checked->mean_kl, "same first token", 100.0 * checked->top1_agreement));
+                    checked->mean_kl, "likeliest equal", 100.0 * checked->top1_agreement));
 }
 
 json::object rewriting_json(const Rewriting& job, const std::vector<QuantizedTensor>& results,
@@ -256,6 +256,7 @@ std::vector<QuantizedTensor> write_rewriting(const Rewriting& job, const Argumen
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
   modify::QuantizeOptions options;
   options.n_threads = n_threads;
+  options.measure_errors = arguments.has("json");
   if (job.importance) options.importance = &*job.importance;
   options.progress = [&](uint64_t done, uint64_t total) {
     printer.show(job.target.filename().string(), done, total);
