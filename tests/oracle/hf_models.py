@@ -2,7 +2,9 @@
 and the names and shapes of safetensors, with the logits that transformers computes for them.
 usage: hf_models.py FOLDER [NAME...]
 Weights are a formula of name and element (hf_formula, src/models/testing/hf_model.h). `without` says
-how config.json is changed to switch a feature off, which the answers must show."""
+how config.json is changed to switch a feature off, which the answers must show; `gguf` what
+llama.cpp's converter makes of it (hf_gguf.py)."""
+from hf_gguf import converted  # isort: skip
 import json
 import pathlib
 import sys
@@ -34,13 +36,15 @@ def hf_formula(name, shape):
 
 
 class Model:
-    """transformers' model with the formula's weights, as from_pretrained reads it."""
+    """transformers' model with the formula's weights, as from_pretrained reads it. `published`: how a
+    configuration of another class says the same, which transformers does not have."""
 
     def __init__(self, name, kind, **settings):
         self.name = name
         transformers.utils.logging.disable_progress_bar()
         config = getattr(transformers, settings.pop("config", None) or
                          kind.replace("ForCausalLM", "Config"))
+        published = settings.pop("published", None)
         empty = getattr(transformers, kind)(config(**settings))
         with tempfile.TemporaryDirectory() as folder:
             empty.save_pretrained(folder)
@@ -54,6 +58,11 @@ class Model:
             self.model = getattr(transformers, kind).from_pretrained(
                 folder, dtype=torch.float32, attn_implementation="eager",
                 experts_implementation="eager").eval()
+            if published:
+                kept = {k: v for k, v in self.config.items() if k not in published["without"]}
+                self.config = {**kept, **published["fields"]}
+                (folder / "config.json").write_text(json.dumps(self.config))
+            self.gguf = None if name in WITHOUT_GGUF else converted(folder)
         self.config.pop("transformers_version")
 
 
@@ -70,8 +79,14 @@ def describe(model, without):
     return {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
                       "tests/oracle/hf_models.py",
             "config": model.config, "tensors": model.tensors, "without": without,
-            "sequences": sequences}
+            "sequences": sequences, **({"gguf": model.gguf} if model.gguf else {})}
 
+
+# What the converter loses (the answers would be others) or cannot do without a tokenizer.
+WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
+                "ministral": "not known", "gptj": "not known",
+                "stablelm_parallel": "it stops at the norms of heads",
+                "gptneox": "asks for a field of older configurations"}
 
 # name: class, settings, and what may not be left out
 MODELS = {
@@ -129,6 +144,17 @@ MODELS = {
                  "its attention scale": {"attention_multiplier": 0.31},
                  "its residual scale": {"residual_multiplier": 1.0},
                  "its logit scale": {"logits_scaling": 1.0}}),
+    "minicpm": ("GraniteForCausalLM",
+                dict(SMALL, attention_multiplier=10 ** -0.5, embedding_multiplier=6.0,
+                     residual_multiplier=0.6 / 2 ** 0.5, logits_scaling=3.0, rope_parameters=ROPE,
+                     published={"without": ["attention_multiplier", "embedding_multiplier",
+                                            "residual_multiplier", "logits_scaling"],
+                                "fields": {"architectures": ["MiniCPMForCausalLM"],
+                                           "model_type": "minicpm", "scale_emb": 6.0,
+                                           "scale_depth": 0.6, "dim_model_base": 10}}),
+                {"its embedding scale": {"scale_emb": 1.0},
+                 "its residual scale": {"scale_depth": 1.5},
+                 "its logit scale": {"dim_model_base": 30}}),
     "granitemoe": ("GraniteMoeSharedForCausalLM",
                    dict(SMALL, intermediate_size=22, num_local_experts=7, num_experts_per_tok=3,
                         shared_intermediate_size=18, attention_multiplier=0.2,
@@ -157,6 +183,105 @@ MODELS = {
                                       "partial_rotary_factor": 0.34}),
                 {"the parallel residual": {"use_parallel_residual": False},
                  "partial rope": {"rope_parameters": {"partial_rotary_factor": 1.0}}}),
+    "gemma": ("GemmaForCausalLM", dict(SMALL, head_dim=8, tie_word_embeddings=True,
+                                       rope_parameters={**ROPE, "rope_theta": 10000.0}),
+              {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "gemma2": ("Gemma2ForCausalLM",
+               dict(SMALL, num_hidden_layers=3, head_dim=8, sliding_window=5,
+                    query_pre_attn_scalar=8, tie_word_embeddings=True,
+                    attn_logit_softcapping=0.5, final_logit_softcapping=2.0,
+                    rope_parameters={**ROPE, "rope_theta": 10000.0}),
+               {"its window": {"sliding_window": None},
+                "its own width": {"query_pre_attn_scalar": 11},
+                "the soft cap of scores": {"attn_logit_softcapping": None},
+                "the soft cap of logits": {"final_logit_softcapping": None}}),
+    "cohere": ("CohereForCausalLM", dict(SMALL, logit_scale=0.3, tie_word_embeddings=True,
+                                         rope_parameters=ROPE),
+               {"its logit scale": {"logit_scale": 1.0}}),
+    "cohere_qk_norm": ("CohereForCausalLM",
+                       dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
+                            logit_scale=0.3, tie_word_embeddings=True, use_qk_norm=True,
+                            attention_bias=True, rope_parameters=ROPE),
+                       {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "cohere2": ("Cohere2ForCausalLM",
+                dict(SMALL, num_hidden_layers=5, sliding_window=5, logit_scale=0.3,
+                     tie_word_embeddings=True, rotary_pct=1.0, rope_parameters=ROPE),
+                {"its window": {"sliding_window": 64},
+                 "layers without positions": {"layer_types": ["sliding_attention"] * 5},
+                 "its logit scale": {"logit_scale": 1.0}}),
+    "phi": ("PhiForCausalLM",
+            dict(SMALL, num_key_value_heads=3, intermediate_size=120,
+                 rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                  "partial_rotary_factor": 0.4}),
+            {"partial rope": {"rope_parameters": {"partial_rotary_factor": 1.0}}}),
+    "phi3": ("Phi3ForCausalLM",
+             dict(SMALL, sliding_window=5, pad_token_id=0,
+                  rope_parameters={"rope_type": "default", "rope_theta": 5000.0,
+                                   "partial_rotary_factor": 0.8}),
+             {"its window": {"sliding_window": None},
+              "partial rope": {"rope_parameters": {"rope_theta": 5000.0}}}),
+    "phi3_longrope": ("Phi3ForCausalLM",
+                      dict(SMALL, num_key_value_heads=3, pad_token_id=0, tie_word_embeddings=True,
+                           max_position_embeddings=128, original_max_position_embeddings=48,
+                           rope_parameters={"rope_type": "longrope", "rope_theta": 5000.0,
+                                            "original_max_position_embeddings": 48,
+                                            "short_factor": [1.0, 1.1, 1.3, 1.7, 2.3],
+                                            "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}),
+                      {"the divisors of short texts": {"rope_parameters": {
+                          "rope_type": "longrope", "rope_theta": 5000.0,
+                          "original_max_position_embeddings": 48,
+                          "short_factor": [1.0, 2.0, 3.0, 5.0, 8.0],
+                          "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}},
+                       "its factor on keys and queries": {"max_position_embeddings": 48}}),
+    "stablelm": ("StableLmForCausalLM",
+                 dict(SMALL, use_qkv_bias=True,
+                      rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                       "partial_rotary_factor": 0.4}),
+                 {"partial rope": {"rope_parameters": {"partial_rotary_factor": 1.0}}}),
+    "stablelm_parallel": ("StableLmForCausalLM",
+                          dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
+                               use_parallel_residual=True, qk_layernorm=True,
+                               rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                                "partial_rotary_factor": 0.34}),
+                          {"partial rope": {"rope_parameters": {"partial_rotary_factor": 1.0}}}),
+    "nemotron": ("NemotronForCausalLM",
+                 dict(SMALL, hidden_size=36, mlp_bias=True, attention_bias=True, norm_eps=1e-5,
+                      rope_parameters={"rope_type": "default", "rope_theta": 5000.0,
+                                       "partial_rotary_factor": 0.5}),
+                 {"partial rope": {"rope_parameters": {"rope_theta": 5000.0,
+                                                       "partial_rotary_factor": 1.0}}}),
+    "olmo": ("OlmoForCausalLM", dict(SMALL, rope_parameters=ROPE),
+             {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "olmo_clip": ("OlmoForCausalLM", dict(SMALL, clip_qkv=0.4, tie_word_embeddings=True,
+                                          rope_parameters=ROPE),
+                  {"its clipping": {"clip_qkv": None}}),
+    "smollm3": ("SmolLM3ForCausalLM", dict(SMALL, num_hidden_layers=5, tie_word_embeddings=True,
+                                           pad_token_id=0, rope_parameters=ROPE),
+                {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "starcoder2": ("Starcoder2ForCausalLM", dict(SMALL, tie_word_embeddings=True,
+                                                 rope_parameters=ROPE),
+                   {"all that it sees": {"sliding_window": 5}}),
+    "gptj": ("GPTJForCausalLM", dict(vocab_size=91, n_embd=30, n_layer=2, n_head=3, n_positions=64,
+                                     rotary_dim=4, tie_word_embeddings=False),
+             {"partial rope": {"rotary_dim": 10}}),
+    "falcon": ("FalconForCausalLM", dict(SMALL, num_kv_heads=1, tie_word_embeddings=True),
+               {"its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "falcon_40b": ("FalconForCausalLM",
+                   dict(SMALL, hidden_size=36, num_attention_heads=6, num_kv_heads=2,
+                        new_decoder_architecture=True),
+                   {"its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "falcon_11b": ("FalconForCausalLM",
+                   dict(SMALL, hidden_size=36, num_attention_heads=6, num_kv_heads=2,
+                        new_decoder_architecture=True, num_ln_in_parallel_attn=1),
+                   {"its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "ministral": ("MinistralForCausalLM",
+                  dict(SMALL, num_hidden_layers=3, head_dim=10, sliding_window=5,
+                       layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                       rope_parameters=ROPE),
+                  {"its window": {"sliding_window": None},
+                   "layers that see all": {"layer_types": ["sliding_attention"] * 3}}),
+    "arcee": ("ArceeForCausalLM", dict(SMALL, head_dim=10, rope_parameters=ROPE),
+              {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
 }
 
 
