@@ -27,8 +27,11 @@ std::vector<float> transpose_of(const tensor::WeightSource& matrix) {
 
 }  // namespace
 
-void PackedNorm::apply(const float* x, int64_t n, float* out) const {
-  tensor::norm_row(kind, x, or_null(weight), or_null(bias), n, epsilon, out);
+void PackedNorm::apply(const float* x, int64_t n, float* out, int64_t offset) const {
+  const auto at = [offset](const std::vector<float>& values) {
+    return values.empty() ? nullptr : values.data() + offset;
+  };
+  tensor::norm_row(kind, x, at(weight), at(bias), n, epsilon, out);
 }
 
 void PackedNorm::apply_into(const float* x, tensor::InputRows& rows, int64_t row) const {

@@ -25,7 +25,8 @@ struct PackedNorm {
   std::vector<float> weight;  // empty: ones
   std::vector<float> bias;    // empty: zeros
 
-  void apply(const float* x, int64_t n, float* out) const;
+  // With weights from `offset` on.
+  void apply(const float* x, int64_t n, float* out, int64_t offset = 0) const;
   void apply_into(const float* x, tensor::InputRows& rows, int64_t row) const;
 };
 

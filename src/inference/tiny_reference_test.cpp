@@ -202,7 +202,7 @@ TEST(TinyReferenceNegative, Qwen3) {
 // The first head's weights for each head.
 void norm_heads_alone(ModelSpec& spec) {
   for_each_attention(spec, [&](Attention& op) {
-    op.norms_all_heads = false;
+    op.head_norms = models::HeadNorms::shared;
     for (models::Norm* norm : {&op.q_norm, &op.k_norm}) {
       models::TensorSlot slot = spec.tensors[static_cast<size_t>(norm->weight)];
       slot.stored_cols = slot.cols;

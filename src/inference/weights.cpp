@@ -81,8 +81,8 @@ class SpecChecker {
     linear(a.k, kv_width, spec_.n_embd, "attention k");
     linear(a.v, kv_width, spec_.n_embd, "attention v");
     linear(a.o, spec_.n_embd, q_width, "attention output");
-    norm(a.q_norm, a.norms_all_heads ? q_width : a.head_dim, "attention q norm");
-    norm(a.k_norm, a.norms_all_heads ? kv_width : a.head_dim, "attention k norm");
+    head_norm(a, a.q_norm, a.n_heads, "attention q norm");
+    head_norm(a, a.k_norm, a.n_kv_heads, "attention k norm");
     if (a.rope.kind != models::RopeKind::none) check(a.rope, a.head_dim);
   }
 
@@ -179,10 +179,16 @@ class SpecChecker {
     }
   }
 
-  void norm(const Norm& n, int64_t width, std::string_view what) const {
+  void norm(const Norm& n, int64_t width, std::string_view what, int64_t rows = 1) const {
     if (n.kind == models::NormKind::none) return;
-    if (n.weight != kNoTensor) matrix(n.weight, 1, width, what);
-    if (n.bias != kNoTensor) matrix(n.bias, 1, width, what);
+    if (n.weight != kNoTensor) matrix(n.weight, rows, width, what);
+    if (n.bias != kNoTensor) matrix(n.bias, rows, width, what);
+  }
+
+  void head_norm(const Attention& a, const Norm& n, int32_t n_heads, std::string_view what) const {
+    const bool joined = a.head_norms == models::HeadNorms::joined;
+    norm(n, joined ? int64_t{n_heads} * a.head_dim : a.head_dim, what,
+         a.head_norms == models::HeadNorms::own ? n_heads : 1);
   }
 
   void linear(const Linear& l, int64_t rows, int64_t cols, std::string_view what) const {

@@ -28,11 +28,17 @@ void prepare_heads(const Attention& attention, const models::Norm& norm,
                    const Float32Weights& weights, std::span<const float> cosines,
                    std::span<const float> sines, std::span<float> row) {
   const auto head_dim = static_cast<size_t>(attention.head_dim);
-  const size_t norm_width = attention.norms_all_heads ? row.size() : head_dim;
+  const size_t norm_width =
+      attention.head_norms == models::HeadNorms::joined ? row.size() : head_dim;
+  const bool own = attention.head_norms == models::HeadNorms::own;
+  const auto at = [](const float* data, size_t offset) {
+    return data == nullptr ? nullptr : data + offset;
+  };
   for (size_t begin = 0; begin < row.size(); begin += norm_width) {
     const auto part = row.subspan(begin, norm_width);
-    apply_norm(norm.kind, norm.epsilon, weights.data(norm.weight), weights.data(norm.bias), part,
-               part);
+    const size_t offset = own ? begin : 0;
+    apply_norm(norm.kind, norm.epsilon, at(weights.data(norm.weight), offset),
+               at(weights.data(norm.bias), offset), part, part);
   }
   for (size_t begin = 0; begin < row.size(); begin += head_dim) {
     rotate(attention.rope.kind, cosines, sines, row.subspan(begin, head_dim));
@@ -88,6 +94,8 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   HeadRows v(rows.size(), attention.n_kv_heads, attention.head_dim);
   const auto project = [&](const models::Linear& linear, HeadRows& out) {
     multiply(weights, linear, x, n_rows, out.width, n_embd, out.values.data(), n_threads);
+    if (attention.clip == 0.0f) return;
+    for (float& value : out.values) value = std::clamp(value, -attention.clip, attention.clip);
   };
   project(attention.q, q);
   project(attention.k, k);

@@ -1,5 +1,6 @@
 #include "inference/block/packed_attention.h"
 
+#include <algorithm>
 #include <array>
 
 namespace strata::inference {
@@ -19,8 +20,12 @@ void PackedAttention::prepare_row(const Step& step, int64_t row, float* projecte
                                                                         : kernels.rope_halves;
   const auto prepare = [&](const PackedNorm& norm, int64_t width, float* heads) {
     if (norm.kind != tensor::NormKind::none) {
-      const int64_t norm_width = attention.norms_all_heads ? width : head_dim;
-      for (int64_t i = 0; i < width; i += norm_width) norm.apply(heads + i, norm_width, heads + i);
+      const int64_t norm_width =
+          attention.head_norms == models::HeadNorms::joined ? width : head_dim;
+      const int64_t stride = attention.head_norms == models::HeadNorms::own ? head_dim : 0;
+      for (int64_t i = 0; i < width; i += norm_width) {
+        norm.apply(heads + i, norm_width, heads + i, i / norm_width * stride);
+      }
     }
     if (attention.rope.kind == models::RopeKind::none) return;
     for (int64_t i = 0; i < width; i += head_dim) {
@@ -29,6 +34,11 @@ void PackedAttention::prepare_row(const Step& step, int64_t row, float* projecte
     }
   };
   if (!qkv.bias.empty()) kernels.add(qkv.bias.data(), qkv.matrix.rows(), projected);
+  if (attention.clip > 0.0f) {
+    for (int64_t i = 0; i < qkv.matrix.rows(); ++i) {
+      projected[i] = std::clamp(projected[i], -attention.clip, attention.clip);
+    }
+  }
   prepare(q_norm, queries_width(), projected);
   prepare(k_norm, keys_width(), projected + queries_width());
 }

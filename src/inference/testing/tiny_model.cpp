@@ -152,10 +152,11 @@ class Builder {
     a.v = linear(a.n_kv_heads * a.head_dim, options_.n_embd);
     a.o = linear(options_.n_embd, a.n_heads * a.head_dim);
     if (options_.qk_norm) {
-      a.norms_all_heads = options_.norms_all_heads;
-      a.q_norm = norm(a.head_dim * (a.norms_all_heads ? a.n_heads : 1), NormKind::rms);
-      a.k_norm = norm(a.head_dim * (a.norms_all_heads ? a.n_kv_heads : 1), NormKind::rms);
+      a.head_norms = options_.head_norms;
+      a.q_norm = head_norm(a, a.n_heads);
+      a.k_norm = head_norm(a, a.n_kv_heads);
     }
+    a.clip = options_.clip;
     a.rope.kind = options_.rope;
     a.rope.n_dims = options_.rope_dims;
     a.rope.position_scale = 0.5f;
@@ -262,6 +263,20 @@ class Builder {
   Norm norm(int32_t n, NormKind kind) {
     return {kind, 1e-5f, vector(n, 0.7f, 1.3f),
             kind == NormKind::layer ? vector(n, -0.1f, 0.1f) : kNoTensor};
+  }
+
+  Norm head_norm(const models::Attention& a, int32_t n_heads) {
+    const bool shared = a.head_norms == models::HeadNorms::shared;
+    const Norm result = norm(shared ? a.head_dim : a.head_dim * n_heads, options_.head_norm);
+    if (a.head_norms != models::HeadNorms::own) return result;
+    for (const TensorId id : {result.weight, result.bias}) {
+      if (id == kNoTensor) continue;
+      models::TensorSlot& slot = model_->spec.tensors[static_cast<size_t>(id)];
+      slot.rows = static_cast<uint64_t>(n_heads);
+      slot.cols = static_cast<uint64_t>(a.head_dim);
+      file_.find_tensor(slot.name)->shape = {slot.cols, slot.rows};
+    }
+    return result;
   }
 
   TensorId add(uint64_t rows, uint64_t cols, DType type, std::vector<std::byte> data) {
@@ -389,7 +404,8 @@ std::vector<NamedOptions> tiny_variants() {
   shared_expert.residual_scale = 0.4f;
   shared_expert.n_experts = 9;
   shared_expert.n_used = 4;
-  shared_expert.qk_norm = shared_expert.norms_all_heads = true;
+  shared_expert.qk_norm = true;
+  shared_expert.head_norms = models::HeadNorms::joined;
   shared_expert.shared_expert = shared_expert.biases = shared_expert.post_norms = true;
   TinyOptions latent;
   latent.n_latent = 64;
@@ -416,11 +432,27 @@ std::vector<NamedOptions> tiny_variants() {
   hybrid.windows = {0, 0, 0};
   hybrid.rope = models::RopeKind::none;
   hybrid.residual_scale = 0.5f;
-  return {{"llama", llama},     {"hybrid", hybrid},
-          {"experts", experts}, {"shared_expert", shared_expert},
-          {"latent", latent},   {"latent_odd", latent_odd},
-          {"gemma", gemma},     {"neox", neox},
-          {"capped", capped},   {"k_quants", k_quants}};
+  TinyOptions own_head_norms;
+  own_head_norms.qk_norm = own_head_norms.parallel = true;
+  own_head_norms.norm = own_head_norms.head_norm = NormKind::layer;
+  own_head_norms.head_norms = models::HeadNorms::own;
+  own_head_norms.rope = models::RopeKind::none;
+  TinyOptions clipped;
+  clipped.type = DType::f16;
+  clipped.biases = true;
+  clipped.clip = 0.5f;
+  return {{"own_head_norms", own_head_norms},
+          {"clipped", clipped},
+          {"llama", llama},
+          {"hybrid", hybrid},
+          {"experts", experts},
+          {"shared_expert", shared_expert},
+          {"latent", latent},
+          {"latent_odd", latent_odd},
+          {"gemma", gemma},
+          {"neox", neox},
+          {"capped", capped},
+          {"k_quants", k_quants}};
 }
 
 }  // namespace strata::inference

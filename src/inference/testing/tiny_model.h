@@ -26,7 +26,9 @@ struct TinyOptions {
   models::Activation activation = models::Activation::silu;
   bool gated = true;
   bool qk_norm = false;
-  bool norms_all_heads = false;
+  models::HeadNorms head_norms = models::HeadNorms::shared;
+  models::NormKind head_norm = models::NormKind::rms;
+  float clip = 0.0f;
   bool post_norms = false;
   bool biases = false;
   bool parallel = false;

@@ -65,7 +65,7 @@ void check_vocabulary(const ModelSpec& spec, const ModelFile& file) {
 // RoPE divides by these.
 void check_divisors(const ModelSpec& spec, const ModelFile& file) {
   for (const TensorSlot& slot : spec.tensors) {
-    if (slot.name != "rope_freqs.weight") continue;
+    if (!slot.name.starts_with("rope_f")) continue;
     for (const float divisor : dequantize(find_weight(file, slot))) {
       if (std::isfinite(divisor) && divisor > 0) continue;
       throw Error(Code::invalid_argument,

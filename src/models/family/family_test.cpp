@@ -56,7 +56,7 @@ TEST(Family, Olmo) {
   const ModelSpec two = describe(fixture("olmo2"));
   EXPECT_EQ(two.layers[0].blocks[0].pre_norm.kind, NormKind::none);
   EXPECT_EQ(two.layers[0].blocks[1].post_norm.kind, NormKind::rms);
-  EXPECT_TRUE(attention(two, 0).norms_all_heads);
+  EXPECT_EQ(attention(two, 0).head_norms, HeadNorms::joined);
   const ModelSpec three = describe(fixture("olmo3"));
   EXPECT_EQ(attention(three, 0).window, 4);
   EXPECT_EQ(attention(three, 0).rope.yarn.first_context, 0);

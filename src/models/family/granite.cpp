@@ -1,5 +1,6 @@
-// Granite, dense and with experts: as Llama, with factors on embeddings, attention, what each block
-// adds, and logits. Granite 4 hybrids: most layers are state spaces, the others have no positions.
+// Granite, dense and with experts, and MiniCPM 1 and 2: as Llama, with factors on embeddings,
+// attention, what each block adds, and logits. Granite 4 hybrids: most layers are state spaces, the
+// others have no positions.
 #include <array>
 #include <cmath>
 
@@ -13,10 +14,6 @@
 namespace strata::models {
 namespace {
 
-constexpr std::array kPairs{
-    TensorRule{"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj", Change::pairs},
-    TensorRule{"blk.{}.attn_k", "model.layers.{}.self_attn.k_proj", Change::pairs},
-};
 constexpr std::array kExperts{
     TensorRule{"blk.{}.ffn_gate_inp", "model.layers.{}.block_sparse_moe.router.layer"},
     TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.block_sparse_moe.input_linear",
@@ -38,7 +35,7 @@ constexpr std::array<std::string_view, 5> kKeys{"expert_count", "expert_used_cou
 class Granite final : public Family {
  public:
   std::vector<std::string_view> architectures() const override {
-    return {"granite", "granitemoe", "granitehybrid"};
+    return {"granite", "granitemoe", "granitehybrid", kMiniCpm};
   }
 
   ModelSpec describe(const ModelFile& file) const override {
@@ -48,6 +45,9 @@ class Granite final : public Family {
     build.refuse_unless("rope.scaling.finetuned", hybrid ? 0 : 1);
     if (hybrid && file.find(build.key("rope.scaling.finetuned")) == nullptr) {
       refuse(fmt::format("metadata key '{}' is missing", build.key("rope.scaling.finetuned")));
+    }
+    if (build.spec.family == kMiniCpm) {  // whose older files don't name its factors
+      for (const char* name : {"embedding_scale", "residual_scale"}) build.number(name);
     }
     build.spec.embedding_scale = factor(build, "embedding_scale");
     build.spec.logit_scale = inverse(build, "logit_scale");
@@ -65,7 +65,8 @@ class Granite final : public Family {
   std::vector<HfClass> hf_classes() const override {
     return {{"GraniteForCausalLM", "granite"},
             {"GraniteMoeForCausalLM", "granitemoe"},
-            {"GraniteMoeSharedForCausalLM", "granitemoe"}};
+            {"GraniteMoeSharedForCausalLM", "granitemoe"},
+            {"MiniCPMForCausalLM", kMiniCpm}};
   }
 
   void translate(Translation& t) const override {
@@ -75,14 +76,29 @@ class Granite final : public Family {
     t.copy_number("embedding_scale", {"embedding_multiplier"});
     t.copy_number("residual_scale", {"residual_multiplier"});
     t.copy_number("logit_scale", {"logits_scaling"});
+    if (t.config().find("scale_emb")) minicpm_factors(t);
     t.expert_keys(true);
     t.copy_integer("expert_shared_feed_forward_length", {"shared_intermediate_size"});
-    t.tensors(kPairs);
+    t.tensors(pair_rules());
     t.tensors(kExperts);
     t.tensors(decoder_rules());
   }
 
  private:
+  static constexpr std::string_view kMiniCpm = "minicpm";
+
+  static void minicpm_factors(Translation& t) {
+    const auto positive = [&](std::string_view field) {
+      const auto value = t.config().number(field);
+      if (value && *value > 0) return *value;
+      throw Error(Code::invalid_argument,
+                  fmt::format("config.json: '{}' is missing or not above 0", field));
+    };
+    t.set_number("embedding_scale", positive("scale_emb"));
+    t.set_number("residual_scale", positive("scale_depth") / std::sqrt(t.n_layers()));
+    t.set_number("logit_scale", positive("hidden_size") / positive("dim_model_base"));
+  }
+
   // 0 stands for a key that is not set.
   static float factor(const SpecBuilder& build, std::string_view suffix) {
     const float value = build.number_or(suffix, 1.0f);

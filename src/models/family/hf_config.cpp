@@ -161,6 +161,17 @@ std::optional<double> number_in(const json::object& object, std::string_view nam
   return finite(*value, where, name);
 }
 
+std::vector<float> numbers_in(const json::object& object, std::string_view name,
+                              std::string_view where) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || !value->is_array()) refuse(where, name, "is no list of numbers");
+  std::vector<float> out;
+  for (const json::value& entry : value->get_array()) {
+    out.push_back(static_cast<float>(finite(entry, where, name)));
+  }
+  return out;
+}
+
 std::optional<std::string> text_in(const json::object& object, std::string_view name,
                                    std::string_view where) {
   const json::value* value = object.if_contains(name);

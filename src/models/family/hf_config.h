@@ -50,6 +50,9 @@ class HfConfig {
 // The same look-ups in an object inside it; `where` names it in errors.
 std::optional<double> number_in(const json::object& object, std::string_view name,
                                 std::string_view where);
+// Error{invalid_argument} also when it is absent.
+std::vector<float> numbers_in(const json::object& object, std::string_view name,
+                              std::string_view where);
 std::optional<std::string> text_in(const json::object& object, std::string_view name,
                                    std::string_view where);
 

@@ -1,19 +1,14 @@
-// Llama 2 and 3, SmolLM 1 and 2, Mistral: RMS norm, gated SiLU, RoPE on adjacent pairs. Mixtral:
-// the same with experts.
+// Llama 2 and 3, SmolLM 1 and 2, Mistral, Ministral: RMS norm, gated SiLU, RoPE on adjacent pairs.
+// Mixtral: the same with experts.
 #include <array>
 
 #include "models/family/family.h"
-#include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
 
-constexpr std::array kPairs{
-    TensorRule{"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj", Change::pairs},
-    TensorRule{"blk.{}.attn_k", "model.layers.{}.self_attn.k_proj", Change::pairs},
-};
 constexpr std::array kMixtral{
     TensorRule{"blk.{}.ffn_gate_inp", "model.layers.{}.block_sparse_moe.gate"},
     TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.block_sparse_moe.experts.{e}.w1"},
@@ -37,6 +32,7 @@ class Llama final : public Family {
   std::vector<HfClass> hf_classes() const override {
     return {{"LlamaForCausalLM", "llama"},
             {"MistralForCausalLM", "llama"},
+            {"MinistralForCausalLM", "llama"},
             {"MixtralForCausalLM", "llama"}};
   }
 
@@ -45,7 +41,7 @@ class Llama final : public Family {
     t.decoder_keys();
     t.windows();
     t.expert_keys(true);
-    t.tensors(kPairs);
+    t.tensors(pair_rules());
     t.tensors(decoder_rules());
     t.tensors(kMixtral);
   }
@@ -53,7 +49,7 @@ class Llama final : public Family {
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::adjacent);
-    op.window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
+    op.window = build.window(layer, 0);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

@@ -30,7 +30,7 @@ class ModernBert final : public Family {
     for (int32_t i = 0; i < build.n_layers(); ++i) {
       Block mlp;
       mlp.pre_norm = build.layer_norm(layer_name(i, "ffn_norm"), spec.n_embd);
-      mlp.op = build.mlp_of_halves(i, activation);
+      mlp.op = build.fused_mlp(i, activation);
       spec.layers.push_back({{attention(build, i), mlp}});
     }
     spec.final_norm = build.layer_norm("output_norm", spec.n_embd);

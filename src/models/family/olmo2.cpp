@@ -4,7 +4,6 @@
 #include <array>
 
 #include "models/family/family.h"
-#include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 
@@ -43,14 +42,13 @@ class Olmo2 final : public Family {
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
-    const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);
-    if (window > 0 && build.is_windowed(layer, kPattern)) {
-      op.window = window;
+    op.window = build.window(layer, kPattern);
+    if (op.window > 0) {
       op.rope.base = build.number_or("rope.freq_base_swa", op.rope.base);
       op.rope.position_scale = 1.0f;
       op.rope.yarn = {};
     }
-    build.norms_of_q_and_k(op, layer, true);
+    build.norms_of_q_and_k(op, layer, HeadNorms::joined);
     return {
         {}, op, build.rms_norm(layer_name(layer, "post_attention_norm"), build.spec.n_embd), false};
   }

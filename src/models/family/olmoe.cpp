@@ -31,7 +31,7 @@ class Olmoe final : public Family {
  private:
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
-    build.norms_of_q_and_k(op, layer, true);
+    build.norms_of_q_and_k(op, layer, HeadNorms::joined);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

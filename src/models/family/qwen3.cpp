@@ -37,7 +37,7 @@ class Qwen3 final : public Family {
 
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
-    build.norms_of_q_and_k(op, layer, false);
+    build.norms_of_q_and_k(op, layer, HeadNorms::shared);
     return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op, {}, false};
   }
 };

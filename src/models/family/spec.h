@@ -74,14 +74,19 @@ struct Rope {
 
 enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared, tanh };
 
+// What a norm of queries or keys sees, and its weights: each head with the same [head_dim], each
+// head with its own [heads x head_dim], or all heads of a row as one vector [heads * head_dim].
+enum class HeadNorms { shared, own, joined };
+
 // Self-attention with grouped queries.
 struct Attention {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;
   int32_t head_dim = 0;
   Linear q, k, v, o;
-  Norm q_norm, k_norm;           // per head, before RoPE
-  bool norms_all_heads = false;  // q_norm and k_norm see all heads of a row as one vector
+  float clip = 0.0f;    // 0: none; else q, k and v are held within [-clip, clip]
+  Norm q_norm, k_norm;  // before RoPE
+  HeadNorms head_norms = HeadNorms::shared;
   Rope rope;
   float scale = 0.0f;     // of q·k
   float soft_cap = 0.0f;  // 0: none; else cap * tanh(score / cap)

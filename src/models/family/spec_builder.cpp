@@ -189,7 +189,12 @@ bool SpecBuilder::is_windowed(int32_t layer, int32_t period) const {
     return value->bytes[static_cast<size_t>(layer)] != std::byte{0};
   }
   const int32_t own = count_or("attention.sliding_window_pattern", period, 1, kMaxLayers);
-  return layer % own != own - 1;
+  return own == 0 || layer % own != own - 1;
+}
+
+int32_t SpecBuilder::window(int32_t layer, int32_t period, int32_t fallback) const {
+  const int32_t width = count_or("attention.sliding_window", fallback, 0, kMaxContext);
+  return width > 0 && is_windowed(layer, period) ? width : 0;
 }
 
 float SpecBuilder::attention_scale(int32_t width) const {
@@ -295,10 +300,18 @@ Norm SpecBuilder::rms_norm(const std::string& prefix, int64_t n) {
 }
 
 Norm SpecBuilder::layer_norm(const std::string& prefix, int64_t n) {
-  Norm norm{NormKind::layer, norm_epsilon("attention.layer_norm_epsilon"),
-            vector(prefix + ".weight", n), kNoTensor};
+  Norm norm = plain_layer_norm();
+  norm.weight = vector(prefix + ".weight", n);
   if (has(prefix + ".bias")) norm.bias = vector(prefix + ".bias", n);
   return norm;
+}
+
+Norm SpecBuilder::plain_layer_norm() const {
+  return {NormKind::layer, norm_epsilon("attention.layer_norm_epsilon"), kNoTensor, kNoTensor};
+}
+
+Norm SpecBuilder::norm(NormKind kind, const std::string& prefix, int64_t n) {
+  return kind == NormKind::layer ? layer_norm(prefix, n) : rms_norm(prefix, n);
 }
 
 Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
@@ -314,13 +327,20 @@ Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
   return op;
 }
 
-void SpecBuilder::norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads) {
-  attention.norms_all_heads = all_heads;
-  const int64_t width = attention.head_dim;
-  attention.q_norm =
-      rms_norm(layer_name(layer, "attn_q_norm"), all_heads ? width * attention.n_heads : width);
-  attention.k_norm =
-      rms_norm(layer_name(layer, "attn_k_norm"), all_heads ? width * attention.n_kv_heads : width);
+void SpecBuilder::norms_of_q_and_k(Attention& attention, int32_t layer, HeadNorms norms,
+                                   NormKind kind) {
+  attention.head_norms = norms;
+  const auto make = [&](std::string_view part, int32_t n_heads) {
+    const std::string prefix = layer_name(layer, part);
+    const int64_t width = attention.head_dim;
+    if (norms == HeadNorms::joined) return norm(kind, prefix, width * n_heads);
+    if (norms == HeadNorms::shared) return norm(kind, prefix, width);
+    const std::string_view epsilon =
+        kind == NormKind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+    return Norm{kind, norm_epsilon(epsilon), matrix(prefix + ".weight", n_heads, width), kNoTensor};
+  };
+  attention.q_norm = make("attn_q_norm", attention.n_heads);
+  attention.k_norm = make("attn_k_norm", attention.n_kv_heads);
 }
 
 void SpecBuilder::projections(Attention& attention, int32_t layer) {
@@ -350,20 +370,22 @@ Mlp SpecBuilder::mlp(int32_t layer, bool gated, Activation activation) {
   return mlp;
 }
 
-Mlp SpecBuilder::mlp_of_halves(int32_t layer, Activation activation) {
+Mlp SpecBuilder::fused_mlp(int32_t layer, Activation activation) {
   Mlp mlp;
   mlp.activation = activation;
   mlp.n_hidden = layer_count("feed_forward_length", layer, std::nullopt, 1, kMaxHidden);
-  const std::string both = layer_name(layer, "ffn_up");
-  mlp.gate = slice(both, 0, mlp.n_hidden, spec.n_embd, int64_t{2} * mlp.n_hidden);
-  mlp.up = slice(both, mlp.n_hidden, mlp.n_hidden, spec.n_embd, int64_t{2} * mlp.n_hidden);
+  const std::string up = layer_name(layer, "ffn_up");
+  const int64_t all = int64_t{2} * mlp.n_hidden;
+  mlp.gate = slice(up, 0, mlp.n_hidden, spec.n_embd, all);
+  mlp.up = slice(up, mlp.n_hidden, mlp.n_hidden, spec.n_embd, all);
   mlp.down = linear(layer_name(layer, "ffn_down"), spec.n_embd, mlp.n_hidden);
   return mlp;
 }
 
-ModelSpec SpecBuilder::decoder(const std::function<Layer(int32_t)>& layer) {
+ModelSpec SpecBuilder::decoder(const std::function<Layer(int32_t)>& layer,
+                               const std::optional<Norm>& final_norm) {
   for (int32_t i = 0; i < n_layers_; ++i) spec.layers.push_back(layer(i));
-  spec.final_norm = rms_norm("output_norm", spec.n_embd);
+  spec.final_norm = final_norm ? *final_norm : rms_norm("output_norm", spec.n_embd);
   head();
   return std::move(spec);
 }

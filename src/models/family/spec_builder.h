@@ -69,9 +69,9 @@ class SpecBuilder {
   // for a formula that the family does not have.
   void refuse_unless(std::string_view suffix, double neutral) const;
 
-  // Whether a layer has a window: attention.sliding_window_pattern is a flag a layer, or a period,
-  // whose last layer has none.
-  bool is_windowed(int32_t layer, int32_t period) const;
+  // attention.sliding_window of a layer, 0: none. attention.sliding_window_pattern is a flag a
+  // layer, or a period, whose last layer has none; without it `period`, 0: all layers.
+  int32_t window(int32_t layer, int32_t period, int32_t fallback = 0) const;
   // attention.scale, else 1 / sqrt(width).
   float attention_scale(int32_t width) const;
 
@@ -89,21 +89,23 @@ class SpecBuilder {
                               int64_t rows, int64_t cols);
   Norm rms_norm(const std::string& prefix, int64_t n);
   Norm layer_norm(const std::string& prefix, int64_t n);  // the bias is optional
+  Norm plain_layer_norm() const;                          // without weight and bias
   // rope.dimension_count, at most and without it head_dim; rope.freq_base, rope.scaling.* and the
   // tensor rope_freqs.
   Rope rope(RopeKind kind, int32_t head_dim);
   // Widths from attention.head_count, head_count_kv, key_length; attention_scale(head_dim);
   // rope(); q, k, v (attn_q, attn_k, attn_v, or slices of attn_qkv) and o. No norms, no window.
   Attention attention(int32_t layer, RopeKind kind);
-  // attn_q_norm, attn_k_norm: of each head, or of all heads of a row as one vector.
-  void norms_of_q_and_k(Attention& attention, int32_t layer, bool all_heads);
+  // attn_q_norm, attn_k_norm.
+  void norms_of_q_and_k(Attention& attention, int32_t layer, HeadNorms norms,
+                        NormKind kind = NormKind::rms);
   // Widths from ssm.time_step_rank (heads), ssm.inner_size, ssm.state_size, ssm.group_count,
   // ssm.conv_kernel; the tensors ssm_*.
   StateSpace state_space(int32_t layer);
   // ffn_gate (when gated), ffn_up, ffn_down.
   Mlp mlp(int32_t layer, bool gated, Activation activation);
-  // Gated, with gate and up as the two halves of ffn_up.
-  Mlp mlp_of_halves(int32_t layer, Activation activation);
+  // Gated, with the gate as the first half of ffn_up's rows.
+  Mlp fused_mlp(int32_t layer, Activation activation);
   // Whether expert_count is there and not 0.
   bool has_experts() const;
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
@@ -119,15 +121,19 @@ class SpecBuilder {
   void encoder();
   // cls, cls.norm and cls.output, where the file has them: scores of a pooled vector.
   void score_head(Activation activation);
-  // All that is left: each layer as `layer` makes it, output_norm (an RMS norm), and head().
-  // Gives the spec away.
-  ModelSpec decoder(const std::function<Layer(int32_t)>& layer);
+  // All that is left: each layer as `layer` makes it, the final norm, without one given the RMS
+  // norm output_norm, and head(). Gives the spec away.
+  ModelSpec decoder(const std::function<Layer(int32_t)>& layer,
+                    const std::optional<Norm>& final_norm = std::nullopt);
 
  private:
+  bool is_windowed(int32_t layer, int32_t period) const;
   float norm_epsilon(std::string_view suffix) const;
+  Norm norm(NormKind kind, const std::string& prefix, int64_t n);
   Linear slice(const std::string& prefix, int64_t begin, int64_t rows, int64_t cols,
                int64_t stored_rows);
-  void scale_positions(Rope& rope) const;
+  void scale_positions(Rope& rope);
+  void scale_by_factors(Rope& rope);
   Yarn yarn(float factor) const;
   float magnitude(float factor) const;
   void refuse_unknown_formulas(std::span<const std::string_view> reads) const;

@@ -1,4 +1,5 @@
 // Rotary positions of a file: partial, stretched, or with YaRN.
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -11,13 +12,16 @@ namespace {
 
 constexpr std::string_view kMagnitude = "rope.scaling.yarn_attn_factor";
 constexpr std::string_view kOlderMagnitude = "rope.scaling.attn_factor";
+constexpr std::string_view kShortFactors = "rope_factors_short.weight";
+constexpr std::string_view kLongFactors = "rope_factors_long.weight";
 constexpr float kSameMagnitude = 1e-4f;  // what decimals of a configuration lose
 
 }  // namespace
 
-void SpecBuilder::scale_positions(Rope& rope) const {
+void SpecBuilder::scale_positions(Rope& rope) {
   // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
   const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
+  if (has(kShortFactors)) return scale_by_factors(rope);
   if (type != "none" && type != "linear" && type != "yarn") {
     throw Error(
         Code::unimplemented,
@@ -35,6 +39,22 @@ void SpecBuilder::scale_positions(Rope& rope) const {
   if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
   rope.position_scale = 1.0f / factor;
   if (type == "yarn") rope.yarn = yarn(factor);
+}
+
+// LongRoPE (https://arxiv.org/abs/2402.13753) has one set of divisors for sequences within the
+// first context and another for longer ones, with which all positions of a sequence are to be
+// computed. A key that is cached, for this sequence or as a prefix of others, must not change when
+// the sequence grows, so one set has to serve: the short one, exact up to the first context, which
+// becomes the model's.
+void SpecBuilder::scale_by_factors(Rope& rope) {
+  const int32_t first = count("rope.scaling.original_context_length", 2, kMaxContext);
+  spec.n_context = std::min(spec.n_context, first);
+  rope.frequency_divisors = vector(std::string(kShortFactors), rope.n_dims / 2);
+  vector(std::string(kLongFactors), rope.n_dims / 2);
+  rope.yarn.magnitude = number_or(kOlderMagnitude, 1.0f);
+  if (!(rope.yarn.magnitude > 0)) {
+    refuse(fmt::format("{} is {}", key(kOlderMagnitude), rope.yarn.magnitude));
+  }
 }
 
 Yarn SpecBuilder::yarn(float factor) const {

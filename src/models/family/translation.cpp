@@ -27,6 +27,11 @@ constexpr std::array kDecoderRules{
     TensorRule{"blk.{}.ffn_down", "model.layers.{}.mlp.down_proj"},
 };
 
+constexpr std::array kPairRules{
+    TensorRule{"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj", Change::pairs},
+    TensorRule{"blk.{}.attn_k", "model.layers.{}.self_attn.k_proj", Change::pairs},
+};
+
 constexpr std::array kExpertRules{
     TensorRule{"blk.{}.ffn_gate_inp", "model.layers.{}.mlp.gate"},
     TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.mlp.experts.{e}.gate_proj"},
@@ -113,6 +118,10 @@ std::span<const TensorRule> decoder_rules() {
   return kDecoderRules;
 }
 
+std::span<const TensorRule> pair_rules() {
+  return kPairRules;
+}
+
 std::span<const TensorRule> expert_rules() {
   return kExpertRules;
 }
@@ -163,12 +172,18 @@ void Translation::decoder_keys() {
   copy_integer("vocab_size", {"vocab_size"});
   copy_number("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
   copy_number("attention.layer_norm_epsilon",
-              {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"});
+              {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"});
   rotary();
 }
 
+void Translation::set_kv_heads(int64_t n) {
+  n_kv_heads_ = in_limits(n, kMaxHeads, "num_kv_heads");
+  set_integer("attention.head_count_kv", n_kv_heads_);
+}
+
 void Translation::expect_activation(std::initializer_list<std::string_view> known) {
-  const auto name = config_.text({"hidden_act", "hidden_activation", "activation_function"});
+  const auto name =
+      config_.text({"hidden_activation", "hidden_act", "activation_function", "activation"});
   if (!name || std::ranges::find(known, *name) != known.end()) return;
   throw Error(Code::unimplemented,
               fmt::format("config.json: 'hidden_act' is '{}', which is not supported yet for {}",

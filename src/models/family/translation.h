@@ -41,6 +41,8 @@ struct TensorRule {
 // Of decoders whose classes descend from transformers' Llama: embedding, head, norms, attention,
 // gated MLP.
 std::span<const TensorRule> decoder_rules();
+// Queries and keys of those whose heads GGUF stores as adjacent pairs: before decoder_rules.
+std::span<const TensorRule> pair_rules();
 // Of mixtures of experts, mlp.gate and mlp.experts.
 std::span<const TensorRule> expert_rules();
 
@@ -71,6 +73,8 @@ class Translation {
 
   // Layers, widths, heads, context, norms' epsilon, rotary positions.
   void decoder_keys();
+  // Of configurations that call it by another name, after decoder_keys().
+  void set_kv_heads(int64_t n);
   // Only where the family's activation is one of these. Error{unimplemented} with the field.
   void expect_activation(std::initializer_list<std::string_view> known);
   // sliding_window, with layer_types where they are given.
@@ -100,6 +104,7 @@ class Translation {
   void rotary();
   void rotary_scaling(const json::object& scaling, double base);
   void llama3_divisors(const json::object& scaling, double base);
+  void longrope_divisors(const json::object& scaling);
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_stack(const std::string& ours, std::span<const SafeTensor* const> sources,
                  Change change);

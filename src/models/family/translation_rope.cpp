@@ -62,6 +62,7 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
                                .value_or(text_in(scaling, "type", kWhere).value_or("default"));
   if (type == "default") return;
   if (type == "llama3") return llama3_divisors(scaling, base);
+  if (type == "longrope" || type == "su") return longrope_divisors(scaling);
   if (type != "linear" && type != "yarn") {
     throw Error(Code::unimplemented,
                 fmt::format("{} of type '{}' is not supported yet", kWhere, printable(type)),
@@ -107,6 +108,27 @@ void Translation::llama3_divisors(const json::object& scaling, double base) {
     divisors.push_back(static_cast<float>(1.0 / ((1.0 - stays) / factor + stays)));
   }
   add_vector("rope_freqs.weight", divisors);
+}
+
+// Their factor on keys and queries: transformers, modeling_rope_utils, longrope.
+void Translation::longrope_divisors(const json::object& scaling) {
+  const auto of_both = [&](std::string_view name) {
+    const auto own = number_in(scaling, name, kWhere);
+    return own ? own : config_.number(name);
+  };
+  const auto first = of_both("original_max_position_embeddings");
+  const auto all = config_.number("max_position_embeddings");
+  if (!first || !all || !(*first > 1)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("{}: 'original_max_position_embeddings' is missing", kWhere));
+  }
+  const double factor = number_in(scaling, "factor", kWhere).value_or(*all / *first);
+  const double own = factor > 1 ? std::sqrt(1 + std::log(factor) / std::log(*first)) : 1.0;
+  set_integer("rope.scaling.original_context_length", std::llround(*first));
+  set_number("rope.scaling.attn_factor",
+             number_in(scaling, "attention_factor", kWhere).value_or(own));
+  add_vector("rope_factors_short.weight", numbers_in(scaling, "short_factor", kWhere));
+  add_vector("rope_factors_long.weight", numbers_in(scaling, "long_factor", kWhere));
 }
 
 }  // namespace strata::models

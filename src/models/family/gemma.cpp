@@ -1,0 +1,132 @@
+// Gemma 1, 2, 3 (text): gated GELU, embeddings times sqrt(n_embd). 2: norms behind each block, too,
+// soft caps on scores and logits, a window in every other layer. 3: norms on Q and K for the soft
+// caps, windows with their own RoPE base in five of six layers. The "1 +" of its norm weights is
+// already in the file's.
+#include <array>
+#include <cmath>
+
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+#include "models/family/translation.h"
+
+namespace strata::models {
+namespace {
+
+constexpr std::array kBlockNorms{
+    TensorRule{"output_norm", "model.norm", Change::one_plus},
+    TensorRule{"blk.{}.attn_norm", "model.layers.{}.input_layernorm", Change::one_plus},
+    TensorRule{"blk.{}.attn_q_norm", "model.layers.{}.self_attn.q_norm", Change::one_plus},
+    TensorRule{"blk.{}.attn_k_norm", "model.layers.{}.self_attn.k_norm", Change::one_plus},
+    TensorRule{"blk.{}.ffn_norm", "model.layers.{}.pre_feedforward_layernorm", Change::one_plus},
+    TensorRule{"blk.{}.post_ffw_norm", "model.layers.{}.post_feedforward_layernorm",
+               Change::one_plus},
+};
+// The same name means another place where there are norms behind the blocks.
+constexpr std::array kNormBetween{
+    TensorRule{"blk.{}.ffn_norm", "model.layers.{}.post_attention_layernorm", Change::one_plus}};
+constexpr std::array kNormBehind{TensorRule{
+    "blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm", Change::one_plus}};
+
+constexpr float kWindowRopeBase = 10000.0f;  // Gemma 3's with a window; not in older files
+
+struct Generation {
+  std::string_view architecture;
+  bool post_norms = false;
+  bool head_norms = false;     // and another RoPE with a window
+  int32_t period = 0;          // its last layer has no window
+  int32_t layers_of_27b = -1;  // which divides scores by another width, that files don't name
+  // Of Gemma 2's first files, which don't name them.
+  int32_t window = 0;
+  float score_cap = 0.0f, logit_cap = 0.0f;
+};
+constexpr std::array kGenerations{Generation{.architecture = "gemma"},
+                                  Generation{.architecture = "gemma2",
+                                             .post_norms = true,
+                                             .period = 2,
+                                             .layers_of_27b = 46,
+                                             .window = 4096,
+                                             .score_cap = 50.0f,
+                                             .logit_cap = 30.0f},
+                                  Generation{.architecture = "gemma3",
+                                             .post_norms = true,
+                                             .head_norms = true,
+                                             .period = 6,
+                                             .layers_of_27b = 62}};
+
+class Gemma final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override {
+    return {"gemma", "gemma2", "gemma3"};
+  }
+
+  ModelSpec describe(const ModelFile& file) const override {
+    const std::string name(*file.text("general.architecture"));
+    const Generation& own = *std::ranges::find(kGenerations, name, &Generation::architecture);
+    SpecBuilder build(file, name);
+    build.spec.embedding_scale = std::sqrt(static_cast<float>(build.spec.n_embd));
+    build.spec.logit_soft_cap = build.number_or("final_logit_softcapping", own.logit_cap);
+    return build.decoder(
+        [&](int32_t i) -> Layer { return {{attention(build, own, i), mlp(build, own, i)}}; });
+  }
+
+  std::vector<HfClass> hf_classes() const override {
+    return {{"GemmaForCausalLM", "gemma"},
+            {"Gemma2ForCausalLM", "gemma2"},
+            {"Gemma3ForCausalLM", "gemma3"}};
+  }
+
+  void translate(Translation& t) const override {
+    // Gemma 1's first configurations say gelu and mean the tanh form.
+    t.expect_activation({"gelu_pytorch_tanh", "gelu"});
+    t.decoder_keys();
+    t.set_integer("attention.sliding_window", 0);
+    t.windows();
+    for (const char* field : {"final_logit_softcapping", "attn_logit_softcapping"}) {
+      t.set_number(field, t.config().number(field).value_or(0.0));
+    }
+    if (const auto width = t.config().number("query_pre_attn_scalar"); width && *width > 0) {
+      t.set_number("attention.scale", 1.0 / std::sqrt(*width));
+    }
+    t.tensors(kBlockNorms);
+    const bool behind = t.has("model.layers.0.pre_feedforward_layernorm.weight");
+    t.tensors(behind ? std::span<const TensorRule>(kNormBehind) : kNormBetween);
+    t.tensors(decoder_rules());
+  }
+
+ private:
+  static Block attention(SpecBuilder& build, const Generation& own, int32_t layer) {
+    Attention op = build.attention(layer, RopeKind::halves);
+    op.scale = build.attention_scale(
+        build.n_layers() == own.layers_of_27b ? build.spec.n_embd / op.n_heads : op.head_dim);
+    op.soft_cap = build.number_or("attn_logit_softcapping", own.score_cap);
+    if (own.period > 0) op.window = build.window(layer, own.period, own.window);
+    if (own.head_norms) {
+      if (op.window > 0) {
+        op.rope.base = build.number_or("rope.freq_base_swa", kWindowRopeBase);
+        op.rope.position_scale = 1.0f;
+        op.rope.yarn = {};
+      }
+      build.norms_of_q_and_k(op, layer, HeadNorms::shared);
+    }
+    return {build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd), op,
+            post_norm(build, own, layer, "post_attention_norm"), false};
+  }
+
+  static Block mlp(SpecBuilder& build, const Generation& own, int32_t layer) {
+    return {build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd),
+            build.mlp(layer, true, Activation::gelu_tanh),
+            post_norm(build, own, layer, "post_ffw_norm"), false};
+  }
+
+  static Norm post_norm(SpecBuilder& build, const Generation& own, int32_t layer,
+                        std::string_view name) {
+    if (!own.post_norms) return {};
+    return build.rms_norm(layer_name(layer, name), build.spec.n_embd);
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Gemma>()};
+
+}  // namespace
+}  // namespace strata::models
