@@ -273,7 +273,8 @@ TEST(TinyReferenceNegative, StateSpaces) {
     expect("the weights of its norm", [](auto& op) { op.norm.weight = models::kNoTensor; });
     expect("its norm", [](auto& op) { op.norm.kind = models::NormKind::none; });
     expect_attention_seen(name, "attention without positions", [](auto& op) {
-      op.rope = {.kind = models::RopeKind::adjacent, .n_dims = op.head_dim};
+      op.rope.kind = models::RopeKind::adjacent;
+      op.rope.n_dims = op.head_dim;
     });
     expect_seen(name, "its residual scale", [](ModelSpec& spec) {
       for (auto& layer : spec.layers) layer.blocks[0].scale = 1;

@@ -30,16 +30,16 @@
 namespace strata::tensor {
 
 enum class Layout : uint8_t {
-  w4s,  // 4 bits, scale                   (Q4_0)            offset 8
-  w4t,  // 4 bits through a table, scale   (IQ4_NL, MXFP4)   table holds value + 128
-  w4m,  // 4 bits, scale, min              (Q4_1)            offset 0
-  w5s,  // 5 bits, scale                   (Q5_0)            offset 16
-  w5m,  // 5 bits, scale, min              (Q5_1)            offset 0
-  w8s,  // 8 bits, scale                   (Q8_0, requantised types)  offset 128
-  w4k,  // 4 bits, K-quant scales and mins (Q4_K)            offset 0
-  w5k,  // 5 bits, the same                (Q5_K)            offset 0
-  w6k,  // 6 bits, K-quant scales per 16   (Q6_K, Q3_K)      offset 32
-  wbf,  // bf16                            (BF16, F16, F32)
+  w4s,   // 4 bits, scale                   (Q4_0)            offset 8
+  w4t,   // 4 bits through a table, scale   (IQ4_NL, MXFP4)   table holds value + 128
+  w4m,   // 4 bits, scale, min              (Q4_1)            offset 0
+  w5s,   // 5 bits, scale                   (Q5_0)            offset 16
+  w5m,   // 5 bits, scale, min              (Q5_1)            offset 0
+  w8s,   // 8 bits, scale                   (Q8_0, requantised types)  offset 128
+  w4k,   // 4 bits, K-quant scales and mins (Q4_K)            offset 0
+  w5k,   // 5 bits, the same                (Q5_K)            offset 0
+  w6k,   // 6 bits, K-quant scales per 16   (Q6_K, Q3_K)      offset 32
+  wbf,   // bf16                            (BF16, F16, F32)
   w8p,   // 8 bits in planes, scale         (Q8_0 that is screened)  offset 128
   wf32,  // float32                         (F32 where it is kept whole)
 };
@@ -61,8 +61,7 @@ constexpr LayoutInfo kLayoutInfo[kLayouts] = {
     {"w4s", 2, 64, 256, 3},   {"w4t", 2, 64, 256, 7},   {"w4m", 2, 128, 256, -1},
     {"w5s", 2, 64, 320, 4},   {"w5m", 2, 128, 320, -1}, {"w8s", 2, 64, 512, 7},
     {"w4k", 8, 320, 256, -1}, {"w5k", 8, 320, 320, -1}, {"w6k", 8, 320, 384, 5},
-    {"wbf", 2, 0, 1024, -1},  {"w8p", 2, 64, 320, 7},
-    {"wf32", 1, 0, 2048, -1},
+    {"wbf", 2, 0, 1024, -1},  {"w8p", 2, 64, 320, 7},   {"wf32", 1, 0, 2048, -1},
 };
 
 constexpr const LayoutInfo& info(Layout layout) {

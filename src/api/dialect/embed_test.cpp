@@ -88,7 +88,7 @@ TEST_F(Embeddings, AreVectorsOfLengthOneInTheOrderOfTheTexts) {
   EXPECT_EQ(both[0].size(), 32u);
   EXPECT_NEAR(length_of(both[0]), 1, 1e-6);
   EXPECT_NE(both[0], both[1]);
-  EXPECT_EQ(vectors(R"({"model":"vectors","input":"cde"})"), std::vector{both[1]})
+  EXPECT_EQ(vectors(R"({"model":"vectors","input":"cde"})"), std::vector<Vector>{both[1]})
       << "alone and among others";
 }
 
