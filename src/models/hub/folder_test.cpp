@@ -127,7 +127,9 @@ TEST_F(FolderTest, ARepositoryWithoutAGgufIsAFolder) {
   pull(store, "hf:own/Tiny", {});
   expect_stored("hf:own/Tiny");
   files["Tiny-Q8_0.gguf"] = testing::named_model("quantised");
-  EXPECT_EQ(pull(store, "hf:own/Tiny", {.refresh = true}).manifest.model.size(), 1u);
+  PullOptions again;
+  again.refresh = true;
+  EXPECT_EQ(pull(store, "hf:own/Tiny", again).manifest.model.size(), 1u);
   pull(store, "hf:own/Tiny:safetensors", {});
   expect_stored("hf:own/Tiny:safetensors");
 }
