@@ -24,6 +24,7 @@ struct House {
     auto made = std::make_shared<models::Model>();
     made->tokenizer = std::make_shared<ByteTokenizer>();
     made->spec.n_vocab = made->tokenizer->n_vocab();
+    made->spec.head.weight = 0;  // it generates text
     script.n_vocab = made->spec.n_vocab;
     engine = make_engine(made, std::make_unique<ScriptedExecutor>(script, log), options, 2000);
   }

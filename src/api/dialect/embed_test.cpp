@@ -178,7 +178,8 @@ TEST_F(Embeddings, OverOllamasInterfaceAreTheSame) {
   EXPECT_EQ(json::value_to<std::vector<Vector>>(answer.at("embeddings")), expected);
   EXPECT_EQ(answer.at("prompt_eval_count"), 11);
   const auto one = ask("/api/embed", R"({"model":"vectors","input":"ab","dimensions":0})");
-  EXPECT_EQ(json::value_to<std::vector<Vector>>(one.at("embeddings")), std::vector<Vector>{expected[0]});
+  EXPECT_EQ(json::value_to<std::vector<Vector>>(one.at("embeddings")),
+            std::vector<Vector>{expected[0]});
   EXPECT_TRUE(ask("/api/embed", R"({"model":"vectors"})").at("embeddings").as_array().empty());
 }
 

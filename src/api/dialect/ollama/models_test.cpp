@@ -302,7 +302,7 @@ TEST_F(OllamaModels, PullsWhatIsThereAndSaysWhatIsNot) {
 }
 
 TEST_F(OllamaModels, WhatIsNotBuiltSaysSo) {
-  for (const char* path : {"/api/embed", "/api/embeddings", "/api/push", "/api/blobs/sha256:00"}) {
+  for (const char* path : {"/api/push", "/api/blobs/sha256:00"}) {
     const Reply reply = call("POST", path, "{}");
     EXPECT_EQ(reply.status, 501) << path;
     EXPECT_TRUE(parse_json(reply.body).at("error").is_string());

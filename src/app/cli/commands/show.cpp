@@ -137,7 +137,11 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   const std::string& parent = facts.manifest.parent;
   row("source", parent.empty() ? facts.manifest.source : "made from " + parent);
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
-  row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
+  if (!models::generates(facts.spec)) {
+    row("makes", "vectors of text (strata embed), no text");
+  } else {
+    row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
+  }
   for (const int64_t context : contexts_of(facts, arguments)) {
     const auto need = inference::foretell_memory(facts.spec, *facts.file, context, facts.kv);
     row("memory",
