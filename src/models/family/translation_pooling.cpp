@@ -42,7 +42,7 @@ void Translation::pooling() {
   const std::string path = pooling_folder(*folder_);
   if (path.empty()) return;
   const std::string file = path + "/config.json";
-  if (path.find('/') != std::string::npos || path == "..") {
+  if (!is_plain_name(path)) {
     throw Error(Code::invalid_argument,
                 fmt::format("modules.json: '{}' is no folder's name", printable(path)));
   }

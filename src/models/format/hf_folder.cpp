@@ -26,13 +26,12 @@ json::object parse_object(std::string_view text, std::string_view file) {
   throw Error(Code::invalid_argument, fmt::format("{} is no JSON object", file));
 }
 
-// A name that can't lead out of the folder.
+}  // namespace
+
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." &&
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
 }
-
-}  // namespace
 
 HfFolder::HfFolder(fs::path path) : path_(std::move(path)) {
   const auto config = object("config.json");
@@ -41,13 +40,14 @@ HfFolder::HfFolder(fs::path path) : path_(std::move(path)) {
                 "a model's folder holds config.json, *.safetensors and tokenizer.json");
   }
   config_ = *config;
-  for (const std::string& file : weight_files()) map(file);
+  json::object weight_map;
+  for (const std::string& file : weight_files(weight_map)) map(file);
   for (size_t i = 0; i < tensors_.size(); ++i) {
     if (by_name_.emplace(tensors_[i].name, i).second) continue;
     throw Error(Code::invalid_argument,
                 fmt::format("tensor '{}' stands in two files", printable(tensors_[i].name)));
   }
-  check_index(weight_map_);
+  check_index(weight_map);
 }
 
 bool HfFolder::has(std::string_view file) const {
@@ -66,7 +66,8 @@ std::optional<json::object> HfFolder::object(std::string_view file) const {
   return parse_object(*content, file);
 }
 
-std::vector<std::string> HfFolder::weight_files() {
+// `weight_map` becomes the index's; it stays empty where there is none.
+std::vector<std::string> HfFolder::weight_files(json::object& weight_map) const {
   const auto index = object(kIndex);
   if (!index) {
     if (has(kSingle)) return {std::string(kSingle)};
@@ -78,9 +79,9 @@ std::vector<std::string> HfFolder::weight_files() {
   if (map == nullptr || !map->is_object()) {
     throw Error(Code::invalid_argument, fmt::format("{} has no object 'weight_map'", kIndex));
   }
-  weight_map_ = map->get_object();
+  weight_map = map->get_object();
   std::set<std::string> files;
-  for (const auto& [name, file] : weight_map_) {
+  for (const auto& [name, file] : weight_map) {
     if (!file.is_string() || !is_plain_name(file.get_string())) {
       throw Error(Code::invalid_argument,
                   fmt::format("{}: weight_map of '{}' is no file's name", kIndex, printable(name)));

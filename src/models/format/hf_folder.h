@@ -19,6 +19,9 @@
 
 namespace strata::models {
 
+// A file's name that can't lead out of its folder.
+bool is_plain_name(std::string_view name);
+
 class HfFolder {
  public:
   // The tensors are those of model.safetensors, or of the files that model.safetensors.index.json
@@ -40,12 +43,11 @@ class HfFolder {
 
  private:
   void map(const std::string& file);
-  std::vector<std::string> weight_files();
+  std::vector<std::string> weight_files(json::object& weight_map) const;
   void check_index(const json::object& weight_map) const;
 
   std::filesystem::path path_;
   json::object config_;
-  json::object weight_map_;  // of the index; empty: none
   std::vector<std::unique_ptr<MappedFile>> mapped_;
   std::vector<std::string> mapped_names_;
   std::vector<SafeTensor> tensors_;

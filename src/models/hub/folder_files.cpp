@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "models/format/hf_folder.h"
+
 namespace strata::models {
 namespace {
 
@@ -34,17 +36,12 @@ bool is_wanted(std::string_view path) {
   return path.ends_with(".safetensors") || path.ends_with(".tiktoken");
 }
 
-bool is_plain(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
-}
-
 }  // namespace
 
 bool is_folder_path(std::string_view path) {
   const size_t slash = path.find('/');
-  if (slash == std::string_view::npos) return is_plain(path);
-  return is_plain(path.substr(0, slash)) && is_plain(path.substr(slash + 1));
+  if (slash == std::string_view::npos) return is_plain_name(path);
+  return is_plain_name(path.substr(0, slash)) && is_plain_name(path.substr(slash + 1));
 }
 
 std::vector<std::string> folder_files(std::span<const std::string> paths) {

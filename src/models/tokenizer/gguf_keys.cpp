@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "models/tokenizer/pipeline/json_merges.h"
 #include "models/tokenizer/pipeline/json_vocabulary.h"
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/tokenizer_limits.h"
@@ -40,20 +41,12 @@ struct Merges {
 
 Merges read_merges(const JsonPlace& model) {
   Merges out;
-  const json::array& list = model["merges"].array();
-  for (size_t i = 0; i < list.size(); ++i) {
-    std::string left, right;
-    if (list[i].is_string()) {
-      const std::string_view both = list[i].get_string();
-      const size_t space = both.find(' ');
-      left = both.substr(0, space);
-      right = both.substr(space + 1);
-    } else {
-      left = list[i].at(0).as_string();
-      right = list[i].at(1).as_string();
-    }
-    out.first_rank.emplace(left + right, static_cast<float>(i));
-    out.texts.push_back(left + " " + right);
+  const JsonMerges merges(model["merges"]);
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const auto [left, right] = merges.at(i);
+    const std::string both(left);
+    out.first_rank.emplace(both + std::string(right), static_cast<float>(i));
+    out.texts.push_back(both + " " + std::string(right));
   }
   return out;
 }
