@@ -20,6 +20,8 @@ struct EmbeddingText {
 struct EmbeddingRequest {
   std::string model;
   std::vector<EmbeddingText> inputs;
+  // Of the model's texts that go in front (models/text_prompts.h); without it the model's default.
+  std::optional<std::string> prompt_name{};
   bool scores = false;               // scores are wanted, not vectors
   bool truncate = false;             // cut what is longer than the model takes; else it is refused
   std::optional<int32_t> context{};  // positions to provide
@@ -31,6 +33,7 @@ struct EmbeddingRequest {
 
 struct EmbeddingAnswer {
   std::vector<inference::Embedding> embeddings;  // in the order of the inputs
+  std::vector<std::string> labels;               // what scores are called; empty: nothing
   int64_t n_tokens = 0;                          // of all inputs, as they were read
   int64_t load_ns = 0;                           // what the request waited for its model
 };

@@ -62,6 +62,17 @@ void answer_embedding(const std::shared_ptr<Exchange>& exchange, const Services&
       [waiting](EmbeddingAnswer&& answer, const Error* error) { waiting->take(answer, error); }));
 }
 
+std::optional<std::string> read_prompt_name(Fields& fields) {
+  std::optional<std::string> name;
+  for (const char* field : {"prompt_name", "input_type", "task"}) {
+    auto given = fields.text(field);
+    if (!given) continue;
+    if (name && *name != *given) fields.fail(field, "is another prompt than the field beside it");
+    name = std::move(given);
+  }
+  return name;
+}
+
 std::string base64_of(std::span<const float> vector) {
   static_assert(std::endian::native == std::endian::little);
   constexpr std::string_view kDigits =

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/dialect/dialect.h"
 #include "api/embedding_request.h"
+#include "api/json_fields.h"
 
 namespace strata::api {
 
@@ -16,6 +18,10 @@ namespace strata::api {
 void answer_embedding(const std::shared_ptr<Exchange>& exchange, const Services& services,
                       const Dialect& dialect, EmbeddingRequest request,
                       std::function<json::value(const EmbeddingAnswer&)> write);
+
+// Which of the model's prompts goes in front, as Sentence Transformers (prompt_name), Cohere and
+// Voyage (input_type) and Jina (task) call the field. FieldError: two of them that differ.
+std::optional<std::string> read_prompt_name(Fields& fields);
 
 // A vector as its little-endian float32 bytes in base64.
 std::string base64_of(std::span<const float> vector);

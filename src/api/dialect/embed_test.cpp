@@ -27,11 +27,31 @@ std::string bytes_of(const models::GgufBuilder& builder) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+models::GgufBuilder prompted_bert() {
+  models::GgufBuilder builder = models::tiny_bert();
+  builder.set_texts("embedding.prompt_names", {"search_query", "document", "plain"});
+  builder.set_texts("embedding.prompt_texts", {"qq ", "dd ", ""});
+  builder.set_text("embedding.default_prompt_name", "document");
+  return builder;
+}
+
+models::GgufBuilder labelled_bert() {
+  models::GgufBuilder builder = models::tiny_bert(true);
+  std::erase_if(builder.tensors,
+                [](const auto& tensor) { return tensor.name.starts_with("cls.output"); });
+  models::add_formula_tensor(builder, "cls.output.weight", 32, 2);
+  models::add_formula_tensor(builder, "cls.output.bias", 2, 1);
+  builder.set_texts("bert.classifier.output_labels", {"apart", "alike"});
+  return builder;
+}
+
 class Embeddings : public ::testing::Test {
  protected:
   Embeddings() {
     store_.add("vectors", bytes_of(models::tiny_bert()));
     store_.add("ranks", bytes_of(models::tiny_bert(true)));
+    store_.add("prompted", bytes_of(prompted_bert()));
+    store_.add("labels", bytes_of(labelled_bert()));
     store_.add("chat");
     gateway_.add(make_local_backend({.store = store_.path(), .n_threads = 2}));
     server_ = std::make_unique<Server>(
@@ -96,6 +116,38 @@ TEST_F(Embeddings, OfTokenIdsAreThoseOfTheText) {
   const auto text = vectors(R"({"model":"vectors","input":"ab"})");
   EXPECT_EQ(vectors(R"({"model":"vectors","input":[1,3,4,5,2]})"), text);
   EXPECT_EQ(vectors(R"({"model":"vectors","input":[[1,3,4,5,2]]})"), text);
+}
+
+TEST_F(Embeddings, HaveTheModelsPromptInFront) {
+  const auto plain = [&](const std::string& text) {
+    return vectors(R"({"model":"vectors","input":")" + text + R"("})");
+  };
+  const auto prompted = [&](const std::string& fields) {
+    return vectors(R"({"model":"prompted","input":"ab")" + fields + "}");
+  };
+  EXPECT_EQ(prompted(""), plain("dd ab")) << "the default";
+  EXPECT_EQ(prompted(R"(,"prompt_name":"search_query")"), plain("qq ab"));
+  EXPECT_EQ(prompted(R"(,"input_type":"query")"), plain("qq ab")) << "another word for it";
+  EXPECT_EQ(prompted(R"(,"task":"retrieval.passage")"), plain("dd ab"));
+  EXPECT_EQ(prompted(R"(,"prompt_name":"plain")"), plain("ab"));
+  EXPECT_EQ(prompted(R"(,"prompt_name":"")"), plain("ab")) << "none at all";
+  const auto ollama =
+      ask("/api/embed", R"({"model":"prompted","input":"ab","prompt_name":"query"})");
+  EXPECT_EQ(json::value_to<Vector>(ollama.at("embeddings").at(0)), plain("qq ab").at(0));
+  EXPECT_EQ(vectors(R"({"model":"prompted","input":[1,3,4,5,2]})"), plain("ab"))
+      << "ids are read as they come";
+}
+
+TEST_F(Embeddings, RefuseAPromptThatIsNotThere) {
+  expect_refused("/v1/embeddings", R"({"model":"prompted","input":"ab","input_type":"clustering"})",
+                 400, "search_query, document, plain");
+  expect_refused("/v1/embeddings", R"({"model":"vectors","input":"ab","prompt_name":"query"})", 400,
+                 "no prompt 'query'");
+  expect_refused("/v1/embeddings",
+                 R"({"model":"prompted","input":"ab","prompt_name":"query","task":"plain"})", 400,
+                 "another prompt");
+  expect_refused("/v1/embeddings", R"({"model":"prompted","input":[1,2],"prompt_name":"query"})",
+                 400, "token ids");
 }
 
 TEST_F(Embeddings, InBase64AreTheSameFloats) {
@@ -231,6 +283,19 @@ TEST_F(Embeddings, RankDocuments) {
   ASSERT_EQ(best.at("results").as_array().size(), 1u);
   EXPECT_EQ(best.at("results").at(0).at("index"), results[0].at("index"));
   EXPECT_TRUE(best.at("results").at(0).at("document").at("text").is_string());
+}
+
+TEST_F(Embeddings, RankingSaysHowLikelyEachLabelIs) {
+  const auto answer = ask("/v1/rerank", R"({"model":"labels","query":"a","documents":["b","zz"]})");
+  for (const auto& result : answer.at("results").as_array()) {
+    const json::object& labels = result.at("labels").as_object();
+    ASSERT_EQ(labels.size(), 2u);
+    EXPECT_EQ(labels.at("alike"), result.at("relevance_score"));
+    EXPECT_NEAR(labels.at("alike").to_number<double>() + labels.at("apart").to_number<double>(), 1,
+                1e-9);
+  }
+  const auto without = ask("/v1/rerank", R"({"model":"ranks","query":"a","documents":["b"]})");
+  EXPECT_FALSE(without.at("results").at(0).as_object().contains("labels"));
 }
 
 TEST_F(Embeddings, RankingRefusesWhatItCannotDo) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "models/text_prompts.h"
 
 namespace strata::api {
 namespace {
@@ -58,6 +59,22 @@ inference::EmbeddingInput encode(const models::Tokenizer& tokenizer, const Embed
   return {tokenizer.with_bos_eos(std::move(ids))};
 }
 
+// Ids are read as they come, and a pair has its own order.
+EmbeddingText with_prompt(const EmbeddingText& text, const std::string& front,
+                          const EmbeddingRequest& request) {
+  if (front.empty() || request.scores) return text;
+  if (!text.ids.empty()) {
+    if (!request.prompt_name) return text;
+    throw Error(
+        Code::invalid_argument,
+        fmt::format("a prompt '{}' can't be put in front of token ids", *request.prompt_name),
+        "send text, or ids that begin with it");
+  }
+  EmbeddingText whole = text;
+  whole.text = front + text.text;
+  return whole;
+}
+
 void shape(const EmbeddingRequest& request, std::vector<float>& vector) {
   if (request.dimensions) vector.resize(static_cast<size_t>(*request.dimensions));
   if (request.normalized) inference::normalize(vector);
@@ -73,12 +90,16 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
     limit = std::min<int64_t>(limit, *request_.context);
   }
   std::vector<inference::EmbeddingInput> inputs;
+  const models::TextPrompts prompts = models::text_prompts(*loaded.model->file);
+  const std::string front(models::prompt_text(prompts, request_.prompt_name));
   for (const EmbeddingText& text : request_.inputs) {
-    inputs.push_back(encode(*loaded.model->tokenizer, text, limit, request_.truncate));
+    inputs.push_back(encode(*loaded.model->tokenizer, with_prompt(text, front, request_), limit,
+                            request_.truncate));
     answer_.n_tokens += static_cast<int64_t>(inputs.back().ids.size());
   }
   inference::check_embedding_inputs(loaded.model->spec, inputs, static_cast<int32_t>(limit));
   answer_.load_ns = load_ns;
+  if (request_.scores) answer_.labels = models::score_labels(*loaded.model->file);
   if (inputs.empty()) {  // the model was to be loaded, or the caller has nothing
     sink_(std::move(answer_), nullptr);
     return;

@@ -13,6 +13,7 @@ std::string body_of(const EmbeddingRequest& request) {
   json::object body{
       {"model", request.model}, {"input", std::move(input)}, {"truncate", request.truncate}};
   if (request.dimensions) body["dimensions"] = *request.dimensions;
+  if (request.prompt_name) body["prompt_name"] = *request.prompt_name;
   if (request.keep_alive_ms) {
     const int64_t ms = *request.keep_alive_ms;
     body["keep_alive"] = ms < 0 ? json::value(-1) : json::value(fmt::format("{}ms", ms));

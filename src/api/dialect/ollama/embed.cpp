@@ -58,6 +58,7 @@ Parsed parse_embed(const std::string& body) {
       dimensions && *dimensions > 0) {
     parsed.request.dimensions = static_cast<int32_t>(*dimensions);
   }
+  parsed.request.prompt_name = read_prompt_name(fields);
   fields.refuse_unread();
   return parsed;
 }

@@ -69,6 +69,7 @@ Wanted parse(const std::string& body) {
   if (const auto dimensions = fields.integer("dimensions", 1, kMostDimensions)) {
     wanted.request.dimensions = static_cast<int32_t>(*dimensions);
   }
+  wanted.request.prompt_name = read_prompt_name(fields);
   fields.ignore_unread(kIgnored, wanted.ignored);
   return wanted;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "api/dialect/answer.h"
 #include "api/dialect/dialect_common.h"
@@ -61,19 +62,34 @@ Parsed parse(const std::string& body) {
   return parsed;
 }
 
-// The probability that a single score stands for; of several labels the last one's.
-double relevance(const std::vector<float>& scores) {
-  if (scores.size() == 1) return 1 / (1 + std::exp(-double{scores[0]}));
+// The probabilities that scores stand for: of a single one by itself, of several labels each.
+std::vector<double> probabilities(const std::vector<float>& scores) {
+  if (scores.size() == 1) return {1 / (1 + std::exp(-double{scores[0]}))};
   const double top = double{*std::ranges::max_element(scores)};
+  std::vector<double> out;
   double total = 0;
-  for (const float score : scores) total += std::exp(double{score} - top);
-  return std::exp(double{scores.back()} - top) / total;
+  for (const float score : scores) total += out.emplace_back(std::exp(double{score} - top));
+  for (double& each : out) each /= total;
+  return out;
+}
+
+// Each label's, where the model has a name for each.
+std::optional<json::object> labels_json(const std::vector<std::string>& labels,
+                                        const std::vector<double>& all) {
+  if (labels.empty() || labels.size() != all.size()) return std::nullopt;
+  json::object out;
+  for (size_t i = 0; i < all.size(); ++i) out[labels[i]] = all[i];
+  return out;
 }
 
 json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
                          const std::string& id) {
-  std::vector<double> scores;
-  for (const auto& each : answer.embeddings) scores.push_back(relevance(each.scores));
+  std::vector<double> scores;  // of several labels the last one's
+  std::vector<std::vector<double>> all;
+  for (const auto& each : answer.embeddings) {
+    all.push_back(probabilities(each.scores));
+    scores.push_back(all.back().back());
+  }
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return scores[a] > scores[b]; });
@@ -81,6 +97,9 @@ json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
   for (const size_t index : order) {
     if (results.size() == parsed.top_n) break;
     json::object result{{"index", index}, {"relevance_score", scores[index]}};
+    if (auto labels = labels_json(answer.labels, all[index])) {
+      result["labels"] = std::move(*labels);
+    }
     if (parsed.return_documents) {
       const json::value& given = parsed.documents[index];
       result["document"] = given.is_string() ? json::value(json::object{{"text", given}}) : given;

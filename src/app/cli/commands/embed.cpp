@@ -101,11 +101,15 @@ class Embed : public Command {
         .options = {{"file", "FILE", "read texts from a file, one a line; -: standard input", 'f'},
                     {"whole", "", "the file or standard input is one text"},
                     {"truncate", "", "cut what is longer than the model takes"},
+                    {"prompt", "NAME",
+                     "put the model's text of this name in front: query, document"},
                     {"dimensions", "N", "only the first N numbers, of length 1 again"},
                     {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                     {"local", "", "do not use a server, run in this process"},
                     {"json", "", "print JSON"}},
         .examples = {{"strata embed minilm \"The sky is blue\"", "one vector"},
+                     {"strata embed arctic --prompt query \"Why is the sky blue?\"",
+                      "of a model that wants to know what is a question"},
                      {"strata embed minilm --file sentences.txt --json", "one a line of a file"},
                      {"cat page.txt | strata embed minilm --whole --truncate",
                       "one of all that comes from a pipe"}}};
@@ -118,6 +122,7 @@ class Embed : public Command {
     api::EmbeddingRequest request;
     request.model = arguments.words()[0];
     request.truncate = arguments.has("truncate");
+    request.prompt_name = arguments.value("prompt");
     if (arguments.has("dimensions")) {
       request.dimensions = option_in_range(arguments, "dimensions", {1}, 0);
     }
