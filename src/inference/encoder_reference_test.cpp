@@ -1,19 +1,23 @@
 // Encoders against transformers: tiny models whose weights are a formula, and the hidden states,
 // pooled vectors and scores that tests/oracle/tiny_encoders.py wrote.
+#include <array>
 #include <cmath>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/os.h"
+#include "core/testing/temp_folder.h"
 #include "inference/embedder.h"
 #include "inference/executor.h"
+#include "inference/testing/converted.h"
 #include "models/family/family.h"
+#include "models/family/hf_model.h"
 #include "models/format/gguf.h"
 #include "models/testing/formula_model.h"
+#include "models/testing/hf_model.h"
 
 namespace strata::inference {
 namespace {
@@ -66,13 +70,17 @@ double distance(const Vector& expected, std::span<const float> actual) {
   return worst;
 }
 
+json::value fixture_of(const std::string& name) {
+  return parse_json(
+      read_file(STRATA_SOURCE_DIR "/src/inference/testdata/encoder_" + name + ".json"));
+}
+
 class Reference {
  public:
-  explicit Reference(const std::string& name, const Change& change = {}) {
-    std::ifstream file(STRATA_SOURCE_DIR "/src/inference/testdata/encoder_" + name + ".json");
-    std::stringstream text;
-    text << file.rdbuf();
-    const json::value parsed = parse_json(text.str());
+  // `without`: of a folder's fixture the feature that config.json switches off.
+  explicit Reference(const std::string& name, const Change& change = {},
+                     std::string_view without = {}) {
+    const json::value parsed = fixture_of(name);
     for (const auto& entry : parsed.at("sequences").as_array()) {
       Sequence sequence;
       sequence.ids = json::value_to<std::vector<int32_t>>(entry.at("ids"));
@@ -87,8 +95,12 @@ class Reference {
       sequences.push_back(std::move(sequence));
     }
     auto built = std::make_shared<models::Model>();
-    bytes_ = models::formula_model(parsed.as_object()).build();
-    built->file = models::parse_gguf(bytes_);
+    if (parsed.as_object().contains("config")) {
+      built->file = open_folder(parsed.as_object(), without);
+    } else {
+      bytes_ = models::formula_model(parsed.as_object()).build();
+      built->file = models::parse_gguf(bytes_);
+    }
     built->spec = models::describe_model(*built->file);
     if (change) change(built->spec);
     model = built;
@@ -112,6 +124,21 @@ class Reference {
   std::vector<Sequence> sequences;
 
  private:
+  std::shared_ptr<const models::ModelFile> open_folder(const json::object& fixture,
+                                                       std::string_view without) {
+    json::object config = fixture.at("config").as_object();
+    if (!without.empty()) {
+      for (const auto& [field, value] : fixture.at("without").at(without).as_object()) {
+        config[field] = value;
+      }
+    }
+    models::write_hf_folder(folder_->path(), config, fixture.at("hf_tensors").as_object(), 2);
+    return models::translate(std::make_shared<models::HfFolder>(folder_->path()));
+  }
+
+  // Outlives the model, which maps its files.
+  std::shared_ptr<strata::testing::TempFolder> folder_ =
+      std::make_shared<strata::testing::TempFolder>();
   std::vector<std::byte> bytes_;
 };
 
@@ -158,7 +185,7 @@ double vectors_off(const Reference& reference, MakeExecutor make) {
   return worst;
 }
 
-class EncoderReference : public testing::TestWithParam<const char*> {};
+class EncoderReference : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EncoderReference, HiddenStates) {
   const Reference reference(GetParam());
@@ -193,9 +220,32 @@ TEST_P(EncoderReference, SameBitsInAnyBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EncoderReference,
-                         testing::Values("bert", "bert_first", "bert_pairs", "xlmr_rank", "nomic",
-                                         "modern", "modern_rank"),
+                         ::testing::Values("bert", "bert_first", "bert_pairs", "xlmr_rank", "nomic",
+                                           "modern", "modern_rank"),
                          [](const auto& entry) { return std::string(entry.param); });
+constexpr std::array kFolders{"roberta",      "roberta_rank",  "xlmr_folder",
+                              "nomic_folder", "modern_folder", "modern_folder_rank"};
+INSTANTIATE_TEST_SUITE_P(Folders, EncoderReference, ::testing::ValuesIn(kFolders),
+                         [](const auto& entry) { return std::string(entry.param); });
+
+TEST(EncoderFolder, TensorsAreTheConverters) {
+  for (const char* name : kFolders) {
+    const Reference reference(name);
+    const json::value fixture = fixture_of(name);
+    converted(fixture.at("gguf").as_object(), *reference.model->file);
+  }
+}
+
+TEST(EncoderFolder, EachFeatureIsSeen) {
+  for (const char* name : kFolders) {
+    const json::value fixture = fixture_of(name);
+    for (const auto& [what, changes] : fixture.at("without").as_object()) {
+      const Reference changed(name, {}, what);
+      EXPECT_GT(vectors_off(changed, make_float32_executor), 20 * kTolerance)
+          << name << " without " << what;
+    }
+  }
+}
 
 TEST(Encoder, TakesWholeSequencesOnly) {
   const Reference reference("bert");

@@ -15,8 +15,9 @@ sys.path[:0] = [str(SOURCE), str(SOURCE / "gguf-py")]
 import gguf  # noqa: E402
 
 
-def write_gguf(folder, path):
-    """None when the converter does not know the model's class."""
+def write_gguf(folder, path, vocab_size=None):
+    """None when the converter does not know the model's class. `vocab_size`: what its file lacks
+    without a tokenizer."""
     logging.disable(logging.WARNING)
     import conversion
     settings = conversion.ModelBase.load_hparams(folder, False)
@@ -26,7 +27,13 @@ def write_gguf(folder, path):
     except NotImplementedError:
         return None
     model = kind(folder, gguf.LlamaFileType.ALL_F32, path, eager=True)
-    model.set_vocab = lambda: model.gguf_writer.add_tokenizer_model("no_vocab")
+
+    def no_vocab():
+        model.gguf_writer.add_tokenizer_model("no_vocab")
+        if vocab_size:
+            model.gguf_writer.add_vocab_size(vocab_size)
+
+    model.set_vocab = no_vocab
     model.write()
     return path
 
@@ -44,16 +51,18 @@ def value_of(field):
 def converted(folder):
     with tempfile.TemporaryDirectory() as place:
         path = write_gguf(folder, pathlib.Path(place) / "model.gguf")
-        if path is None:
-            return None
-        reader = gguf.GGUFReader(path)
-        values = {key: value_of(field) for key, field in reader.fields.items()}
-        architecture = values["general.architecture"]
-        tensors = {}
-        for tensor in reader.tensors:
-            assert tensor.tensor_type.name == "F32", tensor.name
-            digits = hashlib.sha256(tensor.data.tobytes()).hexdigest()[:DIGITS]
-            tensors[tensor.name] = [*(int(n) for n in tensor.shape), digits]
-        return {"oracle": CONVERTER, "tensors": tensors,
-                "metadata": {key: value for key, value in values.items()
-                             if key == "general.architecture" or key.startswith(architecture + ".")}}
+        return path and contents(path)
+
+
+def contents(path):
+    reader = gguf.GGUFReader(path)
+    values = {key: value_of(field) for key, field in reader.fields.items()}
+    architecture = values["general.architecture"]
+    tensors = {}
+    for tensor in reader.tensors:
+        assert tensor.tensor_type.name == "F32", tensor.name
+        digits = hashlib.sha256(tensor.data.tobytes()).hexdigest()[:DIGITS]
+        tensors[tensor.name] = [*(int(n) for n in tensor.shape), digits]
+    return {"oracle": CONVERTER, "tensors": tensors,
+            "metadata": {key: value for key, value in values.items()
+                         if key == "general.architecture" or key.startswith(architecture + ".")}}

@@ -35,9 +35,33 @@ def hf_formula(name, shape):
     return formula(name, cols, rows).reshape(tuple(shape))
 
 
+DEEPSEEK = dict(SMALL, intermediate_size=26, moe_intermediate_size=14, num_hidden_layers=3,
+                num_key_value_heads=3, q_lora_rank=9, kv_lora_rank=10, qk_nope_head_dim=6,
+                qk_rope_head_dim=8, v_head_dim=5, n_routed_experts=8, num_experts_per_tok=3,
+                n_shared_experts=1, first_k_dense_replace=1, max_position_embeddings=1024,
+                rms_norm_eps=1e-6, rope_parameters=ROPE)
+# Of the layer behind the last one, as published; transformers and the converter leave it out.
+NEXT = {"embed_tokens": [91, 30], "enorm": [30], "hnorm": [30], "eh_proj": [30, 60],
+        "self_attn.kv_b_proj": [36, 11], "shared_head.head": [91, 30]}
+HYBRID = dict(SMALL, intermediate_size=18, num_hidden_layers=3, mamba_n_heads=6, mamba_n_groups=1, mamba_d_state=7,
+              mamba_d_conv=4, mamba_chunk_size=8, num_local_experts=0, num_experts_per_tok=0,
+              shared_intermediate_size=18, position_embedding_type="nope",
+              layer_types=["linear_attention", "full_attention", "linear_attention"],
+              published={"without": [],
+                         "fields": {"layer_types": ["mamba", "attention", "mamba"]}},
+              attention_multiplier=0.2, embedding_multiplier=6.0, residual_multiplier=0.4,
+              logits_scaling=3.0)
+
+
+def yarn(of_positions, of_scores):
+    return {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "mscale": of_positions,
+            "mscale_all_dim": of_scores, "original_max_position_embeddings": 256}
+
+
 class Model:
     """transformers' model with the formula's weights, as from_pretrained reads it. `published`: how a
-    configuration of another class says the same, which transformers does not have."""
+    configuration of another class says the same, which transformers does not have, and tensors
+    that it does not read."""
 
     def __init__(self, name, kind, **settings):
         self.name = name
@@ -62,6 +86,7 @@ class Model:
                 kept = {k: v for k, v in self.config.items() if k not in published["without"]}
                 self.config = {**kept, **published["fields"]}
                 (folder / "config.json").write_text(json.dumps(self.config))
+                self.tensors.update(published.get("tensors", {}))
             self.gguf = None if name in WITHOUT_GGUF else converted(folder)
         self.config.pop("transformers_version")
 
@@ -84,7 +109,7 @@ def describe(model, without):
 
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
-                "ministral": "not known", "gptj": "not known",
+                "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations"}
 
@@ -280,6 +305,43 @@ MODELS = {
                        rope_parameters=ROPE),
                   {"its window": {"sliding_window": None},
                    "layers that see all": {"layer_types": ["sliding_attention"] * 3}}),
+    "deepseek2": ("DeepseekV2ForCausalLM",
+                  dict(DEEPSEEK, topk_method="group_limited_greedy", n_group=4, topk_group=2,
+                       routed_scaling_factor=2.5),
+                  {"groups of experts": {"topk_method": "greedy"},
+                   "its scale of experts": {"routed_scaling_factor": 1.0},
+                   "its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "deepseek2_lite": ("DeepseekV2ForCausalLM",
+                       dict(DEEPSEEK, q_lora_rank=None, n_routed_experts=7, n_shared_experts=2,
+                            topk_method="greedy", rope_parameters=yarn(0.3, 0.707)),
+                       {"the magnitude of its positions": {"rope_parameters": yarn(0.707, 0.707)},
+                        "its stretching": {"rope_parameters": {"rope_theta": 5000.0}}}),
+    "deepseek3": ("DeepseekV3ForCausalLM",
+                  dict(DEEPSEEK, kv_lora_rank=11, qk_nope_head_dim=7, n_routed_experts=12,
+                       n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5,
+                       num_mtp_layers=0, rope_parameters=yarn(1.0, 1.0),
+                       published={"without": [],
+                                  "fields": {"num_nextn_predict_layers": 1,
+                                             "scoring_func": "sigmoid", "topk_method": "noaux_tc"},
+                                  "tensors": {f"model.layers.3.{name}.weight": shape
+                                              for name, shape in NEXT.items()}}),
+                  {"groups of experts": {"n_group": 1, "topk_group": 1},
+                   "the sum of its weights": {"norm_topk_prob": False},
+                   "the magnitude of its scores": {"rope_parameters": yarn(0.0, 0.0)}}),
+    "granitehybrid": ("GraniteMoeHybridForCausalLM", dict(HYBRID),
+                      {"its residual scale": {"residual_multiplier": 1.0},
+                       "its attention scale": {"attention_multiplier": 0.31}}),
+    "granitehybrid_experts": ("GraniteMoeHybridForCausalLM",
+                              dict(HYBRID, num_local_experts=5, num_experts_per_tok=2,
+                                   intermediate_size=22, mamba_n_groups=2),
+                              {"its second expert": {"num_experts_per_tok": 1}}),
+    "granitehybrid_dense": ("GraniteMoeHybridForCausalLM",
+                            dict(HYBRID, num_hidden_layers=2, layer_types=["full_attention"] * 2,
+                                 published={"without": [],
+                                            "fields": {"layer_types": ["attention"] * 2}},
+                                 position_embedding_type="rope", rope_parameters=ROPE),
+                            {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}},
+                             "its positions": {"position_embedding_type": "nope"}}),
     "arcee": ("ArceeForCausalLM", dict(SMALL, head_dim=10, rope_parameters=ROPE),
               {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
 }
@@ -296,4 +358,5 @@ def main():
         print(f"{path.name}: {len(text)} bytes", file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

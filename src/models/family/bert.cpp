@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 
@@ -28,6 +29,29 @@ constexpr std::array kRules{
 // Of models that score: a dense layer with tanh, and the scores.
 constexpr std::array kScores{TensorRule{"cls", "bert.pooler.dense"},
                              TensorRule{"cls.output", "classifier"}};
+constexpr std::array kScoresOfRoberta{TensorRule{"cls", "classifier.dense"},
+                                      TensorRule{"cls.output", "classifier.out_proj"}};
+// Heads of pre-training, of which vectors need none.
+constexpr std::array kHeads{
+    "pooler.dense.weight",
+    "pooler.dense.bias",
+    "cls.predictions.bias",
+    "cls.predictions.transform.dense.weight",
+    "cls.predictions.transform.dense.bias",
+    "cls.predictions.transform.LayerNorm.weight",
+    "cls.predictions.transform.LayerNorm.bias",
+    "cls.predictions.decoder.weight",
+    "cls.predictions.decoder.bias",
+    "cls.seq_relationship.weight",
+    "cls.seq_relationship.bias",
+    "lm_head.bias",
+    "lm_head.dense.weight",
+    "lm_head.dense.bias",
+    "lm_head.layer_norm.weight",
+    "lm_head.layer_norm.bias",
+    "lm_head.decoder.weight",
+    "lm_head.decoder.bias",
+};
 
 class Bert final : public Family {
  public:
@@ -54,7 +78,15 @@ class Bert final : public Family {
   std::vector<HfClass> hf_classes() const override {
     return {{"BertModel", "bert"},
             {"BertForMaskedLM", "bert"},
-            {"BertForSequenceClassification", "bert"}};
+            {"BertForPreTraining", "bert"},
+            {"BertForSequenceClassification", "bert"},
+            {"CamembertModel", "bert"},
+            {"RobertaModel", "bert"},
+            {"RobertaForMaskedLM", "bert"},
+            {"RobertaForSequenceClassification", "bert"},
+            {"XLMRobertaModel", "bert"},
+            {"XLMRobertaForMaskedLM", "bert"},
+            {"XLMRobertaForSequenceClassification", "bert"}};
   }
 
   void translate(Translation& t) const override {
@@ -63,27 +95,35 @@ class Bert final : public Family {
       throw Error(Code::unimplemented, "config.json: 'position_embedding_type' is not 'absolute'");
     }
     t.decoder_keys();
-    t.pooling();
+    t.set_flag("attention.causal", false);
     t.ignore("embeddings.position_ids");
-    if (t.has("classifier.weight")) {
-      t.set_integer("pooling_type", kRank);
-      t.tensors(kScores);
-    } else {  // the heads of pre-training, of which vectors need none
-      for (const char* head :
-           {"pooler.dense.weight", "pooler.dense.bias", "cls.predictions.bias",
-            "cls.predictions.transform.dense.weight", "cls.predictions.transform.dense.bias",
-            "cls.predictions.transform.LayerNorm.weight",
-            "cls.predictions.transform.LayerNorm.bias", "cls.predictions.decoder.weight",
-            "cls.predictions.decoder.bias"}) {
-        t.ignore(head);
-      }
+    const bool is_roberta = !t.config().architecture().starts_with("Bert");
+    const std::string own = is_roberta ? "roberta." : "bert.";
+    if (t.has("classifier.weight") || t.has("classifier.out_proj.weight")) {
+      t.score_keys();
+      t.tensors(is_roberta ? kScoresOfRoberta : kScores);
+    } else {
+      for (const char* head : kHeads) t.ignore(head);
     }
-    t.set_prefix(t.has("bert.embeddings.word_embeddings.weight") ? "bert." : "");
+    t.set_prefix(t.has(own + "embeddings.word_embeddings.weight") ? own : "");
+    if (is_roberta) positions_behind_padding(t);
     t.tensors(kRules);
   }
 
  private:
-  static constexpr int64_t kRank = 4;
+  // The rows before the first position that a token has are never read.
+  static void positions_behind_padding(Translation& t) {
+    const int64_t first = t.config().integer("pad_token_id").value_or(1) + 1;
+    const int64_t n_rows = t.width("max_position_embeddings", kMaxContext);
+    if (first < 1 || first >= n_rows) {
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("config.json: 'pad_token_id' is {}, for {} positions", first - 1, n_rows));
+    }
+    t.set_integer("context_length", n_rows - first);
+    t.rows_from("position_embd.weight", "embeddings.position_embeddings.weight",
+                static_cast<uint64_t>(first));
+  }
 };
 
 const Registered<Family> registered{std::make_unique<Bert>()};

@@ -1,5 +1,6 @@
 // DeepSeek V2, V2-Lite, V3, R1: latent attention, first layers that are dense, then experts in
 // groups with shared ones, YaRN whose magnitude is in the scores.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -8,6 +9,8 @@
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
+#include "models/format/gguf_part.h"
 
 namespace strata::models {
 namespace {
@@ -21,6 +24,18 @@ constexpr std::array<std::string_view, 8> kKeys{"expert_count",
                                                 "leading_dense_block_count",
                                                 "rope.scaling.yarn_log_multiplier"};
 
+constexpr std::array kLatent{
+    TensorRule{"blk.{}.attn_q_a", "model.layers.{}.self_attn.q_a_proj"},
+    TensorRule{"blk.{}.attn_q_a_norm", "model.layers.{}.self_attn.q_a_layernorm"},
+    TensorRule{"blk.{}.attn_q_b", "model.layers.{}.self_attn.q_b_proj"},
+    TensorRule{"blk.{}.attn_kv_a_mqa", "model.layers.{}.self_attn.kv_a_proj_with_mqa"},
+    TensorRule{"blk.{}.attn_kv_a_norm", "model.layers.{}.self_attn.kv_a_layernorm"},
+    TensorRule{"blk.{}.exp_probs_b.bias", "model.layers.{}.mlp.gate.e_score_correction_bias"},
+    TensorRule{"blk.{}.ffn_gate_shexp", "model.layers.{}.mlp.shared_experts.gate_proj"},
+    TensorRule{"blk.{}.ffn_up_shexp", "model.layers.{}.mlp.shared_experts.up_proj"},
+    TensorRule{"blk.{}.ffn_down_shexp", "model.layers.{}.mlp.shared_experts.down_proj"},
+};
+
 class DeepSeek2 final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"deepseek2"}; }
@@ -33,7 +48,84 @@ class DeepSeek2 final : public Family {
     });
   }
 
+  std::vector<HfClass> hf_classes() const override {
+    return {{kSecond, "deepseek2"}, {"DeepseekV3ForCausalLM", "deepseek2"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    if (!t.config().flag("rope_interleave").value_or(true)) {
+      throw Error(Code::unimplemented,
+                  "config.json: 'rope_interleave' is false, which is not supported yet");
+    }
+    t.magnitude_in_scores();
+    t.decoder_keys();
+    latent_keys(t);
+    routing_keys(t);
+    t.leave_out_layers(t.config().integer("num_nextn_predict_layers").value_or(0));
+    t.tensors(kLatent);
+    t.tensors(decoder_rules());
+    t.tensors(expert_rules());
+  }
+
  private:
+  static constexpr std::string_view kSecond = "DeepseekV2ForCausalLM";
+
+  // Widths, and of each layer kv_b_proj as two stacks of a matrix a head.
+  static void latent_keys(Translation& t) {
+    const int32_t n_heads = t.width("num_attention_heads", kMaxHeads);
+    const int32_t latent = t.width("kv_lora_rank", kMaxHeadDim);
+    const int32_t plain = t.width("qk_nope_head_dim", kMaxHeadDim);
+    const int32_t rotated = t.width("qk_rope_head_dim", kMaxHeadDim);
+    const int32_t value = t.width("v_head_dim", kMaxHeadDim);
+    t.set_kv_heads(1);
+    t.copy_integer("attention.q_lora_rank", {"q_lora_rank"});
+    t.set_integer("attention.kv_lora_rank", latent);
+    t.set_integer("attention.key_length", latent + rotated);
+    t.set_integer("attention.value_length", latent);
+    t.set_integer("attention.key_length_mla", plain + rotated);
+    t.set_integer("attention.value_length_mla", value);
+    t.set_integer("rope.dimension_count", rotated);
+    for (int32_t i = 0; i < t.n_layers(); ++i) {
+      const std::string stored = fmt::format("model.layers.{}.self_attn.kv_b_proj.weight", i);
+      t.heads(layer_name(i, "attn_k_b.weight"), stored, {n_heads, plain + value, 0, plain},
+              Change::transposed);
+      t.heads(layer_name(i, "attn_v_b.weight"), stored, {n_heads, plain + value, plain, value});
+    }
+  }
+
+  static void expect(const Translation& t, std::string_view field,
+                     std::initializer_list<std::string_view> known) {
+    const auto value = t.config().text(field);
+    if (!value || std::ranges::find(known, *value) != known.end()) return;
+    throw Error(Code::unimplemented,
+                fmt::format("config.json: '{}' is '{}', which is not supported yet for {}", field,
+                            printable(*value), t.config().architecture()));
+  }
+
+  static void routing_keys(Translation& t) {
+    constexpr int64_t kSoftmax = 1, kSigmoid = 2;
+    const HfConfig& config = t.config();
+    const bool is_second = config.architecture() == kSecond;
+    expect(t, "scoring_func", {is_second ? "softmax" : "sigmoid"});
+    const bool renormalized = config.flag("norm_topk_prob").value_or(!is_second);
+    // V2's weights are scaled or renormalised, and no published model asks for the second.
+    t.expert_keys(is_second ? false : renormalized);
+    t.set_flag("expert_weights_norm", renormalized);
+    t.set_integer("expert_gating_func", is_second ? kSoftmax : kSigmoid);
+    t.copy_integer("expert_shared_count", {"n_shared_experts"});
+    t.copy_number("expert_weights_scale", {"routed_scaling_factor"});
+    t.set_integer("leading_dense_block_count", config.integer("first_k_dense_replace").value_or(0));
+    const std::string method =
+        config.text("topk_method").value_or(is_second ? "greedy" : "noaux_tc");
+    expect(t, "topk_method",
+           is_second ? std::initializer_list<std::string_view>{"greedy", "group_limited_greedy"}
+                     : std::initializer_list<std::string_view>{"noaux_tc"});
+    if (method == "greedy") return;  // of all experts
+    t.copy_integer("expert_group_count", {"n_group"});
+    t.copy_integer("expert_group_used_count", {"topk_group"});
+  }
+
   // A width of one head. In files from before 2025-04 the keys without "_mla" say it, which now say
   // what the cache holds.
   static int32_t head_width(const SpecBuilder& build, const std::string& suffix) {

@@ -67,6 +67,7 @@ std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder) {
       if (one.name == name) {
         Translation translation(std::move(folder), std::string(one.architecture));
         translate_general(translation);
+        translation.sentence_modules();
         family->translate(translation);
         return translation.finish();
       }

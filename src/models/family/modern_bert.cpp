@@ -1,12 +1,33 @@
 // ModernBERT: norms before the blocks, RoPE on halves, gated GELU, and a window to both sides, with
 // a RoPE base of its own, on all layers but the first of each three.
+#include <array>
+
 #include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
+#include "models/format/gguf_part.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kRules{
+    TensorRule{"token_embd", "embeddings.tok_embeddings"},
+    TensorRule{"token_embd_norm", "embeddings.norm"},
+    TensorRule{"blk.{}.attn_norm", "layers.{}.attn_norm"},
+    TensorRule{"blk.{}.attn_qkv", "layers.{}.attn.Wqkv"},
+    TensorRule{"blk.{}.attn_output", "layers.{}.attn.Wo"},
+    TensorRule{"blk.{}.ffn_norm", "layers.{}.mlp_norm"},
+    TensorRule{"blk.{}.ffn_up", "layers.{}.mlp.Wi"},
+    TensorRule{"blk.{}.ffn_down", "layers.{}.mlp.Wo"},
+    TensorRule{"output_norm", "final_norm"},
+};
+constexpr std::array kScores{TensorRule{"cls", "head.dense"}, TensorRule{"cls.norm", "head.norm"},
+                             TensorRule{"cls.output", "classifier"}};
+// Of pre-training.
+constexpr std::array kHeads{"head.dense.weight", "head.dense.bias", "head.norm.weight",
+                            "head.norm.bias",    "decoder.weight",  "decoder.bias"};
 
 constexpr int32_t kPattern = 3;  // layers 1, 4, 7, … have no window
 
@@ -38,7 +59,81 @@ class ModernBert final : public Family {
     return std::move(spec);
   }
 
+  std::vector<HfClass> hf_classes() const override {
+    return {{"ModernBertModel", "modern-bert"},
+            {"ModernBertForMaskedLM", "modern-bert"},
+            {"ModernBertForSequenceClassification", "modern-bert"}};
+  }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"gelu", "silu"});
+    t.decoder_keys();
+    t.copy_number("attention.layer_norm_epsilon", {"norm_eps"});  // not layer_norm_eps beside it
+    t.set_flag("attention.causal", false);
+    if (const auto name = t.config().text("hidden_activation")) {
+      t.set_text("modern-bert.hidden_activation", *name);
+    }
+    rope_bases(t);
+    windows(t);
+    if (t.has("classifier.weight")) {
+      scores(t);
+    } else {
+      for (const char* head : kHeads) t.ignore(head);
+    }
+    t.set_prefix(t.has("model.embeddings.tok_embeddings.weight") ? "model." : "");
+    t.tensors(kRules);
+  }
+
  private:
+  // Older configurations name them so.
+  static void rope_bases(Translation& t) {
+    if (t.config().find("rope_parameters") != nullptr) return;
+    const double global = t.config().number("global_rope_theta").value_or(160000.0);
+    const json::value* local = t.folder().config().if_contains("local_rope_theta");
+    const bool same = local != nullptr && local->is_null();
+    t.set_number("rope.freq_base", global);
+    t.set_number("rope.freq_base_swa",
+                 same ? global : t.config().number("local_rope_theta").value_or(10000.0));
+  }
+
+  // Newer ones name each layer's kind: full attention in the first of each period.
+  static void windows(Translation& t) {
+    t.config().find("sliding_window");  // half of local_attention, where it is written
+    t.set_integer("attention.sliding_window", t.config().integer("local_attention").value_or(128));
+    const auto kinds = t.config().texts("layer_types");
+    if (kinds.empty()) {
+      t.set_integer("attention.sliding_window_pattern",
+                    t.config().integer("global_attn_every_n_layers").value_or(kPattern));
+      return;
+    }
+    const auto full = [&](size_t i) { return kinds[i] == "full_attention"; };
+    size_t period = 1;
+    while (period < kinds.size() && !full(period)) ++period;
+    bool fits = kinds.size() == static_cast<size_t>(t.n_layers());
+    for (size_t i = 0; i < kinds.size(); ++i) {
+      fits = fits && full(i) == (i % period == 0) && (full(i) || kinds[i] == "sliding_attention");
+    }
+    if (!fits) {
+      throw Error(Code::unimplemented,
+                  "config.json: 'layer_types' has no full attention at regular places from the "
+                  "first layer on, which is not supported yet");
+    }
+    t.set_integer("attention.sliding_window_pattern", static_cast<int64_t>(period));
+  }
+
+  static void scores(Translation& t) {
+    const std::string pooling = t.config().text("classifier_pooling").value_or("cls");
+    const std::string activation = t.config().text("classifier_activation").value_or("gelu");
+    if ((pooling != "cls" && pooling != "mean") || activation != "gelu") {
+      throw Error(Code::unimplemented,
+                  fmt::format("config.json: 'classifier_pooling' is '{}' and "
+                              "'classifier_activation' '{}', which is not supported yet",
+                              printable(pooling), printable(activation)));
+    }
+    t.score_keys(pooling == "mean");
+    t.tensors(kScores);
+  }
+
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
     const int32_t window = build.count_or("attention.sliding_window", 0, 0, kMaxContext);

@@ -1,10 +1,36 @@
 // Nomic Embed 1 and 1.5: BERT's norms behind every sum, but RoPE on halves instead of learned
 // positions, and gated MLPs.
+#include <algorithm>
+#include <array>
+
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
+#include "models/family/translation.h"
 
 namespace strata::models {
 namespace {
+
+constexpr std::array kRules{
+    TensorRule{"token_embd", "embeddings.word_embeddings"},
+    TensorRule{"token_types", "embeddings.token_type_embeddings"},
+    TensorRule{"token_embd_norm", "emb_ln"},
+    TensorRule{"blk.{}.attn_qkv", "encoder.layers.{}.attn.Wqkv"},
+    TensorRule{"blk.{}.attn_output", "encoder.layers.{}.attn.out_proj"},
+    TensorRule{"blk.{}.attn_output_norm", "encoder.layers.{}.norm1"},
+    TensorRule{"blk.{}.ffn_up", "encoder.layers.{}.mlp.fc11"},
+    TensorRule{"blk.{}.ffn_gate", "encoder.layers.{}.mlp.fc12"},
+    TensorRule{"blk.{}.ffn_down", "encoder.layers.{}.mlp.fc2"},
+    TensorRule{"blk.{}.layer_output_norm", "encoder.layers.{}.norm2"},
+};
+
+// Fields of the makers' own configuration that ask for another model.
+constexpr std::array kOtherModels{"prenorm",
+                                  "parallel_block",
+                                  "use_rms_norm",
+                                  "causal",
+                                  "rotary_emb_interleaved",
+                                  "rotary_emb_scale_base",
+                                  "moe_every_n_layers"};
 
 class NomicBert final : public Family {
  public:
@@ -24,6 +50,27 @@ class NomicBert final : public Family {
       spec.layers.push_back({{attention, mlp}});
     }
     return std::move(spec);
+  }
+
+  std::vector<HfClass> hf_classes() const override { return {{"NomicBertModel", "nomic-bert"}}; }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"swiglu", "silu"});
+    for (const char* field : kOtherModels) t.refuse_unless_off(field);
+    t.decoder_keys();
+    t.set_flag("attention.causal", false);
+    trained_context(t);
+    for (const char* head : {"pooler.dense.weight", "pooler.dense.bias"}) t.ignore(head);
+    t.set_prefix(t.has("bert.embeddings.word_embeddings.weight") ? "bert." : "");
+    t.tensors(kRules);
+  }
+
+ private:
+  // Beyond it positions would have to be stretched as long as the text asks for.
+  static void trained_context(Translation& t) {
+    const auto trained = t.config().integer("max_trained_positions");
+    const auto all = t.config().integer({"n_positions", "max_position_embeddings"});
+    if (trained && all) t.set_integer("context_length", std::min(*trained, *all));
   }
 };
 

@@ -1,5 +1,6 @@
 #include "models/family/reordered.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "core/error.h"
@@ -17,6 +18,18 @@ std::vector<std::byte> gathered(const RowsOf& source, From from) {
   for (uint64_t i = 0; i < source.rows; ++i) {
     std::memcpy(out.data() + i * row_bytes, source.bytes.data() + from(i) * row_bytes, row_bytes);
   }
+  return out;
+}
+
+// f of each weight, as float32.
+template <typename F>
+std::vector<std::byte> widened(std::span<const std::byte> weights, tensor::DType type, F f) {
+  const uint64_t n = weights.size() / tensor::bytes_of(type, 1);
+  std::vector<std::byte> out(n * sizeof(float));
+  std::vector<float> values(n);
+  tensor::dequantize_row(type, weights.data(), values.data(), static_cast<int64_t>(n));
+  for (float& value : values) value = f(value);
+  std::memcpy(out.data(), values.data(), out.size());
   return out;
 }
 
@@ -76,13 +89,11 @@ std::vector<std::byte> transposed(const RowsOf& source) {
 }
 
 std::vector<std::byte> plus_one(std::span<const std::byte> weights, tensor::DType type) {
-  const uint64_t n = weights.size() / tensor::bytes_of(type, 1);
-  std::vector<std::byte> out(n * sizeof(float));
-  std::vector<float> values(n);
-  tensor::dequantize_row(type, weights.data(), values.data(), static_cast<int64_t>(n));
-  for (float& value : values) value += 1.0f;
-  std::memcpy(out.data(), values.data(), out.size());
-  return out;
+  return widened(weights, type, [](float w) { return 1.0f + w; });
+}
+
+std::vector<std::byte> minus_exp(std::span<const std::byte> weights, tensor::DType type) {
+  return widened(weights, type, [](float w) { return static_cast<float>(-std::exp(double{w})); });
 }
 
 }  // namespace strata::models

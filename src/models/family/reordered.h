@@ -35,7 +35,8 @@ std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim);
 // Each group's n_heads / n_kv_heads queries, its key and its value; then all Q, all K, all V.
 std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups);
 std::vector<std::byte> transposed(const RowsOf& source);
-// 1 + w as float32.
+// 1 + w, -exp(w) as float32.
 std::vector<std::byte> plus_one(std::span<const std::byte> weights, tensor::DType type);
+std::vector<std::byte> minus_exp(std::span<const std::byte> weights, tensor::DType type);
 
 }  // namespace strata::models

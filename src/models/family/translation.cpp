@@ -71,6 +71,10 @@ tensor::DType weight_type(const SafeTensor& tensor) {
   }
 }
 
+bool is_widened(Change change) {
+  return change == Change::one_plus || change == Change::minus_exp;
+}
+
 bool is_half(Change change) {
   return change == Change::first_half || change == Change::second_half;
 }
@@ -150,6 +154,15 @@ void Translation::copy_number(std::string_view suffix,
   if (const auto value = config_.number(fields)) set_number(suffix, *value);
 }
 
+int32_t Translation::width(std::string_view field, int32_t max) const {
+  return in_limits(config_.need_integer({field}), max, field);
+}
+
+void Translation::set_architecture(std::string_view name) {
+  architecture_ = name;
+  file_->set_text("general.architecture", name);
+}
+
 void Translation::decoder_keys() {
   n_layers_ = in_limits(config_.need_integer({"num_hidden_layers", "n_layer", "num_layers"}),
                         kMaxLayers, "num_hidden_layers");
@@ -188,6 +201,14 @@ void Translation::expect_activation(std::initializer_list<std::string_view> know
   throw Error(Code::unimplemented,
               fmt::format("config.json: 'hidden_act' is '{}', which is not supported yet for {}",
                           printable(*name), config_.architecture()));
+}
+
+void Translation::refuse_unless_off(std::string_view field) const {
+  const json::value* value = config_.find(field);
+  if (value == nullptr || *value == false || *value == 0) return;
+  throw Error(Code::unimplemented,
+              fmt::format("config.json: '{}' is {}, which is not supported yet for {}", field,
+                          printable(to_json(*value)), config_.architecture()));
 }
 
 void Translation::windows() {
@@ -293,9 +314,13 @@ void Translation::add_stack(const std::string& ours, std::span<const SafeTensor*
     }
   }
   if (sources.size() > 1) shape.push_back(sources.size());
-  const bool wide = change == Change::one_plus;
-  file_->add_tensor(ours, wide ? tensor::DType::f32 : weight_type(first), shape, std::move(parts),
-                    first.name);
+  put(ours, first, change, shape, std::move(parts));
+}
+
+void Translation::put(const std::string& ours, const SafeTensor& first, Change change,
+                      std::span<const uint64_t> shape, std::vector<MadePart> parts) {
+  file_->add_tensor(ours, is_widened(change) ? tensor::DType::f32 : weight_type(first), shape,
+                    std::move(parts), first.name);
 }
 
 MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const {
@@ -320,6 +345,9 @@ MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Chang
     case Change::one_plus:
       part.make = [matrix, type] { return plus_one(matrix.bytes, type); };
       break;
+    case Change::minus_exp:
+      part.make = [matrix, type] { return minus_exp(matrix.bytes, type); };
+      break;
     case Change::transposed:
       part.make = [matrix] { return transposed(matrix); };
       break;
@@ -336,7 +364,7 @@ MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Chang
     part.make = [bytes = part.mapped] { return std::vector(bytes.begin(), bytes.end()); };
   }
   part.size_bytes =
-      change == Change::one_plus ? matrix.rows * matrix.cols * sizeof(float) : part.mapped.size();
+      is_widened(change) ? matrix.rows * matrix.cols * sizeof(float) : part.mapped.size();
   if (part.make) part.mapped = {};
   return part;
 }

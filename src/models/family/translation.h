@@ -24,6 +24,7 @@ enum class Change {
   none,
   pairs,       // rows of each head: from halves (i, i + d/2) to adjacent pairs (2i, 2i + 1)
   one_plus,    // 1 + w, as float32
+  minus_exp,   // -exp(w), as float32
   transposed,  // stored [in x out]
   first_half,  // of a matrix's rows
   second_half,
@@ -36,6 +37,15 @@ struct TensorRule {
   std::string_view ours;    // "blk.{}.attn_q"
   std::string_view theirs;  // "model.layers.{}.self_attn.q_proj"
   Change change = Change::none;
+};
+
+// Of a matrix whose rows belong to heads, one after the other: `n` of each head's `per_head` rows,
+// from `begin`.
+struct HeadRows {
+  int32_t n_heads = 0;
+  int32_t per_head = 0;
+  int32_t begin = 0;
+  int32_t n = 0;
 };
 
 // Of decoders whose classes descend from transformers' Llama: embedding, head, norms, attention,
@@ -53,6 +63,7 @@ class Translation {
   const HfFolder& folder() const { return *folder_; }
   const HfConfig& config() const { return config_; }
   int32_t n_layers() const { return n_layers_; }
+  int32_t n_kv_heads() const { return n_kv_heads_; }
   int32_t head_dim() const { return head_dim_; }
   bool has(std::string_view tensor) const { return folder_->find(tensor) != nullptr; }
 
@@ -65,18 +76,34 @@ class Translation {
   void set_flags(std::string_view suffix, const std::vector<bool>& v) {
     file_->set_flags(key(suffix), v);
   }
+  void set_integers(std::string_view suffix, std::span<const int32_t> v) {
+    file_->set_integers(key(suffix), v);
+  }
   // Of any key.
   void set_text(std::string_view key, std::string_view value) { file_->set_text(key, value); }
   // From a field of config.json, where it is there.
   void copy_integer(std::string_view suffix, std::initializer_list<std::string_view> fields);
   void copy_number(std::string_view suffix, std::initializer_list<std::string_view> fields);
 
+  // Fields with a number of each layer, from 1 to max. Error{invalid_argument}: not as many.
+  std::vector<int32_t> each_layer(std::string_view field, int32_t max) const;
+  std::vector<float> numbers_of_layers(std::string_view field) const;
+  // Of configurations too unlike others for decoder_keys(): the layers.
+  void layer_count(std::string_view field);
+  // Of classes that are more than one architecture; before any key.
+  void set_architecture(std::string_view name);
+  // A field from 1 to max. Error{invalid_argument}: another value, or none.
+  int32_t width(std::string_view field, int32_t max) const;
   // Layers, widths, heads, context, norms' epsilon, rotary positions.
   void decoder_keys();
+  // YaRN's mscale_all_dim is a factor on scores; before decoder_keys().
+  void magnitude_in_scores() { magnitude_in_scores_ = true; }
   // Of configurations that call it by another name, after decoder_keys().
   void set_kv_heads(int64_t n);
   // Only where the family's activation is one of these. Error{unimplemented} with the field.
   void expect_activation(std::initializer_list<std::string_view> known);
+  // Error{unimplemented}: the field is true, or a number other than 0.
+  void refuse_unless_off(std::string_view field) const;
   // sliding_window, with layer_types where they are given.
   void windows();
   // Of models whose configuration names a window that they do not use.
@@ -85,16 +112,31 @@ class Translation {
   // Error{unimplemented}: norm_topk_prob is another one.
   void expert_keys(bool renormalized);
 
-  // How the sequence's states become one vector, as modules.json and the folder that it names say.
-  void pooling();
+  // How the sequence's states become one vector, as modules.json and the folder that it names say;
+  // texts that go in front (config_sentence_transformers.json).
+  void sentence_modules();
+  // Of models that score a sequence: their pooling, unless it is the mean, and what scores are
+  // called (id2label).
+  void score_keys(bool of_mean = false);
   // Adds what the rules say to the file; of several for one tensor the first.
   void tensors(std::span<const TensorRule> rules);
+  // One tensor, `shape` (fastest first) of the same numbers, where the folder has it.
+  void reshaped(const std::string& ours, const std::string& theirs,
+                const std::vector<uint64_t>& shape, Change change = Change::none);
+  // The rows of a matrix from one on.
+  void rows_from(const std::string& ours, const std::string& theirs, uint64_t first);
+  // A stack with a matrix a head, of some of its rows: as they are, or transposed.
+  void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
+             Change change = Change::none);
   // A tensor that the folder does not have: float32 numbers.
   void add_vector(std::string name, std::span<const float> values);
   // What the folder's names have in front of the rules'.
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
   // Tensors whose names end so are no weights: buffers that some programs write.
   void ignore(std::string_view ending) { ignored_.emplace_back(ending); }
+  // `n` layers behind the last one, which guess tokens further on; answers are the same without
+  // them. The log tells when the folder has any.
+  void leave_out_layers(int64_t n);
 
   // Checks that no tensor is left over and hands the file out.
   std::shared_ptr<MadeFile> finish();
@@ -105,9 +147,14 @@ class Translation {
   void rotary_scaling(const json::object& scaling, double base);
   void llama3_divisors(const json::object& scaling, double base);
   void longrope_divisors(const json::object& scaling);
+  void yarn_magnitudes(const json::object& scaling, double factor);
+  bool pooling(const std::string& path);
+  void prompts(bool counted);
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_stack(const std::string& ours, std::span<const SafeTensor* const> sources,
                  Change change);
+  void put(const std::string& ours, const SafeTensor& first, Change change,
+           std::span<const uint64_t> shape, std::vector<MadePart> parts);
   MadePart part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
 
   std::shared_ptr<const HfFolder> folder_;
@@ -121,6 +168,7 @@ class Translation {
   std::string prefix_;
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};
+  bool magnitude_in_scores_ = false;
 };
 
 }  // namespace strata::models

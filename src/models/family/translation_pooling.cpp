@@ -1,12 +1,18 @@
-// Sentence Transformers' modules: modules.json names the folder of the pooling.
+// Sentence Transformers' files: modules.json names the folder of the pooling,
+// config_sentence_transformers.json has the texts that go in front; and what classifiers say.
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
+#include "models/text_prompts.h"
 
 namespace strata::models {
 namespace {
+
+constexpr const char* kModules = "modules.json";
+constexpr const char* kPrompts = "config_sentence_transformers.json";
 
 struct Mode {
   std::string_view field;
@@ -21,31 +27,56 @@ constexpr std::array kModes{
     Mode{"pooling_mode_weightedmean_tokens", 0},
 };
 
-// The path of the first module of type Pooling; empty: none.
-std::string pooling_folder(const HfFolder& folder) {
-  const auto text = folder.text("modules.json");
-  if (!text) return {};
+// What stands in modules.json; a vector is made of length 1 when it is asked for, with or without
+// the module of that name.
+struct Modules {
+  std::string pooling;  // its folder; empty: none
+};
+
+Modules modules_of(const HfFolder& folder) {
+  Modules found;
+  const auto text = folder.text(kModules);
+  if (!text) return found;
   const json::value modules = parse_json(*text, {.max_bytes = kMaxHfConfig, .max_depth = 8});
   if (!modules.is_array()) throw Error(Code::invalid_argument, "modules.json is no list");
   for (const json::value& module : modules.get_array()) {
-    if (!module.is_object()) continue;
-    const auto type = text_in(module.get_object(), "type", "modules.json");
-    if (!type || !type->ends_with(".Pooling")) continue;
-    return text_in(module.get_object(), "path", "modules.json").value_or("");
+    if (!module.is_object()) throw Error(Code::invalid_argument, "modules.json: no object");
+    const auto type = text_in(module.get_object(), "type", kModules).value_or("");
+    const std::string kind = type.substr(type.rfind('.') + 1);
+    if (kind == "Transformer" || kind == "Normalize" || kind == "Dropout") continue;
+    if (kind != "Pooling" || !found.pooling.empty()) {
+      throw Error(Code::unimplemented,
+                  fmt::format("modules.json: a module '{}'{} is not supported yet", printable(type),
+                              kind == "Pooling" ? " beside another" : ""),
+                  "without it the vectors would be others; choose a model without it");
+    }
+    found.pooling = text_in(module.get_object(), "path", kModules).value_or("");
+    if (!is_plain_name(found.pooling)) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("modules.json: '{}' is no folder's name", printable(found.pooling)));
+    }
   }
-  return {};
+  return found;
+}
+
+// Names that AutoConfig gives where a model has none.
+bool is_made_up(const std::vector<std::string>& labels) {
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] != fmt::format("LABEL_{}", i)) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-void Translation::pooling() {
-  const std::string path = pooling_folder(*folder_);
-  if (path.empty()) return;
+void Translation::sentence_modules() {
+  const Modules modules = modules_of(*folder_);
+  prompts(modules.pooling.empty() || pooling(modules.pooling));
+}
+
+// Whether tokens of what goes in front of a text are pooled like others.
+bool Translation::pooling(const std::string& path) {
   const std::string file = path + "/config.json";
-  if (!is_plain_name(path)) {
-    throw Error(Code::invalid_argument,
-                fmt::format("modules.json: '{}' is no folder's name", printable(path)));
-  }
   const auto settings = folder_->object(file);
   if (!settings) {
     throw Error(Code::not_found, fmt::format("modules.json names {}, which is missing", file));
@@ -61,6 +92,57 @@ void Translation::pooling() {
     chosen = mode.type;
   }
   if (chosen) set_integer("pooling_type", *chosen);
+  const json::value* counted = settings->if_contains("include_prompt");
+  return counted == nullptr || *counted != false;
+}
+
+void Translation::prompts(bool counted) {
+  const auto settings = folder_->object(kPrompts);
+  const json::value* named = settings ? settings->if_contains("prompts") : nullptr;
+  if (named == nullptr || named->is_null()) return;
+  if (!named->is_object()) {
+    throw Error(Code::invalid_argument, fmt::format("{}: 'prompts' is no object", kPrompts));
+  }
+  std::vector<std::string> names, texts;
+  for (const auto& [name, text] : named->get_object()) {
+    if (!text.is_string()) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: the prompt '{}' is no text", kPrompts, printable(name)));
+    }
+    names.emplace_back(name);
+    texts.emplace_back(text.get_string());
+  }
+  if (names.empty()) return;
+  const bool all_empty = std::ranges::all_of(texts, &std::string::empty);
+  if (!counted && !all_empty) {
+    throw Error(Code::unimplemented,
+                "the pooling's config.json: 'include_prompt' is false, which is not supported yet",
+                "without it the vectors would be others; choose another model");
+  }
+  file_->set_texts(kPromptNames, names);
+  file_->set_texts(kPromptTexts, texts);
+  if (const auto name = text_in(*settings, "default_prompt_name", kPrompts)) {
+    file_->set_text(kPromptDefault, *name);
+  }
+}
+
+void Translation::score_keys(bool of_mean) {
+  constexpr int64_t kMean = 1, kFirst = 2, kRank = 4;
+  set_integer("pooling_type", kRank);
+  set_integer("classifier.pooling_type", of_mean ? kMean : kFirst);
+  const json::object* named = config_.object("id2label");
+  if (named == nullptr) return;
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < named->size(); ++i) {
+    const auto label = text_in(*named, std::to_string(i), "config.json: id2label");
+    if (!label) {
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("config.json: 'id2label' has {} entries, none for {}", named->size(), i));
+    }
+    labels.push_back(*label);
+  }
+  if (!is_made_up(labels)) file_->set_texts(key("classifier.output_labels"), labels);
 }
 
 }  // namespace strata::models

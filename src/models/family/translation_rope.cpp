@@ -26,13 +26,15 @@ double positive(const json::object& scaling, std::string_view name) {
 void Translation::rotary() {
   const json::object* parameters = config_.object("rope_parameters");
   const json::object* scaling = config_.object("rope_scaling");
-  const bool has_any = parameters != nullptr || scaling != nullptr ||
-                       config_.find({"rope_theta", "rotary_emb_base", "partial_rotary_factor",
-                                     "rotary_pct", "rope_pct", "rope_local_base_freq"}) != nullptr;
+  const bool has_any =
+      parameters != nullptr || scaling != nullptr ||
+      config_.find({"rope_theta", "rotary_emb_base", "partial_rotary_factor", "rotary_pct",
+                    "rope_pct", "rotary_emb_fraction", "rope_local_base_freq"}) != nullptr;
   if (!has_any) return;  // the family knows whether there are positions to rotate, and its base
   double base = config_.number({"rope_theta", "rotary_emb_base"}).value_or(kDefaultBase);
   double fraction =
-      config_.number({"partial_rotary_factor", "rotary_pct", "rope_pct"}).value_or(1.0);
+      config_.number({"partial_rotary_factor", "rotary_pct", "rope_pct", "rotary_emb_fraction"})
+          .value_or(1.0);
   if (parameters != nullptr) {
     scaling = parameters;
     if (const json::value* all = parameters->if_contains("full_attention");
@@ -80,11 +82,25 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   copy("rope.scaling.yarn_beta_fast", "beta_fast");
   copy("rope.scaling.yarn_beta_slow", "beta_slow");
   copy("rope.scaling.yarn_attn_factor", "attention_factor");
+  if (magnitude_in_scores_) return yarn_magnitudes(scaling, positive(scaling, "factor"));
   for (const std::string_view field : {"mscale", "mscale_all_dim"}) {
     if (!number_in(scaling, field, kWhere)) continue;
     throw Error(Code::unimplemented, fmt::format("{}: '{}' is not supported yet for {}", kWhere,
                                                  field, config_.architecture()));
   }
+}
+
+// Of positions and of scores (transformers, modeling_rope_utils: yarn, get_mscale).
+void Translation::yarn_magnitudes(const json::object& scaling, double factor) {
+  constexpr double kShare = 0.1;  // of the logarithm
+  const double of_positions = number_in(scaling, "mscale", kWhere).value_or(0);
+  const double of_scores = number_in(scaling, "mscale_all_dim", kWhere).value_or(0);
+  if (of_scores == 0) return;
+  set_number("rope.scaling.yarn_log_multiplier", kShare * of_scores);
+  if (of_positions == 0 || of_positions == of_scores || factor <= 1) return;
+  if (number_in(scaling, "attention_factor", kWhere)) return;
+  const auto magnitude = [&](double m) { return kShare * m * std::log(factor) + 1; };
+  set_number("rope.scaling.yarn_attn_factor", magnitude(of_positions) / magnitude(of_scores));
 }
 
 // Llama 3.1's stretching (transformers, modeling_rope_utils: llama3): waves longer than the first

@@ -1,0 +1,167 @@
+// DeciLM and what is cut out of Llama as it was (Llama Nemotron 51B, Super 49B, Ultra 253B): as
+// Llama, but of each layer attention may have other heads of keys or be missing, and the MLP may
+// have another width or be missing.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/error.h"
+#include "models/family/family.h"
+#include "models/family/limits.h"
+#include "models/family/spec_builder.h"
+#include "models/family/translation.h"
+#include "models/format/gguf_part.h"
+
+namespace strata::models {
+namespace {
+
+// What config.json says of a layer.
+struct LayerShape {
+  int32_t n_heads = 0;
+  int32_t n_kv_heads = 0;
+  int32_t n_hidden = 0;
+};
+
+class Deci final : public Family {
+ public:
+  std::vector<std::string_view> architectures() const override { return {"deci"}; }
+
+  ModelSpec describe(const ModelFile& file) const override {
+    SpecBuilder build(file, "deci");
+    return build.decoder([&](int32_t i) {
+      Layer layer;
+      add_attention(build, i, layer);
+      if (build.layer_count("feed_forward_length", i, std::nullopt, 0, kMaxHidden) > 0) {
+        layer.blocks.push_back({build.rms_norm(layer_name(i, "ffn_norm"), build.spec.n_embd),
+                                build.mlp(i, true, Activation::silu),
+                                {},
+                                false});
+      }
+      return layer;
+    });
+  }
+
+  std::vector<HfClass> hf_classes() const override { return {{"DeciLMForCausalLM", "deci"}}; }
+
+  void translate(Translation& t) const override {
+    t.expect_activation({"silu"});
+    t.decoder_keys();
+    if (t.config().find("block_configs") != nullptr) {
+      layer_keys(t);
+    } else if (t.config().find("num_key_value_heads_per_layer") != nullptr) {
+      t.set_integers("attention.head_count_kv",
+                     t.each_layer("num_key_value_heads_per_layer", kMaxHeads));
+    }
+    t.tensors(pair_rules());
+    t.tensors(decoder_rules());
+  }
+
+ private:
+  static void add_attention(SpecBuilder& build, int32_t layer, Layer& into) {
+    const int32_t n_heads =
+        build.layer_count("attention.head_count", layer, std::nullopt, 0, kMaxHeads);
+    if (n_heads == 0) return;
+    Block block;
+    block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
+    if (build.layer_count("attention.head_count_kv", layer, n_heads, 0, kMaxHeads) == 0) {
+      throw Error(
+          Code::unimplemented,
+          fmt::format("layer {} has one matrix in attention's place, which is not supported "
+                      "yet",
+                      layer),
+          "choose another model of this family");
+    }
+    block.op = build.attention(layer, RopeKind::adjacent);
+    into.blocks.push_back(block);
+  }
+
+  [[noreturn]] static void refuse_block(size_t layer, std::string_view why) {
+    throw Error(Code::unimplemented,
+                fmt::format("config.json: block_configs: layer {} {}, which is not supported yet",
+                            layer, why),
+                "choose another model of this family");
+  }
+
+  static bool is_set(const json::object& part, std::string_view field) {
+    const json::value* value = part.if_contains(field);
+    return value != nullptr && !value->is_null() && *value != false;
+  }
+
+  static const json::object& part_of(const json::value& block, std::string_view name,
+                                     size_t layer) {
+    const json::value* part = block.is_object() ? block.get_object().if_contains(name) : nullptr;
+    if (part == nullptr || !part->is_object()) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("config.json: block_configs: layer {} has no '{}'", layer, name));
+    }
+    return part->get_object();
+  }
+
+  static void heads_of(const json::object& attention, size_t layer, int32_t n_heads,
+                       LayerShape& shape) {
+    for (const char* field : {"window_length", "num_sink_tokens", "sparsify"}) {
+      if (is_set(attention, field)) refuse_block(layer, fmt::format("has '{}'", field));
+    }
+    const auto group = number_in(attention, "n_heads_in_group", "config.json: block_configs");
+    if (is_set(attention, "no_op")) return;
+    if (is_set(attention, "replace_with_linear")) refuse_block(layer, "has 'replace_with_linear'");
+    if (group) {
+      if (!(*group >= 1) || *group > n_heads || std::fmod(n_heads, *group) != 0) {
+        throw Error(Code::invalid_argument,
+                    fmt::format("config.json: block_configs: layer {} has 'n_heads_in_group' {}, "
+                                "of {} heads",
+                                layer, *group, n_heads));
+      }
+      shape.n_heads = n_heads;
+      shape.n_kv_heads = n_heads / static_cast<int32_t>(*group);
+    }
+  }
+
+  // Two thirds of a multiple of the model's width, up to the next multiple of 256.
+  static void width_of(const json::object& ffn, size_t layer, int32_t n_embd, LayerShape& shape) {
+    constexpr int64_t kMultiple = 256;
+    for (const char* field : {"replace_with_linear", "sparsify"}) {
+      if (is_set(ffn, field)) refuse_block(layer, fmt::format("has '{}' in its MLP", field));
+    }
+    const auto multiplier = number_in(ffn, "ffn_mult", "config.json: block_configs");
+    if (!multiplier || is_set(ffn, "no_op")) return;
+    const double wanted = 2 * *multiplier * n_embd / 3;
+    if (!(wanted >= 1) || wanted > kMaxHidden) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("config.json: block_configs: layer {} has 'ffn_mult' {}", layer,
+                              *multiplier));
+    }
+    const auto n = static_cast<int64_t>(wanted);
+    shape.n_hidden = static_cast<int32_t>((n + kMultiple - 1) / kMultiple * kMultiple);
+  }
+
+  static void layer_keys(Translation& t) {
+    const json::value* blocks = t.config().find("block_configs");
+    const auto n_layers = static_cast<size_t>(t.n_layers());
+    if (!blocks->is_array() || blocks->get_array().size() != n_layers) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("config.json: 'block_configs' has not an entry for each of {} layers",
+                              n_layers));
+    }
+    const int32_t n_heads = t.width("num_attention_heads", kMaxHeads);
+    const int32_t n_embd = t.width("hidden_size", kMaxEmbedding);
+    std::vector<int32_t> heads, kv_heads, widths;
+    for (size_t i = 0; i < n_layers; ++i) {
+      const json::value& block = blocks->get_array()[i];
+      LayerShape shape;
+      heads_of(part_of(block, "attention", i), i, n_heads, shape);
+      width_of(part_of(block, "ffn", i), i, n_embd, shape);
+      heads.push_back(shape.n_heads);
+      kv_heads.push_back(shape.n_kv_heads);
+      widths.push_back(shape.n_hidden);
+    }
+    t.set_integers("attention.head_count", heads);
+    t.set_integers("attention.head_count_kv", kv_heads);
+    t.set_integers("feed_forward_length", widths);
+  }
+};
+
+const Registered<Family> registered{std::make_unique<Deci>()};
+
+}  // namespace
+}  // namespace strata::models

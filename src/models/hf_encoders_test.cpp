@@ -1,0 +1,111 @@
+// Folders of encoders: modules.json, prompts, labels, positions behind the padding, and what is
+// refused.
+#include <gmock/gmock.h>
+
+#include "core/error.h"
+#include "models/testing/fixture_folder.h"
+#include "models/text_prompts.h"
+
+namespace strata::models {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class EncoderFolder : public FixtureFolder {
+ public:
+  explicit EncoderFolder(const std::string& name) : FixtureFolder("encoder_" + name) {}
+
+  void add_pooling(const std::string& settings) {
+    add("modules.json", R"([{"type":"sentence_transformers.models.Transformer","path":""},
+        {"type":"sentence_transformers.models.Pooling","path":"1_Pooling"},
+        {"type":"sentence_transformers.models.Normalize","path":"2_Normalize"}])");
+    add("1_Pooling/config.json", settings);
+  }
+};
+
+TEST(EncoderFolders, ModulesSayHowStatesBecomeOneVector) {
+  EncoderFolder folder("roberta");
+  EXPECT_FALSE(folder.open()->integer("bert.pooling_type"));
+  folder.add_pooling(R"({"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false})");
+  EXPECT_EQ(folder.open()->integer("bert.pooling_type"), 2);
+  folder.add_pooling(R"({"pooling_mode_max_tokens":true})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("pooling_mode_max_tokens"));
+}
+
+TEST(EncoderFolders, AModuleThatIsNotDoneIsRefused) {
+  EncoderFolder folder("roberta");
+  folder.add("modules.json", R"([{"type":"sentence_transformers.models.Dense","path":"2_Dense"}])");
+  EXPECT_THAT(folder.refusal(), HasSubstr("sentence_transformers.models.Dense"));
+  folder.add("modules.json", R"([{"type":"x.Pooling","path":"../etc"}])");
+  EXPECT_THAT(folder.refusal(), HasSubstr("is no folder's name"));
+  folder.add("modules.json", R"([3])");
+  EXPECT_THAT(folder.refusal(), HasSubstr("modules.json"));
+}
+
+TEST(EncoderFolders, PromptsAreThoseOfTheFolder) {
+  EncoderFolder folder("roberta");
+  EXPECT_TRUE(text_prompts(*folder.open()).named.empty());
+  folder.add("config_sentence_transformers.json",
+             R"({"prompts":{"query":"query: ","passage":""},"default_prompt_name":"passage"})");
+  const TextPrompts prompts = text_prompts(*folder.open());
+  ASSERT_EQ(prompts.named.size(), 2u);
+  EXPECT_EQ(prompt_text(prompts, "query"), "query: ");
+  EXPECT_EQ(prompt_text(prompts, "search_query"), "query: ");
+  EXPECT_EQ(prompt_text(prompts, "document"), "");
+  EXPECT_EQ(prompt_text(prompts, std::nullopt), "");
+  EXPECT_THROW(prompt_text(prompts, "clustering"), Error);
+  folder.add_pooling(R"({"pooling_mode_mean_tokens":true,"include_prompt":false})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("include_prompt"));
+}
+
+TEST(EncoderFolders, BrokenPromptsAreRefused) {
+  EncoderFolder folder("roberta");
+  folder.add("config_sentence_transformers.json", R"({"prompts":{"query":3}})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("the prompt 'query' is no text"));
+  folder.add("config_sentence_transformers.json",
+             R"({"prompts":{"query":"q"},"default_prompt_name":"other"})");
+  EXPECT_THROW(text_prompts(*folder.open()), Error);
+}
+
+TEST(EncoderFolders, LabelsAreNamed) {
+  EncoderFolder folder("roberta_rank");
+  EXPECT_THAT(*folder.open()->texts("bert.classifier.output_labels"),
+              ElementsAre("calm", "angry", "other"));
+  folder.config["id2label"] = {{"0", "LABEL_0"}, {"1", "LABEL_1"}, {"2", "LABEL_2"}};
+  EXPECT_FALSE(folder.open()->texts("bert.classifier.output_labels")) << "made up";
+  folder.config["id2label"] = {{"0", "calm"}, {"2", "angry"}};
+  EXPECT_THAT(folder.refusal(), HasSubstr("none for 1"));
+}
+
+TEST(EncoderFolders, PositionsBeginBehindThePadding) {
+  EncoderFolder folder("roberta");
+  const auto file = folder.open();
+  EXPECT_EQ(file->integer("bert.context_length"), 64);
+  EXPECT_EQ(file->find_tensor("position_embd.weight")->rows(), 64u);
+  folder.config["pad_token_id"] = 65;
+  EXPECT_THAT(folder.refusal(), HasSubstr("pad_token_id"));
+  folder.config["pad_token_id"] = -2;
+  EXPECT_THAT(folder.refusal(), HasSubstr("pad_token_id"));
+}
+
+TEST(EncoderFolders, OtherFormulasAreRefused) {
+  EncoderFolder nomic("nomic_folder");
+  for (const char* field : {"prenorm", "parallel_block", "rotary_emb_interleaved"}) {
+    EncoderFolder changed("nomic_folder");
+    changed.config[field] = true;
+    EXPECT_THAT(changed.refusal(), HasSubstr(field));
+  }
+  nomic.config["activation_function"] = "gelu";
+  EXPECT_THAT(nomic.refusal(), HasSubstr("gelu"));
+  EncoderFolder modern("modern_folder");
+  modern.config["layer_types"] = {"sliding_attention", "full_attention", "full_attention",
+                                  "full_attention", "full_attention"};
+  EXPECT_THAT(modern.refusal(), HasSubstr("layer_types"));
+  EncoderFolder roberta("roberta");
+  roberta.config["position_embedding_type"] = "relative_key";
+  EXPECT_THAT(roberta.refusal(), HasSubstr("position_embedding_type"));
+}
+
+}  // namespace
+}  // namespace strata::models
