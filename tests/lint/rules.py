@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+from family_names import check_family_names
+
 ROOMS = ["core", "tensor", "models", "inference", "data", "modify", "api", "tools", "app"]
 MAX_FILE_LINES = 1000
 MAX_LINE_COLUMNS = 100
@@ -72,8 +74,10 @@ def check_registries(sources):
 
 def check_tree(paths):
     sources = {path.relative_to(root): path.read_text(encoding="utf-8")
-               for path in paths if path.suffix == ".cpp"}
-    yield from check_registries(sources)
+               for path in paths if path.suffix in {".cpp", ".h"}}
+    yield from check_family_names(sources)
+    yield from check_registries({path: text for path, text in sources.items()
+                                 if path.suffix == ".cpp"})
     for path in paths:
         relative = path.relative_to(root)
         if relative.suffix in {".h", ".cpp", ".py", ".sh"}:

@@ -145,7 +145,7 @@ class Translation {
   std::string key(std::string_view suffix) const;
   void rotary();
   void rotary_scaling(const json::object& scaling, double base);
-  void llama3_divisors(const json::object& scaling, double base);
+  void stretched_divisors(const json::object& scaling, double base);
   void longrope_divisors(const json::object& scaling);
   void yarn_magnitudes(const json::object& scaling, double factor);
   bool pooling(const std::string& path);

@@ -63,7 +63,7 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   const std::string type = text_in(scaling, "rope_type", kWhere)
                                .value_or(text_in(scaling, "type", kWhere).value_or("default"));
   if (type == "default") return;
-  if (type == "llama3") return llama3_divisors(scaling, base);
+  if (type == "llama3") return stretched_divisors(scaling, base);
   if (type == "longrope" || type == "su") return longrope_divisors(scaling);
   if (type != "linear" && type != "yarn") {
     throw Error(Code::unimplemented,
@@ -106,7 +106,7 @@ void Translation::yarn_magnitudes(const json::object& scaling, double factor) {
 // Llama 3.1's stretching (transformers, modeling_rope_utils: llama3): waves longer than the first
 // context / low_freq_factor are slowed by `factor`, those shorter than it / high_freq_factor stay,
 // those between in part. GGUF keeps what each frequency is divided by.
-void Translation::llama3_divisors(const json::object& scaling, double base) {
+void Translation::stretched_divisors(const json::object& scaling, double base) {
   const double factor = positive(scaling, "factor");
   const double low = positive(scaling, "low_freq_factor");
   const double high = positive(scaling, "high_freq_factor");
