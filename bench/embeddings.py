@@ -68,8 +68,8 @@ def peer(engine, threads, texts):
         given.write_text(json.dumps(texts), encoding="utf-8")
         done = subprocess.run([PYTHON, PEER, "run", engine, MINILM, ONNX, given, made, str(threads)],
                               stdout=subprocess.PIPE, text=True, check=True)
-        bytes_of = made.read_bytes()
-            vectors = array.array("f", bytes_of[-4 * 384 * len(texts):])
+        stored = made.read_bytes()
+        vectors = array.array("f", stored[-4 * 384 * len(texts):])
         rows = [vectors[i:i + 384].tolist() for i in range(0, len(vectors), 384)]
         return float(done.stdout.split()[-1]), rows
 

@@ -85,10 +85,11 @@ TEST(Settings, FormatsOfKeysAndValuesThatWeLackAreRefusedWithTheList) {
   EXPECT_EQ(kv_setting(load("", "")), tensor::KvFormat::bf16);
   EXPECT_EQ(kv_setting(load("STRATA_KV", "int8")), tensor::KvFormat::int8);
   EXPECT_EQ(kv_setting(load("OLLAMA_KV_CACHE_TYPE", "q8_0")), tensor::KvFormat::int8);
+  EXPECT_EQ(kv_setting(load("OLLAMA_KV_CACHE_TYPE", "q4_0")), tensor::KvFormat::int4);
   EXPECT_EQ(kv_setting(load("OLLAMA_KV_CACHE_TYPE", "f16")), tensor::KvFormat::bf16);
-  const Config config = load("OLLAMA_KV_CACHE_TYPE", "q4_0");
+  const Config config = load("OLLAMA_KV_CACHE_TYPE", "q4_1");
   const std::string refusal =
-      "engine.kv (environment OLLAMA_KV_CACHE_TYPE) is 'q4_0', it must be bf16 or int8";
+      "engine.kv (environment OLLAMA_KV_CACHE_TYPE) is 'q4_1', it must be bf16, int8 or int4";
   const Error error = testing::error_of([&] { connect_backend(config, true); });
   EXPECT_EQ(error.code(), Code::invalid_argument);
   EXPECT_TRUE(error.message().starts_with(refusal)) << error.message();

@@ -49,7 +49,7 @@ const std::vector<Setting>& table() {
        {"STRATA_THREADS"}},
       {"engine.kv",
        "bf16",
-       "what keys and values are kept as: bf16, or int8 in about half the memory",
+       "what keys and values are kept as: bf16, int8 in half the memory, int4 in a quarter",
        {"STRATA_KV", "OLLAMA_KV_CACHE_TYPE"}},
       {"cache.disk",
        "0",

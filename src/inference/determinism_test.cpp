@@ -159,6 +159,7 @@ std::shared_ptr<const models::Model> real() {
 INSTANTIATE_TEST_SUITE_P(Models, DeterminismOf,
                          ::testing::Values(Subject{"bf16", real, tensor::KvFormat::bf16},
                                            Subject{"int8", real, tensor::KvFormat::int8},
+                                           Subject{"int4", real, tensor::KvFormat::int4},
                                            Subject{"latent", latent, tensor::KvFormat::bf16},
                                            Subject{"hybrid", hybrid, tensor::KvFormat::bf16}),
                          [](const auto& test) { return std::string(test.param.name); });

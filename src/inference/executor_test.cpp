@@ -24,11 +24,12 @@ struct Case {
   NamedOptions model;
 };
 
-std::unique_ptr<Executor> make_int8_executor(std::shared_ptr<const models::Model> model,
-                                             const ExecutorOptions& options) {
-  ExecutorOptions with_int8 = options;
-  with_int8.kv = tensor::KvFormat::int8;
-  return make_fast_executor(std::move(model), with_int8);
+template <tensor::KvFormat kFormat>
+std::unique_ptr<Executor> make_scaled_executor(std::shared_ptr<const models::Model> model,
+                                               const ExecutorOptions& options) {
+  ExecutorOptions scaled = options;
+  scaled.kv = kFormat;
+  return make_fast_executor(std::move(model), scaled);
 }
 
 std::vector<Case> cases() {
@@ -36,7 +37,8 @@ std::vector<Case> cases() {
   for (const auto& model : tiny_variants()) {
     result.push_back({"float32", make_float32_executor, model});
     result.push_back({"fast", make_fast_executor, model});
-    result.push_back({"int8", make_int8_executor, model});
+    result.push_back({"int8", make_scaled_executor<tensor::KvFormat::int8>, model});
+    result.push_back({"int4", make_scaled_executor<tensor::KvFormat::int4>, model});
   }
   return result;
 }

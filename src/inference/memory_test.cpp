@@ -30,7 +30,8 @@ TEST(Memory, KeysAndValuesAreForetoldInEachFormat) {
   TinyOptions options;
   options.head_dim = options.rope_dims = 40;  // kept as 48
   const auto model = tiny_model(options);
-  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+  for (const tensor::KvFormat kv :
+       {tensor::KvFormat::bf16, tensor::KvFormat::int8, tensor::KvFormat::int4}) {
     const auto executor = make_fast_executor(model, {.n_threads = 1, .kv = kv});
     std::vector<Row> rows;
     const SequenceId sequence = executor->create_sequence();

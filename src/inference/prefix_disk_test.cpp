@@ -177,8 +177,8 @@ TEST_F(PrefixOnDisk, AnotherModelShapeOrLimitIsComputedAnew) {
 
 TEST_F(PrefixOnDisk, AnotherFormatOfKeysAndValuesIsComputedAnew) {
   const Tokens a = text(400);
-  for (const tensor::KvFormat kv :
-       {tensor::KvFormat::bf16, tensor::KvFormat::int8, tensor::KvFormat::bf16}) {
+  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8,
+                                    tensor::KvFormat::int4, tensor::KvFormat::bf16}) {
     kv_ = kv;
     EXPECT_EQ(ask_and_go(disk(), a), 0) << tensor::kv_format_name(kv);
     EXPECT_EQ(ask(*open(disk()), a), 399) << tensor::kv_format_name(kv);

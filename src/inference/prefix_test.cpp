@@ -188,6 +188,7 @@ TEST_P(PrefixOf, LogitsNeverDependOnWhatIsReused) {
 INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
                          ::testing::Values(Kept{"bf16", tensor::KvFormat::bf16, windowed},
                                            Kept{"int8", tensor::KvFormat::int8, windowed},
+                                           Kept{"int4", tensor::KvFormat::int4, windowed},
                                            Kept{"latent", tensor::KvFormat::bf16, latent},
                                            Kept{"hybrid", tensor::KvFormat::bf16, hybrid}),
                          [](const auto& test) { return std::string(test.param.name); });

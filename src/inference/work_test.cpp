@@ -121,7 +121,8 @@ TEST(WorkOfAHead, OfWhichOneLogitIsWantedIsReadInPart) {
 }
 
 TEST_P(WorkOf, ADecodeRowReadsTheKeysThatItSeesOnce) {
-  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+  for (const tensor::KvFormat kv :
+       {tensor::KvFormat::bf16, tensor::KvFormat::int8, tensor::KvFormat::int4}) {
     Counted counted(GetParam(), 1, kv);
     const SequenceId sequence = counted.executor->create_sequence();
     for (const int32_t n_prompt : {1, 300, 700}) {  // beyond Gemma's window of 512
@@ -147,7 +148,8 @@ void expect_no_allocation(Counted counted) {
 
 TEST_P(WorkOf, NothingIsAllocatedWhileASequenceGrows) {
   if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer allocates for itself";
-  for (const tensor::KvFormat kv : {tensor::KvFormat::bf16, tensor::KvFormat::int8}) {
+  for (const tensor::KvFormat kv :
+       {tensor::KvFormat::bf16, tensor::KvFormat::int8, tensor::KvFormat::int4}) {
     SCOPED_TRACE(tensor::kv_format_name(kv));
     expect_no_allocation(Counted(GetParam(), 1, kv));
   }

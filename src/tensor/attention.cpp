@@ -24,7 +24,7 @@ struct Scratch {
   float* vectors = nullptr;      // running and of the chunk: 2 x [queries][value dim]
   float* factors = nullptr;      // [queries][dim]
   uint16_t* q = nullptr;         // [queries][dim]
-  uint16_t* unpacked = nullptr;  // of int8: [K, V][chunk][dim]; shared: [chunk][value dim]
+  uint16_t* unpacked = nullptr;  // scaled: [K, V][chunk][dim]; shared: [chunk][value dim]
   float maximum[2][kAttentionMaxQueries];
   float sum[2][kAttentionMaxQueries];
   int32_t first_key[kAttentionMaxQueries];
@@ -36,7 +36,7 @@ struct Scratch {
     const size_t vector_bytes = sizeof(float) * kAttentionMaxQueries * static_cast<size_t>(dim);
     const size_t chunk_bytes = 2 * sizeof(uint16_t) * kAttentionChunk * static_cast<size_t>(dim);
     const size_t own_bytes = score_bytes + 3 * vector_bytes + vector_bytes / 2;
-    const bool unpacks = shape.format == KvFormat::int8 || shape.shared_dims > 0;
+    const bool unpacks = shape.is_scaled() || shape.shared_dims > 0;
     const size_t bytes = own_bytes + (unpacks ? chunk_bytes : 0);
     if (bytes > memory.size()) memory = Buffer(bytes);
     scores = memory.as<float>();
@@ -65,7 +65,7 @@ void attend(const AttentionArgs& args, const KvShape& shape) {
 // A query as the kernels take it; `rotated` is scratch for it.
 void write_query(const KvShape& shape, const float* q, float* rotated, uint16_t* out) {
   const int32_t dim = shape.padded_dim();
-  if (shape.format == KvFormat::int8) {
+  if (shape.is_scaled()) {
     std::fill(std::copy_n(q, shape.head_dim, rotated), rotated + dim, 0.0f);
     kernels().rotate(dim, rotated);
     kernels().to_bf16(rotated, dim, out);
@@ -80,7 +80,7 @@ void write_result(const KvShape& shape, float* vector, float sum, float* out) {
   const float factor = 1.0f / sum;
   const int32_t dim = shape.padded_value_dim();
   for (int32_t i = 0; i < dim; ++i) vector[i] *= factor;
-  if (shape.format == KvFormat::int8) kernels().rotate(dim, vector);
+  if (shape.is_scaled()) kernels().rotate(dim, vector);
   std::copy_n(vector, shape.value_dim(), out);
 }
 

@@ -68,7 +68,7 @@ const bool registered = [] {
     for (const auto& [first, n_rows] :
          {std::pair{4095, 1}, {127, 1}, {4092, 4}, {4084, 12}, {0, 512}, {1536, 512}}) {
       for (const int threads : {1, 2}) {
-        for (const KvFormat format : {KvFormat::bf16, KvFormat::int8}) {
+        for (const KvFormat format : {KvFormat::bf16, KvFormat::int8, KvFormat::int4}) {
           const std::string name =
               "attention/dim:" + std::to_string(shape.head_dim) +
               "/first:" + std::to_string(first) + "/rows:" + std::to_string(n_rows) +

@@ -93,7 +93,7 @@ struct ScreenArgs {
 // kAttentionChunk absolute positions.
 constexpr int kAttentionChunk = 256;
 constexpr int kAttentionMaxQueries = 96;
-enum class KvFormat : uint8_t { bf16, int8 };  // tensor/kv_page.h says how a page lies
+enum class KvFormat : uint8_t { bf16, int8, int4 };  // tensor/kv_page.h says how a page lies
 struct AttentionArgs {
   const uint16_t* const* pages = nullptr;  // of the KV head; page i holds positions i * page_size..
   KvFormat format = KvFormat::bf16;
@@ -110,7 +110,7 @@ struct AttentionArgs {
   float soft_cap = 0;        // 0: none
   float* scores = nullptr;   // scratch, n_queries * kAttentionChunk floats, 64-byte aligned
   float* factors = nullptr;  // scratch, n_queries * head_dim floats, 64-byte aligned
-  // Scratch, 64-byte aligned: int8 2 * kAttentionChunk * head_dim elements, shared values
+  // Scratch, 64-byte aligned: int8, int4 2 * kAttentionChunk * head_dim elements, shared values
   // kAttentionChunk * value_dim.
   uint16_t* unpacked = nullptr;
   // Results, null partial (-inf, 0, zeros) for a query that sees no key of the chunk.

@@ -185,8 +185,8 @@ def check_store(c, file):
     halved = c.data("show", "smol", "--context", "1024", "--kv", "int8")
     c.equal([row["kv_bytes"] / 17 * 32 for row in halved["memory"]],
             [row["kv_bytes"] for row in shown["memory"]], "show --kv int8")
-    c.refused("show", "smol", "--kv", "q4_0", code=2, says="it must be bf16 or int8")
-    c.refused("serve", OLLAMA_KV_CACHE_TYPE="q4_0", code=2, says="it must be bf16 or int8")
+    c.refused("show", "smol", "--kv", "q4_1", code=2, says="it must be bf16, int8 or int4")
+    c.refused("serve", OLLAMA_KV_CACHE_TYPE="q4_1", code=2, says="it must be bf16, int8 or int4")
     c.refused("show", "smo", code=3, says="did you mean 'smol:latest'")
 
     c.ended("cp", "smol", "other")

@@ -2,9 +2,11 @@
 // Scores: lanes are positions, dim pairs in order. Values: lanes are dims, position pairs in order
 // of absolute position, so the bits do not depend on which queries share a call.
 //
-// The scales of int8 are multiplied in where they are few: a key's into the sum over dims, a
-// value's into the weight of its position.
+// The scales of int8 and int4 are multiplied in where they are few: a key's into the sum over dims,
+// a value's into the weight of its position.
 #pragma once
+
+#include <type_traits>
 
 #include "tensor/kernels/attention_source.h"
 
@@ -66,7 +68,7 @@ inline void score_tile(const AttentionArgs& args, const Source& source, const Fa
     next[t] = more ? source.keys(position + 16 * kTokens) : k[t];
     values[t] = source.values(position);
   }
-  constexpr int kPairs = 64 / (32 * sizeof(Element));  // of dims in a cache line
+  constexpr int kPairs = 64 * 8 / (32 * kElementBits<Element>);  // of dims in a cache line
   F acc[kTokens][kQueries];
 #pragma GCC unroll 8
   for (int t = 0; t < kTokens; ++t) {
@@ -77,14 +79,14 @@ inline void score_tile(const AttentionArgs& args, const Source& source, const Fa
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       if constexpr (Source::kReadsAhead) {
-        prefetch(next[t] + 16 * d);
-        prefetch(values[t] + 16 * d);
+        prefetch(behind(next[t], 16 * d));
+        prefetch(behind(values[t], 16 * d));
       }
 #pragma GCC unroll 16
       for (int i = 0; i < kPairs * kQueries; ++i) {
         const int32_t at = d + 2 * (i / kQueries);
         F& sum = acc[t][i % kQueries];
-        sum = dot_pair(sum, k[t] + 16 * at,
+        sum = dot_pair(sum, block_at(behind(k[t], 16 * at)),
                        q + static_cast<int64_t>(i % kQueries) * args.head_dim + at);
       }
     }
@@ -156,20 +158,20 @@ inline void value_tile(const AttentionArgs& args, const Source& source, int32_t 
   for (int32_t run_begin = begin; run_begin < end;) {
     const int32_t in_run = source.run() - run_begin % source.run();
     const int32_t run_end = run_begin + in_run < end ? run_begin + in_run : end;
-    const Element* v = source.values(run_begin) + 2 * dim;
+    const Element* v = behind(source.values(run_begin), 2 * dim);
     // Read ahead: as many bytes of the next chunk's keys.
     const bool more = Source::kReadsAhead && seen_ahead(args, run_begin, kAttentionChunk);
-    const Element* next = more ? source.keys(run_begin + kAttentionChunk) + 2 * dim : v;
-    for (int32_t p = run_begin; p < run_end;
-         p += 2, v += 2 * args.value_dim, next += 2 * args.value_dim) {
+    const Element* next = more ? behind(source.keys(run_begin + kAttentionChunk), 2 * dim) : v;
+    const int64_t pair = behind(v, 2 * args.value_dim) - v;
+    for (int32_t p = run_begin; p < run_end; p += 2, v += pair, next += pair) {
 #pragma GCC unroll 8
       for (int t = 0; t < kDims; ++t) {
-        const bool begins_line = 32 * t * sizeof(Element) % 64 == 0;
-        if (Source::kReadsAhead && begins_line) prefetch(next + 32 * t);
+        const bool begins_line = 4 * t * kElementBits<Element> % 64 == 0;
+        if (Source::kReadsAhead && begins_line) prefetch(behind(next, 32 * t));
 #pragma GCC unroll 8
         for (int i = 0; i < kQueries; ++i) {
-          acc[t][i] =
-              dot_pair(acc[t][i], v + 32 * t, weights + i * kWeightStride + (p - args.chunk_begin));
+          acc[t][i] = dot_pair(acc[t][i], block_at(behind(v, 32 * t)),
+                               weights + i * kWeightStride + (p - args.chunk_begin));
         }
       }
     }
@@ -287,17 +289,23 @@ inline bool pays_unpacking(const AttentionArgs& args) {
          args.last_key[0] >= args.chunk_begin + kAttentionChunk - 1;
 }
 
+template <class E>
+void attend_wholes(const AttentionArgs& args) {
+  if (!pays_unpacking(args)) return attend(args, PageSource<E>{args});
+  const QueryTile seen = tile_of(args, 0, args.n_queries);
+  attend(args, unpack_chunk<E>(args, seen.block_begin, seen.block_end));
+}
+
 void attention(const AttentionArgs& args) {
   if (args.shared_values) {
     const QueryTile seen = tile_of(args, 0, args.n_queries);
     attend(args, values_of_keys(args, seen.block_begin, seen.block_end));
   } else if (args.format == KvFormat::bf16) {
     attend(args, PageSource<uint16_t>{args});
-  } else if (!pays_unpacking(args)) {
-    attend(args, PageSource<int8_t>{args});
+  } else if (args.format == KvFormat::int8) {
+    attend_wholes<int8_t>(args);
   } else {
-    const QueryTile seen = tile_of(args, 0, args.n_queries);
-    attend(args, unpack_chunk(args, seen.block_begin, seen.block_end));
+    attend_wholes<Nibbles>(args);
   }
 }
 

@@ -1,13 +1,43 @@
 // Where the tiles of attention find the keys and values of a chunk: in the pages (tensor/kv_page.h)
-// or, when many tiles read int8, unpacked from them once.
+// or, when many tiles read int8 or int4, unpacked from them once.
 #pragma once
-
-#include <type_traits>
 
 #include "tensor/kernels/row_ops.h"
 
 namespace strata::tensor {
 namespace {
+
+// Two elements of int4: n in the lower four bits, of what stands first, and in the upper ones; n is
+// the whole number 2 n - 15.
+struct Nibbles {
+  uint8_t two;
+};
+
+template <class E>
+constexpr int kElementBits = 8 * sizeof(E);
+template <>
+inline constexpr int kElementBits<Nibbles> = 4;
+
+// The element that stands n elements behind, n even.
+template <class E>
+inline const E* behind(const E* element, int64_t n) {
+  return element + n * kElementBits<E> / (8 * static_cast<int64_t>(sizeof(E)));
+}
+
+// A block of 32 elements as dot_pair and unpack_pairs take it.
+inline const uint16_t* block_at(const uint16_t* p) {
+  return p;
+}
+inline const int8_t* block_at(const int8_t* p) {
+  return p;
+}
+inline Wholes block_at(const Nibbles* p) {
+  Wholes::Sixteen bytes;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  const Wholes::Sixteen low = bytes & 15;
+  const Wholes::Sixteen high = (bytes >> 4) & 15;
+  return {low + low - 15, high + high - 15};
+}
 
 // Whether the caller's pages go on so far: the last query sees most.
 inline bool seen_ahead(const AttentionArgs& args, int32_t position, int32_t distance) {
@@ -17,7 +47,7 @@ inline bool seen_ahead(const AttentionArgs& args, int32_t position, int32_t dist
 template <class E>
 struct PageSource {
   using Element = E;
-  static constexpr bool kScaled = std::is_same_v<E, int8_t>;
+  static constexpr bool kScaled = kElementBits<E> < 16;
   static constexpr bool kReadsAhead = true;
 
   const AttentionArgs& args;
@@ -30,17 +60,17 @@ struct PageSource {
   int32_t slot(int32_t position) const { return position & (args.page_positions - 1); }
   // Of a block of 16 positions.
   const Element* keys(int32_t position) const {
-    return page(position) + static_cast<int64_t>(slot(position)) * args.head_dim;
+    return behind(page(position), static_cast<int64_t>(slot(position)) * args.head_dim);
   }
   // Of a pair of positions; the next stands behind it for as long as a run goes on.
   const Element* values(int32_t position) const {
-    return keys(position) + static_cast<int64_t>(args.page_positions) * args.head_dim;
+    return behind(keys(position), static_cast<int64_t>(args.page_positions) * args.head_dim);
   }
   int32_t run() const { return args.page_positions; }
 
   // What 16 keys, or 16 values, are multiplied with.
   const float* key_scales(int32_t position) const {
-    const Element* end = page(position) + int64_t{2} * args.page_positions * args.head_dim;
+    const Element* end = behind(page(position), int64_t{2} * args.page_positions * args.head_dim);
     return reinterpret_cast<const float*>(end) + slot(position);
   }
   const float* value_scales(int32_t position) const {
@@ -48,8 +78,9 @@ struct PageSource {
   }
 };
 
-// Whole numbers of int8 pages that were made bf16, which holds them exactly: the tiles make the
-// same bits of them.
+// Whole numbers of pages that were made bf16, which holds them exactly: the tiles make the same
+// bits of them.
+template <class E>
 struct UnpackedSource {
   using Element = uint16_t;
   static constexpr bool kScaled = true;
@@ -63,30 +94,31 @@ struct UnpackedSource {
   uint16_t* values(int32_t position) const { return keys(position + kAttentionChunk); }
   int32_t run() const { return kAttentionChunk; }
   const float* key_scales(int32_t position) const {
-    return PageSource<int8_t>{args}.key_scales(position);
+    return PageSource<E>{args}.key_scales(position);
   }
   const float* value_scales(int32_t position) const {
-    return PageSource<int8_t>{args}.value_scales(position);
+    return PageSource<E>{args}.value_scales(position);
   }
 };
 
 // Of the blocks of 16 positions [block_begin, block_end) of the chunk.
-inline UnpackedSource unpack_chunk(const AttentionArgs& args, int32_t block_begin,
-                                   int32_t block_end) {
-  const PageSource<int8_t> pages{args};
-  const UnpackedSource unpacked{args};
+template <class E>
+inline UnpackedSource<E> unpack_chunk(const AttentionArgs& args, int32_t block_begin,
+                                      int32_t block_end) {
+  const PageSource<E> pages{args};
+  const UnpackedSource<E> unpacked{args};
   const int32_t n = 16 * args.head_dim;
   for (int32_t b = block_begin; b < block_end; ++b) {
     const int32_t position = args.chunk_begin + 16 * b;
     const int32_t ahead = b + 1 < block_end ? position + 16 : position;
-    const int8_t* next[] = {pages.keys(ahead), pages.values(ahead)};
-    const int8_t* from[] = {pages.keys(position), pages.values(position)};
+    const E* next[] = {pages.keys(ahead), pages.values(ahead)};
+    const E* from[] = {pages.keys(position), pages.values(position)};
     uint16_t* to[] = {unpacked.keys(position), unpacked.values(position)};
     for (int i = 0; i < 2; ++i) {
       for (int32_t at = 0; at < n; at += 64) {
-        prefetch(next[i] + at);
-        unpack_pairs(from[i] + at, to[i] + at);
-        unpack_pairs(from[i] + at + 32, to[i] + at + 32);
+        prefetch(behind(next[i], at));
+        unpack_pairs(block_at(behind(from[i], at)), to[i] + at);
+        unpack_pairs(block_at(behind(from[i], at + 32)), to[i] + at + 32);
       }
     }
   }

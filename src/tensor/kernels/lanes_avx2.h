@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "tensor/kernels.h"
+#include "tensor/kernels/wholes.h"
 
 namespace strata::tensor {
 namespace {
@@ -173,9 +174,11 @@ inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   const __m256 x1 = _mm256_broadcast_ss(x + 1);
   return add_pairs(acc, y, x0, x1);
 }
-inline __m256 load_eight(const int8_t* p) {
-  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+inline __m256 eight_of(__m128i bytes) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+inline __m256 load_eight(const int8_t* p) {
+  return eight_of(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
 // The same with whole numbers: the first of each of 16 pairs, then the second of each.
 inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
@@ -184,14 +187,33 @@ inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
   return {_mm256_fmadd_ps(load_eight(y + 16), x1, _mm256_fmadd_ps(load_eight(y), x0, acc.a)),
           _mm256_fmadd_ps(load_eight(y + 24), x1, _mm256_fmadd_ps(load_eight(y + 8), x0, acc.b))};
 }
+inline __m128i upper_eight(Wholes::Sixteen x) {
+  return _mm_unpackhi_epi64(reinterpret_cast<__m128i>(x), _mm_setzero_si128());
+}
+inline F dot_pair(F acc, Wholes y, const Factor* x) {
+  const __m256 x0 = _mm256_broadcast_ss(x);
+  const __m256 x1 = _mm256_broadcast_ss(x + 1);
+  const __m256 first[] = {eight_of(reinterpret_cast<__m128i>(y.first)),
+                          eight_of(upper_eight(y.first))};
+  const __m256 second[] = {eight_of(reinterpret_cast<__m128i>(y.second)),
+                           eight_of(upper_eight(y.second))};
+  return {_mm256_fmadd_ps(second[0], x1, _mm256_fmadd_ps(first[0], x0, acc.a)),
+          _mm256_fmadd_ps(second[1], x1, _mm256_fmadd_ps(first[1], x0, acc.b))};
+}
 // Such numbers to 16 pairs of bf16, which holds them exactly.
+inline void store_pairs(uint16_t* pairs, __m256 first, __m256 second) {
+  const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(first), 16);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs),
+                      _mm256_or_si256(low, _mm256_castps_si256(second)));
+}
 inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
-  for (int i = 0; i < 2; ++i) {
-    const __m256i first = _mm256_castps_si256(load_eight(y + 8 * i));
-    const __m256i second = _mm256_castps_si256(load_eight(y + 16 + 8 * i));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs) + i,
-                        _mm256_or_si256(_mm256_srli_epi32(first, 16), second));
-  }
+  store_pairs(pairs, load_eight(y), load_eight(y + 16));
+  store_pairs(pairs + 16, load_eight(y + 8), load_eight(y + 24));
+}
+inline void unpack_pairs(Wholes y, uint16_t* pairs) {
+  store_pairs(pairs, eight_of(reinterpret_cast<__m128i>(y.first)),
+              eight_of(reinterpret_cast<__m128i>(y.second)));
+  store_pairs(pairs + 16, eight_of(upper_eight(y.first)), eight_of(upper_eight(y.second)));
 }
 inline void store_factors(Factor* p, F x) {
   const auto rounded = [](__m256 half) {

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "tensor/kernels.h"
+#include "tensor/kernels/wholes.h"
 
 namespace strata::tensor {
 namespace {
@@ -137,17 +138,29 @@ inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   return dot_bf16(acc, y, x);
 }
 // 16 pairs of bf16 from whole numbers, which it holds exactly: the first of each, then the second.
-inline __m512i pairs_of(const int8_t* y) {
-  const auto sixteen = [](const int8_t* p) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+inline __m512i pairs_of(__m128i first, __m128i second) {
+  const auto sixteen = [](__m128i bytes) {
     return _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
   };
-  return _mm512_or_si512(_mm512_srli_epi32(sixteen(y), 16), sixteen(y + 16));
+  return _mm512_or_si512(_mm512_srli_epi32(sixteen(first), 16), sixteen(second));
+}
+inline __m512i pairs_of(const int8_t* y) {
+  return pairs_of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(y)),
+                  _mm_loadu_si128(reinterpret_cast<const __m128i*>(y + 16)));
+}
+inline __m512i pairs_of(Wholes y) {
+  return pairs_of(reinterpret_cast<__m128i>(y.first), reinterpret_cast<__m128i>(y.second));
 }
 inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
   return dot_pairs(acc, pairs_of(y), _mm512_set1_epi32(word_at(x)));
 }
+inline F dot_pair(F acc, Wholes y, const Factor* x) {
+  return dot_pairs(acc, pairs_of(y), _mm512_set1_epi32(word_at(x)));
+}
 inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  _mm512_storeu_si512(pairs, pairs_of(y));
+}
+inline void unpack_pairs(Wholes y, uint16_t* pairs) {
   _mm512_storeu_si512(pairs, pairs_of(y));
 }
 inline void store_factors(Factor* p, F x) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tensor/kernels.h"
+#include "tensor/kernels/wholes.h"
 
 namespace strata::tensor {
 namespace {
@@ -143,12 +144,18 @@ inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
     return __builtin_fmaf(x1, y1, __builtin_fmaf(x0, y0, acc.v[i]));
   });
 }
+inline F dot_pair(F acc, Wholes y, const Factor* x) {
+  return dot_pair(acc, reinterpret_cast<const int8_t*>(&y), x);
+}
 // Such numbers to 16 pairs of bf16, which holds them exactly.
 inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
   for (int i = 0; i < 16; ++i) {
     pairs[2 * i] = bf16_of(static_cast<float>(y[i]));
     pairs[2 * i + 1] = bf16_of(static_cast<float>(y[16 + i]));
   }
+}
+inline void unpack_pairs(Wholes y, uint16_t* pairs) {
+  unpack_pairs(reinterpret_cast<const int8_t*>(&y), pairs);
 }
 inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);

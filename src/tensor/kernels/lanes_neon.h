@@ -7,6 +7,7 @@
 #include <arm_neon.h>
 
 #include "tensor/kernels.h"
+#include "tensor/kernels/wholes.h"
 
 namespace strata::tensor {
 namespace {
@@ -182,12 +183,14 @@ inline F load_halves(const void* p) {  // 16 fp16
   return quarters<F>(
       [&](int i) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h + 4 * i))); });
 }
-inline I load_int8(const void* p) {
-  const int8x16_t bytes = vld1q_s8(static_cast<const int8_t*>(p));
+inline I widen(int8x16_t bytes) {
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
   const int16x8_t high = vmovl_s8(vget_high_s8(bytes));
   return {{vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)),
            vmovl_s16(vget_low_s16(high)), vmovl_s16(vget_high_s16(high))}};
+}
+inline I load_int8(const void* p) {
+  return widen(vld1q_s8(static_cast<const int8_t*>(p)));
 }
 inline F load_uint8(const void* p) {
   const uint8x16_t bytes = vld1q_u8(static_cast<const uint8_t*>(p));
@@ -222,25 +225,33 @@ inline F to_float(I x) {
 }
 
 // dot_pair with whole numbers: the first of each of 16 pairs, then the second of each.
-inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+inline F dot_wholes(F acc, F first, F second, const Factor* x) {
   const uint32x4_t pair = vdupq_n_u32(word_at(x));
   const float32x4_t x0 = vreinterpretq_f32_u32(vshlq_n_u32(pair, 16));
   const float32x4_t x1 = vreinterpretq_f32_u32(vandq_u32(pair, vdupq_n_u32(0xffff0000U)));
-  const F first = to_float(load_int8(y));
-  const F second = to_float(load_int8(y + 16));
   return quarters<F>(
       [&](int i) { return vfmaq_f32(vfmaq_f32(acc.v[i], x0, first.v[i]), x1, second.v[i]); });
 }
+inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
+  return dot_wholes(acc, to_float(load_int8(y)), to_float(load_int8(y + 16)), x);
+}
+inline F dot_pair(F acc, Wholes y, const Factor* x) {
+  return dot_wholes(acc, to_float(widen(y.first)), to_float(widen(y.second)), x);
+}
 
 // Such numbers to 16 pairs of bf16, which holds them exactly.
-inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
-  const F first = to_float(load_int8(y));
-  const F second = to_float(load_int8(y + 16));
+inline void store_pairs(uint16_t* pairs, F first, F second) {
   for (int i = 0; i < 4; ++i) {
     const uint32x4_t low = vshrq_n_u32(vreinterpretq_u32_f32(first.v[i]), 16);
     const uint32x4_t both = vorrq_u32(low, vreinterpretq_u32_f32(second.v[i]));
     vst1q_u16(pairs + 8 * i, vreinterpretq_u16_u32(both));
   }
+}
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  store_pairs(pairs, to_float(load_int8(y)), to_float(load_int8(y + 16)));
+}
+inline void unpack_pairs(Wholes y, uint16_t* pairs) {
+  store_pairs(pairs, to_float(widen(y.first)), to_float(widen(y.second)));
 }
 
 inline U load_bytes(const void* p) {

@@ -110,7 +110,7 @@ class Bench : public Command {
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
                     {"kv", "FORMAT",
-                     "keys and values: bf16 or int8; engine.kv of the settings without it"},
+                     "keys and values: bf16, int8 or int4; engine.kv of the settings without it"},
                     {"rounds", "N", "3 without it"},
                     {"compare", "FILE", "what --json printed earlier, to compare with"},
                     {"quiet", "", "show no progress", 'q'},

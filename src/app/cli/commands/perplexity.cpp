@@ -64,7 +64,7 @@ class PerplexityCommand : public Command {
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
                     {"kv", "FORMAT",
-                     "keys and values of the fast executor: bf16 or int8; engine.kv of the "
+                     "keys and values of the fast executor: bf16, int8 or int4; engine.kv of the "
                      "settings without it"},
                     {"float32", "", "the plain float32 executor instead of the fast one"},
                     {"against-float32", "", "measure both and how far they are apart"},

@@ -45,7 +45,7 @@ class Serve : public Command {
                     {"keep-alive", "TIME", "how long idle models stay loaded"},
                     {"context", "N", "positions a request may use"},
                     {"threads", "N", "threads that compute"},
-                    {"kv", "FORMAT", "keep keys and values as bf16, or int8 in half the memory"},
+                    {"kv", "FORMAT", "keep keys and values as bf16, int8 or int4"},
                     {"scripted", "FILE", "answer from a script instead of models; \"-\": echo"}},
         .examples = {{"strata serve", "on 127.0.0.1:11434"},
                      {"strata serve --port 0", "on any free port; the address is printed"},

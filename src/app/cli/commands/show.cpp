@@ -242,10 +242,11 @@ CommandSpec make_spec() {
       .name = "show",
       .summary = "say what a model is and what it needs",
       .arguments = {{"MODEL", "a name from strata list", true, false, ArgumentSpec::Kind::model}},
-      .options = {{"context", "N", "foretell the memory for so many positions"},
-                  {"kv", "FORMAT",
-                   "with keys and values as bf16 or int8; engine.kv of the settings without it"},
-                  {"tensors", "", "list every tensor with type and shape"}},
+      .options =
+          {{"context", "N", "foretell the memory for so many positions"},
+           {"kv", "FORMAT",
+            "with keys and values as bf16, int8 or int4; engine.kv of the settings without it"},
+           {"tensors", "", "list every tensor with type and shape"}},
       .examples = {{"strata show smollm2:135m", "what it is"},
                    {"strata show smollm2:135m --context 4096", "the memory at that context"},
                    {"strata show smollm2:135m --modelfile > Modelfile", "a start for your own"}}};
