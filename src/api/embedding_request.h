@@ -14,7 +14,6 @@ namespace strata::api {
 struct EmbeddingText {
   std::string text;
   std::vector<int32_t> ids{};  // instead of the text, with whatever the caller put around them
-  std::optional<std::string> second{};  // the text's partner, for scores: a document for a query
 };
 
 struct EmbeddingRequest {
@@ -22,9 +21,11 @@ struct EmbeddingRequest {
   std::vector<EmbeddingText> inputs;
   // Of the model's texts that go in front (models/text_prompts.h); without it the model's default.
   std::optional<std::string> prompt_name{};
-  bool scores = false;               // scores are wanted, not vectors
-  bool truncate = false;             // cut what is longer than the model takes; else it is refused
-  std::optional<int32_t> context{};  // positions to provide
+  // Given: scores are wanted, not vectors, of each input as a document for this query.
+  std::optional<std::string> query{};
+  bool truncate = false;  // cut inputs that are longer than the model takes; else they are refused
+  std::optional<int32_t> most_tokens{};  // of an input, what is put around it not counted; cut too
+  std::optional<int32_t> context{};      // positions to provide
   std::optional<int64_t> keep_alive_ms{};  // -1: for ever
   // Of vectors: so many of the first numbers (then normalised anew), and of length 1.
   std::optional<int32_t> dimensions{};
@@ -35,6 +36,7 @@ struct EmbeddingAnswer {
   std::vector<inference::Embedding> embeddings;  // in the order of the inputs
   std::vector<std::string> labels;               // what scores are called; empty: nothing
   int64_t n_tokens = 0;                          // of all inputs, as they were read
+  int64_t n_cut = 0;                             // inputs of which not all was read
   int64_t load_ns = 0;                           // what the request waited for its model
 };
 

@@ -100,6 +100,9 @@ struct Server::State {
 Server::Server(Services services, KeyChecker* keys) : state_(std::make_unique<State>()) {
   state_->services = std::move(services);
   state_->keys = keys;
+  state_->services.beside = [s = state_.get()](std::function<void()> work) {
+    s->prompts->run(std::move(work));
+  };
   for (const auto& dialect : Registry<Dialect>::all()) {
     dialect->add_routes(state_->routes, state_->services);
   }

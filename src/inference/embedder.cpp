@@ -89,6 +89,11 @@ bool Embedder::idle() const {
   return jobs_.empty();
 }
 
+int32_t Embedder::n_begun() const {
+  return static_cast<int32_t>(
+      std::ranges::count_if(jobs_, [](const auto& job) { return job->n_begun > 0; }));
+}
+
 void Embedder::cancel(uint64_t id) {
   const auto job = std::ranges::find_if(jobs_, [&](const auto& each) { return each->id == id; });
   if (job == jobs_.end()) return;
@@ -104,11 +109,19 @@ void Embedder::cancel_all() {
   while (!jobs_.empty()) cancel(jobs_.front()->id);
 }
 
+// Beside all that what runs will still need.
+bool Embedder::has_room_for(SequenceId sequence, int32_t length) const {
+  std::vector<Executor::Growth> growth{{sequence, length}};
+  for (const Running& running : running_) {
+    growth.push_back({running.sequence, running.length() - running.n_done});
+  }
+  return executor_.fit(growth);
+}
+
 // As many more sequences as step and cache have room for. The first of a step always has room in
 // it, so that none is too long; one that the cache does not hold alone fails.
 void Embedder::begin_sequences(int64_t& n_rows) {
-  int64_t n_left = 0;  // positions that what runs will need
-  for (const Running& running : running_) n_left += running.length() - running.n_done;
+  if (crowded_ && !running_.empty()) return;
   for (const auto& job : jobs_) {
     for (; job->n_begun < job->inputs.size(); ++job->n_begun) {
       const auto length = static_cast<int64_t>(job->inputs[job->n_begun].ids.size());
@@ -119,8 +132,7 @@ void Embedder::begin_sequences(int64_t& n_rows) {
       running.job = job.get();
       running.index = job->n_begun;
       running.sequence = executor_.create_sequence();
-      n_left += length;
-      if (!executor_.fits(running.sequence, static_cast<int32_t>(n_left))) {
+      if (!has_room_for(running.sequence, static_cast<int32_t>(length))) {
         executor_.remove_sequence(running.sequence);
         if (running_.empty()) {
           fail(*job, Error(Code::resource_exhausted,
@@ -167,10 +179,23 @@ void Embedder::step() {
   try {
     executor_.step(rows_);
   } catch (const Error& error) {
+    // Answers that are written meanwhile may have taken what was free: fewer at a time.
+    if (error.code() == Code::resource_exhausted && give_back_last()) return;
     fail_all(error);
     return;
   }
   take_states();
+}
+
+// Forgets the sequence that began last, to begin it again later. False where it is the only one.
+bool Embedder::give_back_last() {
+  if (running_.size() < 2) return false;
+  const Running& last = running_.back();
+  executor_.remove_sequence(last.sequence);
+  last.job->n_begun = last.index;
+  running_.pop_back();
+  crowded_ = true;
+  return true;
 }
 
 void Embedder::take_states() {
@@ -192,6 +217,7 @@ void Embedder::take_states() {
     done.push_back(std::move(running));
     return true;
   });
+  if (!done.empty()) crowded_ = false;
   for (Running& running : done) finish(running);
 }
 

@@ -40,6 +40,7 @@ class Embedder {
   void cancel(uint64_t id);
   void cancel_all();
   bool idle() const;
+  int32_t n_begun() const;  // requests of which something has run
   // One step of the executor.
   void step();
 
@@ -47,6 +48,8 @@ class Embedder {
   struct Job;
   struct Running;
   void begin_sequences(int64_t& n_rows);
+  bool has_room_for(SequenceId sequence, int32_t length) const;
+  bool give_back_last();
   void add_rows(Running& running, int64_t limit);
   void take_states();
   void pool(Running& running, std::span<const float> states);
@@ -63,6 +66,7 @@ class Embedder {
   std::deque<std::unique_ptr<Job>> jobs_;  // in the order they came
   std::vector<Running> running_;           // begun and not at their end
   std::vector<Row> rows_;                  // of the step
+  bool crowded_ = false;                   // nothing begins until something has ended
 };
 
 }  // namespace strata::inference

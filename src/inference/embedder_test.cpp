@@ -120,6 +120,42 @@ TEST(Embedder, WhatDoesNotFitTheCacheFailsAlone) {
   EXPECT_FALSE(small.error.has_value());
 }
 
+// A block of the cache holds 128 positions of one sequence, however short that is.
+TEST(Embedder, ManyShortTextsWaitForBlocks) {
+  const auto model = decoder(Pooling::last);
+  const auto executor = make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 512});
+  Embedder embedder(model, *executor, 256);
+  std::vector<EmbeddingInput> many(60, EmbeddingInput{{1, 5}});
+  Heard heard;
+  embedder.add(1, many, heard.sink());
+  while (!embedder.idle()) embedder.step();
+  EXPECT_FALSE(heard.error.has_value());
+  ASSERT_EQ(heard.embeddings.size(), 60u);
+  EXPECT_EQ(heard.embeddings[59].vector, heard.embeddings[0].vector);
+}
+
+TEST(Embedder, WaitsWhereAnswersTookTheRoomMeanwhile) {
+  const auto model = decoder(Pooling::last);
+  const auto executor = make_fast_executor(model, {.n_threads = 1, .n_positions_limit = 512});
+  Embedder embedder(model, *executor, 4);
+  const auto alone = embed(model, *executor, 1000);
+  std::vector<EmbeddingInput> three(3, inputs()[2]);
+  Heard heard;
+  embedder.add(1, three, heard.sink());
+  embedder.step();  // the first has its block, the others have not begun
+  const SequenceId answer = executor->create_sequence();
+  std::vector<Row> rows;
+  while (executor->fits(answer, static_cast<int32_t>(rows.size()) + 1)) {
+    rows.push_back({3, static_cast<int32_t>(rows.size()), answer, false});
+  }
+  executor->step(rows);
+  EXPECT_GT(rows.size(), 200u);
+  while (!embedder.idle()) embedder.step();
+  EXPECT_FALSE(heard.error.has_value());
+  ASSERT_EQ(heard.embeddings.size(), 3u);
+  for (const Embedding& each : heard.embeddings) EXPECT_EQ(each.vector, alone[2].vector);
+}
+
 TEST(EmbeddingInputs, AreCheckedBeforeAnythingIsDone) {
   const auto model = decoder(Pooling::last);
   const auto check = [&](std::vector<int32_t> ids) {

@@ -91,7 +91,7 @@ struct EngineStats {
   int64_t decode_tokens = 0;   // generated in decode steps: the metric tokens_per_step
   int64_t guessed_tokens = 0;  // rows that speculation added, and how many of them were right
   int64_t right_guesses = 0;
-  int32_t running = 0;
+  int32_t running = 0;  // requests, those for vectors too
   int32_t queued = 0;
   ExecutorStats executor;
 };

@@ -214,8 +214,14 @@ class ThreadedEngine : public Engine {
       }
       if (!scheduler_.idle()) scheduler_.step();
       if (!embedder_.idle()) embedder_.step();
-      box_->publish(scheduler_.stats());
+      publish();
     }
+  }
+
+  void publish() {
+    EngineStats stats = scheduler_.stats();
+    stats.running += embedder_.n_begun();
+    box_->publish(stats);
   }
 
   bool idle() const { return scheduler_.idle() && embedder_.idle(); }

@@ -70,8 +70,16 @@ class Executor {
   // Forgets the positions from `length` on. Error{failed_precondition} where a window has already
   // dropped what would be needed.
   virtual void truncate(SequenceId sequence, int32_t length) = 0;
-  // Whether `n` more positions of the sequence fit the cache now.
-  virtual bool fits(SequenceId sequence, int32_t n) const = 0;
+  struct Growth {
+    SequenceId sequence = 0;
+    int32_t n = 0;  // more positions
+  };
+  // Whether all of them fit the cache together now.
+  virtual bool fit(std::span<const Growth> more) const = 0;
+  bool fits(SequenceId sequence, int32_t n) const {
+    const Growth more{sequence, n};
+    return fit(std::span(&more, 1));
+  }
 
   // Runs all rows. Of a model whose attention looks both ways (models::is_causal) a sequence comes
   // whole, in one step, and nothing follows it: Error{failed_precondition} otherwise. Returns the

@@ -116,12 +116,14 @@ class FastExecutor final : public Executor {
     sequences_.set_length(sequence, length);
   }
 
-  bool fits(SequenceId sequence, int32_t n) const override {
-    const int64_t length = int64_t{sequences_.length(sequence)} + n;
-    if (length > INT32_MAX) return false;
-    if (!is_causal_) return true;
-    const KvCache::Growth growth{sequence, static_cast<int32_t>(length)};
-    return cache_->fits(std::span(&growth, 1));
+  bool fit(std::span<const Growth> more) const override {
+    std::vector<KvCache::Growth> growth;
+    for (const Growth& each : more) {
+      const int64_t length = int64_t{sequences_.length(each.sequence)} + each.n;
+      if (length > INT32_MAX) return false;
+      growth.push_back({each.sequence, static_cast<int32_t>(length)});
+    }
+    return !is_causal_ || cache_->fits(growth);
   }
 
   std::span<const float> step(std::span<const Row> rows) override {

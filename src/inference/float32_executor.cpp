@@ -116,9 +116,13 @@ class Float32Executor final : public Executor {
     sequences_.set_length(sequence, length);
   }
 
-  bool fits(SequenceId sequence, int32_t n) const override {
-    (void)sequences_.length(sequence);
-    return used_ + n <= limit_;
+  bool fit(std::span<const Growth> more) const override {
+    int64_t used = used_;
+    for (const Growth& each : more) {
+      (void)sequences_.length(each.sequence);
+      used += each.n;
+    }
+    return used <= limit_;
   }
 
   std::span<const float> step(std::span<const Row> rows) override {

@@ -20,7 +20,7 @@ class Counting final : public Executor {
   void remove_sequence(SequenceId) override {}
   int32_t length(SequenceId) const override { return 0; }
   void truncate(SequenceId, int32_t) override {}
-  bool fits(SequenceId, int32_t) const override { return true; }
+  bool fit(std::span<const Growth>) const override { return true; }
   std::span<const float> step(std::span<const Row> rows) override {
     logits_.clear();
     for (const Row& row : rows) {

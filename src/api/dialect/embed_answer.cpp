@@ -10,7 +10,7 @@ namespace strata::api {
 namespace {
 
 // Shared by the exchange and the engine's thread.
-class Waiting {
+class Waiting : public std::enable_shared_from_this<Waiting> {
  public:
   Waiting(std::shared_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
           std::string model, std::function<json::value(const EmbeddingAnswer&)> write)
@@ -20,21 +20,38 @@ class Waiting {
         model_(std::move(model)),
         write_(std::move(write)) {}
 
-  void take(const EmbeddingAnswer& answer, const Error* error) {
-    if (error != nullptr) return exchange_->respond(error_response(dialect_, *error));
+  // On the engine's thread, which has no time to write thousands of numbers.
+  void take(EmbeddingAnswer&& answer, const Error* error) {
+    if (error != nullptr) return refuse(*error);
+    const auto taken = std::make_shared<const EmbeddingAnswer>(std::move(answer));
+    try {
+      services_.beside([self = shared_from_this(), taken] { self->respond(*taken); });
+    } catch (const Error& busy) {
+      refuse(busy);
+    }
+  }
+
+ private:
+  void refuse(const Error& error) { exchange_->respond(error_response(dialect_, error)); }
+
+  void respond(const EmbeddingAnswer& answer) {
     services_.metrics
         ->counter("strata_prompt_tokens_total", "Tokens of prompts.", {{"model", model_}})
         .add(static_cast<uint64_t>(answer.n_tokens));
+    if (answer.n_cut > 0) {
+      exchange_->add_header("x-strata-notice",
+                            fmt::format("{} of {} texts were longer than is read and were cut",
+                                        answer.n_cut, answer.embeddings.size()));
+    }
     try {
       Response response;
       response.body = to_json(write_(answer));
       exchange_->respond(std::move(response));
     } catch (const Error& refused) {
-      exchange_->respond(error_response(dialect_, refused));
+      refuse(refused);
     }
   }
 
- private:
   const std::shared_ptr<Exchange> exchange_;
   const Services& services_;
   const Dialect& dialect_;
@@ -57,9 +74,10 @@ void answer_embedding(const std::shared_ptr<Exchange>& exchange, const Services&
                       std::function<json::value(const EmbeddingAnswer&)> write) {
   auto waiting = std::make_shared<Waiting>(exchange, services, dialect, model_label(request.model),
                                            std::move(write));
-  exchange->keep(services.gateway->embed(
-      std::move(request),
-      [waiting](EmbeddingAnswer&& answer, const Error* error) { waiting->take(answer, error); }));
+  exchange->keep(services.gateway->embed(std::move(request),
+                                         [waiting](EmbeddingAnswer&& answer, const Error* error) {
+                                           waiting->take(std::move(answer), error);
+                                         }));
 }
 
 std::optional<std::string> read_prompt_name(Fields& fields) {

@@ -239,6 +239,8 @@ TEST_F(Embeddings, OverOllamasInterfaceAreCutUnlessToldNotTo) {
   const std::string body = R"({"model":"vectors","input":")" + std::string(200, 'a') + "\"";
   const auto answer = ask("/api/embed", body + "}");
   EXPECT_EQ(answer.at("prompt_eval_count"), 64);
+  EXPECT_EQ(post("/api/embed", body + "}").headers.at("x-strata-notice"),
+            "1 of 1 texts were longer than is read and were cut");
   const auto fitting =
       vectors(fmt::format(R"({{"model":"vectors","input":"{}"}})", std::string(61, 'a')));
   EXPECT_EQ(json::value_to<std::vector<Vector>>(answer.at("embeddings")), fitting)
@@ -296,6 +298,38 @@ TEST_F(Embeddings, RankingSaysHowLikelyEachLabelIs) {
   }
   const auto without = ask("/v1/rerank", R"({"model":"ranks","query":"a","documents":["b"]})");
   EXPECT_FALSE(without.at("results").at(0).as_object().contains("labels"));
+}
+
+TEST_F(Embeddings, ADocumentIsCutWhereItsLimitOrTheModelsIsAndTheAnswerSaysSo) {
+  const auto score = [&](const std::string& more, const std::string& notice) {
+    const Reply reply = post("/v1/rerank", R"({"model":"ranks","query":"a",)" + more + "}");
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    const auto said = reply.headers.find("x-strata-notice");
+    EXPECT_EQ(said == reply.headers.end() ? "" : said->second, notice);
+    return parse_json(reply.body).at("results").at(0).at("relevance_score").to_number<double>();
+  };
+  const std::string long_one(100, 'q');
+  const double whole = score(R"("documents":["qq"])", "");
+  const std::string notice = "1 of 1 texts were longer than is read and were cut";
+  // ▁ and two letters are three tokens.
+  EXPECT_EQ(score(R"("max_tokens_per_doc":3,"documents":[")" + long_one + "\"]", notice), whole);
+  EXPECT_NE(score(R"("documents":[")" + long_one + "\"]", notice), whole);
+}
+
+TEST_F(Embeddings, AQueryIsNeverCut) {
+  const std::string query(60, 'a');
+  for (const char* more : {"", R"("max_tokens_per_doc":10,)"}) {
+    expect_refused(
+        "/v1/rerank",
+        fmt::format(R"({{"model":"ranks",{}"query":"{}","documents":["b","z"]}})", more, query),
+        400, "none is left for a document");
+  }
+}
+
+TEST_F(Embeddings, OfMoreShortTextsThanTheCacheHasBlocks) {
+  std::string texts = "[1,5]";
+  for (int i = 1; i < 200; ++i) texts += fmt::format(",[1,{}]", 3 + i % 20);
+  EXPECT_EQ(vectors(R"({"model":"chat","input":[)" + texts + "]}").size(), 200u);
 }
 
 TEST_F(Embeddings, RankingRefusesWhatItCannotDo) {

@@ -13,7 +13,7 @@ using models::TokenId;
 // What can be answered is known before a text is encoded.
 void check_request(const EmbeddingRequest& request, const models::Model& model) {
   const models::ModelSpec& spec = model.spec;
-  if (request.scores && !spec.scores) {
+  if (request.query && !spec.scores) {
     throw Error(Code::failed_precondition,
                 fmt::format("{} has no head that scores a text for a query", model.name),
                 "choose a reranker, or compare vectors from /v1/embeddings");
@@ -24,56 +24,90 @@ void check_request(const EmbeddingRequest& request, const models::Model& model) 
   }
 }
 
-void cut(std::vector<TokenId>& ids, int64_t limit) {
-  if (static_cast<int64_t>(ids.size()) > limit) ids.resize(static_cast<size_t>(limit));
-}
-
-// Both texts of a pair within the limit: the second gives way first, as it is the document.
-inference::EmbeddingInput encode_pair(const models::Tokenizer& tokenizer, const EmbeddingText& text,
-                                      int64_t limit, bool truncate) {
-  std::vector<TokenId> first = tokenizer.encode_text(text.text);
-  std::vector<TokenId> second = tokenizer.encode_text(*text.second);
-  const auto n_around = static_cast<int64_t>(tokenizer.join({}, {}).ids.size());
-  if (truncate) {
-    cut(first, std::max<int64_t>(0, limit - n_around));
-    cut(second, std::max<int64_t>(0, limit - n_around - static_cast<int64_t>(first.size())));
+// From texts to ids, each within the limit, what stands around them counted.
+class InputEncoder {
+ public:
+  InputEncoder(const models::Model& model, const EmbeddingRequest& request, int64_t limit)
+      : tokenizer_(*model.tokenizer),
+        request_(request),
+        limit_(limit),
+        front_(models::prompt_text(models::text_prompts(*model.file), request.prompt_name)) {
+    if (request.query) read_query();
   }
-  const models::JoinedIds joined = tokenizer.join(first, second);
-  const auto begin = std::ranges::find(joined.segments, uint8_t{1});
-  const auto second_begin =
-      begin == joined.segments.end() ? 0 : static_cast<int32_t>(begin - joined.segments.begin());
-  return {joined.ids, second_begin};
-}
 
-inference::EmbeddingInput encode(const models::Tokenizer& tokenizer, const EmbeddingText& text,
-                                 int64_t limit, bool truncate) {
-  if (text.second) return encode_pair(tokenizer, text, limit, truncate);
-  if (!text.ids.empty()) {
-    inference::EmbeddingInput given{text.ids};
-    if (truncate) cut(given.ids, limit);
-    return given;
+  inference::EmbeddingInput encode(const EmbeddingText& text) {
+    cut_ = false;
+    inference::EmbeddingInput input = query_ ? pair(text) : single(text);
+    n_cut_ += cut_ ? 1 : 0;
+    return input;
   }
-  std::vector<TokenId> ids = tokenizer.encode_text(text.text);
-  const auto n_around = static_cast<int64_t>(tokenizer.with_bos_eos({}).size());
-  if (truncate) cut(ids, std::max<int64_t>(0, limit - n_around));
-  return {tokenizer.with_bos_eos(std::move(ids))};
-}
+  int64_t n_cut() const { return n_cut_; }
 
-// Ids are read as they come, and a pair has its own order.
-EmbeddingText with_prompt(const EmbeddingText& text, const std::string& front,
-                          const EmbeddingRequest& request) {
-  if (front.empty() || request.scores) return text;
-  if (!text.ids.empty()) {
-    if (!request.prompt_name) return text;
+ private:
+  void read_query() {
+    query_ = tokenizer_.encode_text(*request_.query);
+    n_around_pair_ = static_cast<int64_t>(tokenizer_.join({}, {}).ids.size());
+    const auto n_query = static_cast<int64_t>(query_->size());
+    if (n_query + n_around_pair_ < limit_) return;
     throw Error(
         Code::invalid_argument,
-        fmt::format("a prompt '{}' can't be put in front of token ids", *request.prompt_name),
-        "send text, or ids that begin with it");
+        fmt::format("the query has {} tokens and {} stand around a pair: of the {} that are "
+                    "read none is left for a document",
+                    n_query, n_around_pair_, limit_),
+        "shorten the query");
   }
-  EmbeddingText whole = text;
-  whole.text = front + text.text;
-  return whole;
-}
+
+  inference::EmbeddingInput pair(const EmbeddingText& text) {
+    std::vector<TokenId> document = within_most(tokenizer_.encode_text(text.text));
+    cut(document, limit_ - n_around_pair_ - static_cast<int64_t>(query_->size()));
+    models::JoinedIds joined = tokenizer_.join(*query_, document);
+    const auto begin = std::ranges::find(joined.segments, uint8_t{1});
+    const auto second_begin =
+        begin == joined.segments.end() ? 0 : static_cast<int32_t>(begin - joined.segments.begin());
+    return {std::move(joined.ids), second_begin};
+  }
+
+  inference::EmbeddingInput single(const EmbeddingText& text) {
+    if (!text.ids.empty()) return of_ids(text.ids);
+    std::vector<TokenId> ids = within_most(tokenizer_.encode_text(front_ + text.text));
+    cut(ids, limit_ - static_cast<int64_t>(tokenizer_.with_bos_eos({}).size()));
+    return {tokenizer_.with_bos_eos(std::move(ids))};
+  }
+
+  inference::EmbeddingInput of_ids(const std::vector<TokenId>& ids) {
+    if (!front_.empty() && request_.prompt_name) {
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("a prompt '{}' can't be put in front of token ids", *request_.prompt_name),
+          "send text, or ids that begin with it");
+    }
+    inference::EmbeddingInput given{ids};
+    cut(given.ids, limit_);
+    return given;
+  }
+
+  std::vector<TokenId> within_most(std::vector<TokenId> ids) {
+    if (request_.most_tokens) shorten(ids, *request_.most_tokens);
+    return ids;
+  }
+  void cut(std::vector<TokenId>& ids, int64_t limit) {
+    if (request_.truncate) shorten(ids, std::max<int64_t>(0, limit));
+  }
+  void shorten(std::vector<TokenId>& ids, int64_t limit) {
+    if (static_cast<int64_t>(ids.size()) <= limit) return;
+    ids.resize(static_cast<size_t>(limit));
+    cut_ = true;
+  }
+
+  const models::Tokenizer& tokenizer_;
+  const EmbeddingRequest& request_;
+  const int64_t limit_;
+  const std::string front_;  // of each text that is no part of a pair
+  std::optional<std::vector<TokenId>> query_;
+  int64_t n_around_pair_ = 0;
+  bool cut_ = false;  // of the input at hand
+  int64_t n_cut_ = 0;
+};
 
 void shape(const EmbeddingRequest& request, std::vector<float>& vector) {
   if (request.dimensions) vector.resize(static_cast<size_t>(*request.dimensions));
@@ -89,17 +123,17 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   if (request_.context && *request_.context > 0) {
     limit = std::min<int64_t>(limit, *request_.context);
   }
+  InputEncoder encoder(*loaded.model, request_, limit);
   std::vector<inference::EmbeddingInput> inputs;
-  const models::TextPrompts prompts = models::text_prompts(*loaded.model->file);
-  const std::string front(models::prompt_text(prompts, request_.prompt_name));
   for (const EmbeddingText& text : request_.inputs) {
-    inputs.push_back(encode(*loaded.model->tokenizer, with_prompt(text, front, request_), limit,
-                            request_.truncate));
+    if (cancelled()) throw Error(Code::cancelled, "the request was cancelled");
+    inputs.push_back(encoder.encode(text));
     answer_.n_tokens += static_cast<int64_t>(inputs.back().ids.size());
   }
+  answer_.n_cut = encoder.n_cut();
   inference::check_embedding_inputs(loaded.model->spec, inputs, static_cast<int32_t>(limit));
   answer_.load_ns = load_ns;
-  if (request_.scores) answer_.labels = models::score_labels(*loaded.model->file);
+  if (request_.query) answer_.labels = models::score_labels(*loaded.model->file);
   if (inputs.empty()) {  // the model was to be loaded, or the caller has nothing
     sink_(std::move(answer_), nullptr);
     return;

@@ -58,8 +58,12 @@ class ScriptedExecutor : public Executor {
   void truncate(SequenceId id, int32_t length) override {
     sequences_.at(id).resize(static_cast<size_t>(length));
   }
-  bool fits(SequenceId id, int32_t n) const override {
-    return used() - pages(length(id)) + pages(length(id) + n) <= script_.n_pages;
+  bool fit(std::span<const Growth> more) const override {
+    auto pages_used = used();
+    for (const Growth& each : more) {
+      pages_used += pages(length(each.sequence) + each.n) - pages(length(each.sequence));
+    }
+    return pages_used <= script_.n_pages;
   }
   std::span<const float> step(std::span<const Row> rows) override {
     CHECK(!rows.empty());

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 2> kIgnored{"user", "priority"};
 
 struct Parsed {
   EmbeddingRequest request;
+  std::string model;
   json::array documents;  // as they were given
   size_t top_n = 0;
   bool return_documents = false;
@@ -41,13 +42,11 @@ Parsed parse(const std::string& body) {
   Fields fields(document);
   Parsed parsed;
   parsed.request.model = read_model_name(fields, "model");
-  parsed.request.scores = true;
-  const std::string query = fields.required_text("query");
+  parsed.request.query = fields.required_text("query");
   const auto documents = fields.array("documents", kMaxDocuments);
   if (documents.empty()) fields.fail("documents", "is missing or empty");
   for (size_t i = 0; i < documents.size(); ++i) {
-    parsed.request.inputs.push_back(
-        {.text = query, .ids = {}, .second = text_of(documents[i], i, fields)});
+    parsed.request.inputs.push_back({text_of(documents[i], i, fields)});
     parsed.documents.push_back(documents[i]);
   }
   const auto most = static_cast<int64_t>(kMaxDocuments);
@@ -56,7 +55,7 @@ Parsed parse(const std::string& body) {
   // A document that is longer than the model reads is cut, as its readers expect.
   parsed.request.truncate = fields.boolean("truncate").value_or(true);
   if (const auto limit = fields.integer("max_tokens_per_doc", 1, INT32_MAX)) {
-    parsed.request.context = static_cast<int32_t>(*limit);
+    parsed.request.most_tokens = static_cast<int32_t>(*limit);
   }
   fields.ignore_unread(kIgnored, parsed.ignored);
   return parsed;
@@ -107,7 +106,7 @@ json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
     results.push_back(std::move(result));
   }
   return json::object{{"id", id},
-                      {"model", parsed.request.model},
+                      {"model", parsed.model},
                       {"results", std::move(results)},
                       {"usage", json::object{{"total_tokens", answer.n_tokens},
                                              {"prompt_tokens", answer.n_tokens}}}};
@@ -137,9 +136,8 @@ class Rerank final : public Dialect {
   void rank(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     const auto parsed = std::make_shared<Parsed>(parse(exchange->request().body));
     tell_ignored(*exchange, parsed->ignored);
-    EmbeddingRequest request = parsed->request;
-    parsed->request.inputs.clear();
-    answer_embedding(exchange, services, *this, std::move(request),
+    parsed->model = parsed->request.model;
+    answer_embedding(exchange, services, *this, std::move(parsed->request),
                      [parsed, id = exchange->request().id](const EmbeddingAnswer& answer) {
                        return results_json(answer, *parsed, id);
                      });
