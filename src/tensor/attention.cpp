@@ -29,6 +29,7 @@ struct Scratch {
   float sum[2][kAttentionMaxQueries];
   int32_t first_key[kAttentionMaxQueries];
   int32_t last_key[kAttentionMaxQueries];
+  const float* bias[kAttentionMaxQueries];
 
   void reserve(const KvShape& shape) {
     const int32_t dim = shape.padded_dim();
@@ -189,11 +190,15 @@ void AttentionStep::run_item(const Item& item) {
                 scratch.factors, scratch.q + int64_t{i} * key_dim);
     scratch.last_key[i] = span.first_position + item.row + i / item.n_heads;
     scratch.first_key[i] = first_visible(setup_, scratch.last_key[i]);
+    if (setup_.bias != nullptr) {
+      scratch.bias[i] = setup_.bias + head * setup_.bias_stride - scratch.last_key[i];
+    }
   }
   AttentionArgs args;
   args.pages = span.pages + item.kv_head * span.pages_stride;
   args.format = setup_.kv.format;
   args.page_positions = setup_.kv.page_positions();
+  args.bias = setup_.bias == nullptr ? nullptr : scratch.bias;
   args.head_dim = key_dim;
   args.value_dim = dim;
   args.shared_values = setup_.kv.shared_dims > 0;

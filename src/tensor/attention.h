@@ -26,13 +26,20 @@ struct AttentionSpan {
   int64_t pages_stride = 0;
 };
 
+// Chunks are computed whole, so that a bias is read for keys that no query sees.
+constexpr int32_t kBiasAhead = 2 * kAttentionChunk;
+
 struct AttentionSetup {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;  // divides n_heads
   KvShape kv;
   float scale = 0;
-  float soft_cap = 0;        // 0: none; else cap * tanh(score / cap)
-  int32_t window = 0;        // 0: all; else a key is seen while q_pos - k_pos < window
+  float soft_cap = 0;  // 0: none; else cap * tanh(score / cap)
+  int32_t window = 0;  // 0: all; else a key is seen while q_pos - k_pos < window
+  // bias[h * bias_stride + s] is added to scores where a key stands s positions behind the query,
+  // s = -position .. kBiasAhead. Null: nothing.
+  const float* bias = nullptr;
+  int64_t bias_stride = 0;
   const float* q = nullptr;  // row r, head h: q[r * q_stride + h * head_dim]
   int64_t q_stride = 0;
   float* out = nullptr;  // row r, head h: out[r * out_stride + h * kv.value_dim()]

@@ -97,10 +97,13 @@ enum class KvFormat : uint8_t { bf16, int8, int4 };  // tensor/kv_page.h says ho
 struct AttentionArgs {
   const uint16_t* const* pages = nullptr;  // of the KV head; page i holds positions i * page_size..
   KvFormat format = KvFormat::bf16;
-  int32_t page_positions = 0;          // 32 or 64
-  int32_t head_dim = 0;                // padded: a multiple of 16
-  int32_t value_dim = 0;               // of a value: head_dim, or, where shared, at most that
-  bool shared_values = false;          // pages hold keys only, whose first value_dim are the values
+  int32_t page_positions = 0;  // 32 or 64
+  int32_t head_dim = 0;        // padded: a multiple of 16
+  int32_t value_dim = 0;       // of a value: head_dim, or, where shared, at most that
+  bool shared_values = false;  // pages hold keys only, whose first value_dim are the values
+  // Per query, by absolute position: added to scores, behind the cap. Null: nothing. Read of every
+  // position of the chunk's blocks of 16 that some query sees, also where this one does not.
+  const float* const* bias = nullptr;
   int32_t chunk_begin = 0;             // absolute position, a multiple of the chunk
   int32_t n_queries = 0;               // 1 .. kAttentionMaxQueries
   const uint16_t* q = nullptr;         // bf16 [n_queries][head_dim]
@@ -132,6 +135,9 @@ struct SequenceAttentionArgs {
   int64_t q_stride = 0;
   const float* keys = nullptr;    // [keys][head_dim]
   const float* values = nullptr;  // [keys][head_dim]
+  // bias[s] is added where a query stands s positions behind the key, behind the cap. Null:
+  // nothing. Read for 16 queries, whatever n_queries.
+  const float* bias = nullptr;
   float scale = 0;
   float soft_cap = 0;        // 0: none
   float* queries = nullptr;  // scratch, 16 * head_dim floats

@@ -87,6 +87,7 @@ void SequenceAttention::run_item(const SequenceAttentionSetup& setup, const Item
   args.scores = scratch.scores;
   const int32_t group = setup.n_heads / setup.n_kv_heads;
   for (int32_t head = item.kv_head * group; head < (item.kv_head + 1) * group; ++head) {
+    if (setup.bias != nullptr) args.bias = setup.bias + head * setup.bias_stride;
     for (int32_t q = item.begin; q < item.end; q += kTile) {
       args.n_queries = std::min(kTile, item.end - q);
       args.first_query = q - first;

@@ -22,6 +22,10 @@ struct SequenceAttentionSetup {
   float scale = 0;
   float soft_cap = 0;  // 0: none
   int32_t reach = -1;  // a key is seen while |q_pos - k_pos| <= reach; -1: all
+  // bias[h * bias_stride + s] is added to scores where a query stands s positions behind the key;
+  // of the longest sequence, and 16 more in front and behind. Null: nothing.
+  const float* bias = nullptr;
+  int64_t bias_stride = 0;
   // Row r, head h: q[r * stride + h * head_dim], the same for keys, values and out.
   const float* q = nullptr;
   const float* k = nullptr;

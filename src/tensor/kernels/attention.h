@@ -121,6 +121,7 @@ inline void weights_of(const AttentionArgs& args, const Source& source, const Qu
   for (int32_t b = tile.block_begin; b < tile.block_end; ++b) {
     F s = load(scores + 16 * b);
     if (args.soft_cap != 0.0f) s = capped(args.soft_cap, s);
+    if (args.bias != nullptr) s = add(s, load(args.bias[query] + args.chunk_begin + 16 * b));
     if (is_cut(b)) s = select_range(first - 16 * b, last - 16 * b, s, set1(-__builtin_inff()));
     store(scores + 16 * b, s);
     top = max(s, top);

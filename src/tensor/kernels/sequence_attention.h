@@ -34,6 +34,7 @@ inline F raw_scores(const SequenceAttentionArgs& args) {
       for (int i = 0; i < kKeys; ++i) {
         F score = mul(sums[i], scale);
         if (args.soft_cap != 0.0f) score = capped(args.soft_cap, score);
+        if (args.bias != nullptr) score = add(score, load(args.bias + args.first_query - key - i));
         if (args.reach >= 0) {
           const int32_t at = key + i - args.first_query;  // seen by the queries around it
           score = select_range(at - args.reach, at + args.reach, score, set1(-__builtin_inff()));
