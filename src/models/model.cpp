@@ -94,16 +94,18 @@ Conversation with_overrides(const Model& model, Conversation conversation) {
 MarkedText render_conversation(const Model& model, const Conversation& conversation) {
   if (model.chat_template == nullptr) {
     throw Error(Code::failed_precondition,
-                fmt::format("{} has no chat template: it is a base model, which continues text",
-                            model.name),
-                "send a prompt to be continued (/v1/completions, or strata run with a text), "
+                fmt::format("{} has no chat template: it is a base model, which {}", model.name,
+                            model.spec.encoder ? "answers a text" : "continues text"),
+                "send a prompt (/v1/completions, or strata run with a text), "
                 "choose an instruction-tuned model, or give it a template with "
                 "strata create and TEMPLATE");
   }
   return model.chat_template->render(with_overrides(model, conversation));
 }
 
-std::vector<TokenId> with_bos(const Tokenizer& tokenizer, std::vector<TokenId> ids) {
+std::vector<TokenId> as_prompt(const Model& model, std::vector<TokenId> ids) {
+  const Tokenizer& tokenizer = *model.tokenizer;
+  if (model.spec.encoder) return tokenizer.with_bos_eos(std::move(ids));
   // Many templates write BOS themselves.
   const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
   if (tokenizer.add_bos() && tokenizer.bos() >= 0 && !has_bos) {
@@ -113,8 +115,7 @@ std::vector<TokenId> with_bos(const Tokenizer& tokenizer, std::vector<TokenId> i
 }
 
 std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation) {
-  const Tokenizer& tokenizer = *model.tokenizer;
-  return with_bos(tokenizer, tokenizer.encode(render_conversation(model, conversation)));
+  return as_prompt(model, model.tokenizer->encode(render_conversation(model, conversation)));
 }
 
 }  // namespace strata::models

@@ -59,11 +59,12 @@ Conversation with_overrides(const Model& model, Conversation conversation);
 // Error{failed_precondition} that names the ways out when the model has no template.
 MarkedText render_conversation(const Model& model, const Conversation& conversation);
 
-// BOS in front where the vocabulary asks for one and the ids do not begin with it. No EOS: what
-// follows is the answer.
-std::vector<TokenId> with_bos(const Tokenizer& tokenizer, std::vector<TokenId> ids);
+// A prompt: BOS in front where the vocabulary asks for one and the ids do not begin with it. No
+// EOS, since what follows is the answer; but EOS, where the vocabulary asks for it, of a model
+// whose encoder reads the prompt as a whole text.
+std::vector<TokenId> as_prompt(const Model& model, std::vector<TokenId> ids);
 
-// The ids of a conversation: rendered, with BOS. Errors: those of render_conversation.
+// The ids of a conversation: rendered, as a prompt. Errors: those of render_conversation.
 std::vector<TokenId> encode_conversation(const Model& model, const Conversation& conversation);
 
 }  // namespace strata::models

@@ -78,6 +78,19 @@ enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared, tanh };
 // head with its own [heads x head_dim], or all heads of a row as one vector [heads * head_dim].
 enum class HeadNorms { shared, own, joined };
 
+// What is added to the scores of a head for how far a key stands from the query (T5,
+// https://arxiv.org/abs/1910.10683, section 2.1): the number of the distance's bucket. The first
+// half of the buckets have one distance each, the others ever more, up to max_distance, which and
+// beyond which all share the last. Where attention looks both ways, half of all buckets are for
+// keys behind the query.
+struct DistanceBias {
+  TensorId weight = kNoTensor;  // [n_buckets x n_heads]; none: nothing is added
+  int32_t n_buckets = 0;
+  int32_t max_distance = 0;
+
+  bool operator==(const DistanceBias&) const = default;
+};
+
 // Self-attention with grouped queries.
 struct Attention {
   int32_t n_heads = 0;
@@ -94,6 +107,18 @@ struct Attention {
   // while |q_pos - k_pos| <= window / 2.
   int32_t window = 0;
   bool causal = true;  // false: a query sees the keys behind it too, so that a sequence comes whole
+  DistanceBias distance_bias;
+};
+
+// Attention of the rows of a text to the states that the model's encoder made of the sequence's
+// source: each row sees all of them, and positions play no part.
+struct CrossAttention {
+  int32_t n_heads = 0;
+  int32_t head_dim = 0;
+  Linear q;
+  Linear k, v;  // of the encoder's states
+  Linear o;
+  float scale = 0.0f;  // of q·k
 };
 
 // Causal self-attention over latent vectors (DeepSeek-V2, https://arxiv.org/abs/2405.04434, section
@@ -187,7 +212,7 @@ struct Moe {
 // the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, LatentAttention, StateSpace, Mlp, Moe> op;
+  std::variant<Attention, LatentAttention, CrossAttention, StateSpace, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
@@ -211,6 +236,14 @@ struct ScoreHead {
   int32_t n_scores = 0;
 };
 
+// Reads a sequence's source whole, before the model's own layers write a text: their
+// CrossAttention sees its states. It shares the token embedding with them.
+struct Encoder {
+  std::vector<Layer> layers;  // attention looks both ways
+  Norm final_norm;            // of the states
+  int32_t first_token = 0;    // every text begins with it
+};
+
 struct ModelSpec {
   std::string family;  // registry name, for people
   int32_t n_vocab = 0;
@@ -223,6 +256,7 @@ struct ModelSpec {
   TensorId type_embedding = kNoTensor;      // [n_types x n_embd], added too: of the token's type
   int32_t n_types = 0;
   Norm embedding_norm;  // of the sum
+  std::optional<Encoder> encoder;
   std::vector<Layer> layers;
   Norm final_norm;
   Linear head;  // may be the token embedding's own slot (tied); none: no text is generated
@@ -232,7 +266,10 @@ struct ModelSpec {
   float logit_soft_cap = 0.0f;
 };
 
-// Whether every attention is causal, so that a sequence can come in pieces.
+// The encoder's and the model's own, in the order in which they run.
+std::vector<const Layer*> all_layers(const ModelSpec& spec);
+// Whether every attention of the model's own layers is causal, so that a sequence can come in
+// pieces.
 bool is_causal(const ModelSpec& spec);
 // Whether the model continues text; the others make vectors and scores of it.
 bool generates(const ModelSpec& spec);

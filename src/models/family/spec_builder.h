@@ -117,7 +117,9 @@ class SpecBuilder {
   // output.weight, or the token embedding.
   void head();
   // Of an encoder, before its layers: attention looks both ways unless attention.causal says
-  // otherwise; the norm token_embd_norm, and token_types where the file has it.
+  // otherwise, and pooling is by mean unless the file says otherwise.
+  void looks_both_ways();
+  // The same; the norm token_embd_norm, and token_types where the file has it.
   void encoder();
   // cls, cls.norm and cls.output, where the file has them: scores of a pooled vector.
   void score_head(Activation activation);

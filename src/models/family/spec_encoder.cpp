@@ -20,6 +20,15 @@ constexpr std::string_view kPoolingOfScores = "classifier.pooling_type";
 
 }  // namespace
 
+std::vector<const Layer*> all_layers(const ModelSpec& spec) {
+  std::vector<const Layer*> layers;
+  if (spec.encoder) {
+    for (const Layer& layer : spec.encoder->layers) layers.push_back(&layer);
+  }
+  for (const Layer& layer : spec.layers) layers.push_back(&layer);
+  return layers;
+}
+
 bool is_causal(const ModelSpec& spec) {
   return std::ranges::all_of(spec.layers, [](const Layer& layer) {
     return std::ranges::all_of(layer.blocks, [](const Block& block) {
@@ -50,9 +59,13 @@ Pooling SpecBuilder::pooling() const {
   }
 }
 
-void SpecBuilder::encoder() {
+void SpecBuilder::looks_both_ways() {
   is_causal_ = file_.boolean(key("attention.causal")).value_or(false);
   spec.pooling = pooling();
+}
+
+void SpecBuilder::encoder() {
+  looks_both_ways();
   spec.embedding_norm = layer_norm("token_embd_norm", spec.n_embd);
   const TensorInfo* types = file_.find_tensor("token_types.weight");
   if (types == nullptr) return;

@@ -194,6 +194,10 @@ void Translation::set_kv_heads(int64_t n) {
   set_integer("attention.head_count_kv", n_kv_heads_);
 }
 
+void Translation::set_layers(int64_t n, std::string_view field) {
+  n_layers_ = in_limits(n, kMaxLayers, field);
+}
+
 void Translation::expect_activation(std::initializer_list<std::string_view> known) {
   const auto name =
       config_.text({"hidden_activation", "hidden_act", "activation_function", "activation"});

@@ -62,6 +62,7 @@ class Translation {
 
   const HfFolder& folder() const { return *folder_; }
   const HfConfig& config() const { return config_; }
+  const std::string& architecture() const { return architecture_; }  // GGUF's
   int32_t n_layers() const { return n_layers_; }
   int32_t n_kv_heads() const { return n_kv_heads_; }
   int32_t head_dim() const { return head_dim_; }
@@ -100,6 +101,8 @@ class Translation {
   void magnitude_in_scores() { magnitude_in_scores_ = true; }
   // Of configurations that call it by another name, after decoder_keys().
   void set_kv_heads(int64_t n);
+  // From now on rules count to so many layers. Error{invalid_argument} with the field.
+  void set_layers(int64_t n, std::string_view field);
   // Only where the family's activation is one of these. Error{unimplemented} with the field.
   void expect_activation(std::initializer_list<std::string_view> known);
   // Error{unimplemented}: the field is true, or a number other than 0.
