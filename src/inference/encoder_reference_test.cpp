@@ -221,7 +221,7 @@ TEST_P(EncoderReference, SameBitsInAnyBatch) {
 
 INSTANTIATE_TEST_SUITE_P(Models, EncoderReference,
                          ::testing::Values("bert", "bert_first", "bert_pairs", "xlmr_rank", "nomic",
-                                           "modern", "modern_rank"),
+                                           "t5", "modern", "modern_rank"),
                          [](const auto& entry) { return std::string(entry.param); });
 constexpr std::array kFolders{"roberta",      "roberta_rank",  "xlmr_folder",
                               "nomic_folder", "modern_folder", "modern_folder_rank"};
@@ -319,6 +319,13 @@ TEST(EncoderReferenceNegative, Nomic) {
   expect_attention_seen("nomic", "its rope base", [](auto& op) { op.rope.base = 10000.0f; });
   expect_seen("nomic", "the type of all tokens",
               [](ModelSpec& spec) { spec.type_embedding = models::kNoTensor; });
+}
+
+TEST(EncoderReferenceNegative, T5) {
+  expect_attention_seen("t5", "the bias by distance", [](auto& op) { op.distance_bias = {}; });
+  expect_attention_seen("t5", "where its distances end",
+                        [](auto& op) { op.distance_bias.max_distance = 128; });
+  expect_attention_seen("t5", "scores that are not scaled", [](auto& op) { op.scale = 0.3f; });
 }
 
 TEST(EncoderReferenceNegative, Modern) {

@@ -33,6 +33,12 @@ struct Row {
   int32_t type = 0;  // row of the spec's type_embedding, for models that have one
 };
 
+// What a sequence of a model with an encoder (models/family/spec.h) is about.
+struct Source {
+  SequenceId sequence = 0;
+  std::span<const int32_t> tokens;
+};
+
 struct ExecutorOptions {
   int32_t n_threads = 0;          // 0: the cores this process may use
   int64_t kv_bytes_limit = 0;     // 0: what n_positions_limit needs
@@ -80,6 +86,12 @@ class Executor {
     const Growth more{sequence, n};
     return fit(std::span(&more, 1));
   }
+
+  // Of a model with an encoder: reads the sources of sequences, once each and before their first
+  // row. The sequences see them until they are removed, and count to n_positions_limit twice, by
+  // their source and by their text. Error{failed_precondition}: the model has no encoder, or the
+  // sequence a source; {resource_exhausted}: the cache is full. Then none was read.
+  virtual void encode(std::span<const Source> /*sources*/) {}
 
   // Runs all rows. Of a model whose attention looks both ways (models::is_causal) a sequence comes
   // whole, in one step, and nothing follows it: Error{failed_precondition} otherwise. Returns the

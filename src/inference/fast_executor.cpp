@@ -2,20 +2,15 @@
 // step. Same ids whatever the threads, the batch and the pieces of a prompt: every row is computed
 // from its own values in one order (tensor/kernels.h, tensor/attention.h).
 #include <algorithm>
-#include <variant>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "core/overloaded.h"
-#include "inference/block/fast_attention.h"
-#include "inference/block/fast_latent_attention.h"
-#include "inference/block/fast_mlp.h"
-#include "inference/block/fast_moe.h"
-#include "inference/block/fast_sequence_attention.h"
-#include "inference/block/fast_state_space.h"
 #include "inference/executor.h"
+#include "inference/fast_stack.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
 #include "inference/head_screen.h"
@@ -33,39 +28,26 @@ using models::ModelSpec;
 // What was guessed wrong can always be taken back, also where a window slides.
 static_assert(kMaxGuesses < kWindowSlack);
 
-struct FastBlock {
-  PackedNorm pre_norm;
-  std::variant<FastAttention, FastSequenceAttention, FastLatentAttention, FastStateSpace, FastMlp,
-               FastMoe>
-      op;
-  PackedNorm post_norm;
-  PackedNorm sum_norm;
-  bool parallel_to_previous = false;
-  float scale = 1.0f;
-
-  const std::vector<float>& output_bias() const {
-    return std::visit([](const auto& o) -> const std::vector<float>& { return o.output_bias(); },
-                      op);
-  }
-};
-
 class FastExecutor final : public Executor {
  public:
   FastExecutor(std::shared_ptr<const models::Model> model, const ExecutorOptions& options)
       : model_(std::move(model)),
         spec_((check_spec(model_->spec), model_->spec)),
         is_causal_(models::is_causal(spec_)),
-        disk_(is_causal_ ? options.disk : DiskCache{}),
+        disk_(is_causal_ && !spec_.encoder ? options.disk : DiskCache{}),
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
+        layers_(spec_.n_embd, step_),
         thread_works_(static_cast<size_t>(team_.size())) {
     tensor::Arena arena = recall_packed(options.packed, team_);
     Packer packer(*model_, team_, arena);
-    for (const auto& layer : spec_.layers) {
-      for (const auto& block : layer.blocks) load_block(block, options.kv, packer);
-      packer.release();
+    if (spec_.encoder) {
+      encoder_.emplace(spec_.n_embd, step_);
+      load_layers(spec_.encoder->layers, options.kv, packer, *encoder_);
+      encoder_norm_ = packer.norm(spec_.encoder->final_norm);
     }
-    if (keeps_latent_ && options.kv != tensor::KvFormat::bf16) {
+    load_layers(spec_.layers, options.kv, packer, layers_);
+    if (layers_.keeps_latent() && options.kv != tensor::KvFormat::bf16) {
       log_warn("{}: its latent vectors are kept as bf16, not as {}", model_->name,
                tensor::kv_format_name(options.kv));
     }
@@ -74,19 +56,15 @@ class FastExecutor final : public Executor {
     packer.release_all();
     arena.check_end();
 
-    std::vector<KvLayer> kv_layers;
-    for (const FastBlock& block : blocks_) {
-      std::visit(
-          [&](const auto& op) {
-            if constexpr (requires { op.cache(); }) kv_layers.push_back(op.cache());
-          },
-          block.op);
+    KvLimits limits{options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context,
+                    options.kv_bytes_limit, options.n_positions_kept, options.n_state_blocks_limit};
+    if (spec_.encoder) {
+      // The same tokens behind another source are another text: no sequence serves another one.
+      limits.n_kept = 0;
+      limits.bytes /= 2;
+      source_cache_ = std::make_unique<KvCache>(layers_.source_caches(), limits);
     }
-    const int64_t n_positions =
-        options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
-    cache_ = std::make_unique<KvCache>(
-        std::move(kv_layers), KvLimits{n_positions, options.kv_bytes_limit,
-                                       options.n_positions_kept, options.n_state_blocks_limit});
+    cache_ = std::make_unique<KvCache>(layers_.caches(), limits);
     recall_prefixes(disk_, kernels(), *cache_);
     packed_writer_ = PackedWriter(options.packed, arena);
   }
@@ -99,12 +77,18 @@ class FastExecutor final : public Executor {
 
   SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope) override {
     const SequenceId id = sequences_.create();
-    if (is_causal_) sequences_.set_length(id, cache_->add(id, tokens, scope));
+    if (source_cache_) {
+      source_cache_->add(id, {}, 0);
+      cache_->add(id, {}, 0);
+    } else if (is_causal_) {
+      sequences_.set_length(id, cache_->add(id, tokens, scope));
+    }
     return id;
   }
 
   void remove_sequence(SequenceId sequence) override {
     sequences_.remove(sequence);
+    if (source_cache_) source_cache_->remove(sequence);
     if (is_causal_) cache_->remove(sequence);
   }
 
@@ -126,20 +110,36 @@ class FastExecutor final : public Executor {
     return !is_causal_ || cache_->fits(growth);
   }
 
+  void encode(std::span<const Source> sources) override {
+    check_has_encoder(spec_);
+    sequences_.check_sources(sources, spec_.n_vocab);
+    if (sources.empty()) return;
+    growth_.clear();
+    for (const Source& source : sources) {
+      growth_.push_back({source.sequence, static_cast<int32_t>(source.tokens.size())});
+    }
+    source_cache_->reserve(growth_);
+    sequences_.set_sources(sources);
+    source_rows_ = rows_of(sources);
+    set_rows(source_rows_);
+    encoder_->prepare();
+    run_team([this](int thread) {
+      embed(*encoder_, thread);
+      encoder_->run(thread);
+      layers_.read_states(encoder_norm_, thread);
+    });
+  }
+
   std::span<const float> step(std::span<const Row> rows) override {
     sequences_.check_rows(rows, spec_.n_vocab);
+    if (spec_.encoder) sequences_.check_have_sources(rows);
     check_inputs(spec_, rows);
     if (!is_causal_) sequences_.check_whole(rows);
     n_states_ = 0;
     if (rows.empty()) return {};
     reserve(rows);
     prepare(rows);
-    team_.run([this](int thread) {
-      thread_work() = {};
-      run(thread);
-      thread_works_[static_cast<size_t>(thread)] = thread_work();
-    });
-    for (const Work& work : thread_works_) work_ += work;
+    run_team([this](int thread) { run(thread); });
     sequences_.advance(rows);
     extend_cache(rows);
     return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
@@ -150,25 +150,25 @@ class FastExecutor final : public Executor {
   }
 
   std::vector<std::vector<int32_t>> chosen_experts() const override {
-    std::vector<std::vector<int32_t>> chosen;
-    for (const FastBlock& block : blocks_) {
-      const auto* moe = std::get_if<FastMoe>(&block.op);
-      if (moe != nullptr) chosen.emplace_back(moe->chosen().begin(), moe->chosen().end());
-    }
-    return chosen;
+    return layers_.chosen_experts();
   }
 
   ExecutorStats stats() const override {
     int64_t bytes = head_.matrix.empty() ? 0 : static_cast<int64_t>(head_.matrix.bytes());
-    for (const FastBlock& block : blocks_) {
-      bytes += std::visit([](const auto& op) { return op.weight_bytes(); }, block.op);
+    bytes += layers_.weight_bytes();
+    ExecutorStats stats{.weight_bytes = bytes,
+                        .kv_bytes_used = cache_->bytes_used(),
+                        .kv_bytes_kept = cache_->bytes_kept(),
+                        .kv_bytes_reserved = cache_->bytes_reserved(),
+                        .n_positions_free = cache_->n_positions_free(),
+                        .work = work_};
+    if (source_cache_) {
+      stats.weight_bytes += encoder_->weight_bytes();
+      stats.kv_bytes_used += source_cache_->bytes_used();
+      stats.kv_bytes_reserved += source_cache_->bytes_reserved();
+      stats.n_positions_free = std::min(stats.n_positions_free, source_cache_->n_positions_free());
     }
-    return {.weight_bytes = bytes,
-            .kv_bytes_used = cache_->bytes_used(),
-            .kv_bytes_kept = cache_->bytes_kept(),
-            .kv_bytes_reserved = cache_->bytes_reserved(),
-            .n_positions_free = cache_->n_positions_free(),
-            .work = work_};
+    return stats;
   }
 
  private:
@@ -176,6 +176,14 @@ class FastExecutor final : public Executor {
   int32_t n_choosable() const {
     const auto& tokenizer = model_->tokenizer;
     return tokenizer ? std::min(spec_.n_vocab, tokenizer->n_vocab()) : spec_.n_vocab;
+  }
+
+  static void load_layers(std::span<const models::Layer> layers, tensor::KvFormat kv,
+                          Packer& packer, FastStack& stack) {
+    for (const models::Layer& layer : layers) {
+      stack.add(layer, kv, packer);
+      packer.release();
+    }
   }
 
   // What stands before the first block and behind the last.
@@ -193,40 +201,6 @@ class FastExecutor final : public Executor {
     positions_ = mapped(spec_.position_embedding);
     types_ = packer.vector(spec_.type_embedding);
     embedding_norm_ = packer.norm(spec_.embedding_norm);
-  }
-
-  void load_block(const models::Block& block, tensor::KvFormat kv, Packer& packer) {
-    PackedNorm pre_norm = packer.norm(block.pre_norm);
-    PackedNorm post_norm = packer.norm(block.post_norm);
-    PackedNorm sum_norm = packer.norm(block.sum_norm);
-    const auto add = [&](auto op) {
-      wide_width_ = std::max(wide_width_, op.wide_width());
-      mixed_width_ = std::max(mixed_width_, op.mixed_width());
-      blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op), std::move(post_norm),
-                                     std::move(sum_norm), block.parallel_to_previous, block.scale});
-    };
-    std::visit(Overloaded{
-                   [&](const models::Attention& a) {
-                     if (a.causal) {
-                       add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
-                     } else {
-                       add(FastSequenceAttention(a, packer, step_));
-                     }
-                   },
-                   [&](const models::LatentAttention& a) {
-                     keeps_latent_ = true;
-                     add(FastLatentAttention(a, n_cache_layers_++, packer, step_));
-                   },
-                   [&](const models::StateSpace& s) {
-                     add(FastStateSpace(s, n_cache_layers_++, packer, step_));
-                   },
-                   [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
-                   [&](const models::Moe& m) {
-                     add(FastMoe(m, spec_.n_embd, packer, step_));
-                     has_experts_ = true;
-                   },
-               },
-               block.op);
   }
 
   void reserve(std::span<const Row> rows) {
@@ -261,60 +235,78 @@ class FastExecutor final : public Executor {
 
   // Everything that needs memory or one thread only.
   void prepare(std::span<const Row> rows) {
-    step_.rows = rows;
-    const int64_t n = step_.n_rows();
-    step_.spans.clear();
+    set_rows(rows);
     wanted_.clear();
     n_likeliest_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
       n_states_ += row.wants_state;
-      if (row.wants_logits) {
-        wanted_.push_back(static_cast<int64_t>(i));
-        n_likeliest_.push_back(row.n_likeliest);
-      }
-      if (i > 0 && rows[i - 1].sequence == row.sequence) {
-        ++step_.spans.back().n_rows;
-      } else {
-        const KvCache::Pages* pages = is_causal_ ? &cache_->pages(row.sequence) : nullptr;
-        step_.spans.push_back({static_cast<int32_t>(i), 1, row.position, pages});
-      }
+      if (!row.wants_logits) continue;
+      wanted_.push_back(static_cast<int64_t>(i));
+      n_likeliest_.push_back(row.n_likeliest);
     }
-    step_.inputs.resize(n);
-    step_.angles.resize(n);
-    step_.stream.resize(n * spec_.n_embd);
-    step_.delta.resize(n * spec_.n_embd);
-    step_.wide.resize(n * wide_width_);
-    step_.mixed.resize(n * mixed_width_);
-    if (has_experts_) step_.normed.resize(n * spec_.n_embd);
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
     states_.resize(static_cast<int64_t>(n_states_) * spec_.n_embd);
     logits_.resize(n_wanted * spec_.n_vocab);
     screen_.prepare(n_likeliest_);
-    step_.attention.begin_step();
-    for (FastBlock& block : blocks_) {
-      std::visit([&](auto& op) { op.prepare(step_); }, block.op);
+    layers_.prepare();
+  }
+
+  // The rows of a step, their spans and the buffers that blocks share.
+  void set_rows(std::span<const Row> rows) {
+    step_.rows = rows;
+    const int64_t n = step_.n_rows();
+    step_.spans.clear();
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Row& row = rows[i];
+      if (i > 0 && rows[i - 1].sequence == row.sequence) {
+        ++step_.spans.back().n_rows;
+        continue;
+      }
+      RowSpan span{static_cast<int32_t>(i), 1, row.position};
+      if (is_causal_) span.pages = &cache_->pages(row.sequence);
+      if (source_cache_) {
+        span.source = &source_cache_->pages(row.sequence);
+        span.n_source = sequences_.source(row.sequence);
+      }
+      step_.spans.push_back(span);
     }
+    const int64_t wide = std::max(layers_.wide_width(), encoder_ ? encoder_->wide_width() : 0);
+    const int64_t mixed = std::max(layers_.mixed_width(), encoder_ ? encoder_->mixed_width() : 0);
+    step_.inputs.resize(n);
+    step_.angles.resize(n);
+    step_.stream.resize(n * spec_.n_embd);
+    step_.delta.resize(n * spec_.n_embd);
+    step_.wide.resize(n * wide);
+    step_.mixed.resize(n * mixed);
+    if (layers_.has_experts()) step_.normed.resize(n * spec_.n_embd);
+    step_.attention.begin_step();
+    step_.source_attention.begin_step();
+  }
+
+  // `stages` on every thread.
+  void run_team(const std::function<void(int)>& stages) {
+    team_.run([&](int thread) {
+      thread_work() = {};
+      stages(thread);
+      thread_works_[static_cast<size_t>(thread)] = thread_work();
+    });
+    for (const Work& work : thread_works_) work_ += work;
   }
 
   // The whole step, on every thread.
   void run(int thread) {
-    embed(thread);
-    team_.barrier();
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-      std::visit([&](auto& op) { op.run(step_, thread); }, blocks_[i].op);
-      team_.barrier();
-      add_block(i, thread);
-      team_.barrier();
-    }
+    embed(layers_, thread);
+    layers_.run(thread);
     if (n_states_ > 0) keep_states(thread);
     if (!wanted_.empty()) compute_logits(thread);
   }
 
   float* stream(int64_t row) { return step_.stream.data() + row * spec_.n_embd; }
 
-  void embed(int thread) {
+  // The stream of this thread's rows and the first input of a stack; ends with a barrier.
+  void embed(FastStack& stack, int thread) {
     const Share share = step_.rows_of(thread);
     for (int64_t row = share.begin; row < share.end; ++row) {
       const Row& r = step_.rows[static_cast<size_t>(row)];
@@ -328,8 +320,9 @@ class FastExecutor final : public Executor {
       }
       add_to_embedding(r, row);
       step_.angles.fill(row, r.position);
-      if (!blocks_.empty()) norm_input(0, row);
+      stack.take_input(row);
     }
+    team_.barrier();
   }
 
   void read_row(const models::Weight& table, int32_t index, float* out) const {
@@ -351,36 +344,6 @@ class FastExecutor final : public Executor {
     if (!types_.empty()) kernels.add(types_.data() + r.type * width, width, stream(row));
     if (embedding_norm_.kind != tensor::NormKind::none) {
       embedding_norm_.apply(stream(row), width, stream(row));
-    }
-  }
-
-  void norm_input(size_t block, int64_t row) {
-    const FastBlock& b = blocks_[block];
-    std::visit([&](const auto& op) { op.take_input(b.pre_norm, stream(row), step_, row); }, b.op);
-  }
-
-  // stream = sum_norm(stream + scale * post_norm(delta + bias)) on this thread's rows, and the next
-  // block's input.
-  void add_block(size_t index, int thread) {
-    const FastBlock& block = blocks_[index];
-    const auto& kernels = tensor::kernels();
-    const bool has_next = index + 1 < blocks_.size();
-    const bool next_is_parallel = has_next && blocks_[index + 1].parallel_to_previous;
-    const int64_t width = spec_.n_embd;
-    const Share share = step_.rows_of(thread);
-    for (int64_t row = share.begin; row < share.end; ++row) {
-      float* delta = step_.delta.data() + row * width;
-      if (!block.output_bias().empty()) kernels.add(block.output_bias().data(), width, delta);
-      if (block.post_norm.kind != tensor::NormKind::none) {
-        block.post_norm.apply(delta, width, delta);
-      }
-      if (block.scale != 1.0f) kernels.scale(block.scale, width, delta);
-      if (next_is_parallel) norm_input(index + 1, row);
-      kernels.add(delta, width, stream(row));
-      if (block.sum_norm.kind != tensor::NormKind::none) {
-        block.sum_norm.apply(stream(row), width, stream(row));
-      }
-      if (has_next && !next_is_parallel) norm_input(index + 1, row);
     }
   }
 
@@ -434,12 +397,9 @@ class FastExecutor final : public Executor {
   const DiskCache disk_;
   Team team_;
   Step step_;
-  std::vector<FastBlock> blocks_;
-  size_t n_cache_layers_ = 0;
-  int64_t wide_width_ = 0;
-  int64_t mixed_width_ = 0;
-  bool has_experts_ = false;
-  bool keeps_latent_ = false;
+  std::optional<FastStack> encoder_;
+  PackedNorm encoder_norm_;
+  FastStack layers_;
   PackedNorm final_norm_;
   PackedLinear head_;
   InputPool head_inputs_;
@@ -451,6 +411,8 @@ class FastExecutor final : public Executor {
   PackedNorm embedding_norm_;
   Sequences sequences_;
   std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<KvCache> source_cache_;  // of sources; null: the model reads none
+  std::vector<Row> source_rows_;           // of the last encode()
   std::vector<KvCache::Growth> growth_;
   std::vector<int32_t> extension_;    // tokens of one sequence
   std::vector<int64_t> wanted_;       // rows

@@ -69,6 +69,24 @@ void AttentionPool::plan(size_t index, const tensor::AttentionSetup& setup,
   planned_[index] = true;
 }
 
+Share Step::paired_rows_of(int thread) const {
+  Share share = rows_of(thread);
+  const auto follows = [&](int64_t row) {
+    if (row <= 0 || row >= n_rows()) return false;
+    const Row& own = rows[static_cast<size_t>(row)];
+    return own.position % 2 == 1 && rows[static_cast<size_t>(row - 1)].sequence == own.sequence;
+  };
+  if (follows(share.begin)) ++share.begin;
+  if (follows(share.end)) ++share.end;
+  return share;
+}
+
+int32_t Step::n_positions() const {
+  int32_t n = 0;
+  for (const RowSpan& span : spans) n = std::max(n, span.first_position + span.n_rows);
+  return n;
+}
+
 void Step::set_spans(size_t cache_layer, std::vector<tensor::AttentionSpan>& out) const {
   out.clear();
   for (const RowSpan& span : spans) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "inference/block/distance_bias.h"
 #include "inference/block/rope.h"
 #include "inference/executor.h"
 #include "inference/kv_cache.h"
@@ -36,6 +37,8 @@ struct RowSpan {
   int32_t n_rows = 0;
   int32_t first_position = 0;
   const KvCache::Pages* pages = nullptr;
+  const KvCache::Pages* source = nullptr;  // of the sequence's source, where the model reads any
+  int32_t n_source = 0;                    // its tokens
 };
 
 // The kinds of input that some matrices read.
@@ -112,6 +115,8 @@ struct Step {
   InputPool inputs;
   AnglePool angles;
   AttentionPool attention;
+  AttentionPool source_attention;
+  DistanceTables distances;
   FloatBuffer stream;  // [rows x n_embd], the residual stream
   FloatBuffer delta;   // [rows x n_embd], what the block adds
   FloatBuffer normed;  // [rows x n_embd], the input of a block that reads floats
@@ -120,6 +125,11 @@ struct Step {
 
   int64_t n_rows() const { return static_cast<int64_t>(rows.size()); }
   Share rows_of(int thread) const { return share_of(n_rows(), thread, team.size()); }
+  // The same, moved so that positions 2i and 2i + 1 of a sequence, which lie side by side in a
+  // cache, are one thread's.
+  Share paired_rows_of(int thread) const;
+  // Of the longest sequence, these rows included.
+  int32_t n_positions() const;
   // The rows' spans with the pages of one layer of the cache.
   void set_spans(size_t cache_layer, std::vector<tensor::AttentionSpan>& out) const;
 };

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/overloaded.h"
 #include "inference/block/attention.h"
+#include "inference/block/cross_attention.h"
 #include "inference/block/latent_attention.h"
 #include "inference/block/mlp.h"
 #include "inference/block/moe.h"
@@ -40,11 +41,15 @@ KvWidths kv_widths(const LatentAttention& op) {
   return {static_cast<size_t>(op.n_latent + op.rope.n_dims), 0};
 }
 
-std::vector<const models::StateSpace*> state_spaces(const ModelSpec& spec) {
-  std::vector<const models::StateSpace*> found;
+// Of all sequences, what each block keeps.
+using KvOfSequences = std::map<SequenceId, std::vector<Float32Kv>>;
+
+template <typename Op>
+std::vector<const Op*> blocks_of(const ModelSpec& spec) {
+  std::vector<const Op*> found;
   for (const auto& layer : spec.layers) {
     for (const auto& block : layer.blocks) {
-      if (const auto* op = std::get_if<models::StateSpace>(&block.op)) found.push_back(op);
+      if (const auto* op = std::get_if<Op>(&block.op)) found.push_back(op);
     }
   }
   return found;
@@ -73,7 +78,8 @@ class Float32Executor final : public Executor {
         spec_(model_->spec),
         weights_((check_spec(spec_), *model_)),
         kv_widths_(kv_widths(spec_)),
-        state_spaces_(state_spaces(spec_)) {
+        cross_attentions_(blocks_of<models::CrossAttention>(spec_)),
+        state_spaces_(blocks_of<models::StateSpace>(spec_)) {
     weights_.set_observer(observer);
     is_causal_ = models::is_causal(spec_);
     n_threads_ = options.n_threads > 0
@@ -85,9 +91,13 @@ class Float32Executor final : public Executor {
     for (const models::StateSpace* op : state_spaces_) {
       position_bytes_ += (2 * op->channels() + op->n_heads) * static_cast<int64_t>(sizeof(float));
     }
+    for (const models::CrossAttention* op : cross_attentions_) {
+      source_bytes_ += int64_t{2} * op->n_heads * op->head_dim * int64_t{sizeof(float)};
+    }
     limit_ = options.n_positions_limit > 0 ? options.n_positions_limit : spec_.n_context;
     if (options.kv_bytes_limit > 0) {
-      limit_ = std::min(limit_, options.kv_bytes_limit / std::max<int64_t>(1, position_bytes_));
+      limit_ = std::min(
+          limit_, options.kv_bytes_limit / std::max<int64_t>(1, position_bytes_ + source_bytes_));
     }
   }
 
@@ -102,8 +112,10 @@ class Float32Executor final : public Executor {
 
   void remove_sequence(SequenceId sequence) override {
     used_ -= sequences_.length(sequence);
+    used_by_sources_ -= sequences_.source(sequence);
     sequences_.remove(sequence);
     kv_.erase(sequence);
+    source_kv_.erase(sequence);
     recurrent_.erase(sequence);
   }
 
@@ -125,29 +137,41 @@ class Float32Executor final : public Executor {
     return used <= limit_;
   }
 
+  void encode(std::span<const Source> sources) override {
+    check_has_encoder(spec_);
+    sequences_.check_sources(sources, spec_.n_vocab);
+    const std::vector<Row> rows = rows_of(sources);
+    check_room(used_by_sources_, static_cast<int64_t>(rows.size()));
+    KvOfSequences kv;  // of the encoder's blocks, which nothing sees later
+    size_t n_blocks = 0;
+    for (const auto& layer : spec_.encoder->layers) n_blocks += layer.blocks.size();
+    for (const Source& source : sources) kv[source.sequence].resize(n_blocks);
+    embed(rows);
+    run_layers(spec_.encoder->layers, rows, kv);
+    norm_rows(spec_.encoder->final_norm, stream_, stream_);
+    const float* states = stream_.data();
+    for (const Source& source : sources) {
+      const auto n_states = static_cast<int64_t>(source.tokens.size());
+      for (const models::CrossAttention* op : cross_attentions_) {
+        source_kv_[source.sequence].push_back(
+            read_source_float32(*op, weights_, states, n_states, spec_.n_embd, n_threads_));
+      }
+      states += n_states * spec_.n_embd;
+    }
+    sequences_.set_sources(sources);
+    used_by_sources_ += static_cast<int64_t>(rows.size());
+  }
+
   std::span<const float> step(std::span<const Row> rows) override {
     sequences_.check_rows(rows, spec_.n_vocab);
+    if (spec_.encoder) sequences_.check_have_sources(rows);
     check_inputs(spec_, rows);
     if (!is_causal_) sequences_.check_whole(rows);
     const auto n_new = static_cast<int64_t>(rows.size());
-    if (used_ + n_new > limit_) {
-      throw Error(Code::resource_exhausted,
-                  fmt::format("the cache holds {} of {} positions, {} more do not fit", used_,
-                              limit_, n_new));
-    }
+    check_room(used_, n_new);
     embed(rows);
     chosen_experts_.clear();
-    size_t attention_index = 0;
-    size_t state_index = 0;
-    for (const auto& layer : spec_.layers) {
-      std::vector<float> before;
-      for (const auto& block : layer.blocks) {
-        std::vector<float> stream = stream_;
-        add_block(block, rows, block.parallel_to_previous ? before : stream, attention_index,
-                  state_index);
-        before = std::move(stream);
-      }
-    }
+    run_layers(spec_.layers, rows, kv_);
     sequences_.advance(rows);
     used_ += n_new;
     keep_states(rows);
@@ -161,12 +185,40 @@ class Float32Executor final : public Executor {
 
   ExecutorStats stats() const override {
     return {.weight_bytes = weights_.bytes(),
-            .kv_bytes_used = used_ * position_bytes_,
-            .kv_bytes_reserved = limit_ * position_bytes_,
-            .n_positions_free = limit_ - used_};
+            .kv_bytes_used = used_ * position_bytes_ + used_by_sources_ * source_bytes_,
+            .kv_bytes_reserved = limit_ * (position_bytes_ + source_bytes_),
+            .n_positions_free = limit_ - std::max(used_, used_by_sources_)};
   }
 
  private:
+  // Places of the blocks that keep something, among those of their kind.
+  struct BlockIndex {
+    size_t attention = 0;
+    size_t cross = 0;
+    size_t state = 0;
+  };
+
+  void check_room(int64_t n_used, int64_t n_new) const {
+    if (n_used + n_new <= limit_) return;
+    throw Error(Code::resource_exhausted,
+                fmt::format("the cache holds {} of {} positions, {} more do not fit", n_used,
+                            limit_, n_new));
+  }
+
+  // From the embedding in stream_ to what goes into the final norm.
+  void run_layers(std::span<const models::Layer> layers, std::span<const Row> rows,
+                  KvOfSequences& kv) {
+    BlockIndex index;
+    for (const auto& layer : layers) {
+      std::vector<float> before;
+      for (const auto& block : layer.blocks) {
+        std::vector<float> stream = stream_;
+        add_block(block, rows, block.parallel_to_previous ? before : stream, kv, index);
+        before = std::move(stream);
+      }
+    }
+  }
+
   void cut(SequenceId sequence, int32_t length) {
     for (size_t i = 0; i < kv_widths_.size(); ++i) {
       Float32Kv& kv = kv_.at(sequence)[i];
@@ -208,9 +260,11 @@ class Float32Executor final : public Executor {
     }
   }
 
-  std::vector<Float32Kv*> kv_of(std::span<const Row> rows, size_t attention_index) {
-    std::vector<Float32Kv*> kv;
-    for (const Row& row : rows) kv.push_back(&kv_.at(row.sequence)[attention_index]);
+  // What the block of that index keeps of each row's sequence.
+  template <typename Kv>
+  static std::vector<Kv*> kv_of(std::span<const Row> rows, KvOfSequences& sequences, size_t index) {
+    std::vector<Kv*> kv;
+    for (const Row& row : rows) kv.push_back(&sequences.at(row.sequence)[index]);
     return kv;
   }
 
@@ -222,7 +276,7 @@ class Float32Executor final : public Executor {
 
   // stream_ = sum_norm(stream_ + scale * post_norm(op(pre_norm(input))))
   void add_block(const Block& block, std::span<const Row> rows, std::span<const float> input,
-                 size_t& attention_index, size_t& state_index) {
+                 KvOfSequences& kv, BlockIndex& index) {
     std::vector<float> normed(input.size());
     std::vector<float> result(input.size());
     norm_rows(block.pre_norm, input, normed);
@@ -230,15 +284,21 @@ class Float32Executor final : public Executor {
     std::visit(
         Overloaded{
             [&](const Attention& op) {
-              attend_float32(op, weights_, rows, kv_of(rows, attention_index++), normed.data(),
-                             spec_.n_embd, result.data(), n_threads_);
+              attend_float32(op, weights_, rows, kv_of<Float32Kv>(rows, kv, index.attention++),
+                             normed.data(), spec_.n_embd, result.data(), n_threads_);
             },
             [&](const LatentAttention& op) {
-              attend_latent_float32(op, weights_, rows, kv_of(rows, attention_index++),
+              attend_latent_float32(op, weights_, rows,
+                                    kv_of<Float32Kv>(rows, kv, index.attention++), normed.data(),
+                                    spec_.n_embd, result.data(), n_threads_);
+            },
+            [&](const models::CrossAttention& op) {
+              attend_source_float32(op, weights_,
+                                    kv_of<const Float32Kv>(rows, source_kv_, index.cross++),
                                     normed.data(), spec_.n_embd, result.data(), n_threads_);
             },
             [&](const models::StateSpace& op) {
-              mix_states_float32(op, weights_, rows, states_of(rows, state_index++), normed.data(),
+              mix_states_float32(op, weights_, rows, states_of(rows, index.state++), normed.data(),
                                  spec_.n_embd, result.data(), n_threads_);
             },
             [&](const models::Mlp& op) {
@@ -290,15 +350,19 @@ class Float32Executor final : public Executor {
   const ModelSpec& spec_;
   Float32Weights weights_;
   const std::vector<KvWidths> kv_widths_;
+  const std::vector<const models::CrossAttention*> cross_attentions_;
   const std::vector<const models::StateSpace*> state_spaces_;
   Sequences sequences_;
-  std::map<SequenceId, std::vector<Float32Kv>> kv_;
+  KvOfSequences kv_;
+  KvOfSequences source_kv_;
   std::map<SequenceId, std::vector<Float32State>> recurrent_;
   int n_threads_ = 1;
   bool is_causal_ = true;
   int64_t position_bytes_ = 0;
+  int64_t source_bytes_ = 0;  // of a position of a source
   int64_t limit_ = 0;
   int64_t used_ = 0;
+  int64_t used_by_sources_ = 0;
   std::vector<float> stream_;  // [rows x n_embd]
   std::vector<float> logits_;
   std::vector<float> states_;

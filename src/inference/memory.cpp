@@ -7,6 +7,7 @@
 #include <set>
 
 #include "inference/block/fast_attention.h"
+#include "inference/block/fast_cross_attention.h"
 #include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_state_space.h"
 #include "inference/engine.h"
@@ -28,6 +29,10 @@ std::optional<KvLayer> kv_layer_of(const models::Attention& attention, tensor::K
 }
 std::optional<KvLayer> kv_layer_of(const models::LatentAttention& attention, tensor::KvFormat) {
   return kv_layer(attention);
+}
+// Of the source, which may be as long as the text.
+std::optional<KvLayer> kv_layer_of(const models::CrossAttention& attention, tensor::KvFormat kv) {
+  return kv_layer(attention, kv);
 }
 std::optional<KvLayer> kv_layer_of(const models::StateSpace& op, tensor::KvFormat /*kv*/) {
   return kv_layer(op);
@@ -70,6 +75,9 @@ struct Roles {
     (a.k_b_transposed ? packed : transposed).insert(a.k_b.begin(), a.k_b.end());
     packed.insert(a.v_b.begin(), a.v_b.end());
   }
+  void add(const models::CrossAttention& a) {
+    packed.insert({a.q.weight, a.k.weight, a.v.weight, a.o.weight});
+  }
   void add(const models::StateSpace& s) { packed.insert({s.in.weight, s.out.weight}); }
   void add(const models::Moe& moe) {
     for (const models::Mlp& expert : moe.experts) add(expert);
@@ -80,8 +88,8 @@ struct Roles {
 Roles roles_of(const models::ModelSpec& spec) {
   Roles roles;
   roles.packed.insert(spec.head.weight);
-  for (const models::Layer& layer : spec.layers) {
-    for (const models::Block& block : layer.blocks) {
+  for (const models::Layer* layer : models::all_layers(spec)) {
+    for (const models::Block& block : layer->blocks) {
       std::visit([&](const auto& op) { roles.add(op); }, block.op);
     }
   }
@@ -124,14 +132,16 @@ int64_t step_work_bytes(const models::ModelSpec& spec) {
 // A sequence that comes whole may be as long as the context: its rows of stream, projections and
 // hidden numbers, and the inputs of matrices, all as floats.
 int64_t whole_sequence_bytes(const models::ModelSpec& spec) {
-  if (models::is_causal(spec)) return 0;
+  if (models::is_causal(spec) && !spec.encoder) return 0;
   int64_t widest = 0;
-  for (const models::Layer& layer : spec.layers) {
-    for (const models::Block& block : layer.blocks) {
+  for (const models::Layer* layer : models::all_layers(spec)) {
+    for (const models::Block& block : layer->blocks) {
       if (const auto* mlp = std::get_if<models::Mlp>(&block.op)) {
         widest = std::max<int64_t>(widest, 2 * mlp->n_hidden);
       } else if (const auto* a = std::get_if<models::Attention>(&block.op)) {
         widest = std::max(widest, int64_t{a->n_heads + 2 * a->n_kv_heads} * a->head_dim);
+      } else if (const auto* cross = std::get_if<models::CrossAttention>(&block.op)) {
+        widest = std::max(widest, int64_t{2} * cross->n_heads * cross->head_dim);
       }
     }
   }

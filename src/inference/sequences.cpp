@@ -1,5 +1,7 @@
 #include "inference/sequences.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace strata::inference {
@@ -13,7 +15,7 @@ namespace {
 
 SequenceId Sequences::create() {
   const SequenceId id = next_++;
-  lengths_.emplace(id, 0);
+  lengths_.emplace(id, Lengths{});
   return id;
 }
 
@@ -21,16 +23,30 @@ void Sequences::remove(SequenceId id) {
   if (lengths_.erase(id) == 0) unknown(id);
 }
 
-int32_t Sequences::length(SequenceId id) const {
+const Sequences::Lengths& Sequences::at(SequenceId id) const {
   const auto found = lengths_.find(id);
   if (found == lengths_.end()) unknown(id);
   return found->second;
 }
 
+int32_t Sequences::length(SequenceId id) const {
+  return at(id).text;
+}
+
+int32_t Sequences::source(SequenceId id) const {
+  return at(id).source;
+}
+
 void Sequences::set_length(SequenceId id, int32_t length) {
   const auto found = lengths_.find(id);
   if (found == lengths_.end()) unknown(id);
-  found->second = length;
+  found->second.text = length;
+}
+
+void Sequences::set_sources(std::span<const Source> sources) {
+  for (const Source& source : sources) {
+    lengths_.at(source.sequence).source = static_cast<int32_t>(source.tokens.size());
+  }
 }
 
 void Sequences::check_truncation(SequenceId id, int32_t length_wanted) const {
@@ -63,6 +79,36 @@ void Sequences::check_rows(std::span<const Row> rows, int32_t n_vocab) const {
   }
 }
 
+void Sequences::check_sources(std::span<const Source> sources, int32_t n_vocab) const {
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const Source& source = sources[i];
+    const Lengths& lengths = at(source.sequence);
+    const bool twice = std::any_of(sources.begin(), sources.begin() + static_cast<ptrdiff_t>(i),
+                                   [&](const Source& s) { return s.sequence == source.sequence; });
+    if (lengths.text > 0 || lengths.source > 0 || twice || source.tokens.empty()) {
+      throw Error(
+          Code::failed_precondition,
+          fmt::format("sequence {} has a source of {} tokens and a text of {}: it can't get "
+                      "a source of {}",
+                      source.sequence, lengths.source, lengths.text, source.tokens.size()));
+    }
+    for (const int32_t token : source.tokens) {
+      if (token >= 0 && token < n_vocab) continue;
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("source {}: token {} is not in the vocabulary of {}", i, token, n_vocab));
+    }
+  }
+}
+
+void Sequences::check_have_sources(std::span<const Row> rows) const {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (source(rows[i].sequence) > 0) continue;
+    throw Error(Code::failed_precondition,
+                fmt::format("row {}: the source of sequence {} was not read", i, rows[i].sequence));
+  }
+}
+
 void Sequences::check_whole(std::span<const Row> rows) const {
   for (size_t i = 0; i < rows.size(); ++i) {
     const bool follows = i > 0 && rows[i - 1].sequence == rows[i].sequence;
@@ -72,6 +118,17 @@ void Sequences::check_whole(std::span<const Row> rows) const {
                             "this model sees whole sequences",
                             i, rows[i].position, rows[i].sequence));
   }
+}
+
+std::vector<Row> rows_of(std::span<const Source> sources) {
+  std::vector<Row> rows;
+  for (const Source& source : sources) {
+    int32_t position = 0;
+    for (const int32_t token : source.tokens) {
+      rows.push_back({token, position++, source.sequence});
+    }
+  }
+  return rows;
 }
 
 void Sequences::advance(std::span<const Row> rows) {

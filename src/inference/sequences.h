@@ -4,18 +4,22 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <vector>
 
 #include "inference/executor.h"
 
 namespace strata::inference {
 
-// Lengths by sequence. Ids are never used twice in the life of an executor.
+// Lengths by sequence, and those of their sources. Ids are never used twice in the life of an
+// executor.
 class Sequences {
  public:
   SequenceId create();
   void remove(SequenceId id);  // Error{not_found}
   int32_t length(SequenceId id) const;
   void set_length(SequenceId id, int32_t length);
+  int32_t source(SequenceId id) const;  // tokens; 0: none was read
+  void set_sources(std::span<const Source> sources);
   // Error{invalid_argument} when `length` is not in [0, length(id)].
   void check_truncation(SequenceId id, int32_t length) const;
   // Checks a step before anything of it is done: known sequences, ascending consecutive positions,
@@ -24,11 +28,25 @@ class Sequences {
   // Of a model that is not causal: each sequence begins and ends here, its rows stand together.
   // Error{failed_precondition}.
   void check_whole(std::span<const Row> rows) const;
+  // Sources that can be read: not empty, each of a sequence that has neither source nor text.
+  // Error{failed_precondition}, and as check_rows.
+  void check_sources(std::span<const Source> sources, int32_t n_vocab) const;
+  // Of a model with an encoder: the rows' sequences have sources. Error{failed_precondition}.
+  void check_have_sources(std::span<const Row> rows) const;
   void advance(std::span<const Row> rows);
 
  private:
-  std::map<SequenceId, int32_t> lengths_;
+  struct Lengths {
+    int32_t text = 0;
+    int32_t source = 0;
+  };
+  const Lengths& at(SequenceId id) const;
+
+  std::map<SequenceId, Lengths> lengths_;
   SequenceId next_ = 0;
 };
+
+// The sources' tokens as rows of a step, one sequence behind the other.
+std::vector<Row> rows_of(std::span<const Source> sources);
 
 }  // namespace strata::inference

@@ -39,19 +39,8 @@ class SpecChecker {
       matrix(spec_.type_embedding, spec_.n_types, spec_.n_embd, "type embedding");
     }
     norm(spec_.embedding_norm, spec_.n_embd, "embedding norm");
-    for (const auto& layer : spec_.layers) {
-      bool first = true;
-      for (const auto& block : layer.blocks) {
-        if (block.parallel_to_previous && first) {
-          refuse("the first block of a layer has no previous block to be parallel to");
-        }
-        first = false;
-        norm(block.pre_norm, spec_.n_embd, "block norm");
-        norm(block.post_norm, spec_.n_embd, "block post-norm");
-        norm(block.sum_norm, spec_.n_embd, "norm of the sum");
-        std::visit([&](const auto& op) { check(op); }, block.op);
-      }
-    }
+    if (spec_.encoder) check(*spec_.encoder);
+    for (const auto& layer : spec_.layers) check(layer, is_causal_);
     norm(spec_.final_norm, spec_.n_embd, "final norm");
     if (spec_.head.weight != kNoTensor) {
       linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
@@ -60,6 +49,37 @@ class SpecChecker {
   }
 
  private:
+  void check(const models::Encoder& encoder) const {
+    if (!models::generates(spec_)) refuse("an encoder before layers that write no text");
+    for (const auto& layer : encoder.layers) {
+      check(layer, false);
+      for (const auto& block : layer.blocks) {
+        const bool whole =
+            std::holds_alternative<Attention>(block.op) || std::holds_alternative<Mlp>(block.op);
+        if (!whole) refuse("an encoder of other blocks than attention and MLPs");
+      }
+    }
+    norm(encoder.final_norm, spec_.n_embd, "encoder's norm");
+  }
+
+  void check(const models::Layer& layer, bool causal) const {
+    bool first = true;
+    for (const auto& block : layer.blocks) {
+      if (block.parallel_to_previous && first) {
+        refuse("the first block of a layer has no previous block to be parallel to");
+      }
+      first = false;
+      norm(block.pre_norm, spec_.n_embd, "block norm");
+      norm(block.post_norm, spec_.n_embd, "block post-norm");
+      norm(block.sum_norm, spec_.n_embd, "norm of the sum");
+      const auto* attention = std::get_if<Attention>(&block.op);
+      if (attention != nullptr && attention->causal != causal) {
+        refuse("attention is causal in some layers only");
+      }
+      std::visit([&](const auto& op) { check(op); }, block.op);
+    }
+  }
+
   void check(const models::ScoreHead& head) const {
     if (head.dense.weight != kNoTensor) {
       linear(head.dense, spec_.n_embd, spec_.n_embd, "score head");
@@ -69,7 +89,6 @@ class SpecChecker {
   }
 
   void check(const Attention& a) const {
-    if (a.causal != is_causal_) refuse("attention is causal in some layers only");
     if (a.n_heads <= 0 || a.n_kv_heads <= 0 || a.head_dim <= 0 || a.n_heads % a.n_kv_heads != 0 ||
         a.window < 0) {
       refuse(fmt::format("attention with {} heads, {} KV heads, head size {}, window {}", a.n_heads,
@@ -84,6 +103,26 @@ class SpecChecker {
     head_norm(a, a.q_norm, a.n_heads, "attention q norm");
     head_norm(a, a.k_norm, a.n_kv_heads, "attention k norm");
     if (a.rope.kind != models::RopeKind::none) check(a.rope, a.head_dim);
+    if (a.distance_bias.weight != kNoTensor) check(a.distance_bias, a.n_heads);
+  }
+
+  // Half of the buckets, or of each side's, reach one distance each, and max_distance is beyond.
+  void check(const models::DistanceBias& bias, int32_t n_heads) const {
+    if (bias.n_buckets < 4 || bias.max_distance <= bias.n_buckets / 2) {
+      refuse(fmt::format("a bias of {} buckets for distances up to {}", bias.n_buckets,
+                         bias.max_distance));
+    }
+    matrix(bias.weight, bias.n_buckets, n_heads, "bias by distance");
+  }
+
+  void check(const models::CrossAttention& a) const {
+    if (!spec_.encoder || a.n_heads <= 0 || a.head_dim <= 0) {
+      refuse(fmt::format("attention to a source with {} heads of {} in a model {} an encoder",
+                         a.n_heads, a.head_dim, spec_.encoder ? "with" : "without"));
+    }
+    const int64_t width = int64_t{a.n_heads} * a.head_dim;
+    for (const Linear& part : {a.q, a.k, a.v}) linear(part, width, spec_.n_embd, "cross-attention");
+    linear(a.o, spec_.n_embd, width, "cross-attention output");
   }
 
   void check(const models::Rope& rope, int32_t width) const {
@@ -215,6 +254,11 @@ class SpecChecker {
 
 void check_spec(const ModelSpec& spec) {
   SpecChecker(spec).check();
+}
+
+void check_has_encoder(const ModelSpec& spec) {
+  if (spec.encoder) return;
+  throw Error(Code::failed_precondition, "the model has no encoder that reads a source");
 }
 
 void check_inputs(const ModelSpec& spec, std::span<const Row> rows) {

@@ -34,6 +34,9 @@ class Float32Weights {
 // together, heads that do not divide, a rotated part wider than a head.
 void check_spec(const models::ModelSpec& spec);
 
+// Error{failed_precondition} for a model without an encoder.
+void check_has_encoder(const models::ModelSpec& spec);
+
 // Rows of a step that ask for what the model has: a type and a position with an embedding, logits
 // of a model that has a head. Error{invalid_argument} with the row at fault.
 void check_inputs(const models::ModelSpec& spec, std::span<const Row> rows);

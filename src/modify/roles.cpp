@@ -18,8 +18,8 @@ class Walker {
 
   Places walk() {
     add(spec_.token_embedding, Role::embedding);
-    for (const auto& layer : spec_.layers) {
-      for (const auto& block : layer.blocks) {
+    for (const models::Layer* layer : models::all_layers(spec_)) {
+      for (const auto& block : layer->blocks) {
         std::visit([&](const auto& op) { add(op); }, block.op);
       }
       ++place_.layer;
@@ -61,6 +61,14 @@ class Walker {
     add(a.kv_a.weight, Role::k);
     for (const TensorId slot : a.k_b) add(slot, Role::k);
     for (const TensorId slot : a.v_b) add(slot, Role::v);
+    add(a.o.weight, Role::attention_output);
+    ++place_.attention_index;
+  }
+
+  void add(const models::CrossAttention& a) {
+    add(a.q.weight, Role::q);
+    add(a.k.weight, Role::k);
+    add(a.v.weight, Role::v);
     add(a.o.weight, Role::attention_output);
     ++place_.attention_index;
   }
@@ -115,15 +123,17 @@ Places places_of(const models::ModelSpec& spec) {
 
 ModelTraits traits_of(const models::ModelSpec& spec) {
   ModelTraits traits;
-  traits.n_layers = static_cast<int32_t>(spec.layers.size());
+  const std::vector<const models::Layer*> layers = models::all_layers(spec);
+  traits.n_layers = static_cast<int32_t>(layers.size());
   traits.heads_per_kv = std::numeric_limits<int32_t>::max();
-  for (const auto& layer : spec.layers) {
-    for (const auto& block : layer.blocks) {
+  for (const models::Layer* layer : layers) {
+    for (const auto& block : layer->blocks) {
       if (const auto* a = std::get_if<Attention>(&block.op)) {
         ++traits.n_attentions;
         traits.heads_per_kv =
             std::min(traits.heads_per_kv, a->n_heads / std::max(1, a->n_kv_heads));
-      } else if (std::holds_alternative<models::LatentAttention>(block.op)) {
+      } else if (std::holds_alternative<models::LatentAttention>(block.op) ||
+                 std::holds_alternative<models::CrossAttention>(block.op)) {
         ++traits.n_attentions;
       } else if (const auto* moe = std::get_if<Moe>(&block.op)) {
         traits.n_experts = std::max(traits.n_experts, static_cast<int32_t>(moe->experts.size()));

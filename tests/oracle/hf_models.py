@@ -7,6 +7,7 @@ llama.cpp's converter makes of it (hf_gguf.py)."""
 from hf_gguf import converted  # isort: skip
 import json
 import pathlib
+import re
 import sys
 import tempfile
 from importlib.metadata import version
@@ -18,9 +19,12 @@ from safetensors.torch import save_file
 
 from tiny_models import all_logits, answers, formula, token_ids, watch_experts
 
+ORACLE = (f"transformers {version('transformers')}, torch {version('torch')}, "
+          "tests/oracle/hf_models.py")
 SMALL = dict(vocab_size=91, hidden_size=30, intermediate_size=52, num_hidden_layers=2,
              num_attention_heads=3, num_key_value_heads=1, max_position_embeddings=64,
              tie_word_embeddings=False)
+T5 = dict(vocab_size=91, d_ff=52, eos_token_id=1, pad_token_id=0)
 ROPE = {"rope_type": "default", "rope_theta": 5000.0}
 
 
@@ -61,24 +65,31 @@ def yarn(of_positions, of_scores):
 class Model:
     """transformers' model with the formula's weights, as from_pretrained reads it. `published`: how a
     configuration of another class says the same, which transformers does not have, and tensors
-    that it does not read."""
+    that it does not read. `early`: fields of published configurations that this transformers would
+    not write. `more`: tensors that it would not write."""
 
     def __init__(self, name, kind, **settings):
         self.name = name
         transformers.utils.logging.disable_progress_bar()
         config = getattr(transformers, settings.pop("config", None) or
-                         kind.replace("ForCausalLM", "Config"))
+                         re.sub("For[A-Z].*", "Config", kind))
         published = settings.pop("published", None)
+        early = settings.pop("early", {})
+        more = settings.pop("more", {})
         empty = getattr(transformers, kind)(config(**settings))
         with tempfile.TemporaryDirectory() as folder:
             empty.save_pretrained(folder)
             folder = pathlib.Path(folder)
             with safe_open(folder / "model.safetensors", "pt") as file:
                 self.tensors = {key: list(file.get_slice(key).get_shape()) for key in file.keys()}
+            self.tensors |= more
             save_file({key: hf_formula(key, shape).contiguous()
                        for key, shape in self.tensors.items()}, folder / "model.safetensors",
                       metadata={"format": "pt"})
             self.config = json.loads((folder / "config.json").read_text())
+            if early:
+                self.config = {k: v for k, v in {**self.config, **early}.items() if v is not None}
+                (folder / "config.json").write_text(json.dumps(self.config))
             self.model = getattr(transformers, kind).from_pretrained(
                 folder, dtype=torch.float32, attn_implementation="eager",
                 experts_implementation="eager").eval()
@@ -91,7 +102,32 @@ class Model:
         self.config.pop("transformers_version")
 
 
+def source_and_text(model, n_source, n_text):
+    """Of an encoder-decoder: the logits of a text about a source, and what greedy decoding writes."""
+    source = token_ids(f"{model.name}/source/{n_source}", n_source, model.config["vocab_size"])
+    first = model.config["decoder_start_token_id"]
+    ids = [first] + token_ids(f"{model.name}/{n_text}", n_text, model.config["vocab_size"])[1:]
+    with torch.no_grad():
+        logits = model.model(input_ids=torch.tensor([source]), use_cache=False,
+                             decoder_input_ids=torch.tensor([ids])).logits[0].to(torch.float64)
+        greedy = model.model.generate(torch.tensor([source]), max_new_tokens=12, do_sample=False,
+                                      num_beams=1, decoder_start_token_id=first,
+                                      use_cache=False)[0]
+    positions = sorted({0, n_text // 2, n_text - 2, n_text - 1})
+    return {"source": source, "ids": ids, "greedy": greedy.tolist(),
+            "answers": answers(logits, positions, [])}
+
+
+def describe_pairs(model, without):
+    return {"oracle": ORACLE, "config": model.config, "tensors": model.tensors, "without": without,
+            "sequences": [source_and_text(model, *lengths) for lengths in ((5, 3), (37, 11),
+                                                                           (150, 140))],
+            **({"gguf": model.gguf} if model.gguf else {})}
+
+
 def describe(model, without):
+    if model.config.get("is_encoder_decoder"):
+        return describe_pairs(model, without)
     sequences = []
     chosen = watch_experts(model)
     n_vocab = next(model.config[k] for k in ("vocab_size",))
@@ -101,9 +137,7 @@ def describe(model, without):
         logits = all_logits(model, ids)
         positions = sorted({0, length // 2, length - 2, length - 1})
         sequences.append({"ids": ids, "answers": answers(logits, positions, chosen)})
-    return {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
-                      "tests/oracle/hf_models.py",
-            "config": model.config, "tensors": model.tensors, "without": without,
+    return {"oracle": ORACLE, "config": model.config, "tensors": model.tensors, "without": without,
             "sequences": sequences, **({"gguf": model.gguf} if model.gguf else {})}
 
 
@@ -111,7 +145,8 @@ def describe(model, without):
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
-                "gptneox": "asks for a field of older configurations"}
+                "gptneox": "asks for a field of older configurations",
+                "t5_gated": "its distances"}
 
 # name: class, settings, and what may not be left out
 MODELS = {
@@ -342,6 +377,26 @@ MODELS = {
                                  position_embedding_type="rope", rope_parameters=ROPE),
                             {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}},
                              "its positions": {"position_embedding_type": "nope"}}),
+    "t5": ("T5ForConditionalGeneration",
+           dict(T5, d_model=30, d_kv=14, num_heads=3, num_layers=3, num_decoder_layers=2,
+                early=dict(decoder_start_token_id=0, n_positions=512)),
+           {"its logit scale": {"scale_decoder_outputs": False},
+            "where its distances end": {"relative_attention_max_distance": 90}}),
+    "t5_gated": ("T5ForConditionalGeneration",
+                 dict(T5, d_model=36, d_kv=10, num_heads=5, num_layers=2, num_decoder_layers=3,
+                      relative_attention_num_buckets=9, relative_attention_max_distance=21,
+                      feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+                      early=dict(decoder_start_token_id=2, n_positions=512,
+                                 tie_word_embeddings=False, scale_decoder_outputs=None),
+                      more={"lm_head.weight": [91, 36]}),
+                 {"its logit scale": {"tie_word_embeddings": True},
+                  "where its distances end": {"relative_attention_max_distance": 128}}),
+    "mt5": ("MT5ForConditionalGeneration",
+            dict(T5, d_model=24, d_kv=6, num_heads=5, num_layers=2, num_decoder_layers=2,
+                 relative_attention_num_buckets=12, feed_forward_proj="gated-gelu",
+                 early=dict(decoder_start_token_id=0, n_positions=512),
+                 more={"lm_head.weight": [91, 24]}),
+            {"where its distances end": {"relative_attention_max_distance": 40}}),
     "arcee": ("ArceeForCausalLM", dict(SMALL, head_dim=10, rope_parameters=ROPE),
               {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
 }

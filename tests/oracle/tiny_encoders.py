@@ -127,6 +127,31 @@ def modern(name, scores=None, pooling=MEAN, **changes):
     return tiny
 
 
+def t5(name):
+    c = transformers.T5Config(
+        vocab_size=93, d_model=36, d_kv=10, d_ff=28, num_layers=3, num_heads=3,
+        relative_attention_num_buckets=8, relative_attention_max_distance=21,
+        feed_forward_proj="gated-gelu")
+    metadata = {"block_count": 3, "context_length": 64, "embedding_length": 36,
+                "feed_forward_length": 28, "attention.head_count": 3, "attention.key_length": 10,
+                "attention.value_length": 10, "attention.layer_norm_rms_epsilon": 1e-6,
+                "attention.relative_buckets_count": 8, "attention.relative_max_distance": 21,
+                "pooling_type": MEAN}
+    tiny = Tiny(name, "t5encoder", c, transformers.T5EncoderModel, metadata)
+    put_linears(tiny, "", "", [("token_embd", "shared"),
+                               ("enc.output_norm", "encoder.final_layer_norm")])
+    for i in range(3):
+        gg, hf = f"enc.blk.{i}.", f"encoder.block.{i}.layer."
+        put_linears(tiny, gg, hf, [
+            ("attn_norm", "0.layer_norm"), ("attn_q", "0.SelfAttention.q"),
+            ("attn_k", "0.SelfAttention.k"), ("attn_v", "0.SelfAttention.v"),
+            ("attn_o", "0.SelfAttention.o"),
+            ("attn_rel_b", "0.SelfAttention.relative_attention_bias"),
+            ("ffn_norm", "1.layer_norm"), ("ffn_gate", "1.DenseReluDense.wi_0"),
+            ("ffn_up", "1.DenseReluDense.wi_1"), ("ffn_down", "1.DenseReluDense.wo")])
+    return tiny
+
+
 def kept(vector, seed):
     where = [(seed * 13 + 7 * i) % len(vector) for i in range(min(N_VALUES, len(vector)))]
     return {"norm": float(f"{vector.norm():.8g}"),
@@ -180,6 +205,7 @@ def main():
               transformers.XLMRobertaConfig, first_position=2, scores=dense_and_out,
               type_vocab_size=1, pad_token_id=1, num_labels=3), False),
         (nomic("nomic"), False),
+        (t5("t5"), False),
         (modern("modern"), False),
         (modern("modern_rank", modern_head, RANK, classifier_pooling="cls", num_labels=1), False),
     ]

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "inference/block/distance_bias.h"
 #include "inference/block/rope.h"
 #include "inference/float32_ops.h"
 
@@ -45,8 +46,23 @@ void prepare_heads(const Attention& attention, const models::Norm& norm,
   }
 }
 
-void attend_row(const Attention& attention, std::span<const float> query, const Float32Kv& kv,
-                int32_t position, std::span<float> result) {
+// What is added to the scores of a head for each key from `first` on.
+std::vector<float> biases_of(const Attention& attention, const Float32Weights& weights,
+                             int32_t head, int32_t first, size_t n_keys, int32_t position) {
+  std::vector<float> biases(n_keys);
+  const models::DistanceBias& bias = attention.distance_bias;
+  if (bias.weight == models::kNoTensor) return biases;
+  for (size_t i = 0; i < n_keys; ++i) {
+    const int32_t distance = first + static_cast<int32_t>(i) - position;
+    const int32_t bucket = bucket_of(bias, attention.causal, distance);
+    biases[i] = weights.data(bias.weight)[bucket * attention.n_heads + head];
+  }
+  return biases;
+}
+
+void attend_row(const Attention& attention, const Float32Weights& weights,
+                std::span<const float> query, const Float32Kv& kv, int32_t position,
+                std::span<float> result) {
   const int64_t head_dim = attention.head_dim;
   const int64_t kv_width = attention.n_kv_heads * head_dim;
   const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
@@ -56,13 +72,15 @@ void attend_row(const Attention& attention, std::span<const float> query, const 
   std::fill(result.begin(), result.end(), 0.0f);
   for (int32_t head = 0; head < attention.n_heads; ++head) {
     const int64_t kv_offset = head / heads_per_kv * head_dim;
+    const std::vector<float> biases =
+        biases_of(attention, weights, head, first, scores.size(), position);
     for (int32_t p = first; p <= last; ++p) {
       const float* key = kv.keys.data() + p * kv_width + kv_offset;
       float score = dot(query.data() + head * head_dim, key, head_dim) * attention.scale;
       if (attention.soft_cap > 0.0f) {
         score = attention.soft_cap * std::tanh(score / attention.soft_cap);
       }
-      scores[static_cast<size_t>(p - first)] = score;
+      scores[static_cast<size_t>(p - first)] = score + biases[static_cast<size_t>(p - first)];
     }
     softmax(scores);
     float* out = result.data() + head * head_dim;
@@ -115,7 +133,7 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   HeadRows mixed(rows.size(), attention.n_heads, attention.head_dim);
   parallel_ranges(n_threads, n_rows, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      attend_row(attention, q.row(i), *kv[i], rows[i].position, mixed.row(i));
+      attend_row(attention, weights, q.row(i), *kv[i], rows[i].position, mixed.row(i));
     }
   });
   multiply(weights, attention.o, mixed.values.data(), n_rows, n_embd, mixed.width, y, n_threads);

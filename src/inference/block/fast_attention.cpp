@@ -1,27 +1,6 @@
 #include "inference/block/fast_attention.h"
 
-#include <algorithm>
-
 namespace strata::inference {
-namespace {
-
-// A thread's rows, moved so that positions 2i and 2i + 1 of a sequence, which lie side by side
-// in the cache, are written by one thread.
-Share paired_rows(const Step& step, int thread) {
-  Share share = step.rows_of(thread);
-  const auto follows = [&](int64_t row) {
-    if (row <= 0 || row >= step.n_rows()) return false;
-    const Row& own = step.rows[static_cast<size_t>(row)];
-    return own.position % 2 == 1 &&
-           step.rows[static_cast<size_t>(row - 1)].sequence == own.sequence;
-  };
-  if (follows(share.begin)) ++share.begin;
-  if (follows(share.end)) ++share.end;
-  return share;
-}
-
-}  // namespace
-
 KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv) {
   return {.n_kv_heads = attention.n_kv_heads,
           .shape = {.head_dim = attention.head_dim, .format = kv},
@@ -35,6 +14,8 @@ FastAttention::FastAttention(const models::Attention& attention, size_t cache_la
       cache_layer_(cache_layer),
       input_(step.inputs.add(packed_.qkv.matrix)),
       mixed_input_(step.inputs.add(packed_.output.matrix)),
+      distances_(step.distances.add(attention.distance_bias, true,
+                                    packer.vector(attention.distance_bias.weight))),
       plan_(step.attention.add(setup(step))) {}
 
 void FastAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
@@ -49,6 +30,8 @@ tensor::AttentionSetup FastAttention::setup(const Step& step) const {
           .scale = packed_.attention.scale,
           .soft_cap = packed_.attention.soft_cap,
           .window = packed_.attention.window,
+          .bias = step.distances.data(distances_),
+          .bias_stride = step.distances.stride(distances_),
           .q = step.wide.data(),
           .q_stride = wide_width(),
           .out = step.mixed.data(),
@@ -57,6 +40,7 @@ tensor::AttentionSetup FastAttention::setup(const Step& step) const {
 
 void FastAttention::prepare(Step& step) {
   step.set_spans(cache_layer_, spans_);
+  step.distances.reach(distances_, step.n_positions());
   step.attention.plan(plan_, setup(step), spans_);
 }
 
@@ -64,7 +48,7 @@ void FastAttention::prepare(Step& step) {
 void FastAttention::prepare_rows(Step& step, int thread) const {
   const models::Attention& attention = packed_.attention;
   const int64_t head_dim = attention.head_dim;
-  const Share share = paired_rows(step, thread);
+  const Share share = step.paired_rows_of(thread);
   auto span = step.spans.begin();
   for (int64_t row = share.begin; row < share.end; ++row) {
     while (row >= span->first_row + span->n_rows) ++span;

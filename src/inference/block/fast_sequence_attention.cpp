@@ -6,14 +6,17 @@ FastSequenceAttention::FastSequenceAttention(const models::Attention& attention,
                                              Step& step)
     : packed_(attention, packer, step),
       input_(step.inputs.add(packed_.qkv.matrix)),
-      mixed_input_(step.inputs.add(packed_.output.matrix)) {}
+      mixed_input_(step.inputs.add(packed_.output.matrix)),
+      distances_(step.distances.add(attention.distance_bias, false,
+                                    packer.vector(attention.distance_bias.weight))) {}
 
 void FastSequenceAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
                                        int64_t row) const {
   norm.apply_into(stream, step.inputs.at(input_), row);
 }
 
-void FastSequenceAttention::prepare(const Step& step) {
+void FastSequenceAttention::prepare(Step& step) {
+  step.distances.reach(distances_, step.n_positions());
   std::vector<tensor::SequenceSpan> sequences;
   for (const RowSpan& span : step.spans) sequences.push_back({span.first_row, span.n_rows});
   sequences_.plan(packed_.attention.n_kv_heads, sequences);
@@ -39,6 +42,8 @@ void FastSequenceAttention::run(Step& step, int thread) const {
                   .scale = packed_.attention.scale,
                   .soft_cap = packed_.attention.soft_cap,
                   .reach = packed_.attention.window > 0 ? packed_.attention.window / 2 : -1,
+                  .bias = step.distances.data(distances_),
+                  .bias_stride = step.distances.stride(distances_),
                   .q = q,
                   .k = k,
                   .v = k + packed_.keys_width(),

@@ -19,7 +19,7 @@ class FastSequenceAttention {
   int64_t mixed_width() const { return packed_.queries_width(); }
 
   // Before the team starts: how threads share the rows' sequences.
-  void prepare(const Step& step);
+  void prepare(Step& step);
   // Every thread: from step.inputs to step.delta, without the output's bias; begins after a barrier
   // and ends without one.
   void run(Step& step, int thread) const;
@@ -27,6 +27,7 @@ class FastSequenceAttention {
  private:
   PackedAttention packed_;
   size_t input_ = 0, mixed_input_ = 0;
+  int32_t distances_ = -1;
   tensor::SequenceAttention sequences_;
 };
 

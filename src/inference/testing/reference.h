@@ -32,6 +32,7 @@ struct Answer {
 };
 
 struct Sequence {
+  std::vector<int32_t> source;  // of a model with an encoder
   std::vector<int32_t> ids;
   std::vector<Answer> answers;
 };
@@ -90,6 +91,9 @@ inline std::unique_ptr<Executor> Reference::executor(const Change& change) {
 
 inline void Reference::read_sequence(const json::value& entry) {
   Sequence sequence;
+  if (const auto* source = entry.as_object().if_contains("source")) {
+    sequence.source = json::value_to<std::vector<int32_t>>(*source);
+  }
   for (const auto& id : entry.at("ids").as_array()) {
     sequence.ids.push_back(id.to_number<int32_t>());
   }
@@ -174,13 +178,25 @@ inline int32_t size_of(const Sequence& sequence) {
   return static_cast<int32_t>(sequence.ids.size());
 }
 
+// Sequences that are about to begin; sources are read together.
+inline std::vector<SequenceId> begin(Executor& executor, std::span<const Sequence> sequences) {
+  std::vector<SequenceId> ids;
+  std::vector<Source> sources;
+  for (const Sequence& sequence : sequences) {
+    ids.push_back(executor.create_sequence());
+    if (!sequence.source.empty()) sources.push_back({ids.back(), sequence.source});
+  }
+  if (!sources.empty()) executor.encode(sources);
+  return ids;
+}
+
 // Each sequence whole, in one step of its own.
 inline double prefill(Reference& reference, const Reference::Change& change, bool changed) {
   const auto executor = reference.executor(change);
   double worst = 0;
   for (const Sequence& sequence : reference.sequences()) {
     Step step;
-    step.add(sequence, executor->create_sequence(), 0, size_of(sequence));
+    step.add(sequence, begin(*executor, {&sequence, 1})[0], 0, size_of(sequence));
     worst = std::max(worst, step.run(*executor, reference.n_vocab(), changed || change != nullptr));
   }
   return worst;
@@ -191,7 +207,7 @@ inline double decode(Reference& reference) {
   const auto executor = reference.executor();
   double worst = 0;
   for (const Sequence& sequence : reference.sequences()) {
-    const SequenceId id = executor->create_sequence();
+    const SequenceId id = begin(*executor, {&sequence, 1})[0];
     for (int32_t at = 0; at < size_of(sequence); ++at) {
       Step step;
       step.add(sequence, id, at, at + 1);
@@ -206,8 +222,7 @@ inline double decode(Reference& reference) {
 inline double uneven_batches(Reference& reference) {
   const auto executor = reference.executor();
   const auto& sequences = reference.sequences();
-  std::vector<SequenceId> ids;
-  for (size_t i = 0; i < sequences.size(); ++i) ids.push_back(executor->create_sequence());
+  const std::vector<SequenceId> ids = begin(*executor, sequences);
   std::vector<int32_t> done(sequences.size(), 0);
   double worst = 0;
   while (true) {

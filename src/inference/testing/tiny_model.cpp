@@ -163,7 +163,17 @@ class Builder {
     a.scale = 0.2f;
     a.soft_cap = options_.attention_soft_cap;
     a.window = window;
+    if (options_.n_buckets > 0) {
+      a.distance_bias = {distances(a.n_heads), options_.n_buckets, 100};
+    }
     return a;
+  }
+
+  // Large enough to show.
+  TensorId distances(int32_t n_heads) {
+    const TensorId id = vector(options_.n_buckets * n_heads, -2.0f, 2.0f);
+    reshape(id, options_.n_buckets, n_heads);
+    return id;
   }
 
   models::Layer layer(int32_t window) {
@@ -441,7 +451,11 @@ std::vector<NamedOptions> tiny_variants() {
   clipped.type = DType::f16;
   clipped.biases = true;
   clipped.clip = 0.5f;
+  TinyOptions distances;
+  distances.rope = models::RopeKind::none;
+  distances.n_buckets = 14;
   return {{"own_head_norms", own_head_norms},
+          {"distances", distances},
           {"clipped", clipped},
           {"llama", llama},
           {"hybrid", hybrid},

@@ -29,6 +29,7 @@ struct TinyOptions {
   models::HeadNorms head_norms = models::HeadNorms::shared;
   models::NormKind head_norm = models::NormKind::rms;
   float clip = 0.0f;
+  int32_t n_buckets = 0;  // not 0: a bias by distance, up to 100
   bool post_norms = false;
   bool biases = false;
   bool parallel = false;
