@@ -6,6 +6,11 @@ namespace strata::inference {
 
 void check_embedding_inputs(const models::ModelSpec& spec, std::span<const EmbeddingInput> inputs,
                             int32_t context) {
+  if (spec.encoder) {
+    throw Error(Code::failed_precondition,
+                "the model reads with an encoder and writes an answer: it makes no vectors",
+                "choose a model that makes vectors");
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const auto& ids = inputs[i].ids;
     if (ids.empty()) {

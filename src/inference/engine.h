@@ -59,6 +59,9 @@ struct Event {
 
 struct GenerateRequest {
   std::vector<int32_t> prompt;
+  // Of a model with an encoder what it reads, and the prompt is what the text begins with: submit()
+  // makes them of the prompt that it is given.
+  std::vector<int32_t> source;
   SamplerParams sampler;
   int32_t max_tokens = -1;        // -1: until the context is full
   std::vector<std::string> stop;  // text held back while one of these may still match
@@ -113,7 +116,8 @@ class Engine {
   // gets exactly one `finished`. When it throws, its request is cancelled and it is not called
   // again. Throws at once: failed_precondition (the model generates no text), invalid_argument (the
   // prompt is empty or does not fit, with the counts; a bad parameter), unavailable (max_batch +
-  // max_queue requests are already here).
+  // max_queue requests are already here). Of a model with an encoder the prompt is read and has no
+  // log-probabilities: invalid_argument.
   virtual std::unique_ptr<Handle> submit(GenerateRequest request,
                                          std::function<void(Event&&)> sink) = 0;
   // Vectors of all inputs, and scores where the model has a head for them. The sink is called once,
@@ -125,6 +129,8 @@ class Engine {
   virtual EngineStats stats() const = 0;
 };
 
+// Error{failed_precondition} for a model with an encoder: `what` is of models that continue a text.
+void refuse_reader(const models::Model& model, std::string_view what);
 // Error{failed_precondition} for a model that generates no text, with the ways out.
 void refuse_silent(const models::Model& model);
 

@@ -159,6 +159,7 @@ class ThreadedEngine : public Engine {
 
   std::unique_ptr<Handle> submit(GenerateRequest request, Sink sink) override {
     refuse_silent(*model_);
+    if (model_->spec.encoder) read_prompt(request, model_->spec.encoder->first_token);
     validate(request, *model_->tokenizer, n_choosable_, context_);
     auto breakers = breakers_of(request.sampler);
     auto place = std::make_shared<Place>(box_);
@@ -273,6 +274,15 @@ void require_range(std::string_view name, int64_t value, int64_t least, int64_t 
 }
 
 }  // namespace
+
+void refuse_reader(const models::Model& model, std::string_view what) {
+  if (!model.spec.encoder) return;
+  throw Error(Code::failed_precondition,
+              fmt::format("{} reads its prompt with an encoder and writes an answer: {} of models "
+                          "that continue a text",
+                          model.name, what),
+              "choose a model without an encoder");
+}
 
 void refuse_silent(const models::Model& model) {
   if (models::generates(model.spec)) return;

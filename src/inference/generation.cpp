@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "inference/limits.h"
@@ -25,8 +26,9 @@ void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer
   const auto refuse = [](std::string message, std::string hint = {}) {
     throw Error(Code::invalid_argument, std::move(message), std::move(hint));
   };
-  if (request.prompt.empty()) refuse("the prompt has no tokens", "give it at least one");
-  for (int32_t id : request.prompt) {
+  const std::vector<int32_t>& prompt = request.source.empty() ? request.prompt : request.source;
+  if (prompt.empty()) refuse("the prompt has no tokens", "give it at least one");
+  for (int32_t id : prompt) {
     if (id >= 0 && id < n_vocab) continue;
     refuse(fmt::format("the prompt holds token {}, the vocabulary has {}", id, n_vocab));
   }
@@ -43,7 +45,7 @@ void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer
   }
   validate_stops(request.stop);
   validate(request.sampler, tokenizer.n_vocab());
-  const auto n_prompt = static_cast<int64_t>(request.prompt.size());
+  const auto n_prompt = static_cast<int64_t>(prompt.size());
   const int64_t needed = n_prompt + (request.max_tokens == 0 ? 0 : 1);
   const int32_t limit = context_of(request, context);
   if (needed > limit) {
@@ -53,6 +55,17 @@ void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer
            limit < context ? fmt::format("shorten it, or ask for a context of up to {}", context)
                            : "shorten it, or load the model with a larger context");
   }
+}
+
+void read_prompt(GenerateRequest& request, int32_t first_token) {
+  if (request.prompt_logprobs) {
+    throw Error(Code::invalid_argument,
+                "log-probabilities of the prompt are asked for: the model reads it, it does not "
+                "write it",
+                "leave out echo, or logprobs");
+  }
+  if (request.prompt.empty()) return;  // which validate() says
+  request.source = std::exchange(request.prompt, {first_token});
 }
 
 Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
@@ -70,7 +83,8 @@ Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
       stops_(request_.stop) {
   const int32_t room = context_of(request_, context) - n_prompt_;
   max_new_ = request_.max_tokens < 0 ? room : std::min(request_.max_tokens, room);
-  usage_.prompt_tokens = n_prompt_;
+  usage_.prompt_tokens =
+      request_.source.empty() ? n_prompt_ : static_cast<int32_t>(request_.source.size());
 }
 
 bool Generation::wants_prompt_logprobs() const {
@@ -184,12 +198,19 @@ void Generation::emit_text(std::string text) {
 }
 
 void Generation::progress(int32_t n_done) {
-  const int32_t done = std::min(n_done, n_prompt_);
-  if (done <= prompt_done_) return;
-  prompt_done_ = done;
+  if (request_.source.empty()) emit_progress(std::min(n_done, n_prompt_));
+}
+
+void Generation::source_read() {
+  emit_progress(static_cast<int32_t>(request_.source.size()));
+}
+
+void Generation::emit_progress(int32_t prompt_done) {
+  if (prompt_done <= prompt_done_) return;
+  prompt_done_ = prompt_done;
   Event event;
   event.kind = Event::Kind::progress;
-  event.prompt_done = done;
+  event.prompt_done = prompt_done;
   emit(std::move(event));
 }
 

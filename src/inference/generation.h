@@ -24,6 +24,10 @@ using Sink = std::function<void(Event&&)>;
 void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer, int32_t n_vocab,
               int32_t context);
 
+// Of a model with an encoder: the prompt becomes the source, and the text begins anew. Throws
+// Error{invalid_argument} where the prompt's log-probabilities are asked for.
+void read_prompt(GenerateRequest& request, int32_t first_token);
+
 class Generation {
  public:
   // request must have passed validate(); n_vocab: ids that may be chosen; context: positions.
@@ -33,6 +37,8 @@ class Generation {
 
   uint64_t id() const { return id_; }  // ascending in the order of submission
   std::span<const int32_t> tokens() const { return tokens_; }  // the prompt and what was generated
+  // What the sequence's encoder is to read before the first row; empty: the model has none.
+  std::span<const int32_t> source() const { return request_.source; }
   int32_t n_prompt() const { return n_prompt_; }
   int32_t n_generated() const { return static_cast<int32_t>(tokens_.size()) - n_prompt_; }
   uint64_t cache_scope() const { return request_.cache_scope; }
@@ -48,6 +54,8 @@ class Generation {
   // May throw Error: what Sampler::sample throws.
   void take(int32_t position, std::span<const float> logits);
   void admitted(int32_t n_cached);  // leaves the queue; the first call counts
+  // The source is read; emits progress.
+  void source_read();
   // The rows of all positions below n_done are computed; emits progress. Before their take().
   void progress(int32_t n_done);
   // After take(): ends a request that asks for no new token.
@@ -69,6 +77,7 @@ class Generation {
 
   void take_prompt_row(int32_t position, std::span<const float> logits);
   void generate(std::span<const float> logits);
+  void emit_progress(int32_t prompt_done);
   std::string settle_rest();
   void emit_text(std::string text);
   std::vector<GeneratedToken> settled_tokens();

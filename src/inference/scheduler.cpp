@@ -8,15 +8,6 @@
 #include "inference/limits.h"
 
 namespace strata::inference {
-namespace {
-
-Error as_error(const std::exception& e) {
-  if (const auto* error = dynamic_cast<const Error*>(&e)) return *error;
-  return Error(Code::internal, fmt::format("the step failed: {}", e.what()));
-}
-
-}  // namespace
-
 int64_t SchedulerOptions::steady_ns() {
   return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
 }
@@ -28,6 +19,11 @@ Scheduler::Scheduler(std::unique_ptr<Executor> executor, int32_t n_logits,
       options_(options),
       pace_(options.prefill_chunk) {
   CHECK(options.max_batch > 0 && options.prefill_chunk > 0);
+}
+
+Error Scheduler::as_error(const std::exception& e) {
+  if (const auto* error = dynamic_cast<const Error*>(&e)) return *error;
+  return Error(Code::internal, fmt::format("the step failed: {}", e.what()));
 }
 
 Scheduler::~Scheduler() {
@@ -68,6 +64,7 @@ void Scheduler::cancel_all() {
 
 void Scheduler::step() {
   admit();
+  read_sources();
   std::span<const float> logits;
   Plan next = plan(options_.speculate);
   while (!next.rows.empty() && !run(next, logits)) next = plan(false);
@@ -133,9 +130,15 @@ Scheduler::Admission Scheduler::find_place(Live& live) {
     return Admission::wait;
   }
   int64_t needed = static_cast<int64_t>(live.generation->tokens().size()) - n_cached;
-  for (const Live& other : running_) needed += other.todo() + kAdmissionHeadroom;
+  auto unread = static_cast<int64_t>(live.generation->source().size());
+  for (const Live& other : running_) {
+    needed += other.todo() + kAdmissionHeadroom;
+    if (other.must_read()) unread += static_cast<int64_t>(other.generation->source().size());
+  }
   const auto wanted = static_cast<int32_t>(std::min<int64_t>(needed, INT32_MAX));
-  if (!running_.empty() && !executor_->fits(sequence, wanted)) {
+  const bool fits = executor_->fits(sequence, wanted) &&
+                    (unread == 0 || unread <= executor_->stats().n_positions_free);
+  if (!running_.empty() && !fits) {
     executor_->remove_sequence(sequence);
     return Admission::no_room;
   }
@@ -149,7 +152,7 @@ Scheduler::Admission Scheduler::find_place(Live& live) {
 // Whether another request is about to compute a beginning that this one shares: to wait for it is
 // cheaper than to compute it twice.
 bool Scheduler::is_being_computed(const Live& live, int32_t n_cached) const {
-  if (live.generation->wants_prompt_logprobs()) return false;
+  if (live.generation->wants_prompt_logprobs() || !live.generation->source().empty()) return false;
   const auto tokens = live.generation->tokens();
   return std::any_of(running_.begin(), running_.end(), [&](const Live& other) {
     if (other.todo() <= 1) return false;
@@ -190,7 +193,7 @@ int32_t Scheduler::prompt_rows(int32_t n_decode_rows) const {
 void Scheduler::append_prompts(Plan& plan, int32_t budget) {
   std::vector<Live*> prompts;
   for (Live& live : running_) {
-    if (!live.decodes()) prompts.push_back(&live);
+    if (!live.decodes() && !live.must_read()) prompts.push_back(&live);
   }
   if (prompts.empty()) return;
   std::stable_sort(prompts.begin() + 1, prompts.end(),
@@ -252,14 +255,18 @@ bool Scheduler::run(Plan& plan, std::span<const float>& logits) {
     const bool guessed = std::any_of(plan.slices.begin(), plan.slices.end(),
                                      [](const Slice& slice) { return !slice.guesses.empty(); });
     if (guessed) return false;  // there may be room without
-    if (running_.size() > 1) {
-      preempt_last();
-      return false;
-    }
+    if (makes_room(*error)) return false;
   }
   for (const Slice& slice : plan.slices) slice.live->generation->end(FinishReason::error, error);
   plan = {};
   sweep();
+  return true;
+}
+
+// Whether it was the cache that was full, and one that runs has left its place.
+bool Scheduler::makes_room(const Error& error) {
+  if (error.code() != Code::resource_exhausted || running_.size() < 2) return false;
+  preempt_last();
   return true;
 }
 
@@ -353,6 +360,7 @@ void Scheduler::release(Live& live) {
   if (live.sequence >= 0) executor_->remove_sequence(live.sequence);
   live.sequence = -1;
   live.n_done = 0;
+  live.has_read = false;
 }
 
 // Lets go of the requests that have ended: first their place in the cache, then their last event.

@@ -45,11 +45,13 @@ class Scheduler {
   struct Live {
     std::unique_ptr<Generation> generation;
     SequenceId sequence = -1;
-    int32_t n_done = 0;   // tokens whose rows are computed
-    int32_t n_known = 0;  // of them, those that the cache held
+    int32_t n_done = 0;     // tokens whose rows are computed
+    int32_t n_known = 0;    // of them, those that the cache held
+    bool has_read = false;  // the source of its generation, where that has one
     Drafter drafter{};
     int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
     bool decodes() const { return todo() == 1 && generation->n_generated() > 0; }
+    bool must_read() const { return !has_read && !generation->source().empty(); }
   };
   // The rows of one request in a step.
   struct Slice {
@@ -69,6 +71,9 @@ class Scheduler {
   Admission find_place(Live& live);
   bool can_take_places(const Live& live) const;
   bool is_being_computed(const Live& live, int32_t n_cached) const;
+  void read_sources();
+  std::vector<Live*> next_to_read();
+  bool take_up(const std::vector<Live*>& readers);
   static bool goes_before(const Live& a, const Live& b);
   static void line_up(std::deque<Live>& line, Live live);
   Plan plan(bool speculate);
@@ -77,10 +82,12 @@ class Scheduler {
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
   void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;
   bool run(Plan& plan, std::span<const float>& logits);
+  bool makes_room(const Error& error);
   void learn_pace(const Plan& plan, int64_t ns);
   void deliver(const Plan& plan, std::span<const float> logits);
   void deliver_prompt(const Slice& slice, std::span<const float>& logits);
   void deliver_decode(const Slice& slice, std::span<const float>& logits);
+  static Error as_error(const std::exception& e);
   static void take(Generation& generation, int32_t position, std::span<const float> logits);
   void preempt_last();
   void release(Live& live);

@@ -92,12 +92,12 @@ std::vector<int32_t> prompt_ids(const ChatRequest& request, const LoadedModel& l
   if (!request.prompt_ids.empty()) return check_ids(request.prompt_ids, model.spec.n_vocab);
   if (request.raw || continues_prompt(request, model)) {
     check_bytes(request, loaded, request.prompt, limit);
-    return models::with_bos(tokenizer, request.raw ? tokenizer.encode_trusted(request.prompt)
-                                                   : tokenizer.encode_text(request.prompt));
+    return models::as_prompt(model, request.raw ? tokenizer.encode_trusted(request.prompt)
+                                                : tokenizer.encode_text(request.prompt));
   }
   const models::MarkedText text = render(request, model);
   check_bytes(request, loaded, text.text, limit);
-  return models::with_bos(tokenizer, tokenizer.encode(text));
+  return models::as_prompt(model, tokenizer.encode(text));
 }
 
 // The counts of a prompt that was encoded and does not fit.

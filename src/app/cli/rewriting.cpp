@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "core/progress.h"
+#include "inference/engine.h"
 #include "models/family/family.h"
 #include "models/hub/store.h"
 #include "tensor/quantize.h"
@@ -172,6 +173,7 @@ inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arg
   const Config config = load_config(arguments);
   const auto source = models::load_model(job.source, job.source.string());
   const auto target = models::load_model(job.target, job.target.string());
+  inference::refuse_reader(*source, "the check is");
   inference::PerplexityOptions options;
   options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
   inference::ExecutorOptions executor;

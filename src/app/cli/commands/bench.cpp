@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "core/progress.h"
+#include "inference/engine.h"
 #include "inference/memory.h"
 #include "tensor/bandwidth.h"
 
@@ -128,6 +129,7 @@ class Bench : public Command {
     std::optional<EarlierBench> earlier;
     if (const auto file = arguments.value("compare")) earlier = read_earlier_bench(*file);
     const auto model = open_named_model(arguments.words()[0]);
+    inference::refuse_reader(*model, "these measurements are");
     inference::ExecutorOptions options;
     options.n_threads = threads_from(arguments, config);
     if (options.n_threads == 0) options.n_threads = usable_cores();

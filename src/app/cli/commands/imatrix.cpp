@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "core/progress.h"
+#include "inference/engine.h"
 #include "modify/collect_importance.h"
 
 namespace strata::app {
@@ -73,6 +74,7 @@ class Imatrix : public Command {
     options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
     options.n_threads = threads > 0 ? threads : usable_cores();
     const auto model = open_named_model(words[0]);
+    inference::refuse_reader(*model, "importances are");
     check_memory(*model);
     if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
     const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));

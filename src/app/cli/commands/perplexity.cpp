@@ -17,6 +17,7 @@
 #include "core/hash.h"
 #include "core/os.h"
 #include "core/progress.h"
+#include "inference/engine.h"
 
 namespace strata::app {
 namespace {
@@ -90,6 +91,7 @@ class PerplexityCommand : public Command {
     }
     options.n_threads = executor.n_threads > 0 ? executor.n_threads : usable_cores();
     const auto model = open_named_model(arguments.words()[0]);
+    inference::refuse_reader(*model, "perplexity is");
     const std::string text = text_from(arguments);
     const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));
     if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
