@@ -1,6 +1,7 @@
 #include "inference/block/fast_attention.h"
 
 namespace strata::inference {
+
 KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv) {
   return {.n_kv_heads = attention.n_kv_heads,
           .shape = {.head_dim = attention.head_dim, .format = kv},

@@ -140,7 +140,9 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   if (!models::generates(facts.spec)) {
     row("makes", "vectors of text (strata embed), no text");
   } else {
-    row("template", template_of(facts).empty() ? "none: a base model, it completes text" : "Jinja");
+    const char* none = facts.spec.encoder ? "none: it reads a text and writes an answer"
+                                          : "none: a base model, it completes text";
+    row("template", template_of(facts).empty() ? none : "Jinja");
   }
   for (const int64_t context : contexts_of(facts, arguments)) {
     const auto need = inference::foretell_memory(facts.spec, *facts.file, context, facts.kv);
