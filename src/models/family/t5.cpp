@@ -199,7 +199,7 @@ class T5 final : public Family {
     keys(t);
     t.tensors(kEncoderRules);
     t.ignore("embed_tokens.weight");  // copies of the one that is shared
-    if (t.architecture() == kEncoderAlone) return t.pooling();
+    if (t.architecture() == kEncoderAlone) return;
     const auto n_layers = t.config().integer("num_decoder_layers").value_or(t.n_layers());
     t.set_layers(n_layers, "num_decoder_layers");
     t.set_integer("decoder_block_count", n_layers);
