@@ -73,7 +73,8 @@ def check_family_names(sources):
         if str(path).startswith(FAMILIES) and "Registered<Family>" in text:
             for name in registered_names(without_comments(text)):
                 for whole in {letters(name), letters(CLASS_ENDING.sub("", name))}:
-                    for form in {whole, NUMBER.sub("", whole)}:
+                    short = NUMBER.sub("", whole)
+                    for form in {whole, short if len(short) > 2 else whole}:  # no T of T5
                         families.setdefault(form, set()).add(path)
     for path, text in sources.items():
         place = str(path)
