@@ -26,6 +26,7 @@ std::span<const Mix> all_mixes();
 const Mix& find_mix(std::string_view name);
 
 struct MixOptions {
+  bool as_stored = false;       // matrices keep their types
   bool pure = false;            // the base type for all
   bool has_importance = false;  // some rules guard against what happens without
   std::optional<tensor::DType> embedding{}, head{};  // instead of what the mixture says

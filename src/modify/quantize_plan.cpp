@@ -38,11 +38,13 @@ QuantizePlan plan_quantization(const ModelFile& file, const models::ModelSpec& s
   for (const auto& source : file.tensors()) {
     PlannedTensor planned{&source, source.type, source.type, 0};
     const auto place = places.find(source.name);
-    if (place != places.end() && source.n_dims >= 2) {
+    const bool is_matrix = place != places.end() && source.n_dims >= 2;
+    if (is_matrix && !options.as_stored) {
       planned.wanted =
           type_in_mix(mix, options, traits, place->second, source.shape[2] > 1, source.cols());
       planned.type = type_that_divides(planned.wanted, source.cols());
-    } else if (source.type == tensor::DType::f16 || source.type == tensor::DType::bf16) {
+    } else if (!is_matrix &&
+               (source.type == tensor::DType::f16 || source.type == tensor::DType::bf16)) {
       // Programs take norms, biases and routers as float32 only, and lose nothing by it.
       planned.wanted = planned.type = tensor::DType::f32;
     }

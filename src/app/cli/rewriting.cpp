@@ -90,7 +90,7 @@ void check_target(const Rewriting& job, bool force) {
   }
 }
 
-// The mixture that keeps what most weights of a folder have.
+// That of the type that most weights have, which names the file.
 const Mix& stored_mix(const ModelFile& file) {
   std::map<tensor::DType, uint64_t> weights;
   for (const auto& tensor : file.tensors()) weights[tensor.type] += tensor.n_weights();
@@ -111,6 +111,7 @@ Rewriting prepare_rewriting(const RewritingRequest& request) {
   check_target(job, request.force);
   if (!request.imatrix.empty()) job.importance = modify::read_importance(request.imatrix);
   modify::MixOptions options = request.options;
+  options.as_stored = request.mix == nullptr;
   options.has_importance = job.importance.has_value();
   job.plan = modify::plan_quantization(*job.file, job.spec, *job.mix, options);
   return job;

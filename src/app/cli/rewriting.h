@@ -18,7 +18,7 @@ namespace strata::app {
 
 struct RewritingRequest {
   std::string model;                 // a name, a .gguf file or a folder
-  const modify::Mix* mix = nullptr;  // none: the type that most weights have
+  const modify::Mix* mix = nullptr;  // none: all as stored
   std::filesystem::path target;      // empty: NAME-TYPE.gguf here
   std::filesystem::path imatrix;     // empty: none
   modify::MixOptions options;
