@@ -51,29 +51,33 @@ void check_groups(const RowsOf& source, const QkvGroups& groups, std::string_vie
                           source.rows, groups.n_heads, groups.n_kv_heads, groups.head_dim, wanted));
 }
 
-std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim) {
+uint64_t halves_to_pairs_row(uint64_t i, int32_t head_dim) {
   const auto width = static_cast<uint64_t>(head_dim);
-  return gathered(source, [width](uint64_t i) {
-    const uint64_t in_head = i % width;
-    return i - in_head + in_head / 2 + in_head % 2 * (width / 2);
-  });
+  const uint64_t in_head = i % width;
+  return i - in_head + in_head / 2 + in_head % 2 * (width / 2);
 }
 
-std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups) {
+uint64_t ungrouped_qkv_row(uint64_t i, const QkvGroups& groups) {
   const auto width = static_cast<uint64_t>(groups.head_dim);
   const auto n_kv = static_cast<uint64_t>(groups.n_kv_heads);
   const uint64_t per_group = static_cast<uint64_t>(groups.n_heads) / n_kv;
-  return gathered(source, [=](uint64_t i) {
-    const uint64_t head = i / width;
-    const uint64_t n_q = per_group * n_kv;
-    uint64_t group = head / per_group;
-    uint64_t place = head % per_group;
-    if (head >= n_q) {  // a key, then the values
-      group = (head - n_q) % n_kv;
-      place = per_group + (head - n_q) / n_kv;
-    }
-    return (group * (per_group + 2) + place) * width + i % width;
-  });
+  const uint64_t head = i / width;
+  const uint64_t n_q = per_group * n_kv;
+  uint64_t group = head / per_group;
+  uint64_t place = head % per_group;
+  if (head >= n_q) {  // a key, then the values
+    group = (head - n_q) % n_kv;
+    place = per_group + (head - n_q) / n_kv;
+  }
+  return (group * (per_group + 2) + place) * width + i % width;
+}
+
+std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim) {
+  return gathered(source, [&](uint64_t i) { return halves_to_pairs_row(i, head_dim); });
+}
+
+std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups) {
+  return gathered(source, [&](uint64_t i) { return ungrouped_qkv_row(i, groups); });
 }
 
 std::vector<std::byte> transposed(const RowsOf& source) {

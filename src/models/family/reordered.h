@@ -30,6 +30,10 @@ struct QkvGroups {
 void check_heads(const RowsOf& source, int32_t head_dim, std::string_view name);
 void check_groups(const RowsOf& source, const QkvGroups& groups, std::string_view name);
 
+// Which row of the source row i of the result is, of the two below.
+uint64_t halves_to_pairs_row(uint64_t i, int32_t head_dim);
+uint64_t ungrouped_qkv_row(uint64_t i, const QkvGroups& groups);
+
 // In each head row i + h * d/2 becomes row 2i + h.
 std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim);
 // Each group's n_heads / n_kv_heads queries, its key and its value; then all Q, all K, all V.

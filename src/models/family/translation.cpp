@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "models/family/limits.h"
 #include "models/format/gguf_part.h"
 
@@ -132,12 +133,19 @@ std::span<const TensorRule> expert_rules() {
 
 Translation::Translation(std::shared_ptr<const HfFolder> folder, std::string architecture)
     : folder_(std::move(folder)),
+      storage_(open_storage(*folder_)),
       config_(folder_->config()),
       architecture_(std::move(architecture)),
       file_(std::make_shared<MadeFile>(
           "safetensors", folder_->file_bytes(), folder_,
           [held = folder_.get()](std::span<const std::byte> bytes) { held->release(bytes); })) {
   file_->set_text("general.architecture", architecture_);
+  if (storage_ == nullptr) return;
+  file_->set_text(kStorageKey, storage_->summary());
+  if (const std::string note = storage_->note(); !note.empty()) {
+    file_->set_text(kStorageNoteKey, note);
+    log_info("{}: {}", folder_->path().string(), note);
+  }
 }
 
 std::string Translation::key(std::string_view suffix) const {
@@ -276,7 +284,7 @@ void Translation::tensors(std::span<const TensorRule> rules) {
     for (int32_t layer = 0; layer < (layered ? n_layers_ : 1); ++layer) {
       const std::string ours = filled(rule.ours, "{}", layer);
       const std::string theirs = prefix_ + filled(rule.theirs, "{}", layer);
-      if (names_a_kind(rule.theirs)) {
+      if (names_a_kind(rule.ours) || names_a_kind(rule.theirs)) {
         add(ours, theirs, rule.change);
         continue;
       }
@@ -286,6 +294,7 @@ void Translation::tensors(std::span<const TensorRule> rules) {
 }
 
 void Translation::add(const std::string& ours, const std::string& theirs, Change change) {
+  if (storage_ != nullptr && add_quantized(ours, theirs, change)) return;
   std::vector<const SafeTensor*> sources;
   if (theirs.find("{e}") == std::string::npos) {
     sources.push_back(folder_->find(theirs));
@@ -390,6 +399,7 @@ std::shared_ptr<MadeFile> Translation::finish() {
     const bool ignored = std::ranges::any_of(
         ignored_, [&](const std::string& ending) { return tensor.name.ends_with(ending); });
     if (ignored || used_.contains(tensor.name)) continue;
+    if (storage_ != nullptr && storage_->is_of_activations(tensor.name)) continue;
     throw Error(Code::unimplemented,
                 fmt::format("the folder has a tensor '{}', which {} does not use here",
                             printable(tensor.name), config_.architecture()),

@@ -16,6 +16,7 @@
 #include "models/family/reordered.h"
 #include "models/format/hf_folder.h"
 #include "models/format/made_file.h"
+#include "models/quantized/weight_storage.h"
 
 namespace strata::models {
 
@@ -66,7 +67,9 @@ class Translation {
   int32_t n_layers() const { return n_layers_; }
   int32_t n_kv_heads() const { return n_kv_heads_; }
   int32_t head_dim() const { return head_dim_; }
-  bool has(std::string_view tensor) const { return folder_->find(tensor) != nullptr; }
+  bool has(std::string_view tensor) const {
+    return folder_->find(tensor) != nullptr || (storage_ && storage_->find(std::string(tensor)));
+  }
 
   // Values of GGUF's keys, `suffix` behind the architecture.
   void set_integer(std::string_view suffix, int64_t value) {
@@ -159,8 +162,14 @@ class Translation {
   void put(const std::string& ours, const SafeTensor& first, Change change,
            std::span<const uint64_t> shape, std::vector<MadePart> parts);
   MadePart part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
+  // The same of a weight that config.json says is quantised. False: this one is not.
+  bool add_quantized(const std::string& ours, const std::string& theirs, Change change);
+  bool heads_quantized(const std::string& ours, const std::string& theirs, const HeadRows& rows,
+                       Change change);
+  void add_made(const std::string& ours, std::span<const HfWeight> weights, Change change);
 
   std::shared_ptr<const HfFolder> folder_;
+  std::unique_ptr<const WeightStorage> storage_;  // null: weights are stored as they are
   HfConfig config_;
   std::string architecture_;
   std::shared_ptr<MadeFile> file_;

@@ -72,6 +72,7 @@ void Translation::rows_from(const std::string& ours, const std::string& theirs, 
 
 void Translation::heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
                         Change change) {
+  if (storage_ != nullptr && heads_quantized(ours, theirs, rows, change)) return;
   const SafeTensor* tensor = folder_->find(theirs);
   if (tensor == nullptr) return file_->note_absent(ours, theirs);
   const auto n_heads = static_cast<uint64_t>(rows.n_heads);

@@ -130,6 +130,10 @@ const SafeTensor* HfFolder::find(std::string_view name) const {
   return found == by_name_.end() ? nullptr : &tensors_[found->second];
 }
 
+const std::string& HfFolder::file_of(const SafeTensor& tensor) const {
+  return mapped_names_[files_[static_cast<size_t>(&tensor - tensors_.data())]];
+}
+
 uint64_t HfFolder::file_bytes() const {
   uint64_t bytes = 0;
   for (const auto& mapped : mapped_) bytes += mapped->bytes().size();

@@ -38,7 +38,8 @@ class HfFolder {
 
   std::span<const SafeTensor> tensors() const { return tensors_; }
   const SafeTensor* find(std::string_view name) const;
-  uint64_t file_bytes() const;  // of the tensors' files
+  const std::string& file_of(const SafeTensor& tensor) const;  // of one of tensors()
+  uint64_t file_bytes() const;                                 // of the tensors' files
   void release(std::span<const std::byte> bytes) const;
 
  private:

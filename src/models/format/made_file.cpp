@@ -172,6 +172,7 @@ TensorBytes MadeFile::bytes(const TensorInfo& tensor, uint64_t begin, uint64_t s
     const uint64_t n = std::min(begin + size, end) - at - from;
     const auto slice = whole.view.subspan(static_cast<size_t>(from), static_cast<size_t>(n));
     if (n == size) return {slice, std::move(whole.owner)};
+    joined->reserve(static_cast<size_t>(size));
     joined->insert(joined->end(), slice.begin(), slice.end());
   }
   return {*joined, joined};
