@@ -63,6 +63,49 @@ TEST_P(Convert, TheFileAnswersAsTheFolder) {
 INSTANTIATE_TEST_SUITE_P(Models, Convert, ::testing::ValuesIn(fixtures()),
                          [](const auto& entry) { return entry.param.substr(3); });
 
+// Quantised weights keep the type that they have become, and answer the same.
+class ConvertQuantized : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ConvertQuantized, TheFileAnswersAsTheFolder) {
+  const json::value fixture = inference::read_fixture(GetParam());
+  const TempFolder folder;
+  models::write_hf_folder(folder.path(), fixture.at("config").as_object(),
+                          fixture.at("tensors").as_object());
+  const fs::path path = folder.path() / "written.gguf";
+  const auto source = models::translate(std::make_shared<HfFolder>(folder.path()));
+  const std::string type(fixture.at("type").as_string());
+  const Mix& mix = find_mix(type);
+  const models::ModelSpec spec = models::describe_model(*source);
+  quantize(*source, plan_quantization(*source, spec, mix, {.as_stored = true}), mix, path, {});
+  const auto written = models::open_gguf(path);
+  for (const auto& tensor : source->tensors()) {
+    if (tensor.n_dims > 1) {
+      EXPECT_EQ(written->find_tensor(tensor.name)->type, tensor.type) << tensor.name;
+    }
+  }
+  EXPECT_EQ(tensor::dtype_info(written->find_tensor("blk.0.attn_output.weight")->type).name, type);
+  const auto& first = fixture.at("sequences").at(0).at("answers").at(0).as_object();
+  inference::Reference reference(
+      fixture, [&] { return models::open_gguf(path); }, first.contains("experts"));
+  EXPECT_LT(inference::prefill(reference), inference::kTolerance);
+}
+
+TEST_P(ConvertQuantized, AsASourceOfOtherTypes) {
+  const json::value fixture = inference::read_fixture(GetParam());
+  const TempFolder folder;
+  models::write_hf_folder(folder.path(), fixture.at("config").as_object(),
+                          fixture.at("tensors").as_object());
+  const auto source = models::translate(std::make_shared<HfFolder>(folder.path()));
+  convert(*source, "Q8_0", folder.path() / "written.gguf");
+  const auto written = models::open_gguf(folder.path() / "written.gguf");
+  EXPECT_EQ(written->find_tensor("blk.0.attn_output.weight")->type, tensor::DType::q8_0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, ConvertQuantized,
+                         ::testing::Values("quantized_gptq", "quantized_gptq_experts",
+                                           "quantized_awq", "quantized_ct_int8", "quantized_fp8"),
+                         [](const auto& entry) { return entry.param.substr(10); });
+
 class ConvertVocabulary : public ::testing::Test {
  protected:
   // The ids that the file's own vocabulary gives.

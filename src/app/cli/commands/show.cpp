@@ -1,4 +1,6 @@
 // strata show MODEL
+#include <algorithm>
+
 #include "api/library_facts.h"
 #include "app/cli/command.h"
 #include "app/cli/load_config.h"
@@ -14,6 +16,7 @@
 #include "models/family/family.h"
 #include "models/hub/modelfile.h"
 #include "models/hub/store.h"
+#include "models/quantized/weight_storage.h"
 
 namespace strata::app {
 namespace {
@@ -53,6 +56,21 @@ std::string quantisation_of(const ModelFile& file) {
     parts += share < 0.005 ? std::string("under 1 %") : fmt::format("{:.0f} %", 100 * share);
   }
   return fmt::format("{} ({})", api::quantization(file), parts);
+}
+
+// How a folder's weights are stored, where its config.json says that they are quantised.
+std::string storage_of(const ModelFile& file) {
+  return std::string(file.text(models::kStorageKey).value_or(""));
+}
+
+std::string storage_note_of(const ModelFile& file) {
+  return std::string(file.text(models::kStorageNoteKey).value_or(""));
+}
+
+// Of the files, with all that is in them.
+double bits_per_weight(const Facts& facts) {
+  return 8.0 * static_cast<double>(facts.file->file_bytes()) /
+         static_cast<double>(std::max<int64_t>(api::count_weights(*facts.file), 1));
 }
 
 json::object shares_of(const ModelFile& file) {
@@ -99,6 +117,9 @@ json::object as_json(const Facts& facts, const Arguments& arguments) {
           {"parameters", api::count_weights(*facts.file)},
           {"quantisation", api::quantization(*facts.file)},
           {"quantisation_shares", shares_of(*facts.file)},
+          {"quantised_as", storage_of(*facts.file)},
+          {"quantisation_note", storage_note_of(*facts.file)},
+          {"bits_per_weight", bits_per_weight(facts)},
           {"context", facts.spec.n_context},
           {"embedding", facts.spec.n_embd},
           {"layers", facts.spec.layers.size()},
@@ -124,6 +145,10 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("architecture", std::string(facts.file->text("general.architecture").value_or("")));
   row("parameters", api::parameter_size(api::count_weights(*facts.file)));
   row("quantisation", quantisation_of(*facts.file));
+  if (const std::string storage = storage_of(*facts.file); !storage.empty()) {
+    row("quantised as", storage);
+  }
+  if (const std::string note = storage_note_of(*facts.file); !note.empty()) row("note", note);
   row("context", fmt::format("{}", facts.spec.n_context));
   row("shape", fmt::format("{} layers of {}, vocabulary {}", facts.spec.layers.size(),
                            facts.spec.n_embd, facts.spec.n_vocab));
@@ -132,8 +157,9 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
         fmt::format("{} a layer, {} used: {} of the parameters a token", experts.n_experts,
                     experts.n_used, api::parameter_size(parameters_a_token(facts))));
   }
-  row("file", fmt::format("{}, sha256 {}", format_bytes(facts.manifest.size_bytes()),
-                          facts.manifest.digest()));
+  row("file",
+      fmt::format("{}, {:.2f} bits a weight, sha256 {}", format_bytes(facts.manifest.size_bytes()),
+                  bits_per_weight(facts), facts.manifest.digest()));
   const std::string& parent = facts.manifest.parent;
   row("source", parent.empty() ? facts.manifest.source : "made from " + parent);
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
