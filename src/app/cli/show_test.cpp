@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/testing/temp_folder.h"
 #include "models/hub/store.h"
+#include "models/quantized/weight_storage.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::app {
@@ -30,6 +31,8 @@ class ShowTest : public ::testing::Test {
     retype(builder, "token_embd.weight", tensor::DType::f16);  // 1,536 of them
     builder.set_f32("general.sampling.temp", 0.25f);
     builder.set_text("general.license", "MIT");
+    builder.set_text(models::kStorageKey, "GPTQ, 4 bits in groups of 32");
+    builder.set_text(models::kStorageNoteKey, "computed in higher precision");
     retype(builder, "output_norm.weight", tensor::DType::bf16);  // 32
     const auto bytes = builder.build();
     const models::Store store;
@@ -66,6 +69,15 @@ TEST_F(ShowTest, SettingsAndLicenceOfTheFileAreShownLikeThoseOfAModelfile) {
   EXPECT_EQ(shown({"tiny", "--parameters"}),
             "  stop                x\n  temperature         0.5\n");
   EXPECT_EQ(parse_json(shown({"tiny", "--json"})).at("settings").at("temperature"), "0.5");
+}
+
+TEST_F(ShowTest, HowAFoldersWeightsWereQuantisedIsSaid) {
+  EXPECT_THAT(shown({"tiny"}), HasSubstr("quantised as    GPTQ, 4 bits in groups of 32\n"));
+  EXPECT_THAT(shown({"tiny"}), HasSubstr("note            computed in higher precision\n"));
+  EXPECT_THAT(shown({"tiny"}), HasSubstr(" bits a weight, sha256 "));
+  const auto facts = parse_json(shown({"tiny", "--json"}));
+  EXPECT_EQ(facts.at("quantised_as"), "GPTQ, 4 bits in groups of 32");
+  EXPECT_GT(facts.at("bits_per_weight").as_double(), 29);
 }
 
 TEST_F(ShowTest, JsonHasTheSharesAsNumbers) {
