@@ -79,8 +79,10 @@ TEST_P(ConvertQuantized, TheFileAnswersAsTheFolder) {
   quantize(*source, plan_quantization(*source, spec, mix, {.as_stored = true}), mix, path, {});
   const auto written = models::open_gguf(path);
   for (const auto& tensor : source->tensors()) {
+    const bool is_router = tensor.name.find("ffn_gate_inp") != std::string_view::npos;
+    const tensor::DType wanted = is_router ? tensor::DType::f32 : tensor.type;
     if (tensor.n_dims > 1) {
-      EXPECT_EQ(written->find_tensor(tensor.name)->type, tensor.type) << tensor.name;
+      EXPECT_EQ(written->find_tensor(tensor.name)->type, wanted) << tensor.name;
     }
   }
   EXPECT_EQ(tensor::dtype_info(written->find_tensor("blk.0.attn_output.weight")->type).name, type);
