@@ -193,7 +193,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view b
   const SentenceRules rules{.charsmap = model.charsmap,
                             .merge_spaces = model.remove_extra_whitespaces,
                             .merges_by_score = model.type == kBpe,
-                            .byte_fallback = model.byte_fallback};
+                            .byte_fallback = model.byte_fallback,
+                            .as_library = true};
   return make_pipeline_tokenizer(
       make_vocabulary(model, facts, n_vocab),
       [&](const Vocabulary& vocabulary) { return make_sentence_pipeline(vocabulary, rules); });

@@ -37,6 +37,71 @@ class SpaceMarks final : public Normalizer {
   bool merge_, prepend_;
 };
 
+// The same as SentencePiece's library does it: the mark stands in front of the text, not of its
+// first word, and no mark at the end survives merging, whoever wrote it.
+class LibrarySpaceMarks final : public Normalizer {
+ public:
+  LibrarySpaceMarks(bool merge, bool prepend) : merge_(merge), prepend_(prepend) {}
+
+  void apply(TracedText& text) const override {
+    TextEdit edit(text);
+    const std::string_view old = edit.old();
+    size_t begin = 0, end = old.size();
+    if (merge_) {
+      begin = std::min(old.find_first_not_of(' '), end);
+      while (end > begin && ends_in_space(old.substr(begin, end - begin))) {
+        end -= old[end - 1] == ' ' ? 1 : kSpaceMark.size();
+      }
+    }
+    if (begin == end) return;
+    if (prepend_) edit.put(kSpaceMark, begin, begin);
+    bool behind_space = merge_;
+    for (size_t i = begin; i < end; ++i) {
+      const bool space = old[i] == ' ';
+      if (!space) edit.keep(i, i + 1);
+      if (space && !(merge_ && behind_space)) edit.put(kSpaceMark, i, i + 1);
+      behind_space = space;
+    }
+  }
+
+ private:
+  static bool ends_in_space(std::string_view text) {
+    return text.ends_with(' ') || text.ends_with(kSpaceMark);
+  }
+
+  bool merge_, prepend_;
+};
+
+// Marks become spaces, without the one that encoding put in front of the text; where runs of spaces
+// are merged, without one of each token until there is text.
+class LibrarySpaces final : public DecoderStep {
+ public:
+  LibrarySpaces(bool merge, bool drop_first) : merge_(merge), drop_first_(drop_first) {}
+
+  void apply(std::vector<Spelled>& tokens, bool whole) const override {
+    bool at_start = whole && (drop_first_ || merge_);
+    for (Spelled& token : tokens) {
+      std::string_view rest = token.text;
+      if (at_start && rest.starts_with(kSpaceMark)) {
+        rest.remove_prefix(kSpaceMark.size());
+        at_start = merge_;
+      }
+      std::string out;
+      for (size_t at = 0; at < rest.size();) {
+        const size_t mark = std::min(rest.find(kSpaceMark, at), rest.size());
+        out += rest.substr(at, mark - at);
+        if (mark < rest.size()) out += ' ';
+        at = mark + kSpaceMark.size();
+      }
+      at_start = at_start && out.empty();
+      token.text = std::move(out);
+    }
+  }
+
+ private:
+  bool merge_, drop_first_;
+};
+
 std::unique_ptr<const WordModel> make_model(const Vocabulary& vocabulary,
                                             const SentenceRules& rules) {
   if (rules.merges_by_score) {
@@ -55,6 +120,7 @@ std::unique_ptr<const WordModel> make_model(const Vocabulary& vocabulary,
   unigram.lowest = lowest;
   unigram.unknown = vocabulary.ids.unknown;
   unigram.byte_fallback = rules.byte_fallback;
+  unigram.single_precision = rules.as_library;
   return make_unigram(vocabulary, std::move(unigram));
 }
 
@@ -99,16 +165,28 @@ Pipeline make_sentence_pipeline(const Vocabulary& vocabulary, const SentenceRule
     parts.normalizers.push_back(
         make_charsmap_normalizer(Charsmap(rules.charsmap), CharsmapUse::longest));
   }
-  parts.normalizers.push_back(
-      std::make_unique<SpaceMarks>(rules.merge_spaces, vocabulary.add_space_prefix));
+  if (rules.as_library) {
+    parts.normalizers.push_back(
+        std::make_unique<LibrarySpaceMarks>(rules.merge_spaces, vocabulary.add_space_prefix));
+  } else {
+    parts.normalizers.push_back(
+        std::make_unique<SpaceMarks>(rules.merge_spaces, vocabulary.add_space_prefix));
+  }
   const TokenId mark = vocabulary.table.find(kSpaceMark);
-  if (mark >= 0 && vocabulary.is_text(mark)) {
+  // The library sums float32 scores over the whole text, which decides between equals.
+  const bool in_one = rules.as_library && !rules.merges_by_score;
+  if (!in_one && mark >= 0 && vocabulary.is_text(mark)) {
     parts.splitters.push_back(make_mark_splitter(vocabulary));
   }
   parts.model = make_model(vocabulary, rules);
   parts.wrap = wrap_of(vocabulary, rules.separator);
   std::vector<std::unique_ptr<const DecoderStep>> steps;
-  steps.push_back(make_metaspace_decoder(std::string(kSpaceMark), vocabulary.add_space_prefix));
+  if (rules.as_library) {
+    steps.push_back(
+        std::make_unique<LibrarySpaces>(rules.merge_spaces, vocabulary.add_space_prefix));
+  } else {
+    steps.push_back(make_metaspace_decoder(std::string(kSpaceMark), vocabulary.add_space_prefix));
+  }
   steps.push_back(make_byte_fallback_decoder());
   parts.decoder = Decoder(std::move(steps));
   return parts;

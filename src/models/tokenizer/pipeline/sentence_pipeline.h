@@ -13,6 +13,8 @@ struct SentenceRules {
   bool merges_by_score = false;  // BPE; else Unigram
   TokenId separator = -1;        // between two texts
   bool byte_fallback = false;    // what is unknown becomes bytes (Unigram; BPE always does)
+  // As SentencePiece's library does it, where llama.cpp, whose ids a GGUF file means, differs.
+  bool as_library = false;
 };
 
 // `vocabulary` says by its kinds what is control, user-defined and unknown, by add_space_prefix

@@ -59,6 +59,11 @@ class UnigramModel final : public WordModel {
     target = {score, id, static_cast<int32_t>(begin)};
   }
 
+  double sum(double a, double b) const {
+    if (!rules_.single_precision) return a + b;
+    return static_cast<double>(static_cast<float>(a) + static_cast<float>(b));
+  }
+
   // paths[end]: the best segmentation of word[0, end).
   void find_paths(std::string_view word, std::vector<BestPath>& paths) const {
     paths.assign(word.size() + 1, BestPath{});
@@ -72,10 +77,10 @@ class UnigramModel final : public WordModel {
         if (node < 0) break;
         const TokenId id = trie_.token(node);
         if (id < 0) continue;
-        offer(paths[end], score + rules_.scores[static_cast<size_t>(id)], id, begin);
+        offer(paths[end], sum(score, rules_.scores[static_cast<size_t>(id)]), id, begin);
         has_character = has_character || end == begin + character;
       }
-      if (!has_character) offer(paths[begin + character], score + unknown_score_, -1, begin);
+      if (!has_character) offer(paths[begin + character], sum(score, unknown_score_), -1, begin);
       begin += character;
     }
   }

@@ -23,12 +23,13 @@ std::unique_ptr<const WordModel> make_word_piece(const Vocabulary& vocabulary,
                                                  WordPieceRules rules);
 
 struct UnigramRules {
-  std::vector<double> scores;    // log probabilities, one a token
-  std::optional<double> lowest;  // of those that count for unknown text; else of all
-  TokenId unknown = -1;          // -1: a text that needs it is refused
-  bool byte_fallback = false;    // what is unknown becomes its bytes, where each has a token
-  bool fuse_unknown = true;      // neighbours that are unknown become one
-  double unknown_penalty = 10;   // below the lowest score
+  std::vector<double> scores;     // log probabilities, one a token
+  std::optional<double> lowest;   // of those that count for unknown text; else of all
+  TokenId unknown = -1;           // -1: a text that needs it is refused
+  bool byte_fallback = false;     // what is unknown becomes its bytes, where each has a token
+  bool fuse_unknown = true;       // neighbours that are unknown become one
+  double unknown_penalty = 10;    // below the lowest score
+  bool single_precision = false;  // sums are float32, which decides between equals
 };
 // The likeliest segmentation (Kudo 2018, "Subword Regularization", 3.1), by Viterbi's algorithm.
 std::unique_ptr<const WordModel> make_unigram(const Vocabulary& vocabulary, UnigramRules rules);
