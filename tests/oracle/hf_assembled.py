@@ -114,7 +114,7 @@ def openelm():
     config = {"architectures": ["OpenELMForCausalLM"], "model_type": "openelm", "model_dim": 36,
               "num_transformer_layers": 3, "head_dim": 10, "vocab_size": 91,
               "num_query_heads": heads, "num_kv_heads": kv_heads, "num_gqa_groups": 3,
-              "ffn_multipliers": [0.5, 1.0, 1.5], "ffn_dim_divisor": 4, "ffn_with_glu": True,
+              "ffn_multipliers": [0.5, 1.0, 1.45], "ffn_dim_divisor": 4, "ffn_with_glu": True,
               "qkv_multipliers": [0.5, 1.0], "rope_freq_constant": 5000, "rope_max_length": 128,
               "max_context_length": 64, "normalize_qk_projections": True,
               "share_input_output_layers": True, "activation_fn_name": "swish",

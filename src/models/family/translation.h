@@ -91,7 +91,7 @@ class Translation {
 
   // Fields with a number of each layer, from 1 to max. Error{invalid_argument}: not as many.
   std::vector<int32_t> each_layer(std::string_view field, int32_t max) const;
-  std::vector<float> numbers_of_layers(std::string_view field) const;
+  std::vector<double> numbers_of_layers(std::string_view field) const;
   // Of configurations too unlike others for decoder_keys(): the layers.
   void layer_count(std::string_view field);
   // Of classes that are more than one architecture; before any key.

@@ -13,19 +13,27 @@
 
 namespace strata::models {
 
-std::vector<float> Translation::numbers_of_layers(std::string_view field) const {
+std::vector<double> Translation::numbers_of_layers(std::string_view field) const {
   const json::value* value = config_.find(field);
-  const json::object holder = value == nullptr ? json::object{} : json::object{{field, *value}};
-  std::vector<float> numbers = numbers_in(holder, field, "config.json");
-  if (numbers.size() == static_cast<size_t>(n_layers_)) return numbers;
-  throw Error(Code::invalid_argument, fmt::format("config.json: '{}' has {} entries for {} layers",
-                                                  field, numbers.size(), n_layers_));
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Code::invalid_argument, fmt::format("config.json: '{}' {}", field, why));
+  };
+  if (value == nullptr || !value->is_array()) refuse("is no list of numbers");
+  std::vector<double> numbers;
+  for (const json::value& entry : value->get_array()) {
+    if (!entry.is_number()) refuse("is no list of numbers");
+    numbers.push_back(entry.to_number<double>());
+  }
+  if (numbers.size() != static_cast<size_t>(n_layers_)) {
+    refuse(fmt::format("has {} entries for {} layers", numbers.size(), n_layers_));
+  }
+  return numbers;
 }
 
 std::vector<int32_t> Translation::each_layer(std::string_view field, int32_t max) const {
   std::vector<int32_t> out;
-  for (const float number : numbers_of_layers(field)) {
-    if (!(number >= 1) || number > static_cast<float>(max) || number != std::floor(number)) {
+  for (const double number : numbers_of_layers(field)) {
+    if (!(number >= 1) || number > max || number != std::floor(number)) {
       throw Error(Code::invalid_argument,
                   fmt::format("config.json: '{}' holds {}, not from 1 to {}", field, number, max));
     }
