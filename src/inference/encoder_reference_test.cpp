@@ -2,6 +2,7 @@
 // pooled vectors and scores that tests/oracle/tiny_encoders.py wrote.
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -75,6 +76,17 @@ json::value fixture_of(const std::string& name) {
       read_file(STRATA_SOURCE_DIR "/src/inference/testdata/encoder_" + name + ".json"));
 }
 
+// As float32, which the fast executor keeps: of bfloat16 it would round what they are multiplied
+// with, too.
+models::SafeEntry widened(const models::SafeEntry& entry) {
+  models::SafeEntry wide{entry.name, "F32", entry.shape, {}};
+  wide.bytes.resize(2 * entry.bytes.size());
+  for (size_t i = 0; i < entry.bytes.size(); i += 2) {  // a bfloat16 is a float's upper half
+    std::memcpy(&wide.bytes[2 * i + 2], &entry.bytes[i], 2);
+  }
+  return wide;
+}
+
 class Reference {
  public:
   // `without`: of a folder's fixture the feature that config.json switches off.
@@ -132,7 +144,13 @@ class Reference {
         config[field] = value;
       }
     }
-    models::write_hf_folder(folder_->path(), config, fixture.at("hf_tensors").as_object(), 2);
+    std::vector<models::SafeEntry> entries;
+    for (const auto& [name, shape] : fixture.at("hf_tensors").as_object()) {
+      entries.push_back(
+          widened(models::formula_entry(name, json::value_to<std::vector<uint64_t>>(shape))));
+    }
+    write_file_atomic(folder_->path() / "config.json", to_json(config));
+    write_file_atomic(folder_->path() / "model.safetensors", models::safetensors_bytes(entries));
     return models::translate(std::make_shared<models::HfFolder>(folder_->path()));
   }
 
