@@ -1,6 +1,7 @@
 #include "tensor/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 #include "core/threads.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr int32_t kTileQueries = 48;
 
 int32_t first_visible(const AttentionSetup& setup, int32_t position) {
+  if (setup.section > 0) return position / setup.section * setup.section;
   return setup.window > 0 ? std::max(0, position - setup.window + 1) : 0;
 }
 
@@ -76,9 +78,11 @@ void write_query(const KvShape& shape, const float* q, float* rotated, uint16_t*
   std::fill(out + shape.head_dim, out + dim, uint16_t{0});
 }
 
-// The values' mean from their weighted sum, which becomes scratch.
-void write_result(const KvShape& shape, float* vector, float sum, float* out) {
-  const float factor = 1.0f / sum;
+// The values' mean from their weighted sum, which becomes scratch. A sink is one more score of the
+// sum; where it is far above the maximum, nothing is left of the values.
+void write_result(const KvShape& shape, float* vector, float maximum, float sum, const float* sink,
+                  float* out) {
+  const float factor = 1.0f / (sink == nullptr ? sum : sum + std::exp(*sink - maximum));
   const int32_t dim = shape.padded_value_dim();
   for (int32_t i = 0; i < dim; ++i) vector[i] *= factor;
   if (shape.is_scaled()) kernels().rotate(dim, vector);
@@ -109,7 +113,7 @@ void AttentionStep::plan(const AttentionSetup& setup, std::span<const AttentionS
 void AttentionStep::set(const AttentionSetup& setup, std::span<const AttentionSpan> spans) {
   CHECK(spans.size() == spans_.size() && setup.n_heads == setup_.n_heads &&
         setup.n_kv_heads == setup_.n_kv_heads && setup.kv == setup_.kv &&
-        setup.window == setup_.window);
+        setup.window == setup_.window && setup.section == setup_.section);
   setup_ = setup;
   spans_.assign(spans.begin(), spans.end());
 }
@@ -161,9 +165,16 @@ void AttentionStep::add_tile(const Item& tile) {
 float* AttentionStep::out_of(const Item& item, int32_t query) const {
   const AttentionSpan& span = spans_[static_cast<size_t>(item.span)];
   const int64_t row = span.first_row + item.row + query / item.n_heads;
-  const int64_t head = int64_t{item.kv_head} * (setup_.n_heads / setup_.n_kv_heads) + item.head +
-                       query % item.n_heads;
-  return setup_.out + row * setup_.out_stride + head * setup_.kv.value_dim();
+  return setup_.out + row * setup_.out_stride + head_of(item, query) * setup_.kv.value_dim();
+}
+
+int64_t AttentionStep::head_of(const Item& item, int32_t query) const {
+  return int64_t{item.kv_head} * (setup_.n_heads / setup_.n_kv_heads) + item.head +
+         query % item.n_heads;
+}
+
+const float* AttentionStep::sink_of(const Item& item, int32_t query) const {
+  return setup_.sinks == nullptr ? nullptr : setup_.sinks + head_of(item, query);
 }
 
 void AttentionStep::run(int thread, int n_threads) {
@@ -182,10 +193,9 @@ void AttentionStep::run_item(const Item& item) {
   const int32_t dim = setup_.kv.padded_value_dim();
   const int32_t n_queries = item.n_rows * item.n_heads;
   Scratch& scratch = scratch_for(setup_.kv);
-  const int32_t group = setup_.n_heads / setup_.n_kv_heads;
   for (int32_t i = 0; i < n_queries; ++i) {
     const int64_t row = span.first_row + item.row + i / item.n_heads;
-    const int64_t head = int64_t{item.kv_head} * group + item.head + i % item.n_heads;
+    const int64_t head = head_of(item, i);
     write_query(setup_.kv, setup_.q + row * setup_.q_stride + head * setup_.kv.head_dim,
                 scratch.factors, scratch.q + int64_t{i} * key_dim);
     scratch.last_key[i] = span.first_position + item.row + i / item.n_heads;
@@ -235,7 +245,8 @@ void AttentionStep::run_item(const Item& item) {
     }
   }
   for (int32_t i = 0; i < n_queries; ++i) {
-    write_result(setup_.kv, vectors[0] + int64_t{i} * dim, scratch.sum[0][i], out_of(item, i));
+    write_result(setup_.kv, vectors[0] + int64_t{i} * dim, scratch.maximum[0][i], scratch.sum[0][i],
+                 sink_of(item, i), out_of(item, i));
   }
 }
 
@@ -261,7 +272,8 @@ void AttentionStep::finish_item(const Item& item) {
     }
   }
   for (int32_t i = 0; i < n_queries; ++i) {
-    write_result(setup_.kv, first + int64_t{i} * dim, sum[i], out_of(item, i));
+    write_result(setup_.kv, first + int64_t{i} * dim, maximum[i], sum[i], sink_of(item, i),
+                 out_of(item, i));
   }
 }
 

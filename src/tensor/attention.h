@@ -34,13 +34,15 @@ struct AttentionSetup {
   int32_t n_kv_heads = 0;  // divides n_heads
   KvShape kv;
   float scale = 0;
-  float soft_cap = 0;  // 0: none; else cap * tanh(score / cap)
-  int32_t window = 0;  // 0: all; else a key is seen while q_pos - k_pos < window
+  float soft_cap = 0;   // 0: none; else cap * tanh(score / cap)
+  int32_t window = 0;   // 0: all; else a key is seen while q_pos - k_pos < window
+  int32_t section = 0;  // 0: all; else a key is seen while q_pos / section == k_pos / section
   // bias[h * bias_stride + s] is added to scores where a key stands s positions behind the query,
   // s = -position .. kBiasAhead. Null: nothing.
   const float* bias = nullptr;
   int64_t bias_stride = 0;
-  const float* q = nullptr;  // row r, head h: q[r * q_stride + h * head_dim]
+  const float* sinks = nullptr;  // [n_heads] of scores that have no value, or null
+  const float* q = nullptr;      // row r, head h: q[r * q_stride + h * head_dim]
   int64_t q_stride = 0;
   float* out = nullptr;  // row r, head h: out[r * out_stride + h * kv.value_dim()]
   int64_t out_stride = 0;
@@ -68,7 +70,9 @@ class AttentionStep {
   void run_item(const Item& item);
   void finish_item(const Item& item);
   int64_t partial_floats(const Item& item) const;
+  int64_t head_of(const Item& item, int32_t query) const;
   float* out_of(const Item& item, int32_t query) const;
+  const float* sink_of(const Item& item, int32_t query) const;
 
   AttentionSetup setup_;
   std::vector<AttentionSpan> spans_;

@@ -23,11 +23,22 @@ using testing::random_row;
 struct Case {
   int32_t head_dim, n_heads, n_kv_heads, n_positions, window;
   float soft_cap;
+  int32_t section = 0;
+  bool has_sinks = false, has_slopes = false;
+
+  int32_t first_seen(int32_t position) const {
+    if (section > 0) return position - position % section;
+    return window > 0 ? std::max(0, position - window + 1) : 0;
+  }
 };
 
 constexpr Case kCases[] = {
-    {64, 9, 3, 700, 0, 0}, {64, 4, 4, 300, 0, 0}, {256, 4, 1, 530, 512, 0}, {128, 8, 2, 290, 64, 0},
-    {80, 5, 1, 270, 0, 0}, {8, 2, 1, 40, 7, 0},   {96, 6, 2, 257, 100, 30}, {64, 50, 1, 300, 0, 0},
+    {64, 9, 3, 700, 0, 0},           {64, 4, 4, 300, 0, 0},
+    {256, 4, 1, 530, 512, 0},        {128, 8, 2, 290, 64, 0},
+    {80, 5, 1, 270, 0, 0},           {8, 2, 1, 40, 7, 0},
+    {96, 6, 2, 257, 100, 30},        {64, 50, 1, 300, 0, 0},
+    {64, 6, 2, 290, 40, 0, 0, true}, {64, 6, 6, 530, 0, 0, 0, false, true},
+    {80, 5, 1, 560, 0, 0, 270},      {48, 4, 2, 300, 0, 0, 33, true, true},
 };
 
 constexpr KvFormat kFormats[] = {KvFormat::bf16, KvFormat::int8, KvFormat::int4};
@@ -62,6 +73,11 @@ class World {
     keys_ = uneven_rows(1);
     values_ = uneven_rows(2);
     queries_ = random_row(int64_t{c.n_positions} * c.n_heads * c.head_dim, 3);
+    sinks_ = random_row(c.n_heads, 4);
+    for (int32_t h = 0; h < c.n_heads; ++h) {
+      for (int32_t s = -c.n_positions; s <= kBiasAhead; ++s)
+        biases_.push_back(slope(h) * static_cast<float>(s));
+    }
     n_pages_ = n_pages;
     for (int32_t p = 0; p < c.n_positions; ++p) {
       for (int32_t h = 0; h < c.n_kv_heads; ++h) {
@@ -88,6 +104,8 @@ class World {
     write_kv(shape_, page(h, p), p % shape_.page_positions(), key(p, h), value.data());
   }
 
+  void set_sinks(std::vector<float> sinks) { sinks_ = std::move(sinks); }
+
   void set_values_to_keys() {
     for (int32_t p = 0; p < c_.n_positions; ++p) {
       for (int32_t h = 0; h < c_.n_kv_heads; ++h) {
@@ -110,7 +128,7 @@ class World {
   // The pages, null where no row of [begin, end) sees a position.
   std::vector<const uint16_t*> seen_pages(int32_t begin, int32_t end) const {
     std::vector<const uint16_t*> seen = pages_;
-    const int32_t first = c_.window > 0 ? std::max(0, begin - c_.window + 1) : 0;
+    const int32_t first = c_.first_seen(begin);
     for (size_t i = 0; i < seen.size(); ++i) {
       const int32_t position = static_cast<int32_t>(i) % n_pages_ * shape_.page_positions();
       if (position + shape_.page_positions() <= first || position >= end) seen[i] = nullptr;
@@ -131,8 +149,20 @@ class World {
       const auto pages2 = seen_pages(p + half, p + n);
       spans.push_back({p, half, p, pages1.data(), n_pages_});
       if (half < n) spans.push_back({p + half, n - half, p + half, pages2.data(), n_pages_});
-      step.plan({c_.n_heads, c_.n_kv_heads, shape_, scale(), c_.soft_cap, c_.window,
-                 queries_.data(), width(), out.data(), width()},
+      step.plan({.n_heads = c_.n_heads,
+                 .n_kv_heads = c_.n_kv_heads,
+                 .kv = shape_,
+                 .scale = scale(),
+                 .soft_cap = c_.soft_cap,
+                 .window = c_.window,
+                 .section = c_.section,
+                 .bias = c_.has_slopes ? biases_.data() + c_.n_positions : nullptr,
+                 .bias_stride = bias_stride(),
+                 .sinks = c_.has_sinks ? sinks_.data() : nullptr,
+                 .q = queries_.data(),
+                 .q_stride = width(),
+                 .out = out.data(),
+                 .out_stride = width()},
                 spans);
       team.run([&](int thread) {
         step.run(thread, n_threads);
@@ -143,6 +173,8 @@ class World {
     return out;
   }
 
+  static float slope(int32_t head) { return std::exp2(-static_cast<float>(head)); }
+  int64_t bias_stride() const { return int64_t{c_.n_positions} + kBiasAhead + 1; }
   float scale() const { return 1.0f / std::sqrt(static_cast<float>(c_.head_dim)); }
 
   // What the cache holds of a position, back in floats: keys, then values.
@@ -159,7 +191,7 @@ class World {
   // Output of one query head in double precision, from what the cache holds.
   std::vector<double> expected(int32_t p, int32_t head) {
     const int32_t kv = head / (c_.n_heads / c_.n_kv_heads);
-    const int32_t first = c_.window > 0 ? std::max(0, p - c_.window + 1) : 0;
+    const int32_t first = c_.first_seen(p);
     std::vector<double> scores;
     double top = -INFINITY;
     for (int32_t j = first; j <= p; ++j) {
@@ -172,10 +204,12 @@ class World {
       }
       s *= double{scale()};
       if (c_.soft_cap != 0) s = double{c_.soft_cap} * std::tanh(s / double{c_.soft_cap});
+      if (c_.has_slopes) s += double{slope(head)} * (j - p);
       scores.push_back(s);
       top = std::max(top, s);
     }
-    double total = 0;
+    const double sink = double{sinks_[static_cast<size_t>(head)]};
+    double total = c_.has_sinks ? std::exp(sink - top) : 0;
     std::vector<double> out(static_cast<size_t>(c_.head_dim), 0.0);
     for (int32_t j = first; j <= p; ++j) {
       const double weight = std::exp(scores[static_cast<size_t>(j - first)] - top);
@@ -195,7 +229,7 @@ class World {
   Buffer memory_;
   std::vector<const uint16_t*> pages_;
   int32_t n_pages_ = 0;
-  std::vector<float> keys_, values_, queries_;
+  std::vector<float> keys_, values_, queries_, sinks_, biases_;
   std::vector<std::vector<float>> stored_;
 };
 
@@ -309,6 +343,19 @@ TEST_P(Attention, ValuesMayBeTheFirstDimsOfTheKeys) {
         }
       }
     }
+  }
+}
+
+// A sink takes all where it is far above the scores, nothing where it is far below.
+TEST_P(Attention, SinksMayBeOfAnySize) {
+  const Case c{64, 2, 1, 300, 0, 0, 0, true};
+  World world(c, KvFormat::bf16);
+  world.set_sinks({1e30f, -1e30f});
+  const auto with = world.run(c.n_positions, 1);
+  World without({64, 2, 1, 300, 0, 0}, KvFormat::bf16);
+  const auto expected = without.run(c.n_positions, 1);
+  for (size_t i = 0; i < with.size(); ++i) {
+    ASSERT_EQ(with[i], i / 64 % 2 == 0 ? 0.0f : expected[i]) << i;
   }
 }
 
