@@ -52,6 +52,23 @@ std::shared_ptr<const models::Model> hybrid() {
   return tiny(options);
 }
 
+std::shared_ptr<const models::Model> sections() {
+  TinyOptions options;
+  options.sections = options.sinks = options.biases = options.weighs_inputs = true;
+  options.windows = {100, 0};
+  options.n_experts = 5;
+  options.n_used = 2;
+  return tiny(options);
+}
+
+std::shared_ptr<const models::Model> alibi() {
+  TinyOptions options;
+  options.rope = models::RopeKind::none;
+  options.alibi = 8.0f;
+  options.n_heads = options.n_kv_heads = 6;
+  return tiny(options);
+}
+
 // Prompts of very different lengths, among them one longer than a page of the cache and a chunk.
 std::vector<GenerateRequest> requests(const models::Model& model) {
   std::string long_text;
@@ -161,6 +178,8 @@ INSTANTIATE_TEST_SUITE_P(Models, DeterminismOf,
                                            Subject{"int8", real, tensor::KvFormat::int8},
                                            Subject{"int4", real, tensor::KvFormat::int4},
                                            Subject{"latent", latent, tensor::KvFormat::bf16},
+                                           Subject{"sections", sections, tensor::KvFormat::bf16},
+                                           Subject{"alibi", alibi, tensor::KvFormat::int8},
                                            Subject{"hybrid", hybrid, tensor::KvFormat::bf16}),
                          [](const auto& test) { return std::string(test.param.name); });
 

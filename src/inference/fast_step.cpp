@@ -53,7 +53,7 @@ void AnglePool::fill(int64_t row, int32_t position) {
 size_t AttentionPool::add(const tensor::AttentionSetup& setup) {
   const auto same = [&](const tensor::AttentionSetup& other) {
     return setup.n_heads == other.n_heads && setup.n_kv_heads == other.n_kv_heads &&
-           setup.kv == other.kv && setup.window == other.window;
+           setup.kv == other.kv && setup.window == other.window && setup.section == other.section;
   };
   const auto found = std::ranges::find_if(setups_, same);
   if (found != setups_.end()) return static_cast<size_t>(found - setups_.begin());

@@ -41,6 +41,7 @@ void PackedNorm::apply_into(const float* x, tensor::InputRows& rows, int64_t row
 tensor::Activation packed_activation(models::Activation activation) {
   switch (activation) {
     case models::Activation::silu:
+    case models::Activation::gelu_sigmoid:  // silu(a x) / a
       return tensor::Activation::silu;
     case models::Activation::gelu_tanh:
       return tensor::Activation::gelu_tanh;

@@ -151,6 +151,8 @@ float activate(models::Activation activation, float x) {
       return 0.5f * x * (1.0f + std::tanh(kSqrtTwoOverPi * (x + 0.044715f * x * x * x)));
     case models::Activation::gelu_erf:
       return 0.5f * x * (1.0f + std::erf(x * kSqrtHalf));
+    case models::Activation::gelu_sigmoid:
+      return x / (1.0f + std::exp(-1.702f * x));
     case models::Activation::relu:
       return std::max(x, 0.0f);
     case models::Activation::relu_squared:

@@ -10,6 +10,7 @@
 #include "inference/block/fast_cross_attention.h"
 #include "inference/block/fast_latent_attention.h"
 #include "inference/block/fast_state_space.h"
+#include "inference/block/packed_mlp.h"
 #include "inference/engine.h"
 #include "inference/fast_weights.h"
 #include "inference/head_screen.h"
@@ -101,7 +102,8 @@ Roles roles_of(const models::ModelSpec& spec) {
 // space, their results, and both as inputs of a matrix of each head.
 int64_t row_work_bytes(const models::Moe& moe, int64_t n_embd) {
   const int64_t hidden = moe.experts[0].n_hidden;
-  return moe.n_used * (hidden * 4 + (hidden + n_embd) * 2);
+  const int64_t outputs = is_gated_apart(moe.experts[0]) ? 2 * hidden : hidden;
+  return moe.n_used * (outputs * 4 + (hidden + n_embd) * 2);
 }
 int64_t row_work_bytes(const models::LatentAttention& a, int64_t /*n_embd*/) {
   const int64_t floats = 2 * a.n_latent + a.plain_dim + 2 * a.rope.n_dims;

@@ -26,6 +26,17 @@ TEST(Memory, WindowedLayersStopGrowing) {
   EXPECT_EQ(kv_bytes(16384) - kv_bytes(8192), 8192 * per_position);
 }
 
+TEST(Memory, LayersInSectionsStopGrowing) {
+  TinyOptions options;
+  options.windows = {0, 512};
+  const auto kv_bytes = [&](bool sections) {
+    options.sections = sections;
+    const auto model = tiny_model(options);
+    return foretell_memory(model->spec, *model->file, 8192, tensor::KvFormat::bf16).kv_bytes;
+  };
+  EXPECT_EQ(kv_bytes(true), kv_bytes(false));
+}
+
 TEST(Memory, KeysAndValuesAreForetoldInEachFormat) {
   TinyOptions options;
   options.head_dim = options.rope_dims = 40;  // kept as 48
@@ -153,6 +164,19 @@ TEST(MemoryOfExperts, WorkGrowsWithTheExpertsOfARow) {
   const int64_t of_one = 288 * (128 * 4 + (128 + 64) * 2);  // rows * bytes
   EXPECT_EQ(work_bytes(6, 2) - work_bytes(0, 0), 2 * of_one);
   EXPECT_EQ(work_bytes(9, 5) - work_bytes(6, 2), 3 * of_one);
+}
+
+// Gates that biases or a limit keep from the matrices' own pass need their rows.
+TEST(MemoryOfExperts, WorkGrowsWhereGatesStandApart) {
+  const auto work_bytes = [](float limit) {
+    TinyOptions options;
+    options.n_experts = 6;
+    options.n_used = 2;
+    options.limit = limit;
+    const auto model = tiny_model(options);
+    return foretell_memory(model->spec, *model->file, 64, tensor::KvFormat::bf16).work_bytes;
+  };
+  EXPECT_EQ(work_bytes(1.0f) - work_bytes(0.0f), 2 * 288 * 128 * 4);  // used * rows * bytes
 }
 
 TEST(MemoryOfAScreenedHead, IsForetold) {

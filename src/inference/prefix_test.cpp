@@ -124,6 +124,13 @@ TinyOptions hybrid() {
   return options;
 }
 
+TinyOptions sections() {
+  TinyOptions options;
+  options.sections = options.sinks = true;
+  options.windows = {40, 0, 200};
+  return options;
+}
+
 struct Kept {
   const char* name;
   tensor::KvFormat format;
@@ -190,6 +197,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, PrefixOf,
                                            Kept{"int8", tensor::KvFormat::int8, windowed},
                                            Kept{"int4", tensor::KvFormat::int4, windowed},
                                            Kept{"latent", tensor::KvFormat::bf16, latent},
+                                           Kept{"sections", tensor::KvFormat::bf16, sections},
                                            Kept{"hybrid", tensor::KvFormat::bf16, hybrid}),
                          [](const auto& test) { return std::string(test.param.name); });
 

@@ -104,6 +104,22 @@ class SpecChecker {
     head_norm(a, a.k_norm, a.n_kv_heads, "attention k norm");
     if (a.rope.kind != models::RopeKind::none) check(a.rope, a.head_dim);
     if (a.distance_bias.weight != kNoTensor) check(a.distance_bias, a.n_heads);
+    if (a.sinks != kNoTensor) matrix(a.sinks, 1, a.n_heads, "attention sinks");
+    check_distances(a);
+  }
+
+  void check_distances(const Attention& a) const {
+    const float alibi = a.distance_bias.alibi;
+    if (a.section < 0 || a.growth.step < 0 || !(alibi >= 0.0f)) {
+      refuse(fmt::format("attention in sections of {}, with ALiBi of {}, growth in steps of {}",
+                         a.section, alibi, a.growth.step));
+    }
+    if (a.section > 0 && a.window > 0) refuse("attention with sections and a window");
+    if (alibi > 0.0f && a.distance_bias.weight != kNoTensor) {
+      refuse("attention with ALiBi and another bias by distance");
+    }
+    const bool has_any = a.section > 0 || alibi > 0.0f || a.sinks != kNoTensor;
+    if (!a.causal && has_any) refuse("attention both ways with sections, ALiBi or sinks");
   }
 
   // Half of the buckets, or of each side's, reach one distance each, and max_distance is beyond.
@@ -180,7 +196,12 @@ class SpecChecker {
 
   void check(const Mlp& m) const {
     if (m.activation == models::Activation::tanh) refuse("an MLP with tanh cannot be run");
-    if (m.gate.weight != kNoTensor) linear(m.gate, m.n_hidden, spec_.n_embd, "mlp gate");
+    const bool has_gate = m.gate.weight != kNoTensor;
+    if (has_gate) linear(m.gate, m.n_hidden, spec_.n_embd, "mlp gate");
+    if (!(m.limit >= 0.0f) || (!has_gate && (m.limit > 0.0f || m.up_offset != 0.0f))) {
+      refuse(fmt::format("an MLP {} a gate with a limit of {} and an offset of {}",
+                         has_gate ? "with" : "without", m.limit, m.up_offset));
+    }
     linear(m.up, m.n_hidden, spec_.n_embd, "mlp up");
     linear(m.down, spec_.n_embd, m.n_hidden, "mlp down");
   }
@@ -204,17 +225,17 @@ class SpecChecker {
           expert.activation != m.experts[0].activation) {
         refuse("the experts of a layer differ in width or activation");
       }
-      check_expert(expert);
+      check(expert);
     }
-    if (m.shared) check_expert(*m.shared);
+    if (m.shared) check_shared(*m.shared);
     if (m.shared_gate != kNoTensor) matrix(m.shared_gate, 1, spec_.n_embd, "shared expert's gate");
   }
 
-  void check_expert(const Mlp& expert) const {
+  void check_shared(const Mlp& expert) const {
     check(expert);
     if (expert.gate.bias != kNoTensor || expert.up.bias != kNoTensor ||
         expert.down.bias != kNoTensor) {
-      refuse("an expert with biases cannot be run");
+      refuse("a shared expert with biases cannot be run");
     }
   }
 

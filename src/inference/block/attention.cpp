@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "inference/block/distance_bias.h"
+#include "inference/block/query_growth.h"
 #include "inference/block/rope.h"
 #include "inference/float32_ops.h"
 
@@ -51,9 +52,14 @@ std::vector<float> biases_of(const Attention& attention, const Float32Weights& w
                              int32_t head, int32_t first, size_t n_keys, int32_t position) {
   std::vector<float> biases(n_keys);
   const models::DistanceBias& bias = attention.distance_bias;
-  if (bias.weight == models::kNoTensor) return biases;
+  if (!bias.any()) return biases;
+  const std::vector<float> slopes = distance_slopes(bias, attention.n_heads);
   for (size_t i = 0; i < n_keys; ++i) {
     const int32_t distance = first + static_cast<int32_t>(i) - position;
+    if (!slopes.empty()) {
+      biases[i] = slopes[static_cast<size_t>(head)] * static_cast<float>(distance);
+      continue;
+    }
     const int32_t bucket = bucket_of(bias, attention.causal, distance);
     biases[i] = weights.data(bias.weight)[bucket * attention.n_heads + head];
   }
@@ -68,20 +74,23 @@ void attend_row(const Attention& attention, const Float32Weights& weights,
   const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
   const auto length = static_cast<int32_t>(static_cast<int64_t>(kv.keys.size()) / kv_width);
   const auto [first, last] = seen_keys(attention, position, length);
-  std::vector<float> scores(static_cast<size_t>(last - first + 1));
+  const auto n_keys = static_cast<size_t>(last - first + 1);
+  const std::span<const float> sinks = weights.values(attention.sinks);
+  std::vector<float> scores;  // of the keys seen, and of the sink
   std::fill(result.begin(), result.end(), 0.0f);
   for (int32_t head = 0; head < attention.n_heads; ++head) {
     const int64_t kv_offset = head / heads_per_kv * head_dim;
-    const std::vector<float> biases =
-        biases_of(attention, weights, head, first, scores.size(), position);
+    const std::vector<float> biases = biases_of(attention, weights, head, first, n_keys, position);
+    scores.clear();
     for (int32_t p = first; p <= last; ++p) {
       const float* key = kv.keys.data() + p * kv_width + kv_offset;
       float score = dot(query.data() + head * head_dim, key, head_dim) * attention.scale;
       if (attention.soft_cap > 0.0f) {
         score = attention.soft_cap * std::tanh(score / attention.soft_cap);
       }
-      scores[static_cast<size_t>(p - first)] = score + biases[static_cast<size_t>(p - first)];
+      scores.push_back(score + biases[static_cast<size_t>(p - first)]);
     }
+    if (!sinks.empty()) scores.push_back(sinks[static_cast<size_t>(head)]);
     softmax(scores);
     float* out = result.data() + head * head_dim;
     for (int32_t p = first; p <= last; ++p) {
@@ -95,6 +104,9 @@ void attend_row(const Attention& attention, const Float32Weights& weights,
 }  // namespace
 
 SeenKeys seen_keys(const Attention& attention, int32_t position, int32_t length) {
+  if (attention.causal && attention.section > 0) {
+    return {position / attention.section * attention.section, position};
+  }
   if (attention.causal) {
     return {attention.window == 0 ? 0 : std::max(0, position - attention.window + 1), position};
   }
@@ -125,6 +137,8 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   for (size_t i = 0; i < rows.size(); ++i) {
     angles.at(rows[i].position, cosines.data(), sines.data());
     prepare_heads(attention, attention.q_norm, weights, cosines, sines, q.row(i));
+    const float growth = growth_at(attention.growth, rows[i].position);
+    for (float& value : q.row(i)) value *= growth;
     prepare_heads(attention, attention.k_norm, weights, cosines, sines, k.row(i));
     kv[i]->keys.insert(kv[i]->keys.end(), k.row(i).begin(), k.row(i).end());
     kv[i]->values.insert(kv[i]->values.end(), v.row(i).begin(), v.row(i).end());

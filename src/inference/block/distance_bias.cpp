@@ -1,6 +1,7 @@
 #include "inference/block/distance_bias.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 
@@ -27,9 +28,33 @@ int32_t bucket_of(const models::DistanceBias& bias, bool causal, int32_t distanc
   return first + std::min(n - 1, n_single + static_cast<int32_t>(at));
 }
 
+// Of 2^i heads the slopes are 2^(-alibi / 2^i), its square, and so on; heads beyond the greatest
+// 2^i take every second slope of 2^(i + 1) heads, from the first on.
+std::vector<float> distance_slopes(const models::DistanceBias& bias, int32_t n_heads) {
+  if (bias.alibi == 0.0f) return {};
+  const auto n_whole = static_cast<int32_t>(std::bit_floor(static_cast<uint32_t>(n_heads)));
+  std::vector<float> slopes;
+  for (int32_t head = 0; head < n_heads; ++head) {
+    const double steps = head < n_whole ? head + 1.0 : head - n_whole + 0.5;
+    slopes.push_back(
+        static_cast<float>(std::exp2(-static_cast<double>(bias.alibi) * steps / n_whole)));
+  }
+  return slopes;
+}
+
 DistanceTable::DistanceTable(const models::DistanceBias& bias, bool causal,
                              std::vector<float> values)
-    : bias_(bias), causal_(causal), values_(std::move(values)) {}
+    : bias_(bias),
+      causal_(causal),
+      values_(std::move(values)),
+      n_heads_(static_cast<int32_t>(values_.size()) / std::max(1, bias.n_buckets)) {}
+
+float DistanceTable::at(int32_t head, int32_t distance) const {
+  const auto row = static_cast<size_t>(head);
+  if (bias_.alibi > 0.0f) return values_[row] * static_cast<float>(distance);
+  const auto bucket = static_cast<size_t>(bucket_of(bias_, causal_, distance));
+  return values_[bucket * static_cast<size_t>(n_heads_) + row];
+}
 
 void DistanceTable::reach(int32_t n_positions) {
   constexpr int64_t kVector = 16;  // kernels read whole ones
@@ -37,23 +62,21 @@ void DistanceTable::reach(int32_t n_positions) {
   before_ = std::max<int64_t>({n_positions + kVector, 2 * before_, tensor::kBiasAhead});
   const int64_t ahead = causal_ ? tensor::kBiasAhead : before_;
   stride_ = before_ + ahead + 1;
-  const auto n_heads = static_cast<int64_t>(values_.size()) / bias_.n_buckets;
-  table_.resize(static_cast<size_t>(n_heads * stride_));
+  table_.resize(static_cast<size_t>(n_heads_ * stride_));
   for (int64_t s = -before_; s <= ahead; ++s) {
     const auto distance = static_cast<int32_t>(causal_ ? s : -s);
-    const int64_t bucket = bucket_of(bias_, causal_, distance);
-    for (int64_t head = 0; head < n_heads; ++head) {
-      table_[static_cast<size_t>(head * stride_ + before_ + s)] =
-          values_[static_cast<size_t>(bucket * n_heads + head)];
+    for (int32_t head = 0; head < n_heads_; ++head) {
+      table_[static_cast<size_t>(head * stride_ + before_ + s)] = at(head, distance);
     }
   }
 }
 
-int32_t DistanceTables::add(const models::DistanceBias& bias, bool causal,
+int32_t DistanceTables::add(const models::DistanceBias& bias, bool causal, int32_t n_heads,
                             std::vector<float> values) {
-  if (bias.weight == models::kNoTensor) return -1;
+  if (!bias.any()) return -1;
+  if (bias.alibi > 0.0f) values = distance_slopes(bias, n_heads);
   const auto known = std::ranges::find_if(
-      tables_, [&](const DistanceTable& table) { return table.is_of(bias, causal); });
+      tables_, [&](const DistanceTable& table) { return table.is_of(bias, causal, n_heads); });
   if (known != tables_.end()) return static_cast<int32_t>(known - tables_.begin());
   tables_.emplace_back(bias, causal, std::move(values));
   return static_cast<int32_t>(tables_.size()) - 1;

@@ -12,10 +12,13 @@ namespace strata::inference {
 // Of a key that stands `distance` positions behind the query, or before it where negative.
 int32_t bucket_of(const models::DistanceBias& bias, bool causal, int32_t distance);
 
+// ALiBi's slope of each head; empty: there are none.
+std::vector<float> distance_slopes(const models::DistanceBias& bias, int32_t n_heads);
+
 // The bias of each head by distance, as the kernels of attention read it.
 class DistanceTable {
  public:
-  // values: of bias.weight.
+  // values: of bias.weight, or the slopes.
   DistanceTable(const models::DistanceBias& bias, bool causal, std::vector<float> values);
 
   // Before use, on one thread: sequences of so many positions will be read.
@@ -24,14 +27,17 @@ class DistanceTable {
   // behind the key: data()[h * stride() + s].
   const float* data() const { return table_.data() + before_; }
   int64_t stride() const { return stride_; }
-  bool is_of(const models::DistanceBias& bias, bool causal) const {
-    return bias_ == bias && causal_ == causal;
+  bool is_of(const models::DistanceBias& bias, bool causal, int32_t n_heads) const {
+    return bias_ == bias && causal_ == causal && n_heads_ == n_heads;
   }
 
  private:
+  float at(int32_t head, int32_t distance) const;
+
   models::DistanceBias bias_;
   bool causal_;
   std::vector<float> values_;
+  int32_t n_heads_;
   std::vector<float> table_;  // [n_heads][stride_]
   int64_t before_ = 0;        // entries of negative s
   int64_t stride_ = 0;
@@ -41,7 +47,8 @@ class DistanceTable {
 class DistanceTables {
  public:
   // At load. -1: of no bias.
-  int32_t add(const models::DistanceBias& bias, bool causal, std::vector<float> values);
+  int32_t add(const models::DistanceBias& bias, bool causal, int32_t n_heads,
+              std::vector<float> values);
   // What attention's setup needs; null and 0 of no bias.
   const float* data(int32_t table) const { return table < 0 ? nullptr : at(table).data(); }
   int64_t stride(int32_t table) const { return table < 0 ? 0 : at(table).stride(); }

@@ -79,9 +79,9 @@ TEST(DistanceBias, TheTableHoldsTheBucketsOfEachHead) {
     std::vector<float> values;  // [n_buckets x 3]
     for (int32_t i = 0; i < 3 * one.n_buckets; ++i) values.push_back(static_cast<float>(i));
     DistanceTables tables;
-    const int32_t table = tables.add(bias, one.causal, values);
-    EXPECT_EQ(tables.add(bias, one.causal, values), table);
-    EXPECT_NE(tables.add(bias, !one.causal, values), table);
+    const int32_t table = tables.add(bias, one.causal, 3, values);
+    EXPECT_EQ(tables.add(bias, one.causal, 3, values), table);
+    EXPECT_NE(tables.add(bias, !one.causal, 3, values), table);
     for (const int32_t reach : {10, 700, 1500, 20}) {
       tables.reach(table, reach);
       for (int32_t s = -reach + 1; s < (one.causal ? 16 : reach + 15); ++s) {
@@ -96,9 +96,28 @@ TEST(DistanceBias, TheTableHoldsTheBucketsOfEachHead) {
   }
 }
 
+// Slopes of six heads as transformers (5.23, modeling_bloom) has them: those of four, then the
+// first and the third of eight.
+TEST(DistanceBias, SlopesOfHeadsThatAreNoPowerOfTwo) {
+  models::DistanceBias bias;
+  bias.alibi = 8.0f;
+  DistanceTables tables;
+  const int32_t table = tables.add(bias, true, 6, {});
+  EXPECT_EQ(tables.add(bias, true, 6, {}), table);
+  EXPECT_NE(tables.add(bias, true, 4, {}), table);
+  tables.reach(table, 300);
+  const float slopes[] = {0.25f, 0.0625f, 0.015625f, 0.00390625f, 0.5f, 0.125f};
+  for (int64_t head = 0; head < 6; ++head) {
+    for (const int32_t s : {0, -1, -299}) {
+      EXPECT_EQ(tables.data(table)[head * tables.stride(table) + s],
+                slopes[head] * static_cast<float>(s));
+    }
+  }
+}
+
 TEST(DistanceBias, NoBiasHasNoTable) {
   DistanceTables tables;
-  const int32_t none = tables.add({}, true, {});
+  const int32_t none = tables.add({}, true, 3, {});
   tables.reach(none, 100);
   EXPECT_EQ(tables.data(none), nullptr);
 }

@@ -1,11 +1,19 @@
 #include "inference/block/fast_attention.h"
 
 namespace strata::inference {
+namespace {
 
+const float* or_null(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+}  // namespace
+
+// Nothing outside its section is within as many positions of a query.
 KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv) {
   return {.n_kv_heads = attention.n_kv_heads,
           .shape = {.head_dim = attention.head_dim, .format = kv},
-          .window = attention.window};
+          .window = attention.section > 0 ? attention.section : attention.window};
 }
 
 FastAttention::FastAttention(const models::Attention& attention, size_t cache_layer,
@@ -13,9 +21,10 @@ FastAttention::FastAttention(const models::Attention& attention, size_t cache_la
     : packed_(attention, packer, step),
       shape_(kv_layer(attention, kv).shape),
       cache_layer_(cache_layer),
+      sinks_(packer.vector(attention.sinks)),
       input_(step.inputs.add(packed_.qkv.matrix)),
       mixed_input_(step.inputs.add(packed_.output.matrix)),
-      distances_(step.distances.add(attention.distance_bias, true,
+      distances_(step.distances.add(attention.distance_bias, true, attention.n_heads,
                                     packer.vector(attention.distance_bias.weight))),
       plan_(step.attention.add(setup(step))) {}
 
@@ -31,8 +40,10 @@ tensor::AttentionSetup FastAttention::setup(const Step& step) const {
           .scale = packed_.attention.scale,
           .soft_cap = packed_.attention.soft_cap,
           .window = packed_.attention.window,
+          .section = packed_.attention.section,
           .bias = step.distances.data(distances_),
           .bias_stride = step.distances.stride(distances_),
+          .sinks = or_null(sinks_),
           .q = step.wide.data(),
           .q_stride = wide_width(),
           .out = step.mixed.data(),

@@ -36,6 +36,7 @@ class FastAttention {
   PackedAttention packed_;
   tensor::KvShape shape_;
   size_t cache_layer_ = 0;
+  std::vector<float> sinks_;  // [n_heads], or empty
   size_t input_ = 0, mixed_input_ = 0;
   int32_t distances_ = -1;
   size_t plan_ = 0;

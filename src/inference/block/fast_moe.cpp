@@ -11,7 +11,8 @@ FastMoe::FastMoe(const models::Moe& moe, int64_t n_embd, Packer& packer, Step& s
       n_embd_(n_embd),
       router_(packer.vector(moe.router.weight)),
       router_bias_(packer.vector(moe.router.bias)),
-      shared_gate_(packer.vector(moe.shared_gate)) {
+      shared_gate_(packer.vector(moe.shared_gate)),
+      weighs_inputs_(moe.weighs_inputs) {
   InputKinds input, hidden_input;
   for (const models::Mlp& expert : moe.experts) {
     const PackedMlp& packed = experts_.emplace_back(expert, packer);
@@ -46,6 +47,7 @@ void FastMoe::prepare(const Step& step) {
   weights_.resize(n_visits);
   visits_.resize(n_visits);
   if (shared_) shared_weights_.resize(n_rows);
+  if (weighs_inputs_) weighed_.resize(step.team.size() * n_embd_);
 }
 
 void FastMoe::take_input(const PackedNorm& norm, const float* stream, Step& step,
@@ -114,8 +116,15 @@ void FastMoe::for_each_used(const F& visit) const {
 void FastMoe::gather_inputs(Step& step, int thread) const {
   const Share share = share_of(n_visits(), thread, step.team.size());
   for (int64_t i = share.begin; i < share.end; ++i) {
-    tensor::fill_row(step.normed.data() + visits_[static_cast<size_t>(i)].row * n_embd_,
-                     step.inputs.at(input_), i);
+    const Visit& visit = visits_[static_cast<size_t>(i)];
+    const float* input = step.normed.data() + visit.row * n_embd_;
+    if (weighs_inputs_) {
+      float* weighed = weighed_.data() + thread * n_embd_;
+      std::copy_n(input, n_embd_, weighed);
+      tensor::kernels().scale(visit.weight, n_embd_, weighed);
+      input = weighed;
+    }
+    tensor::fill_row(input, step.inputs.at(input_), i);
   }
 }
 
@@ -150,7 +159,8 @@ void FastMoe::add_experts(Step& step, int thread) const {
     for (int64_t i = 0; i < n; ++i) {
       const Visit& visit = visits_[static_cast<size_t>(first + i)];
       float* part = step.mixed.data() + i * n_embd_ + begin;
-      kernels.scale(visit.weight, n_columns, part);
+      if (!expert.down.bias.empty()) kernels.add(expert.down.bias.data() + begin, n_columns, part);
+      if (!weighs_inputs_) kernels.scale(visit.weight, n_columns, part);
       kernels.add(part, n_columns, step.delta.data() + visit.row * n_embd_ + begin);
     }
   });

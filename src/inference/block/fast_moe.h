@@ -58,6 +58,7 @@ class FastMoe {
   std::vector<PackedMlp> experts_;
   std::optional<FastMlp> shared_;
   std::vector<float> shared_gate_;  // [n_embd], or empty
+  bool weighs_inputs_ = false;
   std::vector<float> no_bias_;
   size_t input_ = 0, hidden_input_ = 0;  // rows in the order of visits_
 
@@ -66,6 +67,7 @@ class FastMoe {
   std::vector<float> weights_;         // of chosen_
   std::vector<float> shared_weights_;  // [rows]
   std::vector<Visit> visits_;          // by expert, then by row
+  FloatBuffer weighed_;                // [threads x n_embd], where inputs are weighed
   std::vector<int64_t> first_visit_;   // [n_experts + 1]
 };
 

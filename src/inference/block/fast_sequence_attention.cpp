@@ -7,7 +7,7 @@ FastSequenceAttention::FastSequenceAttention(const models::Attention& attention,
     : packed_(attention, packer, step),
       input_(step.inputs.add(packed_.qkv.matrix)),
       mixed_input_(step.inputs.add(packed_.output.matrix)),
-      distances_(step.distances.add(attention.distance_bias, false,
+      distances_(step.distances.add(attention.distance_bias, false, attention.n_heads,
                                     packer.vector(attention.distance_bias.weight))) {}
 
 void FastSequenceAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,

@@ -1,5 +1,6 @@
 #include "inference/block/mlp.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "inference/float32_ops.h"
@@ -20,7 +21,11 @@ void mlp_float32(const models::Mlp& mlp, const Float32Weights& weights, int64_t 
     std::vector<float> gate(hidden.size());
     apply(mlp.gate, x, n_embd, mlp.n_hidden, gate.data());
     for (size_t i = 0; i < hidden.size(); ++i) {
-      hidden[i] *= activate(mlp.activation, gate[i]);
+      if (mlp.limit > 0.0f) {
+        gate[i] = std::min(gate[i], mlp.limit);
+        hidden[i] = std::clamp(hidden[i], -mlp.limit, mlp.limit);
+      }
+      hidden[i] = (hidden[i] + mlp.up_offset) * activate(mlp.activation, gate[i]);
     }
   }
   apply(mlp.down, hidden.data(), mlp.n_hidden, n_embd, y);

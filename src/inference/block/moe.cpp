@@ -46,13 +46,16 @@ std::vector<int32_t> moe_float32(const models::Moe& moe, const Float32Weights& w
     for (size_t i = 0; i < experts.size(); ++i) {
       if (experts[i] != static_cast<int32_t>(expert)) continue;
       chosen.push_back(i);
-      const auto row = input.subspan(i / n_used * width, width);
-      rows.insert(rows.end(), row.begin(), row.end());
+      const float weight = moe.weighs_inputs ? shares[i] : 1.0f;
+      for (const float value : input.subspan(i / n_used * width, width)) {
+        rows.push_back(weight * value);
+      }
     }
     mlp_float32(moe.experts[expert], weights, static_cast<int64_t>(chosen.size()), rows.data(),
                 n_embd, result.data(), n_threads);
     for (size_t i = 0; i < chosen.size(); ++i) {
-      add_weighted(std::span(result).subspan(i * width, width), shares[chosen[i]],
+      const float weight = moe.weighs_inputs ? 1.0f : shares[chosen[i]];
+      add_weighted(std::span(result).subspan(i * width, width), weight,
                    output.subspan(chosen[i] / n_used * width, width));
     }
   }

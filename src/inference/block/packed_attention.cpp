@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "inference/block/query_growth.h"
+
 namespace strata::inference {
 
 PackedAttention::PackedAttention(const models::Attention& a, Packer& packer, Step& step)
@@ -40,6 +42,10 @@ void PackedAttention::prepare_row(const Step& step, int64_t row, float* projecte
     }
   }
   prepare(q_norm, queries_width(), projected);
+  if (attention.growth.step > 0) {
+    const int32_t position = step.rows[static_cast<size_t>(row)].position;
+    kernels.scale(growth_at(attention.growth, position), queries_width(), projected);
+  }
   prepare(k_norm, keys_width(), projected + queries_width());
 }
 

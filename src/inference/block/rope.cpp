@@ -19,9 +19,14 @@ class YarnRamp {
       return rope.n_dims * std::log(rope.yarn.first_context / (times * kTwoPi)) /
              (2 * std::log(static_cast<double>(rope.base)));
     };
-    first_ = std::max(std::floor(pair_that_turns(static_cast<double>(rope.yarn.beta_fast))), 0.0);
-    last_ = std::min(std::ceil(pair_that_turns(static_cast<double>(rope.yarn.beta_slow))),
-                     rope.n_dims - 1.0);
+    first_ = pair_that_turns(static_cast<double>(rope.yarn.beta_fast));
+    last_ = pair_that_turns(static_cast<double>(rope.yarn.beta_slow));
+    if (rope.yarn.whole_pairs) {
+      first_ = std::floor(first_);
+      last_ = std::ceil(last_);
+    }
+    first_ = std::max(first_, 0.0);
+    last_ = std::min(last_, rope.n_dims - 1.0);
   }
   double at(int32_t i) const {
     return std::clamp((i - first_) / std::max(last_ - first_, 0.001), 0.0, 1.0);

@@ -14,6 +14,7 @@ namespace {
 
 using models::kNoTensor;
 using models::Linear;
+using models::Mlp;
 using models::Norm;
 using models::NormKind;
 using models::TensorId;
@@ -38,6 +39,8 @@ std::vector<size_t> half_fields(DType type) {
       return {80, 82};
     case DType::q3_k:
       return {108};
+    case DType::mxfp4:  // an exponent instead
+      return {};
     default:
       CHECK(false && "a type the tiny models do not have");
       return {};
@@ -162,7 +165,16 @@ class Builder {
     a.rope.position_scale = 0.5f;
     a.scale = 0.2f;
     a.soft_cap = options_.attention_soft_cap;
-    a.window = window;
+    a.distance_bias.alibi = options_.alibi;
+    if (options_.sinks) a.sinks = vector(a.n_heads, -1.0f, 2.0f);
+    if (!options_.sections) {
+      a.window = window;
+    } else if (window > 0) {
+      a.section = window;
+    } else {
+      a.growth = {0.3f, 50};
+      a.rope = {};
+    }
     if (options_.n_buckets > 0) {
       a.distance_bias = {distances(a.n_heads), options_.n_buckets, 100};
     }
@@ -201,10 +213,12 @@ class Builder {
     return result;
   }
 
-  models::Mlp mlp() {
-    models::Mlp m;
+  Mlp mlp() {
+    Mlp m;
     m.n_hidden = options_.n_hidden;
     m.activation = options_.activation;
+    m.limit = options_.limit;
+    m.up_offset = options_.up_offset;
     if (options_.gated) m.gate = linear(options_.n_hidden, options_.n_embd);
     m.up = linear(options_.n_hidden, options_.n_embd);
     m.down = linear(options_.n_embd, options_.n_hidden);
@@ -216,6 +230,7 @@ class Builder {
     models::Moe m;
     m.n_used = options_.n_used;
     m.renormalized = options_.renormalized;
+    m.weighs_inputs = options_.weighs_inputs;
     m.router = {matrix(n, options_.n_embd, DType::f32),
                 options_.biases ? vector(n, -0.2f, 0.2f) : kNoTensor};
     if (options_.n_groups > 1) {
@@ -225,9 +240,11 @@ class Builder {
       m.n_groups_used = options_.n_groups / 2;
       m.group_best = 2;
     }
-    models::Mlp expert;
+    Mlp expert;
     expert.n_hidden = options_.n_hidden;
     expert.activation = options_.activation;
+    expert.limit = options_.limit;
+    expert.up_offset = options_.up_offset;
     const TensorId up = stack(n, options_.n_hidden, options_.n_embd);
     const TensorId down = stack(n, options_.n_embd, options_.n_hidden);
     const TensorId gate = options_.gated ? stack(n, options_.n_hidden, options_.n_embd) : kNoTensor;
@@ -236,6 +253,11 @@ class Builder {
       expert.down.weight = down + i;
       if (options_.gated) expert.gate.weight = gate + i;
       m.experts.push_back(expert);
+      if (!options_.biases) continue;
+      Mlp& biased = m.experts.back();
+      biased.up.bias = vector(options_.n_hidden, -0.2f, 0.2f);
+      biased.down.bias = vector(options_.n_embd, -0.2f, 0.2f);
+      if (options_.gated) biased.gate.bias = vector(options_.n_hidden, -0.2f, 0.2f);
     }
     if (!options_.shared_expert) return m;
     m.shared = expert;
@@ -344,6 +366,7 @@ class Builder {
       const float scale = 0.3f / largest_quant(type);
       for (size_t block = 0; block < data.size(); block += info.block_bytes) {
         bool first = true;
+        if (type == DType::mxfp4) data[block] = static_cast<std::byte>(121 + (random_() & 1));
         for (const size_t field : half_fields(type)) {
           const float value = uniform(0.5f, 1.0f) * (first ? scale : -8.0f * scale);
           put16(block + field,
@@ -365,108 +388,6 @@ class Builder {
 
 std::shared_ptr<const models::Model> tiny_model(const TinyOptions& options) {
   return Builder(options).build();
-}
-
-std::vector<NamedOptions> tiny_variants() {
-  TinyOptions gemma;
-  gemma.type = DType::q5_0;
-  gemma.qk_norm = gemma.post_norms = true;
-  gemma.activation = models::Activation::gelu_tanh;
-  gemma.embedding_scale = 8.0f;
-  gemma.n_heads = 4;
-  gemma.n_kv_heads = 1;
-  gemma.head_dim = 80;
-  gemma.rope_dims = 80;
-  gemma.windows = {30, 0, 300};
-  TinyOptions neox;
-  neox.type = DType::f16;
-  neox.norm = NormKind::layer;
-  neox.biases = neox.parallel = true;
-  neox.gated = neox.tied_head = false;
-  neox.activation = models::Activation::gelu_erf;
-  neox.rope_dims = 8;
-  TinyOptions llama;
-  llama.type = DType::q4_1;
-  llama.rope = models::RopeKind::adjacent;
-  llama.windows = {0, 0};
-  TinyOptions capped;
-  capped.type = DType::q8_0;
-  capped.biases = true;
-  capped.head_dim = capped.rope_dims = 40;  // padded in the cache
-  capped.tied_head = false;
-  capped.attention_soft_cap = 5.0f;
-  capped.logit_soft_cap = 10.0f;
-  capped.logit_scale = 0.5f;
-  TinyOptions k_quants;
-  k_quants.type = DType::q4_k;
-  k_quants.embedding_type = DType::q6_k;
-  k_quants.n_embd = 256;
-  k_quants.n_hidden = 256;
-  k_quants.n_heads = 8;
-  k_quants.rope_dims = 16;
-  TinyOptions experts;
-  experts.n_experts = 6;
-  experts.n_used = 2;
-  experts.renormalized = true;
-  experts.n_hidden = 96;
-  TinyOptions shared_expert;
-  shared_expert.type = DType::f16;
-  shared_expert.residual_scale = 0.4f;
-  shared_expert.n_experts = 9;
-  shared_expert.n_used = 4;
-  shared_expert.qk_norm = true;
-  shared_expert.head_norms = models::HeadNorms::joined;
-  shared_expert.shared_expert = shared_expert.biases = shared_expert.post_norms = true;
-  TinyOptions latent;
-  latent.n_latent = 64;
-  latent.q_rank = 32;
-  latent.rope_dims = 16;
-  latent.rope = models::RopeKind::adjacent;
-  latent.n_heads = 5;
-  latent.n_experts = 12;
-  latent.n_used = 3;
-  latent.n_groups = 4;
-  latent.renormalized = latent.shared_expert = true;
-  TinyOptions latent_odd;
-  latent_odd.type = DType::f16;
-  latent_odd.n_latent = 42;
-  latent_odd.plain_dim = 23;
-  latent_odd.value_dim = 21;
-  latent_odd.rope_dims = 10;
-  latent_odd.rope = models::RopeKind::adjacent;
-  latent_odd.n_heads = 3;
-  latent_odd.k_b_transposed = latent_odd.tied_head = false;
-  latent_odd.biases = true;
-  TinyOptions hybrid;
-  hybrid.n_state = 24;
-  hybrid.windows = {0, 0, 0};
-  hybrid.rope = models::RopeKind::none;
-  hybrid.residual_scale = 0.5f;
-  TinyOptions own_head_norms;
-  own_head_norms.qk_norm = own_head_norms.parallel = true;
-  own_head_norms.norm = own_head_norms.head_norm = NormKind::layer;
-  own_head_norms.head_norms = models::HeadNorms::own;
-  own_head_norms.rope = models::RopeKind::none;
-  TinyOptions clipped;
-  clipped.type = DType::f16;
-  clipped.biases = true;
-  clipped.clip = 0.5f;
-  TinyOptions distances;
-  distances.rope = models::RopeKind::none;
-  distances.n_buckets = 14;
-  return {{"own_head_norms", own_head_norms},
-          {"distances", distances},
-          {"clipped", clipped},
-          {"llama", llama},
-          {"hybrid", hybrid},
-          {"experts", experts},
-          {"shared_expert", shared_expert},
-          {"latent", latent},
-          {"latent_odd", latent_odd},
-          {"gemma", gemma},
-          {"neox", neox},
-          {"capped", capped},
-          {"k_quants", k_quants}};
 }
 
 }  // namespace strata::inference

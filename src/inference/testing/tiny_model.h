@@ -20,11 +20,16 @@ struct TinyOptions {
   int32_t n_kv_heads = 2;
   int32_t head_dim = 32;
   std::vector<int32_t> windows{0, 40};  // one a layer
+  bool sections = false;  // `windows` are sections, and queries grow where there is none
+  bool sinks = false;
+  float alibi = 0.0f;
   models::RopeKind rope = models::RopeKind::halves;
   int32_t rope_dims = 32;
   models::NormKind norm = models::NormKind::rms;
   models::Activation activation = models::Activation::silu;
   bool gated = true;
+  float limit = 0.0f;
+  float up_offset = 0.0f;
   bool qk_norm = false;
   models::HeadNorms head_norms = models::HeadNorms::shared;
   models::NormKind head_norm = models::NormKind::rms;
@@ -45,6 +50,7 @@ struct TinyOptions {
   int32_t n_experts = 0;  // 0: a plain MLP
   int32_t n_used = 0;
   bool renormalized = false;
+  bool weighs_inputs = false;
   bool shared_expert = false;  // with a gate
   int32_t n_groups = 1;        // more: sigmoids with a bias, half of the groups, by their two best
   float attention_soft_cap = 0.0f;

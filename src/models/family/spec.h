@@ -61,6 +61,7 @@ struct Yarn {
   float beta_fast = 32.0f;
   float beta_slow = 1.0f;
   float magnitude = 1.0f;
+  bool whole_pairs = true;  // the first and the last pair between are rounded outwards
 };
 
 struct Rope {
@@ -72,23 +73,35 @@ struct Rope {
   TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
 };
 
-enum class Activation { silu, gelu_tanh, gelu_erf, relu, relu_squared, tanh };
+// gelu_sigmoid: x / (1 + exp(-1.702 x)) (https://arxiv.org/abs/1606.08415, section 2)
+enum class Activation { silu, gelu_tanh, gelu_erf, gelu_sigmoid, relu, relu_squared, tanh };
 
 // What a norm of queries or keys sees, and its weights: each head with the same [head_dim], each
 // head with its own [heads x head_dim], or all heads of a row as one vector [heads * head_dim].
 enum class HeadNorms { shared, own, joined };
 
-// What is added to the scores of a head for how far a key stands from the query (T5,
+// What is added to the scores of a head for how far a key stands from the query. By a table (T5,
 // https://arxiv.org/abs/1910.10683, section 2.1): the number of the distance's bucket. The first
 // half of the buckets have one distance each, the others ever more, up to max_distance, which and
 // beyond which all share the last. Where attention looks both ways, half of all buckets are for
-// keys behind the query.
+// keys behind the query. By slopes (ALiBi, https://arxiv.org/abs/2108.12409, section 3), where
+// attention is causal: slope * (k_pos - q_pos), the heads' slopes going down from about 1 to
+// 2^-alibi.
 struct DistanceBias {
-  TensorId weight = kNoTensor;  // [n_buckets x n_heads]; none: nothing is added
+  TensorId weight = kNoTensor;  // [n_buckets x n_heads]; none: no table
   int32_t n_buckets = 0;
   int32_t max_distance = 0;
+  float alibi = 0.0f;  // 0: no slopes
 
+  bool any() const { return weight != kNoTensor || alibi > 0.0f; }
   bool operator==(const DistanceBias&) const = default;
+};
+
+// Queries grow with their position p by 1 + factor * ln(1 + floor((p + 1) / step)), so that a long
+// text blurs no weights (https://arxiv.org/abs/2501.19399).
+struct QueryGrowth {
+  float factor = 0.0f;
+  int32_t step = 0;  // 0: they do not
 };
 
 // Self-attention with grouped queries.
@@ -106,6 +119,11 @@ struct Attention {
   // 0: all; else a key is seen while q_pos - k_pos < window, or, where attention is not causal,
   // while |q_pos - k_pos| <= window / 2.
   int32_t window = 0;
+  int32_t section = 0;  // 0: all; else a key is seen while q_pos / section == k_pos / section
+  // [n_heads] of scores beside those of the keys, which have no values: the weights of a query add
+  // up to less than one (https://arxiv.org/abs/2309.17453, section 3.3).
+  TensorId sinks = kNoTensor;
+  QueryGrowth growth;
   bool causal = true;  // false: a query sees the keys behind it too, so that a sequence comes whole
   DistanceBias distance_bias;
 };
@@ -174,11 +192,14 @@ struct StateSpace {
   int64_t projected() const { return inner() + channels() + n_heads; }
 };
 
-// gate given: down(act(gate(x)) * up(x)); none: down(act(up(x))).
+// gate given: down(act(gate(x)) * (up(x) + up_offset)); none: down(act(up(x))). With a limit, which
+// needs a gate, gate(x) counts as at most that, and up(x) is held within [-limit, limit].
 struct Mlp {
   int32_t n_hidden = 0;
   Linear gate, up, down;
   Activation activation = Activation::silu;
+  float limit = 0.0f;  // 0: none
+  float up_offset = 0.0f;
 };
 
 enum class Gating { softmax, sigmoid };
@@ -191,7 +212,8 @@ enum class Gating { softmax, sigmoid };
 // other, for which the sum of the group_best greatest p_e + choice_bias_e of the group is greatest
 // (DeepSeek-V3, https://arxiv.org/abs/2412.19437, section 2.1.2).
 // w_e is scale * p_e, or, renormalized, scale * p_e / (sum of p over the chosen), which for softmax
-// is also that over the logits of the chosen alone.
+// is also that over the logits of the chosen alone. Where it weighs_inputs, e(w_e x) takes the
+// place of w_e * e(x).
 struct Moe {
   Linear router;  // [n_experts x n_embd]
   Gating gating = Gating::softmax;
@@ -202,8 +224,9 @@ struct Moe {
   int32_t n_used = 0;
   bool renormalized = false;
   float scale = 1.0f;
-  std::vector<Mlp> experts;  // of one width, one activation, without biases
-  std::optional<Mlp> shared;
+  bool weighs_inputs = false;
+  std::vector<Mlp> experts;          // of one width, one activation
+  std::optional<Mlp> shared;         // without biases
   TensorId shared_gate = kNoTensor;  // [1 x n_embd]; none: shared(x) is added as it is
 };
 
