@@ -4,6 +4,8 @@
 // tell also what llama.cpp's converter makes of that folder.
 #include <algorithm>
 #include <filesystem>
+#include <type_traits>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -84,6 +86,90 @@ TEST_P(HfReference, EachFeatureIsSeen) {
     for (const auto& [field, value] : changes.as_object()) config[field] = value;
     Reference reference = reference_of(fixture_, config);
     EXPECT_GT(prefill(reference, {}, true), 20 * kTolerance) << "without " << what;
+  }
+}
+
+// Calls visit(op) for each T of the model; whether there is any.
+template <typename T, typename F>
+bool for_each_op(models::ModelSpec& spec, const F& visit) {
+  bool any = false;
+  for (auto& layer : spec.layers) {
+    for (auto& block : layer.blocks) {
+      T* op = std::get_if<T>(&block.op);
+      if (op == nullptr || !visit(*op)) continue;
+      any = true;
+    }
+  }
+  return any;
+}
+
+// Switches a formula off that configurations don't name; false: the model does not have it.
+struct Formula {
+  const char* what;
+  bool (*remove)(models::ModelSpec&);
+};
+
+template <auto kField>
+bool remove_from_attention(models::ModelSpec& spec) {
+  return for_each_op<models::Attention>(spec, [](models::Attention& op) {
+    auto& field = op.*kField;
+    const std::remove_reference_t<decltype(field)> none = models::Attention{}.*kField;
+    return std::exchange(field, none) != none;
+  });
+}
+
+template <auto kField>
+bool remove_from_experts(models::ModelSpec& spec) {
+  return for_each_op<models::Moe>(spec, [](models::Moe& op) {
+    bool any = false;
+    for (models::Mlp& expert : op.experts) {
+      auto& field = expert.*kField;
+      if constexpr (std::is_same_v<decltype(field), models::Linear&>) {
+        any |= std::exchange(field.bias, models::kNoTensor) != models::kNoTensor;
+      } else {
+        any |= std::exchange(field, 0.0f) != 0.0f;
+      }
+    }
+    return any;
+  });
+}
+
+bool remove_positions(models::ModelSpec& spec) {
+  return std::exchange(spec.position_embedding, models::kNoTensor) != models::kNoTensor;
+}
+
+bool remove_embedding_norm(models::ModelSpec& spec) {
+  return std::exchange(spec.embedding_norm, {}).kind != models::NormKind::none;
+}
+
+bool weigh_outputs(models::ModelSpec& spec) {
+  return for_each_op<models::Moe>(
+      spec, [](models::Moe& op) { return std::exchange(op.weighs_inputs, false); });
+}
+
+constexpr Formula kFormulas[] = {
+    {"sinks", remove_from_attention<&models::Attention::sinks>},
+    {"a bias by distance", remove_from_attention<&models::Attention::distance_bias>},
+    {"sections", remove_from_attention<&models::Attention::section>},
+    {"biases of gates", remove_from_experts<&models::Mlp::gate>},
+    {"biases of ups", remove_from_experts<&models::Mlp::up>},
+    {"biases behind experts", remove_from_experts<&models::Mlp::down>},
+    {"what is added to ups", remove_from_experts<&models::Mlp::up_offset>},
+    {"learned positions", remove_positions},
+    {"the norm of embeddings", remove_embedding_norm},
+    {"weights of inputs", weigh_outputs},
+};
+
+TEST_P(HfReference, EachFormulaIsSeen) {
+  Reference reference = reference_of(fixture_, fixture_.at("config").as_object());
+  models::ModelSpec own;
+  reference.executor([&](models::ModelSpec& spec) { own = spec; });
+  for (const Formula& formula : kFormulas) {
+    models::ModelSpec copy = own;
+    if (!formula.remove(copy)) continue;
+    const double distance =
+        prefill(reference, [&](models::ModelSpec& spec) { formula.remove(spec); });
+    EXPECT_GT(distance, 20 * kTolerance) << "without " << formula.what;
   }
 }
 

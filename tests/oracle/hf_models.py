@@ -26,6 +26,13 @@ SMALL = dict(vocab_size=91, hidden_size=30, intermediate_size=52, num_hidden_lay
              tie_word_embeddings=False)
 T5 = dict(vocab_size=91, d_ff=52, eos_token_id=1, pad_token_id=0)
 ROPE = {"rope_type": "default", "rope_theta": 5000.0}
+LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+               "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
+LLAMA4_TEXT = dict(SMALL, head_dim=10, intermediate_size=22, intermediate_size_mlp=52,
+                   num_local_experts=4, rms_norm_eps=1e-5, attention_chunk_size=8192,
+                   rope_parameters=ROPE)
+GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
+                "beta_slow": 0.02, "original_max_position_embeddings": 16}
 
 
 def hf_formula(name, shape):
@@ -130,7 +137,7 @@ def describe(model, without):
         return describe_pairs(model, without)
     sequences = []
     chosen = watch_experts(model)
-    n_vocab = next(model.config[k] for k in ("vocab_size",))
+    n_vocab = model.config.get("text_config", model.config)["vocab_size"]
     for length in (3, 11, 26):
         ids = token_ids(f"{model.name}/{length}", length, n_vocab)
         chosen.clear()
@@ -146,6 +153,8 @@ WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tok
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations",
+                "gpt_oss": "its limit and that YaRN's bounds are not rounded",
+                "llama4": "its sections and how queries grow",
                 "t5_gated": "its distances"}
 
 # name: class, settings, and what may not be left out
@@ -155,9 +164,7 @@ MODELS = {
     "llama3": ("LlamaForCausalLM",
                dict(SMALL, head_dim=12, num_key_value_heads=3, attention_bias=True, mlp_bias=True,
                     tie_word_embeddings=True,
-                    rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0,
-                                     "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                                     "original_max_position_embeddings": 32}),
+                    rope_parameters=LLAMA3_ROPE),
                {"its stretching": {"rope_parameters": {"rope_theta": 500.0}}}),
     "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
                                            rope_parameters=ROPE),
@@ -397,6 +404,47 @@ MODELS = {
                  early=dict(decoder_start_token_id=0, n_positions=512),
                  more={"lm_head.weight": [91, 24]}),
             {"where its distances end": {"relative_attention_max_distance": 40}}),
+    "gpt2": ("GPT2LMHeadModel",
+             dict(config="GPT2Config", vocab_size=91, n_embd=30, n_layer=2, n_head=3, n_positions=64,
+                  n_ctx=64),
+             {"its heads": {"n_head": 5}}),
+    "gpt_oss": ("GptOssForCausalLM",
+                dict(SMALL, num_hidden_layers=3, head_dim=10, num_attention_heads=6,
+                     num_key_value_heads=2, intermediate_size=22, num_local_experts=7,
+                     num_experts_per_tok=3, sliding_window=5, swiglu_limit=0.4,
+                     rope_parameters={**GPT_OSS_ROPE, "truncate": False}),
+                {"its window": {"sliding_window": None},
+                 "YaRN": {"rope_parameters": ROPE},
+                 "bounds that are not rounded": {"rope_parameters": GPT_OSS_ROPE},
+                 "its limit": {"swiglu_limit": 7.0},
+                 "its third expert": {"num_experts_per_tok": 2}}),
+    "gpt_oss_limit": ("GptOssForCausalLM",
+                      dict(SMALL, head_dim=10, num_key_value_heads=3, intermediate_size=22,
+                           num_local_experts=5, num_experts_per_tok=2, sliding_window=5,
+                           rope_parameters=ROPE),
+                      {"its window": {"sliding_window": None}}),
+    "bloom": ("BloomForCausalLM", dict(vocab_size=91, hidden_size=36, n_layer=2, n_head=6,
+                                       seq_length=64),
+              {"its heads": {"n_head": 4}}),
+    "llama4": ("Llama4ForCausalLM",
+               dict(SMALL, config="Llama4TextConfig", num_hidden_layers=5, head_dim=10,
+                    intermediate_size=22, intermediate_size_mlp=52, num_local_experts=5,
+                    interleave_moe_layer_step=2, attention_chunk_size=7, floor_scale=5,
+                    attn_scale=0.7, rope_parameters=LLAMA3_ROPE),
+               {"its sections": {"attention_chunk_size": 64},
+                "layers that see all": {"no_rope_layers": [1] * 5, "layer_types": None},
+                "growing queries": {"attn_temperature_tuning": False},
+                "in their steps": {"floor_scale": 50},
+                "norms of heads": {"use_qk_norm": False},
+                "its stretching": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "llama4_both": ("Llama4ForConditionalGeneration",
+                    dict(config="Llama4Config", text_config=LLAMA4_TEXT,
+                         vision_config=dict(hidden_size=8, intermediate_size=32, image_size=28,
+                                            num_hidden_layers=1, num_attention_heads=2,
+                                            projector_input_dim=8, projector_output_dim=8,
+                                            vision_output_dim=8)),
+                    {"its rope base": {"text_config": {**LLAMA4_TEXT, "rope_parameters": {
+                        "rope_type": "default", "rope_theta": 50000.0}}}}),
     "arcee": ("ArceeForCausalLM", dict(SMALL, head_dim=10, rope_parameters=ROPE),
               {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
 }

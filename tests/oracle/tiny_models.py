@@ -560,6 +560,9 @@ def watch_experts(tiny):
         if type(module).__name__.lower().endswith("topkrouter"):
             module.register_forward_hook(
                 lambda _module, _inputs, output: chosen.append(output[2].sort(-1).values))
+        elif type(module).__name__ == "Llama4Router":
+            module.register_forward_hook(lambda module, _inputs, output: chosen.append(
+                output[1].topk(module.top_k).indices.sort(-1).values))
     return chosen
 
 

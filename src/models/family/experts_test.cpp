@@ -126,9 +126,9 @@ TEST(FamilyHostile, Experts) {
        {"four dimensions",
         [](auto& b) { b.find_tensor("blk.0.ffn_up_exps.weight")->shape = {30, 2, 11, 5}; },
         "'blk.0.ffn_up_exps.weight' has shape 30 x 2 x 11 x 5"},
-       {"biases of experts",
-        [](auto& b) { add_formula_tensor(b, "blk.0.ffn_up_exps.bias", 22, 5); },
-        "'blk.0.ffn_up_exps.bias', which"}});
+       {"biases of fewer experts",
+        [](auto& b) { add_formula_tensor(b, "blk.0.ffn_up_exps.bias", 22, 4); },
+        "'blk.0.ffn_up_exps.bias' has shape 22 x 4 x 1 x 1, expected 22 x 5"}});
   expect_fixture_refused(
       "mixtral_split",
       {{"one expert lacks", [](auto& b) { erase_tensor(b, "blk.1.ffn_up.2.weight"); },

@@ -15,7 +15,9 @@ struct Neutral {
   double value;
 };
 constexpr std::array kNeutral{
+    Neutral{"add_cross_attention", 0},
     Neutral{"alibi", 0},
+    Neutral{"apply_residual_connection_post_layernorm", 0},
     Neutral{"attn_logit_softcapping", 0},
     Neutral{"attention_multiplier", 0},
     Neutral{"clip_qkv", 0},
@@ -33,7 +35,11 @@ constexpr std::array kNeutral{
     Neutral{"qk_layernorm", 0},
     Neutral{"q_lora_rank", 0},
     Neutral{"residual_multiplier", 1},
+    Neutral{"scale_attn_by_inverse_layer_idx", 0},
+    Neutral{"scale_attn_weights", 1},
     Neutral{"sliding_window", 0},
+    Neutral{"swiglu_alpha", 1.702},
+    Neutral{"swiglu_limit", 0},
     Neutral{"use_qk_norm", 0},
     Neutral{"use_qkv_norm", 0},
 };
@@ -134,6 +140,18 @@ std::vector<std::string> HfConfig::texts(std::string_view name) const {
   return out;
 }
 
+std::vector<int64_t> HfConfig::integers(std::string_view name) const {
+  const json::value* value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_array()) refuse("config.json", name, "is no list");
+  std::vector<int64_t> out;
+  for (const json::value& entry : value->get_array()) {
+    if (!entry.is_int64()) refuse("config.json", name, "holds what is no whole number");
+    out.push_back(entry.get_int64());
+  }
+  return out;
+}
+
 const json::object* HfConfig::object(std::string_view name) const {
   const json::value* value = find(name);
   if (value == nullptr) return nullptr;
@@ -159,6 +177,14 @@ std::optional<double> number_in(const json::object& object, std::string_view nam
   const json::value* value = object.if_contains(name);
   if (value == nullptr || value->is_null()) return std::nullopt;
   return finite(*value, where, name);
+}
+
+std::optional<bool> flag_in(const json::object& object, std::string_view name,
+                            std::string_view where) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_bool()) refuse(where, name, "is neither true nor false");
+  return value->get_bool();
 }
 
 std::vector<float> numbers_in(const json::object& object, std::string_view name,

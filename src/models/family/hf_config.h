@@ -34,6 +34,7 @@ class HfConfig {
   std::optional<std::string> text(std::initializer_list<std::string_view> names) const;
   std::optional<std::string> text(std::string_view name) const { return text({name}); }
   std::vector<std::string> texts(std::string_view name) const;  // empty: absent
+  std::vector<int64_t> integers(std::string_view name) const;   // empty: absent
   const json::object* object(std::string_view name) const;
 
   // Error{unimplemented} when a field that changes the formula has not been read and is not what
@@ -50,6 +51,8 @@ class HfConfig {
 // The same look-ups in an object inside it; `where` names it in errors.
 std::optional<double> number_in(const json::object& object, std::string_view name,
                                 std::string_view where);
+std::optional<bool> flag_in(const json::object& object, std::string_view name,
+                            std::string_view where);
 // Error{invalid_argument} also when it is absent.
 std::vector<float> numbers_in(const json::object& object, std::string_view name,
                               std::string_view where);

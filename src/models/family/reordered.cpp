@@ -1,5 +1,6 @@
 #include "models/family/reordered.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -80,13 +81,35 @@ std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& grou
   return gathered(source, [&](uint64_t i) { return ungrouped_qkv_row(i, groups); });
 }
 
-std::vector<std::byte> transposed(const RowsOf& source) {
-  std::vector<std::byte> out(source.bytes.size());
+std::vector<std::byte> taken(const RowsOf& source, const Columns& columns) {
   const size_t size = source.element_bytes;
+  std::vector<std::byte> out(source.rows * columns.n * size);
+  std::byte* to = out.data();
   for (uint64_t row = 0; row < source.rows; ++row) {
-    for (uint64_t col = 0; col < source.cols; ++col) {
-      std::memcpy(out.data() + (col * source.rows + row) * size,
-                  source.bytes.data() + (row * source.cols + col) * size, size);
+    const std::byte* from = source.bytes.data() + (row * source.cols + columns.first) * size;
+    for (uint64_t i = 0; i < columns.n; ++i, to += size) {
+      std::memcpy(to, from + i * columns.step * size, size);
+    }
+  }
+  return out;
+}
+
+// Square by square, so that what is read and written stays in the cache.
+std::vector<std::byte> transposed(const RowsOf& source, const Columns& columns) {
+  constexpr uint64_t kSide = 32;
+  const size_t size = source.element_bytes;
+  std::vector<std::byte> out(source.rows * columns.n * size);
+  for (uint64_t row_begin = 0; row_begin < source.rows; row_begin += kSide) {
+    const uint64_t row_end = std::min(row_begin + kSide, source.rows);
+    for (uint64_t begin = 0; begin < columns.n; begin += kSide) {
+      const uint64_t end = std::min(begin + kSide, columns.n);
+      for (uint64_t i = begin; i < end; ++i) {
+        const uint64_t col = columns.first + i * columns.step;
+        for (uint64_t row = row_begin; row < row_end; ++row) {
+          std::memcpy(out.data() + (i * source.rows + row) * size,
+                      source.bytes.data() + (row * source.cols + col) * size, size);
+        }
+      }
     }
   }
   return out;

@@ -38,7 +38,14 @@ uint64_t ungrouped_qkv_row(uint64_t i, const QkvGroups& groups);
 std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim);
 // Each group's n_heads / n_kv_heads queries, its key and its value; then all Q, all K, all V.
 std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups);
-std::vector<std::byte> transposed(const RowsOf& source);
+// The columns `first`, `first + step`, …, n of them.
+struct Columns {
+  uint64_t first = 0;
+  uint64_t step = 1;
+  uint64_t n = 0;
+};
+std::vector<std::byte> taken(const RowsOf& source, const Columns& columns);
+std::vector<std::byte> transposed(const RowsOf& source, const Columns& columns);
 // 1 + w, -exp(w) as float32.
 std::vector<std::byte> plus_one(std::span<const std::byte> weights, tensor::DType type);
 std::vector<std::byte> minus_exp(std::span<const std::byte> weights, tensor::DType type);

@@ -295,8 +295,13 @@ float SpecBuilder::norm_epsilon(std::string_view suffix) const {
 }
 
 Norm SpecBuilder::rms_norm(const std::string& prefix, int64_t n) {
-  return {NormKind::rms, norm_epsilon("attention.layer_norm_rms_epsilon"),
-          vector(prefix + ".weight", n), kNoTensor};
+  Norm norm = plain_rms_norm();
+  norm.weight = vector(prefix + ".weight", n);
+  return norm;
+}
+
+Norm SpecBuilder::plain_rms_norm() const {
+  return {NormKind::rms, norm_epsilon("attention.layer_norm_rms_epsilon"), kNoTensor, kNoTensor};
 }
 
 Norm SpecBuilder::layer_norm(const std::string& prefix, int64_t n) {

@@ -26,8 +26,9 @@ struct HeadShape {
 // How a family's experts differ from others'.
 struct ExpertRules {
   bool renormalized = false;
-  bool shared = false;       // ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp
-  bool shared_gate = false;  // ffn_gate_inp_shexp
+  bool shared = false;          // ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp
+  bool shared_gate = false;     // ffn_gate_inp_shexp
+  bool shared_as_wide = false;  // as each of the others, whatever keys say
   // The file says how experts are chosen: expert_gating_func, expert_group_count,
   // expert_group_used_count, expert_weights_norm, exp_probs_b, and how many shared ones there are,
   // side by side in one: expert_shared_count.
@@ -40,6 +41,9 @@ struct ExpertRules {
 // The keys that moe() reads, for families that may have experts.
 constexpr std::array<std::string_view, 3> kExpertKeys{"expert_count", "expert_used_count",
                                                       "expert_weights_scale"};
+
+// Whether YaRN's bounds are whole pairs. Ours: others' files don't say.
+constexpr std::string_view kYarnTruncate = "rope.scaling.yarn_truncate";
 
 // Members throw Error{invalid_argument} with the key or tensor at fault, Error{unimplemented} for
 // what the file asks and this engine does not do. Keys are given without the architecture in front.
@@ -90,6 +94,7 @@ class SpecBuilder {
   Norm rms_norm(const std::string& prefix, int64_t n);
   Norm layer_norm(const std::string& prefix, int64_t n);  // the bias is optional
   Norm plain_layer_norm() const;                          // without weight and bias
+  Norm plain_rms_norm() const;
   // rope.dimension_count, at most and without it head_dim; rope.freq_base, rope.scaling.* and the
   // tensor rope_freqs.
   Rope rope(RopeKind kind, int32_t head_dim);
@@ -109,7 +114,8 @@ class SpecBuilder {
   // Whether expert_count is there and not 0.
   bool has_experts() const;
   // expert_count experts: the stacks ffn_gate_exps, ffn_up_exps, ffn_down_exps, or in files from
-  // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router.
+  // before 2024-04 one tensor an expert, ffn_gate.0 and so on; ffn_gate_inp is the router. Stacks
+  // may have biases.
   Moe moe(int32_t layer, const ExpertRules& rules, Activation activation);
   // The block behind ffn_norm: a gated MLP, or, from layer leading_dense_block_count on and where
   // the file counts any, experts.
@@ -149,6 +155,8 @@ class SpecBuilder {
   void choice_of_experts(Moe& moe, int32_t layer);
   int32_t shared_width(int32_t layer, const ExpertRules& rules) const;
   Mlp shared_expert(int32_t layer, int32_t n_hidden, Activation activation);
+  TensorId expert_bias(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
+                       int64_t n);
   TensorId expert_matrix(int32_t layer, std::string_view part, int32_t expert, int32_t n_experts,
                          int64_t rows, int64_t cols);
 

@@ -30,6 +30,18 @@ TensorId SpecBuilder::expert_matrix(int32_t layer, std::string_view part, int32_
   return append(std::move(slot));
 }
 
+TensorId SpecBuilder::expert_bias(int32_t layer, std::string_view part, int32_t expert,
+                                  int32_t n_experts, int64_t n) {
+  TensorSlot slot;
+  slot.name = layer_name(layer, fmt::format("{}_exps.bias", part));
+  if (!has(slot.name)) return kNoTensor;
+  slot.cols = static_cast<uint64_t>(n);
+  slot.row_begin = static_cast<uint64_t>(expert);
+  slot.stored_rows = static_cast<uint64_t>(n_experts);
+  locate_weight(file_, slot);
+  return append(std::move(slot));
+}
+
 // Where the file does not say, or says 0, all that a token goes to is as wide as a dense block.
 int32_t SpecBuilder::expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const {
   constexpr std::string_view kOwn = "expert_feed_forward_length";
@@ -59,6 +71,7 @@ int32_t SpecBuilder::shared_width(int32_t layer, const ExpertRules& rules) const
     return static_cast<int32_t>(width);
   }
   if (!rules.shared) return 0;
+  if (rules.shared_as_wide) return expert_width(layer, rules, 1);
   if (!rules.width_of_dense) return count(kWidth, 1, kMaxHidden);
   if (const int32_t own = count_or(kWidth, 0, 0, kMaxHidden); own > 0) return own;
   return layer_count("feed_forward_length", layer, std::nullopt, 1, kMaxHidden);
@@ -125,12 +138,13 @@ std::vector<Mlp> SpecBuilder::experts(int32_t layer, int32_t n, Mlp expert) {
   }
   std::vector<Mlp> experts;
   for (int32_t i = 0; i < n; ++i) {
-    const auto matrix_of = [&](std::string_view part, int64_t rows, int64_t cols) {
-      return Linear{expert_matrix(layer, part, i, n, rows, cols), kNoTensor};
+    const auto linear_of = [&](std::string_view part, int64_t rows, int64_t cols) {
+      return Linear{expert_matrix(layer, part, i, n, rows, cols),
+                    expert_bias(layer, part, i, n, rows)};
     };
-    expert.gate = matrix_of("ffn_gate", expert.n_hidden, spec.n_embd);
-    expert.up = matrix_of("ffn_up", expert.n_hidden, spec.n_embd);
-    expert.down = matrix_of("ffn_down", spec.n_embd, expert.n_hidden);
+    expert.gate = linear_of("ffn_gate", expert.n_hidden, spec.n_embd);
+    expert.up = linear_of("ffn_up", expert.n_hidden, spec.n_embd);
+    expert.down = linear_of("ffn_down", spec.n_embd, expert.n_hidden);
     experts.push_back(expert);
   }
   return experts;

@@ -68,6 +68,7 @@ Yarn SpecBuilder::yarn(float factor) const {
                        key("rope.scaling.yarn_beta_slow"), yarn.beta_slow));
   }
   yarn.magnitude = magnitude(factor);
+  yarn.whole_pairs = file_.boolean(key(kYarnTruncate)).value_or(true);
   return yarn;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "models/family/change.h"
 #include "models/family/limits.h"
 #include "models/format/gguf_part.h"
 
@@ -74,28 +75,6 @@ tensor::DType weight_type(const SafeTensor& tensor) {
 
 bool is_widened(Change change) {
   return change == Change::one_plus || change == Change::minus_exp;
-}
-
-bool is_half(Change change) {
-  return change == Change::first_half || change == Change::second_half;
-}
-
-// Of what the change gives; fastest first, as GGUF has it.
-std::vector<uint64_t> shape_of(const SafeTensor& tensor, Change change) {
-  std::vector<uint64_t> shape(tensor.shape.rbegin(), tensor.shape.rend());
-  if (shape.empty() || shape.size() > 3) {
-    throw Error(Code::unimplemented,
-                fmt::format("tensor '{}' has {} dimensions", printable(tensor.name), shape.size()));
-  }
-  if (change == Change::transposed && shape.size() > 1) std::swap(shape[0], shape[1]);
-  if (!is_half(change)) return shape;
-  uint64_t& rows = shape.size() > 1 ? shape[1] : shape[0];
-  if (rows % 2 != 0) {
-    throw Error(Code::invalid_argument, fmt::format("tensor '{}' has {} rows, which are no halves",
-                                                    printable(tensor.name), rows));
-  }
-  rows /= 2;
-  return shape;
 }
 
 // The matrices of a stack; a vector has one number a row.
@@ -174,8 +153,9 @@ void Translation::set_architecture(std::string_view name) {
 void Translation::decoder_keys() {
   n_layers_ = in_limits(config_.need_integer({"num_hidden_layers", "n_layer", "num_layers"}),
                         kMaxLayers, "num_hidden_layers");
-  const int32_t n_embd = in_limits(config_.need_integer({"hidden_size", "n_embd", "d_model"}),
-                                   kMaxEmbedding, "hidden_size");
+  const int32_t n_embd =
+      in_limits(config_.need_integer({"hidden_size", "n_embd", "n_embed", "d_model"}),
+                kMaxEmbedding, "hidden_size");
   n_heads_ = in_limits(config_.need_integer({"num_attention_heads", "n_head", "num_heads"}),
                        kMaxHeads, "num_attention_heads");
   n_kv_heads_ = in_limits(config_.integer("num_key_value_heads").value_or(n_heads_), kMaxHeads,
@@ -305,7 +285,7 @@ void Translation::add(const std::string& ours, const std::string& theirs, Change
     if (sources.size() > 1) sources.pop_back();
   }
   if (sources[0] == nullptr) return file_->note_absent(ours, theirs);
-  const bool used = used_.contains(sources[0]->name) && !is_half(change);
+  const bool used = used_.contains(sources[0]->name) && !is_part(change);
   if (used || file_->find_tensor(ours) != nullptr) return;
   add_stack(ours, sources, change);
 }
@@ -362,7 +342,19 @@ MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Chang
       part.make = [matrix, type] { return minus_exp(matrix.bytes, type); };
       break;
     case Change::transposed:
-      part.make = [matrix] { return transposed(matrix); };
+    case Change::transposed_even:
+    case Change::transposed_odd:
+    case Change::transposed_first_half:
+    case Change::transposed_second_half:
+      part.make = [matrix, columns = *columns_of(change, matrix.cols)] {
+        return transposed(matrix, columns);
+      };
+      break;
+    case Change::even_columns:
+    case Change::odd_columns:
+      part.make = [matrix, columns = *columns_of(change, matrix.cols)] {
+        return taken(matrix, columns);
+      };
       break;
     case Change::grouped_qkv: {
       const QkvGroups groups{n_heads_, n_kv_heads_, head_dim_};
@@ -376,8 +368,11 @@ MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Chang
   if (!part.make && address % safe_type_bytes(tensor.type) != 0) {
     part.make = [bytes = part.mapped] { return std::vector(bytes.begin(), bytes.end()); };
   }
-  part.size_bytes =
-      is_widened(change) ? matrix.rows * matrix.cols * sizeof(float) : part.mapped.size();
+  part.size_bytes = part.mapped.size();
+  if (is_widened(change)) part.size_bytes = matrix.rows * matrix.cols * sizeof(float);
+  if (const auto columns = columns_of(change, matrix.cols)) {
+    part.size_bytes = matrix.rows * columns->n * matrix.element_bytes;
+  }
   if (part.make) part.mapped = {};
   return part;
 }
@@ -395,10 +390,11 @@ void Translation::add_vector(std::string name, std::span<const float> values) {
 
 std::shared_ptr<MadeFile> Translation::finish() {
   config_.refuse_unread();
+  tell_left_out();
   for (const SafeTensor& tensor : folder_->tensors()) {
     const bool ignored = std::ranges::any_of(
         ignored_, [&](const std::string& ending) { return tensor.name.ends_with(ending); });
-    if (ignored || used_.contains(tensor.name)) continue;
+    if (ignored || is_left_out(tensor) || used_.contains(tensor.name)) continue;
     if (storage_ != nullptr && storage_->is_of_activations(tensor.name)) continue;
     throw Error(Code::unimplemented,
                 fmt::format("the folder has a tensor '{}', which {} does not use here",

@@ -29,11 +29,20 @@ enum class Change {
   transposed,  // stored [in x out]
   first_half,  // of a matrix's rows
   second_half,
+  // Every second column, from the first or the second on; also of what is stored [in x out], as are
+  // its halves.
+  even_columns,
+  odd_columns,
+  transposed_even,
+  transposed_odd,
+  transposed_first_half,
+  transposed_second_half,
   grouped_qkv,  // rows of each group of heads: its queries, key and value; to all Q, all K, all V
 };
 
 // `{}` is the layer's number, `{e}` an expert's: one tensor of each becomes a stack. A stored stack
-// is changed matrix by matrix. Without an ending both weight and bias, where they are there.
+// is changed matrix by matrix. Where ours is without an ending both weight and bias, where they are
+// there.
 struct TensorRule {
   std::string_view ours;    // "blk.{}.attn_q"
   std::string_view theirs;  // "model.layers.{}.self_attn.q_proj"
@@ -144,11 +153,17 @@ class Translation {
   // them. The log tells when the folder has any.
   void leave_out_layers(int64_t n);
 
+  // Parts that are no text model, such as one that sees: of tensors whose names begin so is said
+  // that they are left out.
+  void leave_out(std::string_view beginning) { left_out_.emplace_back(beginning); }
+
   // Checks that no tensor is left over and hands the file out.
   std::shared_ptr<MadeFile> finish();
 
  private:
   std::string key(std::string_view suffix) const;
+  bool is_left_out(const SafeTensor& tensor) const;
+  void tell_left_out() const;
   void rotary();
   void rotary_scaling(const json::object& scaling, double base);
   void stretched_divisors(const json::object& scaling, double base);
@@ -181,6 +196,7 @@ class Translation {
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};
   bool magnitude_in_scores_ = false;
+  std::vector<std::string> left_out_;
 };
 
 }  // namespace strata::models

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 
@@ -82,6 +83,7 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   copy("rope.scaling.yarn_beta_fast", "beta_fast");
   copy("rope.scaling.yarn_beta_slow", "beta_slow");
   copy("rope.scaling.yarn_attn_factor", "attention_factor");
+  if (const auto whole = flag_in(scaling, "truncate", kWhere)) set_flag(kYarnTruncate, *whole);
   if (magnitude_in_scores_) return yarn_magnitudes(scaling, positive(scaling, "factor"));
   for (const std::string_view field : {"mscale", "mscale_all_dim"}) {
     if (!number_in(scaling, field, kWhere)) continue;

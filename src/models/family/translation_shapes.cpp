@@ -120,4 +120,17 @@ void Translation::leave_out_layers(int64_t n) {
            folder_->path().string(), n_tensors, n_layers_ - 1);
 }
 
+bool Translation::is_left_out(const SafeTensor& tensor) const {
+  return std::ranges::any_of(
+      left_out_, [&](const std::string& beginning) { return tensor.name.starts_with(beginning); });
+}
+
+void Translation::tell_left_out() const {
+  const auto n = std::ranges::count_if(
+      folder_->tensors(), [&](const SafeTensor& tensor) { return is_left_out(tensor); });
+  if (n == 0) return;
+  log_warn("{}: {} tensors of the parts that do not write text are left out",
+           folder_->path().string(), n);
+}
+
 }  // namespace strata::models

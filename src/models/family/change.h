@@ -1,0 +1,19 @@
+// What a Change (models/family/translation.h) does to a tensor's shape.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "models/family/translation.h"
+
+namespace strata::models {
+
+// Of a change that takes columns; nullopt: it does not.
+std::optional<Columns> columns_of(Change change, uint64_t cols);
+// Whether another rule takes the rest of the tensor.
+bool is_part(Change change);
+// Of what the change gives; fastest first, as GGUF has it. Error{invalid_argument}: no halves.
+std::vector<uint64_t> shape_of(const SafeTensor& tensor, Change change);
+
+}  // namespace strata::models
