@@ -12,13 +12,13 @@ bool is_half(Change change) {
   return change == Change::first_half || change == Change::second_half;
 }
 
+}  // namespace
+
 bool is_transposed(Change change) {
   return change == Change::transposed || change == Change::transposed_even ||
          change == Change::transposed_odd || change == Change::transposed_first_half ||
          change == Change::transposed_second_half;
 }
-
-}  // namespace
 
 std::optional<Columns> columns_of(Change change, uint64_t cols) {
   switch (change) {

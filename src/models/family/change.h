@@ -11,6 +11,7 @@ namespace strata::models {
 
 // Of a change that takes columns; nullopt: it does not.
 std::optional<Columns> columns_of(Change change, uint64_t cols);
+bool is_transposed(Change change);
 // Whether another rule takes the rest of the tensor.
 bool is_part(Change change);
 // Of what the change gives; fastest first, as GGUF has it. Error{invalid_argument}: no halves.

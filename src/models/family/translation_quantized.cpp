@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "core/error.h"
+#include "models/family/change.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 
@@ -52,7 +53,10 @@ RowOrder order_of(const HfWeight& weight, Change change, const QkvGroups& heads)
   const bool halves = change == Change::first_half || change == Change::second_half;
   if (halves && size.rows % 2 != 0) refuse_rows(weight, size.rows);
   if (weight.made_transposed) {
-    if (change == Change::transposed) return in_order(size.rows, 0, 1);
+    // The columns that the change takes are rows here.
+    if (is_part(change) && size.rows % 2 != 0) refuse_rows(weight, size.rows);
+    const auto taken = columns_of(change, size.rows);
+    if (taken && is_transposed(change)) return in_order(taken->n, taken->first, taken->step);
   } else if (change == Change::none) {
     return in_order(size.rows, 0, 1);
   } else if (halves) {
@@ -88,7 +92,7 @@ MadePart turned(MadePart part, uint64_t rows, uint64_t cols) {
   const size_t element_bytes = part.size_bytes / (rows * cols);
   part.make = [make = std::move(part.make), rows, cols, element_bytes] {
     const std::vector<std::byte> bytes = make();
-    return transposed({bytes, rows, cols, element_bytes});
+    return transposed({bytes, rows, cols, element_bytes}, {0, 1, cols});
   };
   return part;
 }
