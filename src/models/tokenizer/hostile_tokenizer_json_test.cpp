@@ -158,6 +158,33 @@ TEST(HostileTokenizerJson, TemplatesMustNameTokens) {
   expect_refused(document, "\"C\"");
 }
 
+// Without a text between them there would be nothing left once its special tokens are dropped.
+TEST(HostileTokenizerJson, TemplatesTakeEachTextOnce) {
+  const json::value special = {{"SpecialToken", {{"id", "<|start|>"}, {"type_id", 0}}}};
+  const json::value a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const json::value b = {{"Sequence", {{"id", "B"}, {"type_id", 0}}}};
+  const std::pair<const char*, json::array> broken[] = {
+      {"single", {special}}, {"single", {}},   {"single", {a, a}}, {"single", {a, b}},
+      {"pair", {special}},   {"pair", {a, a}}, {"pair", {a}},      {"pair", {a, b, b}},
+  };
+  TokenizerFacts facts;
+  facts.add_bos = facts.add_eos = false;
+  for (const auto& [key, parts] : broken) {
+    auto document = testing::tiny_json_bpe();
+    document["post_processor"].as_object()[key] = parts;
+    try {
+      tokenizer_from_json(to_json(document), facts, 0);
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_NE(error.message().find(fmt::format("post_processor.{} takes Sequence A", key)),
+                std::string::npos)
+          << error.message();
+    }
+  }
+  const auto t = tokenizer_from_json(to_json(testing::tiny_json_bpe()), facts, 0);
+  EXPECT_EQ(t->with_bos_eos({7}), std::vector<TokenId>{7});
+}
+
 TEST(HostileTokenizerJson, UnknownTokensMustExist) {
   auto document = testing::tiny_json_word_piece();
   model(document)["unk_token"] = "[WHAT]";

@@ -1,5 +1,7 @@
 #include "models/tokenizer/pipeline/post_template.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace strata::models {
@@ -44,11 +46,22 @@ std::vector<TemplatePart> read_parts(const JsonPlace& list, const JsonPlace& spe
   return parts;
 }
 
+// A text that is left out, or taken twice, would give other ids than were asked for; who adds or
+// drops special tokens relies on the text between them.
+void check_texts(const JsonPlace& list, const std::vector<TemplatePart>& parts, int64_t n_second) {
+  const auto n = [&](Kind kind) { return std::ranges::count(parts, kind, &TemplatePart::kind); };
+  if (n(Kind::first) == 1 && n(Kind::second) == n_second) return;
+  list.refuse(fmt::format("takes Sequence A {} and Sequence B {} times, not 1 and {}",
+                          n(Kind::first), n(Kind::second), n_second));
+}
+
 PostTemplate read_template(const JsonPlace& place, const Vocabulary& vocabulary) {
   place.allow({"single", "pair", "special_tokens"});
   PostTemplate out;
   out.single = read_parts(place["single"], place["special_tokens"], vocabulary);
   out.pair = read_parts(place["pair"], place["special_tokens"], vocabulary);
+  check_texts(place["single"], out.single, 0);
+  check_texts(place["pair"], out.pair, 1);
   return out;
 }
 

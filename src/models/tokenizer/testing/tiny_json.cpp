@@ -27,8 +27,8 @@ json::object special_part(std::string_view id) {
   return {{"SpecialToken", {{"id", json::string(id)}, {"type_id", 0}}}};
 }
 
-json::object text_part() {
-  return {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+json::object text_part(std::string_view id = "A") {
+  return {{"Sequence", {{"id", json::string(id)}, {"type_id", 0}}}};
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ json::object tiny_json_bpe() {
   out["post_processor"] = {
       {"type", "TemplateProcessing"},
       {"single", {special_part("<|start|>"), text_part()}},
-      {"pair", {special_part("<|start|>"), text_part()}},
+      {"pair", {special_part("<|start|>"), text_part(), text_part("B")}},
       {"special_tokens",
        {{"<|start|>", {{"id", "<|start|>"}, {"ids", {262}}, {"tokens", {"<|start|>"}}}}}}};
   return out;
