@@ -115,25 +115,43 @@ AddedToken read_added(const JsonPlace& place) {
   return token;
 }
 
-// Id of a token of the model by its spelling; -1: none.
-int64_t model_id(const JsonPlace& vocab, const Collector& tokens, std::string_view spelling) {
-  if (vocab.value().is_object()) {
-    const json::value* id = vocab.object().if_contains({spelling.data(), spelling.size()});
+// Ids of the model's tokens by their spelling.
+class ModelIds {
+ public:
+  ModelIds(const JsonPlace& vocab, const Collector& tokens) {
+    if (vocab.value().is_object()) {
+      object_ = &vocab.object();
+      return;
+    }
+    spellings_ = tokens.spellings;
+    table_ = TokenTable(spellings_);
+  }
+  ModelIds(const ModelIds&) = delete;
+  ModelIds& operator=(const ModelIds&) = delete;
+
+  // -1: none.
+  int64_t find(std::string_view spelling) const {
+    if (object_ == nullptr) return table_.find(spelling);
+    const json::value* id = object_->if_contains({spelling.data(), spelling.size()});
     return id == nullptr ? -1 : id->get_int64();
   }
-  const auto found = std::find(tokens.spellings.begin(), tokens.spellings.end(), spelling);
-  return found == tokens.spellings.end() ? -1 : found - tokens.spellings.begin();
-}
+
+ private:
+  const json::object* object_ = nullptr;
+  std::vector<std::string_view> spellings_;  // a copy: the collector's grow
+  TokenTable table_;
+};
 
 void collect_added(const JsonPlace& list, const JsonPlace& vocab, Collector& tokens,
                    std::vector<AddedToken>& added) {
   if (list.array().size() > kMaxVocabulary) list.refuse("has too many tokens");
+  const ModelIds ids(vocab, tokens);
   for (size_t i = 0; i < list.array().size(); ++i) {
     const JsonPlace place = list.item(i);
     AddedToken token = read_added(place);
     if (token.content.empty()) continue;  // as the library: it could never be found
     const int64_t said = place["id"].integer();
-    const int64_t known = model_id(vocab, tokens, token.content);
+    const int64_t known = ids.find(token.content);
     const int64_t id = known >= 0 ? known : said;
     if (known >= 0 && known != said) {
       log_warn("{}: \"{}\" has the id {}, the model's vocabulary says {}, which is taken",
