@@ -301,6 +301,7 @@ void Translation::add_stack(const std::string& ours, std::span<const SafeTensor*
                   fmt::format("tensors '{}' and '{}' differ in shape or dtype",
                               printable(first.name), printable(tensor->name)));
     }
+    count_matrices(*tensor);
     used_.insert(tensor->name);
     for (const RowsOf& matrix : matrices_of(*tensor)) {
       parts.push_back(part(*tensor, matrix, change));

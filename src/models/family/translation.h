@@ -176,6 +176,7 @@ class Translation {
                  Change change);
   void put(const std::string& ours, const SafeTensor& first, Change change,
            std::span<const uint64_t> shape, std::vector<MadePart> parts);
+  void count_matrices(const SafeTensor& tensor);
   MadePart part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
   // The same of a weight that config.json says is quantised. False: this one is not.
   bool add_quantized(const std::string& ours, const std::string& theirs, Change change);
@@ -192,6 +193,7 @@ class Translation {
   int32_t n_heads_ = 0;
   int32_t n_kv_heads_ = 0;
   int32_t head_dim_ = 0;
+  int64_t n_matrices_ = 0;  // so far, of all tensors
   std::string prefix_;
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};

@@ -107,6 +107,18 @@ void Translation::heads(const std::string& ours, const std::string& theirs, cons
   put(ours, *tensor, change, shape, std::move(parts));
 }
 
+// Each takes some 200 bytes before anyone looks at the shape, however few its own bytes are.
+void Translation::count_matrices(const SafeTensor& tensor) {
+  const uint64_t n = tensor.shape.size() == 3 ? tensor.shape[0] : 1;
+  const auto left = static_cast<uint64_t>(kMaxExpertMatrices - n_matrices_);
+  if (n > left) {
+    throw Error(Code::invalid_argument,
+                fmt::format("tensor '{}' is a stack of {} matrices, {} of {} are left for it",
+                            printable(tensor.name), n, left, kMaxExpertMatrices));
+  }
+  n_matrices_ += static_cast<int64_t>(n);
+}
+
 void Translation::leave_out_layers(int64_t n) {
   size_t n_tensors = 0;
   for (int64_t i = n_layers_; i < n_layers_ + std::min<int64_t>(n, kMaxLayers); ++i) {

@@ -167,6 +167,15 @@ TEST_F(HfFolderTest, ConfigurationsThatAreWrong) {
       {"too many dimensions",
        [](auto&, auto& t) { t["model.layers.0.mlp.up_proj.weight"] = {1, 1, 12, 8}; },
        "'model.layers.0.mlp.up_proj.weight' has 4 dimensions"},
+      {"more matrices than any model has",
+       [](auto&, auto& t) { t["model.embed_tokens.weight"] = {150'000, 1, 1}; },
+       "'model.embed_tokens.weight' is a stack of 150000 matrices"},
+      {"more matrices together than any model has",
+       [](auto&, auto& t) {
+         t["model.layers.0.mlp.gate_proj.weight"] = {70'000, 1, 1};
+         t["model.layers.0.mlp.up_proj.weight"] = {70'000, 1, 1};
+       },
+       "'model.layers.0.mlp.up_proj.weight' is a stack of 70000 matrices"},
   };
   for (const Broken& broken : all) {
     json::object config = tiny_config();
