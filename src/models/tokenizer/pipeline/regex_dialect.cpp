@@ -1,5 +1,7 @@
 #include "models/tokenizer/pipeline/regex_dialect.h"
 
+#include <vector>
+
 #include "core/error.h"
 
 namespace strata::models {
@@ -45,6 +47,9 @@ class Rewriter {
         return character_class();
       case '(':
         return group();
+      case ')':
+        if (caseless_.size() > 1) caseless_.pop_back();
+        return copy(1);
       case '{':
         // Ruby reads {,n} as {0,n}, PCRE2 as text.
         if (peek(1) == ',') {
@@ -68,9 +73,14 @@ class Rewriter {
 
   void group() {
     if (peek(1) == '*') refuse("(*verb)");
+    if (starts("(?i)") || starts("(?-i)")) {  // up to the group's end
+      caseless_.back() = peek(2) == 'i';
+      return copy(in_.find(')', at_) + 1 - at_);
+    }
+    caseless_.push_back(starts("(?i:") || (caseless_.back() && !starts("(?-i:")));
     if (peek(1) != '?') return copy(1);
     for (const std::string_view known :
-         {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?i)", "(?-i:", "(?-i)"}) {
+         {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:", "(?-i:"}) {
       if (starts(known)) return copy(known.size());
     }
     refuse("group");
@@ -157,19 +167,27 @@ class Rewriter {
     copy(end + 1 - at_);
   }
 
-  // [A&&[B]] becomes (?:(?=[B])[A]): PCRE2 10.42 has no intersection of classes.
+  // [A&&[B]] becomes (?:(?=[B])[A]), [^A&&[B]], which negates all of it, (?:(?!(?=[B])[A])(?s:.)):
+  // PCRE2 10.42 has no intersection of classes.
   void character_class() {
-    const std::string outer = std::move(out_);
-    out_ = "[";
+    std::string outer;
+    outer.swap(out_);
+    out_ += '[';
     ++at_;
-    if (peek() == '^') copy(1);
+    const bool negated = peek() == '^';
+    if (negated) copy(1);
+    const size_t head = out_.size();
     if (peek() == ']') copy(1);
     std::string conditions;
     while (peek() != ']') {
       if (at_ >= in_.size()) refuse("open class");
       if (starts("&&[")) {
+        if (out_.size() == head) refuse("intersection with nothing");
+        if (caseless_.back()) refuse("intersection of classes in any case");
         at_ += 2;
         conditions += intersection();
+      } else if (!conditions.empty()) {
+        refuse("class that goes on behind an intersection");
       } else if (starts("[:")) {
         refuse("POSIX class");
       } else if (peek() == '[') {
@@ -183,7 +201,13 @@ class Rewriter {
       }
     }
     copy(1);
-    out_ = outer + (conditions.empty() ? out_ : "(?:" + conditions + out_ + ")");
+    if (conditions.empty()) {
+      out_ = outer + out_;
+    } else if (negated) {
+      out_ = fmt::format("{}(?:(?!{}[{})(?s:.))", outer, conditions, out_.substr(head));
+    } else {
+      out_ = fmt::format("{}(?:{}{})", outer, conditions, out_);
+    }
   }
 
   std::string intersection() {
@@ -201,6 +225,7 @@ class Rewriter {
   size_t at_ = 0;
   std::string out_;
   int depth_ = 0;
+  std::vector<bool> caseless_{false};  // of each open group
 };
 
 }  // namespace
