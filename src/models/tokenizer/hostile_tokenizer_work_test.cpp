@@ -1,7 +1,10 @@
 // tokenizer.json files that ask for more work than their bytes: refused, or done in time.
+#include <span>
+
 #include <gmock/gmock.h>
 
 #include "core/testing/expect_error.h"
+#include "models/tokenizer/pipeline/charsmap.h"
 #include "models/tokenizer/testing/tiny_json.h"
 #include "models/tokenizer/tokenizer_json.h"
 
@@ -9,6 +12,49 @@ namespace strata::models {
 namespace {
 
 using ::testing::HasSubstr;
+
+// Each match is cheap enough, all together are not; cut by added tokens or not.
+TEST(HostileTokenizerWork, PatternsAreBoundedOverTheWholeText) {
+  auto document = testing::tiny_json_bpe();
+  document["pre_tokenizer"] = {{"type", "Split"},
+                               {"pattern", {{"Regex", "(?:a|a)*(?<=b)|."}}},
+                               {"behavior", "Isolated"},
+                               {"invert", false}};
+  const auto t = tokenizer_from_json(to_json(document), {}, 0);
+  for (const char* gap : {" ", "[TOOL]"}) {
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text.append(16, 'a').append(gap);
+    const Error error = strata::testing::error_of([&] { t->encode_text(text); });
+    EXPECT_EQ(error.code(), Code::resource_exhausted);
+    EXPECT_THAT(error.message(), HasSubstr("the rest of the text"));
+    EXPECT_NO_THROW(t->encode_text(text.substr(0, 100)));
+  }
+}
+
+// A trie of one byte's edge that leads back to itself: every text would be one key's beginning,
+// from each of its bytes on.
+TEST(HostileTokenizerWork, CharsmapsWhoseKeysNeverEnd) {
+  const auto map = [](std::span<const uint32_t> units) {
+    const auto size = static_cast<uint32_t>(units.size_bytes());
+    std::string bytes(reinterpret_cast<const char*>(&size), sizeof size);
+    return bytes.append(reinterpret_cast<const char*>(units.data()), size).append("x", 2);
+  };
+  const auto unit = [](uint32_t offset, uint32_t label, bool value) {
+    return offset << 10 | (value ? 256u : 0) | label;
+  };
+  constexpr uint32_t kBase = 256;  // of the root's children; 'a' at 256 ^ 97
+  std::vector<uint32_t> units(512);
+  units[0] = unit(kBase, 0, false);
+  units[kBase ^ 'a'] = unit('a', 'a', false);  // its children: (kBase ^ 'a') ^ 'a'
+  EXPECT_THROW(Charsmap(map(units)), Error);
+  units[kBase ^ 'a'] = unit(0, 'a', false);  // its children lie elsewhere and are none
+  EXPECT_NO_THROW(Charsmap(map(units)));
+  units[kBase ^ 'a'] = unit('a' ^ 128, 'a', true);  // and its value at kBase ^ 128
+  units[kBase ^ 128] = 1u << 31;
+  EXPECT_EQ(Charsmap(map(units)).longest("ab")->replacement, "x");
+  units[kBase ^ 128] |= 3;  // beyond the replacements
+  EXPECT_THROW(Charsmap(map(units)), Error);
+}
 
 // A search through all spellings for each would be 10^10 comparisons.
 TEST(HostileTokenizerWork, ManyAddedTokensOfManyPieces) {

@@ -24,6 +24,9 @@ namespace {
 
 }  // namespace
 
+RegexBudget::RegexBudget(size_t text_bytes)
+    : steps(kRegexTextSteps + kRegexStepsPerByte * text_bytes) {}
+
 struct SplitRegex::Compiled {
   Compiled() = default;
   Compiled(const Compiled&) = delete;
@@ -58,13 +61,13 @@ SplitRegex::SplitRegex(SplitRegex&&) noexcept = default;
 SplitRegex::~SplitRegex() = default;
 
 struct SplitRegex::Search::State {
-  explicit State(const pcre2_code* compiled)
+  State(const pcre2_code* compiled, RegexBudget& of_text)
       : code(compiled),
+        budget(&of_text),
         data(pcre2_match_data_create_from_pattern(code, nullptr)),
         context(pcre2_match_context_create(nullptr)),
         stack(pcre2_jit_stack_create(32 << 10, kRegexStackBytes, nullptr)) {
     CHECK(data != nullptr && context != nullptr && stack != nullptr);
-    pcre2_set_match_limit(context, kRegexMatchLimit);
     pcre2_set_heap_limit(context, kRegexStackBytes >> 10);  // of matching without JIT, in KiB
     pcre2_jit_stack_assign(context, nullptr, stack);
   }
@@ -76,20 +79,33 @@ struct SplitRegex::Search::State {
     pcre2_jit_stack_free(stack);
   }
 
-  // Whether the pattern matches at or behind `from`.
+  // Whether the pattern matches at or behind `from`. PCRE2 does not tell how many steps it took:
+  // the limit grows until the match ends, and the last one is what is taken from the budget.
   bool find() const {
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
-                                  from, PCRE2_NO_UTF_CHECK, data, context);
-    if (found >= 0) return true;
-    if (found == PCRE2_ERROR_NOMATCH) return false;
+    for (uint64_t limit = kRegexFreeSteps;; limit *= 16) {
+      const uint64_t most = std::min<uint64_t>(kRegexMatchLimit, budget->steps);
+      const bool last = limit >= most;
+      pcre2_set_match_limit(context, static_cast<uint32_t>(last ? most : limit));
+      const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
+                                    from, PCRE2_NO_UTF_CHECK, data, context);
+      if (found == PCRE2_ERROR_MATCHLIMIT && !last) continue;
+      if (found < 0 && found != PCRE2_ERROR_NOMATCH) refuse_text(found, most);
+      if (limit > kRegexFreeSteps) budget->steps -= std::min(limit, most);
+      return found >= 0;
+    }
+  }
+
+  [[noreturn]] static void refuse_text(int error, uint64_t steps) {
+    const std::string_view of = steps < kRegexMatchLimit ? "the rest of the text" : "one word";
     throw Error(Code::resource_exhausted,
-                fmt::format("the text's split into words needs more than {} steps or {} bytes "
-                            "(regular expression error {})",
-                            kRegexMatchLimit, kRegexStackBytes, found),
+                fmt::format("the text's split into words needs more than {} steps for {}, or {} "
+                            "bytes (regular expression error {})",
+                            steps, of, kRegexStackBytes, error),
                 "send the text in smaller parts");
   }
 
   const pcre2_code* code;
+  RegexBudget* budget;
   pcre2_match_data* data;
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
@@ -98,8 +114,8 @@ struct SplitRegex::Search::State {
   size_t last_end = ~size_t{0};  // of the match before
 };
 
-SplitRegex::Search::Search(const SplitRegex& regex)
-    : state_(std::make_unique<State>(regex.compiled_->code)) {}
+SplitRegex::Search::Search(const SplitRegex& regex, RegexBudget& budget)
+    : state_(std::make_unique<State>(regex.compiled_->code, budget)) {}
 SplitRegex::Search::~Search() = default;
 
 void SplitRegex::Search::start(std::string_view piece) {
@@ -127,7 +143,8 @@ bool SplitRegex::Search::next(size_t& begin, size_t& end) {
 }
 
 Ends SplitRegex::split(std::string_view text, size_t begin, const Ends& pieces) const {
-  Search search(*this);
+  RegexBudget budget(pieces.empty() ? 0 : pieces.back() - begin);
+  Search search(*this, budget);
   Ends out;
   out.reserve(pieces.size() + 16);
   size_t last = begin;

@@ -15,6 +15,13 @@ enum class Anchors : uint8_t {
   line,  // ... and of each line in it, as in Ruby
 };
 
+// Steps that the matches in one text may still take together: each alone is bounded, but a text has
+// as many matches as bytes.
+struct RegexBudget {
+  explicit RegexBudget(size_t text_bytes);
+  uint64_t steps = 0;
+};
+
 class SplitRegex {
  public:
   // Errors: invalid_argument when the pattern is none or too large; the message has its place.
@@ -24,13 +31,15 @@ class SplitRegex {
 
   // Cuts each of the pieces of the valid UTF-8 text (the first begins at `begin`) in front of and
   // behind every match; what stands between matches is a piece, too. A match sees its piece only.
-  // Thread-safe. Errors: resource_exhausted when one match needs more than the limits.
+  // Thread-safe. Errors: resource_exhausted when one match, or all together, need more than the
+  // limits.
   Ends split(std::string_view text, size_t begin, const Ends& pieces) const;
 
   // Walks through the matches of pieces; one object a call, so that calls may run at once.
   class Search {
    public:
-    explicit Search(const SplitRegex& regex);
+    // `budget` must outlive the search; several may share it.
+    Search(const SplitRegex& regex, RegexBudget& budget);
     ~Search();
     Search(const Search&) = delete;
     Search& operator=(const Search&) = delete;

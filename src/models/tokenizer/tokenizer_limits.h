@@ -14,7 +14,13 @@ constexpr size_t kMaxTextBytes = 1u << 30;             // so that ids of one tex
 constexpr size_t kMaxTextGrowth = 64;            // by normalising; Unicode's own longest: 11 times
 constexpr size_t kMaxProbes = 1024;              // of a hash table; a crafted file would need more
 constexpr uint32_t kRegexMatchLimit = 50000000;  // PCRE2 steps for one word
-constexpr size_t kMaxPatternBytes = 1u << 14;    // of one split pattern; largest known: 1,500
-constexpr size_t kRegexStackBytes = 64u << 20;   // backtracking memory of PCRE2's JIT
+// Of a whole text: so many, and so many more for each of its bytes.
+constexpr uint64_t kRegexTextSteps = 50000000;
+constexpr uint64_t kRegexStepsPerByte = 1000;
+constexpr uint32_t kRegexFreeSteps = 1024;      // of one match; they are not counted
+constexpr size_t kMaxCharsmapBytes = 1u << 24;  // largest known: 247,165
+constexpr size_t kMaxCharsmapKey = 256;         // bytes; longest known: 12
+constexpr size_t kMaxPatternBytes = 1u << 14;   // of one split pattern; largest known: 1,500
+constexpr size_t kRegexStackBytes = 64u << 20;  // backtracking memory of PCRE2's JIT
 
 }  // namespace strata::models

@@ -13,7 +13,8 @@ namespace strata::models {
 
 class Charsmap {
  public:
-  // Errors: invalid_argument when a length or an offset points outside.
+  // Errors: invalid_argument when a length or an offset points outside, a key is longer than
+  // kMaxCharsmapKey, or the trie is none.
   explicit Charsmap(std::string_view bytes);
 
   struct Match {
@@ -25,6 +26,8 @@ class Charsmap {
   std::optional<Match> longest(std::string_view text) const { return find(text, false); }
 
  private:
+  size_t check_keys(uint64_t base, size_t depth, std::vector<uint16_t>& lengths) const;
+  void check_value(uint64_t base) const;
   std::optional<Match> find(std::string_view text, bool first) const;
 
   std::vector<uint32_t> units_;

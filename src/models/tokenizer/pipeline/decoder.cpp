@@ -17,7 +17,8 @@ using Step = std::unique_ptr<const DecoderStep>;
 
 void replace_all(std::string& text, const TextPattern& pattern, std::string_view content) {
   std::string out;
-  TextPattern::Search search(pattern);
+  RegexBudget budget(text.size());
+  TextPattern::Search search(pattern, budget);
   search.start(text);
   size_t last = 0;
   for (size_t begin = 0, end = 0; search.next(begin, end); last = end) {

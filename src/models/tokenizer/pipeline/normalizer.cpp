@@ -93,7 +93,7 @@ class ReplaceNormalizer final : public Normalizer {
 
   void apply(TracedText& text) const override {
     TextEdit edit(text);
-    TextPattern::Search search(pattern_);
+    TextPattern::Search search(pattern_, *text.regex);
     search.start(edit.old());
     size_t last = 0;
     for (size_t begin = 0, end = 0; search.next(begin, end); last = end) {

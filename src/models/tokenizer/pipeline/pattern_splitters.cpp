@@ -14,7 +14,7 @@ class PatternSplitter final : public WordSplitter {
   void apply(Words& words) const override {
     std::vector<Span> spans;
     spans.reserve(words.spans.size() + 16);
-    TextPattern::Search search(pattern_);
+    TextPattern::Search search(pattern_, *words.regex);
     MatchSplitter splitter(behavior_, invert_);
     for (const Span span : words.spans) {
       const std::string_view piece = words.span_text(span);
@@ -43,7 +43,7 @@ class Matches final : public WordSplitter {
   void apply(Words& words) const override {
     std::vector<Span> spans;
     spans.reserve(words.text.size() / 4 + words.spans.size());
-    SplitRegex::Search search(regex_);
+    SplitRegex::Search search(regex_, *words.regex);
     for (const Span span : words.spans) {
       search.start(words.span_text(span));
       for (size_t begin = 0, end = 0; search.next(begin, end);) {

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/utf8.h"
 #include "models/tokenizer/prepared_text.h"
+#include "models/tokenizer/split_regex.h"
 #include "models/tokenizer/tokenizer_limits.h"
 #include "models/tokenizer/word_cache.h"
 
@@ -31,7 +32,8 @@ std::vector<AddedToken> normalized_content(const std::vector<AddedToken>& tokens
   std::vector<AddedToken> out = tokens;
   for (AddedToken& token : out) {
     if (!token.normalized) continue;
-    TracedText text = untouched(token.content, false, 0);
+    RegexBudget regex(token.content.size());
+    TracedText text = untouched(token.content, false, 0, regex);
     for (const auto& normalizer : normalizers) normalizer->apply(text);
     token.content = std::move(text.text);
   }
@@ -60,6 +62,8 @@ class PipelineTokenizer final : public TokenizerBase {
  private:
   // What one encode gathers before words become ids.
   struct Gathered {
+    explicit Gathered(size_t text_bytes) : regex(text_bytes) {}
+    RegexBudget regex;
     bool copied = false;  // `text` holds the words, else the source does
     std::string text;
     std::vector<Item> items;
@@ -80,7 +84,7 @@ class PipelineTokenizer final : public TokenizerBase {
 void PipelineTokenizer::add_words(std::string_view text, size_t begin, bool begins_text,
                                   Gathered& out) const {
   if (text.empty()) return;
-  Words words(text, begins_text);
+  Words words(text, begins_text, out.regex);
   for (const auto& splitter : parts_.splitters) splitter->apply(words);
   if (out.copied) {
     begin = out.text.size();
@@ -103,7 +107,7 @@ void PipelineTokenizer::add_fragment(const MarkedText& source, const Fragment& f
   const Trust trust = trust_of(source.untrusted, fragment.begin, fragment.end);
   const bool traced = trust == Trust::mixed && normalized_->has_special();
   const bool valid = is_valid_utf8(text);
-  TracedText changed = untouched(text, traced, fragment.begin);
+  TracedText changed = untouched(text, traced, fragment.begin, out.regex);
   if (!valid) repair(changed);
   for (const auto& normalizer : parts_.normalizers) normalizer->apply(changed);
   if (normalized_->empty()) return add_words(changed.text, 0, begins_text, out);
@@ -126,7 +130,7 @@ std::vector<TokenId> PipelineTokenizer::encode(const MarkedText& source) const {
   const auto trust = [&](size_t begin, size_t end) {
     return trust_of(source.untrusted, begin, end);
   };
-  Gathered gathered;
+  Gathered gathered(source.text.size());
   gathered.copied = rewrites_ || !normalized_->empty() || !is_valid_utf8(source.text);
   gathered.items.reserve(source.text.size() / 4 + 16);
   for (const Fragment& fragment : plain_->split(source.text, trust)) {

@@ -14,7 +14,8 @@ constexpr std::string_view kText = "aAbBcCdD k\u212aK\u017fsS\n1\u00e9-&]";
 
 std::string found(std::string_view pattern) {
   const SplitRegex regex(pcre_from_ruby(pattern), Anchors::line);
-  SplitRegex::Search search(regex);
+  RegexBudget budget(kText.size());
+  SplitRegex::Search search(regex, budget);
   search.start(kText);
   std::string out;
   for (size_t begin = 0, end = 0; search.next(begin, end);) out += kText.substr(begin, end - begin);

@@ -25,8 +25,9 @@ TextPattern TextPattern::of_text(std::string_view text) {
   return pattern;
 }
 
-TextPattern::Search::Search(const TextPattern& pattern) : literal_(pattern.literal()) {
-  if (pattern.regex_) regex_.emplace(*pattern.regex_);
+TextPattern::Search::Search(const TextPattern& pattern, RegexBudget& budget)
+    : literal_(pattern.literal()) {
+  if (pattern.regex_) regex_.emplace(*pattern.regex_, budget);
 }
 
 void TextPattern::Search::start(std::string_view piece) {

@@ -23,7 +23,7 @@ class TextPattern {
   // As SplitRegex::Search.
   class Search {
    public:
-    explicit Search(const TextPattern& pattern);
+    Search(const TextPattern& pattern, RegexBudget& budget);
     void start(std::string_view piece);
     bool next(size_t& begin, size_t& end);
 

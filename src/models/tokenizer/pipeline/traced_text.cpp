@@ -8,11 +8,12 @@
 
 namespace strata::models {
 
-TracedText untouched(std::string_view text, bool traced, size_t origin) {
+TracedText untouched(std::string_view text, bool traced, size_t origin, RegexBudget& regex) {
   TracedText out{std::string(text),
                  traced,
                  {},
-                 std::min(kMaxTextBytes, kMaxTextGrowth * (text.size() + kMaxTextGrowth))};
+                 std::min(kMaxTextBytes, kMaxTextGrowth * (text.size() + kMaxTextGrowth)),
+                 &regex};
   if (!traced) return out;
   out.origins.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) out.origins.push_back({origin + i, origin + i + 1});

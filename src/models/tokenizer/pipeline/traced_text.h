@@ -10,15 +10,18 @@
 
 namespace strata::models {
 
+struct RegexBudget;
+
 struct TracedText {
   std::string text;
   bool traced = false;
   std::vector<TextRange> origins;  // of each byte, in the source; empty unless traced
   size_t limit = 0;                // the text may not grow beyond, in bytes
+  RegexBudget* regex = nullptr;    // of the whole text
 };
 
-// Source text whose every byte comes from itself, the first from `origin`.
-TracedText untouched(std::string_view text, bool traced, size_t origin);
+// Source text whose every byte comes from itself, the first from `origin`. `regex` must outlive it.
+TracedText untouched(std::string_view text, bool traced, size_t origin, RegexBudget& regex);
 
 // Each invalid byte becomes U+FFFD.
 void repair(TracedText& text);

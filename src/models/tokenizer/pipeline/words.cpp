@@ -7,7 +7,8 @@
 
 namespace strata::models {
 
-Words::Words(std::string_view from, bool begins) : text(from), begins_text(begins) {
+Words::Words(std::string_view from, bool begins, RegexBudget& budget)
+    : text(from), regex(&budget), begins_text(begins) {
   SpanWriter(spans).put(0, from.size());
 }
 

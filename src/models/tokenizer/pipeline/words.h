@@ -8,6 +8,8 @@
 
 namespace strata::models {
 
+struct RegexBudget;
+
 struct Span {
   uint32_t begin = 0;
   uint32_t end = 0;
@@ -15,7 +17,8 @@ struct Span {
 
 struct Words {
   // One span: all of `from`, which must outlive the words unless they are rewritten.
-  Words(std::string_view from, bool begins_text);
+  // `regex`: of the whole text, which may have many fragments; must outlive the words.
+  Words(std::string_view from, bool begins_text, RegexBudget& regex);
   Words(const Words&) = delete;
   Words& operator=(const Words&) = delete;
 
@@ -26,7 +29,8 @@ struct Words {
   void rewrite(std::string rewritten, std::vector<Span> new_spans);
 
   std::string_view text;
-  std::vector<Span> spans;   // ascending, none empty; what lies between is dropped
+  std::vector<Span> spans;  // ascending, none empty; what lies between is dropped
+  RegexBudget* regex;
   bool begins_text = false;  // nothing stood before: no token, no other text
 
  private:
