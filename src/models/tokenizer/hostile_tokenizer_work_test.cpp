@@ -73,5 +73,15 @@ TEST(HostileTokenizerWork, ManyAddedTokensOfManyPieces) {
             std::vector<TokenId>{static_cast<TokenId>(first + kCount + 7)});
 }
 
+TEST(HostileTokenizerWork, WordsOfBoundedLength) {
+  auto document = testing::tiny_json_word_piece();
+  document["model"].as_object()["max_input_chars_per_word"] = 1000;
+  EXPECT_NO_THROW(tokenizer_from_json(to_json(document), {}, 0));
+  document["model"].as_object()["max_input_chars_per_word"] = 1001;
+  const Error error =
+      strata::testing::error_of([&] { tokenizer_from_json(to_json(document), {}, 0); });
+  EXPECT_THAT(error.message(), HasSubstr("max_input_chars_per_word is 1001, the limit is 1000"));
+}
+
 }  // namespace
 }  // namespace strata::models

@@ -51,8 +51,8 @@ std::unique_ptr<const WordModel> read_word_piece(const JsonPlace& model, const J
   rules.unknown = read.unknown;
   if (rules.unknown < 0) model.refuse("has no unk_token");
   if (const auto most = model.find("max_input_chars_per_word")) {
-    if (most->integer() < 0 || most->integer() > static_cast<int64_t>(kMaxTokenBytes)) {
-      most->refuse(fmt::format("is {}, the limit is {}", most->integer(), kMaxTokenBytes));
+    if (most->integer() < 0 || most->integer() > kMaxWordCharacters) {
+      most->refuse(fmt::format("is {}, the limit is {}", most->integer(), kMaxWordCharacters));
     }
     rules.max_characters = static_cast<size_t>(most->integer());
   }

@@ -18,6 +18,7 @@ constexpr uint32_t kRegexMatchLimit = 50000000;  // PCRE2 steps for one word
 constexpr uint64_t kRegexTextSteps = 50000000;
 constexpr uint64_t kRegexStepsPerByte = 1000;
 constexpr uint32_t kRegexFreeSteps = 1024;      // of one match; they are not counted
+constexpr int64_t kMaxWordCharacters = 1000;    // of WordPiece; all known: 100
 constexpr size_t kMaxCharsmapBytes = 1u << 24;  // largest known: 247,165
 constexpr size_t kMaxCharsmapKey = 256;         // bytes; longest known: 12
 constexpr size_t kMaxPatternBytes = 1u << 14;   // of one split pattern; largest known: 1,500

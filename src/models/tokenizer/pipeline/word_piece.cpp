@@ -1,6 +1,6 @@
 #include "core/check.h"
 #include "core/error.h"
-#include "core/utf8.h"
+#include "models/tokenizer/byte_trie.h"
 #include "models/tokenizer/pipeline/word_models.h"
 
 namespace strata::models {
@@ -14,18 +14,23 @@ TokenId find_text(const Vocabulary& vocabulary, std::string_view text) {
 
 class WordPieceModel final : public WordModel {
  public:
-  WordPieceModel(const Vocabulary& vocabulary, WordPieceRules rules)
-      : vocabulary_(&vocabulary), rules_(std::move(rules)) {
+  WordPieceModel(const Vocabulary& vocabulary, WordPieceRules rules) : rules_(std::move(rules)) {
     CHECK(rules_.unknown >= 0);
+    for (size_t i = 0; i < vocabulary.size(); ++i) {
+      // Text never becomes a control token, whatever it spells.
+      const auto id = static_cast<TokenId>(i);
+      if (vocabulary.is_text(id)) trie_.insert(vocabulary.token(id), id);
+    }
+    first_ = node_behind(rules_.first_prefix);
+    later_ = node_behind(rules_.prefix);
   }
 
-  void encode(std::string_view word, WordScratch& scratch,
-              std::vector<TokenId>& ids) const override {
+  void encode(std::string_view word, WordScratch&, std::vector<TokenId>& ids) const override {
     const size_t first = ids.size();
     if (!has_too_many_characters(word)) {
       size_t begin = 0;
       while (begin < word.size()) {
-        const size_t length = longest_piece(word, begin, scratch, ids);
+        const size_t length = longest_piece(word, begin, ids);
         if (length == 0) break;
         begin += length;
       }
@@ -43,30 +48,37 @@ class WordPieceModel final : public WordModel {
     return count > rules_.max_characters;
   }
 
+  // The node behind `prefix`; -1: no token begins with it.
+  int32_t node_behind(std::string_view prefix) const {
+    int32_t node = ByteTrie::kRoot;
+    for (size_t i = 0; node >= 0 && i < prefix.size(); ++i) {
+      node = trie_.child(node, static_cast<uint8_t>(prefix[i]));
+    }
+    return node;
+  }
+
   // Appends the longest token that word has at `begin`; its length, 0: none.
-  size_t longest_piece(std::string_view word, size_t begin, WordScratch& scratch,
-                       std::vector<TokenId>& ids) const {
+  size_t longest_piece(std::string_view word, size_t begin, std::vector<TokenId>& ids) const {
     // Where the mark stands for the beginning of a word, no other piece begins with it.
     const std::string& mark = rules_.first_prefix;
     if (begin > 0 && !mark.empty() && word.substr(begin).starts_with(mark)) return 0;
-    const std::string& prefix = begin == 0 ? rules_.first_prefix : rules_.prefix;
-    scratch.spelling.assign(prefix).append(word.substr(begin));
-    const std::string_view spelling = scratch.spelling;
-    size_t end = std::min(spelling.size(), vocabulary_->longest_token);
-    for (; end > prefix.size(); --end) {
-      const bool inside =
-          end < spelling.size() && (static_cast<uint8_t>(spelling[end]) & 0xC0) == 0x80;
-      if (inside) continue;
-      const TokenId id = find_text(*vocabulary_, spelling.substr(0, end));
-      if (id < 0) continue;
-      ids.push_back(id);
-      return end - prefix.size();
+    TokenId id = -1;
+    size_t length = 0;
+    int32_t node = begin == 0 ? first_ : later_;
+    for (size_t end = begin; node >= 0 && end < word.size();) {
+      node = trie_.child(node, static_cast<uint8_t>(word[end++]));
+      const bool inside = end < word.size() && (static_cast<uint8_t>(word[end]) & 0xC0) == 0x80;
+      if (node < 0 || inside || trie_.token(node) < 0) continue;
+      id = trie_.token(node);
+      length = end - begin;
     }
-    return 0;
+    if (id >= 0) ids.push_back(id);
+    return length;
   }
 
-  const Vocabulary* vocabulary_;
   WordPieceRules rules_;
+  ByteTrie trie_;
+  int32_t first_ = 0, later_ = 0;  // nodes behind the prefixes
 };
 
 class WordLevelModel final : public WordModel {
