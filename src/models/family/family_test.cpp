@@ -153,6 +153,19 @@ TEST(Family, GptNeox) {
   EXPECT_FALSE(describe(fixture("gptneox_sequential")).layers[0].blocks[1].parallel_to_previous);
 }
 
+TEST(Family, GptNeoxsActivationIsTheOneThatTheFileNames) {
+  EXPECT_EQ(mlp(describe(fixture("gptneox")), 1).activation, Activation::gelu_erf);
+  const auto named = [](std::string_view name) {
+    GgufBuilder builder = fixture("gptneox");
+    builder.set_text("gptneox.hidden_activation", name);
+    return mlp(describe(builder), 1).activation;
+  };
+  EXPECT_EQ(named("gelu"), Activation::gelu_erf);
+  EXPECT_EQ(named("gelu_new"), Activation::gelu_tanh);
+  EXPECT_EQ(named("gelu_fast"), Activation::gelu_tanh);
+  EXPECT_THROW(named("relu"), Error);
+}
+
 TEST(Family, FusedSlicesAreTheirRowsOfTheStoredTensor) {
   const auto bytes = fixture("gptneox").build();
   const auto file = parse_gguf(bytes);

@@ -6,6 +6,7 @@
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
+#include "models/format/gguf_part.h"
 
 namespace strata::models {
 namespace {
@@ -24,6 +25,17 @@ constexpr std::array kRules{
     TensorRule{"blk.{}.ffn_down", "gpt_neox.layers.{}.mlp.dense_4h_to_h"},
 };
 
+// GGUF files mostly don't name it. Pythia's is the exact GELU; the 20B model's tanh form differs
+// from it by less than 0.0005.
+Activation activation_of(const SpecBuilder& build) {
+  const std::string key = build.key("hidden_activation");
+  const auto name = build.file().text(key).value_or("gelu");
+  if (name == "gelu") return Activation::gelu_erf;
+  if (name == "gelu_new" || name == "gelu_fast") return Activation::gelu_tanh;
+  throw Error(Code::unimplemented,
+              fmt::format("{} is '{}', which is not supported yet", key, printable(name)));
+}
+
 class GptNeox final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"gptneox"}; }
@@ -35,11 +47,10 @@ class GptNeox final : public Family {
       throw Error(Code::invalid_argument,
                   fmt::format("metadata key '{}' is missing", build.key("use_parallel_residual")));
     }
+    const Activation activation = activation_of(build);
     for (int32_t i = 0; i < build.n_layers(); ++i) {
       Block mlp = {build.layer_norm(layer_name(i, "ffn_norm"), build.spec.n_embd),
-                   // Files don't name the activation. Pythia's is the exact GELU; the 20B model's
-                   // tanh form differs from it by less than 0.0005.
-                   build.mlp(i, false, Activation::gelu_erf),
+                   build.mlp(i, false, activation),
                    {},
                    *parallel};
       build.spec.layers.push_back({{attention(build, i), mlp}});
@@ -53,6 +64,9 @@ class GptNeox final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu", "gelu_new", "gelu_fast"});
+    if (const auto name = t.config().text("hidden_act")) {
+      t.set_text("gptneox.hidden_activation", *name);
+    }
     t.decoder_keys();
     t.set_flag("use_parallel_residual", t.config().flag("use_parallel_residual").value_or(true));
     t.ignore(".attention.bias");

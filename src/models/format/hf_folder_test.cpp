@@ -65,6 +65,13 @@ json::object tiny_tensors() {
           {"model.layers.0.mlp.down_proj.weight", json::array{8, 12}}};
 }
 
+// config.json and tensors of a model of transformers' (tests/oracle/hf_models.py).
+json::object oracle_model(std::string_view name) {
+  return parse_json(read_file(fmt::format("{}/src/inference/testdata/hf_{}.json", STRATA_SOURCE_DIR,
+                                          name)))
+      .as_object();
+}
+
 class HfFolderTest : public ::testing::Test {
  protected:
   void write(const json::object& config, const json::object& tensors, size_t shards = 1) {
@@ -105,6 +112,18 @@ TEST_F(HfFolderTest, TheTextPartOfAModelWithSeveralIsRead) {
                       {"text_config", tiny_config()}};
   write(config, tiny_tensors());
   EXPECT_EQ(error(), "");
+}
+
+TEST_F(HfFolderTest, TheActivationThatTheConfigurationNamesIsComputed) {
+  json::object model = oracle_model("gptneox");
+  for (const auto& [name, activation] :
+       {std::pair{"gelu", Activation::gelu_erf}, std::pair{"gelu_new", Activation::gelu_tanh},
+        std::pair{"gelu_fast", Activation::gelu_tanh}}) {
+    model["config"].as_object()["hidden_act"] = name;
+    write(model["config"].as_object(), model["tensors"].as_object());
+    const ModelSpec spec = describe_model(*translate(std::make_shared<HfFolder>(folder_.path())));
+    EXPECT_EQ(std::get<Mlp>(spec.layers[0].blocks[1].op).activation, activation) << name;
+  }
 }
 
 using Change = std::function<void(json::object& config, json::object& tensors)>;
