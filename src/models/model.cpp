@@ -45,21 +45,20 @@ std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& pa
   return translate(std::make_shared<HfFolder>(path));
 }
 
-std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path) {
+std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path,
+                                                       std::string_view name) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return open_gguf(path);
   const auto folder = std::make_shared<const HfFolder>(path);
-  const auto file = translate(folder);
+  const auto file = translate(folder, name);
   set_vocabulary(*file, *folder, describe_model(*file).n_vocab);
   return file;
 }
 
-std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
-                                        ModelOverrides overrides) {
+std::shared_ptr<Model> open_model(const std::filesystem::path& file) {
   auto model = std::make_shared<Model>();
-  model->name = std::move(name);
-  model->overrides = std::move(overrides);
-  if (std::filesystem::is_directory(file)) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) {
     const auto folder = std::make_shared<const HfFolder>(file);
     model->file = translate(folder);
     model->spec = describe_model(*model->file);
@@ -74,6 +73,14 @@ std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::
                 fmt::format("the vocabulary has {} tokens, the embedding {} rows",
                             model->tokenizer->n_vocab(), model->spec.n_vocab));
   }
+  return model;
+}
+
+std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
+                                        ModelOverrides overrides) {
+  const auto model = open_model(file);
+  model->name = std::move(name);
+  model->overrides = std::move(overrides);
   model->chat_template = load_template(*model);
   return model;
 }

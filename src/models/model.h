@@ -38,10 +38,16 @@ struct Model {
 // translate.
 std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path);
 // The same with a folder's vocabulary in GGUF's keys: what a program that writes the model needs.
+// `name`: how the model is called where a folder's own name says nothing, as in the store.
 // Errors also: those of set_vocabulary.
-std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path);
+std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path,
+                                                       std::string_view name = {});
 
-// Errors: those of open_model_file, describe_model, Tokenizer::from_gguf, ChatTemplate::parse.
+// What any use of the model needs: its file, what it is made of, its vocabulary.
+// Errors: those of open_model_file, describe_model, Tokenizer::from_gguf, tokenizer_of.
+std::shared_ptr<Model> open_model(const std::filesystem::path& file);
+
+// With its template, too. Errors: those of open_model, ChatTemplate::parse.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& file, std::string name,
                                         ModelOverrides overrides = {});
 

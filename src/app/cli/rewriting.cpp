@@ -104,7 +104,8 @@ const Mix& stored_mix(const ModelFile& file) {
 Rewriting prepare_rewriting(const RewritingRequest& request) {
   Rewriting job;
   job.source = path_of(request.model);
-  job.file = models::open_whole_model_file(job.source);
+  job.file = models::open_whole_model_file(
+      job.source, is_model_path(request.model) ? std::string_view() : request.model);
   job.spec = models::describe_model(*job.file);
   job.mix = request.mix != nullptr ? request.mix : &stored_mix(*job.file);
   job.target = request.target.empty() ? default_target(request.model, *job.mix) : request.target;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "models/family/family.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
@@ -33,10 +34,21 @@ std::optional<std::string> chat_template_of(const HfFolder& folder) {
   return std::nullopt;
 }
 
+// Nothing but the licence is read from it: a model whose card can't be read is a model.
+std::optional<std::string> card_of(const HfFolder& folder) {
+  try {
+    return folder.text("README.md");
+  } catch (const Error& error) {
+    log_warn("README.md is not read, the licence that it may name stays unknown: {}",
+             error.message());
+    return std::nullopt;
+  }
+}
+
 // `license: apache-2.0` of the YAML that a model card begins with.
 std::optional<std::string> licence_of(const HfFolder& folder) {
   constexpr std::string_view kField = "\nlicense:";
-  const auto card = folder.text("README.md");
+  const auto card = card_of(folder);
   if (!card || !card->starts_with("---\n")) return std::nullopt;
   const std::string_view head = std::string_view(*card).substr(0, card->find("\n---", 3));
   const size_t at = head.find(kField);
@@ -48,9 +60,16 @@ std::optional<std::string> licence_of(const HfFolder& folder) {
   return std::string(value.substr(begin, value.find_last_not_of(" \"'\r") + 1 - begin));
 }
 
-void translate_general(Translation& translation) {
+// "./models/" and "." are written otherwise than they are called.
+std::string name_of(const HfFolder& folder) {
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(folder.path(), ignored);
+  return path.filename().string();
+}
+
+void translate_general(Translation& translation, std::string_view name) {
   const HfFolder& folder = translation.folder();
-  translation.set_text("general.name", folder.path().filename().string());
+  translation.set_text("general.name", name.empty() ? name_of(folder) : std::string(name));
   if (const auto text = chat_template_of(folder)) {
     translation.set_text("tokenizer.chat_template", *text);
   }
@@ -59,14 +78,14 @@ void translate_general(Translation& translation) {
 
 }  // namespace
 
-std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder) {
-  const std::string name = HfConfig(folder->config()).architecture();
+std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std::string_view name) {
+  const std::string hf_class = HfConfig(folder->config()).architecture();
   std::set<std::string_view> known;
   for (const auto& family : Registry<Family>::all()) {
     for (const HfClass& one : family->hf_classes()) {
-      if (one.name == name) {
+      if (one.name == hf_class) {
         Translation translation(std::move(folder), std::string(one.architecture));
-        translate_general(translation);
+        translate_general(translation, name);
         translation.sentence_modules();
         family->translate(translation);
         return translation.finish();
@@ -80,7 +99,7 @@ std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder) {
     list += one;
   }
   throw Error(Code::unimplemented,
-              fmt::format("models of the class '{}' can't be run yet", printable(name)),
+              fmt::format("models of the class '{}' can't be run yet", printable(hf_class)),
               "known classes: " + list);
 }
 

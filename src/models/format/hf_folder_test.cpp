@@ -126,6 +126,26 @@ TEST_F(HfFolderTest, TheActivationThatTheConfigurationNamesIsComputed) {
   }
 }
 
+TEST_F(HfFolderTest, AModelIsCalledAsItsFolderOrAsItIsTold) {
+  const auto path = folder_.path() / "Tiny-Model";
+  write_hf_folder(path, tiny_config(), tiny_tensors());
+  const auto name = [&](const std::filesystem::path& written, std::string_view told = {}) {
+    return translate(std::make_shared<HfFolder>(written), told)->text("general.name");
+  };
+  EXPECT_EQ(name(path), "Tiny-Model");
+  EXPECT_EQ(name(path / ""), "Tiny-Model");
+  EXPECT_EQ(name(path / "." / ".." / "Tiny-Model" / "."), "Tiny-Model");
+  EXPECT_EQ(name(path, "tiny:latest"), "tiny:latest");
+}
+
+TEST_F(HfFolderTest, ACardThatIsTooLongIsLeftOut) {
+  write(tiny_config(), tiny_tensors());
+  write_file("README.md", "---\nlicense: mit\n---\n");
+  std::filesystem::resize_file(folder_.path() / "README.md", kMaxHfConfig + 1);
+  const auto file = translate(std::make_shared<HfFolder>(folder_.path()));
+  EXPECT_EQ(file->text("general.license"), std::nullopt);
+}
+
 using Change = std::function<void(json::object& config, json::object& tensors)>;
 struct Broken {
   std::string name;
