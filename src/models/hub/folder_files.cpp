@@ -2,25 +2,29 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
 
+#include "core/error.h"
+#include "core/json.h"
+#include "models/format/gguf_part.h"
 #include "models/format/hf_folder.h"
 
 namespace strata::models {
 namespace {
 
-constexpr std::array<std::string_view, 18> kNames{
+constexpr std::string_view kIndex = "model.safetensors.index.json";
+constexpr std::array<std::string_view, 16> kNames{
     "config.json",
     "generation_config.json",
-    "model.safetensors.index.json",
+    kIndex,
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
-    "added_tokens.json",
     "tokenizer.model",
     "spiece.model",
     "sentencepiece.bpe.model",
     "tekken.json",
-    "vocab.txt",
     "chat_template.jinja",
     "chat_template.json",
     "modules.json",
@@ -33,7 +37,32 @@ bool is_wanted(std::string_view path) {
   if (std::ranges::find(kNames, path) != kNames.end()) return true;
   const size_t slash = path.find('/');
   if (slash != std::string_view::npos) return path.substr(slash + 1) == "config.json";
-  return path.ends_with(".safetensors") || path.ends_with(".tiktoken");
+  return path.ends_with(".safetensors");
+}
+
+// Beside the shards that the index names some repositories hold a second copy of the whole.
+std::set<std::string> files_of_index(std::string_view text, std::span<const std::string> paths) {
+  const json::value index = parse_json(text, {.max_bytes = kMaxHfConfig, .max_depth = 64});
+  const json::value* map =
+      index.is_object() ? index.get_object().if_contains("weight_map") : nullptr;
+  if (map == nullptr || !map->is_object()) {
+    throw Error(Code::invalid_argument, fmt::format("{} has no object 'weight_map'", kIndex));
+  }
+  std::set<std::string> files;
+  for (const auto& [name, file] : map->get_object()) {
+    if (!file.is_string() || !is_plain_name(file.get_string())) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: weight_map of '{}' is no file's name", kIndex, printable(name)));
+    }
+    files.insert(std::string(file.get_string()));
+  }
+  for (const std::string& file : files) {
+    if (std::ranges::find(paths, file) != paths.end()) continue;
+    throw Error(Code::not_found,
+                fmt::format("{} names {}, which is not there", kIndex, printable(file)),
+                "nothing was fetched: the repository or folder is not whole");
+  }
+  return files;
 }
 
 }  // namespace
@@ -44,15 +73,19 @@ bool is_folder_path(std::string_view path) {
   return is_plain_name(path.substr(0, slash)) && is_plain_name(path.substr(slash + 1));
 }
 
-std::vector<std::string> folder_files(std::span<const std::string> paths) {
+std::vector<std::string> folder_files(
+    std::span<const std::string> paths,
+    const std::function<std::string(const std::string& path)>& read_index) {
   std::vector<std::string> out;
   bool has_tensors = false;
-  // Shards that the index names stand beside a copy of the whole in some repositories.
-  const bool indexed = std::ranges::find(paths, kNames[2]) != paths.end();
+  std::optional<std::set<std::string>> shards;
+  const auto index = std::ranges::find(paths, kIndex);
+  if (index != paths.end()) shards = files_of_index(read_index(*index), paths);
   for (const std::string& path : paths) {
     if (!is_folder_path(path) || !is_wanted(path)) continue;
-    if (indexed && path == "model.safetensors") continue;
-    has_tensors = has_tensors || path.ends_with(".safetensors");
+    const bool tensors = path.ends_with(".safetensors");
+    if (tensors && shards && !shards->contains(path)) continue;
+    has_tensors = has_tensors || tensors;
     out.push_back(path);
   }
   std::ranges::sort(out);

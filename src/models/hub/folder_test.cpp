@@ -2,6 +2,7 @@
 // folder.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
@@ -10,6 +11,7 @@
 #include "models/hub/source.h"
 #include "models/hub/testing.h"
 #include "models/testing/hf_model.h"
+#include "models/tokenizer/testing/tiny_json.h"
 
 namespace strata::models {
 namespace {
@@ -23,6 +25,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+std::string no_index(const std::string& path) {
+  ADD_FAILURE() << path;
+  return "";
+}
+
 TEST(FolderFiles, TakeWhatIsTheModelAndNothingElse) {
   const std::vector<std::string> paths{"pytorch_model.bin",
                                        "model-00001-of-00002.safetensors",
@@ -33,15 +40,43 @@ TEST(FolderFiles, TakeWhatIsTheModelAndNothingElse) {
                                        "tokenizer.json",
                                        "1_Pooling/config.json",
                                        "onnx/model.onnx",
+                                       "consolidated.safetensors",
+                                       "vocab.txt",
+                                       "added_tokens.json",
+                                       "qwen.tiktoken",
                                        "../config.json",
                                        "a/b/config.json",
                                        "train.py"};
-  EXPECT_THAT(folder_files(paths),
+  const auto index = [](const std::string& path) {
+    EXPECT_EQ(path, "model.safetensors.index.json");
+    return R"({"weight_map": {"a": "model-00002-of-00002.safetensors",
+               "b": "model-00001-of-00002.safetensors", "c": "model-00001-of-00002.safetensors"}})";
+  };
+  EXPECT_THAT(folder_files(paths, index),
               ElementsAre("config.json", "1_Pooling/config.json",
                           "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                           "model.safetensors.index.json", "tokenizer.json"));
-  EXPECT_THAT(folder_files(std::vector<std::string>{"config.json", "a.bin"}), IsEmpty());
-  EXPECT_THAT(folder_files(std::vector<std::string>{"a.safetensors"}), IsEmpty());
+  const auto files = [](std::vector<std::string> all) { return folder_files(all, no_index); };
+  EXPECT_THAT(files({"config.json", "a.bin"}), IsEmpty());
+  EXPECT_THAT(files({"a.safetensors"}), IsEmpty());
+  EXPECT_THAT(files({"config.json", "model.safetensors"}),
+              ElementsAre("config.json", "model.safetensors"));
+}
+
+TEST(FolderFiles, AnIndexThatLiesIsRefused) {
+  const std::vector<std::string> paths{"config.json", "model.safetensors",
+                                       "model.safetensors.index.json"};
+  const auto refusal = [&](std::string_view index) {
+    return error_of(
+               [&] { folder_files(paths, [&](const std::string&) { return std::string(index); }); })
+        .message();
+  };
+  EXPECT_THAT(refusal("{"), HasSubstr("JSON"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("no object 'weight_map'"));
+  EXPECT_THAT(refusal(R"({"weight_map": {"a": "../b.safetensors"}})"), HasSubstr("'a' is no file"));
+  EXPECT_THAT(refusal(R"({"weight_map": {"a": 7}})"), HasSubstr("'a' is no file"));
+  EXPECT_THAT(refusal(R"({"weight_map": {"a": "b.safetensors"}})"),
+              HasSubstr("names b.safetensors, which is not there"));
 }
 
 TEST(FolderFiles, PathsStayInTheFolder) {
@@ -73,9 +108,26 @@ class FolderTest : public ::testing::Test {
                               {"num_attention_heads", 2},
                               {"num_hidden_layers", 1},
                               {"rms_norm_eps", 1e-5}};
-    write_hf_folder(model, config, {{"model.embed_tokens.weight", json::array{20, 8}}}, 2);
+    const std::string layer = "model.layers.0.";
+    const json::array square{8, 8};
+    const json::array wide{12, 8};
+    write_hf_folder(model, config,
+                    {{"model.embed_tokens.weight", json::array{20, 8}},
+                     {"model.norm.weight", json::array{8}},
+                     {layer + "input_layernorm.weight", json::array{8}},
+                     {layer + "post_attention_layernorm.weight", json::array{8}},
+                     {layer + "self_attn.q_proj.weight", square},
+                     {layer + "self_attn.k_proj.weight", square},
+                     {layer + "self_attn.v_proj.weight", square},
+                     {layer + "self_attn.o_proj.weight", square},
+                     {layer + "mlp.gate_proj.weight", wide},
+                     {layer + "mlp.up_proj.weight", wide},
+                     {layer + "mlp.down_proj.weight", json::array{8, 12}}},
+                    2);
+    write_file_atomic(model / "tokenizer.json", to_json(testing::tiny_json_word_piece()));
     write_file_atomic(model / "1_Pooling" / "config.json", "{}");
     write_file_atomic(model / "notes.txt", "not the model's");
+    write_file_atomic(model / "consolidated.safetensors", "the weights a second time");
   }
 
   std::map<std::string, std::string> content() const {
@@ -92,6 +144,7 @@ class FolderTest : public ::testing::Test {
     const fs::path view = store.model_path(store.find(name));
     auto expected = content();
     expected.erase("notes.txt");
+    expected.erase("consolidated.safetensors");
     size_t n = 0;
     for (const auto& entry : fs::recursive_directory_iterator(view)) {
       n += entry.is_regular_file() ? 1 : 0;
@@ -143,6 +196,38 @@ TEST_F(FolderTest, WhatIsNoModelIsNotStored) {
               HasSubstr("NoSuchModel"));
   EXPECT_THAT(store.list(), IsEmpty());
   EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
+}
+
+TEST_F(FolderTest, WithoutAVocabularyThatCanBeReadNothingIsStored) {
+  const auto refusal = [&] {
+    const Error error = error_of([&] { pull(store, "file:" + model.string(), {}); });
+    EXPECT_EQ(error.code(), Code::invalid_argument);
+    EXPECT_THAT(store.list(), IsEmpty());
+    EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
+    return error.message();
+  };
+  write_file_atomic(model / "tokenizer.json", "{}");
+  EXPECT_THAT(refusal(), HasSubstr("tokenizer.json has no \"model\""));
+  fs::remove(model / "tokenizer.json");
+  EXPECT_THAT(refusal(), HasSubstr("no tokenizer that can be read; one of these is needed"));
+}
+
+// As another user, since root may list everything.
+TEST_F(FolderTest, AFolderThatCannotBeListedIsNamed) {
+  fs::create_symlink("round", model / "round");  // leads to itself
+  EXPECT_EQ(pull(store, "file:" + model.string(), {}).manifest.model[0].file, "config.json");
+  const fs::path closed = model / "closed";
+  fs::create_directory(closed);
+  fs::permissions(closed, fs::perms::none);
+  fs::permissions(folder.path(), fs::perms(0755));
+  const bool root = ::geteuid() == 0;
+  ASSERT_TRUE(!root || ::seteuid(65534) == 0);
+  const std::string reference = "file:" + model.string();
+  const Error error = error_of([&] { source_for(reference).resolve(reference, {}); });
+  ASSERT_TRUE(!root || ::seteuid(0) == 0);
+  EXPECT_EQ(error.code(), Code::permission_denied);
+  EXPECT_THAT(error.message(), HasSubstr(closed.string() + " cannot be listed"));
+  fs::permissions(closed, fs::perms::owner_all);
 }
 
 TEST_F(FolderTest, ManifestsThatLeadOutAreDamaged) {

@@ -168,6 +168,22 @@ Manifest new_manifest(const Plan& plan, const std::string& reference, std::vecto
   return manifest;
 }
 
+// Of a folder the vocabulary stands in a file of its own, which may be missing or of a kind
+// unknown.
+void open_for_check(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) {
+    open_model_file(path);
+    return;
+  }
+  try {
+    open_model(path);
+  } catch (const Error& error) {
+    if (error.code() != Code::not_found) throw;
+    throw Error(Code::invalid_argument, fmt::format("{}; {}", error.message(), error.hint()));
+  }
+}
+
 bool is_unreadable(const Error& error) {
   return error.code() == Code::invalid_argument || error.code() == Code::unimplemented;
 }
@@ -219,10 +235,10 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
   return {std::move(manifest), false};
 }
 
-// A file that was cut, or is of a kind that nobody here reads, gets no name.
+// What was cut, or is of a kind that nobody here reads, gets no name.
 void check_readable(const Store& store, const Manifest& manifest, std::string_view from) {
   try {
-    open_model_file(store.model_path(manifest));
+    open_for_check(store.model_path(manifest));
   } catch (const Error& error) {
     if (!is_unreadable(error)) throw;
     throw Error(error.code(),

@@ -49,8 +49,8 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
 // the manifest that pull() would write. To be called in a store_model().
 Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options = {});
 
-// The model's files can be opened: header, tensors and lengths fit together. Error{invalid_argument
-// or unimplemented} that names where they came from.
+// The model's files can be opened: header, tensors and lengths fit together; of a folder the
+// vocabulary as well. Error{invalid_argument or unimplemented} that names where they came from.
 void check_readable(const Store& store, const Manifest& manifest, std::string_view from);
 
 // Holds the store while `make` brings blobs and says what they are, and writes that manifest.

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "core/registry.h"
+#include "models/format/hf_limits.h"
 #include "models/hub/folder_files.h"
 #include "models/hub/manifest.h"
 #include "models/hub/source.h"
@@ -55,18 +56,34 @@ class FileSource : public Source {
   }
 
  private:
+  static std::vector<fs::path> entries_of(const fs::path& folder) {
+    std::vector<fs::path> out;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      out.push_back(at->path());
+    }
+    if (!error) return out;
+    throw Error(error == std::errc::permission_denied ? Code::permission_denied : Code::unavailable,
+                fmt::format("the folder {} cannot be listed: {}", folder.string(), error.message()),
+                "make it readable, or move what is not the model's out of its folder");
+  }
+
   static std::vector<SourceFile> files_of_folder(const fs::path& folder) {
     std::vector<std::string> all;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      const std::string name = entry.path().filename().string();
+    for (const fs::path& path : entries_of(folder)) {
+      const std::string name = path.filename().string();
       all.push_back(name);
-      if (!entry.is_directory()) continue;
-      for (const auto& inner : fs::directory_iterator(entry.path())) {
-        all.push_back(name + "/" + inner.path().filename().string());
+      std::error_code ignored;
+      if (!fs::is_directory(path, ignored)) continue;
+      for (const fs::path& inner : entries_of(path)) {
+        all.push_back(name + "/" + inner.filename().string());
       }
     }
+    const auto read_index = [&](const std::string& path) {
+      return read_file(folder / path, kMaxHfConfig);
+    };
     std::vector<SourceFile> out;
-    for (const std::string& file : folder_files(all)) {
+    for (const std::string& file : folder_files(all, read_index)) {
       const fs::path path = folder / file;
       out.push_back(
           {file, path.string(), std::nullopt, File::open(path, File::Mode::read).size(), true});

@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/os.h"
 #include "core/registry.h"
+#include "models/format/hf_limits.h"
 #include "models/hub/folder_files.h"
 #include "models/hub/manifest.h"
 #include "models/hub/name.h"
@@ -265,7 +266,7 @@ class HuggingFace : public Source {
                                   const FetchContext& context) const override {
     const Reference reference = parse_reference(text);
     const std::vector<RemoteFile> files = list_files(reference, context);
-    if (auto folder = as_folder(reference, files); !folder.empty()) return folder;
+    if (auto folder = as_folder(reference, files, context); !folder.empty()) return folder;
     const RemoteFile& first = choose(files, reference);
     std::vector<SourceFile> out;
     const auto split = parse_split_name(first.path);
@@ -294,14 +295,18 @@ class HuggingFace : public Source {
  private:
   // Of repositories without a GGUF, and where the reference asks for it: hf:OWNER/REPO:safetensors.
   static std::vector<SourceFile> as_folder(const Reference& reference,
-                                           const std::vector<RemoteFile>& files) {
+                                           const std::vector<RemoteFile>& files,
+                                           const FetchContext& context) {
     const bool asked = reference.selector == kFolderSelector;
     const bool only = reference.selector.empty() && std::ranges::none_of(files, is_model);
     if (!asked && !only) return {};
     std::vector<std::string> paths;
     for (const RemoteFile& file : files) paths.push_back(file.path);
     std::vector<SourceFile> out;
-    for (const std::string& path : folder_files(paths)) {
+    const auto read_index = [&](const std::string& path) {
+      return small_file(url_of(reference, path), context);
+    };
+    for (const std::string& path : folder_files(paths, read_index)) {
       out.push_back(source_file(reference, *std::ranges::find(files, path, &RemoteFile::path)));
       out.back().name = path;
       out.back().in_folder = true;
@@ -312,11 +317,25 @@ class HuggingFace : public Source {
     return out;
   }
 
+  static std::string small_file(const std::string& url, const FetchContext& context) {
+    HttpRequest request = request_for(url);
+    request.max_body_bytes = kMaxHfConfig;
+    request.keep_going = context.keep_going;
+    HttpResponse response = http_request(request, policy_for(context));
+    if (response.head.status == 200) return std::move(response.body);
+    throw Error(Code::unavailable,
+                fmt::format("Hugging Face answered {} to {}", response.head.status, url),
+                "try again later");
+  }
+
+  static std::string url_of(const Reference& reference, const std::string& path) {
+    return fmt::format("{}/{}/resolve/{}/{}", endpoint(), reference.repository,
+                       percent_encode(reference.revision), percent_encode(path, "/"));
+  }
+
   static SourceFile source_file(const Reference& reference, const RemoteFile& file) {
-    return {file.path.substr(file.path.rfind('/') + 1),
-            fmt::format("{}/{}/resolve/{}/{}", endpoint(), reference.repository,
-                        percent_encode(reference.revision), percent_encode(file.path, "/")),
-            file.sha256, file.size};
+    return {file.path.substr(file.path.rfind('/') + 1), url_of(reference, file.path), file.sha256,
+            file.size};
   }
 };
 
