@@ -1,8 +1,8 @@
 #include "models/tokenizer/tokenizer_ranks.h"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "models/tokenizer/pipeline/base64.h"
@@ -122,15 +122,6 @@ std::shared_ptr<const Tokenizer> finish(Vocabulary vocabulary, const TokenizerFa
   });
 }
 
-int64_t parse_rank(const Entries& entries, std::string_view text, size_t line) {
-  int64_t rank = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rank);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    entries.refuse(fmt::format("line {} has no rank", line));
-  }
-  return rank;
-}
-
 // What tekken.json held before it listed them: the first special tokens by id.
 constexpr std::string_view kFirstTekken[] = {"<unk>",
                                              "<s>",
@@ -180,32 +171,6 @@ void put_tekken_specials(const JsonPlace& root, int64_t count, Entries& entries)
 }
 
 }  // namespace
-
-std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view file,
-                                                         const RankRules& rules,
-                                                         const TokenizerFacts& facts,
-                                                         int32_t n_vocab) {
-  Entries entries("tiktoken", n_vocab);
-  size_t number = 0;
-  for (size_t at = 0; at < file.size();) {
-    const size_t end = std::min(file.find('\n', at), file.size());
-    std::string_view line = file.substr(at, end - at);
-    at = end + 1;
-    ++number;
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    const size_t space = line.find(' ');
-    const auto bytes = from_base64(line.substr(0, space));
-    if (space == std::string_view::npos || !bytes) {
-      entries.refuse(fmt::format("line {} is not base64 and a rank", number));
-    }
-    entries.put(parse_rank(entries, line.substr(space + 1), number), *bytes, TokenKind::normal);
-  }
-  for (const RankRules::Special& special : rules.special) {
-    entries.put(special.id, special.content, TokenKind::control);
-  }
-  return finish(entries.vocabulary(), facts, rules.pattern);
-}
 
 std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
                                                        const TokenizerFacts& facts,
