@@ -46,7 +46,8 @@ template <typename... Args>
     fail("it is a Git LFS pointer, which stands for the real file", "fetch it with git lfs pull");
   }
   if (head.starts_with("PK\x03\x04") || head.starts_with("\x80\x02")) {
-    fail("it is a pickle or zip file, probably a PyTorch checkpoint", "convert the model to GGUF");
+    fail("it is a pickle or zip file, probably a PyTorch checkpoint",
+         "put config.json and the tokenizer beside it and name the folder");
   }
   if (head.starts_with("<!") || head.starts_with("<html") || head.starts_with("<HTML")) {
     fail("it is a web page", "the download got an error page instead of the model: fetch it again");

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "models/format/file_refuser.h"
 #include "models/format/gguf_part.h"
 #include "models/format/hf_limits.h"
 
@@ -33,31 +34,15 @@ const TypeInfo& info(SafeType type) {
   return *std::ranges::find(kTypes, type, &TypeInfo::type);
 }
 
-// Errors of one file.
-class Refuser {
- public:
-  explicit Refuser(std::string_view file) : file_(file) {}
-
-  template <typename... Args>
-  [[noreturn]] void operator()(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Error(Code::invalid_argument,
-                fmt::format("{}: {}", file_, fmt::format(format, std::forward<Args>(args)...)),
-                "the file is damaged or was written wrongly: fetch it again");
-  }
-
- private:
-  std::string_view file_;
-};
-
 uint64_t read_count(const json::value& value, std::string_view name, std::string_view field,
-                    const Refuser& refuse) {
+                    const FileRefuser& refuse) {
   if (value.is_uint64()) return value.get_uint64();
   if (value.is_int64() && value.get_int64() >= 0) return static_cast<uint64_t>(value.get_int64());
   refuse("{} of tensor '{}' is no whole number from 0 on", field, printable(name));
 }
 
 const json::array& read_list(const json::object& entry, std::string_view name,
-                             std::string_view field, const Refuser& refuse) {
+                             std::string_view field, const FileRefuser& refuse) {
   const json::value* value = entry.if_contains(field);
   if (value == nullptr || !value->is_array()) {
     refuse("tensor '{}' has no list '{}'", printable(name), field);
@@ -65,7 +50,7 @@ const json::array& read_list(const json::object& entry, std::string_view name,
   return value->get_array();
 }
 
-SafeType read_type(const json::object& entry, std::string_view name, const Refuser& refuse) {
+SafeType read_type(const json::object& entry, std::string_view name, const FileRefuser& refuse) {
   const json::value* value = entry.if_contains("dtype");
   if (value == nullptr || !value->is_string()) refuse("tensor '{}' has no dtype", printable(name));
   const auto found =
@@ -78,7 +63,7 @@ SafeType read_type(const json::object& entry, std::string_view name, const Refus
 }
 
 SafeTensor read_tensor(std::string_view name, const json::value& value,
-                       std::span<const std::byte> data, const Refuser& refuse) {
+                       std::span<const std::byte> data, const FileRefuser& refuse) {
   if (!value.is_object()) refuse("tensor '{}' is no object", printable(name));
   const json::object& entry = value.get_object();
   SafeTensor tensor;
@@ -111,7 +96,7 @@ SafeTensor read_tensor(std::string_view name, const json::value& value,
 }
 
 void check_cover(const std::vector<SafeTensor>& tensors, std::span<const std::byte> data,
-                 const Refuser& refuse) {
+                 const FileRefuser& refuse) {
   const std::byte* end = data.data();
   for (const SafeTensor& tensor : tensors) {
     if (tensor.bytes.data() != end) {
@@ -125,7 +110,7 @@ void check_cover(const std::vector<SafeTensor>& tensors, std::span<const std::by
   }
 }
 
-json::object read_header(std::span<const std::byte> header, const Refuser& refuse) {
+json::object read_header(std::span<const std::byte> header, const FileRefuser& refuse) {
   const std::string_view text(reinterpret_cast<const char*>(header.data()), header.size());
   try {
     json::value value = parse_json(text, {.max_bytes = kMaxSafetensorsHeader, .max_depth = 8});
@@ -151,7 +136,7 @@ size_t safe_type_bytes(SafeType type) {
 }
 
 std::vector<SafeTensor> parse_safetensors(std::span<const std::byte> bytes, std::string_view file) {
-  const Refuser refuse(file);
+  const FileRefuser refuse(file);
   if (bytes.size() < 8) refuse("{} bytes are no safetensors file", bytes.size());
   const auto length = ByteReader(bytes).read<uint64_t>("header length");
   if (length > bytes.size() - 8 || length > kMaxSafetensorsHeader) {

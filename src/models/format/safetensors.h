@@ -36,6 +36,8 @@ struct SafeTensor {
   SafeType type = SafeType::f32;
   std::vector<uint64_t> shape;  // slowest first; none: one number
   std::span<const std::byte> bytes;
+  // The bytes are those of the transposed matrix (other formats than safetensors); two dimensions.
+  bool by_columns = false;
 
   uint64_t n_elements() const;
 };
