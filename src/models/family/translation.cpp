@@ -116,7 +116,7 @@ Translation::Translation(std::shared_ptr<const HfFolder> folder, std::string arc
       config_(folder_->config()),
       architecture_(std::move(architecture)),
       file_(std::make_shared<MadeFile>(
-          "safetensors", folder_->file_bytes(), folder_,
+          std::string(weight_format_name(folder_->format())), folder_->file_bytes(), folder_,
           [held = folder_.get()](std::span<const std::byte> bytes) { held->release(bytes); })) {
   file_->set_text("general.architecture", architecture_);
   if (storage_ == nullptr) return;
@@ -318,6 +318,7 @@ void Translation::put(const std::string& ours, const SafeTensor& first, Change c
 }
 
 MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const {
+  if (tensor.by_columns) return part_by_columns(tensor, matrix, change);
   const tensor::DType type = weight_type(tensor);
   MadePart part;
   part.mapped = matrix.bytes;
@@ -375,6 +376,39 @@ MadePart Translation::part(const SafeTensor& tensor, const RowsOf& matrix, Chang
     part.size_bytes = matrix.rows * columns->n * matrix.element_bytes;
   }
   if (part.make) part.mapped = {};
+  return part;
+}
+
+// Its rows are made first. `matrix` says how many rows and columns the tensor has, of which the
+// bytes are those of the transposed one; slices of rows there are none.
+MadePart Translation::part_by_columns(const SafeTensor& tensor, const RowsOf& matrix,
+                                      Change change) const {
+  const RowsOf columns{matrix.bytes, matrix.cols, matrix.rows, matrix.element_bytes};
+  const bool is_whole =
+      matrix.bytes.size() == tensor.bytes.size() && matrix.rows == tensor.shape[0];
+  const bool is_known =
+      change == Change::none || change == Change::transposed || change == Change::pairs;
+  if (!is_whole || !is_known) {
+    throw Error(Code::unimplemented,
+                fmt::format("tensor '{}' lies column by column, of which {} changes rows",
+                            printable(tensor.name), config_.architecture()),
+                "take the model's safetensors");
+  }
+  weight_type(tensor);  // refuses what is none
+  MadePart part;
+  part.size_bytes = matrix.bytes.size();
+  part.reads = {matrix.bytes};
+  if (change == Change::none) {
+    part.make = [columns] { return transposed(columns); };
+  } else if (change == Change::transposed) {
+    part.make = [bytes = matrix.bytes] { return std::vector(bytes.begin(), bytes.end()); };
+  } else {
+    check_heads(matrix, head_dim_, tensor.name);
+    part.make = [columns, width = head_dim_] {
+      const auto rows = transposed(columns);
+      return halves_to_pairs({rows, columns.cols, columns.rows, columns.element_bytes}, width);
+    };
+  }
   return part;
 }
 

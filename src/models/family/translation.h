@@ -178,6 +178,7 @@ class Translation {
            std::span<const uint64_t> shape, std::vector<MadePart> parts);
   void count_matrices(const SafeTensor& tensor);
   MadePart part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
+  MadePart part_by_columns(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
   // The same of a weight that config.json says is quantised. False: this one is not.
   bool add_quantized(const std::string& ours, const std::string& theirs, Change change);
   bool heads_quantized(const std::string& ours, const std::string& theirs, const HeadRows& rows,

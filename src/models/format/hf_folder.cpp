@@ -6,14 +6,15 @@
 #include "core/error.h"
 #include "core/os.h"
 #include "models/format/gguf_part.h"
+#include "models/format/hdf5.h"
+#include "models/format/pytorch_names.h"
+#include "models/format/tensor_bundle.h"
+#include "models/format/torch_file.h"
 
 namespace strata::models {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::string_view kSingle = "model.safetensors";
 
 json::object parse_object(std::string_view text, std::string_view file) {
   try {
@@ -40,8 +41,13 @@ HfFolder::HfFolder(fs::path path) : path_(std::move(path)) {
                 "a model's folder holds config.json, *.safetensors and tokenizer.json");
   }
   config_ = *config;
+  weights_ = find_weights();
   json::object weight_map;
-  for (const std::string& file : weight_files(weight_map)) map(file);
+  if (weights_.format == WeightFormat::bundle) {
+    read_bundle();
+  } else {
+    for (const std::string& file : weight_files(weight_map)) read(file);
+  }
   for (size_t i = 0; i < tensors_.size(); ++i) {
     if (by_name_.emplace(tensors_[i].name, i).second) continue;
     throw Error(Code::invalid_argument,
@@ -66,48 +72,90 @@ std::optional<json::object> HfFolder::object(std::string_view file) const {
   return parse_object(*content, file);
 }
 
+WeightFiles HfFolder::find_weights() const {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    if (has(entry.path().filename().string())) names.push_back(entry.path().filename().string());
+  }
+  if (auto found = find_weight_files(names)) return std::move(*found);
+  throw Error(Code::not_found,
+              fmt::format("{} has neither model.safetensors nor its index, nor weights of PyTorch, "
+                          "Keras or TensorFlow",
+                          path_.string()),
+              "fetch the model's model.safetensors, pytorch_model.bin, tf_model.h5, or one "
+              "checkpoint (NAME.index with NAME.data-00000-of-00001)");
+}
+
 // `weight_map` becomes the index's; it stays empty where there is none.
 std::vector<std::string> HfFolder::weight_files(json::object& weight_map) const {
-  const auto index = object(kIndex);
-  if (!index) {
-    if (has(kSingle)) return {std::string(kSingle)};
-    throw Error(Code::not_found,
-                fmt::format("{} has neither {} nor {}", path_.string(), kSingle, kIndex),
-                "only tensors in safetensors files are read; fetch those of the model");
+  const std::string& index_file = weights_.index;
+  if (index_file.empty()) return weights_.files;
+  if (weights_.format == WeightFormat::keras) {
+    throw Error(Code::unimplemented,
+                fmt::format("{}: Keras weights in several files are not read", index_file),
+                "take the model's safetensors or pytorch_model.bin");
   }
+  const auto index = object(index_file);
+  if (!index) throw Error(Code::not_found, fmt::format("{} is not in the folder", index_file));
   const json::value* map = index->if_contains("weight_map");
   if (map == nullptr || !map->is_object()) {
-    throw Error(Code::invalid_argument, fmt::format("{} has no object 'weight_map'", kIndex));
+    throw Error(Code::invalid_argument,
+                fmt::format("{} has no object 'weight_map'", weights_.index));
   }
   weight_map = map->get_object();
   std::set<std::string> files;
   for (const auto& [name, file] : weight_map) {
     if (!file.is_string() || !is_plain_name(file.get_string())) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("{}: weight_map of '{}' is no file's name", kIndex, printable(name)));
+      throw Error(Code::invalid_argument, fmt::format("{}: weight_map of '{}' is no file's name",
+                                                      weights_.index, printable(name)));
     }
     files.insert(std::string(file.get_string()));
   }
   if (files.size() > kMaxHfShards) {
-    throw Error(Code::invalid_argument, fmt::format("{} names {} files, the limit is {}", kIndex,
-                                                    files.size(), kMaxHfShards));
+    throw Error(Code::invalid_argument, fmt::format("{} names {} files, the limit is {}",
+                                                    weights_.index, files.size(), kMaxHfShards));
   }
   for (const std::string& file : files) {
     if (has(file)) continue;
-    throw Error(Code::not_found,
-                fmt::format("{} names {}, which is not in the folder", kIndex, printable(file)),
-                "fetch the missing file");
+    throw Error(
+        Code::not_found,
+        fmt::format("{} names {}, which is not in the folder", weights_.index, printable(file)),
+        "fetch the missing file");
   }
   return {files.begin(), files.end()};
 }
 
-void HfFolder::map(const std::string& file) {
+std::span<const std::byte> HfFolder::map(const std::string& file) {
   mapped_.push_back(std::make_unique<MappedFile>(path_ / file));
   mapped_names_.push_back(file);
-  for (SafeTensor& tensor : parse_safetensors(mapped_.back()->bytes(), file)) {
+  return mapped_.back()->bytes();
+}
+
+void HfFolder::add(std::vector<SafeTensor> tensors) {
+  for (SafeTensor& tensor : tensors) {
     tensors_.push_back(std::move(tensor));
     files_.push_back(mapped_.size() - 1);
   }
+}
+
+void HfFolder::read(const std::string& file) {
+  const auto bytes = map(file);
+  switch (weights_.format) {
+    case WeightFormat::torch:
+      return add(parse_torch_file(bytes, file));
+    case WeightFormat::keras:
+      return add(with_pytorch_names(parse_hdf5(bytes, file), pytorch_name_of_keras, file));
+    default:
+      return add(parse_safetensors(bytes, file));
+  }
+}
+
+// The first of its files says what lies where in the others.
+void HfFolder::read_bundle() {
+  std::vector<BundleFile> files;
+  for (const std::string& file : weights_.files) files.push_back({file, map(file)});
+  auto tensors = parse_tensor_bundle(files[0], std::span(files).subspan(1));
+  add(with_pytorch_names(std::move(tensors), pytorch_name_of_variable, files[0].name));
 }
 
 // Each tensor lies where the index says.
@@ -119,7 +167,7 @@ void HfFolder::check_index(const json::object& weight_map) const {
       continue;
     }
     throw Error(Code::invalid_argument,
-                fmt::format("{}: tensor '{}' is not in {}", kIndex, printable(name),
+                fmt::format("{}: tensor '{}' is not in {}", weights_.index, printable(name),
                             printable(file.get_string())),
                 "index and files belong to different models: fetch them again");
   }

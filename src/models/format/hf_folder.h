@@ -1,5 +1,5 @@
-// A model's folder in Hugging Face's layout: config.json, the tensors of one or many safetensors
-// files, tokenizer files. What the configuration means is the families' business
+// A model's folder in Hugging Face's layout: config.json, the tensors of one or many files,
+// tokenizer files. What the configuration means is the families' business
 // (models/family/translation.h).
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "core/mapped_file.h"
 #include "models/format/hf_limits.h"
 #include "models/format/safetensors.h"
+#include "models/format/weight_files.h"
 
 namespace strata::models {
 
@@ -25,8 +26,9 @@ bool is_plain_name(std::string_view name);
 class HfFolder {
  public:
   // The tensors are those of model.safetensors, or of the files that model.safetensors.index.json
-  // names. Errors: not_found (config.json, a file of the index), invalid_argument with file and
-  // field.
+  // names; where there are none, those of PyTorch, Keras or TensorFlow (weight_files.h), under
+  // PyTorch's names. Errors: not_found (config.json, weights, a file of the index),
+  // invalid_argument and unimplemented with file and field.
   explicit HfFolder(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -36,6 +38,7 @@ class HfFolder {
   std::optional<std::string> text(std::string_view file, size_t max_bytes = kMaxHfConfig) const;
   bool has(std::string_view file) const;
 
+  WeightFormat format() const { return weights_.format; }
   std::span<const SafeTensor> tensors() const { return tensors_; }
   const SafeTensor* find(std::string_view name) const;
   const std::string& file_of(const SafeTensor& tensor) const;  // of one of tensors()
@@ -43,12 +46,17 @@ class HfFolder {
   void release(std::span<const std::byte> bytes) const;
 
  private:
-  void map(const std::string& file);
+  WeightFiles find_weights() const;
+  std::span<const std::byte> map(const std::string& file);
+  void add(std::vector<SafeTensor> tensors);
+  void read(const std::string& file);
+  void read_bundle();
   std::vector<std::string> weight_files(json::object& weight_map) const;
   void check_index(const json::object& weight_map) const;
 
   std::filesystem::path path_;
   json::object config_;
+  WeightFiles weights_;
   std::vector<std::unique_ptr<MappedFile>> mapped_;
   std::vector<std::string> mapped_names_;
   std::vector<SafeTensor> tensors_;

@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "models/format/gguf_part.h"
 #include "models/format/hf_folder.h"
+#include "models/format/weight_files.h"
 
 namespace strata::models {
 namespace {
@@ -65,6 +66,15 @@ std::set<std::string> files_of_index(std::string_view text, std::span<const std:
   return files;
 }
 
+// Weights of another format, where there are no safetensors.
+std::vector<std::string> other_weights(std::span<const std::string> paths) {
+  const auto found = find_weight_files(paths);
+  if (!found || found->format == WeightFormat::safetensors) return {};
+  std::vector<std::string> out = found->files;
+  if (!found->index.empty()) out.push_back(found->index);
+  return out;
+}
+
 }  // namespace
 
 bool is_folder_path(std::string_view path) {
@@ -87,6 +97,11 @@ std::vector<std::string> folder_files(
     if (tensors && shards && !shards->contains(path)) continue;
     has_tensors = has_tensors || tensors;
     out.push_back(path);
+  }
+  if (!has_tensors) {
+    const std::vector<std::string> weights = other_weights(paths);
+    has_tensors = !weights.empty();
+    out.insert(out.end(), weights.begin(), weights.end());
   }
   std::ranges::sort(out);
   const auto config = std::ranges::find(out, kNames[0]);

@@ -9,8 +9,9 @@
 
 namespace strata::models {
 
-// `paths`: of all files there, '/' between folders. The tensors (safetensors), configuration,
-// tokenizer, template, pooling and licence; config.json first. Empty: no such folder.
+// `paths`: of all files there, '/' between folders. The tensors (safetensors; where there are none,
+// PyTorch's, Keras's or TensorFlow's, format/weight_files.h), configuration, tokenizer, template,
+// pooling and licence; config.json first. Empty: no such folder.
 // `read_index` gives the text of model.safetensors.index.json; called when it is there: of the
 // safetensors only those that it names are the model's. Errors: not_found (it names a file that is
 // not there), invalid_argument (it is no index), those of `read_index`.

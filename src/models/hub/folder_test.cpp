@@ -79,6 +79,19 @@ TEST(FolderFiles, AnIndexThatLiesIsRefused) {
               HasSubstr("names b.safetensors, which is not there"));
 }
 
+TEST(FolderFiles, OtherWeightsAreTakenWhereThereAreNoSafetensors) {
+  const auto files = [](std::vector<std::string> paths) { return folder_files(paths, no_index); };
+  EXPECT_THAT(files({"pytorch_model.bin", "config.json", "optimizer.pt", "tf_model.h5"}),
+              ElementsAre("config.json", "pytorch_model.bin"));
+  EXPECT_THAT(files({"config.json", "pytorch_model.bin.index.json",
+                     "pytorch_model-00001-of-00001.bin", "training_args.bin"}),
+              ElementsAre("config.json", "pytorch_model-00001-of-00001.bin",
+                          "pytorch_model.bin.index.json"));
+  EXPECT_THAT(files({"config.json", "a.ckpt.data-00000-of-00001", "a.ckpt.index"}),
+              ElementsAre("config.json", "a.ckpt.data-00000-of-00001", "a.ckpt.index"));
+  EXPECT_THAT(files({"pytorch_model.bin"}), IsEmpty());
+}
+
 TEST(FolderFiles, PathsStayInTheFolder) {
   for (const char* path : {"config.json", "1_Pooling/config.json"}) {
     EXPECT_TRUE(is_folder_path(path)) << path;
@@ -185,6 +198,18 @@ TEST_F(FolderTest, ARepositoryWithoutAGgufIsAFolder) {
   EXPECT_EQ(pull(store, "hf:own/Tiny", again).manifest.model.size(), 1u);
   pull(store, "hf:own/Tiny:safetensors", {});
   expect_stored("hf:own/Tiny:safetensors");
+}
+
+TEST_F(FolderTest, WeightsOfPyTorchKerasAndTensorFlowAreStoredToo) {
+  for (const char* name :
+       {"llama/f32_zip", "llama/f32_sharded", "bert/f32_keras", "bert/f32_bundle_of_two"}) {
+    fs::remove_all(model);
+    fs::copy(fs::path(STRATA_SOURCE_DIR "/src/models/format/testdata/published") / name, model);
+    PullOptions again;
+    again.refresh = true;
+    pull(store, "file:" + model.string(), again);
+    expect_stored("Tiny-Model");
+  }
 }
 
 TEST_F(FolderTest, WhatIsNoModelIsNotStored) {

@@ -90,7 +90,9 @@ class FileSource : public Source {
     }
     if (!out.empty()) return out;
     throw Error(Code::not_found,
-                fmt::format("{} holds no model: config.json and *.safetensors", folder.string()),
+                fmt::format("{} holds no model: config.json and weights (*.safetensors, "
+                            "pytorch_model.bin, tf_model.h5 or a TensorFlow checkpoint)",
+                            folder.string()),
                 "name a GGUF file, or the folder with a model's config.json");
   }
 

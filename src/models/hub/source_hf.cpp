@@ -238,7 +238,7 @@ const RemoteFile& choose(const std::vector<RemoteFile>& files, const Reference& 
   }
   if (models.empty()) {
     throw Error(Code::not_found,
-                fmt::format("{} has neither a GGUF file nor config.json with safetensors",
+                fmt::format("{} has neither a GGUF file nor config.json with weights",
                             reference.repository),
                 "look for a repository whose name ends in -GGUF");
   }

@@ -28,6 +28,12 @@ float power_of_two(uint8_t exponent) {
 
 }  // namespace
 
+const SafeTensor* Stored::find(const std::string& name) const {
+  const SafeTensor* tensor = folder_.find(name);
+  if (tensor != nullptr && tensor->by_columns) refuse(*tensor, "lies column by column");
+  return tensor;
+}
+
 std::string Stored::named(const SafeTensor& tensor) const {
   return fmt::format("{}: tensor '{}'", folder_.file_of(tensor), printable(tensor.name));
 }

@@ -16,7 +16,8 @@ class Stored {
  public:
   explicit Stored(const HfFolder& folder) : folder_(folder) {}
 
-  const SafeTensor* find(const std::string& name) const { return folder_.find(name); }
+  // Error{invalid_argument}: its bytes are those of the transposed matrix.
+  const SafeTensor* find(const std::string& name) const;
   // Error{invalid_argument}: it is not there, though `beside` is.
   const SafeTensor& need(const std::string& name, const SafeTensor& beside) const;
   void expect_type(const SafeTensor& tensor, std::initializer_list<SafeType> types) const;

@@ -31,7 +31,7 @@ class Pull : public Command {
         .examples = {{"strata pull smollm2:135m", "from the catalogue"},
                      {"strata pull hf:OWNER/REPO:Q4_K_M", "a file of a hub's repository"},
                      {"strata pull file:model.gguf --as mine", "a file that is here"},
-                     {"strata pull ./Llama-3.2-1B", "a folder with config.json and safetensors"}}};
+                     {"strata pull ./Llama-3.2-1B", "a folder with config.json and weights"}}};
     return spec;
   }
 
