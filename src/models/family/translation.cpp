@@ -399,13 +399,13 @@ MadePart Translation::part_by_columns(const SafeTensor& tensor, const RowsOf& ma
   part.size_bytes = matrix.bytes.size();
   part.reads = {matrix.bytes};
   if (change == Change::none) {
-    part.make = [columns] { return transposed(columns); };
+    part.make = [columns] { return transposed(columns, {0, 1, columns.cols}); };
   } else if (change == Change::transposed) {
     part.make = [bytes = matrix.bytes] { return std::vector(bytes.begin(), bytes.end()); };
   } else {
     check_heads(matrix, head_dim_, tensor.name);
     part.make = [columns, width = head_dim_] {
-      const auto rows = transposed(columns);
+      const auto rows = transposed(columns, {0, 1, columns.cols});
       return halves_to_pairs({rows, columns.cols, columns.rows, columns.element_bytes}, width);
     };
   }
