@@ -33,8 +33,9 @@ std::map<std::string, Held> held_by(const HfFolder& folder) {
   for (const SafeTensor& tensor : folder.tensors()) {
     Held held{tensor.type, tensor.shape, {tensor.bytes.begin(), tensor.bytes.end()}};
     if (tensor.by_columns) {
-      held.bytes = transposed(
-          {tensor.bytes, tensor.shape[1], tensor.shape[0], safe_type_bytes(tensor.type)});
+      const RowsOf columns{tensor.bytes, tensor.shape[1], tensor.shape[0],
+                           safe_type_bytes(tensor.type)};
+      held.bytes = transposed(columns, {0, 1, columns.cols});
     }
     out.emplace(tensor.name, std::move(held));
   }
