@@ -83,8 +83,7 @@ void open_model(ChatSession& session, api::Backend& backend, const Config& confi
   session.model_messages = true;
   session.own_names = {traits.name};
   if (session.base_model) {
-    complain(fmt::format("note: {} is a base model: it continues the text that you give it",
-                         traits.name));
+    complain(fmt::format("note: {} has no chat template: it gets your text as it is", traits.name));
   }
 }
 
