@@ -29,8 +29,8 @@ ROPE = {"rope_type": "default", "rope_theta": 5000.0}
 LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
                "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
 LLAMA4_TEXT = dict(SMALL, head_dim=10, intermediate_size=22, intermediate_size_mlp=52,
-                   num_local_experts=4, rms_norm_eps=1e-5, attention_chunk_size=8192,
-                   rope_parameters=ROPE)
+                   num_local_experts=4, num_experts_per_tok=1, rms_norm_eps=1e-5,
+                   attention_chunk_size=8192, rope_parameters=ROPE)
 GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
                 "beta_slow": 0.02, "original_max_position_embeddings": 16}
 

@@ -83,7 +83,7 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   copy("rope.scaling.yarn_beta_fast", "beta_fast");
   copy("rope.scaling.yarn_beta_slow", "beta_slow");
   copy("rope.scaling.yarn_attn_factor", "attention_factor");
-  if (const auto whole = flag_in(scaling, "truncate", kWhere)) set_flag(kYarnTruncate, *whole);
+  set_flag(kYarnTruncate, flag_in(scaling, "truncate", kWhere).value_or(true));
   if (magnitude_in_scores_) return yarn_magnitudes(scaling, positive(scaling, "factor"));
   for (const std::string_view field : {"mscale", "mscale_all_dim"}) {
     if (!number_in(scaling, field, kWhere)) continue;
