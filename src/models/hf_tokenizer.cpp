@@ -25,27 +25,27 @@ TokenizerFacts facts_of(const HfFolder& folder) {
 }
 
 using Read = std::shared_ptr<const Tokenizer> (*)(std::string_view, const TokenizerFacts&, int32_t);
+using Write = void (*)(MadeFile&, std::string_view, const TokenizerFacts&,
+                       const std::shared_ptr<const Tokenizer>&);
 
 struct Form {
   std::string_view file;
   Read read;
+  Write write;  // as GGUF's keys
 };
 constexpr std::array kForms{
-    Form{"tokenizer.json", tokenizer_from_json},
-    Form{"tekken.json", tokenizer_from_tekken},
-    Form{"tokenizer.model", tokenizer_from_sentencepiece},
-    Form{"spiece.model", tokenizer_from_sentencepiece},
-    Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece},
+    Form{"tokenizer.json", tokenizer_from_json, set_gguf_vocabulary},
+    Form{"tekken.json", tokenizer_from_tekken, set_gguf_tekken},
+    Form{"tokenizer.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{"spiece.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
 };
 
-}  // namespace
-
-std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab) {
+// The first form that the folder has, with its text.
+std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
   std::string looked_for;
   for (const Form& form : kForms) {
-    if (const auto text = folder.text(form.file, kMaxHfTokenizer)) {
-      return form.read(*text, facts_of(folder), n_vocab);
-    }
+    if (auto text = folder.text(form.file, kMaxHfTokenizer)) return {&form, std::move(*text)};
     looked_for += looked_for.empty() ? "" : ", ";
     looked_for += form.file;
   }
@@ -54,17 +54,17 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_
               "one of these is needed: " + looked_for);
 }
 
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab) {
+  const auto [form, text] = form_of(folder);
+  return form->read(text, facts_of(folder), n_vocab);
+}
+
 void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab) {
-  const auto text = folder.text("tokenizer.json", kMaxHfTokenizer);
-  if (!text) {
-    throw Error(Code::unimplemented,
-                fmt::format("{} has no tokenizer.json, the one form of vocabulary that can be "
-                            "written as GGUF",
-                            folder.path().string()),
-                "the folder itself can be run: strata pull ./FOLDER");
-  }
+  const auto [form, text] = form_of(folder);
   const TokenizerFacts facts = facts_of(folder);
-  set_gguf_vocabulary(file, *text, facts, tokenizer_from_json(*text, facts, n_vocab));
+  form->write(file, text, facts, form->read(text, facts, n_vocab));
 }
 
 }  // namespace strata::models

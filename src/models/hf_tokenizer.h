@@ -13,8 +13,8 @@ namespace strata::models {
 // Error{not_found} when there is none; those of the readers, with the file's name.
 std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab);
 
-// Puts the folder's vocabulary into `file` in GGUF's keys. Error{unimplemented}: the folder has no
-// tokenizer.json, or no kind of GGUF vocabulary does the same.
+// Puts the folder's vocabulary into `file` in GGUF's keys. Errors: those of
+// tokenizer_of; unimplemented where no kind of GGUF vocabulary does the same.
 void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab);
 
 }  // namespace strata::models

@@ -8,13 +8,16 @@
 #include "core/os.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
+#include "core/testing/test_data.h"
+#include "core/utf8.h"
 #include "inference/testing/reference.h"
 #include "models/family/hf_model.h"
 #include "models/format/gguf.h"
 #include "models/hf_tokenizer.h"
 #include "models/testing/hf_model.h"
-#include "models/tokenizer/byte_alphabet.h"
+#include "models/tokenizer/testing/strings.h"
 #include "modify/quantize.h"
+#include "modify/testing/byte_level.h"
 
 namespace strata::modify {
 namespace {
@@ -112,58 +115,30 @@ class ConvertVocabulary : public ::testing::Test {
  protected:
   // The ids that the file's own vocabulary gives.
   std::shared_ptr<const models::Tokenizer> written_with(const std::string& tokenizer_json) {
+    const auto written = written_as("tokenizer.json", tokenizer_json);
+    EXPECT_EQ(file_->text("tokenizer.huggingface.json"), tokenizer_json);
+    return written;
+  }
+
+  std::shared_ptr<const models::Tokenizer> written_as(const std::string& name,
+                                                      const std::string& content) {
     write_file_atomic(folder_.path() / "config.json", R"({"architectures": ["LlamaForCausalLM"]})");
     write_file_atomic(folder_.path() / "model.safetensors", models::safetensors_bytes({}));
-    write_file_atomic(folder_.path() / "tokenizer.json", tokenizer_json);
+    write_file_atomic(folder_.path() / name, content);
     const auto held = std::make_shared<HfFolder>(folder_.path());
     folder_tokenizer_ = models::tokenizer_of(*held, 0);
-    const auto file = std::make_shared<models::MadeFile>("test", 0, nullptr, [](auto) {});
-    models::set_vocabulary(*file, *held, folder_tokenizer_->n_vocab());
-    EXPECT_EQ(file->text("tokenizer.huggingface.json"), tokenizer_json);
-    model_ = std::string(file->text("tokenizer.ggml.model").value_or(""));
-    pre_ = std::string(file->text("tokenizer.ggml.pre").value_or(""));
-    return models::Tokenizer::from_gguf(file);
+    file_ = std::make_shared<models::MadeFile>("test", 0, nullptr, [](auto) {});
+    models::set_vocabulary(*file_, *held, folder_tokenizer_->n_vocab());
+    model_ = std::string(file_->text("tokenizer.ggml.model").value_or(""));
+    pre_ = std::string(file_->text("tokenizer.ggml.pre").value_or(""));
+    return models::Tokenizer::from_gguf(file_);
   }
 
   TempFolder folder_;
+  std::shared_ptr<models::MadeFile> file_;
   std::shared_ptr<const models::Tokenizer> folder_tokenizer_;
   std::string model_, pre_;
 };
-
-// 256 bytes in GPT-2's alphabet, a few merges, and an added token.
-json::object byte_level(std::string_view pattern) {
-  json::object vocab;
-  int32_t id = 0;
-  for (const std::string& letter : models::byte_alphabet()) vocab[letter] = id++;
-  json::array merges;
-  for (const auto& [left, right] : {std::pair{"t", "h"}, {"th", "e"}, {"1", "2"}, {"12", "3"}}) {
-    vocab[std::string(left) + right] = id++;
-    merges.push_back(json::value_from(std::string(left) + " " + right));
-  }
-  json::object split{{"type", "Split"},
-                     {"pattern", json::object{{"Regex", pattern}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}};
-  json::object bytes{{"type", "ByteLevel"},
-                     {"add_prefix_space", false},
-                     {"trim_offsets", true},
-                     {"use_regex", false}};
-  return {{"version", "1.0"},
-          {"added_tokens", json::array{json::object{{"id", id},
-                                                    {"content", "<end>"},
-                                                    {"single_word", false},
-                                                    {"lstrip", false},
-                                                    {"rstrip", false},
-                                                    {"normalized", false},
-                                                    {"special", true}}}},
-          {"pre_tokenizer",
-           json::object{{"type", "Sequence"}, {"pretokenizers", json::array{split, bytes}}}},
-          {"decoder", json::object{{"type", "ByteLevel"},
-                                   {"add_prefix_space", true},
-                                   {"trim_offsets", true},
-                                   {"use_regex", true}}},
-          {"model", json::object{{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}}};
-}
 
 TEST_F(ConvertVocabulary, ThePreTokenizerIsFoundByWhatItDoes) {
   const std::string qwen =
@@ -180,6 +155,44 @@ TEST_F(ConvertVocabulary, ThePreTokenizerIsFoundByWhatItDoes) {
   written_with(to_json(byte_level(three)));
   EXPECT_NE(pre_, digits) << "digits one by one, or three together";
 }
+
+// Every form of vocabulary that a folder may have, from the test-data folder or our own: the file's
+// gives the folder's ids on 2,000 texts and is of the kind that llama.cpp's converter writes.
+struct Form {
+  const char* name;
+  const char* file;  // in the test-data folder, or below src/models/tokenizer/testdata
+  const char* as;    // its name in the folder
+  const char* model;
+  const char* pre = "";
+};
+
+class ConvertForm : public ConvertVocabulary, public ::testing::WithParamInterface<Form> {};
+
+TEST_P(ConvertForm, GivesTheSameIds) {
+  const Form& form = GetParam();
+  std::optional<fs::path> path = strata::testing::find_test_data(form.file);
+  if (!path) path = fs::path(STRATA_SOURCE_DIR "/src/models/tokenizer/testdata") / form.file;
+  if (!fs::exists(*path)) GTEST_SKIP() << form.file << " was not fetched (tests/oracle/fetch)";
+  const auto written = written_as(form.as, read_file(*path));
+  EXPECT_EQ(model_, form.model);
+  EXPECT_EQ(pre_, form.pre);
+  for (uint32_t i = 0; i < 2000; ++i) {
+    const std::string text = repair_utf8(models::testing::varied_text(i));
+    ASSERT_EQ(written->encode_text(text), folder_tokenizer_->encode_text(text)) << i << text;
+    const auto ids = folder_tokenizer_->encode_trusted(text);
+    ASSERT_EQ(written->encode_trusted(text), ids) << i << text;
+    ASSERT_EQ(written->with_bos_eos(ids), folder_tokenizer_->with_bos_eos(ids)) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, ConvertForm,
+    ::testing::Values(Form{"WordPiece", "minilm/tokenizer.json", "tokenizer.json", "bert"},
+                      Form{"SentencePieceMerges", "mistral-common/tokenizer.model.v1",
+                           "tokenizer.model", "llama"},
+                      Form{"Tekken", "mistral-common/tekken_240911.json", "tekken.json", "gpt2",
+                           "tekken"}),
+    [](const auto& entry) { return std::string(entry.param.name); });
 
 TEST_F(ConvertVocabulary, WhatNoKindDoesIsRefused) {
   const Error error = error_of([&] { written_with(to_json(byte_level("[aeiou]"))); });

@@ -95,6 +95,12 @@ void MadeFile::set_flags(std::string_view key, const std::vector<bool>& values) 
   set(key, MetaType::array, MetaType::boolean, values.size(), std::move(bytes));
 }
 
+void MadeFile::set_bytes(std::string_view key, std::string_view bytes) {
+  std::vector<std::byte> held;
+  append_text(held, bytes);
+  set(key, MetaType::array, MetaType::u8, bytes.size(), std::move(held));
+}
+
 void MadeFile::set_texts(std::string_view key, std::span<const std::string> values) {
   std::vector<std::byte> bytes;
   for (const std::string& value : values) {

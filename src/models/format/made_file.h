@@ -40,6 +40,7 @@ class MadeFile final : public ModelFile {
   void set_integers(std::string_view key, std::span<const int32_t> values);
   void set_numbers(std::string_view key, std::span<const float> values);
   void set_flags(std::string_view key, const std::vector<bool>& values);
+  void set_bytes(std::string_view key, std::string_view bytes);  // an array of u8
   void set_texts(std::string_view key, std::span<const std::string> values);
 
   // shape: fastest first. The parts' bytes follow each other. Error{invalid_argument}: a name

@@ -45,6 +45,12 @@ const std::array<std::string, 256>& byte_alphabet() {
   return alphabet;
 }
 
+std::string to_alphabet(std::string_view bytes) {
+  std::string out;
+  for (const char byte : bytes) out += byte_alphabet()[static_cast<uint8_t>(byte)];
+  return out;
+}
+
 std::string from_alphabet(std::string_view spelling) {
   const auto& bytes = alphabet_bytes();
   std::string out;

@@ -1,13 +1,21 @@
 #include "models/tokenizer/gguf_keys.h"
 
+#include <algorithm>
 #include <array>
+#include <functional>
+#include <iterator>
 #include <unordered_map>
 
 #include "core/error.h"
+#include "models/tokenizer/byte_alphabet.h"
+#include "models/tokenizer/pipeline/base64.h"
 #include "models/tokenizer/pipeline/json_merges.h"
 #include "models/tokenizer/pipeline/json_vocabulary.h"
 #include "models/tokenizer/pre_tokenizer.h"
+#include "models/tokenizer/prepared_text.h"
 #include "models/tokenizer/tokenizer_limits.h"
+#include "models/tokenizer/tokenizer_ranks.h"
+#include "models/tokenizer/tokenizer_sentencepiece.h"
 
 namespace strata::models {
 namespace {
@@ -26,6 +34,7 @@ constexpr std::array kProbes{
     "你好，世界。今天是2024年。 こんにちは 안녕하세요",
     "👍🏽 👩‍👩‍👧‍👦 🇩🇪 \xE2\x82\xAC \xC2\xA0 \xE3\x80\x80 \xEF\xBC\xA1",
     "e\xCC\x81 a\xCC\x8A n\xCC\x83",
+    "450\xF0\x9F\xA4\x96   m\xE1\xBB\xA0\xC5\xA6\xF0\xA0\xB5\xBA\xCC\x91\xC5\xB8 aBcDeF ABCdef",
     "def f(x):\n    return x**2  # comment\n",
     " leading and trailing ",
     "\n",
@@ -66,14 +75,6 @@ void set_tokens(MadeFile& file, const Vocabulary& vocabulary) {
   set_id("tokenizer.ggml.eot_token_id", vocabulary.ids.end_of_turn);
 }
 
-bool agree(const Tokenizer& a, const Tokenizer& b) {
-  for (const char* probe : kProbes) {
-    if (a.encode_text(probe) != b.encode_text(probe)) return false;
-  }
-  return a.bos() == b.bos() && a.eos() == b.eos() && a.add_bos() == b.add_bos() &&
-         a.add_eos() == b.add_eos();
-}
-
 // One way to say it: sets its keys.
 using Say = std::function<void(MadeFile&)>;
 
@@ -86,10 +87,22 @@ bool try_kind(const Vocabulary& vocabulary, const Tokenizer& wanted, const Say& 
   set_tokens(*probe, vocabulary);
   say(*probe);
   try {
-    return agree(*Tokenizer::from_gguf(probe), wanted);
+    return same_ids(*Tokenizer::from_gguf(probe), wanted);
   } catch (const Error&) {  // what this kind can't say at all
     return false;
   }
+}
+
+std::vector<Say> ways_of_scores(const std::vector<float>& scores) {
+  std::vector<Say> ways;
+  for (const bool space_prefix : {false, true}) {
+    ways.push_back([scores, space_prefix](MadeFile& file) {
+      file.set_text("tokenizer.ggml.model", "llama");
+      file.set_numbers("tokenizer.ggml.scores", scores);
+      file.set_flag("tokenizer.ggml.add_space_prefix", space_prefix);
+    });
+  }
+  return ways;
 }
 
 std::vector<Say> ways_of_bpe(const JsonPlace& model, const Vocabulary& vocabulary) {
@@ -108,17 +121,138 @@ std::vector<Say> ways_of_bpe(const JsonPlace& model, const Vocabulary& vocabular
     const auto merged = merges->first_rank.find(std::string(token));
     scores.push_back(merged == merges->first_rank.end() ? 0.0f : -merged->second);
   }
-  for (const bool space_prefix : {false, true}) {
-    ways.push_back([scores, space_prefix](MadeFile& file) {
-      file.set_text("tokenizer.ggml.model", "llama");
-      file.set_numbers("tokenizer.ggml.scores", scores);
-      file.set_flag("tokenizer.ggml.add_space_prefix", space_prefix);
-    });
+  std::ranges::move(ways_of_scores(scores), std::back_inserter(ways));
+  return ways;
+}
+
+// GGUF marks the pieces that begin a word, WordPiece those that do not.
+std::vector<Say> ways_of_word_piece(const JsonPlace& root, const Vocabulary& vocabulary) {
+  const std::string prefix(root["model"].text_or("continuing_subword_prefix", "##"));
+  std::vector<std::string> tokens;
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    const std::string token(vocabulary.tokens[i]);
+    if (vocabulary.kinds[i] != TokenKind::normal) {
+      tokens.push_back(token);
+    } else {
+      tokens.push_back(token.starts_with(prefix) ? token.substr(prefix.size())
+                                                 : std::string(kSpaceMark) + token);
+    }
+  }
+  std::vector<Say> ways;
+  for (const bool lowercase : {true, false}) {
+    for (const bool strip_accents : {lowercase, !lowercase}) {
+      ways.push_back([tokens, lowercase, strip_accents](MadeFile& file) {
+        file.set_text("tokenizer.ggml.model", "bert");
+        file.set_texts("tokenizer.ggml.tokens", tokens);
+        // What is absent is lower case without accents; other programs know nothing else.
+        if (!lowercase) file.set_flag("tokenizer.ggml.normalizer.lowercase", lowercase);
+        if (strip_accents != lowercase) {
+          file.set_flag("tokenizer.ggml.normalizer.strip_accents", strip_accents);
+        }
+        const auto same_id = [&](const char* key, const char* as) {
+          if (const auto id = file.integer(as)) file.set_integer(key, *id);
+        };
+        same_id("tokenizer.ggml.cls_token_id", "tokenizer.ggml.bos_token_id");
+        same_id("tokenizer.ggml.seperator_token_id", "tokenizer.ggml.eos_token_id");
+      });
+    }
   }
   return ways;
 }
 
+// The bytes of a normalizer "Precompiled", also in a sequence; empty: there is none.
+std::string charsmap_of(const JsonPlace& root) {
+  const auto normalizer = root.find("normalizer");
+  if (!normalizer) return {};
+  if (const auto map = normalizer->find("precompiled_charsmap")) {
+    return from_base64(map->text()).value_or("");
+  }
+  const auto list = normalizer->find("normalizers");
+  for (size_t i = 0; list && i < list->array().size(); ++i) {
+    if (const auto map = list->item(i).find("precompiled_charsmap")) {
+      return from_base64(map->text()).value_or("");
+    }
+  }
+  return {};
+}
+
+std::vector<Say> ways_of_unigram(std::vector<float> scores, const std::string& charsmap,
+                                 size_t n_tokens) {
+  scores.resize(n_tokens);
+  std::vector<Say> ways;
+  for (const bool merge_spaces : {true, false}) {
+    for (const bool space_prefix : {true, false}) {
+      ways.push_back([scores, charsmap, merge_spaces, space_prefix](MadeFile& file) {
+        file.set_text("tokenizer.ggml.model", "t5");
+        file.set_numbers("tokenizer.ggml.scores", scores);
+        file.set_flag("tokenizer.ggml.add_space_prefix", space_prefix);
+        file.set_flag("tokenizer.ggml.remove_extra_whitespaces", merge_spaces);
+        if (!charsmap.empty()) file.set_bytes("tokenizer.ggml.precompiled_charsmap", charsmap);
+      });
+    }
+  }
+  return ways;
+}
+
+// Of vocabularies that merge whatever spells the token of the least rank: the two parts that each
+// token comes of, when only those before it may be merged; "a b" in the byte alphabet. A token that
+// no such two parts spell is only taken as a whole word.
+std::vector<std::string> merges_of_ranks(const Vocabulary& vocabulary) {
+  std::vector<std::string> merges;
+  std::vector<std::string_view> parts;
+  for (size_t rank = 0; rank < vocabulary.size(); ++rank) {
+    const std::string_view token = vocabulary.tokens[rank];
+    if (vocabulary.kinds[rank] != TokenKind::normal || token.size() < 2) continue;
+    parts.clear();
+    for (size_t i = 0; i < token.size(); ++i) parts.push_back(token.substr(i, 1));
+    while (parts.size() > 2) {
+      auto best = static_cast<TokenId>(rank);
+      size_t at = parts.size();
+      for (size_t i = 0; i + 1 < parts.size(); ++i) {
+        const std::string_view both(parts[i].data(), parts[i].size() + parts[i + 1].size());
+        const TokenId id = vocabulary.table.find(both);
+        if (id >= 0 && id < best && vocabulary.kind(id) == TokenKind::normal) {
+          best = id;
+          at = i;
+        }
+      }
+      if (at == parts.size()) break;
+      parts[at] = {parts[at].data(), parts[at].size() + parts[at + 1].size()};
+      parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    }
+    if (parts.size() == 2) merges.push_back(to_alphabet(parts[0]) + " " + to_alphabet(parts[1]));
+  }
+  return merges;
+}
+
+// Sets the keys of the first way that gives the ids of `tokenizer`.
+void choose(MadeFile& file, const Vocabulary& vocabulary, const Tokenizer& tokenizer,
+            std::span<const Say> ways, std::string_view form) {
+  for (const Say& say : ways) {
+    const Say with_flags = [&](MadeFile& out) {
+      say(out);
+      out.set_flag("tokenizer.ggml.add_bos_token", tokenizer.add_bos());
+      out.set_flag("tokenizer.ggml.add_eos_token", tokenizer.add_eos());
+    };
+    if (!try_kind(vocabulary, tokenizer, with_flags)) continue;
+    set_tokens(file, vocabulary);
+    with_flags(file);
+    return;
+  }
+  throw Error(Code::unimplemented,
+              fmt::format("no kind of GGUF vocabulary gives the ids of this {}", form),
+              "the folder itself can be run: strata pull ./FOLDER");
+}
+
 }  // namespace
+
+bool same_ids(const Tokenizer& a, const Tokenizer& b) {
+  for (const char* probe : kProbes) {
+    if (a.encode_text(probe) != b.encode_text(probe)) return false;
+  }
+  return a.bos() == b.bos() && a.eos() == b.eos() && a.add_bos() == b.add_bos() &&
+         a.add_eos() == b.add_eos();
+}
 
 void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
                          const TokenizerFacts& facts,
@@ -130,21 +264,56 @@ void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
   read.vocabulary.ids = tokenizer->special_ids();
   std::vector<Say> ways;
   if (read.kind == ModelKind::bpe) ways = ways_of_bpe(root["model"], read.vocabulary);
-  const auto flags = [&](MadeFile& out) {
-    out.set_flag("tokenizer.ggml.add_bos_token", tokenizer->add_bos());
-    out.set_flag("tokenizer.ggml.add_eos_token", tokenizer->add_eos());
-  };
-  for (const Say& say : ways) {
-    const Say with_flags = [&](MadeFile& out) { say(out), flags(out); };
-    if (!try_kind(read.vocabulary, *tokenizer, with_flags)) continue;
-    set_tokens(file, read.vocabulary);
-    with_flags(file);
-    file.set_text("tokenizer.huggingface.json", tokenizer_json);
-    return;
+  if (read.kind == ModelKind::word_piece) ways = ways_of_word_piece(root, read.vocabulary);
+  if (read.kind == ModelKind::unigram) {
+    ways = ways_of_unigram(std::vector<float>(read.scores.begin(), read.scores.end()),
+                           charsmap_of(root), read.vocabulary.size());
   }
-  throw Error(Code::unimplemented,
-              "no kind of GGUF vocabulary gives the ids of this tokenizer.json",
-              "the folder itself can be run: strata pull ./FOLDER");
+  choose(file, read.vocabulary, *tokenizer, ways, "tokenizer.json");
+  file.set_text("tokenizer.huggingface.json", tokenizer_json);
+}
+
+void set_gguf_sentencepiece(MadeFile& file, std::string_view model, const TokenizerFacts& facts,
+                            const std::shared_ptr<const Tokenizer>& tokenizer) {
+  const SentenceModel read = read_sentencepiece(model, facts, tokenizer->n_vocab());
+  std::vector<float> scores;
+  for (size_t i = 0; i < read.vocabulary.size(); ++i) {
+    scores.push_back(read.vocabulary.score(static_cast<TokenId>(i)));
+  }
+  choose(file, read.vocabulary, *tokenizer,
+         read.rules.merges_by_score
+             ? ways_of_scores(scores)
+             : ways_of_unigram(scores, std::string(read.rules.charsmap), scores.size()),
+         "SentencePiece model");
+}
+
+void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const TokenizerFacts& facts,
+                     const std::shared_ptr<const Tokenizer>& tokenizer) {
+  const TekkenModel read = read_tekken(tekken_json, facts, tokenizer->n_vocab());
+  const std::vector<std::string> merges = merges_of_ranks(read.vocabulary);
+  std::vector<std::string> tokens;
+  for (size_t i = 0; i < read.vocabulary.size(); ++i) {
+    const bool plain = read.vocabulary.kinds[i] == TokenKind::normal;
+    const std::string_view token = read.vocabulary.tokens[i];
+    tokens.push_back(plain ? to_alphabet(token) : std::string(token));
+  }
+  // The one that has the file's own pattern before those that only cut alike.
+  std::vector<Say> ways;
+  const auto has_pattern = [&](const PreTokenizerSpec& spec) {
+    const SplitStep& first = *spec.steps.begin();
+    return spec.steps.size() == 1 && first.pattern != nullptr && read.pattern == first.pattern;
+  };
+  std::vector<PreTokenizerSpec> specs(pre_tokenizer_table().begin(), pre_tokenizer_table().end());
+  std::ranges::stable_partition(specs, has_pattern);
+  for (const PreTokenizerSpec& spec : specs) {
+    ways.push_back([&merges, &tokens, name = *spec.names.begin()](MadeFile& out) {
+      out.set_text("tokenizer.ggml.model", "gpt2");
+      out.set_text("tokenizer.ggml.pre", name);
+      out.set_texts("tokenizer.ggml.tokens", tokens);
+      out.set_texts("tokenizer.ggml.merges", merges);
+    });
+  }
+  choose(file, read.vocabulary, *tokenizer, ways, "tekken.json");
 }
 
 }  // namespace strata::models

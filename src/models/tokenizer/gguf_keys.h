@@ -1,4 +1,4 @@
-// A tokenizer.json as GGUF's keys (tokenizer.ggml.*), for files that other programs read too.
+// A folder's vocabulary as GGUF's keys (tokenizer.ggml.*), for files that other programs read too.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,10 @@
 
 namespace strata::models {
 
+// Whether both give the same ids for a list of texts made to tell kinds of vocabularies apart, and
+// put the same around a text.
+bool same_ids(const Tokenizer& a, const Tokenizer& b);
+
 // Sets the keys of the first kind of GGUF vocabulary that gives the ids of `tokenizer`, which was
 // read from this text, on a list of texts made to tell kinds apart; and the text itself as
 // tokenizer.huggingface.json, so that nothing is lost.
@@ -16,5 +20,11 @@ namespace strata::models {
 void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
                          const TokenizerFacts& facts,
                          const std::shared_ptr<const Tokenizer>& tokenizer);
+
+// The same of SentencePiece's file and of tekken.json, which are not kept.
+void set_gguf_sentencepiece(MadeFile& file, std::string_view model, const TokenizerFacts& facts,
+                            const std::shared_ptr<const Tokenizer>& tokenizer);
+void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const TokenizerFacts& facts,
+                     const std::shared_ptr<const Tokenizer>& tokenizer);
 
 }  // namespace strata::models

@@ -103,8 +103,8 @@ Pipeline make_parts(const Vocabulary& vocabulary, std::string_view pattern) {
   return parts;
 }
 
-std::shared_ptr<const Tokenizer> finish(Vocabulary vocabulary, const TokenizerFacts& facts,
-                                        std::string_view pattern) {
+// Roles that other files give.
+void apply_facts(const TokenizerFacts& facts, Vocabulary& vocabulary) {
   const auto named = [&](std::string_view spelling, TokenId id, TokenId own) {
     if (!spelling.empty()) return vocabulary.table.find(spelling);
     return id >= 0 && id < static_cast<TokenId>(vocabulary.size()) ? id : own;
@@ -117,6 +117,9 @@ std::shared_ptr<const Tokenizer> finish(Vocabulary vocabulary, const TokenizerFa
     if (id >= 0 && id < static_cast<TokenId>(vocabulary.size())) vocabulary.end_ids.push_back(id);
   }
   assign_roles_by_name(vocabulary, NamedTokens::control_only);
+}
+
+std::shared_ptr<const Tokenizer> finish(Vocabulary vocabulary, std::string_view pattern) {
   return make_pipeline_tokenizer(std::move(vocabulary), [pattern](const Vocabulary& read) {
     return make_parts(read, pattern);
   });
@@ -172,9 +175,8 @@ void put_tekken_specials(const JsonPlace& root, int64_t count, Entries& entries)
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
-                                                       const TokenizerFacts& facts,
-                                                       int32_t n_vocab) {
+TekkenModel read_tekken(std::string_view tekken_json, const TokenizerFacts& facts,
+                        int32_t n_vocab) {
   const json::value document =
       parse_json(tekken_json, {.max_bytes = kMaxTokenizerJsonBytes, .max_depth = 32});
   const JsonPlace root(document, "tekken.json");
@@ -198,7 +200,15 @@ std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_j
   vocabulary.ids.eos = vocabulary.table.find("</s>");
   vocabulary.ids.unknown = vocabulary.table.find("<unk>");
   vocabulary.add_bos = vocabulary.ids.bos >= 0;
-  return finish(std::move(vocabulary), facts, config["pattern"].text());
+  apply_facts(facts, vocabulary);
+  return {std::move(vocabulary), std::string(config["pattern"].text())};
+}
+
+std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
+                                                       const TokenizerFacts& facts,
+                                                       int32_t n_vocab) {
+  TekkenModel model = read_tekken(tekken_json, facts, n_vocab);
+  return finish(std::move(model.vocabulary), model.pattern);
 }
 
 }  // namespace strata::models

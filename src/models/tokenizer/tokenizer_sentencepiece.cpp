@@ -182,22 +182,28 @@ Vocabulary make_vocabulary(const Model& model, const TokenizerFacts& facts, int3
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view bytes,
-                                                              const TokenizerFacts& facts,
-                                                              int32_t n_vocab) {
+SentenceModel read_sentencepiece(std::string_view bytes, const TokenizerFacts& facts,
+                                 int32_t n_vocab) {
   if (n_vocab < 0 || static_cast<size_t>(n_vocab) > kMaxVocabulary) {
     throw Error(Code::invalid_argument,
                 fmt::format("a vocabulary of {} tokens, the limit is {}", n_vocab, kMaxVocabulary));
   }
   const Model model = read_model(bytes);
-  const SentenceRules rules{.charsmap = model.charsmap,
-                            .merge_spaces = model.remove_extra_whitespaces,
-                            .merges_by_score = model.type == kBpe,
-                            .byte_fallback = model.byte_fallback,
-                            .as_library = true};
-  return make_pipeline_tokenizer(
-      make_vocabulary(model, facts, n_vocab),
-      [&](const Vocabulary& vocabulary) { return make_sentence_pipeline(vocabulary, rules); });
+  return {make_vocabulary(model, facts, n_vocab),
+          {.charsmap = model.charsmap,
+           .merge_spaces = model.remove_extra_whitespaces,
+           .merges_by_score = model.type == kBpe,
+           .byte_fallback = model.byte_fallback,
+           .as_library = true}};
+}
+
+std::shared_ptr<const Tokenizer> tokenizer_from_sentencepiece(std::string_view bytes,
+                                                              const TokenizerFacts& facts,
+                                                              int32_t n_vocab) {
+  SentenceModel model = read_sentencepiece(bytes, facts, n_vocab);
+  return make_pipeline_tokenizer(std::move(model.vocabulary), [&](const Vocabulary& vocabulary) {
+    return make_sentence_pipeline(vocabulary, model.rules);
+  });
 }
 
 }  // namespace strata::models
