@@ -130,7 +130,8 @@ TEST_F(HfFolderTest, AModelIsCalledAsItsFolderOrAsItIsTold) {
   const auto path = folder_.path() / "Tiny-Model";
   write_hf_folder(path, tiny_config(), tiny_tensors());
   const auto name = [&](const std::filesystem::path& written, std::string_view told = {}) {
-    return translate(std::make_shared<HfFolder>(written), told)->text("general.name");
+    const auto file = translate(std::make_shared<HfFolder>(written), told);
+    return std::string(file->text("general.name").value_or(""));
   };
   EXPECT_EQ(name(path), "Tiny-Model");
   EXPECT_EQ(name(path / ""), "Tiny-Model");

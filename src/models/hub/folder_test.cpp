@@ -205,6 +205,7 @@ TEST_F(FolderTest, WeightsOfPyTorchKerasAndTensorFlowAreStoredToo) {
        {"llama/f32_zip", "llama/f32_sharded", "bert/f32_keras", "bert/f32_bundle_of_two"}) {
     fs::remove_all(model);
     fs::copy(fs::path(STRATA_SOURCE_DIR "/src/models/format/testdata/published") / name, model);
+    write_file_atomic(model / "tokenizer.json", to_json(testing::tiny_json_word_piece()));
     PullOptions again;
     again.refresh = true;
     pull(store, "file:" + model.string(), again);

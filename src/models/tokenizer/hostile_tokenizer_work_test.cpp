@@ -46,9 +46,13 @@ TEST(HostileTokenizerWork, CharsmapsWhoseKeysNeverEnd) {
   std::vector<uint32_t> units(512);
   units[0] = unit(kBase, 0, false);
   units[kBase ^ 'a'] = unit('a', 'a', false);  // its children: (kBase ^ 'a') ^ 'a'
-  EXPECT_THROW(Charsmap(map(units)), Error);
-  units[kBase ^ 'a'] = unit(0, 'a', false);  // its children lie elsewhere and are none
-  EXPECT_NO_THROW(Charsmap(map(units)));
+  const Charsmap round(map(units));
+  const std::string text(1 << 20, 'a');
+  size_t n_found = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    n_found += round.longest(std::string_view(text).substr(at)) ? 1 : 0;
+  }
+  EXPECT_EQ(n_found, 0u);
   units[kBase ^ 'a'] = unit('a' ^ 128, 'a', true);  // and its value at kBase ^ 128
   units[kBase ^ 128] = 1u << 31;
   EXPECT_EQ(Charsmap(map(units)).longest("ab")->replacement, "x");

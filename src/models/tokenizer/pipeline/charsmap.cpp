@@ -44,32 +44,26 @@ Charsmap::Charsmap(std::string_view bytes) {
   std::memcpy(units_.data(), bytes.data() + sizeof size, size);
   texts_ = bytes.substr(sizeof size + size);
   if (!is_valid_utf8(texts_)) refuse("its replacements are no valid UTF-8");
-  std::vector<uint16_t> lengths((units_.size() | 255) + 1);
-  check_keys(offset_of(units_[0]), 0, lengths);
+  check_values();
 }
 
-// The keys' ends behind a node, whose children lie at `base ^ byte`, are no longer than the limit:
-// a trie whose nodes lead back would be walked to the end of the text, from every byte of it. Many
-// keys share an end: `lengths` keeps, plus one, those that were looked at.
-size_t Charsmap::check_keys(uint64_t base, size_t depth, std::vector<uint16_t>& lengths) const {
-  if (depth > kMaxCharsmapKey) {
-    refuse(fmt::format("a key of more than {} bytes, or a trie that is none", kMaxCharsmapKey));
+// Of every node that can be reached; each once, since nodes may lead back to others.
+void Charsmap::check_values() const {
+  std::vector<bool> seen((units_.size() | 255) + 1);
+  std::vector<uint64_t> bases{offset_of(units_[0])};  // a node's children lie at its base ^ byte
+  while (!bases.empty()) {
+    const uint64_t base = bases.back();
+    bases.pop_back();
+    if (base >= seen.size() || seen[base]) continue;
+    seen[base] = true;
+    for (uint32_t byte = 1; byte < 256; ++byte) {
+      const uint64_t at = base ^ byte;
+      if (at >= units_.size() || label_of(units_[at]) != byte) continue;
+      const uint64_t child = at ^ offset_of(units_[at]);
+      if (has_value(units_[at])) check_value(child);
+      bases.push_back(child);
+    }
   }
-  if (base >= lengths.size()) return 0;
-  if (lengths[base] > 0) return lengths[base] - 1u;
-  size_t longest = 0;
-  for (uint32_t byte = 1; byte < 256; ++byte) {
-    const uint64_t at = base ^ byte;
-    if (at >= units_.size() || label_of(units_[at]) != byte) continue;
-    const uint64_t child = at ^ offset_of(units_[at]);
-    if (has_value(units_[at])) check_value(child);
-    longest = std::max(longest, 1 + check_keys(child, depth + 1, lengths));
-  }
-  if (depth + longest > kMaxCharsmapKey) {
-    refuse(fmt::format("a key of {} bytes, the limit is {}", depth + longest, kMaxCharsmapKey));
-  }
-  lengths[base] = static_cast<uint16_t>(longest + 1);
-  return longest;
 }
 
 void Charsmap::check_value(uint64_t base) const {
@@ -85,7 +79,9 @@ std::optional<Charsmap::Match> Charsmap::find(std::string_view text, bool first)
   size_t length = 0;  // of the key found
   size_t begin = 0;   // of its replacement
   uint64_t at = offset_of(units_[0]);
-  for (size_t i = 0; i < text.size(); ++i) {
+  // A map whose nodes lead back would be walked to the end of the text, from every byte of it.
+  const size_t most = std::min(text.size(), kMaxCharsmapKey);
+  for (size_t i = 0; i < most; ++i) {
     const auto byte = static_cast<uint8_t>(text[i]);
     if (byte == 0) break;
     at ^= byte;

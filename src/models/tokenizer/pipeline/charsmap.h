@@ -13,20 +13,19 @@ namespace strata::models {
 
 class Charsmap {
  public:
-  // Errors: invalid_argument when a length or an offset points outside, a key is longer than
-  // kMaxCharsmapKey, or the trie is none.
+  // Errors: invalid_argument when a length or an offset points outside.
   explicit Charsmap(std::string_view bytes);
 
   struct Match {
     size_t length = 0;  // of what is replaced, in bytes
     std::string_view replacement;
   };
-  // The shortest, or the longest, key that `text` begins with.
+  // The shortest, or the longest, key that `text` begins with, of at most kMaxCharsmapKey bytes.
   std::optional<Match> shortest(std::string_view text) const { return find(text, true); }
   std::optional<Match> longest(std::string_view text) const { return find(text, false); }
 
  private:
-  size_t check_keys(uint64_t base, size_t depth, std::vector<uint16_t>& lengths) const;
+  void check_values() const;
   void check_value(uint64_t base) const;
   std::optional<Match> find(std::string_view text, bool first) const;
 
