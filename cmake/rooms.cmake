@@ -129,7 +129,7 @@ function(strata_tests name)
     add_test(NAME ${name}.${suite}
              COMMAND ${name}_test --gtest_filter=${suite}.*:*/${suite}.*:${suite}/*.*
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 600 LABELS ${name})
+    set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 1200 LABELS ${name})
     if(suite IN_LIST alone)
       set_tests_properties(${name}.${suite} PROPERTIES RUN_SERIAL ON)
     endif()
