@@ -172,7 +172,7 @@ TEST_P(ConvertForm, GivesTheSameIds) {
   const Form& form = GetParam();
   std::optional<fs::path> path = strata::testing::find_test_data(form.file);
   if (!path) path = fs::path(STRATA_SOURCE_DIR "/src/models/tokenizer/testdata") / form.file;
-  if (!fs::exists(*path)) GTEST_SKIP() << form.file << " was not fetched (tests/oracle/fetch)";
+  ASSERT_TRUE(fs::exists(*path)) << form.file << " was not fetched (tests/oracle/fetch)";
   const auto written = written_as(form.as, read_file(*path));
   EXPECT_EQ(model_, form.model);
   EXPECT_EQ(pre_, form.pre);
