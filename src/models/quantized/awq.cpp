@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "models/quantized/integer_rows.h"
+#include "models/quantized/grouped_weight.h"
 #include "models/quantized/stored.h"
 #include "models/quantized/weight_storage.h"
 
@@ -50,30 +50,11 @@ class AwqStorage : public WeightStorage {
     const uint64_t cols = codes.shape[0];
     const uint64_t row_words = codes.shape[1];
     const uint64_t rows = row_words * kPerWord;
-    const uint64_t group_cols = group_size_ > 0 ? static_cast<uint64_t>(group_size_) : cols;
-    if (cols % group_cols != 0) {
-      stored_.refuse(codes, "has {} inputs, which groups of {} (group_size) do not divide", cols,
-                     group_cols);
-    }
-    const uint64_t n_groups = cols / group_cols;
-    const SafeTensor& scales = stored_.need(base + ".scales", codes);
-    const SafeTensor& zeros = stored_.need(base + ".qzeros", codes);
-    stored_.expect_type(scales, {SafeType::f16, SafeType::bf16, SafeType::f32});
-    stored_.expect_type(zeros, {SafeType::i32});
-    stored_.expect_shape(scales, {n_groups, rows}, "groups and outputs");
-    stored_.expect_shape(zeros, {n_groups, row_words}, "groups and packed outputs");
-    IntegerWeight weight{.rows = rows,
-                         .cols = cols,
-                         .group_cols = group_cols,
-                         .group_of = {},
-                         .n_groups = n_groups,
-                         .min_code = 0,
-                         .max_code = 15,
-                         .codes = {},
-                         .zero = {},
-                         .scale = {},
-                         .scales_are_f16 = scales.type == SafeType::f16,
-                         .scales = stored_.named(scales)};
+    GroupedWeight grouped =
+        grouped_weight(stored_, base, codes, rows, cols, group_size_, row_words);
+    const SafeTensor& zeros = *grouped.zeros;
+    IntegerWeight& weight = grouped.weight;
+    weight.max_code = 15;
     weight.codes = [words = codes.bytes, row_words, cols](std::span<const uint64_t> wanted,
                                                           int16_t* out) {
       for (size_t r = 0; r < wanted.size(); ++r) {
@@ -87,13 +68,10 @@ class AwqStorage : public WeightStorage {
     weight.zero = [words = zeros.bytes, row_words](uint64_t row, uint64_t group) {
       return int32_t{code_at(words, group * row_words + row / kPerWord, shift_of(row))};
     };
-    weight.scale = [&scales, rows](uint64_t row, uint64_t group) {
-      return number_at(scales, group * rows + row);
-    };
     HfWeight result{.name = name,
                     .shape = {rows, cols},
                     .maker = integer_rows(std::move(weight)),
-                    .stored = {&codes, &scales, &zeros}};
+                    .stored = {&codes, grouped.scales, &zeros}};
     result.type = smallest_type(*result.maker);
     return result;
   }

@@ -4,7 +4,7 @@
 // input. The first version of the format stores zero points less one.
 #include <array>
 
-#include "models/quantized/integer_rows.h"
+#include "models/quantized/grouped_weight.h"
 #include "models/quantized/stored.h"
 #include "models/quantized/weight_storage.h"
 
@@ -96,33 +96,15 @@ class GptqStorage : public WeightStorage {
     }
     const uint64_t rows = codes.shape[1];
     const uint64_t cols = codes.shape[0] / bits * kUnit;
-    const uint64_t group_cols =
-        settings_.group_size > 0 ? static_cast<uint64_t>(settings_.group_size) : cols;
-    if (cols % group_cols != 0) {
-      stored_.refuse(codes, "has {} inputs, which groups of {} (group_size) do not divide", cols,
-                     group_cols);
-    }
-    const uint64_t n_groups = cols / group_cols;
-    const SafeTensor& scales = stored_.need(base + ".scales", codes);
-    const SafeTensor& zeros = stored_.need(base + ".qzeros", codes);
-    stored_.expect_type(scales, {SafeType::f16, SafeType::bf16, SafeType::f32});
-    stored_.expect_type(zeros, {SafeType::i32});
-    stored_.expect_shape(scales, {n_groups, rows}, "groups and outputs");
-    stored_.expect_shape(zeros, {n_groups, rows / 32 * bits}, "groups and packed outputs");
-    IntegerWeight weight{.rows = rows,
-                         .cols = cols,
-                         .group_cols = group_cols,
-                         .group_of = {},
-                         .n_groups = n_groups,
-                         .min_code = 0,
-                         .max_code = (1 << bits) - 1,
-                         .codes = {},
-                         .zero = {},
-                         .scale = {},
-                         .scales_are_f16 = scales.type == SafeType::f16,
-                         .scales = stored_.named(scales)};
-    HfWeight result{
-        .name = name, .shape = {rows, cols}, .maker = nullptr, .stored = {&codes, &scales, &zeros}};
+    GroupedWeight grouped =
+        grouped_weight(stored_, base, codes, rows, cols, settings_.group_size, rows / 32 * bits);
+    const SafeTensor& zeros = *grouped.zeros;
+    IntegerWeight& weight = grouped.weight;
+    weight.max_code = (1 << bits) - 1;
+    HfWeight result{.name = name,
+                    .shape = {rows, cols},
+                    .maker = nullptr,
+                    .stored = {&codes, grouped.scales, &zeros}};
     if (const SafeTensor* groups = stored_.find(base + ".g_idx")) {
       result.stored.push_back(groups);
       weight.group_of = groups_of(*groups, weight);
@@ -138,9 +120,6 @@ class GptqStorage : public WeightStorage {
     weight.zero = [words = zeros.bytes, row_words = zeros.shape[1], settings = settings_](
                       uint64_t row, uint64_t group) {
       return zero_at(words, row_words, group, row, settings);
-    };
-    weight.scale = [&scales, rows](uint64_t row, uint64_t group) {
-      return number_at(scales, group * rows + row);
     };
     result.maker = integer_rows(std::move(weight));
     result.type = smallest_type(*result.maker);
