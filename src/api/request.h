@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "inference/constraint/output_rule.h"
 #include "inference/engine.h"
 #include "models/chat/chat_template.h"
 #include "models/chat/message.h"
@@ -50,6 +51,11 @@ struct ChatRequest {
   // Beside a conversation: what a model without a template continues; "": it refuses.
   std::string prompt;
   std::vector<int32_t> prompt_ids;
+  std::string suffix;  // of a raw prompt: what stands behind the text that is to be filled in
+  bool continue_last = false;  // the last message, an assistant's, is gone on with
+  models::ToolChoice tool_choice;
+  models::ReasoningWish reasoning;
+  inference::OutputRule output;  // of the text, not of the reasoning or of tool calls
   SamplingOptions sampling;
   int32_t n = 1;                 // choices
   int32_t n_logprobs = -1;       // -1: none
@@ -65,10 +71,11 @@ struct ChatRequest {
 // One event of one choice.
 struct ChatEvent {
   int32_t choice = 0;
-  std::string reasoning;  // piece of the reasoning, if any
-  std::vector<models::ToolCall> tool_calls;
-  inference::Event event;  // text, progress, finished
-  int64_t load_ns = 0;     // finished: what the request waited for its model to be loaded
+  std::string reasoning = {};  // piece of the reasoning, if any
+  std::vector<models::ToolCallPiece> calls = {};
+  inference::Event event = {};   // text, progress, finished
+  int64_t load_ns = 0;           // finished: what the request waited for its model to be loaded
+  int32_t reasoning_tokens = 0;  // finished: how many of the answer's tokens were reasoning
   // progress, before the first text: what is done otherwise than the request asked.
   std::string notice{};
 };

@@ -17,6 +17,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::array kFirstTokenBounds{0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0};
 
+void add_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece) {
+  const auto index = static_cast<size_t>(piece.index);
+  if (calls.size() <= index) calls.resize(index + 1);
+  if (!piece.id.empty()) calls[index].id = piece.id;
+  if (!piece.name.empty()) calls[index].name = piece.name;
+  calls[index].arguments += piece.arguments;
+}
+
 // Shared by the sinks of all requests of one exchange.
 class Run {
  public:
@@ -112,10 +120,13 @@ class Run {
     WholeChoice& choice = choices_.at(static_cast<size_t>(event.choice));
     choice.text += event.event.text;
     choice.reasoning += event.reasoning;
+    for (const models::ToolCallPiece& piece : event.calls) add_piece(choice.calls, piece);
     for (const auto& token : event.event.tokens) choice.tokens.push_back(token);
     for (const auto& token : event.event.prompt_tokens) choice.prompt_tokens.push_back(token);
     choice.reason = event.event.reason;
+    choice.stop_string = event.event.stop_string;
     choice.usage = event.event.usage;
+    choice.reasoning_tokens = event.reasoning_tokens;
     choice.load_ns = event.load_ns;
   }
 
@@ -129,6 +140,7 @@ class Run {
       totals_.load_ns = std::max(totals_.load_ns, event.load_ns);
     }
     totals_.completion_tokens += usage.completion_tokens;
+    totals_.reasoning_tokens += event.reasoning_tokens;
     totals_.completion_ns = std::max(totals_.completion_ns, usage.completion_ns);
     auto& metrics = *services_.metrics;
     const MetricLabels labels{{"model", model_}};

@@ -15,15 +15,19 @@ namespace strata::api {
 struct WholeChoice {
   int32_t index = 0;
   std::string text, reasoning;
+  std::vector<models::ToolCall> calls;
   std::vector<inference::GeneratedToken> tokens, prompt_tokens;
   inference::FinishReason reason = inference::FinishReason::stop;
+  std::string stop_string;  // that ended it
   inference::Usage usage;
+  int32_t reasoning_tokens = 0;
   int64_t load_ns = 0;
 };
 
 // All choices together. The prompt counts once for each request, whatever its n.
 struct Totals {
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
+  int64_t reasoning_tokens = 0;  // of the completion's
   int64_t prompt_ns = 0, completion_ns = 0, queue_ns = 0, load_ns = 0;
   int64_t total_ns = 0;  // from start to end, as the usage adds up
 };

@@ -106,7 +106,7 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
 
   void deliver(int32_t choice, inference::Event&& event) {
     if (event.kind != inference::Event::Kind::finished) {
-      sink_({.choice = choice, .reasoning = {}, .tool_calls = {}, .event = std::move(event)});
+      sink_({.choice = choice, .event = std::move(event)});
       return;
     }
     send_finished(choice, std::move(event));
@@ -140,11 +140,7 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
 
   void send_finished(int32_t choice, inference::Event event) {
     event.kind = inference::Event::Kind::finished;
-    sink_({.choice = choice,
-           .reasoning = {},
-           .tool_calls = {},
-           .event = std::move(event),
-           .load_ns = load_ns_});
+    sink_({.choice = choice, .event = std::move(event), .load_ns = load_ns_});
   }
 
   const ChatRequest request_;

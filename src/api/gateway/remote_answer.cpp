@@ -87,6 +87,11 @@ void check_carried(const ChatRequest& request) {
       {"template variables", !conversation.variables.empty()},
       {"another template", !request.chat_template.empty()},
       {"documents", !conversation.documents.empty()},
+      {"a suffix", !request.suffix.empty()},
+      {"going on with the last message", request.continue_last},
+      {"an output format", request.output.kind != inference::OutputRule::Kind::none},
+      {"a reasoning wish", request.reasoning.think || !request.reasoning.effort.empty() ||
+                               request.reasoning.max_tokens},
       {"tools", tools}};
   for (const auto& [what, wanted] : uncarried) {
     if (wanted) {
@@ -221,11 +226,7 @@ class AnswerReader {
   void finish(inference::Event end) {
     if (finished_) return;
     finished_ = true;
-    sink_({.choice = 0,
-           .reasoning = {},
-           .tool_calls = {},
-           .event = std::move(end),
-           .load_ns = load_ns_});
+    sink_({.choice = 0, .event = std::move(end), .load_ns = load_ns_});
   }
 
   ChatSink sink_;

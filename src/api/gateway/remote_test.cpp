@@ -92,7 +92,7 @@ class Remembering : public Backend {
     end.kind = Event::Kind::finished;
     end.usage.prompt_tokens = request.model_messages ? 10 : 4;
     end.usage.cached_tokens = 6;
-    sink({.choice = 0, .reasoning = {}, .tool_calls = {}, .event = std::move(end)});
+    sink({.choice = 0, .event = std::move(end)});
     return std::make_unique<Answer>();
   }
   std::vector<ModelCard> models() const override { return {}; }

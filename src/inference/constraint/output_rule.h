@@ -1,0 +1,28 @@
+// What an answer's text has to match, as a caller says it; what it compiles to and how it chooses
+// tokens stands in the other files of this folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace strata::inference {
+
+struct OutputRule {
+  enum class Kind {
+    none,
+    json_object,  // any JSON object
+    json_schema,  // `schema`, JSON Schema 2020-12
+    regex,        // `text`, matched whole
+    gbnf,         // `text`, llama.cpp's grammars; the rule root
+    lark,         // `text`, Lark's grammars; the rule start
+    choice        // one of `choices`
+  };
+  Kind kind = Kind::none;
+  json::value schema = {};
+  std::string text = {};
+  std::vector<std::string> choices = {};
+};
+
+}  // namespace strata::inference
