@@ -14,10 +14,24 @@ Code parse_code(const std::string& text) {
   throw Error(Code::invalid_argument, fmt::format("there is no error code '{}'", text));
 }
 
+ScriptedCall read_call(Fields fields) {
+  ScriptedCall call;
+  call.name = fields.required_text("name");
+  const json::value* arguments = fields.get("arguments");
+  call.arguments = arguments != nullptr ? to_json(*arguments) : "{}";
+  fields.refuse_unread();
+  return call;
+}
+
 ScriptedRule read_rule(Fields fields) {
   ScriptedRule rule;
   rule.contains = fields.text("contains").value_or("");
-  rule.reply = fields.text("reply").value_or("{message}");
+  rule.role = fields.text("role").value_or("");
+  for (const json::value& call : fields.array("calls", 128)) {
+    rule.calls.push_back(read_call(Fields(call, "rules.calls")));
+  }
+  rule.reply = fields.text("reply").value_or(rule.calls.empty() ? "{message}" : "");
+  rule.reasoning = fields.text("reasoning").value_or("");
   rule.finish = fields.text("finish").value_or("");
   rule.fail_after = static_cast<int32_t>(fields.integer("fail_after", -1, 1'000'000).value_or(-1));
   rule.fail_code = parse_code(fields.text("fail_code").value_or("internal"));

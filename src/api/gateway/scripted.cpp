@@ -10,9 +10,7 @@
 #include <random>
 #include <thread>
 
-#include "api/gateway/prompt_budget.h"
-#include "core/utf8.h"
-#include "inference/noise.h"
+#include "api/gateway/scripted_plan.h"
 
 namespace strata::api {
 namespace {
@@ -21,16 +19,7 @@ using Clock = std::chrono::steady_clock;
 using inference::Event;
 using inference::FinishReason;
 
-constexpr int32_t kBabbleTokens = 64;
 constexpr int64_t kTokenNs = 1'000'000;  // what usage reports; the real speed is the script's
-
-// One choice's whole answer, worked out before it begins: only its speed is left to play.
-struct Plan {
-  std::vector<std::string> tokens;
-  FinishReason reason = FinishReason::stop;
-  std::string stop_string;
-  std::optional<Error> error;
-};
 
 struct Job {
   ChatRequest request;
@@ -43,114 +32,6 @@ struct Job {
   std::atomic<bool> cancelled = false;
   bool started = false;
 };
-
-std::string last_message(const ChatRequest& request) {
-  if (request.raw) return request.prompt;
-  const auto& messages = request.conversation.messages;
-  return messages.empty() ? std::string() : messages.back().content;
-}
-
-std::vector<std::string> prompt_tokens(const ChatRequest& request) {
-  if (request.raw) {
-    auto tokens = scripted_tokens(request.prompt);
-    for (const int32_t id : request.prompt_ids) tokens.push_back(fmt::format(" {}", id));
-    return tokens;
-  }
-  std::vector<std::string> tokens;
-  for (const auto& message : request.conversation.messages) {
-    tokens.push_back(fmt::format("<{}>", message.role));
-    for (auto& token : scripted_tokens(message.content)) tokens.push_back(std::move(token));
-  }
-  return tokens;
-}
-
-void check_fits(const ChatRequest& request, size_t n_prompt, int32_t model_context) {
-  const int64_t limit = std::min(request.context.value_or(model_context), model_context);
-  if (static_cast<int64_t>(n_prompt) + 1 <= limit) return;
-  if (request.raw) throw context_overflow(static_cast<int64_t>(n_prompt), limit);
-  PromptCounts counts;
-  const auto& messages = request.conversation.messages;
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const int64_t n = static_cast<int64_t>(scripted_tokens(messages[i].content).size()) + 1;
-    const bool system = messages[i].role == "system" || messages[i].role == "developer";
-    (i + 1 == messages.size() ? counts.message : system ? counts.system : counts.history) += n;
-  }
-  throw context_overflow(counts, limit);
-}
-
-std::string babble(uint64_t seed, int32_t choice, int32_t n) {
-  std::string text;
-  for (int32_t i = 0; i < n; ++i) {
-    const auto key = inference::noise_key(seed, static_cast<uint64_t>(choice),
-                                          static_cast<uint64_t>(i), inference::NoiseUse::token);
-    uint64_t draw = key.value;
-    if (i > 0) text += ' ';
-    for (int syllable = 0; syllable < 2; ++syllable, draw >>= 16) {
-      text += "bdfgklmnprst"[draw % 12];
-      text += "aeiou"[(draw >> 8) % 5];
-    }
-  }
-  return text;
-}
-
-std::string replaced(std::string text, const std::string& message) {
-  for (size_t at = 0; (at = text.find("{message}", at)) != std::string::npos;) {
-    text.replace(at, 9, message);
-    at += message.size();
-  }
-  return text;
-}
-
-Plan make_plan(const ScriptedModel& model, const ChatRequest& request, int32_t choice,
-               uint64_t seed, size_t n_prompt) {
-  Plan plan;
-  const std::string message = last_message(request);
-  const int32_t room =
-      std::max<int32_t>(0, std::min(request.context.value_or(model.context), model.context) -
-                               static_cast<int32_t>(n_prompt));
-  const int32_t wanted = request.sampling.max_tokens.value_or(-1);
-  const int32_t limit = wanted < 0 ? room : std::min(wanted, room);
-  std::string text = model.babble ? babble(seed, choice, std::min(limit, kBabbleTokens)) : message;
-  for (const ScriptedRule& rule : model.rules) {
-    if (message.find(rule.contains) == std::string::npos) continue;
-    text = replaced(rule.reply, message);
-    if (rule.finish == "length") plan.reason = FinishReason::length;
-    if (rule.fail_after >= 0) plan.error = Error(rule.fail_code, rule.fail_message);
-    if (plan.error) text.resize(std::min(text.size(), static_cast<size_t>(rule.fail_after) * 4));
-    break;
-  }
-  text = repair_utf8(text);
-  size_t cut = std::string::npos;
-  for (const std::string& stop : request.sampling.stop.value_or(std::vector<std::string>{})) {
-    const size_t at = stop.empty() ? std::string::npos : text.find(stop);
-    if (at >= cut) continue;
-    cut = at;
-    plan.stop_string = stop;
-  }
-  if (cut != std::string::npos) text.resize(cut);
-  plan.tokens = scripted_tokens(text);
-  if (plan.tokens.size() > static_cast<size_t>(limit)) {
-    plan.tokens.resize(static_cast<size_t>(limit));
-    plan.reason = FinishReason::length;
-    plan.stop_string.clear();
-  } else if (model.babble && static_cast<int32_t>(plan.tokens.size()) == limit) {
-    plan.reason = FinishReason::length;
-  }
-  return plan;
-}
-
-inference::GeneratedToken made_up(const std::string& text, int32_t n_alternatives) {
-  inference::GeneratedToken token;
-  token.id = scripted_id(text);
-  token.bytes = text;
-  token.logprob = -0.125f * static_cast<float>(1 + token.id % 8);
-  for (int32_t i = 0; i < n_alternatives; ++i) {
-    const std::string other = i == 0 ? text : fmt::format("{}{}", text, i);
-    token.alternatives.push_back(
-        {scripted_id(other), other, token.logprob - 0.5f * static_cast<float>(i)});
-  }
-  return token;
-}
 
 class Scripted final : public Backend {
  public:
@@ -322,6 +203,10 @@ void Scripted::finish(Job& job, bool cancelled) {
     auto& usage = event.event.usage;
     usage.prompt_tokens = static_cast<int32_t>(job.prompt.size());
     usage.completion_tokens = static_cast<int32_t>(std::min(job.at, plan.tokens.size()));
+    for (int32_t i = 0; i < usage.completion_tokens; ++i) {
+      const auto part = plan.tokens[static_cast<size_t>(i)].part;
+      event.reasoning_tokens += part == PlannedToken::Part::reasoning ? 1 : 0;
+    }
     usage.prompt_ns = usage.prompt_tokens * kTokenNs;
     usage.completion_ns = usage.completion_tokens * kTokenNs;
     job.sink(std::move(event));
@@ -354,12 +239,7 @@ bool Scripted::step(Job& job) {
         event.event.prompt_tokens.push_back(made_up(text, std::max(0, job.request.n_logprobs)));
       }
     }
-    if (job.at < plan.tokens.size()) {
-      event.event.text = plan.tokens[job.at];
-      if (job.request.n_logprobs >= 0) {
-        event.event.tokens.push_back(made_up(event.event.text, job.request.n_logprobs));
-      }
-    }
+    if (job.at < plan.tokens.size()) play(plan.tokens[job.at], job.request, event);
     more = more || job.at + 1 < plan.tokens.size();
     job.sink(std::move(event));
   }
