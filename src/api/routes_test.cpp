@@ -21,8 +21,11 @@ constexpr int64_t kNow = kNowMs / 1000;
 constexpr std::array kScopes{Scope::inference, Scope::metrics, Scope::models, Scope::admin};
 
 std::string path_of(const Route& route) {
-  return route.pattern.substr(0, route.pattern.find('{')) +
-         (route.pattern.find('{') == std::string::npos ? "" : "nobody");
+  std::string path = route.pattern;
+  for (size_t at = 0; (at = path.find('{')) != std::string::npos;) {
+    path.replace(at, path.find('}') - at + 1, "nobody");
+  }
+  return path;
 }
 
 class Routes : public ::testing::Test {

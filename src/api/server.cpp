@@ -163,7 +163,8 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
     });
   }
   const Dialect& owner = dialect_named(match.route->dialect);
-  authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000);
+  head.owner =
+      authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000).key_id;
   head.params = std::move(match.params);
   Admission admission;
   admission.body_limit = match.route->body_limit;

@@ -18,6 +18,7 @@ constexpr std::string_view kKeyPrefix = "sk-strata-";
 struct Principal {
   std::string name;  // of the key; "anonymous"
   std::vector<Scope> scopes;
+  std::string key_id = {};  // "": no key of ours
 };
 
 // Looks keys up; api/access/keys.h keeps them.

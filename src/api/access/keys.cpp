@@ -173,7 +173,7 @@ std::optional<Principal> KeyStore::check(std::string_view secret, int64_t now_s)
     auto update = database_.prepare("UPDATE api_key SET last_used = ? WHERE id = ?");
     update.bind(1, now_s).bind(2, key.id).run();
   }
-  return Principal{.name = key.name, .scopes = key.scopes};
+  return Principal{.name = key.name, .scopes = key.scopes, .key_id = key.id};
 }
 
 }  // namespace strata::api

@@ -38,6 +38,7 @@ struct Request {
   std::string peer;  // "127.0.0.1:5123"
   bool http_1_0 = false;
   std::map<std::string, std::string> params;  // what the route's pattern names
+  std::string owner;  // whose what it makes will be: the id of the caller's key; "": without one
 };
 
 struct Response {

@@ -1,19 +1,39 @@
 #include "api/http/router.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 
 namespace strata::api {
 namespace {
 
+// A {name} takes one piece of the path, the last one all that is left.
 bool fits(std::string_view pattern, std::string_view path,
           std::map<std::string, std::string>& params) {
-  const size_t brace = pattern.find('{');
-  if (brace == std::string_view::npos) return pattern == path;
-  if (path.size() <= brace || path.substr(0, brace) != pattern.substr(0, brace)) return false;
-  params[std::string(pattern.substr(brace + 1, pattern.size() - brace - 2))] = path.substr(brace);
-  return true;
+  while (true) {
+    const size_t brace = pattern.find('{');
+    if (brace == std::string_view::npos) return pattern == path;
+    if (path.size() <= brace || path.substr(0, brace) != pattern.substr(0, brace)) return false;
+    path.remove_prefix(brace);
+    const size_t close = pattern.find('}');
+    const std::string name(pattern.substr(brace + 1, close - brace - 1));
+    pattern.remove_prefix(close + 1);
+    const size_t end = pattern.empty() ? path.size() : std::min(path.find('/'), path.size());
+    if (end == 0) return false;
+    params[name] = path.substr(0, end);
+    path.remove_prefix(end);
+  }
+}
+
+// Of two patterns that fit the one that says more of the path: more pieces, fewer of them open.
+bool closer(const Route& a, const Route& b) {
+  const auto key = [](const Route& route) {
+    return std::pair(std::ranges::count(route.pattern, '/'),
+                     -std::ranges::count(route.pattern, '{'));
+  };
+  return key(a) > key(b);
 }
 
 }  // namespace
@@ -36,11 +56,11 @@ RouteTable::Match RouteTable::match(std::string_view method, std::string_view pa
     if (!fits(route.pattern, path, params)) continue;
     allowed.insert(route.method);
     if (route.method == "GET") allowed.insert("HEAD");
-    if (route.method != wanted) continue;
+    if (route.method != wanted || (match.route && !closer(route, *match.route))) continue;
     match.route = &route;
     match.params = std::move(params);
-    return match;
   }
+  if (match.route) return match;
   if (!allowed.empty()) allowed.insert("OPTIONS");
   for (const std::string& each : allowed) {
     if (!match.allowed.empty()) match.allowed += ", ";

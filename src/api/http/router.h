@@ -21,7 +21,7 @@ enum class Lane : uint8_t {
 
 struct Route {
   std::string method;   // "GET" also answers HEAD
-  std::string pattern;  // "/v1/models/{id}": the last {name} takes the rest of the path
+  std::string pattern;  // "/v1/batches/{id}/cancel"; at the end a {name} takes the rest of the path
   Scope scope = Scope::admin;
   size_t body_limit = kMaxBodyBytes;
   Handler handler;
