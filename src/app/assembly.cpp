@@ -9,6 +9,7 @@
 #include "api/gateway/remote.h"
 #include "api/gateway/scripted.h"
 #include "api/library.h"
+#include "api/prompt/registry.h"
 #include "api/server.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
@@ -144,7 +145,9 @@ std::vector<std::string> split_commas(const std::string& text) {
 class ServerWithParts : public RunningServer {
  public:
   ServerWithParts(const Config& config, const ServeOptions& options)
-      : keys_(key_database()), library_(models::Store().root(), net_policy(config)) {
+      : keys_(key_database()),
+        prompts_(key_database()),
+        library_(models::Store().root(), net_policy(config)) {
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -155,6 +158,7 @@ class ServerWithParts : public RunningServer {
     api::Services services;
     services.gateway = &gateway_;
     services.library = &library_;
+    services.prompts = &prompts_;
     services.metrics = &metrics_;
     services.now_ms = [] { return unix_seconds() * 1000; };
     server_ = std::make_unique<api::Server>(services, &keys_);
@@ -195,6 +199,7 @@ class ServerWithParts : public RunningServer {
 
   Metrics metrics_;
   api::KeyStore keys_;
+  api::PromptRegistry prompts_;
   api::ModelLibrary library_;
   api::Gateway gateway_;
   std::unique_ptr<api::Server> server_;  // last: it uses all of the above

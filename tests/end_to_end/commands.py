@@ -272,6 +272,25 @@ def check_quantize(c):
     c.check(not (c.home / "x.gguf").exists() and small.read_bytes() == before, "nothing was written")
 
 
+def check_prompts(c):
+    first, second = c.home / "greeting.txt", c.home / "greeting.yaml"
+    first.write_text("Greet {{who}}.\n")
+    second.write_text("text: Greet {{who}} {{times}} times.\n"
+                      "variables: {times: {type: integer, default: 2}}\n"
+                      "settings: {temperature: 0}\n")
+    c.ended("prompt", "put", "greeting", str(first), "--label", "production")
+    c.equal(c.data("prompt", "put", "greeting", str(second), "--note", "twice")["version"], 2, "version")
+    c.equal(c.out("prompt", "render", "greeting", "who=Ada"), "[system]\nGreet Ada.\n\n", "production")
+    c.has(c.out("prompt", "render", "greeting", "who=Ada", "--version", "latest"), "Greet Ada 2 times.")
+    c.has(c.out("prompt", "diff", "greeting", "production"), "+ setting temperature: 0")
+    c.ended("prompt", "label", "greeting", "production", "2", "--trial", "1", "--percent", "10")
+    listed = c.data("prompt", "list")["prompts"][0]
+    c.equal((listed["latest"], listed["labels"][0]["trial"]), (2, 1), "the list")
+    c.has(c.out("prompt", "show", "greeting", "--all"), "twice")
+    c.ended("prompt", "rm", "greeting")
+    c.equal(c.data("prompt", "list")["prompts"], [], "nothing is left")
+
+
 def check_keys(c):
     secret, said = c.ended("key", "create", "laptop")
     c.check(re.fullmatch(r"sk-strata-\S+\n", secret), "the key alone is printed")
@@ -334,7 +353,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="strata-e2e-") as home:
         c = Commands(options.strata, home)
         for part in (check_help, check_mistakes, check_settings, check_scripts_and_pages,
-                     check_doctor, check_keys, check_scripted_server):
+                     check_doctor, check_keys, check_prompts, check_scripted_server):
             part(c)
         check_store(c, file)
         answer = check_answers(c)

@@ -16,11 +16,13 @@
 namespace strata::api {
 
 class ModelLibrary;
+class PromptRegistry;
 
 // What dialects work with; outlives every request.
 struct Services {
   Gateway* gateway = nullptr;
-  ModelLibrary* library = nullptr;  // the store's side: pull, create…; null: none
+  ModelLibrary* library = nullptr;    // the store's side: pull, create…; null: none
+  PromptRegistry* prompts = nullptr;  // null: none are kept
   Metrics* metrics = nullptr;
   std::function<int64_t()> now_ms;  // since 1970
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.
