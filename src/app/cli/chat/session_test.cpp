@@ -186,7 +186,7 @@ class Remembering : public api::Backend {
     end.usage.prompt_tokens = 10;
     end.usage.cached_tokens = 6;
     end.usage.prompt_ns = 2'000'000'000;
-    sink({.choice = 0, .reasoning = {}, .tool_calls = {}, .event = std::move(end)});
+    sink({.choice = 0, .event = std::move(end)});
     return std::make_unique<api::Answer>();
   }
   std::vector<api::ModelCard> models() const override { return {}; }
