@@ -24,7 +24,7 @@ struct Services {
   ModelLibrary* library = nullptr;    // the store's side: pull, create…; null: none
   PromptRegistry* prompts = nullptr;  // null: none are kept
   Metrics* metrics = nullptr;
-  std::function<int64_t()> now_ms;  // since 1970
+  std::function<int64_t()> now_ms = {};  // since 1970
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.
   std::function<void(std::function<void()>)> beside{};
 };

@@ -55,7 +55,9 @@ class Embeddings : public ::testing::Test {
     store_.add("chat");
     gateway_.add(make_local_backend({.store = store_.path(), .n_threads = 2}));
     server_ = std::make_unique<Server>(
-        Services{&gateway_, nullptr, &metrics_, [] { return testing::kNowMs; }}, nullptr);
+        Services{
+            .gateway = &gateway_, .metrics = &metrics_, .now_ms = [] { return testing::kNowMs; }},
+        nullptr);
     ServerOptions options;
     options.port = 0;
     server_->start(options);

@@ -28,8 +28,11 @@ class OllamaModels : public ::testing::Test {
     put("tiny", "{{ messages[0].content }}");
     put("base", "");
     gateway_.add(make_local_backend({.store = folder_.path(), .n_threads = 1, .float32 = true}));
-    server_ = std::make_unique<Server>(
-        Services{&gateway_, &library_, &metrics_, [] { return testing::kNowMs; }}, nullptr);
+    server_ = std::make_unique<Server>(Services{.gateway = &gateway_,
+                                                .library = &library_,
+                                                .metrics = &metrics_,
+                                                .now_ms = [] { return testing::kNowMs; }},
+                                       nullptr);
     ServerOptions options;
     options.port = 0;
     server_->start(options);
