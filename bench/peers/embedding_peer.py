@@ -75,9 +75,18 @@ def export(folder, file):
     import torch
     import transformers
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+    class States(torch.nn.Module):  # tracing passes by place what transformers takes by name only
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids, mask):
+            return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+
     example = torch.ones(2, 8, dtype=torch.long)
     axes = {0: "batch", 1: "length"}
-    torch.onnx.export(model, (example, example), file, input_names=["ids", "mask"],
+    torch.onnx.export(States(), (example, example), file, input_names=["ids", "mask"],
                       output_names=["states"], opset_version=17, dynamo=False,
                       dynamic_axes={"ids": axes, "mask": axes, "states": axes})
 

@@ -19,16 +19,16 @@ struct ScriptedCall {
 };
 
 struct ScriptedRule {
-  std::string contains;   // in the last message; empty: every one
-  std::string role;       // of the last message; empty: every one
-  std::string reply;      // {message} stands for the last message
-  std::string reasoning;  // what is thought before, the same
+  std::string contains = {};   // in the last message; empty: every one
+  std::string role = {};       // of the last message; empty: every one
+  std::string reply = {};      // {message} stands for the last message
+  std::string reasoning = {};  // what is thought before, the same
   // Made behind the reply. A rule that has some fits only requests that bring tools and allow it.
-  std::vector<ScriptedCall> calls;
-  std::string finish;       // "", or "length"
+  std::vector<ScriptedCall> calls = {};
+  std::string finish = {};  // "", or "length"
   int32_t fail_after = -1;  // tokens after which the answer fails; -1: it does not
   Code fail_code = Code::internal;
-  std::string fail_message;
+  std::string fail_message = {};
 };
 
 struct ScriptedModel {
