@@ -187,6 +187,8 @@ void Generation::emit_text(std::string text) {
   event.kind = Event::Kind::text;
   event.text = std::move(text);
   event.tokens = settled_tokens();
+  event.usage.prompt_tokens = usage_.prompt_tokens;
+  event.usage.cached_tokens = usage_.cached_tokens;
   if (request_.prompt_logprobs && !prompt_tokens_emitted_) {
     if (prompt_tokens_.empty()) prompt_tokens_.push_back(first_prompt_token());
     event.prompt_tokens = std::move(prompt_tokens_);

@@ -24,6 +24,8 @@ class Answer {
 };
 
 using ChatSink = std::function<void(ChatEvent&&)>;
+// Called once, with the ids or with why there are none.
+using TokensSink = std::function<void(std::vector<int32_t>&& ids, const Error* error)>;
 
 // A model that a backend could answer for.
 struct ModelCard {
@@ -75,6 +77,11 @@ class Backend {
   // Vectors or scores of texts; as start(), but the sink is called once.
   // Error{failed_precondition} of a backend that makes none.
   virtual std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink);
+
+  // The ids of the request's prompt, as start() would give it to the model, of which it may have
+  // more than the model takes; as start(), but the sink is called once.
+  // Error{unimplemented} of a backend that does not know them.
+  virtual std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink);
 
   virtual std::vector<ModelCard> models() const = 0;
   virtual std::vector<RunningModel> running() const = 0;

@@ -18,6 +18,13 @@ std::unique_ptr<Answer> Backend::embed(EmbeddingRequest request, EmbeddingAnswer
               "choose a model of this machine: strata list");
 }
 
+std::unique_ptr<Answer> Backend::tokenize(ChatRequest request, TokensSink) {
+  throw Error(
+      Code::unimplemented,
+      fmt::format("{} is served by '{}', which does not tell its tokens", request.model, name()),
+      "choose a model of this machine: strata list");
+}
+
 void Gateway::add(std::unique_ptr<Backend> backend) {
   backends_.push_back(std::move(backend));
 }
@@ -36,6 +43,15 @@ std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const
 std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
   for (const auto& backend : backends_) {
     if (backend->serves(request.model)) return backend->embed(std::move(request), std::move(sink));
+  }
+  throw model_not_found(request.model, models());
+}
+
+std::unique_ptr<Answer> Gateway::tokenize(ChatRequest request, TokensSink sink) const {
+  for (const auto& backend : backends_) {
+    if (backend->serves(request.model)) {
+      return backend->tokenize(std::move(request), std::move(sink));
+    }
   }
   throw model_not_found(request.model, models());
 }

@@ -20,6 +20,8 @@ class Gateway {
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) const;
   // As Backend::embed, the same.
   std::unique_ptr<Answer> embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const;
+  // As Backend::tokenize, the same.
+  std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) const;
   bool serves(std::string_view model) const;
 
   std::vector<ModelCard> models() const;  // sorted by name

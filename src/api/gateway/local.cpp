@@ -1,5 +1,6 @@
 #include "api/gateway/local.h"
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 
@@ -173,6 +174,34 @@ class LocalVectors : public Answer {
   std::shared_ptr<LocalEmbedding> state_;
 };
 
+// A prompt whose tokens are wanted, and no answer.
+class LocalTokens {
+ public:
+  LocalTokens(ChatRequest request, TokensSink sink)
+      : request_(std::move(request)), sink_(std::move(sink)) {}
+
+  void begin(const std::shared_ptr<ModelManager::Use>& use, int64_t) {
+    sink_(make_prompt(request_, use->model()), nullptr);
+  }
+  void fail(const Error& error) { sink_({}, &error); }
+  void cancel() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  const ChatRequest request_;
+  const TokensSink sink_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+class LocalCount : public Answer {
+ public:
+  explicit LocalCount(std::shared_ptr<LocalTokens> state) : state_(std::move(state)) {}
+  ~LocalCount() override { state_->cancel(); }
+
+ private:
+  std::shared_ptr<LocalTokens> state_;
+};
+
 class LocalBackend : public Backend {
  public:
   explicit LocalBackend(LocalOptions options) : manager_(std::move(options)) {}
@@ -200,6 +229,14 @@ class LocalBackend : public Backend {
     ModelManager::Wish wish = wish_for(request);
     auto state = std::make_shared<LocalEmbedding>(std::move(request), std::move(sink));
     auto answer = std::make_unique<LocalVectors>(state);
+    with_model(std::move(wish), std::move(state));
+    return answer;
+  }
+
+  std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) override {
+    ModelManager::Wish wish = wish_for(request);
+    auto state = std::make_shared<LocalTokens>(std::move(request), std::move(sink));
+    auto answer = std::make_unique<LocalCount>(state);
     with_model(std::move(wish), std::move(state));
     return answer;
   }

@@ -120,6 +120,11 @@ uint64_t random_seed() {
 
 }  // namespace
 
+std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded) {
+  inference::refuse_silent(*loaded.model);
+  return prompt_ids(request, loaded, kMaxCountedContexts * loaded.engine->context());
+}
+
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded) {
   inference::refuse_silent(*loaded.model);

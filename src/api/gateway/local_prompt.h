@@ -12,4 +12,9 @@ namespace strata::api {
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded);
 
+// The prompt's ids alone. It may be longer than the context: up to kMaxCountedContexts times,
+// beyond which Error{invalid_argument} says so.
+constexpr int64_t kMaxCountedContexts = 4;
+std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded);
+
 }  // namespace strata::api

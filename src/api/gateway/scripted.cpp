@@ -50,6 +50,7 @@ class Scripted final : public Backend {
   std::string_view name() const override { return "scripted"; }
   bool serves(std::string_view model) const override { return find(model) != nullptr; }
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override;
+  std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) override;
   std::vector<ModelCard> models() const override;
   std::vector<RunningModel> running() const override;
   bool unload(std::string_view) override { return false; }  // it is never loaded
@@ -134,6 +135,14 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   }
   changed_.notify_all();
   return answer;
+}
+
+std::unique_ptr<Answer> Scripted::tokenize(ChatRequest request, TokensSink sink) {
+  if (!serves(request.model)) throw model_not_found(request.model, models());
+  std::vector<int32_t> ids;
+  for (const std::string& token : prompt_tokens(request)) ids.push_back(scripted_id(token));
+  sink(std::move(ids), nullptr);
+  return nullptr;
 }
 
 void Scripted::admit_waiting() {
@@ -234,6 +243,7 @@ bool Scripted::step(Job& job) {
     if (job.at >= plan.tokens.size() && !first) continue;
     ChatEvent event;
     event.choice = static_cast<int32_t>(choice);
+    event.event.usage.prompt_tokens = static_cast<int32_t>(job.prompt.size());
     if (first) {
       for (const auto& text : job.prompt) {
         event.event.prompt_tokens.push_back(made_up(text, std::max(0, job.request.n_logprobs)));
