@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "api/access/credentials.h"
 #include "api/http/side_work.h"
 #include "api/library.h"
 #include "api/limits.h"
@@ -15,8 +16,9 @@ namespace {
 const Dialect& dialect_for(std::string_view path) {
   const Dialect* fallback = nullptr;
   for (const auto& dialect : Registry<Dialect>::all()) {
-    if (dialect->owns(path)) return *dialect;
-    if (dialect->name() == "native") fallback = dialect.get();
+    const bool owns = dialect->owns(path);
+    if (owns && !dialect->shares()) return *dialect;
+    if (owns || (fallback == nullptr && dialect->name() == "native")) fallback = dialect.get();
   }
   return *fallback;
 }
@@ -40,6 +42,13 @@ Handler guarded(const Dialect& dialect, Handler handler) {
       exchange->respond(error_response(
           dialect, Error(Code::internal, "the server failed at this request; its log says why")));
     }
+  };
+}
+
+Handler greeted(const Dialect& dialect, Handler handler) {
+  return [&dialect, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
+    dialect.greet(*exchange);
+    handler(exchange);
   };
 }
 
@@ -71,6 +80,14 @@ Handler with_cors(const std::string& origin, Handler handler) {
   };
 }
 
+// Google's clients may say the key in the query. From here on it is as if a header had said it.
+void take_query_key(Request& head) {
+  auto key = query_value(head.query, "key");
+  if (key && head.headers.find(kQueryKeyHeader) != *key) {
+    head.headers.add(std::string(kQueryKeyHeader), std::move(*key));
+  }
+}
+
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
 }
@@ -91,7 +108,8 @@ struct Server::State {
   bool stopped = true;
 
   Admission admit(Request& head);
-  Admission route(Request& head, const Dialect& dialect);
+  // Where the path is a route's, `dialect` becomes that one's.
+  Admission route(Request& head, const Dialect*& dialect);
   Handler on_lane(const Route& route, const Dialect& owner);
   void done(const Request& request, int status, bool cut_off);
   void add_metrics();
@@ -119,22 +137,23 @@ const RouteTable& Server::routes() const {
 
 // A page that may call may read every answer, also why it was refused.
 Admission Server::State::admit(Request& head) {
-  const Dialect& dialect = dialect_for(head.path);
+  const Dialect* dialect = &dialect_for(head.path);
   const std::string cors = cors_origin(head, guard);
   Admission admission;
   try {
     admission = route(head, dialect);
   } catch (const Error& error) {
-    admission = refusal(failing(dialect, error));
+    admission = refusal(failing(*dialect, error));
   }
-  admission.handler = with_cors(cors, std::move(admission.handler));
-  admission.too_large = with_cors(cors, std::move(admission.too_large));
+  for (Handler* handler : {&admission.handler, &admission.too_large}) {
+    if (*handler) *handler = with_cors(cors, greeted(*dialect, std::move(*handler)));
+  }
   return admission;
 }
 
-Admission Server::State::route(Request& head, const Dialect& dialect) {
+Admission Server::State::route(Request& head, const Dialect*& dialect) {
   check_guard(head, guard);
-  auto match = routes.match(head.method, head.path);
+  auto match = routes.match(head.method, head.path, &head.headers);
   if (!match.route) {
     if (match.allowed.empty()) {
       throw Error(
@@ -144,25 +163,28 @@ Admission Server::State::route(Request& head, const Dialect& dialect) {
     }
     const bool preflight = head.method == "OPTIONS";
     const bool is_cors = !cors_origin(head, guard).empty();
-    return refusal([preflight, allowed = match.allowed, &dialect,
+    return refusal([preflight, allowed = match.allowed, dialect,
                     is_cors](const std::shared_ptr<Exchange>& exchange) {
       Response response;
       if (!preflight) {
         response = error_response(
-            dialect, Error(Code::invalid_argument,
-                           fmt::format("{} takes {}", exchange->request().path, allowed)));
+            *dialect, Error(Code::invalid_argument,
+                            fmt::format("{} takes {}", exchange->request().path, allowed)));
       }
       response.status = preflight ? 204 : 405;
       response.headers.add("allow", allowed);
       if (preflight && is_cors) {
         response.headers.add("access-control-allow-methods", allowed);
         response.headers.add("access-control-allow-headers",
-                             "authorization, content-type, x-api-key, api-key, x-request-id");
+                             "authorization, content-type, x-api-key, api-key, x-request-id, "
+                             "anthropic-version, anthropic-beta, x-goog-api-key");
       }
       exchange->respond(std::move(response));
     });
   }
   const Dialect& owner = dialect_named(match.route->dialect);
+  dialect = &owner;
+  if (match.route->key_in_query) take_query_key(head);
   head.owner =
       authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000).key_id;
   head.params = std::move(match.params);
@@ -190,7 +212,7 @@ Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
 }
 
 void Server::State::done(const Request& request, int status, bool cut_off) {
-  const auto match = routes.match(request.method, request.path);
+  const auto match = routes.match(request.method, request.path, &request.headers);
   const std::string route = match.route ? match.route->pattern : "none";
   services.metrics
       ->counter("strata_http_requests_total", "Requests by route and status.",

@@ -26,7 +26,7 @@ std::string_view bearer(std::string_view value) {
 
 std::optional<std::string> read_credential(const Headers& headers) {
   std::optional<std::string> found;
-  for (const std::string_view form : {"authorization", "x-api-key", "api-key"}) {
+  for (const std::string_view form : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
     if (headers.count(form) > 1) {
       throw Error(Code::unauthenticated, fmt::format("the header {} is there twice", form));
     }

@@ -211,7 +211,7 @@ void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {
 
 Response error_response(const Dialect& dialect, const Error& error) {
   Response response = dialect.error(error);
-  response.status = http_status(error.code());
+  if (response.status == 200) response.status = http_status(error.code());
   if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
   if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");
   return response;

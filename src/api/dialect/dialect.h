@@ -35,6 +35,11 @@ class Dialect {
   virtual std::string_view name() const = 0;
   // Whether errors of an unknown path are this dialect's.
   virtual bool owns(std::string_view path) const = 0;
+  // Whether others own parts of what it owns: they are asked first.
+  virtual bool shares() const { return false; }
+  // Adds the headers that all of its answers carry, errors too.
+  virtual void greet(Exchange& exchange) const { (void)exchange; }
+  // Its status is the code's own (core/error.h) where it is left at 200.
   virtual Response error(const Error& error) const = 0;
   // Handlers may throw; the server answers with error().
   virtual void add_routes(RouteTable& table, const Services& services) const = 0;

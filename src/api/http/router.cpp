@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
+#include <tuple>
 
 #include "core/error.h"
 
@@ -27,11 +27,12 @@ bool fits(std::string_view pattern, std::string_view path,
   }
 }
 
-// Of two patterns that fit the one that says more of the path: more pieces, fewer of them open.
+// Of two routes that fit the one that says more of the request: more pieces of the path, fewer of
+// them open, a header.
 bool closer(const Route& a, const Route& b) {
   const auto key = [](const Route& route) {
-    return std::pair(std::ranges::count(route.pattern, '/'),
-                     -std::ranges::count(route.pattern, '{'));
+    return std::tuple(std::ranges::count(route.pattern, '/'),
+                      -std::ranges::count(route.pattern, '{'), !route.header.empty());
   };
   return key(a) > key(b);
 }
@@ -40,20 +41,24 @@ bool closer(const Route& a, const Route& b) {
 
 void RouteTable::add(Route route) {
   for (const Route& other : routes_) {
-    if (other.method == route.method && other.pattern == route.pattern) {
+    if (other.method == route.method && other.pattern == route.pattern &&
+        other.header == route.header) {
       throw Error(Code::internal, fmt::format("two routes for {} {}", route.method, route.pattern));
     }
   }
   routes_.push_back(std::move(route));
 }
 
-RouteTable::Match RouteTable::match(std::string_view method, std::string_view path) const {
+RouteTable::Match RouteTable::match(std::string_view method, std::string_view path,
+                                    const Headers* headers) const {
   Match match;
   std::set<std::string> allowed;
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   for (const Route& route : routes_) {
     std::map<std::string, std::string> params;
     if (!fits(route.pattern, path, params)) continue;
+    const bool asked = route.header.empty() || (headers && headers->find(route.header));
+    if (!asked) continue;
     allowed.insert(route.method);
     if (route.method == "GET") allowed.insert("HEAD");
     if (route.method != wanted || (match.route && !closer(route, *match.route))) continue;

@@ -27,6 +27,8 @@ struct Route {
   Handler handler;
   std::string dialect;  // whose error shape
   Lane lane = Lane::direct;
+  std::string header{};       // only for requests that carry it, and before those without
+  bool key_in_query = false;  // the query's "key" is a credential
 };
 
 class RouteTable {
@@ -40,7 +42,8 @@ class RouteTable {
     std::map<std::string, std::string> params;
     std::string allowed;  // "GET, HEAD, POST": what the path takes; empty when it is unknown
   };
-  Match match(std::string_view method, std::string_view path) const;
+  Match match(std::string_view method, std::string_view path,
+              const Headers* headers = nullptr) const;
 
  private:
   std::vector<Route> routes_;

@@ -34,7 +34,10 @@ json::object model_json(const ModelCard& card) {
 class OpenAi final : public Dialect {
  public:
   std::string_view name() const override { return "openai"; }
-  bool owns(std::string_view path) const override { return path.starts_with("/v1"); }
+  bool owns(std::string_view path) const override {
+    return path == "/v1" || path.starts_with("/v1/");
+  }
+  bool shares() const override { return true; }
 
   Response error(const Error& error) const override {
     Response response;
