@@ -1,0 +1,140 @@
+#include "api/dialect/anthropic/anthropic.h"
+
+#include <array>
+
+#include "api/dialect/dialect_common.h"
+#include "api/dialect/token_count.h"
+
+namespace strata::api::anthropic {
+namespace {
+
+constexpr std::string_view kVersion = "2023-06-01";
+constexpr std::string_view kVersionHeader = "anthropic-version";
+constexpr int kOverloaded = 529;
+
+std::string_view error_type(Code code) {
+  switch (code) {
+    case Code::unauthenticated:
+      return "authentication_error";
+    case Code::permission_denied:
+    case Code::policy_refused:
+      return "permission_error";
+    case Code::not_found:
+      return "not_found_error";
+    case Code::resource_exhausted:
+      return "rate_limit_error";
+    case Code::unavailable:
+      return "overloaded_error";
+    case Code::deadline_exceeded:
+      return "timeout_error";
+    case Code::invalid_argument:
+    case Code::already_exists:
+    case Code::failed_precondition:
+    case Code::unimplemented:
+      return "invalid_request_error";
+    default:
+      return "api_error";
+  }
+}
+
+void check_version(const Headers& headers) {
+  const auto version = headers.find(kVersionHeader);
+  if (!version) {
+    throw Error(Code::invalid_argument, "the header anthropic-version is missing",
+                fmt::format("send anthropic-version: {}", kVersion));
+  }
+  if (*version == kVersion) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("anthropic-version is '{}', and this server speaks {}",
+                          version->substr(0, 40), kVersion));
+}
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kBatchRoutes{{
+    {"POST", "/v1/messages/batches"},
+    {"GET", "/v1/messages/batches"},
+    {"GET", "/v1/messages/batches/{id}"},
+    {"DELETE", "/v1/messages/batches/{id}"},
+    {"POST", "/v1/messages/batches/{id}/cancel"},
+    {"GET", "/v1/messages/batches/{id}/results"},
+}};
+
+[[noreturn]] void refuse_batch() {
+  throw Error(Code::unimplemented, "batches of messages are not built",
+              "send the requests to /v1/messages, several at a time: they are answered together");
+}
+
+class Anthropic final : public Dialect {
+ public:
+  std::string_view name() const override { return "anthropic"; }
+  bool owns(std::string_view path) const override { return path.starts_with("/v1/messages"); }
+
+  Response error(const Error& error) const override {
+    Response response;
+    if (error.code() == Code::unavailable) response.status = kOverloaded;
+    response.body = to_json(error_json(error));
+    return response;
+  }
+
+  void greet(Exchange& exchange) const override {
+    exchange.add_header("request-id", exchange.request().id);
+  }
+
+  void add_routes(RouteTable& table, const Services& services) const override {
+    const auto add = [&](std::string method, std::string pattern, auto handle) {
+      const Lane lane = method == "GET" ? Lane::store : Lane::prompts;
+      Route route{.method = std::move(method),
+                  .pattern = std::move(pattern),
+                  .scope = Scope::inference,
+                  .body_limit = lane == Lane::store ? 0 : kMaxBodyBytes,
+                  .handler =
+                      [handle](const auto& exchange) {
+                        check_version(exchange->request().headers);
+                        handle(exchange);
+                      },
+                  .dialect = std::string(name()),
+                  .lane = lane};
+      if (route.pattern.starts_with("/v1/models")) route.header = kVersionHeader;
+      table.add(std::move(route));
+    };
+    add("POST", "/v1/messages", [this, &services](const auto& e) { message(e, services); });
+    add("POST", "/v1/messages/count_tokens",
+        [this, &services](const auto& e) { count(e, services); });
+    for (const auto& [method, pattern] : kBatchRoutes) {
+      add(std::string(method), std::string(pattern), [](const auto&) { refuse_batch(); });
+    }
+    add("GET", "/v1/models", [&services](const auto& e) { list_models(e, services); });
+    add("GET", "/v1/models/{id}", [&services](const auto& e) { get_model(e, services); });
+  }
+
+ private:
+  void message(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
+    Parsed parsed = parse_message(exchange->request().body);
+    WriterInfo info;
+    info.id = fmt::format("msg_{}", exchange->request().id);
+    info.model = parsed.request.model;
+    info.max_tokens = *parsed.request.sampling.max_tokens;
+    info.caches = parsed.caches;
+    info.shows_thinking = parsed.shows_thinking;
+    std::vector<ChatRequest> requests;
+    requests.push_back(std::move(parsed.request));
+    answer(exchange, services, *this, std::move(requests), parsed.stream,
+           message_writer(std::move(info)));
+  }
+
+  void count(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
+    answer_count(exchange, services, *this, parse_count(exchange->request().body),
+                 [](int64_t n_tokens) { return json::object{{"input_tokens", n_tokens}}; });
+  }
+};
+
+const Registered<Dialect> kAnthropic{std::make_unique<Anthropic>()};
+
+}  // namespace
+
+json::object error_json(const Error& error) {
+  return {
+      {"type", "error"},
+      {"error", json::object{{"type", error_type(error.code())}, {"message", full_text(error)}}}};
+}
+
+}  // namespace strata::api::anthropic
