@@ -19,6 +19,11 @@ def test_data():
     return pathlib.Path(os.environ.get("STRATA_TEST_DATA") or default)
 
 
+def scripted_file(scripted):
+    """The script's file; True: the one that is built in."""
+    return "-" if scripted is True else str(scripted)
+
+
 class Served:
     """`with Served(program) as server`: the program's server, its model and its counters."""
 
@@ -36,7 +41,7 @@ class Served:
                        if not key.startswith(("STRATA_", "OLLAMA_"))}
         environment["STRATA_HOME"] = self.home
         if self.scripted:
-            self.arguments += ["--scripted", "-"]
+            self.arguments += ["--scripted", scripted_file(self.scripted)]
         else:
             file = test_data() / self.model_file
             subprocess.run([self.program, "pull", f"file:{file}", "--as", self.model, "--quiet"],
