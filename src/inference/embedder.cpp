@@ -32,27 +32,33 @@ struct Embedder::Running {
   int32_t length() const { return static_cast<int32_t>(input().ids.size()); }
 };
 
-ScoreStage::ScoreStage(std::shared_ptr<const models::Model> model, const models::ScoreHead& head)
-    : model_(std::move(model)),
-      head_(head),
-      dense_(weights(head.dense.weight)),
-      dense_bias_(weights(head.dense.bias)),
-      norm_(weights(head.norm.weight)),
-      norm_bias_(weights(head.norm.bias)),
-      out_(weights(head.out.weight)),
-      out_bias_(weights(head.out.bias)) {}
+namespace {
 
-std::vector<float> ScoreStage::weights(models::TensorId slot) const {
+std::vector<float> floats_of(const models::Model& model, models::TensorId slot) {
   if (slot == models::kNoTensor) return {};
   const models::Weight weight =
-      models::find_weight(*model_->file, model_->spec.tensors.at(static_cast<size_t>(slot)));
+      models::find_weight(*model.file, model.spec.tensors.at(static_cast<size_t>(slot)));
   models::refuse_bad_scales(weight);
   return models::dequantize(weight);
 }
 
+const float* or_null(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+}  // namespace
+
+ScoreStage::ScoreStage(const models::Model& model, const models::ScoreHead& head)
+    : head_(head),
+      dense_(floats_of(model, head.dense.weight)),
+      dense_bias_(floats_of(model, head.dense.bias)),
+      norm_(floats_of(model, head.norm.weight)),
+      norm_bias_(floats_of(model, head.norm.bias)),
+      out_(floats_of(model, head.out.weight)),
+      out_bias_(floats_of(model, head.out.bias)) {}
+
 std::vector<float> ScoreStage::scores(std::span<const float> pooled) const {
   const auto width = static_cast<int64_t>(pooled.size());
-  const auto or_null = [](const std::vector<float>& v) { return v.empty() ? nullptr : v.data(); };
   std::vector<float> hidden(pooled.begin(), pooled.end());
   if (!dense_.empty()) {
     matmul(pooled.data(), 1, dense_.data(), width, width, or_null(dense_bias_), hidden.data(), 1);
@@ -66,12 +72,28 @@ std::vector<float> ScoreStage::scores(std::span<const float> pooled) const {
   return scores;
 }
 
+DenseLayer::DenseLayer(const models::Model& model, const models::DenseStage& stage)
+    : stage_(stage),
+      weight_(floats_of(model, stage.linear.weight)),
+      bias_(floats_of(model, stage.linear.bias)) {}
+
+std::vector<float> DenseLayer::apply(std::span<const float> x) const {
+  std::vector<float> y(static_cast<size_t>(stage_.n_outputs));
+  matmul(x.data(), 1, weight_.data(), stage_.n_outputs, stage_.n_inputs, or_null(bias_), y.data(),
+         1);
+  if (stage_.activation) {
+    for (float& value : y) value = activate(*stage_.activation, value);
+  }
+  return y;
+}
+
 Embedder::Embedder(std::shared_ptr<const models::Model> model, Executor& executor, int32_t max_rows)
     : model_(std::move(model)),
       executor_(executor),
       max_rows_(max_rows),
       is_causal_(models::is_causal(model_->spec)) {
-  if (model_->spec.scores) score_stage_.emplace(model_, *model_->spec.scores);
+  for (const models::DenseStage& stage : model_->spec.dense) dense_.emplace_back(*model_, stage);
+  if (model_->spec.scores) score_stage_.emplace(*model_, *model_->spec.scores);
 }
 
 Embedder::~Embedder() = default;
@@ -237,6 +259,7 @@ void Embedder::finish(Running& running) {
   for (const double value : running.total) {
     result.vector.push_back(static_cast<float>(value / n));
   }
+  for (const DenseLayer& layer : dense_) result.vector = layer.apply(result.vector);
   if (score_stage_) result.scores = score_stage_->scores(result.vector);
   if (++job.n_done < job.inputs.size()) return;
   const std::unique_ptr<Job> ended = take(job);

@@ -17,15 +17,23 @@ namespace strata::inference {
 // From a pooled vector to scores, in float32.
 class ScoreStage {
  public:
-  ScoreStage(std::shared_ptr<const models::Model> model, const models::ScoreHead& head);
+  ScoreStage(const models::Model& model, const models::ScoreHead& head);
   std::vector<float> scores(std::span<const float> pooled) const;
 
  private:
-  std::vector<float> weights(models::TensorId slot) const;
-
-  std::shared_ptr<const models::Model> model_;
   models::ScoreHead head_;
   std::vector<float> dense_, dense_bias_, norm_, norm_bias_, out_, out_bias_;
+};
+
+// A dense layer behind the pooling, in float32.
+class DenseLayer {
+ public:
+  DenseLayer(const models::Model& model, const models::DenseStage& stage);
+  std::vector<float> apply(std::span<const float> x) const;
+
+ private:
+  models::DenseStage stage_;
+  std::vector<float> weight_, bias_;
 };
 
 class Embedder {
@@ -62,6 +70,7 @@ class Embedder {
   Executor& executor_;
   const int64_t max_rows_;
   const bool is_causal_;
+  std::vector<DenseLayer> dense_;  // none for a model that scores
   std::optional<ScoreStage> score_stage_;
   std::deque<std::unique_ptr<Job>> jobs_;  // in the order they came
   std::vector<Running> running_;           // begun and not at their end

@@ -151,7 +151,27 @@ class Reference {
     }
     write_file_atomic(folder_->path() / "config.json", to_json(config));
     write_file_atomic(folder_->path() / "model.safetensors", models::safetensors_bytes(entries));
+    if (const json::value* modules = fixture.if_contains("modules")) write(modules->as_object());
     return models::translate(std::make_shared<models::HfFolder>(folder_->path()));
+  }
+
+  // Files beside the model's: JSON, or, of an object's "tensors", safetensors.
+  void write(const json::object& modules) const {
+    for (const auto& [file, content] : modules) {
+      const auto path = folder_->path() / std::string(file);
+      std::filesystem::create_directories(path.parent_path());
+      if (!path.string().ends_with(".safetensors")) {
+        write_file_atomic(path, to_json(content));
+        continue;
+      }
+      std::vector<models::SafeEntry> entries;
+      for (const auto& [name, shape] : content.as_object()) {
+        const auto dims = json::value_to<std::vector<uint64_t>>(shape);
+        entries.push_back(models::formula_entry(std::string(file) + "/" + std::string(name), dims));
+        entries.back().name = std::string(name);
+      }
+      write_file_atomic(path, models::safetensors_bytes(entries));
+    }
   }
 
   // Outlives the model, which maps its files.
@@ -242,7 +262,9 @@ INSTANTIATE_TEST_SUITE_P(Models, EncoderReference,
                                            "t5", "modern", "modern_rank"),
                          [](const auto& entry) { return std::string(entry.param); });
 constexpr std::array kFolders{"roberta",      "roberta_rank",  "xlmr_folder",
-                              "nomic_folder", "modern_folder", "modern_folder_rank"};
+                              "nomic_folder", "modern_folder", "modern_folder_rank",
+                              "deberta_rank", "deberta_own",   "gemma_folder",
+                              "dense"};
 INSTANTIATE_TEST_SUITE_P(Folders, EncoderReference, ::testing::ValuesIn(kFolders),
                          [](const auto& entry) { return std::string(entry.param); });
 
@@ -250,6 +272,7 @@ TEST(EncoderFolder, TensorsAreTheConverters) {
   for (const char* name : kFolders) {
     const Reference reference(name);
     const json::value fixture = fixture_of(name);
+    if (!fixture.as_object().contains("gguf")) continue;  // it knows no such model
     converted(fixture.at("gguf").as_object(), *reference.model->file);
   }
 }
@@ -344,6 +367,42 @@ TEST(EncoderReferenceNegative, T5) {
   expect_attention_seen("t5", "where its distances end",
                         [](auto& op) { op.distance_bias.max_distance = 128; });
   expect_attention_seen("t5", "scores that are not scaled", [](auto& op) { op.scale = 0.3f; });
+}
+
+TEST(EncoderReferenceNegative, Deberta) {
+  expect_attention_seen("deberta_rank", "the distances' norm",
+                        [](auto& op) { op.distance_vectors.norm = {}; });
+  expect_attention_seen("deberta_rank", "distances that share",
+                        [](auto& op) { op.distance_vectors.n_single = 0; });
+  expect_attention_seen("deberta_own", "keys of distances",
+                        [](auto& op) { op.distance_vectors.keys = {}; });
+  expect_attention_seen("deberta_own", "queries of distances",
+                        [](auto& op) { op.distance_vectors.queries = {}; });
+  expect_attention_seen("deberta_own", "vectors of distances",
+                        [](auto& op) { op.distance_vectors = {}; });
+  expect_attention_seen("deberta_own", "matrices of the distances' own", [](auto& op) {
+    op.distance_vectors.keys = op.k;
+    op.distance_vectors.queries = op.q;
+  });
+  expect_seen("deberta_own", "positions beside distances",
+              [](ModelSpec& spec) { spec.position_embedding = models::kNoTensor; });
+}
+
+TEST(EncoderReferenceNegative, Gemma) {
+  expect_attention_seen("gemma_folder", "keys behind the query",
+                        [](auto& op) { op.causal = true; });
+  expect_attention_seen("gemma_folder", "the windows' own rope base",
+                        [](auto& op) { op.rope.base = 1e6f; });
+  expect_attention_seen("gemma_folder", "norms on Q", [](auto& op) { op.q_norm = {}; });
+  expect_seen("gemma_folder", "scaled embeddings",
+              [](ModelSpec& spec) { spec.embedding_scale = 1.0f; });
+}
+
+TEST(EncoderReferenceNegative, DenseLayersBehindThePooling) {
+  expect_seen("dense", "tanh", [](ModelSpec& spec) { spec.dense[0].activation.reset(); });
+  expect_seen("dense", "the bias",
+              [](ModelSpec& spec) { spec.dense[0].linear.bias = models::kNoTensor; });
+  EXPECT_EQ(models::vector_width(Reference("dense").model->spec), 24);
 }
 
 TEST(EncoderReferenceNegative, Modern) {

@@ -140,6 +140,34 @@ std::vector<float> Packer::vector(models::TensorId slot) {
   return slot == models::kNoTensor ? std::vector<float>{} : models::dequantize(checked(slot));
 }
 
+std::vector<float> Packer::product(const models::Linear& linear, std::span<const float> x,
+                                   int64_t n_rows) {
+  const models::Weight& weight = checked(linear.weight);
+  const tensor::WeightSource source{.type = weight.place.type(),
+                                    .data = weight.bytes.data(),
+                                    .rows = static_cast<int64_t>(weight.place.rows),
+                                    .cols = static_cast<int64_t>(weight.place.cols),
+                                    .exact = keeps_floats(model_.spec)};
+  const auto matrix = tensor::PackedMatrix::pack(std::span(&source, 1), team_);
+  tensor::InputRows input;
+  input.wants_int8 = matrix.wants(tensor::InputKind::int8);
+  input.wants_bf16 = matrix.wants(tensor::InputKind::bf16);
+  input.wants_f32 = matrix.wants(tensor::InputKind::f32);
+  input.resize(n_rows, matrix.cols());
+  for (int64_t row = 0; row < n_rows; ++row) {
+    tensor::fill_row(x.data() + row * matrix.cols(), input, row);
+  }
+  std::vector<float> y(static_cast<size_t>(n_rows * matrix.rows()));
+  team_.run([&](int thread) {
+    tensor::matmul_share(matrix, input, n_rows, y.data(), matrix.rows(), thread, team_.size());
+  });
+  const std::vector<float> bias = vector(linear.bias);
+  for (int64_t row = 0; !bias.empty() && row < n_rows; ++row) {
+    tensor::kernels().add(bias.data(), matrix.rows(), y.data() + row * matrix.rows());
+  }
+  return y;
+}
+
 models::Weight Packer::mapped(models::TensorId slot) {
   return checked(slot);
 }

@@ -53,6 +53,9 @@ class Packer {
   PackedLinear head();
   PackedNorm norm(const models::Norm& norm);
   std::vector<float> vector(models::TensorId slot);  // empty for kNoTensor
+  // Of numbers that no text changes: x[n_rows x k] times the matrix, and its bias.
+  std::vector<float> product(const models::Linear& linear, std::span<const float> x,
+                             int64_t n_rows);
   // A tensor whose rows are read from the file, checked.
   models::Weight mapped(models::TensorId slot);
   // Gives the pages of all tensors read so far back to the system.

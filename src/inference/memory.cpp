@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "inference/block/distance_vectors.h"
 #include "inference/block/fast_attention.h"
 #include "inference/block/fast_cross_attention.h"
 #include "inference/block/fast_latent_attention.h"
@@ -198,6 +199,12 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
       bytes += tensor::packed_in_planes_bytes(rows, cols);
     } else {
       bytes += tensor::packed_bytes(weight.type(), rows, cols, keeps_floats(spec));
+    }
+  }
+  for (const models::Layer* layer : models::all_layers(spec)) {
+    for (const models::Block& block : layer->blocks) {
+      const auto* attention = std::get_if<models::Attention>(&block.op);
+      if (attention != nullptr) bytes += distance_bytes(*attention);
     }
   }
   return bytes;

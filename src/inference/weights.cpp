@@ -45,6 +45,7 @@ class SpecChecker {
     if (spec_.head.weight != kNoTensor) {
       linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
     }
+    check_dense();
     if (spec_.scores) check(*spec_.scores);
   }
 
@@ -80,6 +81,19 @@ class SpecChecker {
     }
   }
 
+  void check_dense() const {
+    if (spec_.scores && !spec_.dense.empty()) refuse("scores behind dense layers of vectors");
+    int32_t width = spec_.n_embd;
+    for (const models::DenseStage& stage : spec_.dense) {
+      if (stage.n_inputs != width || stage.n_outputs < 1) {
+        refuse(fmt::format("a dense layer from {} to {} numbers behind {}", stage.n_inputs,
+                           stage.n_outputs, width));
+      }
+      linear(stage.linear, stage.n_outputs, stage.n_inputs, "dense layer behind the pooling");
+      width = stage.n_outputs;
+    }
+  }
+
   void check(const models::ScoreHead& head) const {
     if (head.dense.weight != kNoTensor) {
       linear(head.dense, spec_.n_embd, spec_.n_embd, "score head");
@@ -104,6 +118,7 @@ class SpecChecker {
     head_norm(a, a.k_norm, a.n_kv_heads, "attention k norm");
     if (a.rope.kind != models::RopeKind::none) check(a.rope, a.head_dim);
     if (a.distance_bias.weight != kNoTensor) check(a.distance_bias, a.n_heads);
+    if (a.distance_vectors.any()) check_vectors(a);
     if (a.sinks != kNoTensor) matrix(a.sinks, 1, a.n_heads, "attention sinks");
     check_distances(a);
   }
@@ -129,6 +144,24 @@ class SpecChecker {
                          bias.max_distance));
     }
     matrix(bias.weight, bias.n_buckets, n_heads, "bias by distance");
+  }
+
+  void check_vectors(const Attention& a) const {
+    const models::DistanceVectors& vectors = a.distance_vectors;
+    if (a.causal || a.n_kv_heads != a.n_heads || a.soft_cap > 0.0f || a.distance_bias.any()) {
+      refuse("vectors of distances beside causal attention, shared keys, a cap or another bias");
+    }
+    if (vectors.n_rows < 2 || vectors.n_single < 0 ||
+        (vectors.n_single > 0 && vectors.max_distance - 1 <= vectors.n_single)) {
+      refuse(fmt::format("{} vectors of distances, {} of one distance each, up to {}",
+                         vectors.n_rows, vectors.n_single, vectors.max_distance));
+    }
+    matrix(vectors.table, vectors.n_rows, spec_.n_embd, "vectors of distances");
+    norm(vectors.norm, spec_.n_embd, "norm of vectors of distances");
+    const int64_t width = int64_t{a.n_heads} * a.head_dim;
+    for (const Linear& part : {vectors.keys, vectors.queries}) {
+      if (part.weight != kNoTensor) linear(part, width, spec_.n_embd, "distances into heads");
+    }
   }
 
   void check(const models::CrossAttention& a) const {

@@ -43,6 +43,34 @@ TEST(EncoderFolders, AModuleThatIsNotDoneIsRefused) {
   EXPECT_THAT(folder.refusal(), HasSubstr("modules.json"));
 }
 
+std::string modules(const std::string& behind) {
+  return R"([{"type":"a.Transformer","path":""},{"type":"a.Pooling","path":"1_Pooling"},)" +
+         behind + "]";
+}
+
+TEST(EncoderFolders, DenseLayersStandBehindThePooling) {
+  EncoderFolder folder("roberta");
+  const std::string dense = R"({"type":"a.Dense","path":"2_Dense"})";
+  folder.add("1_Pooling/config.json", R"({"pooling_mode_mean_tokens":true})");
+  folder.add("modules.json", modules(R"({"type":"a.Normalize","path":""},)" + dense));
+  EXPECT_THAT(folder.refusal(), HasSubstr("a.Dense")) << "of what has length 1 already";
+  folder.add("modules.json", modules(dense));
+  EXPECT_THAT(folder.refusal(), HasSubstr("2_Dense"));
+  const auto with = [&](const std::string& function, const SafeEntry& entry) {
+    folder.add("2_Dense/config.json",
+               to_json(json::object{{"activation_function", "torch." + function}}));
+    const auto bytes = safetensors_bytes({entry});
+    folder.add("2_Dense/model.safetensors",
+               std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return folder.refusal();
+  };
+  EXPECT_EQ(with("Tanh", formula_entry("linear.weight", {5, 36})), "");
+  EXPECT_EQ(vector_width(describe_model(*folder.open())), 5);
+  EXPECT_THAT(with("GELU", formula_entry("linear.weight", {5, 36})), HasSubstr("torch.GELU"));
+  EXPECT_THAT(with("Tanh", formula_entry("linear.bias", {5})), HasSubstr("linear.weight"));
+  EXPECT_THAT(with("Tanh", formula_entry("linear.other", {5, 36})), HasSubstr("linear.other"));
+}
+
 TEST(EncoderFolders, PromptsAreThoseOfTheFolder) {
   EncoderFolder folder("roberta");
   EXPECT_TRUE(text_prompts(*folder.open()).named.empty());
@@ -105,6 +133,22 @@ TEST(EncoderFolders, OtherFormulasAreRefused) {
   EncoderFolder roberta("roberta");
   roberta.config["position_embedding_type"] = "relative_key";
   EXPECT_THAT(roberta.refusal(), HasSubstr("position_embedding_type"));
+  const std::pair<const char*, json::value> others[] = {
+      {"conv_kernel_size", 3},       {"embedding_size", 12},  {"pooler_hidden_size", 12},
+      {"relative_attention", false}, {"pos_att_type", "p2p"}, {"norm_rel_ebd", "rms"},
+      {"position_buckets", 2},       {"hidden_act", "relu"},  {"pooler_hidden_act", "relu"},
+      {"max_relative_positions", 5}, {"position_buckets", 9}, {"share_att_key", false}};
+  for (const auto& [field, value] : others) {
+    EncoderFolder changed("deberta_rank");
+    changed.config[field] = value;
+    EXPECT_NE(changed.refusal(), "") << field;
+  }
+  EncoderFolder own("deberta_own");
+  own.config["share_att_key"] = true;
+  EXPECT_THAT(own.refusal(), HasSubstr("pos_key_proj"));
+  EncoderFolder gemma("gemma_folder");
+  gemma.config["use_bidirectional_attention"] = false;
+  EXPECT_THAT(gemma.refusal(), HasSubstr("use_bidirectional_attention"));
 }
 
 }  // namespace

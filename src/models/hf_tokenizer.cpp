@@ -37,6 +37,7 @@ constexpr std::array kForms{
     Form{"tokenizer.json", tokenizer_from_json, set_gguf_vocabulary},
     Form{"tekken.json", tokenizer_from_tekken, set_gguf_tekken},
     Form{"tokenizer.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{"spm.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"spiece.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
 };

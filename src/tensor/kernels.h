@@ -138,6 +138,9 @@ struct SequenceAttentionArgs {
   // bias[s] is added where a query stands s positions behind the key, behind the cap. Null:
   // nothing. Read for 16 queries, whatever n_queries.
   const float* bias = nullptr;
+  // [keys][16], that of key_begin first: added to the products before these are scaled. Null:
+  // nothing.
+  const float* products = nullptr;
   float scale = 0;
   float soft_cap = 0;        // 0: none
   float* queries = nullptr;  // scratch, 16 * head_dim floats

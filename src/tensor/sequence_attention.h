@@ -15,6 +15,19 @@ struct SequenceSpan {
   int32_t n_rows = 0;
 };
 
+// Vectors of distances: they meet queries and keys of their own sequence: to the product of a
+// query and a key that it stands s positions behind, s from -(n - 1) to n - 1 of the longest
+// sequence, are added those of the query with keys[row[s]] and of the key with queries[row[s]]. A
+// greater s has no smaller row.
+struct SequenceDistances {
+  const float* keys = nullptr;     // [n_heads][n_rows][head_dim]; null: none
+  const float* queries = nullptr;  // the same
+  int64_t n_rows = 0;
+  const int32_t* row = nullptr;
+
+  bool any() const { return keys != nullptr || queries != nullptr; }
+};
+
 struct SequenceAttentionSetup {
   int32_t n_heads = 0;
   int32_t n_kv_heads = 0;  // divides n_heads
@@ -26,6 +39,7 @@ struct SequenceAttentionSetup {
   // of the longest sequence, and 16 more in front and behind. Null: nothing.
   const float* bias = nullptr;
   int64_t bias_stride = 0;
+  SequenceDistances distances{};
   // Row r, head h: q[r * stride + h * head_dim], the same for keys, values and out.
   const float* q = nullptr;
   const float* k = nullptr;

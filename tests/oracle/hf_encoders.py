@@ -43,6 +43,26 @@ NOMIC = {"without": ["hidden_size", "intermediate_size", "num_hidden_layers", "h
 LABELS = {"id2label": {0: "calm", 1: "angry", 2: "other"},
           "label2id": {"calm": 0, "angry": 1, "other": 2}}
 
+# Distances of more than 4 share vectors up to 24, queries and keys of distances are made as those
+# of tokens; or each distance up to 12 has its own, made by matrices of their own, beside positions.
+# llama.cpp has no such architecture.
+DEBERTA = dict(SMALL, max_position_embeddings=64, relative_attention=True,
+               pos_att_type=["c2p", "p2c"], layer_norm_eps=1e-7)
+DEBERTA_SHARED = dict(DEBERTA, position_buckets=8, max_relative_positions=24, share_att_key=True,
+                      norm_rel_ebd="layer_norm", position_biased_input=False, type_vocab_size=0)
+DEBERTA_OWN = dict(DEBERTA, max_relative_positions=12, share_att_key=False, type_vocab_size=2,
+                   position_biased_input=True)
+NOT_IN_GGUF = {"gguf": False}
+# Gemma 3 that looks both ways. Each reading of its configuration makes the window that half as wide,
+# plus one, that the masks of transformers take.
+GEMMA = dict(SMALL, num_hidden_layers=7, num_key_value_heads=1, head_dim=8,
+             max_position_embeddings=64, sliding_window=14, query_pre_attn_scalar=11,
+             use_bidirectional_attention=True, rms_norm_eps=1e-6, hidden_act="gelu_pytorch_tanh",
+             layer_types=["full_attention" if i % 6 == 5 else "sliding_attention"
+                          for i in range(7)])
+# As Sentence Transformers publishes dense layers behind the pooling, here two.
+DENSE = [("2_Dense", 36, 20, True, "activation.Tanh"), ("3_Dense", 20, 24, False, "linear.Identity")]
+
 # name: class, configuration's class, settings, how it is published, pooling, what may not be left out
 MODELS = {
     "roberta": ("RobertaModel", "RobertaConfig", ROBERTA, {}, MEAN,
@@ -65,6 +85,19 @@ MODELS = {
     "modern_folder_rank": ("ModernBertForSequenceClassification", "ModernBertConfig",
                            dict(MODERN, classifier_pooling="mean", **LABELS), {}, MEAN,
                            {"the mean": {"classifier_pooling": "cls"}}),
+    "deberta_rank": ("DebertaV2ForSequenceClassification", "DebertaV2Config",
+                     dict(DEBERTA_SHARED, **LABELS), NOT_IN_GGUF, FIRST,
+                     {"keys of distances": {"pos_att_type": "p2c"},
+                      "queries of distances": {"pos_att_type": "c2p"},
+                      "where distances share": {"max_relative_positions": 40},
+                      "its pooler's activation": {"pooler_hidden_act": "tanh"}}),
+    "gemma_folder": ("Gemma3TextModel", "Gemma3TextConfig", GEMMA, {"gguf": False}, MEAN,
+                     {"its window": {"sliding_window": 12},
+                      "its own width": {"query_pre_attn_scalar": 8}}),
+    "dense": ("BertModel", "BertConfig", dict(SMALL, max_position_embeddings=64),
+              {"gguf": False, "dense": DENSE}, MEAN, {}),
+    "deberta_own": ("DebertaV2Model", "DebertaV2Config", DEBERTA_OWN, NOT_IN_GGUF,
+                    MEAN, {}),
 }
 
 
@@ -91,12 +124,45 @@ class Encoder:
             (folder / "config.json").write_text(json.dumps(self.config))
             (folder / "tokenizer.json").write_text('{"model": {"type": "WordPiece"}}')
             # Its values are those of a configuration that transformers reads anew, with others.
-            self.gguf = {k: v for k, v in converted(folder).items() if k != "metadata"}
+            self.gguf = None
+            if published.get("gguf", True):
+                self.gguf = {k: v for k, v in converted(folder).items() if k != "metadata"}
         self.config.pop("transformers_version")
 
 
-def describe(encoder, pooling, without):
+def modules_of(dense):
+    """Files beside the model's, and the modules that run behind its states."""
+    from sentence_transformers import models  # of an environment of its own
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling")] + [(d[0], "Dense") for d in dense]
+    files = {"modules.json": [{"idx": i, "name": str(i), "path": path,
+                               "type": f"sentence_transformers.models.{kind}"}
+                              for i, (path, kind) in enumerate(kinds)],
+             "1_Pooling/config.json": {"word_embedding_dimension": dense[0][1],
+                                       "pooling_mode_mean_tokens": True}}
+    modules = [models.Pooling(dense[0][1], "mean")]
+    for path, n_in, n_out, bias, activation in dense:
+        name = f"{path}/model.safetensors"
+        files[f"{path}/config.json"] = {"in_features": n_in, "out_features": n_out, "bias": bias,
+                                        "activation_function": f"torch.nn.modules.{activation}"}
+        files[name] = {"linear.weight": [n_out, n_in]} | ({"linear.bias": [n_out]} if bias else {})
+        kind = getattr(torch.nn, activation.split(".")[1])
+        module = models.Dense(n_in, n_out, bias, kind())
+        module.load_state_dict({key: hf_formula(f"{name}/{key}", shape).to(torch.float32)
+                                for key, shape in files[name].items()})
+        modules.append(module.to(torch.float64))
+    return files, modules
+
+
+def vector_of(modules, states):
+    features = {"token_embeddings": states[None], "attention_mask": torch.ones(1, len(states))}
+    for module in modules:
+        features = module(features)
+    return features["sentence_embedding"][0].detach()
+
+
+def describe(encoder, pooling, without, dense):
     sequences = []
+    files, modules = modules_of(dense) if dense else ({}, [])
     model = encoder.model
     base = getattr(model, model.base_model_prefix, model)
     for length in (1, 3, 11, 40):
@@ -109,14 +175,19 @@ def describe(encoder, pooling, without):
         entry = {"ids": ids, "types": [0] * length,
                  "states": [{"position": p, **kept(states[p], p)}
                             for p in sorted({0, length // 2, length - 1})],
-                 "pooled": kept(pooled(states, pooling), 5)}
+                 "pooled": kept(vector_of(modules, states) if dense else pooled(states, pooling),
+                                5)}
         if scores is not None:
             entry["scores"] = [float(f"{s:.8g}") for s in scores]
         sequences.append(entry)
-    return {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
-                      "tests/oracle/hf_encoders.py",
-            "config": encoder.config, "hf_tensors": encoder.tensors, "without": without,
-            "sequences": sequences, "gguf": encoder.gguf}
+    described = {"oracle": f"transformers {version('transformers')}, torch {version('torch')}, "
+                           "tests/oracle/hf_encoders.py",
+                 "config": encoder.config, "hf_tensors": encoder.tensors, "without": without,
+                 "sequences": sequences}
+    if dense:
+        described["modules"] = files
+        described["oracle"] += f", sentence-transformers {version('sentence-transformers')}"
+    return described | ({"gguf": encoder.gguf} if encoder.gguf else {})
 
 
 def main():
@@ -124,7 +195,8 @@ def main():
     for name in sys.argv[2:] or MODELS:
         kind, config, settings, published, pooling, without = MODELS[name]
         encoder = Encoder(name, kind, config, settings, published)
-        text = json.dumps(describe(encoder, pooling, without), separators=(",", ":"))
+        text = json.dumps(describe(encoder, pooling, without, published.get("dense")),
+                          separators=(",", ":"))
         path = folder / f"encoder_{name}.json"
         path.write_text(text + "\n", encoding="utf-8")
         print(f"{path.name}: {len(text)} bytes", file=sys.stderr)

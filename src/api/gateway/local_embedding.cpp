@@ -18,9 +18,10 @@ void check_request(const EmbeddingRequest& request, const models::Model& model) 
                 fmt::format("{} has no head that scores a text for a query", model.name),
                 "choose a reranker, or compare vectors from /v1/embeddings");
   }
-  if (request.dimensions && *request.dimensions > spec.n_embd) {
-    throw Error(Code::invalid_argument, fmt::format("dimensions is {}, {} makes vectors of {}",
-                                                    *request.dimensions, model.name, spec.n_embd));
+  if (request.dimensions && *request.dimensions > models::vector_width(spec)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("dimensions is {}, {} makes vectors of {}", *request.dimensions,
+                            model.name, models::vector_width(spec)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "inference/block/distance_bias.h"
+#include "inference/block/distance_vectors.h"
 #include "inference/block/query_growth.h"
 #include "inference/block/rope.h"
 #include "inference/float32_ops.h"
@@ -66,9 +67,48 @@ std::vector<float> biases_of(const Attention& attention, const Float32Weights& w
   return biases;
 }
 
+// Keys and queries of distances, [n_rows x n_heads x head_dim], where there are any.
+struct DistanceHeads {
+  std::vector<float> keys, queries;
+};
+
+DistanceHeads distance_heads(const Attention& attention, const Float32Weights& weights,
+                             int64_t n_embd, int n_threads) {
+  DistanceHeads heads;
+  const models::DistanceVectors& vectors = attention.distance_vectors;
+  if (!vectors.any()) return heads;
+  const std::span<const float> table = weights.values(vectors.table);
+  const std::vector<float> rows =
+      normed_rows(vectors, std::vector(table.begin(), table.end()),
+                  weights.values(vectors.norm.weight), weights.values(vectors.norm.bias));
+  const int64_t width = int64_t{attention.n_heads} * attention.head_dim;
+  const auto project = [&](const models::Linear& linear, std::vector<float>& out) {
+    if (linear.weight == models::kNoTensor) return;
+    out.resize(static_cast<size_t>(vectors.n_rows * width));
+    matmul(rows.data(), vectors.n_rows, weights.data(linear.weight), width, n_embd,
+           weights.data(linear.bias), out.data(), n_threads);
+  };
+  project(vectors.keys, heads.keys);
+  project(vectors.queries, heads.queries);
+  return heads;
+}
+
+// What distances add to the product of a query and a key, of one head.
+float distance_product(const Attention& attention, const DistanceHeads& heads, int32_t head,
+                       int32_t distance, const float* query, const float* key) {
+  const models::DistanceVectors& vectors = attention.distance_vectors;
+  if (!vectors.any()) return 0.0f;
+  const int64_t head_dim = attention.head_dim;
+  const int64_t at = (int64_t{row_of(vectors, distance)} * attention.n_heads + head) * head_dim;
+  float sum = 0.0f;
+  if (!heads.keys.empty()) sum += dot(query, heads.keys.data() + at, head_dim);
+  if (!heads.queries.empty()) sum += dot(heads.queries.data() + at, key, head_dim);
+  return sum;
+}
+
 void attend_row(const Attention& attention, const Float32Weights& weights,
-                std::span<const float> query, const Float32Kv& kv, int32_t position,
-                std::span<float> result) {
+                const DistanceHeads& distances, std::span<const float> query, const Float32Kv& kv,
+                int32_t position, std::span<float> result) {
   const int64_t head_dim = attention.head_dim;
   const int64_t kv_width = attention.n_kv_heads * head_dim;
   const int32_t heads_per_kv = attention.n_heads / attention.n_kv_heads;
@@ -84,7 +124,10 @@ void attend_row(const Attention& attention, const Float32Weights& weights,
     scores.clear();
     for (int32_t p = first; p <= last; ++p) {
       const float* key = kv.keys.data() + p * kv_width + kv_offset;
-      float score = dot(query.data() + head * head_dim, key, head_dim) * attention.scale;
+      const float* own = query.data() + head * head_dim;
+      float score = dot(own, key, head_dim);
+      score += distance_product(attention, distances, head, position - p, own, key);
+      score *= attention.scale;
       if (attention.soft_cap > 0.0f) {
         score = attention.soft_cap * std::tanh(score / attention.soft_cap);
       }
@@ -144,10 +187,11 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
     kv[i]->values.insert(kv[i]->values.end(), v.row(i).begin(), v.row(i).end());
   }
 
+  const DistanceHeads distances = distance_heads(attention, weights, n_embd, n_threads);
   HeadRows mixed(rows.size(), attention.n_heads, attention.head_dim);
   parallel_ranges(n_threads, n_rows, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      attend_row(attention, weights, q.row(i), *kv[i], rows[i].position, mixed.row(i));
+      attend_row(attention, weights, distances, q.row(i), *kv[i], rows[i].position, mixed.row(i));
     }
   });
   multiply(weights, attention.o, mixed.values.data(), n_rows, n_embd, mixed.width, y, n_threads);

@@ -92,13 +92,7 @@ void FastAttention::run(Step& step, int thread) {
   team.barrier();
   attend.finish(thread, n_threads);
   team.barrier();
-  const Share share = step.rows_of(thread);
-  for (int64_t row = share.begin; row < share.end; ++row) {
-    tensor::fill_row(step.mixed.data() + row * mixed_width(), step.inputs.at(mixed_input_), row);
-  }
-  team.barrier();
-  tensor::matmul_share(packed_.output.matrix, step.inputs.at(mixed_input_), step.n_rows(),
-                       step.delta.data(), packed_.output.matrix.rows(), thread, n_threads);
+  run_output(packed_.output, mixed_input_, step.mixed.data(), mixed_width(), step, thread);
 }
 
 }  // namespace strata::inference

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "inference/block/packed_attention.h"
+
 namespace strata::inference {
 namespace {
 
@@ -86,12 +88,7 @@ void FastCrossAttention::run(Step& step, int thread) {
   team.barrier();
   attend.finish(thread, n_threads);
   team.barrier();
-  for (int64_t row = share.begin; row < share.end; ++row) {
-    tensor::fill_row(step.mixed.data() + row * mixed_width(), step.inputs.at(mixed_input_), row);
-  }
-  team.barrier();
-  tensor::matmul_share(output_.matrix, step.inputs.at(mixed_input_), step.n_rows(),
-                       step.delta.data(), output_.matrix.rows(), thread, n_threads);
+  run_output(output_, mixed_input_, step.mixed.data(), mixed_width(), step, thread);
 }
 
 void FastCrossAttention::read_states(Step& step, int thread) const {

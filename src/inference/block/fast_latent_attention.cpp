@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "inference/block/packed_attention.h"
+
 namespace strata::inference {
 namespace {
 
@@ -207,14 +209,7 @@ void FastLatentAttention::run(Step& step, int thread) {
   team.barrier();
   multiply_heads(step, v_b_.matrix, mean_input_, step.wide.data(), op_.value_dim, thread);
   team.barrier();
-  const Share rows = step.rows_of(thread);
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
-    tensor::fill_row(step.wide.data() + row * v_b_.matrix.rows(), step.inputs.at(result_input_),
-                     row);
-  }
-  team.barrier();
-  tensor::matmul_share(output_.matrix, step.inputs.at(result_input_), n_rows, step.delta.data(),
-                       output_.matrix.rows(), thread, team.size());
+  run_output(output_, result_input_, step.wide.data(), v_b_.matrix.rows(), step, thread);
 }
 
 }  // namespace strata::inference

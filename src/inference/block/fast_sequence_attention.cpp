@@ -8,7 +8,8 @@ FastSequenceAttention::FastSequenceAttention(const models::Attention& attention,
       input_(step.inputs.add(packed_.qkv.matrix)),
       mixed_input_(step.inputs.add(packed_.output.matrix)),
       distances_(step.distances.add(attention.distance_bias, false, attention.n_heads,
-                                    packer.vector(attention.distance_bias.weight))) {}
+                                    packer.vector(attention.distance_bias.weight))),
+      vectors_(attention, packer) {}
 
 void FastSequenceAttention::take_input(const PackedNorm& norm, const float* stream, Step& step,
                                        int64_t row) const {
@@ -17,6 +18,7 @@ void FastSequenceAttention::take_input(const PackedNorm& norm, const float* stre
 
 void FastSequenceAttention::prepare(Step& step) {
   step.distances.reach(distances_, step.n_positions());
+  vectors_.reach(step.n_positions());
   std::vector<tensor::SequenceSpan> sequences;
   for (const RowSpan& span : step.spans) sequences.push_back({span.first_row, span.n_rows});
   sequences_.plan(packed_.attention.n_kv_heads, sequences);
@@ -44,6 +46,7 @@ void FastSequenceAttention::run(Step& step, int thread) const {
                   .reach = packed_.attention.window > 0 ? packed_.attention.window / 2 : -1,
                   .bias = step.distances.data(distances_),
                   .bias_stride = step.distances.stride(distances_),
+                  .distances = vectors_.of_step(),
                   .q = q,
                   .k = k,
                   .v = k + packed_.keys_width(),
@@ -52,12 +55,7 @@ void FastSequenceAttention::run(Step& step, int thread) const {
                   .out_stride = mixed_width()},
                  thread, n_threads);
   team.barrier();
-  for (int64_t row = share.begin; row < share.end; ++row) {
-    tensor::fill_row(step.mixed.data() + row * mixed_width(), step.inputs.at(mixed_input_), row);
-  }
-  team.barrier();
-  tensor::matmul_share(packed_.output.matrix, step.inputs.at(mixed_input_), step.n_rows(),
-                       step.delta.data(), packed_.output.matrix.rows(), thread, n_threads);
+  run_output(packed_.output, mixed_input_, step.mixed.data(), mixed_width(), step, thread);
 }
 
 }  // namespace strata::inference

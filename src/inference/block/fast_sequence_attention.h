@@ -2,6 +2,7 @@
 // sequence comes whole. Queries, keys and values stay floats.
 #pragma once
 
+#include "inference/block/distance_vectors.h"
 #include "inference/block/packed_attention.h"
 #include "tensor/sequence_attention.h"
 
@@ -14,7 +15,7 @@ class FastSequenceAttention {
   // The block's input of one row: the norm of the stream.
   void take_input(const PackedNorm& norm, const float* stream, Step& step, int64_t row) const;
   const std::vector<float>& output_bias() const { return packed_.output.bias; }
-  int64_t weight_bytes() const { return packed_.bytes(); }
+  int64_t weight_bytes() const { return packed_.bytes() + vectors_.bytes(); }
   int64_t wide_width() const { return packed_.qkv.matrix.rows(); }
   int64_t mixed_width() const { return packed_.queries_width(); }
 
@@ -28,6 +29,7 @@ class FastSequenceAttention {
   PackedAttention packed_;
   size_t input_ = 0, mixed_input_ = 0;
   int32_t distances_ = -1;
+  PackedDistances vectors_;  // of distances
   tensor::SequenceAttention sequences_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/work.h"
+#include "inference/block/state_space.h"
 #include "inference/lanes.h"
 
 namespace strata::inference {
@@ -29,11 +30,6 @@ PageLayout layout_of(const models::StateSpace& op) {
   layout.x = behind(layout.u, kPositions * op.channels(), 2);
   layout.end = behind(layout.x, kPositions * op.inner(), 2);
   return layout;
-}
-
-// log(1 + exp(x))
-float softplus(float x) {
-  return x > 20.0f ? x : std::log1p(std::exp(x));
 }
 
 // out[i] = exp(last - sums[i]) of sums that fall; whole groups of lanes are written.

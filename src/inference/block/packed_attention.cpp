@@ -49,4 +49,16 @@ void PackedAttention::prepare_row(const Step& step, int64_t row, float* projecte
   prepare(k_norm, keys_width(), projected + queries_width());
 }
 
+void run_output(const PackedLinear& output, size_t input, const float* rows, int64_t width,
+                Step& step, int thread) {
+  tensor::InputRows& inputs = step.inputs.at(input);
+  const Share share = step.rows_of(thread);
+  for (int64_t row = share.begin; row < share.end; ++row) {
+    tensor::fill_row(rows + row * width, inputs, row);
+  }
+  step.team.barrier();
+  tensor::matmul_share(output.matrix, inputs, step.n_rows(), step.delta.data(),
+                       output.matrix.rows(), thread, step.team.size());
+}
+
 }  // namespace strata::inference

@@ -23,4 +23,9 @@ struct PackedAttention {
   int64_t bytes() const { return static_cast<int64_t>(qkv.matrix.bytes() + output.matrix.bytes()); }
 };
 
+// Every thread: rows of `width` floats, one after the other, through `output` to step.delta,
+// without its bias. Begins after a barrier and ends without one.
+void run_output(const PackedLinear& output, size_t input, const float* rows, int64_t width,
+                Step& step, int thread);
+
 }  // namespace strata::inference

@@ -15,11 +15,6 @@ size_t n_channels(const StateSpace& op) {
   return static_cast<size_t>(op.channels());
 }
 
-// log(1 + exp(x))
-float softplus(float x) {
-  return x > 20.0f ? x : std::log1p(std::exp(x));
-}
-
 // Appends the convolution at the last position of state.projected.
 void convolve(const StateSpace& op, const Float32Weights& weights, Float32State& state) {
   const size_t width = n_channels(op);

@@ -1,6 +1,7 @@
 // Mamba-2's mixer, position by position: the float32 reference of spec.h's StateSpace.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -9,6 +10,10 @@
 #include "inference/weights.h"
 
 namespace strata::inference {
+
+inline float softplus(float x) {
+  return x > 20.0f ? x : std::log1p(std::exp(x));
+}
 
 // What one block holds of one sequence: the inputs of all its positions, from which the state comes
 // again when some are taken back, and the state itself.

@@ -63,13 +63,8 @@ class Bert final : public Family {
     build.encoder();
     spec.position_embedding = build.matrix("position_embd.weight", spec.n_context, spec.n_embd);
     for (int32_t i = 0; i < build.n_layers(); ++i) {
-      Block attention;
-      attention.op = build.attention(i, RopeKind::none);
-      attention.sum_norm = build.layer_norm(layer_name(i, "attn_output_norm"), spec.n_embd);
-      Block mlp;
-      mlp.op = build.mlp(i, false, Activation::gelu_erf);
-      mlp.sum_norm = build.layer_norm(layer_name(i, "layer_output_norm"), spec.n_embd);
-      spec.layers.push_back({{attention, mlp}});
+      spec.layers.push_back(build.normed_sums(i, build.attention(i, RopeKind::none),
+                                              build.mlp(i, false, Activation::gelu_erf)));
     }
     build.score_head(Activation::tanh);
     return std::move(spec);

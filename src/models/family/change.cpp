@@ -14,6 +14,22 @@ bool is_half(Change change) {
 
 }  // namespace
 
+tensor::DType weight_type(const SafeTensor& tensor) {
+  switch (tensor.type) {
+    case SafeType::f32:
+      return tensor::DType::f32;
+    case SafeType::f16:
+      return tensor::DType::f16;
+    case SafeType::bf16:
+      return tensor::DType::bf16;
+    default:
+      throw Error(Code::unimplemented,
+                  fmt::format("tensor '{}' has dtype {}, which is not supported yet for weights",
+                              printable(tensor.name), safe_type_name(tensor.type)),
+                  "fetch the model in BF16, F16 or F32");
+  }
+}
+
 bool is_transposed(Change change) {
   return change == Change::transposed || change == Change::transposed_even ||
          change == Change::transposed_odd || change == Change::transposed_first_half ||

@@ -9,6 +9,9 @@
 
 namespace strata::models {
 
+// What the numbers of a tensor are, which is a weight. Error{unimplemented}: integers and the like.
+tensor::DType weight_type(const SafeTensor& tensor);
+
 // Of a change that takes columns; nullopt: it does not.
 std::optional<Columns> columns_of(Change change, uint64_t cols);
 bool is_transposed(Change change);

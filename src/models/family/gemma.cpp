@@ -1,10 +1,11 @@
 // Gemma 1, 2, 3 (text): gated GELU, embeddings times sqrt(n_embd). 2: norms behind each block, too,
 // soft caps on scores and logits, a window in every other layer. 3: norms on Q and K for the soft
 // caps, windows with their own RoPE base in five of six layers. The "1 +" of its norm weights is
-// already in the file's.
+// already in the file's. EmbeddingGemma is a Gemma 3 that looks both ways and makes vectors.
 #include <array>
 #include <cmath>
 
+#include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
@@ -34,6 +35,7 @@ struct Generation {
   std::string_view architecture;
   bool post_norms = false;
   bool head_norms = false;     // and another RoPE with a window
+  bool both_ways = false;      // no text is generated
   int32_t period = 0;          // its last layer has no window
   int32_t layers_of_27b = -1;  // which divides scores by another width, that files don't name
   // Of Gemma 2's first files, which don't name them.
@@ -52,12 +54,17 @@ constexpr std::array kGenerations{Generation{.architecture = "gemma"},
                                              .post_norms = true,
                                              .head_norms = true,
                                              .period = 6,
-                                             .layers_of_27b = 62}};
+                                             .layers_of_27b = 62},
+                                  Generation{.architecture = "gemma-embedding",
+                                             .post_norms = true,
+                                             .head_norms = true,
+                                             .both_ways = true,
+                                             .period = 6}};
 
 class Gemma final : public Family {
  public:
   std::vector<std::string_view> architectures() const override {
-    return {"gemma", "gemma2", "gemma3"};
+    return {"gemma", "gemma2", "gemma3", "gemma-embedding"};
   }
 
   ModelSpec describe(const ModelFile& file) const override {
@@ -65,6 +72,7 @@ class Gemma final : public Family {
     const Generation& own = *std::ranges::find(kGenerations, name, &Generation::architecture);
     SpecBuilder build(file, name);
     build.spec.embedding_scale = std::sqrt(static_cast<float>(build.spec.n_embd));
+    if (own.both_ways) return encoder(build, own);
     build.spec.logit_soft_cap = build.number_or("final_logit_softcapping", own.logit_cap);
     return build.decoder(
         [&](int32_t i) -> Layer { return {{attention(build, own, i), mlp(build, own, i)}}; });
@@ -73,7 +81,8 @@ class Gemma final : public Family {
   std::vector<HfClass> hf_classes() const override {
     return {{"GemmaForCausalLM", "gemma"},
             {"Gemma2ForCausalLM", "gemma2"},
-            {"Gemma3ForCausalLM", "gemma3"}};
+            {"Gemma3ForCausalLM", "gemma3"},
+            {"Gemma3TextModel", "gemma-embedding"}};
   }
 
   void translate(Translation& t) const override {
@@ -88,13 +97,34 @@ class Gemma final : public Family {
     if (const auto width = t.config().number("query_pre_attn_scalar"); width && *width > 0) {
       t.set_number("attention.scale", 1.0 / std::sqrt(*width));
     }
+    const bool is_encoder = t.architecture() == "gemma-embedding";
+    looks_both_ways(t, is_encoder);
+    if (is_encoder) t.drop_prefix("model.");
     t.tensors(kBlockNorms);
-    const bool behind = t.has("model.layers.0.pre_feedforward_layernorm.weight");
+    const bool behind = is_encoder || t.has("model.layers.0.pre_feedforward_layernorm.weight");
     t.tensors(behind ? std::span<const TensorRule>(kNormBehind) : kNormBetween);
     t.tensors(decoder_rules());
   }
 
  private:
+  static void looks_both_ways(const Translation& t, bool wanted) {
+    const bool is = t.config().flag("use_bidirectional_attention").value_or(false);
+    if (is == wanted) return;
+    throw Error(Code::unimplemented,
+                fmt::format("config.json: 'use_bidirectional_attention' is {}, which is not "
+                            "supported yet for {}",
+                            is, t.config().architecture()));
+  }
+
+  static ModelSpec encoder(SpecBuilder& build, const Generation& own) {
+    build.looks_both_ways();
+    for (int32_t i = 0; i < build.n_layers(); ++i) {
+      build.spec.layers.push_back({{attention(build, own, i), mlp(build, own, i)}});
+    }
+    build.spec.final_norm = build.rms_norm("output_norm", build.spec.n_embd);
+    return std::move(build.spec);
+  }
+
   static Block attention(SpecBuilder& build, const Generation& own, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
     op.scale = build.attention_scale(

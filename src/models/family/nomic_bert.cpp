@@ -41,13 +41,8 @@ class NomicBert final : public Family {
     ModelSpec& spec = build.spec;
     build.encoder();
     for (int32_t i = 0; i < build.n_layers(); ++i) {
-      Block attention;
-      attention.op = build.attention(i, RopeKind::halves);
-      attention.sum_norm = build.layer_norm(layer_name(i, "attn_output_norm"), spec.n_embd);
-      Block mlp;
-      mlp.op = build.mlp(i, true, Activation::silu);
-      mlp.sum_norm = build.layer_norm(layer_name(i, "layer_output_norm"), spec.n_embd);
-      spec.layers.push_back({{attention, mlp}});
+      spec.layers.push_back(build.normed_sums(i, build.attention(i, RopeKind::halves),
+                                              build.mlp(i, true, Activation::silu)));
     }
     return std::move(spec);
   }

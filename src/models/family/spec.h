@@ -97,6 +97,24 @@ struct DistanceBias {
   bool operator==(const DistanceBias&) const = default;
 };
 
+// What vectors of distances add to scores (DeBERTa, https://arxiv.org/abs/2006.03654, section 3.1).
+// With d positions from the key to a query behind it, and r = norm(a row of the table), the row
+// n_rows / 2 + d, or the nearest there is:
+//   score = scale * (q . k + q . keys(r) + queries(r) . k)
+// With n_single, a distance of more positions counts as
+//   n_single + ceil(ln(|d| / n_single) / ln((max_distance - 1) / n_single) * (n_single - 1))
+// with its sign. No soft cap, and no other bias by distance.
+struct DistanceVectors {
+  TensorId table = kNoTensor;  // [n_rows x n_embd]; none: nothing is added
+  int32_t n_rows = 0;
+  int32_t n_single = 0;
+  int32_t max_distance = 0;
+  Norm norm;
+  Linear keys, queries;  // into heads; one may be missing
+
+  bool any() const { return table != kNoTensor; }
+};
+
 // Queries grow with their position p by 1 + factor * ln(1 + floor((p + 1) / step)), so that a long
 // text blurs no weights (https://arxiv.org/abs/2501.19399).
 struct QueryGrowth {
@@ -126,6 +144,7 @@ struct Attention {
   QueryGrowth growth;
   bool causal = true;  // false: a query sees the keys behind it too, so that a sequence comes whole
   DistanceBias distance_bias;
+  DistanceVectors distance_vectors;  // where attention is not causal
 };
 
 // Attention of the rows of a text to the states that the model's encoder made of the sequence's
@@ -249,6 +268,14 @@ struct Layer {
 // How the final hidden states of a sequence become one vector: their mean, the first, the last.
 enum class Pooling { mean, first, last };
 
+// y = activation(x W^T + b)
+struct DenseStage {
+  Linear linear;  // [n_outputs x n_inputs]
+  int32_t n_inputs = 0;
+  int32_t n_outputs = 0;
+  std::optional<Activation> activation;
+};
+
 // What a model that ranks or classifies says of a sequence, a number a label:
 //   scores = out(norm(activation(dense(pooled))))
 struct ScoreHead {
@@ -284,6 +311,7 @@ struct ModelSpec {
   Norm final_norm;
   Linear head;  // may be the token embedding's own slot (tied); none: no text is generated
   Pooling pooling = Pooling::last;
+  std::vector<DenseStage> dense;  // of a pooled vector, one after the other
   std::optional<ScoreHead> scores;
   float logit_scale = 1.0f;
   float logit_soft_cap = 0.0f;
@@ -291,6 +319,8 @@ struct ModelSpec {
 
 // The encoder's and the model's own, in the order in which they run.
 std::vector<const Layer*> all_layers(const ModelSpec& spec);
+// How many numbers the vector of a text has.
+int32_t vector_width(const ModelSpec& spec);
 // Whether every attention of the model's own layers is causal, so that a sequence can come in
 // pieces.
 bool is_causal(const ModelSpec& spec);

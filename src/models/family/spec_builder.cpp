@@ -99,6 +99,7 @@ SpecBuilder::SpecBuilder(const ModelFile& file, std::string family,
   }
   spec.n_vocab = static_cast<int32_t>(rows);
   spec.token_embedding = matrix("token_embd.weight", spec.n_vocab, spec.n_embd);
+  dense();
 }
 
 void SpecBuilder::refuse_unknown_formulas(std::span<const std::string_view> reads) const {

@@ -127,6 +127,8 @@ class SpecBuilder {
   void looks_both_ways();
   // The same; the norm token_embd_norm, and token_types where the file has it.
   void encoder();
+  // Two blocks whose sums with the stream are normed: attn_output_norm, layer_output_norm.
+  Layer normed_sums(int32_t layer, Attention attention, Mlp mlp);
   // cls, cls.norm and cls.output, where the file has them: scores of a pooled vector.
   void score_head(Activation activation);
   // All that is left: each layer as `layer` makes it, the final norm, without one given the RMS
@@ -148,6 +150,8 @@ class SpecBuilder {
   TensorId append(TensorSlot slot);
   HeadShape head_shape(int32_t layer) const;
   Pooling pooling() const;
+  // dense_2, dense_3 and so on, behind the pooling, where the file has them.
+  void dense();
   void projections(Attention& attention, int32_t layer);
   int32_t n_experts() const;
   int32_t expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const;

@@ -5,6 +5,7 @@
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
+#include "models/format/gguf_part.h"
 
 namespace strata::models {
 namespace {
@@ -38,6 +39,10 @@ bool is_causal(const ModelSpec& spec) {
   });
 }
 
+int32_t vector_width(const ModelSpec& spec) {
+  return spec.dense.empty() ? spec.n_embd : spec.dense.back().n_outputs;
+}
+
 bool generates(const ModelSpec& spec) {
   return spec.head.weight != kNoTensor && is_causal(spec);
 }
@@ -59,6 +64,32 @@ Pooling SpecBuilder::pooling() const {
   }
 }
 
+// The first module behind a transformer and its pooling has the number 2.
+void SpecBuilder::dense() {
+  for (size_t i = 0; i < kMaxDenseStages; ++i) {
+    const std::string name = fmt::format("dense_{}", i + 2);
+    const TensorInfo* weight = file_.find_tensor(name + ".weight");
+    if (weight == nullptr) return;
+    if (weight->cols() > kMaxEmbedding || weight->rows() > kMaxEmbedding) {
+      refuse(fmt::format("tensor '{}' is {} x {}, the limit is {}", weight->name, weight->rows(),
+                         weight->cols(), kMaxEmbedding));
+    }
+    DenseStage stage;
+    stage.n_inputs = static_cast<int32_t>(weight->cols());
+    stage.n_outputs = static_cast<int32_t>(weight->rows());
+    stage.linear = linear(name, stage.n_outputs, stage.n_inputs);
+    const std::string activation = key(name + "_activation");
+    const auto function = file_.text(activation).value_or("");
+    if (function == "tanh") {
+      stage.activation = Activation::tanh;
+    } else if (!function.empty()) {
+      refuse(fmt::format("{} is '{}'", activation, printable(function)));
+    }
+    spec.dense.push_back(stage);
+  }
+  refuse(fmt::format("more than {} dense layers behind the pooling", kMaxDenseStages));
+}
+
 void SpecBuilder::looks_both_ways() {
   is_causal_ = file_.boolean(key("attention.causal")).value_or(false);
   spec.pooling = pooling();
@@ -76,6 +107,16 @@ void SpecBuilder::encoder() {
   }
   spec.n_types = static_cast<int32_t>(n);
   spec.type_embedding = matrix("token_types.weight", spec.n_types, spec.n_embd);
+}
+
+Layer SpecBuilder::normed_sums(int32_t layer, Attention attention, Mlp mlp) {
+  Block first;
+  first.op = std::move(attention);
+  first.sum_norm = layer_norm(layer_name(layer, "attn_output_norm"), spec.n_embd);
+  Block second;
+  second.op = mlp;
+  second.sum_norm = layer_norm(layer_name(layer, "layer_output_norm"), spec.n_embd);
+  return {{std::move(first), std::move(second)}};
 }
 
 void SpecBuilder::score_head(Activation activation) {

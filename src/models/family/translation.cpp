@@ -57,22 +57,6 @@ int32_t in_limits(int64_t value, int32_t max, std::string_view field) {
               fmt::format("config.json: '{}' is {}, not from 1 to {}", field, value, max));
 }
 
-tensor::DType weight_type(const SafeTensor& tensor) {
-  switch (tensor.type) {
-    case SafeType::f32:
-      return tensor::DType::f32;
-    case SafeType::f16:
-      return tensor::DType::f16;
-    case SafeType::bf16:
-      return tensor::DType::bf16;
-    default:
-      throw Error(Code::unimplemented,
-                  fmt::format("tensor '{}' has dtype {}, which is not supported yet for weights",
-                              printable(tensor.name), safe_type_name(tensor.type)),
-                  "fetch the model in BF16, F16 or F32");
-  }
-}
-
 bool is_widened(Change change) {
   return change == Change::one_plus || change == Change::minus_exp;
 }
@@ -263,7 +247,9 @@ void Translation::tensors(std::span<const TensorRule> rules) {
     const bool layered = rule.ours.find("{}") != std::string_view::npos;
     for (int32_t layer = 0; layer < (layered ? n_layers_ : 1); ++layer) {
       const std::string ours = filled(rule.ours, "{}", layer);
-      const std::string theirs = prefix_ + filled(rule.theirs, "{}", layer);
+      std::string_view pattern = rule.theirs;
+      if (pattern.starts_with(dropped_)) pattern.remove_prefix(dropped_.size());
+      const std::string theirs = prefix_ + filled(pattern, "{}", layer);
       if (names_a_kind(rule.ours) || names_a_kind(rule.theirs)) {
         add(ours, theirs, rule.change);
         continue;

@@ -147,6 +147,8 @@ class Translation {
   void add_vector(std::string name, std::span<const float> values);
   // What the folder's names have in front of the rules'.
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
+  // What the rules' names have in front and the folder's do not.
+  void drop_prefix(std::string_view prefix) { dropped_ = prefix; }
   // Tensors whose names end so are no weights: buffers that some programs write.
   void ignore(std::string_view ending) { ignored_.emplace_back(ending); }
   // `n` layers behind the last one, which guess tokens further on; answers are the same without
@@ -170,6 +172,7 @@ class Translation {
   void longrope_divisors(const json::object& scaling);
   void yarn_magnitudes(const json::object& scaling, double factor);
   bool pooling(const std::string& path);
+  void dense(const std::string& module, size_t index);
   void prompts(bool counted);
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_stack(const std::string& ours, std::span<const SafeTensor* const> sources,
@@ -196,6 +199,7 @@ class Translation {
   int32_t head_dim_ = 0;
   int64_t n_matrices_ = 0;  // so far, of all tensors
   std::string prefix_;
+  std::string_view dropped_;
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};
   bool magnitude_in_scores_ = false;

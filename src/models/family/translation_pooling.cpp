@@ -1,9 +1,12 @@
-// Sentence Transformers' files: modules.json names the folder of the pooling,
-// config_sentence_transformers.json has the texts that go in front; and what classifiers say.
+// Sentence Transformers' files: modules.json names the folders of the pooling and of dense layers
+// behind it, config_sentence_transformers.json has the texts that go in front; and what classifiers
+// say.
 #include <algorithm>
 #include <array>
 
 #include "core/error.h"
+#include "models/family/change.h"
+#include "models/family/limits.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 #include "models/text_prompts.h"
@@ -30,8 +33,16 @@ constexpr std::array kModes{
 // What stands in modules.json; a vector is made of length 1 when it is asked for, with or without
 // the module of that name.
 struct Modules {
-  std::string pooling;  // its folder; empty: none
+  std::string pooling;             // its folder; empty: none
+  std::vector<std::string> dense;  // theirs
 };
+
+[[noreturn]] void refuse_module(std::string_view type, bool beside_another) {
+  throw Error(Code::unimplemented,
+              fmt::format("modules.json: a module '{}'{} is not supported yet", printable(type),
+                          beside_another ? " beside another" : ""),
+              "without it the vectors would be others; choose a model without it");
+}
 
 Modules modules_of(const HfFolder& folder) {
   Modules found;
@@ -39,21 +50,28 @@ Modules modules_of(const HfFolder& folder) {
   if (!text) return found;
   const json::value modules = parse_json(*text, {.max_bytes = kMaxHfConfig, .max_depth = 8});
   if (!modules.is_array()) throw Error(Code::invalid_argument, "modules.json is no list");
+  bool normed = false;
   for (const json::value& module : modules.get_array()) {
     if (!module.is_object()) throw Error(Code::invalid_argument, "modules.json: no object");
     const auto type = text_in(module.get_object(), "type", kModules).value_or("");
     const std::string kind = type.substr(type.rfind('.') + 1);
+    normed = normed || kind == "Normalize";
     if (kind == "Transformer" || kind == "Normalize" || kind == "Dropout") continue;
-    if (kind != "Pooling" || !found.pooling.empty()) {
-      throw Error(Code::unimplemented,
-                  fmt::format("modules.json: a module '{}'{} is not supported yet", printable(type),
-                              kind == "Pooling" ? " beside another" : ""),
-                  "without it the vectors would be others; choose a model without it");
-    }
-    found.pooling = text_in(module.get_object(), "path", kModules).value_or("");
-    if (!is_plain_name(found.pooling)) {
+    // A vector that was made of length 1 before would be another one.
+    const bool is_dense = kind == "Dense" && !found.pooling.empty() && !normed;
+    const bool is_pooling = kind == "Pooling" && found.pooling.empty();
+    if (!is_dense && !is_pooling) refuse_module(type, kind == "Pooling");
+    const auto path = text_in(module.get_object(), "path", kModules).value_or("");
+    if (!is_plain_name(path)) {
       throw Error(Code::invalid_argument,
-                  fmt::format("modules.json: '{}' is no folder's name", printable(found.pooling)));
+                  fmt::format("modules.json: '{}' is no folder's name", printable(path)));
+    }
+    if (is_pooling) {
+      found.pooling = path;
+    } else if (found.dense.size() == kMaxDenseStages) {
+      refuse_module(type, true);
+    } else {
+      found.dense.push_back(path);
     }
   }
   return found;
@@ -72,6 +90,43 @@ bool is_made_up(const std::vector<std::string>& labels) {
 void Translation::sentence_modules() {
   const Modules modules = modules_of(*folder_);
   prompts(modules.pooling.empty() || pooling(modules.pooling));
+  for (size_t i = 0; i < modules.dense.size(); ++i) dense(modules.dense[i], i);
+}
+
+// The module's folder has a config.json and weights of its own, of any format.
+void Translation::dense(const std::string& module, size_t index) {
+  const auto folder = std::make_shared<const HfFolder>(folder_->path() / module);
+  const std::string where = module + "/config.json";
+  const std::string name = fmt::format("dense_{}", index + 2);
+  const auto function = text_in(folder->config(), "activation_function", where).value_or("");
+  const std::string kind = function.substr(function.rfind('.') + 1);
+  if (kind == "Tanh") {
+    set_text(key(name + "_activation"), "tanh");
+  } else if (kind != "Identity") {
+    throw Error(Code::unimplemented, fmt::format("{}: the activation '{}' is not supported yet",
+                                                 where, printable(function)));
+  }
+  for (const SafeTensor& tensor : folder->tensors()) {
+    const bool is_weight = tensor.name == "linear.weight" && tensor.shape.size() == 2;
+    const bool is_bias = tensor.name == "linear.bias" && tensor.shape.size() == 1;
+    if ((!is_weight && !is_bias) || tensor.by_columns) {
+      throw Error(Code::unimplemented,
+                  fmt::format("{}: a tensor '{}' of {} dimensions is not known there", module,
+                              printable(tensor.name), tensor.shape.size()));
+    }
+    MadePart part;
+    part.size_bytes = tensor.bytes.size();
+    part.reads = {tensor.bytes};
+    part.make = [folder, bytes = tensor.bytes] { return std::vector(bytes.begin(), bytes.end()); };
+    file_->add_tensor(name + (is_weight ? ".weight" : ".bias"), weight_type(tensor),
+                      shape_of(tensor, Change::none), {std::move(part)},
+                      fmt::format("{}/{}", module, tensor.name));
+  }
+  if (folder->find("linear.weight") == nullptr) {
+    throw Error(Code::not_found, fmt::format("{} holds no tensor 'linear.weight'", module));
+  }
+  set_integer(name + "_feat_in", static_cast<int64_t>(folder->find("linear.weight")->shape[1]));
+  set_integer(name + "_feat_out", static_cast<int64_t>(folder->find("linear.weight")->shape[0]));
 }
 
 // Whether tokens of what goes in front of a text are pooled like others.

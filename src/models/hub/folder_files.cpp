@@ -15,7 +15,7 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 16> kNames{
+constexpr std::array<std::string_view, 17> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 16> kNames{
     "special_tokens_map.json",
     "tokenizer.model",
     "spiece.model",
+    "spm.model",
     "sentencepiece.bpe.model",
     "tekken.json",
     "chat_template.jinja",
@@ -34,10 +35,19 @@ constexpr std::array<std::string_view, 16> kNames{
     "README.md",
 };
 
+// In the folder of a dense layer behind the pooling, as Sentence Transformers names them.
+bool is_dense(std::string_view path) {
+  return path.substr(0, path.find('/')).ends_with("_Dense");
+}
+
 bool is_wanted(std::string_view path) {
   if (std::ranges::find(kNames, path) != kNames.end()) return true;
   const size_t slash = path.find('/');
-  if (slash != std::string_view::npos) return path.substr(slash + 1) == "config.json";
+  if (slash != std::string_view::npos) {
+    const std::string_view file = path.substr(slash + 1);
+    return file == "config.json" || (is_dense(path) && file == "model.safetensors") ||
+           (is_dense(path) && file == "pytorch_model.bin");
+  }
   return path.ends_with(".safetensors");
 }
 
@@ -93,7 +103,8 @@ std::vector<std::string> folder_files(
   if (index != paths.end()) shards = files_of_index(read_index(*index), paths);
   for (const std::string& path : paths) {
     if (!is_folder_path(path) || !is_wanted(path)) continue;
-    const bool tensors = path.ends_with(".safetensors");
+    const bool own = path.find('/') == std::string::npos;
+    const bool tensors = own && path.ends_with(".safetensors");
     if (tensors && shards && !shards->contains(path)) continue;
     has_tensors = has_tensors || tensors;
     out.push_back(path);

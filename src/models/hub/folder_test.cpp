@@ -63,6 +63,16 @@ TEST(FolderFiles, TakeWhatIsTheModelAndNothingElse) {
               ElementsAre("config.json", "model.safetensors"));
 }
 
+TEST(FolderFiles, DenseLayersBehindThePoolingAreTaken) {
+  const auto files = [](std::vector<std::string> all) { return folder_files(all, no_index); };
+  EXPECT_THAT(
+      files({"config.json", "model.safetensors", "2_Dense/config.json", "2_Dense/model.safetensors",
+             "3_Dense/pytorch_model.bin", "2_Dense/more.bin", "onnx/model.safetensors"}),
+      ElementsAre("config.json", "2_Dense/config.json", "2_Dense/model.safetensors",
+                  "3_Dense/pytorch_model.bin", "model.safetensors"));
+  EXPECT_THAT(files({"config.json", "2_Dense/model.safetensors"}), IsEmpty());
+}
+
 TEST(FolderFiles, AnIndexThatLiesIsRefused) {
   const std::vector<std::string> paths{"config.json", "model.safetensors",
                                        "model.safetensors.index.json"};

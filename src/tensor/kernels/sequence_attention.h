@@ -32,7 +32,11 @@ inline F raw_scores(const SequenceAttentionArgs& args) {
       float_sums<kKeys>(args.queries, args.keys + key * args.head_dim, args.head_dim, 1,
                         args.head_dim, sums);
       for (int i = 0; i < kKeys; ++i) {
-        F score = mul(sums[i], scale);
+        F score = sums[i];
+        if (args.products != nullptr) {  // of distances
+          score = add(score, load(args.products + 16 * int64_t{key - args.key_begin + i}));
+        }
+        score = mul(score, scale);
         if (args.soft_cap != 0.0f) score = capped(args.soft_cap, score);
         if (args.bias != nullptr) score = add(score, load(args.bias + args.first_query - key - i));
         if (args.reach >= 0) {
