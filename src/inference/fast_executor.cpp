@@ -46,6 +46,7 @@ class FastExecutor final : public Executor {
       load_layers(spec_.encoder->layers, options.kv, packer, *encoder_);
       encoder_norm_ = packer.norm(spec_.encoder->final_norm);
     }
+    if (spec_.streams) streams_.emplace(spec_, packer, step_);
     load_layers(spec_.layers, options.kv, packer, layers_);
     if (layers_.keeps_latent() && options.kv != tensor::KvFormat::bf16) {
       log_warn("{}: its latent vectors are kept as bf16, not as {}", model_->name,
@@ -156,6 +157,7 @@ class FastExecutor final : public Executor {
   ExecutorStats stats() const override {
     int64_t bytes = head_.matrix.empty() ? 0 : static_cast<int64_t>(head_.matrix.bytes());
     bytes += layers_.weight_bytes();
+    if (streams_) bytes += streams_->weight_bytes();
     ExecutorStats stats{.weight_bytes = bytes,
                         .kv_bytes_used = cache_->bytes_used(),
                         .kv_bytes_kept = cache_->bytes_kept(),
@@ -178,10 +180,11 @@ class FastExecutor final : public Executor {
     return tokenizer ? std::min(spec_.n_vocab, tokenizer->n_vocab()) : spec_.n_vocab;
   }
 
-  static void load_layers(std::span<const models::Layer> layers, tensor::KvFormat kv,
-                          Packer& packer, FastStack& stack) {
-    for (const models::Layer& layer : layers) {
-      stack.add(layer, kv, packer);
+  void load_layers(std::span<const models::Layer> layers, tensor::KvFormat kv, Packer& packer,
+                   FastStack& stack) const {
+    for (size_t i = 0; i < layers.size(); ++i) {
+      stack.add(layers[i], kv, packer);
+      if (layers[i].mix) stack.add_mix(spec_, i, packer);
       packer.release();
     }
   }
@@ -280,7 +283,11 @@ class FastExecutor final : public Executor {
     step_.delta.resize(n * spec_.n_embd);
     step_.wide.resize(n * wide);
     step_.mixed.resize(n * mixed);
-    if (layers_.has_experts()) step_.normed.resize(n * spec_.n_embd);
+    if (layers_.keeps_normed()) step_.normed.resize(n * spec_.n_embd);
+    if (streams_) {
+      step_.opened.resize(n * streams_->opened_width());
+      step_.predicted.resize(n * spec_.n_embd);
+    }
     step_.attention.begin_step();
     step_.source_attention.begin_step();
   }
@@ -299,6 +306,7 @@ class FastExecutor final : public Executor {
   void run(int thread) {
     embed(layers_, thread);
     layers_.run(thread);
+    if (streams_) streams_->close(step_, thread);
     if (n_states_ > 0) keep_states(thread);
     if (!wanted_.empty()) compute_logits(thread);
   }
@@ -320,8 +328,16 @@ class FastExecutor final : public Executor {
       }
       add_to_embedding(r, row);
       step_.angles.fill(row, r.position);
-      stack.take_input(row);
+      if (streams_) {
+        streams_->take_embedding(step_, row);
+      } else {
+        stack.take_input(row);
+      }
     }
+    team_.barrier();
+    if (!streams_) return;
+    streams_->open(step_, thread);
+    for (int64_t row = share.begin; row < share.end; ++row) stack.take_input(row);
     team_.barrier();
   }
 
@@ -399,6 +415,7 @@ class FastExecutor final : public Executor {
   Step step_;
   std::optional<FastStack> encoder_;
   PackedNorm encoder_norm_;
+  std::optional<FastStreams> streams_;
   FastStack layers_;
   PackedNorm final_norm_;
   PackedLinear head_;

@@ -18,18 +18,23 @@ void FastStack::add_block(const models::Block& block, tensor::KvFormat kv, Packe
     wide_width_ = std::max(wide_width_, op.wide_width());
     mixed_width_ = std::max(mixed_width_, op.mixed_width());
     blocks_.emplace_back(FastBlock{std::move(pre_norm), std::move(op), std::move(post_norm),
-                                   std::move(sum_norm), block.parallel_to_previous, block.scale});
+                                   std::move(sum_norm), block.parallel_to_previous, block.scale,
+                                   block.sum_scale});
   };
   std::visit(Overloaded{
                  [&](const models::Attention& a) {
                    if (a.causal) {
-                     add(FastAttention(a, n_cache_layers_++, kv, packer, step_));
+                     caches_of_attention_.push_back(
+                         a.kv_of < 0 ? n_cache_layers_++
+                                     : caches_of_attention_.at(static_cast<size_t>(a.kv_of)));
+                     add(FastAttention(a, caches_of_attention_.back(), kv, packer, step_));
                    } else {
                      add(FastSequenceAttention(a, packer, step_));
                    }
                  },
                  [&](const models::LatentAttention& a) {
                    keeps_latent_ = true;
+                   caches_of_attention_.push_back(n_cache_layers_);
                    add(FastLatentAttention(a, n_cache_layers_++, packer, step_));
                  },
                  [&](const models::CrossAttention& a) {
@@ -38,13 +43,24 @@ void FastStack::add_block(const models::Block& block, tensor::KvFormat kv, Packe
                  [&](const models::StateSpace& s) {
                    add(FastStateSpace(s, n_cache_layers_++, packer, step_));
                  },
+                 [&](const models::LowRank& op) {
+                   add(FastLowRank(op, packer, step_));
+                   keeps_normed_ = true;
+                 },
                  [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
                  [&](const models::Moe& m) {
                    add(FastMoe(m, n_embd_, packer, step_));
-                   has_experts_ = true;
+                   keeps_normed_ = true;
                  },
              },
              block.op);
+}
+
+void FastStack::add_mix(const models::ModelSpec& spec, size_t layer, Packer& packer) {
+  FastMix mix(spec, layer, packer, step_);
+  wide_width_ = std::max(wide_width_, mix.wide_width());
+  mixes_.push_back(blocks_.size());
+  blocks_.emplace_back(FastBlock{{}, std::move(mix), {}, {}});
 }
 
 std::vector<KvLayer> FastStack::caches() const {
@@ -52,7 +68,11 @@ std::vector<KvLayer> FastStack::caches() const {
   for (const FastBlock& block : blocks_) {
     std::visit(
         [&](const auto& op) {
-          if constexpr (requires { op.cache(); }) layers.push_back(op.cache());
+          if constexpr (requires { op.keeps(); }) {
+            if (op.keeps()) layers.push_back(op.cache());
+          } else if constexpr (requires { op.cache(); }) {
+            layers.push_back(op.cache());
+          }
         },
         block.op);
   }
@@ -92,6 +112,7 @@ void FastStack::prepare() {
 }
 
 void FastStack::take_input(int64_t row) {
+  if (!mixes_.empty()) predict(0, row);
   if (!blocks_.empty()) norm_input(0, row);
 }
 
@@ -109,8 +130,21 @@ void FastStack::norm_input(size_t block, int64_t row) {
   std::visit([&](const auto& op) { op.take_input(b.pre_norm, stream(row), step_, row); }, b.op);
 }
 
-// stream = sum_norm(stream + scale * post_norm(delta + bias)) on this thread's rows, and the next
-// block's input.
+void FastStack::predict(size_t mix, int64_t row) {
+  if (mix < mixes_.size()) std::get<FastMix>(blocks_[mixes_[mix]].op).predict(step_, row);
+}
+
+// What a layer leaves to the streams, and the next one's first input.
+void FastStack::mix_result(size_t index, int64_t row) {
+  std::get<FastMix>(blocks_[index].op).finish(step_, row);
+  if (index + 1 == blocks_.size()) return;
+  const auto mix = std::ranges::find(mixes_, index) - mixes_.begin();
+  predict(static_cast<size_t>(mix) + 1, row);
+  norm_input(index + 1, row);
+}
+
+// stream = sum_norm(sum_scale * (stream + scale * post_norm(delta + bias))) on this thread's rows,
+// and the next block's input.
 void FastStack::add_result(size_t index, int thread) {
   const FastBlock& block = blocks_[index];
   const auto& kernels = tensor::kernels();
@@ -118,14 +152,20 @@ void FastStack::add_result(size_t index, int thread) {
   const bool next_is_parallel = has_next && blocks_[index + 1].parallel_to_previous;
   const Share share = step_.rows_of(thread);
   for (int64_t row = share.begin; row < share.end; ++row) {
+    if (std::holds_alternative<FastMix>(block.op)) {
+      mix_result(index, row);
+      continue;
+    }
     float* delta = step_.delta.data() + row * n_embd_;
     if (!block.output_bias().empty()) kernels.add(block.output_bias().data(), n_embd_, delta);
     if (block.post_norm.kind != tensor::NormKind::none) {
       block.post_norm.apply(delta, n_embd_, delta);
     }
+    if (const auto* op = std::get_if<FastLowRank>(&block.op)) op->finish(step_, row, delta);
     if (block.scale != 1.0f) kernels.scale(block.scale, n_embd_, delta);
     if (next_is_parallel) norm_input(index + 1, row);
     kernels.add(delta, n_embd_, stream(row));
+    if (block.sum_scale != 1.0f) kernels.scale(block.sum_scale, n_embd_, stream(row));
     if (block.sum_norm.kind != tensor::NormKind::none) {
       block.sum_norm.apply(stream(row), n_embd_, stream(row));
     }

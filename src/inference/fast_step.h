@@ -117,11 +117,13 @@ struct Step {
   AttentionPool attention;
   AttentionPool source_attention;
   DistanceTables distances;
-  FloatBuffer stream;  // [rows x n_embd], the residual stream
-  FloatBuffer delta;   // [rows x n_embd], what the block adds
-  FloatBuffer normed;  // [rows x n_embd], the input of a block that reads floats
-  FloatBuffer wide;    // [rows x the widest matrix output]
-  FloatBuffer mixed;   // [rows x the widest of what blocks keep between two stages]
+  FloatBuffer stream;     // [rows x n_embd], the residual stream
+  FloatBuffer delta;      // [rows x n_embd], what the block adds
+  FloatBuffer normed;     // [rows x n_embd], the input of a block that reads floats
+  FloatBuffer opened;     // [rows x the other streams and side inputs], of models with streams
+  FloatBuffer predicted;  // [rows x n_embd], the first stream before a layer's blocks
+  FloatBuffer wide;       // [rows x the widest matrix output]
+  FloatBuffer mixed;      // [rows x the widest of what blocks keep between two stages]
 
   int64_t n_rows() const { return static_cast<int64_t>(rows.size()); }
   Share rows_of(int thread) const { return share_of(n_rows(), thread, team.size()); }

@@ -14,6 +14,7 @@
 #include "inference/block/mlp.h"
 #include "inference/block/moe.h"
 #include "inference/block/state_space.h"
+#include "inference/block/streams.h"
 #include "inference/executor.h"
 #include "inference/float32_ops.h"
 #include "inference/sequences.h"
@@ -34,6 +35,7 @@ struct KvWidths {
   size_t values = 0;
 };
 KvWidths kv_widths(const Attention& op) {
+  if (op.kv_of >= 0) return {};
   const auto width = static_cast<size_t>(op.n_kv_heads) * static_cast<size_t>(op.head_dim);
   return {width, width};
 }
@@ -85,6 +87,7 @@ class Float32Executor final : public Executor {
     n_threads_ = options.n_threads > 0
                      ? options.n_threads
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    if (spec_.streams) streams_.emplace(spec_, weights_, n_threads_);
     for (const KvWidths& widths : kv_widths_) {
       position_bytes_ += static_cast<int64_t>((widths.keys + widths.values) * sizeof(float));
     }
@@ -170,8 +173,10 @@ class Float32Executor final : public Executor {
     const auto n_new = static_cast<int64_t>(rows.size());
     check_room(used_, n_new);
     embed(rows);
+    if (streams_) streams_->open(rows, stream_);
     chosen_experts_.clear();
     run_layers(spec_.layers, rows, kv_);
+    if (streams_) streams_->close(stream_);
     sequences_.advance(rows);
     used_ += n_new;
     keep_states(rows);
@@ -209,13 +214,16 @@ class Float32Executor final : public Executor {
   void run_layers(std::span<const models::Layer> layers, std::span<const Row> rows,
                   KvOfSequences& kv) {
     BlockIndex index;
-    for (const auto& layer : layers) {
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const models::Layer& layer = layers[i];
+      if (layer.mix) streams_->predict(*layer.mix, stream_);
       std::vector<float> before;
       for (const auto& block : layer.blocks) {
         std::vector<float> stream = stream_;
         add_block(block, rows, block.parallel_to_previous ? before : stream, kv, index);
         before = std::move(stream);
       }
+      if (layer.mix) streams_->correct(*layer.mix, i, stream_);
     }
   }
 
@@ -284,8 +292,10 @@ class Float32Executor final : public Executor {
     std::visit(
         Overloaded{
             [&](const Attention& op) {
-              attend_float32(op, weights_, rows, kv_of<Float32Kv>(rows, kv, index.attention++),
-                             normed.data(), spec_.n_embd, result.data(), n_threads_);
+              const size_t own = index.attention++;
+              const size_t seen = op.kv_of < 0 ? own : static_cast<size_t>(op.kv_of);
+              attend_float32(op, weights_, rows, kv_of<Float32Kv>(rows, kv, seen), normed.data(),
+                             spec_.n_embd, result.data(), n_threads_);
             },
             [&](const LatentAttention& op) {
               attend_latent_float32(op, weights_, rows,
@@ -301,6 +311,7 @@ class Float32Executor final : public Executor {
               mix_states_float32(op, weights_, rows, states_of(rows, index.state++), normed.data(),
                                  spec_.n_embd, result.data(), n_threads_);
             },
+            [&](const models::LowRank& op) { add_low_rank(op, n_rows, normed, result); },
             [&](const models::Mlp& op) {
               mlp_float32(op, weights_, n_rows, normed.data(), spec_.n_embd, result.data(),
                           n_threads_);
@@ -312,8 +323,21 @@ class Float32Executor final : public Executor {
         },
         block.op);
     norm_rows(block.post_norm, result, result);
-    for (size_t i = 0; i < stream_.size(); ++i) stream_[i] += block.scale * result[i];
+    for (size_t i = 0; i < stream_.size(); ++i) {
+      stream_[i] = (stream_[i] + block.scale * result[i]) * block.sum_scale;
+    }
     norm_rows(block.sum_norm, stream_, stream_);
+  }
+
+  // y = x + norm(right(left(x)))
+  void add_low_rank(const models::LowRank& op, int64_t n_rows, std::span<const float> x,
+                    std::span<float> y) const {
+    std::vector<float> narrow(static_cast<size_t>(n_rows * op.rank));
+    multiply(weights_, op.left, x.data(), n_rows, op.rank, spec_.n_embd, narrow.data(), n_threads_);
+    multiply(weights_, op.right, narrow.data(), n_rows, spec_.n_embd, op.rank, y.data(),
+             n_threads_);
+    norm_rows(op.norm, y, y);
+    for (size_t i = 0; i < y.size(); ++i) y[i] += x[i];
   }
 
   // Behind the final norm.
@@ -363,7 +387,8 @@ class Float32Executor final : public Executor {
   int64_t limit_ = 0;
   int64_t used_ = 0;
   int64_t used_by_sources_ = 0;
-  std::vector<float> stream_;  // [rows x n_embd]
+  std::optional<Float32Streams> streams_;
+  std::vector<float> stream_;  // [rows x n_embd], the first of a row
   std::vector<float> logits_;
   std::vector<float> states_;
   std::vector<std::vector<int32_t>> chosen_experts_;

@@ -26,7 +26,7 @@ namespace {
 constexpr int64_t kWorkBytes = 80 << 20;
 
 std::optional<KvLayer> kv_layer_of(const models::Attention& attention, tensor::KvFormat kv) {
-  if (!attention.causal) return std::nullopt;
+  if (!attention.causal || attention.kv_of >= 0) return std::nullopt;
   return kv_layer(attention, kv);
 }
 std::optional<KvLayer> kv_layer_of(const models::LatentAttention& attention, tensor::KvFormat) {
@@ -80,6 +80,12 @@ struct Roles {
   void add(const models::CrossAttention& a) {
     packed.insert({a.q.weight, a.k.weight, a.v.weight, a.o.weight});
   }
+  void add(const models::LowRank& op) { packed.insert({op.left.weight, op.right.weight}); }
+  void add(const models::Streams& s) {
+    packed.insert(s.open.begin(), s.open.end());
+    packed.insert(s.close.begin(), s.close.end());
+    packed.insert(s.side.weight);
+  }
   void add(const models::StateSpace& s) { packed.insert({s.in.weight, s.out.weight}); }
   void add(const models::Moe& moe) {
     for (const models::Mlp& expert : moe.experts) add(expert);
@@ -90,10 +96,12 @@ struct Roles {
 Roles roles_of(const models::ModelSpec& spec) {
   Roles roles;
   roles.packed.insert(spec.head.weight);
+  if (spec.streams) roles.add(*spec.streams);
   for (const models::Layer* layer : models::all_layers(spec)) {
     for (const models::Block& block : layer->blocks) {
       std::visit([&](const auto& op) { roles.add(op); }, block.op);
     }
+    if (layer->mix) roles.packed.insert({layer->mix->gate.weight, layer->mix->project.weight});
   }
   return roles;
 }
@@ -183,7 +191,8 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
   int64_t bytes = 0;
   for (size_t slot = 0; slot < spec.tensors.size(); ++slot) {
     const auto id = static_cast<models::TensorId>(slot);
-    const bool is_table = id == spec.token_embedding || id == spec.position_embedding;
+    const bool is_table = id == spec.token_embedding || id == spec.position_embedding ||
+                          (spec.streams && id == spec.streams->table);
     if (is_table && id != spec.head.weight) {
       bytes += static_cast<int64_t>(models::locate_weight(file, spec.tensors[slot]).size_bytes);
       continue;

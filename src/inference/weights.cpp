@@ -40,6 +40,7 @@ class SpecChecker {
     }
     norm(spec_.embedding_norm, spec_.n_embd, "embedding norm");
     if (spec_.encoder) check(*spec_.encoder);
+    if (spec_.streams) check(*spec_.streams);
     for (const auto& layer : spec_.layers) check(layer, is_causal_);
     norm(spec_.final_norm, spec_.n_embd, "final norm");
     if (spec_.head.weight != kNoTensor) {
@@ -64,6 +65,8 @@ class SpecChecker {
   }
 
   void check(const models::Layer& layer, bool causal) const {
+    if (layer.mix) check(*layer.mix);
+    if (spec_.streams && !layer.mix) refuse("a layer that does not mix the streams");
     bool first = true;
     for (const auto& block : layer.blocks) {
       if (block.parallel_to_previous && first) {
@@ -111,8 +114,12 @@ class SpecChecker {
     const int64_t q_width = int64_t{a.n_heads} * a.head_dim;
     const int64_t kv_width = int64_t{a.n_kv_heads} * a.head_dim;
     linear(a.q, q_width, spec_.n_embd, "attention q");
-    linear(a.k, kv_width, spec_.n_embd, "attention k");
-    linear(a.v, kv_width, spec_.n_embd, "attention v");
+    if (a.kv_of < 0) {
+      linear(a.k, kv_width, spec_.n_embd, "attention k");
+      linear(a.v, kv_width, spec_.n_embd, "attention v");
+    } else {
+      check_shared_keys(a);
+    }
     linear(a.o, spec_.n_embd, q_width, "attention output");
     head_norm(a, a.q_norm, a.n_heads, "attention q norm");
     head_norm(a, a.k_norm, a.n_kv_heads, "attention k norm");
@@ -121,6 +128,32 @@ class SpecChecker {
     if (a.distance_vectors.any()) check_vectors(a);
     if (a.sinks != kNoTensor) matrix(a.sinks, 1, a.n_heads, "attention sinks");
     check_distances(a);
+  }
+
+  // Of an attention before, which has its own.
+  void check_shared_keys(const Attention& a) const {
+    std::vector<const Attention*> before;
+    for (const models::Layer& layer : spec_.layers) {
+      for (const models::Block& block : layer.blocks) {
+        const auto* other = std::get_if<Attention>(&block.op);
+        if (other == &a && other != nullptr) return check_same_keys(a, before);
+        if (other != nullptr) before.push_back(other);
+      }
+    }
+    check_same_keys(a, {});
+  }
+
+  void check_same_keys(const Attention& a, const std::vector<const Attention*>& before) const {
+    const auto at = static_cast<size_t>(a.kv_of);
+    if (at < before.size()) {
+      const Attention& other = *before[at];
+      if (other.kv_of < 0 && other.n_kv_heads == a.n_kv_heads && other.head_dim == a.head_dim &&
+          other.window == a.window && other.section == a.section && a.causal) {
+        return;
+      }
+    }
+    refuse(
+        fmt::format("attention with the keys of attention {}, which is not one before", a.kv_of));
   }
 
   void check_distances(const Attention& a) const {
@@ -225,6 +258,41 @@ class SpecChecker {
       matrix(s.norm.weight, s.n_groups, s.inner() / s.n_groups, "state space norm");
     }
     linear(s.out, spec_.n_embd, s.inner(), "state space output");
+  }
+
+  void check(const models::LowRank& op) const {
+    if (op.rank < 1) refuse(fmt::format("a residual of rank {}", op.rank));
+    linear(op.left, op.rank, spec_.n_embd, "low rank, left");
+    linear(op.right, spec_.n_embd, op.rank, "low rank, right");
+    norm(op.norm, spec_.n_embd, "norm of low rank");
+  }
+
+  void check(const models::Streams& s) const {
+    const int64_t n_others = int64_t{s.n} - 1;
+    if (s.n < 2 || s.n > models::kMaxStreams || s.n_side < 1 || !models::generates(spec_) ||
+        std::ssize(s.open) != n_others || std::ssize(s.close) != n_others || spec_.encoder) {
+      refuse(fmt::format("{} streams a row, of side inputs of {}", s.n, s.n_side));
+    }
+    for (const std::vector<TensorId>& ids : {s.open, s.close}) {
+      for (const TensorId id : ids) matrix(id, spec_.n_embd, spec_.n_embd, "streams");
+    }
+    const int64_t n_sides = std::ssize(spec_.layers) * s.n_side;
+    matrix(s.table, s.n_table, n_sides, "side inputs of tokens");
+    linear(s.side, n_sides, spec_.n_embd, "side inputs");
+    norm(s.norm, s.n_side, "norm of side inputs");
+  }
+
+  void check(const models::StreamMix& mix) const {
+    if (!spec_.streams) refuse("a layer mixes streams of a model that has none");
+    const int64_t n = spec_.streams->n;
+    norm(mix.router_norm, spec_.n_embd, "norm of the streams' router");
+    linear(mix.router, n, spec_.n_embd, "the streams' router");
+    matrix(mix.predict, n * n, n, "prediction of streams");
+    matrix(mix.correct, n, n, "correction of streams");
+    if (mix.scale != kNoTensor) matrix(mix.scale, 1, spec_.n_embd, "scale of streams");
+    linear(mix.gate, spec_.streams->n_side, spec_.n_embd, "gate of side inputs");
+    linear(mix.project, spec_.n_embd, spec_.streams->n_side, "projection of side inputs");
+    norm(mix.norm, spec_.n_embd, "norm of side inputs' projection");
   }
 
   void check(const Mlp& m) const {

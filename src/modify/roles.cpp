@@ -22,6 +22,10 @@ class Walker {
       for (const auto& block : layer->blocks) {
         std::visit([&](const auto& op) { add(op); }, block.op);
       }
+      if (layer->mix) {
+        add(layer->mix->gate.weight, Role::projection);
+        add(layer->mix->project.weight, Role::projection);
+      }
       ++place_.layer;
     }
     add(spec_.head.weight, Role::head);  // last: over the embedding where they are one
@@ -71,6 +75,11 @@ class Walker {
     add(a.v.weight, Role::v);
     add(a.o.weight, Role::attention_output);
     ++place_.attention_index;
+  }
+
+  void add(const models::LowRank& op) {
+    add(op.left.weight, Role::projection);
+    add(op.right.weight, Role::projection);
   }
 
   void add(const models::StateSpace& s) {

@@ -48,6 +48,15 @@ void prepare_heads(const Attention& attention, const models::Norm& norm,
   }
 }
 
+// Without weights.
+void norm_heads(const models::Norm& norm, int32_t head_dim, std::span<float> row) {
+  const auto width = static_cast<size_t>(head_dim);
+  for (size_t begin = 0; begin < row.size(); begin += width) {
+    const auto head = row.subspan(begin, width);
+    apply_norm(norm.kind, norm.epsilon, nullptr, nullptr, head, head);
+  }
+}
+
 // What is added to the scores of a head for each key from `first` on.
 std::vector<float> biases_of(const Attention& attention, const Float32Weights& weights,
                              int32_t head, int32_t first, size_t n_keys, int32_t position) {
@@ -171,8 +180,11 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
     for (float& value : out.values) value = std::clamp(value, -attention.clip, attention.clip);
   };
   project(attention.q, q);
-  project(attention.k, k);
-  project(attention.v, v);
+  const bool keeps = attention.kv_of < 0;
+  if (keeps) {
+    project(attention.k, k);
+    project(attention.v, v);
+  }
 
   const RopeAngles angles(attention.rope, weights.values(attention.rope.frequency_divisors));
   std::vector<float> cosines(angles.n_pairs());
@@ -182,7 +194,9 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
     prepare_heads(attention, attention.q_norm, weights, cosines, sines, q.row(i));
     const float growth = growth_at(attention.growth, rows[i].position);
     for (float& value : q.row(i)) value *= growth;
+    if (!keeps) continue;
     prepare_heads(attention, attention.k_norm, weights, cosines, sines, k.row(i));
+    norm_heads(attention.v_norm, attention.head_dim, v.row(i));
     kv[i]->keys.insert(kv[i]->keys.end(), k.row(i).begin(), k.row(i).end());
     kv[i]->values.insert(kv[i]->values.end(), v.row(i).begin(), v.row(i).end());
   }

@@ -24,7 +24,8 @@ struct SeenKeys {
 SeenKeys seen_keys(const models::Attention& attention, int32_t position, int32_t length);
 
 // x, y: [rows x n_embd], x already normed. kv[i] belongs to the sequence of rows[i]; the rows' keys
-// and values are appended first, so that a row sees those before it in the same step.
+// and values, if the block has its own, are appended first, so that a row sees those before it in
+// the same step.
 void attend_float32(const models::Attention& attention, const Float32Weights& weights,
                     std::span<const Row> rows, std::span<Float32Kv* const> kv, const float* x,
                     int64_t n_embd, float* y, int n_threads);

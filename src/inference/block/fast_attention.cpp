@@ -66,6 +66,7 @@ void FastAttention::prepare_rows(Step& step, int thread) const {
     while (row >= span->first_row + span->n_rows) ++span;
     float* q = step.wide.data() + row * wide_width();
     packed_.prepare_row(step, row, q);
+    if (!keeps()) continue;
     const float* k = q + packed_.queries_width();
     const float* v = k + packed_.keys_width();
     const int32_t position = step.rows[static_cast<size_t>(row)].position;

@@ -11,10 +11,12 @@ KvLayer kv_layer(const models::Attention& attention, tensor::KvFormat kv);
 
 class FastAttention {
  public:
-  // cache_layer: the layer's number in the KvCache.
+  // cache_layer: the number in the KvCache of the layer whose keys it sees.
   FastAttention(const models::Attention& attention, size_t cache_layer, tensor::KvFormat kv,
                 Packer& packer, Step& step);
 
+  // Whether it has keys and values of its own.
+  bool keeps() const { return packed_.attention.kv_of < 0; }
   KvLayer cache() const { return kv_layer(packed_.attention, shape_.format); }
   // The block's input of one row: the norm of the stream.
   void take_input(const PackedNorm& norm, const float* stream, Step& step, int64_t row) const;

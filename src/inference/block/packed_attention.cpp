@@ -7,12 +7,22 @@
 
 namespace strata::inference {
 
+namespace {
+
+PackedLinear projections(const models::Attention& a, Packer& packer) {
+  if (a.kv_of >= 0) return packer.linear(std::array{a.q});
+  return packer.linear(std::array{a.q, a.k, a.v});
+}
+
+}  // namespace
+
 PackedAttention::PackedAttention(const models::Attention& a, Packer& packer, Step& step)
     : attention(a),
-      qkv(packer.linear(std::array{a.q, a.k, a.v})),
+      qkv(projections(a, packer)),
       output(packer.linear(std::array{a.o})),
       q_norm(packer.norm(a.q_norm)),
       k_norm(packer.norm(a.k_norm)),
+      v_norm(packer.norm(a.v_norm)),
       angles(step.angles.add(RopeAngles(a.rope, packer.vector(a.rope.frequency_divisors)))) {}
 
 void PackedAttention::prepare_row(const Step& step, int64_t row, float* projected) const {
@@ -46,7 +56,14 @@ void PackedAttention::prepare_row(const Step& step, int64_t row, float* projecte
     const int32_t position = step.rows[static_cast<size_t>(row)].position;
     kernels.scale(growth_at(attention.growth, position), queries_width(), projected);
   }
-  prepare(k_norm, keys_width(), projected + queries_width());
+  if (attention.kv_of >= 0) return;
+  float* keys = projected + queries_width();
+  prepare(k_norm, keys_width(), keys);
+  if (v_norm.kind == tensor::NormKind::none) return;
+  float* values = keys + keys_width();
+  for (int64_t i = 0; i < keys_width(); i += head_dim) {
+    v_norm.apply(values + i, head_dim, values + i);
+  }
 }
 
 void run_output(const PackedLinear& output, size_t input, const float* rows, int64_t width,

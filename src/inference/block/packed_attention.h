@@ -11,9 +11,9 @@ struct PackedAttention {
   PackedAttention(const models::Attention& attention, Packer& packer, Step& step);
 
   models::Attention attention;
-  PackedLinear qkv;  // queries, keys, values one behind the other
+  PackedLinear qkv;  // queries and, if it has its own, keys and values, one behind the other
   PackedLinear output;
-  PackedNorm q_norm, k_norm;
+  PackedNorm q_norm, k_norm, v_norm;
   size_t angles = 0;
 
   // Bias, QK-norm and RoPE on the projections of one row, in place: [qkv.matrix.rows()].

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "inference/block/mlp.h"
+
 namespace strata::inference {
 namespace {
 
@@ -19,6 +21,7 @@ PackedMlp::PackedMlp(const models::Mlp& mlp, Packer& packer)
       slope(slope_of(mlp.activation)),
       limit(mlp.limit),
       up_offset(mlp.up_offset),
+      sparsity(mlp.sparsity),
       separate_gate(is_gated_apart(mlp)) {
   if (separate_gate) {
     up = packer.linear(std::array{mlp.gate, mlp.up});
@@ -35,6 +38,9 @@ void PackedMlp::activate_row(float* hidden) const {
   if (up.matrix.gated()) return;
   if (!up.bias.empty()) kernels.add(up.bias.data(), up.matrix.rows(), hidden);
   if (separate_gate) limit_row(hidden);
+  if (sparsity != 0.0f) {
+    keep_greatest(sparsity, std::span(hidden, static_cast<size_t>(n_hidden)));
+  }
   if (slope != 1.0f) kernels.scale(slope, n_hidden, hidden);
   if (separate_gate) {
     kernels.gate(activation, hidden, hidden + n_hidden, n_hidden, hidden);
@@ -62,7 +68,8 @@ int64_t PackedMlp::bytes() const {
 bool is_gated_apart(const models::Mlp& mlp) {
   return mlp.gate.weight != models::kNoTensor &&
          (mlp.gate.bias != models::kNoTensor || mlp.up.bias != models::kNoTensor ||
-          mlp.limit > 0.0f || mlp.up_offset != 0.0f || slope_of(mlp.activation) != 1.0f);
+          mlp.limit > 0.0f || mlp.sparsity != 0.0f || mlp.up_offset != 0.0f ||
+          slope_of(mlp.activation) != 1.0f);
 }
 
 }  // namespace strata::inference

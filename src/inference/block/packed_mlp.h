@@ -12,7 +12,7 @@ struct PackedMlp {
   int64_t n_hidden = 0;
   tensor::Activation activation = tensor::Activation::none;
   float slope = 1.0f;  // what activates is activation(slope * x) / slope
-  float limit = 0.0f, up_offset = 0.0f;
+  float limit = 0.0f, up_offset = 0.0f, sparsity = 0.0f;
   bool separate_gate = false;  // [gate; up] as one plain matrix, gated afterwards
   PackedLinear up;             // gate and up, or up alone
   PackedLinear down;

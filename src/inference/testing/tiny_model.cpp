@@ -77,6 +77,7 @@ class Builder {
     spec.logit_scale = options_.logit_scale;
     spec.logit_soft_cap = options_.logit_soft_cap;
     spec.token_embedding = matrix(options_.n_vocab, options_.n_embd, options_.embedding_type);
+    if (options_.n_streams > 0) spec.streams = streams();
     for (const int32_t window : options_.windows) spec.layers.push_back(layer(window));
     spec.final_norm = norm(options_.n_embd, options_.norm);
     spec.head = options_.tied_head ? Linear{spec.token_embedding, kNoTensor}
@@ -92,6 +93,61 @@ class Builder {
  private:
   float uniform(float low, float high) {
     return std::uniform_real_distribution<float>(low, high)(random_);
+  }
+
+  int32_t n_layers() const { return static_cast<int32_t>(options_.windows.size()); }
+
+  models::Streams streams() {
+    models::Streams s;
+    s.n = options_.n_streams;
+    for (int32_t i = 1; i < s.n; ++i) {
+      s.open.push_back(matrix(options_.n_embd, options_.n_embd, options_.type));
+      s.close.push_back(matrix(options_.n_embd, options_.n_embd, options_.type));
+    }
+    s.n_side = options_.n_side;
+    s.n_table = options_.n_vocab - 5;
+    s.table = matrix(s.n_table, n_layers() * s.n_side, options_.embedding_type);
+    s.table_scale = 3.0f;
+    s.side = {matrix(n_layers() * s.n_side, options_.n_embd, options_.type), kNoTensor};
+    s.norm = norm(s.n_side, NormKind::rms);
+    return s;
+  }
+
+  models::StreamMix mix() {
+    const int32_t n = options_.n_streams;
+    models::StreamMix mix;
+    mix.router_norm = norm(options_.n_embd, NormKind::rms);
+    mix.router = {matrix(n, options_.n_embd, DType::f32), kNoTensor};
+    mix.predict = matrix(n * n, n, DType::f32);
+    mix.correct = matrix(n, n, DType::f32);
+    mix.scale = vector(options_.n_embd, 0.5f, 1.5f);
+    mix.gate = {matrix(options_.n_side, options_.n_embd, options_.type), kNoTensor};
+    mix.project = {matrix(options_.n_embd, options_.n_side, options_.type), kNoTensor};
+    mix.norm = norm(options_.n_embd, NormKind::rms);
+    return mix;
+  }
+
+  // Beside attention, of what it reads.
+  models::Block low_rank(const Norm& of_attention) {
+    constexpr int32_t kRank = 32;
+    models::LowRank op{kRank,
+                       {matrix(kRank, options_.n_embd, options_.type), kNoTensor},
+                       {matrix(options_.n_embd, kRank, options_.type), kNoTensor},
+                       norm(options_.n_embd, NormKind::rms)};
+    models::Block block{of_attention, op, {}, true};
+    block.sum_scale = 0.7f;
+    return block;
+  }
+
+  // The attention of the layer that is half of all before.
+  void share_keys(models::Attention& a) {
+    a.v_norm = {NormKind::rms, 1e-5f, kNoTensor, kNoTensor};
+    const auto own = n_layers() / 2;
+    const auto layer = static_cast<int32_t>(model_->spec.layers.size());
+    if (layer < own) return;
+    a.kv_of = layer - own;
+    a.k = a.v = {};
+    a.k_norm = a.v_norm = {};
   }
 
   models::LatentAttention latent_attention() {
@@ -178,6 +234,7 @@ class Builder {
     if (options_.n_buckets > 0) {
       a.distance_bias = {distances(a.n_heads), options_.n_buckets, 100};
     }
+    if (options_.n_streams > 0) share_keys(a);
     return a;
   }
 
@@ -201,7 +258,12 @@ class Builder {
     } else {
       first.op = attention(window);
     }
+    const Norm of_attention = first.pre_norm;
     result.blocks.push_back(std::move(first));
+    if (options_.n_streams > 0) {
+      result.blocks.push_back(low_rank(of_attention));
+      result.mix = mix();
+    }
     models::Block forward{norm(options_.n_embd, options_.norm), {}, post(), options_.parallel};
     if (options_.n_experts > 0) {
       forward.op = moe();
@@ -219,6 +281,7 @@ class Builder {
     m.activation = options_.activation;
     m.limit = options_.limit;
     m.up_offset = options_.up_offset;
+    if (options_.n_streams > 0) m.sparsity = 0.4f;
     if (options_.gated) m.gate = linear(options_.n_hidden, options_.n_embd);
     m.up = linear(options_.n_hidden, options_.n_embd);
     m.down = linear(options_.n_embd, options_.n_hidden);

@@ -47,6 +47,10 @@ struct TinyOptions {
   int32_t n_state_heads = 6;
   int32_t state_head_dim = 16;
   int32_t n_state_groups = 2;
+  // Not 0: as many streams a row, with residuals of low rank, sparse gates and normed values; the
+  // second half of the layers see the keys of the first.
+  int32_t n_streams = 0;
+  int32_t n_side = 32;
   int32_t n_experts = 0;  // 0: a plain MLP
   int32_t n_used = 0;
   bool renormalized = false;

@@ -75,6 +75,11 @@ std::vector<NamedOptions> tiny_variants() {
   latent_odd.n_heads = 3;
   latent_odd.k_b_transposed = latent_odd.tied_head = false;
   latent_odd.biases = true;
+  TinyOptions streams;
+  streams.n_streams = 3;
+  streams.windows = {40, 0, 40, 0};
+  streams.qk_norm = streams.post_norms = true;
+  streams.activation = models::Activation::gelu_tanh;
   TinyOptions hybrid;
   hybrid.n_state = 24;
   hybrid.windows = {0, 0, 0};
@@ -117,6 +122,7 @@ std::vector<NamedOptions> tiny_variants() {
   distances.rope = models::RopeKind::none;
   distances.n_buckets = 14;
   return {{"distances", distances},
+          {"streams", streams},
           {"limited_experts", limited_experts},
           {"sections", sections},
           {"alibi", alibi},

@@ -22,6 +22,7 @@ constexpr int32_t kMaxVocabulary = 1 << 24;
 constexpr int32_t kMaxContext = 1 << 28;
 constexpr int32_t kMaxTokenTypes = 1 << 10;
 constexpr int32_t kMaxScores = 1 << 16;
+constexpr int32_t kMaxStreams = 64;    // of a row
 constexpr size_t kMaxDenseStages = 4;  // matrices behind the pooling
 
 }  // namespace strata::models

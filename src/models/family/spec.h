@@ -130,6 +130,10 @@ struct Attention {
   Linear q, k, v, o;
   float clip = 0.0f;    // 0: none; else q, k and v are held within [-clip, clip]
   Norm q_norm, k_norm;  // before RoPE
+  Norm v_norm;          // of each head, without weights
+  // Not -1: no keys and values of its own, but those of the attention with this number among the
+  // model's, which are as many heads, as wide, in the same window; k, v and their norms are none.
+  int32_t kv_of = -1;
   HeadNorms head_norms = HeadNorms::shared;
   Rope rope;
   float scale = 0.0f;     // of q·k
@@ -219,6 +223,51 @@ struct Mlp {
   Activation activation = Activation::silu;
   float limit = 0.0f;  // 0: none
   float up_offset = 0.0f;
+  // Not 0: of the numbers of gate(x) each counts as far as it is above their mean plus so many
+  // standard deviations, the others as 0.
+  float sparsity = 0.0f;
+};
+
+// A residual of low rank (LAuReL, https://arxiv.org/abs/2411.07501): y = x + norm(right(left(x))).
+struct LowRank {
+  int32_t rank = 0;
+  Linear left;   // [rank x n_embd]
+  Linear right;  // [n_embd x rank]
+  Norm norm;
+};
+
+// A row as several streams of n_embd numbers (AltUp, https://arxiv.org/abs/2301.13310), of which
+// only the first goes through the blocks of a layer. What a layer does besides, with
+// m(x) = tanh(router(router_norm(x)) / n_embd):
+//   before its blocks     s_j += sum over i of s_i * (predict m(s_0))[j * n + i], for all j at once
+//   with y of its blocks  s_j += (1 + (correct m(y))_j) * (y - s_0), for all j at once
+//   behind that           g = project(gelu(gate(s_0 * scale)) * side), s_j += norm(g) for j > 0
+// side being the layer's part of the row's side inputs (Streams).
+struct StreamMix {
+  Norm router_norm;
+  Linear router;                 // [n x n_embd]
+  TensorId predict = kNoTensor;  // [n * n x n]
+  TensorId correct = kNoTensor;  // [n x n]
+  TensorId scale = kNoTensor;    // [n_embd]
+  Linear gate;                   // [n_side x n_embd]
+  Linear project;                // [n_embd x n_side]
+  Norm norm;
+};
+
+// Where streams come from and what becomes of them. Of an embedding e the first stream is e, the
+// others are open_j e, as long as e; behind the last layer the mean of the first and of
+// close_j s_j, as long as the first, goes into the final norm. A row has a side input for each
+// layer: of its token's row in the table, times table_scale, and of norm(side(e) / sqrt(n_embd)),
+// the sum divided by sqrt(2).
+struct Streams {
+  int32_t n = 0;
+  std::vector<TensorId> open, close;  // n - 1 matrices each
+  int32_t n_side = 0;
+  int32_t n_table = 0;         // tokens beyond have the first row
+  TensorId table = kNoTensor;  // [n_table x (n_layers * n_side)]
+  float table_scale = 1.0f;
+  Linear side;  // [(n_layers * n_side) x n_embd]
+  Norm norm;    // of n_side numbers
 };
 
 enum class Gating { softmax, sigmoid };
@@ -249,20 +298,22 @@ struct Moe {
   TensorId shared_gate = kNoTensor;  // [1 x n_embd]; none: shared(x) is added as it is
 };
 
-// residual = sum_norm(residual + scale * post_norm(op(pre_norm(input)))), input being the residual
-// stream, or, when parallel_to_previous is set, the stream as it was before the previous block of
-// the layer.
+// residual = sum_norm(sum_scale * (residual + scale * post_norm(op(pre_norm(input))))), input being
+// the residual stream, or, when parallel_to_previous is set, the stream as it was before the
+// previous block of the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, LatentAttention, CrossAttention, StateSpace, Mlp, Moe> op;
+  std::variant<Attention, LatentAttention, CrossAttention, StateSpace, LowRank, Mlp, Moe> op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
   Norm sum_norm{};
+  float sum_scale = 1.0f;
 };
 
 struct Layer {
   std::vector<Block> blocks;
+  std::optional<StreamMix> mix{};  // of a model with streams
 };
 
 // How the final hidden states of a sequence become one vector: their mean, the first, the last.
@@ -307,6 +358,7 @@ struct ModelSpec {
   int32_t n_types = 0;
   Norm embedding_norm;  // of the sum
   std::optional<Encoder> encoder;
+  std::optional<Streams> streams;
   std::vector<Layer> layers;
   Norm final_norm;
   Linear head;  // may be the token embedding's own slot (tied); none: no text is generated

@@ -320,7 +320,7 @@ Norm SpecBuilder::norm(NormKind kind, const std::string& prefix, int64_t n) {
   return kind == NormKind::layer ? layer_norm(prefix, n) : rms_norm(prefix, n);
 }
 
-Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
+Attention SpecBuilder::attention(int32_t layer, RopeKind kind, bool own_keys) {
   const HeadShape shape = head_shape(layer);
   Attention op;
   op.n_heads = shape.n_heads;
@@ -329,7 +329,7 @@ Attention SpecBuilder::attention(int32_t layer, RopeKind kind) {
   op.scale = attention_scale(shape.head_dim);
   op.causal = is_causal_;
   op.rope = rope(kind, shape.head_dim);
-  projections(op, layer);
+  projections(op, layer, own_keys);
   return op;
 }
 
@@ -349,7 +349,7 @@ void SpecBuilder::norms_of_q_and_k(Attention& attention, int32_t layer, HeadNorm
   attention.k_norm = make("attn_k_norm", attention.n_kv_heads);
 }
 
-void SpecBuilder::projections(Attention& attention, int32_t layer) {
+void SpecBuilder::projections(Attention& attention, int32_t layer, bool own_keys) {
   const int64_t q_width = int64_t{attention.n_heads} * attention.head_dim;
   const int64_t kv_width = int64_t{attention.n_kv_heads} * attention.head_dim;
   const std::string fused = layer_name(layer, "attn_qkv");
@@ -360,8 +360,10 @@ void SpecBuilder::projections(Attention& attention, int32_t layer) {
     attention.v = slice(fused, q_width + kv_width, kv_width, spec.n_embd, all);
   } else {
     attention.q = linear(layer_name(layer, "attn_q"), q_width, spec.n_embd);
-    attention.k = linear(layer_name(layer, "attn_k"), kv_width, spec.n_embd);
-    attention.v = linear(layer_name(layer, "attn_v"), kv_width, spec.n_embd);
+    for (auto* const part : {&attention.k, &attention.v}) {
+      const std::string name = layer_name(layer, part == &attention.k ? "attn_k" : "attn_v");
+      if (own_keys || has(name + ".weight")) *part = linear(name, kv_width, spec.n_embd);
+    }
   }
   attention.o = linear(layer_name(layer, "attn_output"), spec.n_embd, q_width);
 }

@@ -100,7 +100,8 @@ class SpecBuilder {
   Rope rope(RopeKind kind, int32_t head_dim);
   // Widths from attention.head_count, head_count_kv, key_length; attention_scale(head_dim);
   // rope(); q, k, v (attn_q, attn_k, attn_v, or slices of attn_qkv) and o. No norms, no window.
-  Attention attention(int32_t layer, RopeKind kind);
+  // own_keys: false where k and v are another layer's; then files may have theirs without use.
+  Attention attention(int32_t layer, RopeKind kind, bool own_keys = true);
   // attn_q_norm, attn_k_norm.
   void norms_of_q_and_k(Attention& attention, int32_t layer, HeadNorms norms,
                         NormKind kind = NormKind::rms);
@@ -152,7 +153,7 @@ class SpecBuilder {
   Pooling pooling() const;
   // dense_2, dense_3 and so on, behind the pooling, where the file has them.
   void dense();
-  void projections(Attention& attention, int32_t layer);
+  void projections(Attention& attention, int32_t layer, bool own_keys);
   int32_t n_experts() const;
   int32_t expert_width(int32_t layer, const ExpertRules& rules, int32_t n_used) const;
   std::vector<Mlp> experts(int32_t layer, int32_t n, Mlp expert);

@@ -92,6 +92,9 @@ class Translation {
   void set_integers(std::string_view suffix, std::span<const int32_t> v) {
     file_->set_integers(key(suffix), v);
   }
+  void set_numbers(std::string_view suffix, std::span<const float> v) {
+    file_->set_numbers(key(suffix), v);
+  }
   // Of any key.
   void set_text(std::string_view key, std::string_view value) { file_->set_text(key, value); }
   // From a field of config.json, where it is there.
