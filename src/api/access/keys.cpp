@@ -2,11 +2,10 @@
 
 #include <array>
 
-#include <openssl/rand.h>
-
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/os.h"
+#include "core/random.h"
 #include "core/utf8.h"
 
 namespace strata::api {
@@ -20,19 +19,6 @@ constexpr std::array<std::string_view, 1> kMigrations{
     "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
     " last_used INTEGER, revoked INTEGER)"};
-
-std::vector<unsigned char> random_bytes(size_t n_bytes) {
-  std::vector<unsigned char> bytes(n_bytes);
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    throw Error(Code::internal, "the system gives no random numbers");
-  }
-  return bytes;
-}
-
-std::string random_hex(size_t n_bytes) {
-  const auto bytes = random_bytes(n_bytes);
-  return to_hex(std::as_bytes(std::span(bytes)));
-}
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {

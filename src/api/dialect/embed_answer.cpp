@@ -6,6 +6,8 @@
 
 #include <fmt/core.h>
 
+#include "core/base64.h"
+
 namespace strata::api {
 namespace {
 
@@ -93,20 +95,7 @@ std::optional<std::string> read_prompt_name(Fields& fields) {
 
 std::string base64_of(std::span<const float> vector) {
   static_assert(std::endian::native == std::endian::little);
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto bytes = std::as_bytes(vector);
-  const auto at = [&](size_t i) { return i < bytes.size() ? static_cast<uint32_t>(bytes[i]) : 0u; };
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const uint32_t bits = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
-    const size_t n_digits = std::min<size_t>(4, bytes.size() - i + 1);
-    for (size_t digit = 0; digit < 4; ++digit) {
-      out += digit < n_digits ? kDigits[bits >> (18 - 6 * digit) & 63] : '=';
-    }
-  }
-  return out;
+  return base64(std::as_bytes(vector));
 }
 
 json::array to_json_array(std::span<const float> vector) {
