@@ -1,10 +1,9 @@
 #include "api/dialect/answer.h"
 
-#include <array>
-#include <chrono>
 #include <mutex>
 
 #include "api/access/access.h"
+#include "api/dialect/answer_metrics.h"
 #include "core/log.h"
 #include "models/hub/name.h"
 
@@ -13,9 +12,6 @@ namespace {
 
 using inference::Event;
 using inference::FinishReason;
-using Clock = std::chrono::steady_clock;
-
-constexpr std::array kFirstTokenBounds{0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0};
 
 void add_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece) {
   const auto index = static_cast<size_t>(piece.index);
@@ -31,15 +27,11 @@ class Run {
   Run(std::shared_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
       bool stream, std::shared_ptr<AnswerWriter> writer, const std::vector<ChatRequest>& requests)
       : exchange_(std::move(exchange)),
-        services_(services),
         dialect_(dialect),
         stream_(stream),
         writer_(std::move(writer)),
-        began_(Clock::now()) {
-    for (const ChatRequest& request : requests) {
-      left_ += static_cast<size_t>(request.n);
-      model_ = model_label(request.model);
-    }
+        metrics_(*services.metrics, requests.empty() ? "" : model_label(requests.back().model)) {
+    for (const ChatRequest& request : requests) left_ += static_cast<size_t>(request.n);
     choices_.resize(left_);
     for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = static_cast<int32_t>(i);
   }
@@ -61,7 +53,7 @@ class Run {
                         "the model was unloaded",
                         "try again"));
     }
-    if (!finished) first_token();
+    if (!finished) metrics_.token();
     if (finished) count(event, counts_prompt);
     std::string out;
     if (stream_) {
@@ -142,37 +134,19 @@ class Run {
     totals_.completion_tokens += usage.completion_tokens;
     totals_.reasoning_tokens += event.reasoning_tokens;
     totals_.completion_ns = std::max(totals_.completion_ns, usage.completion_ns);
-    auto& metrics = *services_.metrics;
-    const MetricLabels labels{{"model", model_}};
-    metrics.counter("strata_generated_tokens_total", "Tokens answered.", labels)
-        .add(static_cast<uint64_t>(usage.completion_tokens));
-    if (!counts_prompt) return;
-    metrics.counter("strata_prompt_tokens_total", "Tokens of prompts.", labels)
-        .add(static_cast<uint64_t>(usage.prompt_tokens));
-  }
-
-  void first_token() {
-    if (seen_first_) return;
-    seen_first_ = true;
-    const std::chrono::duration<double> waited = Clock::now() - began_;
-    services_.metrics
-        ->histogram("strata_time_to_first_token_seconds", "From the request to its first token.",
-                    kFirstTokenBounds, {{"model", model_}})
-        .observe(waited.count());
+    metrics_.finished(usage, counts_prompt);
   }
 
   const std::shared_ptr<Exchange> exchange_;
-  const Services& services_;
   const Dialect& dialect_;
   const bool stream_;
   const std::shared_ptr<AnswerWriter> writer_;
-  const Clock::time_point began_;
+  AnswerMetrics metrics_;
   std::mutex mutex_;
-  std::string model_;
   std::vector<WholeChoice> choices_;
   Totals totals_;
   size_t left_ = 0;
-  bool begun_ = false, over_ = false, seen_first_ = false;
+  bool begun_ = false, over_ = false;
 };
 
 }  // namespace
