@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "api/access/keys.h"
+#include "api/conversation/history.h"
 #include "api/gateway/local.h"
 #include "api/gateway/model_traits.h"
 #include "api/gateway/remote.h"
@@ -64,7 +65,7 @@ std::string server_host(const Config& config) {
 
 namespace {
 
-fs::path key_database() {
+fs::path database_path() {
   return models::Store().root() / "strata.db";
 }
 
@@ -97,7 +98,7 @@ std::string example_call(const std::string& address, const std::string& model, b
 }
 
 bool has_live_key() {
-  return std::ranges::any_of(api::KeyStore(key_database()).list(), [](const auto& key) {
+  return std::ranges::any_of(api::KeyStore(database_path()).list(), [](const auto& key) {
     return !key.revoked && (!key.expires || *key.expires > unix_seconds());
   });
 }
@@ -145,8 +146,9 @@ std::vector<std::string> split_commas(const std::string& text) {
 class ServerWithParts : public RunningServer {
  public:
   ServerWithParts(const Config& config, const ServeOptions& options)
-      : keys_(key_database()),
-        prompts_(key_database()),
+      : keys_(database_path()),
+        prompts_(database_path()),
+        history_(database_path()),
         library_(models::Store().root(), net_policy(config)) {
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
@@ -160,6 +162,7 @@ class ServerWithParts : public RunningServer {
     services.library = &library_;
     services.prompts = &prompts_;
     services.metrics = &metrics_;
+    services.history = &history_;
     services.now_ms = [] { return unix_seconds() * 1000; };
     server_ = std::make_unique<api::Server>(services, &keys_);
     server_->start(server_options(config, options));
@@ -200,6 +203,7 @@ class ServerWithParts : public RunningServer {
   Metrics metrics_;
   api::KeyStore keys_;
   api::PromptRegistry prompts_;
+  api::History history_;
   api::ModelLibrary library_;
   api::Gateway gateway_;
   std::unique_ptr<api::Server> server_;  // last: it uses all of the above

@@ -15,6 +15,7 @@
 
 namespace strata::api {
 
+class History;
 class ModelLibrary;
 class PromptRegistry;
 
@@ -27,6 +28,7 @@ struct Services {
   std::function<int64_t()> now_ms = {};  // since 1970
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.
   std::function<void(std::function<void()>)> beside{};
+  History* history = nullptr;  // conversations and responses; null: none are kept
 };
 
 class Dialect {

@@ -17,13 +17,14 @@ struct Running {
 
   explicit Running(ScriptedOptions script = default_script(), ServerOptions options = {},
                    KeyChecker* keys = nullptr, ModelLibrary* library = nullptr,
-                   PromptRegistry* prompts = nullptr) {
+                   PromptRegistry* prompts = nullptr, History* history = nullptr) {
     gateway.add(make_scripted_backend(std::move(script)));
     Services services;
     services.gateway = &gateway;
     services.metrics = &metrics;
     services.library = library;
     services.prompts = prompts;
+    services.history = history;
     services.now_ms = [] { return kNowMs; };
     server = std::make_unique<Server>(std::move(services), keys);
     options.port = 0;
