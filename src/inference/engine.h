@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "inference/constraint/output_rule.h"
 #include "inference/embedding.h"
 #include "inference/executor.h"
 #include "inference/sampler_params.h"
@@ -72,6 +73,8 @@ struct GenerateRequest {
   int32_t choice = 0;         // of n choices with one seed: each has its own noise
   uint64_t cache_scope = 0;   // only requests of the same scope share what the cache holds
   int32_t priority = 0;       // lower goes first, and may take the place of higher
+  OutputRule output;          // of all the text; or
+  std::vector<OutputTrigger> triggers;  // of what stands behind certain texts
 };
 
 struct EngineOptions {
@@ -115,9 +118,9 @@ class Engine {
   // The sink is called on the scheduler thread and must neither block nor destroy the engine; it
   // gets exactly one `finished`. When it throws, its request is cancelled and it is not called
   // again. Throws at once: failed_precondition (the model generates no text), invalid_argument (the
-  // prompt is empty or does not fit, with the counts; a bad parameter), unavailable (max_batch +
-  // max_queue requests are already here). Of a model with an encoder the prompt is read and has no
-  // log-probabilities: invalid_argument.
+  // prompt is empty or does not fit, with the counts; a bad parameter or rule), unavailable
+  // (max_batch + max_queue requests are already here). Of a model with an encoder the prompt is
+  // read and has no log-probabilities: invalid_argument.
   virtual std::unique_ptr<Handle> submit(GenerateRequest request,
                                          std::function<void(Event&&)> sink) = 0;
   // Vectors of all inputs, and scores where the model has a head for them. The sink is called once,

@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "inference/constraint/matchers.h"
 #include "inference/embedder.h"
 #include "inference/generation.h"
 #include "inference/limits.h"
@@ -146,7 +147,8 @@ class ThreadedEngine : public Engine {
         executor_(*executor),
         scheduler_(std::move(executor), model_->spec.n_vocab,
                    {options.max_batch, options.prefill_chunk, options.speculate}),
-        embedder_(model_, executor_, kEmbeddingRows) {
+        embedder_(model_, executor_, kEmbeddingRows),
+        matchers_(model_->tokenizer, n_choosable_) {
     box_->publish(scheduler_.stats());
     thread_ = std::thread([this] { work(); });
   }
@@ -162,6 +164,7 @@ class ThreadedEngine : public Engine {
     if (model_->spec.encoder) read_prompt(request, model_->spec.encoder->first_token);
     validate(request, *model_->tokenizer, n_choosable_, context_);
     auto breakers = breakers_of(request.sampler);
+    const auto matcher = matchers_.find(request);
     auto place = std::make_shared<Place>(box_);
     Sink counted = [place, sink = std::move(sink)](Event&& event) {
       // The place is free before the caller hears of it, so that it may come back at once.
@@ -176,7 +179,7 @@ class ThreadedEngine : public Engine {
     const uint64_t id = box_->submit([&](uint64_t new_id) {
       return std::make_unique<Generation>(new_id, std::move(request), std::move(counted),
                                           model_->tokenizer, n_choosable_, context_,
-                                          std::move(breakers));
+                                          std::move(breakers), matcher);
     });
     return std::make_unique<EngineHandle>(box_, std::move(place), id);
   }
@@ -262,6 +265,7 @@ class ThreadedEngine : public Engine {
   Executor& executor_;   // the scheduler's
   Scheduler scheduler_;  // the thread's own, as the next
   Embedder embedder_;
+  Matchers matchers_;
   std::mutex breakers_mutex_;
   std::map<std::vector<std::string>, std::shared_ptr<const DryBreakers>> breakers_;
   std::thread thread_;

@@ -70,7 +70,8 @@ void read_prompt(GenerateRequest& request, int32_t first_token) {
 
 Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
                        std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n_vocab,
-                       int32_t context, std::shared_ptr<const DryBreakers> breakers)
+                       int32_t context, std::shared_ptr<const DryBreakers> breakers,
+                       const std::shared_ptr<Matcher>& matcher)
     : id_(id),
       request_(std::move(request)),
       sink_(std::move(sink)),
@@ -81,6 +82,7 @@ Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
       sampler_(request_.sampler, request_.choice, std::move(breakers)),
       decoder_(tokenizer_),
       stops_(request_.stop) {
+  if (matcher) constraint_.emplace(matcher);
   const int32_t room = context_of(request_, context) - n_prompt_;
   max_new_ = request_.max_tokens < 0 ? room : std::min(request_.max_tokens, room);
   usage_.prompt_tokens =
@@ -100,7 +102,9 @@ bool Generation::wants_logits(int32_t position) const {
 }
 
 int32_t Generation::n_likeliest() const {
-  return request_.n_logprobs >= 0 || wants_prompt_logprobs() ? 0 : sampler_.n_likeliest();
+  return request_.n_logprobs >= 0 || constraint_ || wants_prompt_logprobs()
+             ? 0
+             : sampler_.n_likeliest();
 }
 
 void Generation::take(int32_t position, std::span<const float> logits) {
@@ -134,8 +138,17 @@ GeneratedToken Generation::describe(int32_t id, std::span<const float> logits) c
   return token;
 }
 
+// From the tokens that the constraint allows.
+int32_t Generation::choose(std::span<const float> logits) {
+  if (!constraint_) return sampler_.sample(logits, tokens_);
+  keep_allowed(logits, *constraint_->mask(), allowed_);
+  const int32_t id = sampler_.sample(allowed_, tokens_);
+  CHECK(constraint_->accept(id));
+  return id;
+}
+
 void Generation::generate(std::span<const float> logits) {
-  const int32_t id = sampler_.sample(logits, tokens_);
+  const int32_t id = choose(logits);
   if (!first_token_) first_token_ = Clock::now();
   tokens_.push_back(id);
   ++usage_.completion_tokens;
@@ -150,8 +163,9 @@ void Generation::generate(std::span<const float> logits) {
   }
   text_seen_ += text.size();
   std::string settled = stops_.push(text);
-  if (!stops_.matched() && n_generated() >= max_new_) {
-    end_ = FinishReason::length;
+  const bool complete = constraint_ && constraint_->complete();
+  if (!stops_.matched() && (complete || n_generated() >= max_new_)) {
+    end_ = complete ? FinishReason::stop : FinishReason::length;
     settled += settle_rest();
   }
   if (stops_.matched()) end_ = FinishReason::stop;

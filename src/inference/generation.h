@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "inference/constraint/constraint.h"
 #include "inference/engine.h"
 #include "inference/sampler.h"
 #include "inference/stop_strings.h"
@@ -30,10 +31,12 @@ void read_prompt(GenerateRequest& request, int32_t first_token);
 
 class Generation {
  public:
-  // request must have passed validate(); n_vocab: ids that may be chosen; context: positions.
+  // request must have passed validate(); n_vocab: ids that may be chosen; context: positions;
+  // matcher: of what the request says of its output, null where it says nothing.
   Generation(uint64_t id, GenerateRequest request, Sink sink,
              std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n_vocab, int32_t context,
-             std::shared_ptr<const DryBreakers> breakers);
+             std::shared_ptr<const DryBreakers> breakers,
+             const std::shared_ptr<Matcher>& matcher = nullptr);
 
   uint64_t id() const { return id_; }  // ascending in the order of submission
   std::span<const int32_t> tokens() const { return tokens_; }  // the prompt and what was generated
@@ -77,6 +80,7 @@ class Generation {
 
   void take_prompt_row(int32_t position, std::span<const float> logits);
   void generate(std::span<const float> logits);
+  int32_t choose(std::span<const float> logits);
   void emit_progress(int32_t prompt_done);
   std::string settle_rest();
   void emit_text(std::string text);
@@ -94,6 +98,8 @@ class Generation {
   int32_t max_new_ = 0;
   std::vector<int32_t> tokens_;
   Sampler sampler_;
+  std::optional<Constraint> constraint_;
+  std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;
   StopMatcher stops_;
   size_t text_seen_ = 0;      // bytes decoded

@@ -149,6 +149,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.prompt_logprobs = request.prompt_logprobs;
   out.cache_scope = request.cache_scope;
   out.priority = request.priority;
+  out.output = request.output;
   return out;
 }
 

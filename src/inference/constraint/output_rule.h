@@ -25,4 +25,11 @@ struct OutputRule {
   std::vector<std::string> choices = {};
 };
 
+// What stands behind `begin` in an otherwise free text follows a rule; behind that the text is free
+// again, until the next one. `begin` is matched in the spelling of control tokens, too.
+struct OutputTrigger {
+  std::string begin;
+  OutputRule rule;
+};
+
 }  // namespace strata::inference

@@ -1,0 +1,34 @@
+// A set of bytes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::inference {
+
+struct ByteSet {
+  std::array<uint64_t, 4> words{};
+
+  static ByteSet of(uint8_t first, uint8_t last) {
+    ByteSet set;
+    for (unsigned b = first; b <= last; ++b) set.add(static_cast<uint8_t>(b));
+    return set;
+  }
+  void add(uint8_t byte) { words[byte >> 6] |= uint64_t{1} << (byte & 63); }
+  bool has(uint8_t byte) const { return (words[byte >> 6] >> (byte & 63) & 1) != 0; }
+  bool empty() const { return (words[0] | words[1] | words[2] | words[3]) == 0; }
+  ByteSet operator|(const ByteSet& o) const {
+    ByteSet r;
+    for (size_t i = 0; i < 4; ++i) r.words[i] = words[i] | o.words[i];
+    return r;
+  }
+  ByteSet operator&(const ByteSet& o) const {
+    ByteSet r;
+    for (size_t i = 0; i < 4; ++i) r.words[i] = words[i] & o.words[i];
+    return r;
+  }
+  bool operator==(const ByteSet&) const = default;
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,139 @@
+// Answers of a model with random logits follow their rules: with the batch, with speculation, each
+// of n choices for itself.
+#include <future>
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "inference/constraint/grammar.h"
+#include "inference/engine_thread.h"
+#include "inference/testing/byte_tokenizer.h"
+#include "inference/testing/scripted_executor.h"
+
+namespace strata::inference {
+namespace {
+
+using testing::ByteTokenizer;
+using testing::Script;
+using testing::ScriptedExecutor;
+using testing::ScriptLog;
+
+std::unique_ptr<Engine> engine_of(bool speculate) {
+  auto made = std::make_shared<models::Model>();
+  made->tokenizer = std::make_shared<ByteTokenizer>(
+      std::vector<std::string>{"{\"", "\":", "\"}", "\", \"", "true", "12", "ab", "]", "}}", "\""});
+  made->spec.n_vocab = made->tokenizer->n_vocab();
+  made->spec.head.weight = 0;  // it generates text
+  EngineOptions options;
+  options.speculate = speculate;
+  Script script;
+  script.n_vocab = made->spec.n_vocab;
+  return make_engine(made,
+                     std::make_unique<ScriptedExecutor>(script, std::make_shared<ScriptLog>()),
+                     options, 4000);
+}
+
+struct Answer {
+  std::string text;
+  FinishReason reason = FinishReason::error;
+  auto operator<=>(const Answer&) const = default;
+};
+
+struct Asked {
+  std::future<Answer> answer;
+  std::unique_ptr<Engine::Handle> handle;
+};
+
+Asked ask(Engine& engine, GenerateRequest request) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto answer = std::make_shared<Answer>();
+  Asked asked;
+  asked.answer = promise->get_future();
+  asked.handle = engine.submit(std::move(request), [promise, answer](Event&& event) {
+    answer->text += event.text;
+    if (event.kind != Event::Kind::finished) return;
+    answer->reason = event.reason;
+    promise->set_value(*answer);
+  });
+  return asked;
+}
+
+GenerateRequest request_of(std::string_view schema, uint64_t seed) {
+  GenerateRequest request;
+  request.prompt = {1, 2, 3};
+  request.sampler.seed = seed;
+  request.max_tokens = 3000;
+  request.output.kind = OutputRule::Kind::json_schema;
+  request.output.schema = parse_json(schema);
+  return request;
+}
+
+bool fits(const OutputRule& rule, std::string_view text) {
+  const auto grammar = compile(rule);
+  grammar->expressions.allow(10'000'000);
+  ExprId place = grammar->start;
+  for (const char c : text) place = grammar->expressions.derivative(place, static_cast<uint8_t>(c));
+  return grammar->expressions.nullable(place);
+}
+
+constexpr const char* kSchema =
+    R"({"type":"object","properties":{"a":{"type":"string","maxLength":8},"b":{"type":"boolean"},
+        "c":{"type":"array","items":{"type":"integer","maximum":99},"maxItems":3}},
+        "required":["a","b"],"additionalProperties":false})";
+
+TEST(ConstrainedEngine, WritesWhatTheSchemaSays) {
+  std::vector<Answer> answers;
+  for (const bool speculate : {false, true}) {
+    const auto engine = engine_of(speculate);
+    std::vector<Asked> asked;
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      for (int32_t choice = 0; choice < 2; ++choice) {
+        GenerateRequest request = request_of(kSchema, seed);
+        request.choice = choice;
+        asked.push_back(ask(*engine, std::move(request)));
+      }
+    }
+    for (Asked& one : asked) answers.push_back(one.answer.get());
+  }
+  ASSERT_EQ(answers.size(), 32u);
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(answers[i], answers[i + 16]) << "speculation changed the answer";
+    EXPECT_EQ(answers[i].reason, FinishReason::stop);
+    EXPECT_TRUE(fits(request_of(kSchema, 0).output, answers[i].text)) << answers[i].text;
+    const json::value value = parse_json(answers[i].text);
+    EXPECT_TRUE(value.get_object().contains("a") && value.get_object().at("b").is_bool());
+  }
+}
+
+TEST(ConstrainedEngine, BeginsBehindATrigger) {
+  const auto engine = engine_of(true);
+  GenerateRequest request;
+  request.prompt = {1, 2, 3};
+  request.max_tokens = 2000;
+  request.ignore_end_tokens = true;
+  OutputRule rule;
+  rule.kind = OutputRule::Kind::choice;
+  rule.choices = {"ONE;", "TWO;"};
+  request.triggers = {{"a", rule}};
+  const Answer answer = ask(*engine, std::move(request)).answer.get();
+  size_t n = 0;
+  for (size_t at = answer.text.find('a'); at != std::string::npos;
+       at = answer.text.find('a', at + 1)) {
+    const std::string behind = answer.text.substr(at + 1, 4);
+    if (behind.size() < 4) break;
+    EXPECT_TRUE(behind == "ONE;" || behind == "TWO;") << behind;
+    ++n;
+  }
+  EXPECT_GT(n, 0u);
+}
+
+TEST(ConstrainedEngine, RefusesARuleThatCannotBeHonoured) {
+  const auto engine = engine_of(true);
+  EXPECT_THROW(ask(*engine, request_of(R"({"type":"array","uniqueItems":true})", 1)), Error);
+  GenerateRequest both = request_of(kSchema, 1);
+  both.triggers = {{"a", both.output}};
+  EXPECT_THROW(ask(*engine, std::move(both)), Error);
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,255 @@
+#include "inference/constraint/constraint.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <limits>
+#include <set>
+
+#include "core/error.h"
+#include "inference/constraint/limits.h"
+
+namespace strata::inference {
+namespace {
+
+constexpr ExprId kNothing = Expressions::kNothing;
+constexpr ExprId kEmpty = Expressions::kEmpty;
+constexpr size_t kFewTokens = 512;  // are kept as a list
+
+void set_bit(std::vector<uint64_t>& bits, int32_t token, bool value) {
+  const auto at = static_cast<size_t>(token);
+  const uint64_t bit = uint64_t{1} << (at & 63);
+  bits[at >> 6] = value ? bits[at >> 6] | bit : bits[at >> 6] & ~bit;
+}
+
+}  // namespace
+
+void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vector<float>& out) {
+  out.assign(logits.size(), -std::numeric_limits<float>::infinity());
+  const size_t n_words = std::min(mask.bits.size(), (logits.size() + 63) / 64);
+  for (size_t word = 0; word < n_words; ++word) {
+    const uint64_t bits = mask.bits[word];
+    const size_t begin = word * 64;
+    const size_t n = std::min<size_t>(64, logits.size() - begin);
+    if (bits == ~uint64_t{0} && n == 64) {
+      std::copy_n(logits.data() + begin, 64, out.data() + begin);
+      continue;
+    }
+    for (uint64_t left = bits; left != 0; left &= left - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(left));
+      if (i < n) out[begin + i] = logits[begin + i];
+    }
+  }
+}
+
+Matcher::Matcher(std::shared_ptr<Grammar> grammar, std::shared_ptr<const TokenTrie> trie)
+    : grammar_(std::move(grammar)),
+      trie_(std::move(trie)),
+      path_(TokenTrie::kLongestToken + 1),
+      other_path_(TokenTrie::kLongestToken + 1) {}
+
+void Matcher::add(int32_t token, std::vector<uint64_t>& bits) const {
+  for (; token >= 0; token = trie_->next_alike(token)) set_bit(bits, token, true);
+}
+
+// Adds the tokens below a node that `place`, which is where the node's bytes lead, goes on with.
+void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits) {
+  if (place == kEmpty || place == kNothing) return;
+  Expressions& x = grammar_->expressions;
+  const std::span<const TokenTrie::Node> nodes = trie_->nodes();
+  const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
+  path_[top.depth] = place;
+  const auto end = static_cast<size_t>(top.end);
+  for (auto i = static_cast<size_t>(node) + 1; i < end;) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
+    if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    if (at.token >= 0) add(at.token, bits);
+    path_[at.depth] = next;
+    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  }
+}
+
+Inside Matcher::walk_inside(ExprId block) {
+  Expressions& x = grammar_->expressions;
+  const std::span<const TokenTrie::Node> nodes = trie_->nodes();
+  Inside result;
+  path_[0] = block;
+  for (size_t i = 1; i < nodes.size();) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
+    if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    for (int32_t t = at.token; t >= 0; t = trie_->next_alike(t)) result.ids.push_back(t);
+    const bool has_children = static_cast<size_t>(at.end) > i + 1;
+    if (has_children && x.nullable(next)) result.crossings.push_back(static_cast<int32_t>(i));
+    path_[at.depth] = next;
+    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  }
+  if (result.ids.size() > kFewTokens) {
+    result.bits.resize(trie_->n_words());
+    for (const int32_t token : result.ids) set_bit(result.bits, token, true);
+    result.ids = {};
+  }
+  return result;
+}
+
+// The same, of a block that soon leads where `base` leads, of which it is known: looks only at what
+// differs.
+Inside Matcher::walk_beside(ExprId block, ExprId base, const Inside& known) {
+  Expressions& x = grammar_->expressions;
+  const std::span<const TokenTrie::Node> nodes = trie_->nodes();
+  Inside result;
+  result.bits = known.bits;
+  std::vector<int32_t> gone;
+  std::vector<int32_t> come;
+  path_[0] = block;
+  other_path_[0] = base;
+  for (size_t i = 1; i < nodes.size();) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
+    const ExprId other = x.derivative(other_path_[at.depth - 1u], at.byte);
+    if (next == other) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    for (int32_t t = at.token; t >= 0; t = trie_->next_alike(t)) {
+      set_bit(result.bits, t, next != kNothing);
+    }
+    if (static_cast<size_t>(at.end) > i + 1) {
+      if (x.nullable(next)) come.push_back(static_cast<int32_t>(i));
+      if (x.nullable(other)) gone.push_back(static_cast<int32_t>(i));
+    }
+    path_[at.depth] = next;
+    other_path_[at.depth] = other;
+    ++i;
+  }
+  std::vector<int32_t> kept;
+  std::ranges::set_difference(known.crossings, gone, std::back_inserter(kept));
+  std::ranges::merge(kept, come, std::back_inserter(result.crossings));
+  return result;
+}
+
+const Inside& Matcher::inside(ExprId block) {
+  const auto known = insides_.find(block);
+  if (known != insides_.end()) return known->second;
+  Expressions& x = grammar_->expressions;
+  const auto walk_base = [&](size_t i) -> const Inside& {
+    return trie_->string_tail(i, [&] { return walk_inside(x.string_tails[i]); });
+  };
+  for (size_t i = 0; i < x.string_tails.size(); ++i) {
+    if (block == x.string_tails[i]) return walk_base(i);
+  }
+  const ExprId base = x.string_tails[1];
+  const bool beside = base >= 0 && x.at(block).conjunction && !walk_base(1).bits.empty();
+  Inside made = beside ? walk_beside(block, base, walk_base(1)) : walk_inside(block);
+  kept_bytes_ += made.bits.size() * 8 + (made.ids.size() + made.crossings.size()) * 4;
+  return insides_.emplace(block, std::move(made)).first->second;
+}
+
+// A place as blocks, any of which may come next, and what follows each.
+std::vector<Matcher::Arm> Matcher::arms_of(ExprId place) {
+  Expressions& x = grammar_->expressions;
+  std::vector<Arm> arms;
+  std::vector<ExprId> open{place};
+  std::set<ExprId> seen{place};
+  const auto visit = [&](ExprId id) {
+    if (seen.insert(id).second) open.push_back(id);
+  };
+  while (!open.empty()) {
+    const ExprId id = open.back();
+    open.pop_back();
+    const Expr e = x.at(id);
+    const ExprId head = e.op == Op::sequence ? e.a : id;
+    const ExprId tail = e.op == Op::sequence ? e.b : kEmpty;
+    const Expr first = x.at(head);
+    if (first.op == Op::any_of) {
+      const std::vector<ExprId> parts(x.list(first).begin(), x.list(first).end());
+      for (const ExprId part : parts) visit(x.sequence(part, tail));
+    } else if (first.op == Op::rule) {
+      visit(x.sequence(x.body(first.a), tail));
+    } else if (first.op == Op::repeat) {
+      const ExprId rest =
+          x.repeat(first.a, std::max(0, first.b - 1), first.c < 0 ? -1 : first.c - 1);
+      visit(x.sequence({first.a, rest, tail}));
+      if (first.b == 0) visit(tail);
+    } else if (head == kEmpty) {
+      continue;
+    } else {
+      arms.push_back({head, tail});
+      if (first.regular && x.nullable(head)) visit(tail);
+    }
+  }
+  return arms;
+}
+
+std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
+  Expressions& x = grammar_->expressions;
+  auto mask = std::make_shared<TokenMask>();
+  mask->bits.resize(trie_->n_words());
+  for (const Arm& arm : arms_of(place)) {
+    if (x.at(arm.block).op != Op::block) {
+      walk(x.sequence(arm.block, arm.tail), 0, mask->bits);
+      continue;
+    }
+    const Inside& in = inside(arm.block);
+    for (size_t i = 0; i < in.bits.size(); ++i) mask->bits[i] |= in.bits[i];
+    for (const int32_t token : in.ids) set_bit(mask->bits, token, true);
+    for (const int32_t node : in.crossings) walk(arm.tail, node, mask->bits);
+  }
+  if (x.nullable(place)) {
+    for (const int32_t token : trie_->ends()) set_bit(mask->bits, token, true);
+  }
+  return mask;
+}
+
+std::shared_ptr<const TokenMask> Matcher::mask(ExprId place) {
+  const std::lock_guard lock(grammar_->mutex);
+  const auto known = masks_.find(place);
+  if (known != masks_.end()) return known->second;
+  if (kept_bytes_ > kMaxMaskBytes) {
+    masks_.clear();
+    insides_.clear();
+    kept_bytes_ = 0;
+  }
+  grammar_->expressions.allow(kTextSteps);
+  auto made = compute(place);
+  kept_bytes_ += made->bits.size() * 8;
+  masks_.emplace(place, made);
+  return made;
+}
+
+ExprId Matcher::behind(ExprId place, int32_t token) {
+  const std::lock_guard lock(grammar_->mutex);
+  Expressions& x = grammar_->expressions;
+  x.allow(kTextSteps);
+  if (trie_->is_end(token)) return x.nullable(place) ? kEmpty : kNothing;
+  const std::string_view bytes = trie_->bytes(token);
+  if (bytes.empty()) return kNothing;
+  for (const char c : bytes) place = x.derivative(place, static_cast<uint8_t>(c));
+  return place;
+}
+
+bool Matcher::may_end(ExprId place) {
+  const std::lock_guard lock(grammar_->mutex);
+  return grammar_->expressions.nullable(place);
+}
+
+bool Matcher::is_worn() {
+  const std::lock_guard lock(grammar_->mutex);
+  return grammar_->expressions.size() > kMaxExpressions / 2;
+}
+
+bool Constraint::accept(int32_t token) {
+  const ExprId next = matcher_->behind(place_, token);
+  if (next == kNothing) return false;
+  place_ = next;
+  return true;
+}
+
+}  // namespace strata::inference

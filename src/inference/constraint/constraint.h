@@ -1,0 +1,82 @@
+// Which tokens may come next so that an answer follows its rule. docs/engine/constraints.md
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "inference/constraint/grammar.h"
+#include "inference/constraint/token_trie.h"
+
+namespace strata::inference {
+
+// A set of ids.
+struct TokenMask {
+  std::vector<uint64_t> bits;
+  bool has(int32_t id) const {
+    const auto at = static_cast<size_t>(id);
+    return (bits[at >> 6] >> (at & 63) & 1) != 0;
+  }
+};
+
+// The logits with -inf for what is not allowed, and for what the mask does not reach.
+void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vector<float>& out);
+
+// A grammar on a vocabulary, with what was found out about them; from any thread.
+class Matcher {
+ public:
+  Matcher(std::shared_ptr<Grammar> grammar, std::shared_ptr<const TokenTrie> trie);
+
+  ExprId start() const { return grammar_->start; }
+  // The tokens that a text may go on with; an end token where it may end.
+  // Errors: resource_exhausted.
+  std::shared_ptr<const TokenMask> mask(ExprId place);
+  // The place behind the token; Expressions::kNothing: it was not allowed.
+  ExprId behind(ExprId place, int32_t token);
+  bool may_end(ExprId place);
+  // Texts have led to so many expressions that another should begin with new ones.
+  bool is_worn();
+
+ private:
+  struct Arm {
+    ExprId block = 0;  // regular
+    ExprId tail = 0;   // what follows it
+  };
+  std::shared_ptr<const TokenMask> compute(ExprId place);
+  std::vector<Arm> arms_of(ExprId place);
+  const Inside& inside(ExprId block);
+  Inside walk_inside(ExprId block);
+  Inside walk_beside(ExprId block, ExprId base, const Inside& known);
+  void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits);
+  void add(int32_t token, std::vector<uint64_t>& bits) const;
+
+  const std::shared_ptr<Grammar> grammar_;
+  const std::shared_ptr<const TokenTrie> trie_;
+  // Under the grammar's mutex:
+  std::unordered_map<ExprId, std::shared_ptr<const TokenMask>> masks_;
+  std::unordered_map<ExprId, Inside> insides_;
+  size_t kept_bytes_ = 0;
+  std::vector<ExprId> path_, other_path_;  // by depth of the walk
+};
+
+// How far one answer is. Copies are cheap and independent.
+class Constraint {
+ public:
+  explicit Constraint(std::shared_ptr<Matcher> matcher)
+      : matcher_(std::move(matcher)), place_(matcher_->start()) {}
+
+  std::shared_ptr<const TokenMask> mask() const { return matcher_->mask(place_); }
+  // False: the token was not allowed, and nothing has changed. An end token ends the text.
+  bool accept(int32_t token);
+  bool may_end() const { return matcher_->may_end(place_); }
+  // Nothing may follow.
+  bool complete() const { return place_ == Expressions::kEmpty; }
+
+ private:
+  std::shared_ptr<Matcher> matcher_;
+  ExprId place_ = 0;
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,147 @@
+#include "inference/constraint/constraint.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "inference/testing/byte_tokenizer.h"
+
+namespace strata::inference {
+namespace {
+
+using testing::ByteTokenizer;
+
+OutputRule rule_of(OutputRule::Kind kind, std::string text = {}) {
+  OutputRule rule;
+  rule.kind = kind;
+  rule.text = std::move(text);
+  return rule;
+}
+
+OutputRule schema_rule(std::string_view schema) {
+  OutputRule rule;
+  rule.kind = OutputRule::Kind::json_schema;
+  rule.schema = parse_json(schema);
+  return rule;
+}
+
+const ByteTokenizer& tokenizer() {
+  static const ByteTokenizer made(
+      {"{\"",  "\":", "\": ", "\", \"", "\"}",          "\"]",      "ab",   "abc",
+       "name", "na",  "\",",  "},",     "12",           "1.",       "true", "tru",
+       "  ",   "\n",  "\n  ", "[[",     "]]",           "\xc3\xa9", "\\n",  "\\u00",
+       "é\"",  "a\"", "n\":", "<call>", "{\"a\":",      "\"\"",     ": [",  "null}",
+       "e1",   "-1",  ", ",   "a",      "x\", \"b\": 1"});
+  return made;
+}
+
+std::shared_ptr<const TokenTrie> trie() {
+  return std::make_shared<const TokenTrie>(tokenizer(), tokenizer().n_vocab());
+}
+
+// Walks through a grammar by random allowed tokens; at each place the mask holds exactly the tokens
+// whose bytes the text may go on with.
+void check_masks(const std::shared_ptr<Matcher>& matcher, uint32_t seed) {
+  std::mt19937 random(seed);
+  ExprId place = matcher->start();
+  for (int step = 0; step < 60; ++step) {
+    const auto mask = matcher->mask(place);
+    std::vector<int32_t> allowed;
+    for (int32_t id = 0; id < tokenizer().n_vocab(); ++id) {
+      const bool fits = matcher->behind(place, id) != Expressions::kNothing;
+      ASSERT_EQ(mask->has(id), fits) << "token " << id << " at step " << step;
+      if (fits && !tokenizer().ends_generation(id)) allowed.push_back(id);
+    }
+    if (allowed.empty()) {
+      EXPECT_TRUE(matcher->may_end(place));
+      return;
+    }
+    // Structure rather than endless strings.
+    std::erase_if(allowed, [&](int32_t id) { return id >= 'b' && id < 256 && random() % 8 != 0; });
+    if (allowed.empty()) continue;
+    place = matcher->behind(place, allowed[random() % allowed.size()]);
+  }
+}
+
+TEST(Masks, HoldTheTokensThatTheTextMayGoOnWith) {
+  const std::vector<OutputRule> rules{
+      rule_of(OutputRule::Kind::json_object),
+      rule_of(OutputRule::Kind::regex, "(ab|abc)*[0-9]{2,4}(é|x)?"),
+      schema_rule(
+          R"({"type":"object","properties":{"name":{"type":"string"},"na":{"enum":["abc",12]},
+                      "a":{"type":"array","items":{"type":"number"}}},"required":["name"]})"),
+      schema_rule(R"({"type":"object","additionalProperties":false,"properties":{
+                      "a":{"type":"string","minLength":2,"maxLength":5},"b":{"type":"integer"}}})"),
+      schema_rule(R"({"anyOf":[{"type":"string","pattern":"^(ab|é)+$"},{"type":"array",
+                      "items":{"$ref":"#"}}]})"),
+  };
+  for (const OutputRule& rule : rules) {
+    const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
+    for (uint32_t seed = 0; seed < 20; ++seed) check_masks(matcher, seed);
+  }
+}
+
+TEST(Masks, HoldAllTextUntilATriggerIsWritten) {
+  const std::vector<OutputTrigger> triggers{{"<call>", schema_rule(R"({"type":"integer"})")}};
+  const auto matcher = std::make_shared<Matcher>(compile(triggers), trie());
+  for (uint32_t seed = 0; seed < 20; ++seed) check_masks(matcher, seed);
+  Constraint constraint(matcher);
+  for (const char c : std::string_view("hi <ca<call>")) {
+    ASSERT_TRUE(constraint.accept(static_cast<uint8_t>(c)));
+  }
+  EXPECT_FALSE(constraint.may_end());
+  EXPECT_FALSE(constraint.accept('x'));
+  EXPECT_TRUE(constraint.accept('7'));
+  EXPECT_TRUE(constraint.may_end());
+  EXPECT_TRUE(constraint.accept('x'));  // the text is free again
+  EXPECT_FALSE(constraint.complete());
+}
+
+TEST(Constraints, AreIndependentCopies) {
+  OutputRule rule = rule_of(OutputRule::Kind::choice);
+  rule.choices = {"ab", "ac"};
+  Constraint first(std::make_shared<Matcher>(compile(rule), trie()));
+  ASSERT_TRUE(first.accept('a'));
+  Constraint second = first;
+  EXPECT_TRUE(first.accept('b'));
+  EXPECT_TRUE(first.complete());
+  EXPECT_FALSE(second.complete());
+  EXPECT_TRUE(second.accept('c'));
+  EXPECT_TRUE(second.complete());
+}
+
+TEST(Constraints, KeepOnlyAllowedLogits) {
+  TokenMask mask{.bits = {~uint64_t{0}, 0b101}};
+  std::vector<float> logits(70, 1.0f);
+  std::vector<float> out;
+  keep_allowed(logits, mask, out);
+  for (size_t i = 0; i < 70; ++i) {
+    EXPECT_EQ(out[i] == 1.0f, i < 64 || i == 64 || i == 66) << i;
+  }
+}
+
+TEST(Rules, ThatCostTooMuchAreRefused) {
+  const std::vector<std::string> patterns{
+      "(.*a){100}b[ab]{5000}(c?){5000}", "((((a{0,1000}){0,1000}){0,1000}){0,1000}){0,1000}b",
+      "(a?){4000}" + std::string(4000, 'a'), std::string(10000, '('), "a{200000}"};
+  for (const std::string& pattern : patterns) {
+    try {
+      const auto matcher =
+          std::make_shared<Matcher>(compile(rule_of(OutputRule::Kind::regex, pattern)), trie());
+      ExprId place = matcher->start();
+      for (int i = 0; i < 50; ++i) {
+        static_cast<void>(matcher->mask(place));
+        place = matcher->behind(place, 'a');
+        if (place == Expressions::kNothing) break;
+      }
+    } catch (const Error& error) {
+      EXPECT_TRUE(error.code() == Code::invalid_argument ||
+                  error.code() == Code::resource_exhausted)
+          << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,350 @@
+#include <algorithm>
+#include <map>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "inference/constraint/expression.h"
+#include "inference/constraint/limits.h"
+
+namespace strata::inference {
+namespace {
+
+// One byte of each class of bytes that none of the sets tells apart, and every byte's class.
+std::vector<uint8_t> classes_of(std::span<const ByteSet> sets, std::array<uint8_t, 256>& classes) {
+  std::array<uint16_t, 256> group{};
+  uint16_t n = 1;
+  for (const ByteSet& set : sets) {
+    std::map<std::pair<uint16_t, bool>, uint16_t> split;
+    uint16_t next = 0;
+    for (size_t b = 0; b < 256; ++b) {
+      const auto [at, is_new] =
+          split.try_emplace({group[b], set.has(static_cast<uint8_t>(b))}, next);
+      if (is_new) ++next;
+      group[b] = at->second;
+    }
+    n = next;
+    if (n == 256) break;
+  }
+  std::vector<uint8_t> representatives(n);
+  for (size_t b = 256; b-- > 0;) {
+    classes[b] = static_cast<uint8_t>(group[b]);
+    representatives[group[b]] = static_cast<uint8_t>(b);
+  }
+  return representatives;
+}
+
+std::vector<ByteSet> sets_of_numbers() {
+  std::vector<ByteSet> sets{ByteSet::of('.', '.')};
+  for (uint8_t digit = '0'; digit <= '9'; ++digit) sets.push_back(ByteSet::of(digit, digit));
+  return sets;
+}
+
+}  // namespace
+
+void Expressions::spend() {
+  if (--steps_ >= 0) return;
+  throw Error(Code::resource_exhausted, "the rule of the output takes too many steps to work with",
+              "make the rule simpler: shorter patterns, smaller bounds, fewer alternatives");
+}
+
+Expressions::Depth::Depth(Expressions& owner) : depth_(owner.depth_) {
+  if (depth_ >= kMaxExpressionDepth) {
+    throw Error(Code::resource_exhausted,
+                fmt::format("the rule of the output nests more than {} expressions, any of which "
+                            "may be left out",
+                            kMaxExpressionDepth),
+                "make the rule simpler");
+  }
+  ++depth_;
+}
+
+bool Expressions::nullable(ExprId id) {
+  int8_t& known = nullable_[static_cast<size_t>(id)];
+  if (known >= 0) return known == 1;
+  const bool result = compute_nullable(id);
+  if (sealed_ || at(id).regular) nullable_[static_cast<size_t>(id)] = result ? 1 : 0;
+  return result;
+}
+
+bool Expressions::compute_nullable(ExprId id) {
+  const Depth depth(*this);
+  const Expr e = at(id);
+  const auto is_nullable = [&](ExprId part) { return nullable(part); };
+  switch (e.op) {
+    case Op::nothing:
+    case Op::bytes:
+      return false;
+    case Op::empty:
+      return true;
+    case Op::sequence:
+      return nullable(e.a) && nullable(e.b);
+    case Op::any_of:
+      return std::ranges::any_of(list(e), is_nullable);
+    case Op::all_of:
+      return std::ranges::all_of(list(e), is_nullable);
+    case Op::none_of:
+      return !nullable(e.a);
+    case Op::repeat:
+      return e.b == 0 || nullable(e.a);
+    case Op::block:
+      return nullable(e.a);
+    case Op::rule:
+      return rules_[static_cast<size_t>(e.a)].nullable;
+    case Op::trigger:
+      return true;
+    case Op::multiple:
+      break;
+  }
+  const Multiple& m = multiples_[static_cast<size_t>(e.a)];
+  int64_t rest = m.rest;
+  for (int32_t i = std::max(0, m.behind); i < m.digits; ++i) rest = rest * 10 % m.k;
+  return rest == 0;
+}
+
+bool Expressions::matches(ExprId id, std::string_view text) {
+  for (const char c : text) id = find_derivative(id, static_cast<uint8_t>(c));
+  return nullable(id);
+}
+
+ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
+  if (searching_) {
+    const uint64_t key = static_cast<uint64_t>(id) << 8 | byte;
+    const auto known = searched_.find(key);
+    if (known != searched_.end()) return known->second;
+    const ExprId next = derive(id, byte);
+    searched_.emplace(key, next);
+    return next;
+  }
+  const Op op = at(id).op;
+  if (!sealed_ || op == Op::nothing || op == Op::empty || op == Op::bytes) return derive(id, byte);
+  const ExprId next = derive(id, byte);
+  int32_t& row = rows_[static_cast<size_t>(id)];
+  if (row < 0) {
+    if (cells_.size() + representatives_.size() > kMaxTransitions) {
+      cells_.clear();
+      std::fill(rows_.begin(), rows_.end(), -1);
+    }
+    row = static_cast<int32_t>(cells_.size());
+    cells_.resize(cells_.size() + representatives_.size(), -1);
+  }
+  cells_[static_cast<size_t>(row) + classes_[byte]] = next;
+  return next;
+}
+
+ExprId Expressions::derive(ExprId id, uint8_t byte) {
+  spend();
+  const Depth depth(*this);
+  const Expr e = at(id);
+  const auto each = [&] {
+    std::vector<ExprId> parts(list(e).begin(), list(e).end());
+    for (ExprId& part : parts) part = derivative(part, byte);
+    return parts;
+  };
+  switch (e.op) {
+    case Op::nothing:
+    case Op::empty:
+      return kNothing;
+    case Op::bytes:
+      return sets_[static_cast<size_t>(e.a)].has(byte) ? kEmpty : kNothing;
+    case Op::sequence: {
+      const ExprId in_front = sequence(derivative(e.a, byte), e.b);
+      return nullable(e.a) ? any_of({in_front, derivative(e.b, byte)}) : in_front;
+    }
+    case Op::any_of:
+      return any_of(each());
+    case Op::all_of:
+      return all_of(each());
+    case Op::none_of:
+      return none_of(derivative(e.a, byte));
+    case Op::repeat: {
+      const ExprId first = derivative(e.a, byte);
+      if (first == kNothing) return kNothing;
+      return sequence(first, repeat(e.a, std::max(0, e.b - 1), e.c < 0 ? -1 : e.c - 1));
+    }
+    case Op::block:
+      return block(derivative(e.a, byte));
+    case Op::rule:
+      return derivative(body(e.a), byte);
+    case Op::trigger:
+      return derive_trigger(e.a, byte);
+    case Op::multiple:
+      break;
+  }
+  Multiple m = multiples_[static_cast<size_t>(e.a)];
+  if (byte == '.' && m.behind < 0) {
+    m.behind = 0;
+  } else if (byte < '0' || byte > '9') {
+    return kNothing;
+  } else if (m.behind >= 0 && m.behind >= m.digits) {
+    if (byte != '0') return kNothing;
+  } else {
+    m.rest = (m.rest * 10 + (byte - '0')) % m.k;
+    if (m.behind >= 0) ++m.behind;
+  }
+  return multiple(m);
+}
+
+// Places: 0 nothing matched, else 1 + trigger << 16 | bytes of it. The longest beginning of any
+// trigger that the text ends with is what counts.
+ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
+  std::string seen;
+  if (place > 0) {
+    const auto& trigger = free_.triggers[static_cast<size_t>((place - 1) >> 16)];
+    seen = trigger.substr(0, static_cast<size_t>((place - 1) & 0xFFFF));
+  }
+  seen.push_back(static_cast<char>(byte));
+  const ExprId begin = intern({.op = Op::trigger, .regular = false, .a = 0});
+  for (; !seen.empty(); seen.erase(0, 1)) {
+    for (size_t i = 0; i < free_.triggers.size(); ++i) {
+      if (!free_.triggers[i].starts_with(seen)) continue;
+      if (seen.size() == free_.triggers[i].size()) return sequence(free_.rules[i], begin);
+      const auto next = static_cast<int32_t>(1 + (i << 16 | seen.size()));
+      return intern({.op = Op::trigger, .regular = false, .a = next});
+    }
+  }
+  return begin;
+}
+
+bool Expressions::is_live(ExprId id) {
+  const auto known = live_.find(id);
+  if (known != live_.end()) return known->second;
+  searching_ = true;
+  try {
+    const bool live = search_live(id);
+    searching_ = false;
+    return live;
+  } catch (...) {
+    searching_ = false;
+    throw;
+  }
+}
+
+// Looks for a text that it matches. All that was seen on the way matches one, too; where there is
+// none, nothing that was seen does.
+bool Expressions::search_live(ExprId id) {
+  std::vector<ByteSet> sets = sets_of_numbers();
+  std::vector<ExprId> open{id};
+  std::map<ExprId, ExprId> from{{id, id}};    // what was seen, and behind what
+  for (size_t i = 0; i < open.size(); ++i) {  // which sets it is made of
+    const Expr e = at(open[i]);
+    std::vector<ExprId> parts;
+    if (e.op == Op::bytes) sets.push_back(sets_[static_cast<size_t>(e.a)]);
+    if (e.op == Op::any_of || e.op == Op::all_of) parts.assign(list(e).begin(), list(e).end());
+    if (e.op == Op::sequence) parts = {e.a, e.b};
+    if (e.op == Op::none_of || e.op == Op::repeat || e.op == Op::block) parts = {e.a};
+    for (const ExprId part : parts) {
+      if (from.emplace(part, part).second) open.push_back(part);
+    }
+  }
+  std::array<uint8_t, 256> classes{};
+  const std::vector<uint8_t> bytes = classes_of(sets, classes);
+  open = {id};
+  from = {{id, id}};
+  int64_t steps = kSearchSteps;
+  while (!open.empty()) {
+    const ExprId here = open.back();
+    open.pop_back();
+    const auto proven = live_.find(here);
+    if (nullable(here) || (proven != live_.end() && proven->second)) {
+      for (ExprId at_id = here;; at_id = from[at_id]) {
+        live_[at_id] = true;
+        if (at_id == from[at_id]) return true;
+      }
+    }
+    if (proven != live_.end()) continue;
+    for (const uint8_t byte : bytes) {
+      if (--steps < 0) steps_ = -1;
+      const ExprId next = find_derivative(here, byte);
+      if (next != kNothing && from.emplace(next, here).second) open.push_back(next);
+    }
+  }
+  for (const auto& [dead, _] : from) live_[dead] = false;
+  return false;
+}
+
+void Expressions::set_classes() {
+  std::vector<ByteSet> sets = sets_of_numbers();
+  sets.insert(sets.end(), sets_.begin(), sets_.end());
+  for (const std::string& trigger : free_.triggers) {
+    for (const char c : trigger) {
+      sets.push_back(ByteSet::of(static_cast<uint8_t>(c), static_cast<uint8_t>(c)));
+    }
+  }
+  representatives_ = classes_of(sets, classes_);
+}
+
+void Expressions::seal() {
+  set_classes();
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < rules_.size(); ++i) {
+      if (rules_[i].nullable || rules_[i].make || !nullable(rules_[i].body)) continue;
+      rules_[i].nullable = true;
+      changed = true;
+    }
+  }
+  sealed_ = true;
+  check_left_recursion();
+}
+
+// A rule whose text may begin with itself has no derivative.
+void Expressions::check_left_recursion() {
+  std::vector<int8_t> state(rules_.size(), 0);  // 1: being looked at, 2: done
+  const std::function<void(ExprId)> visit = [&](ExprId id) {
+    const Depth depth(*this);
+    const Expr e = at(id);
+    if (e.regular) return;
+    if (e.op == Op::any_of) {
+      const std::vector<ExprId> parts(list(e).begin(), list(e).end());
+      for (const ExprId part : parts) visit(part);
+    } else if (e.op == Op::sequence) {
+      visit(e.a);
+      if (nullable(e.a)) visit(e.b);
+    } else if (e.op == Op::repeat) {
+      visit(e.a);
+    } else if (e.op == Op::rule) {
+      const auto rule = static_cast<size_t>(e.a);
+      if (state[rule] == 2 || rules_[rule].make) return;
+      if (state[rule] == 1) {
+        throw Error(Code::invalid_argument, "a rule begins with itself, behind nothing",
+                    "let each turn of a recursive rule begin with a text");
+      }
+      state[rule] = 1;
+      visit(rules_[rule].body);
+      state[rule] = 2;
+    }
+  };
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (!rules_[i].make) visit(rule(static_cast<int32_t>(i)));
+  }
+}
+
+bool Expressions::alive(ExprId id, const std::vector<bool>& rules) {
+  const Depth depth(*this);
+  const Expr& e = at(id);
+  if (e.regular) return id != kNothing;
+  if (e.op == Op::sequence) return alive(e.a, rules) && alive(e.b, rules);
+  if (e.op == Op::any_of) {
+    return std::ranges::any_of(list(e), [&](ExprId part) { return alive(part, rules); });
+  }
+  if (e.op == Op::repeat) return e.b == 0 || alive(e.a, rules);
+  if (e.op == Op::rule) return rules[static_cast<size_t>(e.a)];
+  return true;
+}
+
+std::vector<bool> Expressions::dead_rules() {
+  std::vector<bool> live(rules_.size());
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < rules_.size(); ++i) {
+      const ExprId text = rules_[i].make ? rules_[i].witness : rules_[i].body;
+      if (live[i] || !alive(text, live)) continue;
+      live[i] = true;
+      changed = true;
+    }
+  }
+  live.flip();
+  return live;
+}
+
+}  // namespace strata::inference

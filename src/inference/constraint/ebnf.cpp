@@ -1,0 +1,307 @@
+#include "inference/constraint/ebnf.h"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "core/error.h"
+#include "inference/constraint/limits.h"
+#include "inference/constraint/token_trie.h"
+
+namespace strata::inference {
+namespace {
+
+constexpr ExprId kNothing = Expressions::kNothing;
+constexpr ExprId kEmpty = Expressions::kEmpty;
+using Kind = EbnfNode::Kind;
+
+// Rules that begin with each other are solved together: with A_k = sum of A_j a_jk, or b_k, every
+// A_k is the sum of b_j R_jk, where R_jk is empty for j = k, or a sum of a_jl R_lk (Rosenkrantz,
+// "Matrix equations and normal forms for context-free grammars", 1967).
+class EbnfCompiler {
+ public:
+  EbnfCompiler(Expressions& x, const Ebnf& grammar) : x_(x), grammar_(grammar) {}
+
+  ExprId compile() {
+    require(grammar_.start);
+    if (grammar_.rules.size() > kMaxGrammarRules) {
+      refuse(fmt::format("the grammar has {} rules, the limit is {}", grammar_.rules.size(),
+                         kMaxGrammarRules));
+    }
+    for (const auto& [name, _] : grammar_.rules) numbers_[name] = x_.add_rule();
+    find_beginnings();
+    std::set<std::string> done;
+    for (const auto& [name, node] : grammar_.rules) {
+      if (done.contains(name)) continue;
+      const std::vector<std::string> cycle = cycle_of(name);
+      if (cycle.empty()) {
+        x_.set_body(numbers_[name], blocks(text_of(node)));
+      } else {
+        solve(cycle);
+        done.insert(cycle.begin(), cycle.end());
+      }
+    }
+    check_alive();
+    return x_.rule(numbers_[grammar_.start]);
+  }
+
+ private:
+  // A way in which a rule may begin: with a rule of its cycle, or not.
+  struct Beginning {
+    std::string rule;
+    ExprId rest = kEmpty;
+  };
+
+  [[noreturn]] static void refuse(std::string message, std::string hint = {}) {
+    throw Error(Code::invalid_argument, std::move(message), std::move(hint));
+  }
+  const EbnfNode& require(const std::string& name) const {
+    const auto known = grammar_.rules.find(name);
+    if (known == grammar_.rules.end()) refuse(fmt::format("the grammar has no rule {}", name));
+    return known->second;
+  }
+
+  void check_alive() {
+    const std::vector<bool> dead = x_.dead_rules();
+    for (const auto& [name, number] : numbers_) {
+      if (dead[static_cast<size_t>(number)]) {
+        refuse(fmt::format("no text follows the rule {}", name),
+               "give it an alternative that ends");
+      }
+    }
+  }
+
+  ExprId blocks(ExprId id) { return x_.at(id).regular ? x_.block(id) : id; }
+
+  // What is regular becomes one block, as far as it goes.
+  ExprId text_of(const EbnfNode& node) {
+    switch (node.kind) {
+      case Kind::text:
+        return node.text;
+      case Kind::rule:
+        require(node.rule);
+        return x_.rule(numbers_[node.rule]);
+      case Kind::repeat:
+        return x_.repeat(text_of(node.parts[0]), node.least, node.most);
+      case Kind::choice:
+        return choice_of(node.parts);
+      case Kind::sequence:
+        break;
+    }
+    return sequence_of(node.parts);
+  }
+
+  ExprId choice_of(const std::vector<EbnfNode>& parts) {
+    std::vector<ExprId> texts;
+    for (const EbnfNode& part : parts) texts.push_back(text_of(part));
+    const bool regular =
+        std::all_of(texts.begin(), texts.end(), [&](ExprId text) { return x_.at(text).regular; });
+    if (!regular)
+      std::transform(texts.begin(), texts.end(), texts.begin(),
+                     [&](ExprId text) { return blocks(text); });
+    return x_.any_of(std::move(texts));
+  }
+
+  ExprId sequence_of(const std::vector<EbnfNode>& parts) {
+    std::vector<ExprId> texts;
+    bool regular = true;
+    for (const EbnfNode& part : parts) {
+      texts.push_back(text_of(part));
+      regular = regular && x_.at(texts.back()).regular;
+    }
+    ExprId id = kEmpty;
+    for (size_t i = texts.size(); i-- > 0;) {
+      const bool joins = !regular && x_.at(texts[i]).regular;
+      ExprId run = texts[i];
+      while (joins && i > 0 && x_.at(texts[i - 1]).regular) run = x_.sequence(texts[--i], run);
+      id = x_.sequence(joins ? x_.block(run) : run, id);
+    }
+    return id;
+  }
+
+  // The rules that the parts from `at` on may begin with.
+  void beginnings(const std::vector<EbnfNode>& parts, size_t at, std::set<std::string>& rules) {
+    for (; at < parts.size(); ++at) {
+      const EbnfNode& node = parts[at];
+      if (node.kind == Kind::text) {
+        if (!x_.at(node.text).regular || !x_.nullable(node.text)) return;
+      } else if (node.kind == Kind::rule) {
+        rules.insert(node.rule);
+        return;
+      } else if (node.kind == Kind::choice) {
+        for (const EbnfNode& part : node.parts) beginnings({part}, 0, rules);
+        if (!may_be_empty(node)) return;
+      } else {
+        beginnings(node.parts, 0, rules);
+        if (!may_be_empty(node)) return;
+      }
+    }
+  }
+
+  bool may_be_empty(const EbnfNode& node) {
+    const auto empty = [&](const EbnfNode& part) { return may_be_empty(part); };
+    switch (node.kind) {
+      case Kind::text:
+        return x_.at(node.text).regular && x_.nullable(node.text);
+      case Kind::rule:
+        return false;  // where it may, seal() finds what is not solved
+      case Kind::sequence:
+        return std::all_of(node.parts.begin(), node.parts.end(), empty);
+      case Kind::choice:
+        return std::any_of(node.parts.begin(), node.parts.end(), empty);
+      case Kind::repeat:
+        break;
+    }
+    return node.least == 0 || may_be_empty(node.parts[0]);
+  }
+
+  void find_beginnings() {
+    for (const auto& [name, node] : grammar_.rules) beginnings({node}, 0, first_[name]);
+  }
+
+  std::set<std::string> reachable(const std::string& from) const {
+    std::set<std::string> seen;
+    std::vector<std::string> open{from};
+    while (!open.empty()) {
+      const auto at = first_.find(open.back());
+      open.pop_back();
+      if (at == first_.end()) continue;
+      for (const std::string& next : at->second) {
+        if (seen.insert(next).second) open.push_back(next);
+      }
+    }
+    return seen;
+  }
+
+  // The rules that begin with each other, this one among them.
+  std::vector<std::string> cycle_of(const std::string& name) const {
+    constexpr size_t kMaxCycle = 64;
+    std::vector<std::string> cycle;
+    const std::set<std::string> from_here = reachable(name);
+    if (!from_here.contains(name)) return {};
+    for (const std::string& other : from_here) {
+      if (reachable(other).contains(name)) cycle.push_back(other);
+    }
+    if (cycle.size() > kMaxCycle) {
+      refuse(
+          fmt::format("{} rules begin with each other, the limit is {}", cycle.size(), kMaxCycle));
+    }
+    return cycle;
+  }
+
+  void begin_with(const std::vector<EbnfNode>& parts, const std::set<std::string>& cycle,
+                  std::vector<Beginning>& out, int32_t depth = 0) {
+    if (out.size() > kMaxSchemas || depth > kMaxRuleDepth) {
+      refuse("a rule that begins with itself has too many ways to begin");
+    }
+    if (parts.empty()) {
+      out.push_back({});
+      return;
+    }
+    const EbnfNode& first = parts[0];
+    const auto go_on = [&](std::vector<EbnfNode> front) {
+      front.insert(front.end(), parts.begin() + 1, parts.end());
+      begin_with(front, cycle, out, depth + 1);
+    };
+    if (first.kind == Kind::rule && cycle.contains(first.rule)) {
+      out.push_back({first.rule, blocks(sequence_of({parts.begin() + 1, parts.end()}))});
+    } else if (first.kind == Kind::text || first.kind == Kind::rule) {
+      out.push_back({"", blocks(sequence_of(parts))});
+    } else if (first.kind == Kind::sequence) {
+      go_on(first.parts);
+    } else if (first.kind == Kind::choice) {
+      for (const EbnfNode& part : first.parts) go_on({part});
+    } else {
+      if (first.most != 0) {
+        EbnfNode rest = first;
+        rest.least = std::max(0, first.least - 1);
+        rest.most = first.most < 0 ? -1 : first.most - 1;
+        go_on({first.parts[0], rest});
+      }
+      if (first.least == 0) go_on({});
+    }
+  }
+
+  void solve(const std::vector<std::string>& cycle) {
+    const std::set<std::string> members(cycle.begin(), cycle.end());
+    const size_t n = cycle.size();
+    std::vector<std::vector<ExprId>> step(n, std::vector<ExprId>(n, kNothing));  // a_jk
+    std::vector<ExprId> begin(n, kNothing);                                      // b_k
+    for (size_t k = 0; k < n; ++k) {
+      std::vector<Beginning> ways;
+      begin_with({require(cycle[k])}, members, ways);
+      for (const Beginning& way : ways) {
+        const auto j =
+            static_cast<size_t>(std::find(cycle.begin(), cycle.end(), way.rule) - cycle.begin());
+        ExprId& into = way.rule.empty() ? begin[k] : step[j][k];
+        if (!way.rule.empty() && way.rest == kEmpty && j == k) continue;  // A: A says nothing
+        into = x_.any_of({into, way.rest});
+      }
+    }
+    std::vector<std::vector<bool>> leads(n, std::vector<bool>(n));  // whether R_jk has a text
+    for (size_t j = 0; j < n; ++j) {
+      for (size_t k = 0; k < n; ++k) leads[j][k] = j == k || step[j][k] != kNothing;
+    }
+    for (size_t via = 0; via < n; ++via) {
+      for (size_t j = 0; j < n; ++j) {
+        for (size_t k = 0; k < n; ++k) {
+          if (leads[j][via] && leads[via][k]) leads[j][k] = true;
+        }
+      }
+    }
+    std::vector<std::vector<int32_t>> rest(n, std::vector<int32_t>(n));  // R_jk
+    for (auto& row : rest) {
+      for (int32_t& rule : row) rule = x_.add_rule();
+    }
+    for (size_t k = 0; k < n; ++k) {
+      std::vector<ExprId> whole;
+      for (size_t j = 0; j < n; ++j) {
+        std::vector<ExprId> parts{j == k ? kEmpty : kNothing};
+        for (size_t l = 0; l < n; ++l) {
+          if (leads[l][k]) parts.push_back(x_.sequence(step[j][l], x_.rule(rest[l][k])));
+        }
+        x_.set_body(rest[j][k], x_.any_of(std::move(parts)));
+        if (leads[j][k]) whole.push_back(x_.sequence(begin[j], x_.rule(rest[j][k])));
+      }
+      x_.set_body(numbers_[cycle[k]], x_.any_of(std::move(whole)));
+    }
+  }
+
+  Expressions& x_;
+  const Ebnf& grammar_;
+  std::map<std::string, int32_t> numbers_;
+  std::map<std::string, std::set<std::string>> first_;
+};
+
+}  // namespace
+
+EbnfNode ebnf_text(ExprId text) {
+  return {.kind = Kind::text, .text = text};
+}
+
+EbnfNode ebnf_rule(std::string name) {
+  return {.kind = Kind::rule, .rule = std::move(name)};
+}
+
+EbnfNode ebnf_list(EbnfNode::Kind kind, std::vector<EbnfNode> parts) {
+  if (parts.size() == 1) return std::move(parts[0]);
+  return {.kind = kind, .parts = std::move(parts)};
+}
+
+EbnfNode ebnf_repeat(EbnfNode part, int32_t least, int32_t most) {
+  EbnfNode node{.kind = Kind::repeat, .least = least, .most = most};
+  node.parts.push_back(std::move(part));
+  return node;
+}
+
+ExprId compile_ebnf(Expressions& x, const Ebnf& grammar) {
+  return EbnfCompiler(x, grammar).compile();
+}
+
+ExprId special_token(Expressions& x, std::string_view spelled) {
+  const ExprId text = x.text(spelled);
+  const ExprId mark = x.bytes(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl));
+  return x.any_of({text, x.sequence(mark, text)});
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,105 @@
+#include "inference/constraint/ebnf.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "inference/constraint/grammar.h"
+
+namespace strata::inference {
+namespace {
+
+std::shared_ptr<Grammar> of(OutputRule::Kind kind, std::string text) {
+  OutputRule rule;
+  rule.kind = kind;
+  rule.text = std::move(text);
+  return compile(rule);
+}
+
+bool accepts(Grammar& grammar, std::string_view text) {
+  grammar.expressions.allow(1'000'000);
+  ExprId place = grammar.start;
+  for (const char c : text) place = grammar.expressions.derivative(place, static_cast<uint8_t>(c));
+  return grammar.expressions.nullable(place);
+}
+
+struct Case {
+  OutputRule::Kind kind;
+  const char* grammar;
+  std::vector<std::string> good;
+  std::vector<std::string> bad;
+};
+
+constexpr auto kGbnf = OutputRule::Kind::gbnf;
+constexpr auto kLark = OutputRule::Kind::lark;
+
+TEST(Ebnf, MatchesWhatItsRulesSay) {
+  const std::vector<Case> cases{
+      {kGbnf,
+       "root ::= \"a\" b* # comment\nb ::= [0-9]{2} | \"\\x41\"",
+       {"a", "a12A"},
+       {"a1", "b"}},
+      {kGbnf, "root ::= (\n \"x\" |\n \"y\" )+", {"x", "xyx"}, {"", "z"}},
+      {kGbnf,
+       "root ::= e\ne ::= e \"+\" t | t\nt ::= [0-9]+ | \"(\" e \")\"",
+       {"1", "1+2+3", "(1+2)+3"},
+       {"1+", "+1", "(1"}},
+      {kGbnf,
+       "root ::= a | b\na ::= b \"x\" | \"1\"\nb ::= a \"y\" | \"2\"",
+       {"1", "2", "1y", "2x", "1yx", "2xyxy"},
+       {"1x", "2y", ""}},
+      {kGbnf, "root ::= [^\"\\\\\\n]+", {"é", "ab"}, {"\"", "a\n"}},
+      {kGbnf, "root ::= \"(\" root \")\" | \"\"", {"", "(())"}, {"(()"}},
+      {kLark, "start: \"a\" b ~ 2..3\nb: B | \"c\"i\nB: /[x-z]+/", {"axy", "aCxc"}, {"ax1"}},
+      {kLark,
+       "?start: sum\n?sum: product\n    | sum \"+\" product -> add\n?product: atom\n"
+       "    | product \"*\" atom\n?atom: NUMBER | \"(\" sum \")\"\n"
+       "%import common.NUMBER\n%import common.WS\n%ignore WS\n",
+       {"1", "1 + 2*3", " ( 1+2 ) * 4 "},
+       {"1 +", "1 2)"}},
+      {kLark,
+       "start: \"<tool>\" call \"</tool>\"\ncall: %json {\"type\":\"object\",\"properties\":"
+       "{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"],\"additionalProperties\":false}",
+       {"<tool>{\"n\": 1}</tool>"},
+       {"<tool>{}</tool>", "<tool>{\"n\":1}"}},
+      {kLark, "start: <|call|> /[a-z\\/]+/ [\"!\"]", {"<|call|>a/b", "\xff<|call|>x!"}, {"a"}},
+      {kLark, "start: \"a\"..\"c\" T*\nT: \"0\"..\"9\" | \"-\" U\nU: /x/i", {"b1-X"}, {"d", "a-"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.grammar);
+    const auto grammar = of(one.kind, one.grammar);
+    for (const std::string& text : one.good) EXPECT_TRUE(accepts(*grammar, text)) << text;
+    for (const std::string& text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
+  }
+}
+
+TEST(Ebnf, IsRefusedWhereItCannotBeHonoured) {
+  const std::vector<std::pair<OutputRule::Kind, const char*>> cases{
+      {kGbnf, ""},
+      {kGbnf, "root ::= missing"},
+      {kGbnf, "root ::= \"a"},
+      {kGbnf, "root ::= (\"a\""},
+      {kGbnf, "root ::= \"a\"\nroot ::= \"b\""},
+      {kGbnf, "root ::= root \"a\""},
+      {kGbnf, "root ::= \"a\"{3,1}"},
+      {kGbnf, "root ::= n root \"a\" | \"b\"\nn ::= \"x\"?"},
+      {kGbnf, "root ::= <[1000]>"},
+      {kLark, "start: A\nA: A \"x\" | \"y\""},
+      {kLark, "start: a{b}"},
+      {kLark, "start: /(?=a)/"},
+      {kLark, "start: %json {\"type\":\"nothing\"}"},
+      {kLark, "begin: \"a\""},
+      {kLark, "start: \"a\"\n%declare X"},
+      {kLark, "start: \"a\"\n%import python.NAME"},
+  };
+  for (const auto& [kind, text] : cases) {
+    try {
+      of(kind, text);
+      ADD_FAILURE() << text << " was not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::invalid_argument) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference

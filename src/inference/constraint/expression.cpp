@@ -1,0 +1,307 @@
+#include "inference/constraint/expression.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "inference/constraint/limits.h"
+
+namespace strata::inference {
+
+Expressions::Expressions() : slots_(1024, 0), steps_(kCompileSteps) {
+  intern({.op = Op::nothing});
+  intern({.op = Op::empty});
+}
+
+size_t Expressions::hash_of(const Expr& e, std::span<const ExprId> list) const {
+  uint64_t h = static_cast<uint64_t>(e.op) + 1;
+  const auto mix = [&h](uint64_t v) {
+    h = (h ^ v) * 0x9E3779B97F4A7C15u;
+    h ^= h >> 29;
+  };
+  if (e.op == Op::any_of || e.op == Op::all_of) {
+    for (const ExprId part : list) mix(static_cast<uint64_t>(part));
+    return h;
+  }
+  mix(static_cast<uint32_t>(e.a));
+  mix(static_cast<uint32_t>(e.b));
+  mix(static_cast<uint32_t>(e.c));
+  return h;
+}
+
+bool Expressions::same(const Expr& known, const Expr& e, std::span<const ExprId> parts) const {
+  if (known.op != e.op) return false;
+  if (e.op == Op::any_of || e.op == Op::all_of) return std::ranges::equal(list(known), parts);
+  return known.a == e.a && known.b == e.b && known.c == e.c;
+}
+
+void Expressions::grow_slots() {
+  std::vector<int32_t> old(slots_.size() * 2, 0);
+  old.swap(slots_);
+  const size_t mask = slots_.size() - 1;
+  for (const int32_t slot : old) {
+    if (slot == 0) continue;
+    const Expr& e = at(slot - 1);
+    const bool has_list = e.op == Op::any_of || e.op == Op::all_of;
+    size_t i = hash_of(e, has_list ? list(e) : std::span<const ExprId>{}) & mask;
+    while (slots_[i] != 0) i = (i + 1) & mask;
+    slots_[i] = slot;
+  }
+}
+
+ExprId Expressions::intern(Expr e, std::span<const ExprId> parts) {
+  const size_t mask = slots_.size() - 1;
+  size_t i = hash_of(e, parts) & mask;
+  for (; slots_[i] != 0; i = (i + 1) & mask) {
+    if (same(at(slots_[i] - 1), e, parts)) return slots_[i] - 1;
+  }
+  if (exprs_.size() >= kMaxExpressions || lists_.size() >= 8 * kMaxExpressions) {
+    throw Error(
+        Code::resource_exhausted,
+        fmt::format("the rule of the output leads to more than {} expressions", kMaxExpressions),
+        "make the rule simpler, or the answer shorter");
+  }
+  if (e.op == Op::any_of || e.op == Op::all_of) {
+    e.a = static_cast<int32_t>(lists_.size());
+    e.b = static_cast<int32_t>(parts.size());
+    lists_.insert(lists_.end(), parts.begin(), parts.end());
+  }
+  const auto id = static_cast<ExprId>(exprs_.size());
+  exprs_.push_back(e);
+  rows_.push_back(-1);
+  nullable_.push_back(-1);
+  slots_[i] = id + 1;
+  if (exprs_.size() * 2 > slots_.size()) grow_slots();
+  return id;
+}
+
+ExprId Expressions::bytes(const ByteSet& set) {
+  if (set.empty()) return kNothing;
+  const auto known = std::find(sets_.begin(), sets_.end(), set);
+  const auto index = static_cast<int32_t>(known - sets_.begin());
+  if (known == sets_.end()) sets_.push_back(set);
+  return intern({.op = Op::bytes, .a = index});
+}
+
+ExprId Expressions::text(std::string_view literal) {
+  ExprId id = kEmpty;
+  for (size_t i = literal.size(); i-- > 0;) {
+    const auto byte = static_cast<uint8_t>(literal[i]);
+    id = sequence(bytes(ByteSet::of(byte, byte)), id);
+  }
+  return id;
+}
+
+// As a tree of their beginnings, so that a byte leads to one branch.
+ExprId Expressions::texts(std::vector<std::string> literals) {
+  std::sort(literals.begin(), literals.end());
+  literals.erase(std::unique(literals.begin(), literals.end()), literals.end());
+  const std::function<ExprId(size_t, size_t, size_t)> tree = [&](size_t from, size_t to,
+                                                                 size_t depth) -> ExprId {
+    if (to - from == 1) return text(std::string_view(literals[from]).substr(depth));
+    std::vector<ExprId> parts;
+    if (literals[from].size() == depth) {
+      parts.push_back(kEmpty);
+      ++from;
+    }
+    while (from < to) {
+      // What these have in common is one branch, however long it is.
+      size_t end = from;
+      while (end < to && literals[end][depth] == literals[from][depth]) ++end;
+      size_t common = depth + 1;
+      while (common < literals[from].size() && common < literals[end - 1].size() &&
+             literals[from][common] == literals[end - 1][common]) {
+        ++common;
+      }
+      const auto begin = std::string_view(literals[from]).substr(depth, common - depth);
+      parts.push_back(sequence(text(begin), tree(from, end, common)));
+      from = end;
+    }
+    return any_of(std::move(parts));
+  };
+  return literals.empty() ? kNothing : tree(0, literals.size(), 0);
+}
+
+ExprId Expressions::sequence(ExprId a, ExprId b) {
+  if (a == kNothing || b == kNothing) return kNothing;
+  if (a == kEmpty) return b;
+  if (b == kEmpty) return a;
+  if (at(a).op == Op::sequence) {
+    std::vector<ExprId> parts;
+    for (; at(a).op == Op::sequence; a = at(a).b) parts.push_back(at(a).a);
+    b = sequence(a, b);
+    for (size_t i = parts.size(); i-- > 0;) b = sequence(parts[i], b);
+    return b;
+  }
+  const Expr left = at(a);
+  const Expr right = at(b);
+  const bool twice = left.op == Op::repeat && left.b == 0 && left.c == -1;
+  if (twice && (b == a || (right.op == Op::sequence && right.a == a))) return b;
+  return intern({.op = Op::sequence,
+                 .regular = left.regular && right.regular,
+                 .conjunction = left.conjunction || right.conjunction,
+                 .a = a,
+                 .b = b});
+}
+
+ExprId Expressions::sequence(std::initializer_list<ExprId> parts) {
+  ExprId id = kEmpty;
+  for (auto part = std::rbegin(parts); part != std::rend(parts); ++part) id = sequence(*part, id);
+  return id;
+}
+
+// Parts that go on alike become one: (a k | b k) = (a | b) k; so do sets, and blocks.
+void Expressions::factor(std::vector<ExprId>& parts) {
+  ByteSet set;
+  std::vector<ExprId> blocks;
+  std::vector<std::pair<ExprId, ExprId>> tails;  // what goes on, what is in front of it
+  std::vector<ExprId> kept;
+  for (const ExprId part : parts) {
+    const Expr& e = at(part);
+    if (e.op == Op::bytes) {
+      set = set | sets_[static_cast<size_t>(e.a)];
+    } else if (e.op == Op::block) {
+      blocks.push_back(e.a);
+    } else if (e.op == Op::sequence) {
+      tails.emplace_back(e.b, e.a);
+    } else {
+      kept.push_back(part);
+    }
+  }
+  if (!set.empty()) kept.push_back(bytes(set));
+  if (!blocks.empty()) kept.push_back(block(any_of(std::move(blocks))));
+  std::sort(tails.begin(), tails.end());
+  for (size_t i = 0; i < tails.size();) {
+    std::vector<ExprId> heads;
+    const ExprId tail = tails[i].first;
+    for (; i < tails.size() && tails[i].first == tail; ++i) heads.push_back(tails[i].second);
+    kept.push_back(sequence(heads.size() == 1 ? heads[0] : any_of(std::move(heads)), tail));
+  }
+  parts = std::move(kept);
+}
+
+ExprId Expressions::any_of(std::vector<ExprId> parts) {
+  std::vector<ExprId> flat;
+  for (const ExprId part : parts) {
+    const Expr& e = at(part);
+    if (e.op == Op::any_of) {
+      const auto inner = list(e);
+      flat.insert(flat.end(), inner.begin(), inner.end());
+    } else if (part != kNothing) {
+      flat.push_back(part);
+    }
+  }
+  const auto order = [&] {
+    std::sort(flat.begin(), flat.end());
+    flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  };
+  order();
+  if (flat.size() > 1) {
+    factor(flat);
+    order();
+  }
+  if (flat.empty()) return kNothing;
+  if (flat.size() == 1) return flat[0];
+  Expr made{.op = Op::any_of};
+  for (const ExprId part : flat) {
+    const Expr& e = at(part);
+    if (e.op == Op::none_of && e.a == kNothing) return part;
+    made.regular = made.regular && e.regular;
+    made.conjunction = made.conjunction || e.conjunction;
+  }
+  return intern(made, flat);
+}
+
+ExprId Expressions::all_of(std::vector<ExprId> parts) {
+  std::vector<ExprId> flat;
+  for (const ExprId part : parts) {
+    const Expr& e = at(part);
+    if (part == kNothing) return kNothing;
+    CHECK(e.regular);
+    if (e.op == Op::all_of) {
+      const auto inner = list(e);
+      flat.insert(flat.end(), inner.begin(), inner.end());
+    } else if (!(e.op == Op::none_of && e.a == kNothing)) {
+      flat.push_back(part);
+    }
+  }
+  std::sort(flat.begin(), flat.end());
+  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  if (flat.empty()) return none_of(kNothing);
+  if (flat.size() == 1) return flat[0];
+  if (flat[0] == kEmpty) {
+    return std::all_of(flat.begin(), flat.end(), [&](ExprId p) { return nullable(p); }) ? kEmpty
+                                                                                        : kNothing;
+  }
+  const ExprId id = intern({.op = Op::all_of, .conjunction = true}, flat);
+  return searching_ || is_live(id) ? id : kNothing;
+}
+
+ExprId Expressions::none_of(ExprId a) {
+  CHECK(at(a).regular);
+  if (at(a).op == Op::none_of) return at(a).a;
+  return intern({.op = Op::none_of, .conjunction = true, .a = a});
+}
+
+ExprId Expressions::repeat(ExprId a, int32_t least, int32_t most) {
+  CHECK(least >= 0 && (most == -1 || most >= least));
+  if (most == 0 || a == kEmpty) return kEmpty;
+  if (a == kNothing) return least == 0 ? kEmpty : kNothing;
+  if (least == 1 && most == 1) return a;
+  const Expr inner = at(a);
+  if (inner.op == Op::repeat && inner.b == 0 && inner.c == -1) return a;
+  return intern({.op = Op::repeat,
+                 .regular = inner.regular,
+                 .conjunction = inner.conjunction,
+                 .a = a,
+                 .b = least,
+                 .c = most});
+}
+
+ExprId Expressions::block(ExprId a) {
+  const Expr& inner = at(a);
+  if (a == kNothing || a == kEmpty || inner.op == Op::block) return a;
+  CHECK(inner.regular);
+  return intern({.op = Op::block, .conjunction = inner.conjunction, .a = a});
+}
+
+ExprId Expressions::multiple(const Multiple& state) {
+  const auto known = std::find(multiples_.begin(), multiples_.end(), state);
+  const auto index = static_cast<int32_t>(known - multiples_.begin());
+  if (known == multiples_.end()) {
+    spend();
+    multiples_.push_back(state);
+  }
+  return intern({.op = Op::multiple, .a = index});
+}
+
+int32_t Expressions::add_rule() {
+  rules_.push_back({});
+  return static_cast<int32_t>(rules_.size()) - 1;
+}
+
+int32_t Expressions::add_rule(std::function<ExprId()> body, ExprId witness) {
+  rules_.push_back({.make = std::move(body), .witness = witness});
+  return static_cast<int32_t>(rules_.size()) - 1;
+}
+
+ExprId Expressions::rule(int32_t rule) {
+  return intern({.op = Op::rule, .regular = false, .a = rule});
+}
+
+ExprId Expressions::body(int32_t rule) {
+  const auto at = static_cast<size_t>(rule);
+  if (rules_[at].body < 0) {
+    const std::function<ExprId()> make = rules_[at].make;
+    const ExprId made = make();  // which may add rules
+    rules_[at].body = made;
+  }
+  return rules_[at].body;
+}
+
+ExprId Expressions::free_text(std::vector<std::string> triggers, std::vector<ExprId> rules) {
+  free_ = {std::move(triggers), std::move(rules)};
+  return intern({.op = Op::trigger, .regular = false, .a = 0});
+}
+
+}  // namespace strata::inference

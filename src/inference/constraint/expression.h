@@ -1,0 +1,179 @@
+// Texts as expressions that are built once and shared: regular ones with intersection and
+// complement, and rules that may refer to themselves. What may follow a text is again an
+// expression, its derivative (Brzozowski, "Derivatives of regular expressions", 1964; Owens et al.,
+// 2009), so that a place in a grammar is one number. docs/engine/constraints.md
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "inference/constraint/byte_set.h"
+
+namespace strata::inference {
+
+using ExprId = int32_t;
+
+enum class Op : uint8_t {
+  nothing,   // matches no text
+  empty,     // the empty text
+  bytes,     // one byte of set a
+  sequence,  // a, then b
+  any_of,    // of list a, b of them
+  all_of,    // the same
+  none_of,   // every text but a's
+  repeat,    // a, at least b, at most c times; c = -1: without end
+  multiple,  // digits, perhaps a point in them: a multiple (Multiple number a)
+  block,     // a, regular: what is looked up for itself when tokens are chosen
+  rule,      // rule number a
+  trigger,   // any text; behind one of the triggers its rule; place a
+};
+
+struct Expr {
+  Op op = Op::nothing;
+  bool regular = true;
+  bool conjunction = false;  // has all_of in it
+  int32_t a = 0;
+  int32_t b = 0;
+  int32_t c = 0;
+};
+
+// A number's digits so far: the number is k * 10^-digits times an integer where the rest is 0.
+struct Multiple {
+  int64_t k = 1;
+  int32_t digits = 0;   // behind the point, that count
+  int64_t rest = 0;     // of what was read, modulo k
+  int32_t behind = -1;  // digits read behind the point; -1: no point yet
+  auto operator<=>(const Multiple&) const = default;
+};
+
+// Not thread-safe. Errors: invalid_argument or resource_exhausted beyond limits.h.
+class Expressions {
+ public:
+  static constexpr ExprId kNothing = 0;
+  static constexpr ExprId kEmpty = 1;
+
+  Expressions();
+
+  ExprId bytes(const ByteSet& set);
+  ExprId text(std::string_view literal);
+  ExprId texts(std::vector<std::string> literals);  // one of them
+  ExprId sequence(ExprId a, ExprId b);
+  ExprId sequence(std::initializer_list<ExprId> parts);
+  ExprId any_of(std::vector<ExprId> parts);
+  ExprId all_of(std::vector<ExprId> parts);  // regular ones
+  ExprId none_of(ExprId a);                  // of a regular one
+  ExprId repeat(ExprId a, int32_t least, int32_t most);
+  ExprId optional(ExprId a) { return any_of({kEmpty, a}); }
+  ExprId block(ExprId a);
+  ExprId multiple(const Multiple& state);
+
+  // A rule's body is set later, or made when it is first needed; such a body matches no empty text
+  // and holds sets of bytes that were known before seal() only. `witness` has a text where such a
+  // body has one.
+  int32_t add_rule();
+  int32_t add_rule(std::function<ExprId()> body, ExprId witness);
+  void set_body(int32_t rule, ExprId body) { rules_[static_cast<size_t>(rule)].body = body; }
+  ExprId rule(int32_t rule);
+  ExprId body(int32_t rule);
+  // From now on there is free text in front of the rules: behind triggers[i] stands rules[i].
+  ExprId free_text(std::vector<std::string> triggers, std::vector<ExprId> rules);
+
+  // The sets are known, every rule but those made later has its body. Errors: invalid_argument (a
+  // rule begins with itself).
+  void seal();
+  // Rules without any text.
+  std::vector<bool> dead_rules();
+
+  // After seal().
+  ExprId derivative(ExprId id, uint8_t byte) {
+    const auto known = rows_[static_cast<size_t>(id)];
+    if (known >= 0) {
+      const ExprId next = cells_[static_cast<size_t>(known) + classes_[byte]];
+      if (next >= 0) return next;
+    }
+    return find_derivative(id, byte);
+  }
+  bool nullable(ExprId id);
+  // Of a regular one, also before seal().
+  bool matches(ExprId id, std::string_view text);
+  // Whether id matches more than the empty text.
+  bool goes_on(ExprId id) const { return id != kNothing && id != kEmpty; }
+
+  const Expr& at(ExprId id) const { return exprs_[static_cast<size_t>(id)]; }
+  std::span<const ExprId> list(const Expr& e) const {
+    return std::span(lists_).subspan(static_cast<size_t>(e.a), static_cast<size_t>(e.b));
+  }
+  size_t size() const { return exprs_.size(); }
+  // How much may still be derived; below 0 it is refused.
+  void allow(int64_t steps) { steps_ = steps; }
+
+  // In a JSON string behind its opening quote (json_text.h): with any escapes, and with those of
+  // Spelling::json; -1: not built.
+  std::array<ExprId, 2> string_tails{-1, -1};
+
+ private:
+  struct Rule {
+    ExprId body = -1;
+    std::function<ExprId()> make;
+    ExprId witness = kEmpty;
+    bool nullable = false;
+  };
+  struct Free {
+    std::vector<std::string> triggers;
+    std::vector<ExprId> rules;
+  };
+
+  ExprId intern(Expr e, std::span<const ExprId> list = {});
+  size_t hash_of(const Expr& e, std::span<const ExprId> list) const;
+  bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
+  void grow_slots();
+  void factor(std::vector<ExprId>& parts);
+  ExprId find_derivative(ExprId id, uint8_t byte);
+  ExprId derive(ExprId id, uint8_t byte);
+  ExprId derive_trigger(int32_t place, uint8_t byte);
+  bool compute_nullable(ExprId id);
+  bool is_live(ExprId id);
+  bool search_live(ExprId id);
+  bool alive(ExprId id, const std::vector<bool>& rules);
+  void set_classes();
+  void check_left_recursion();
+  void spend();
+
+  // How deep an expression is looked into, for the sake of the stack.
+  class Depth {
+   public:
+    explicit Depth(Expressions& owner);
+    ~Depth() { --depth_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+
+   private:
+    int32_t& depth_;
+  };
+
+  std::vector<Expr> exprs_;
+  std::vector<ExprId> lists_;
+  std::vector<ByteSet> sets_;
+  std::vector<Multiple> multiples_;
+  std::vector<Rule> rules_;
+  Free free_;
+  std::vector<int32_t> slots_;    // open addressing: 0 free, else id + 1
+  std::vector<int32_t> rows_;     // per expression: where its derivatives stand in cells_, or -1
+  std::vector<ExprId> cells_;     // by class of byte; -1: not known
+  std::vector<int8_t> nullable_;  // per expression; -1: not known
+  std::unordered_map<ExprId, bool> live_;          // of all_of
+  std::unordered_map<uint64_t, ExprId> searched_;  // derivatives whose emptiness is not known
+  std::array<uint8_t, 256> classes_{};
+  std::vector<uint8_t> representatives_;  // one byte a class
+  bool sealed_ = false;
+  bool searching_ = false;
+  int64_t steps_ = 0;
+  int32_t depth_ = 0;
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,27 @@
+// A compiled rule for an answer's text.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "inference/constraint/expression.h"
+#include "inference/constraint/output_rule.h"
+
+namespace strata::inference {
+
+// Shared by all answers that follow it. It grows while texts are matched: hold `mutex` for that.
+struct Grammar {
+  std::mutex mutex;
+  Expressions expressions;
+  ExprId start = Expressions::kNothing;
+};
+
+// Errors: invalid_argument (what is wrong or cannot be honoured; of a schema the message begins
+// with its JSON pointer; a rule that no text follows), resource_exhausted (limits.h).
+std::shared_ptr<Grammar> compile(const OutputRule& rule);
+// Free text with triggers, at least one.
+std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers);
+
+}  // namespace strata::inference

@@ -1,0 +1,265 @@
+#include "inference/constraint/json_schema.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "core/error.h"
+#include "inference/constraint/code_points.h"
+#include "inference/constraint/limits.h"
+#include "inference/constraint/regex.h"
+#include "inference/constraint/schema_object.h"
+#include "inference/constraint/schema_shape.h"
+
+namespace strata::inference {
+namespace {
+
+constexpr ExprId kNothing = Expressions::kNothing;
+constexpr ExprId kEmpty = Expressions::kEmpty;
+
+class SchemaCompiler : public ShapeWriter {
+ public:
+  SchemaCompiler(Expressions& x, const SchemaDocument& document, std::set<Schemas> dead)
+      : x_(x), document_(document), text_(x), reader_(x, document, *this), dead_(std::move(dead)) {}
+
+  ExprId compile() {
+    const ExprId root = value_of({&document_.root()});
+    while (!open_.empty()) {
+      const auto [schemas, rule] = std::move(open_.back());
+      open_.pop_back();
+      x_.set_body(rule, body_of(schemas));
+    }
+    return root;
+  }
+
+  // Schemas that no value fits, beside those that were known.
+  std::set<Schemas> newly_dead() {
+    const std::vector<bool> dead = x_.dead_rules();
+    std::set<Schemas> found;
+    for (const auto& [schemas, rule] : rules_) {
+      if (dead[static_cast<size_t>(rule)]) found.insert(schemas);
+    }
+    return found;
+  }
+
+  ExprId scalars_of(const Shape& shape) override {
+    std::vector<ExprId> parts;
+    if (!shape.values) {
+      if ((shape.types & kNull) != 0) parts.push_back(x_.text("null"));
+      if ((shape.types & kBoolean) != 0) parts.push_back(x_.texts({"true", "false"}));
+    }
+    if ((shape.types & kNumber) != 0 && (!shape.values || shape.integer || has_bounds(shape))) {
+      parts.push_back(numbers_of(shape));
+    }
+    if ((shape.types & kString) != 0 && (!shape.values || has_patterns(shape))) {
+      parts.push_back(x_.sequence({quote(), strings_of(shape), quote()}));
+    }
+    ExprId text = x_.any_of(parts);
+    if (shape.values) text = given_scalars(shape, text);
+    if (shape.scalars.empty()) return text;
+    std::vector<ExprId> all = shape.scalars;
+    all.push_back(text);
+    return x_.all_of(std::move(all));
+  }
+
+ private:
+  ExprId quote() { return x_.text("\""); }
+  static bool has_bounds(const Shape& shape) {
+    return shape.least || shape.most || !shape.multiples.empty();
+  }
+  static bool has_length(const Shape& shape) {
+    return shape.min_length > 0 || shape.max_length >= 0;
+  }
+  static bool has_patterns(const Shape& shape) {
+    return !shape.patterns.empty() || has_length(shape);
+  }
+
+  ExprId value_of(Schemas schemas) {
+    std::erase_if(schemas, allows_all);
+    if (schemas.empty()) return text_.value_rule();
+    if (dead_.contains(schemas)) return kNothing;
+    const auto known = rules_.find(schemas);
+    if (known != rules_.end()) return x_.rule(known->second);
+    if (rules_.size() >= kMaxSchemas) {
+      document_.refuse(*schemas[0], "", fmt::format("there are over {} schemas", kMaxSchemas));
+    }
+    const int32_t rule = x_.add_rule();
+    rules_.emplace(schemas, rule);
+    open_.emplace_back(std::move(schemas), rule);
+    return x_.rule(rule);
+  }
+
+  ExprId body_of(const Schemas& schemas) {
+    std::vector<ExprId> parts;
+    for (const Shape& shape : reader_.read(schemas)) {
+      parts.push_back(written_scalars(shape));
+      if ((shape.types & kArray) != 0)
+        parts.push_back(shape.values ? given(shape, kArray) : array_of(shape));
+      if ((shape.types & kObject) != 0)
+        parts.push_back(shape.values ? given(shape, kObject) : object_of(shape));
+    }
+    return x_.any_of(std::move(parts));
+  }
+
+  // Strings with any escapes where nothing is said of what stands in them.
+  ExprId written_scalars(const Shape& shape) {
+    const bool plain = !shape.values && shape.scalars.empty() && shape.patterns.empty();
+    if (!plain || (shape.types & kString) == 0) return x_.block(scalars_of(shape));
+    Shape others = shape;
+    others.types &= kScalars & ~kString;
+    const ExprId strings = has_length(shape)
+                               ? text_.string_of_length(least_length(shape), most_length(shape))
+                               : text_.any_string();
+    return x_.any_of({strings, x_.block(scalars_of(others))});
+  }
+
+  static int32_t least_length(const Shape& shape) { return static_cast<int32_t>(shape.min_length); }
+  static int32_t most_length(const Shape& shape) { return static_cast<int32_t>(shape.max_length); }
+
+  ExprId numbers_of(const Shape& shape) {
+    std::vector<ExprId> parts;
+    if (shape.least || shape.most) {
+      parts.push_back(text_.number_between(shape.least, shape.most, shape.integer));
+    }
+    for (const auto& [k, digits] : shape.multiples) {
+      parts.push_back(text_.multiple_of(k, digits, shape.integer));
+    }
+    if (parts.empty()) return shape.integer ? text_.any_integer() : text_.any_number();
+    return x_.all_of(std::move(parts));
+  }
+
+  // What stands between the quotes, each character spelled in one way.
+  ExprId strings_of(const Shape& shape) {
+    std::vector<ExprId> parts;
+    for (const auto& [schema, pattern] : shape.patterns)
+      parts.push_back(pattern_of(schema, pattern));
+    if (has_length(shape)) {
+      if (shape.max_length >= 0 && shape.min_length > shape.max_length) return kNothing;
+      const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::json);
+      parts.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
+    }
+    return parts.empty() ? text_.plain_content() : x_.all_of(std::move(parts));
+  }
+
+  ExprId pattern_of(Schema schema, const std::string& pattern) {
+    const auto* object = schema->if_object();
+    const auto* own = object == nullptr ? nullptr : object->if_contains("pattern");
+    const bool is_pattern = own != nullptr && own->is_string() && own->get_string() == pattern;
+    try {
+      return parse_regex(x_, pattern, {.spelling = Spelling::json, .whole = !is_pattern});
+    } catch (const Error& error) {
+      document_.refuse(*schema, is_pattern ? "pattern" : "format", error.message(), error.hint());
+    }
+  }
+
+  // enum and const. `rest`: what else is said of numbers and strings.
+  ExprId given_scalars(const Shape& shape, ExprId rest) {
+    std::vector<ExprId> texts;
+    for (const Schema value : *shape.values) {
+      const int type = type_of(*value);
+      if ((type & shape.types & kScalars) == 0) continue;
+      json::value number = *value;
+      if (type == kNumber && number.is_double()) {
+        // 1.0 is written as 1, which is the same number.
+        const double d = number.get_double();
+        if (d == static_cast<double>(static_cast<int64_t>(std::clamp(d, -1e15, 1e15)))) {
+          number = static_cast<int64_t>(d);
+        }
+      }
+      const ExprId text = text_.exactly(number);
+      const bool checked = (type == kNumber && (shape.integer || has_bounds(shape))) ||
+                           (type == kString && has_patterns(shape));
+      texts.push_back(checked ? x_.all_of({text, rest}) : text);
+    }
+    return x_.any_of(std::move(texts));
+  }
+
+  ExprId given(const Shape& shape, int type) {
+    std::vector<ExprId> texts;
+    for (const Schema value : *shape.values) {
+      if (type_of(*value) != type) continue;
+      if (type == kObject ? shape.says_of_objects() : shape.says_of_arrays()) {
+        document_.refuse(*shape.origin, "",
+                         "enum and const of objects and arrays are not honoured beside other words "
+                         "on them");
+      }
+      texts.push_back(text_.exactly(*value));
+    }
+    return x_.block(x_.any_of(std::move(texts)));
+  }
+
+  ExprId item_of(const Shape& shape, size_t index) {
+    return value_of(schemas_of_item(shape, index));
+  }
+
+  ExprId array_of(const Shape& shape) {
+    if (!shape.says_of_arrays()) return text_.array_rule();
+    if (shape.unique && (shape.max_items < 0 || shape.max_items > 1)) {
+      document_.refuse(*shape.origin, "uniqueItems",
+                       "items that differ are not honoured where there may be several",
+                       "leave out uniqueItems, or set maxItems to 1");
+    }
+    if (shape.max_items >= 0 && shape.min_items > shape.max_items) return kNothing;
+    size_t n_prefix = 0;
+    for (const ArrayPart& part : shape.arrays) n_prefix = std::max(n_prefix, part.prefix.size());
+    const auto least = static_cast<size_t>(shape.min_items);
+    const size_t most = shape.max_items < 0 ? SIZE_MAX : static_cast<size_t>(shape.max_items);
+    // From the last of those that are said one by one to the first.
+    const size_t single = std::min(std::max<size_t>(n_prefix, 1), most);
+    ExprId rest = kEmpty;
+    if (single < most) {
+      const auto more = static_cast<int32_t>(least > single ? least - single : 0);
+      const int32_t end = most == SIZE_MAX ? -1 : static_cast<int32_t>(most - single);
+      rest = x_.repeat(x_.sequence(text_.comma(), item_of(shape, single)), more, end);
+    }
+    for (size_t i = single; i-- > 0;) {
+      const ExprId item = x_.sequence({i > 0 ? text_.comma() : kEmpty, item_of(shape, i), rest});
+      rest = i < least ? item : x_.optional(item);
+    }
+    return x_.sequence({x_.block(x_.sequence(x_.text("["), text_.space())), rest,
+                        x_.block(x_.sequence(text_.space(), x_.text("]")))});
+  }
+
+  ExprId object_of(const Shape& shape) {
+    if (!shape.says_of_objects()) return text_.object_rule();
+    return object_text(
+        x_, text_, document_, shape,
+        {.value_of = [this](Schemas schemas) { return value_of(std::move(schemas)); },
+         .names_of = [this](const Schemas& schemas) { return names_of(schemas); }});
+  }
+
+  // The names (between their quotes) that fit propertyNames.
+  ExprId names_of(const Schemas& schemas) {
+    std::vector<ExprId> parts;
+    for (Shape& shape : reader_.read(schemas)) {
+      shape.types &= kString;
+      parts.push_back(scalars_of(shape));
+    }
+    return x_.any_of(std::move(parts));
+  }
+
+  Expressions& x_;
+  const SchemaDocument& document_;
+  JsonText text_;
+  ShapeReader reader_;
+  const std::set<Schemas> dead_;
+  std::map<Schemas, int32_t> rules_;
+  std::vector<std::pair<Schemas, int32_t>> open_;
+};
+
+}  // namespace
+
+ExprId compile_json_schema(Expressions& x, const json::value& schema) {
+  const SchemaDocument document(schema);
+  std::set<Schemas> dead;
+  // Schemas that nothing fits are found last; without them, others may have no value either.
+  for (;;) {
+    SchemaCompiler compiler(x, document, dead);
+    const ExprId root = compiler.compile();
+    std::set<Schemas> more = compiler.newly_dead();
+    if (more.empty()) return root;
+    dead.merge(more);
+  }
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,120 @@
+#include "inference/constraint/json_schema.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "inference/constraint/grammar.h"
+
+namespace strata::inference {
+namespace {
+
+std::shared_ptr<Grammar> of_schema(std::string_view schema) {
+  OutputRule rule;
+  rule.kind = OutputRule::Kind::json_schema;
+  rule.schema = parse_json(schema);
+  return compile(rule);
+}
+
+bool accepts(Grammar& grammar, std::string_view text) {
+  grammar.expressions.allow(1'000'000);
+  ExprId place = grammar.start;
+  for (const char c : text) place = grammar.expressions.derivative(place, static_cast<uint8_t>(c));
+  return grammar.expressions.nullable(place);
+}
+
+struct Case {
+  const char* schema;
+  std::vector<const char*> good;
+  std::vector<const char*> bad;
+};
+
+TEST(JsonSchemaTexts, FitTheSchema) {
+  const std::vector<Case> cases{
+      {R"({"type":"object"})", {"{}", R"({"a": [1, {"b":null}]})"}, {"[]", R"({"a"})", ""}},
+      {R"({"type":"string","maxLength":2})", {R"("")", R"("ab")", R"("\n\u00e9")"}, {R"("abc")"}},
+      {R"({"type":"string","pattern":"^a+$"})", {R"("a")", R"("aaa")"}, {R"("")", R"("ab")"}},
+      {R"({"enum":["x",1,null,{"a":[true]}]})",
+       {R"("x")", "1", "null", R"({"a": [true]})"},
+       {"2", R"("y")", "{}"}},
+      {R"({"type":"integer","minimum":-3,"exclusiveMaximum":12})",
+       {"-3", "0", "11", "9"},
+       {"-4", "12", "1.5", "-0", "100"}},
+      {R"({"type":"number","minimum":0.25,"maximum":10})",
+       {"0.25", "0.3", "1", "10", "10.0", "9.999"},
+       {"0.2", "0.24", "10.01", "11", "-1", "0"}},
+      {R"({"multipleOf":0.5,"type":"number"})", {"0.5", "1", "-2.5", "3.0"}, {"0.25", "1.3"}},
+      {R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},
+          "required":["a"],"additionalProperties":false})",
+       {R"({"a":1})", R"({"b":"x","a":1})", R"({"a":1,"b":""})", "{\n  \"a\": 1\n}"},
+       {"{}", R"({"a":"1"})", R"({"a":1,"a":2})", R"({"a":1,"c":2})"}},
+      {R"({"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":2})",
+       {"[1]", "[1, 2]"},
+       {"[]", "[1,2,3]", "[\"a\"]"}},
+      {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":false,"type":"array"})",
+       {"[]", "[1]", "[1,\"a\"]"},
+       {"[\"a\"]", "[1,\"a\",2]"}},
+      {R"({"$defs":{"n":{"type":"object","properties":{"v":{"type":"integer"},
+          "next":{"$ref":"#/$defs/n"}},"required":["v"],"additionalProperties":false}},
+          "$ref":"#/$defs/n"})",
+       {R"({"v":1})", R"({"v":1,"next":{"v":2,"next":{"v":3}}})"},
+       {R"({"v":1,"next":{}})"}},
+      {R"({"anyOf":[{"type":"integer"},{"type":"string","minLength":2}]})",
+       {"1", R"("ab")"},
+       {R"("a")", "1.5"}},
+      {R"({"oneOf":[{"type":"integer","multipleOf":3},{"type":"integer","multipleOf":5}]})",
+       {"3", "5", "9"},
+       {"15", "0", "1"}},
+      {R"({"allOf":[{"properties":{"a":{"minimum":2}}},{"properties":{"a":{"type":"integer"}},
+          "type":"object","required":["a"]}]})",
+       {R"({"a":2})", R"({"a":3,"c":[]})"},
+       {R"({"a":1})", R"({"a":2.5})", "{}"}},
+      {R"({"not":{"type":"string"}})", {"1", "{}", "[]"}, {R"("a")"}},
+      {R"({"type":"string","not":{"enum":["a","b"]}})", {R"("c")", R"("ab")"}, {R"("a")"}},
+      {R"({"type":"object","patternProperties":{"^x":{"type":"integer"}},
+          "additionalProperties":{"type":"boolean"}})",
+       {R"({"x1":1,"y":true})"},
+       {R"({"x1":true})", R"({"y":1})"}},
+      {R"({"type":"object","propertyNames":{"maxLength":2}})", {R"({"ab":1})"}, {R"({"abc":1})"}},
+      {R"({"type":"object","properties":{"a":{},"b":{}},"dependentRequired":{"a":["b"]}})",
+       {R"({"a":1,"b":2})", R"({"b":1})", "{}"},
+       {R"({"a":1})"}},
+      {R"({"type":"object","properties":{"k":{"const":"s"}},"if":{"properties":{"k":{"const":"s"}},
+          "required":["k"]},"then":{"required":["t"]}})",
+       {R"({"k":"s","t":1})", "{}"},
+       {R"({"k":"s"})"}},
+      {R"({"type":"string","format":"date"})", {R"("2024-02-29")"}, {R"("2023-02-29")"}},
+      {R"({"type":["string","null"]})", {"null", R"("")"}, {"1"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.schema);
+    const auto grammar = of_schema(one.schema);
+    for (const char* text : one.good) EXPECT_TRUE(accepts(*grammar, text)) << text;
+    for (const char* text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
+  }
+}
+
+TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
+  const std::vector<std::pair<const char*, const char*>> cases{
+      {R"({"properties":{"a":{"maxContains":1}}})", "#/properties/a/maxContains: "},
+      {R"({"properties":{"a/b":{"pattern":"(?=a)."}}})", "#/properties/a~1b/pattern: "},
+      {R"({"$ref":"#"})", "#: the schema refers to itself"},
+      {R"({"type":"array","uniqueItems":true})", "#/uniqueItems: "},
+      {R"({"type":"text"})", "#/type: "},
+      {R"({"$ref":"#/$defs/no"})", "#/$ref: "},
+      {R"({"type":"string","format":"color"})", "#/format: "},
+      {"false", "no text follows"},
+      {R"({"type":"object","required":["a"],"properties":{"a":{"$ref":"#"}}})", "no text follows"},
+  };
+  for (const auto& [schema, message] : cases) {
+    try {
+      of_schema(schema);
+      ADD_FAILURE() << schema << " was not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::invalid_argument);
+      EXPECT_TRUE(error.message().starts_with(message)) << error.message();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,199 @@
+#include "inference/constraint/schema_document.h"
+
+#include <functional>
+
+#include "core/error.h"
+#include "inference/constraint/limits.h"
+
+namespace strata::inference {
+namespace {
+
+std::string escaped(std::string_view key) {
+  std::string out;
+  for (const char c : key) {
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// The parts of a JSON pointer in a URI's fragment.
+std::string unescaped(std::string_view part) {
+  std::string out;
+  const auto hex = [&](size_t at) -> int {
+    const char c = at < part.size() ? part[at] : ' ';
+    if (c >= '0' && c <= '9') return c - '0';
+    const char lower = static_cast<char>(c | 32);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  for (size_t i = 0; i < part.size(); ++i) {
+    if (part[i] == '%' && hex(i + 1) >= 0 && hex(i + 2) >= 0) {
+      out += static_cast<char>(hex(i + 1) * 16 + hex(i + 2));
+      i += 2;
+    } else {
+      out += part[i];
+    }
+  }
+  std::string plain;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const bool escape = out[i] == '~' && i + 1 < out.size();
+    if (escape && (out[i + 1] == '0' || out[i + 1] == '1')) {
+      plain += out[++i] == '0' ? '~' : '/';
+    } else {
+      plain += out[i];
+    }
+  }
+  return plain;
+}
+
+const json::value* step(const json::value& value, const std::string& part) {
+  if (const auto* object = value.if_object()) return object->if_contains(part);
+  const auto* array = value.if_array();
+  if (array == nullptr || part.empty() || part.size() > 6) return nullptr;
+  if (part.find_first_not_of("0123456789") != std::string::npos) return nullptr;
+  const auto index = static_cast<size_t>(std::stoul(part));
+  return index < array->size() ? &(*array)[index] : nullptr;
+}
+
+// A reference against the $id that it stands in: as far as paths go, no dots.
+std::string joined(std::string_view base, std::string_view reference) {
+  if (reference.empty()) return std::string(base);
+  if (reference.find("://") != std::string_view::npos || reference.starts_with("urn:")) {
+    return std::string(reference);
+  }
+  const size_t host = base.find("://");
+  const size_t path = base.find('/', host == std::string_view::npos ? 0 : host + 3);
+  if (reference.starts_with('/')) return std::string(base.substr(0, path)) + std::string(reference);
+  const size_t last = base.rfind('/');
+  if (last == std::string_view::npos || path == std::string_view::npos) {
+    return std::string(reference);
+  }
+  return std::string(base.substr(0, last + 1)) + std::string(reference);
+}
+
+}  // namespace
+
+SchemaDocument::SchemaDocument(const json::value& root) : root_(root) {
+  names_[""] = &root;
+  read(root, 0, "");
+}
+
+void SchemaDocument::read(const json::value& value, int depth, const std::string& outer) {
+  if (depth > kMaxRuleDepth) {
+    throw Error(Code::invalid_argument,
+                fmt::format("#: the schema nests more than {} values", kMaxRuleDepth));
+  }
+  if (const auto* array = value.if_array()) {
+    for (const json::value& part : *array) read(part, depth + 1, outer);
+  }
+  const auto* object = value.if_object();
+  if (object == nullptr) return;
+  std::string base = outer;
+  const auto string_at = [&](std::string_view key) -> std::optional<std::string> {
+    const json::value* at = object->if_contains(key);
+    if (at == nullptr || !at->is_string()) return std::nullopt;
+    return std::string(at->get_string());
+  };
+  if (const auto id = string_at("$id")) {
+    base = joined(outer, id->substr(0, id->find('#')));
+    names_.try_emplace(base, &value);
+    bases_[&value] = base;
+  }
+  for (const std::string_view key : {"$anchor", "$dynamicAnchor"}) {
+    if (const auto anchor = string_at(key)) names_.try_emplace(base + '#' + *anchor, &value);
+  }
+  for (const auto& [key, part] : *object) {
+    // What stands there is data.
+    if (key == "const" || key == "enum" || key == "default" || key == "examples") continue;
+    read(part, depth + 1, base);
+  }
+}
+
+const json::value& SchemaDocument::resolve(const json::value& from,
+                                           std::string_view reference) const {
+  std::string base;
+  // The nearest $id around: found by the way to it.
+  const std::function<bool(const json::value&, const std::string&)> find =
+      [&](const json::value& at, const std::string& outer) {
+        const auto own = bases_.find(&at);
+        const std::string& here = own == bases_.end() ? outer : own->second;
+        if (&at == &from) {
+          base = here;
+          return true;
+        }
+        if (const auto* object = at.if_object()) {
+          for (const auto& member : *object) {
+            if (find(member.value(), here)) return true;
+          }
+        } else if (const auto* array = at.if_array()) {
+          for (const json::value& part : *array) {
+            if (find(part, here)) return true;
+          }
+        }
+        return false;
+      };
+  if (!bases_.empty()) find(root_, "");
+  const size_t hash = reference.find('#');
+  const std::string document = joined(base, reference.substr(0, hash));
+  const std::string_view fragment =
+      hash == std::string_view::npos ? std::string_view{} : reference.substr(hash + 1);
+  if (!fragment.empty() && !fragment.starts_with('/')) {
+    const auto anchor = names_.find(document + '#' + std::string(fragment));
+    if (anchor != names_.end()) return *anchor->second;
+    refuse(from, "$ref", fmt::format("there is no {} in the schema", reference));
+  }
+  const auto found = names_.find(document);
+  if (found == names_.end()) {
+    refuse(from, "$ref", fmt::format("{} is another document", reference),
+           "put what it refers to under $defs");
+  }
+  const json::value* at = found->second;
+  std::string_view rest = fragment;
+  while (at != nullptr && !rest.empty()) {
+    rest.remove_prefix(1);
+    const size_t end = std::min(rest.find('/'), rest.size());
+    at = step(*at, unescaped(rest.substr(0, end)));
+    rest.remove_prefix(end);
+  }
+  if (at == nullptr) refuse(from, "$ref", fmt::format("there is no {} in the schema", reference));
+  return *at;
+}
+
+std::string SchemaDocument::pointer_to(const json::value& value) const {
+  std::string path;
+  const std::function<bool(const json::value&)> find = [&](const json::value& at) {
+    if (&at == &value) return true;
+    const size_t length = path.size();
+    if (const auto* object = at.if_object()) {
+      for (const auto& member : *object) {
+        path += '/' + escaped(std::string_view(member.key()));
+        if (find(member.value())) return true;
+        path.resize(length);
+      }
+    } else if (const auto* array = at.if_array()) {
+      for (size_t i = 0; i < array->size(); ++i) {
+        path += '/' + std::to_string(i);
+        if (find((*array)[i])) return true;
+        path.resize(length);
+      }
+    }
+    return false;
+  };
+  find(root_);
+  return '#' + path;
+}
+
+void SchemaDocument::refuse(const json::value& schema, std::string_view keyword,
+                            std::string_view what, std::string hint) const {
+  std::string pointer = pointer_to(schema);
+  if (!keyword.empty()) pointer += '/' + escaped(keyword);
+  if (hint.empty()) hint = "see docs/engine/constraints.md for what schemas may say";
+  throw Error(Code::invalid_argument, fmt::format("{}: {}", pointer, what), std::move(hint));
+}
+
+}  // namespace strata::inference

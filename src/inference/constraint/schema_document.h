@@ -1,0 +1,34 @@
+// A JSON Schema document: what its references mean, and where in it something stands.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+
+namespace strata::inference {
+
+class SchemaDocument {
+ public:
+  // `root` must outlive it. Errors: invalid_argument (too large or too deep).
+  explicit SchemaDocument(const json::value& root);
+
+  const json::value& root() const { return root_; }
+  // What a $ref of `from` means. Errors: invalid_argument (no such place, or in another document).
+  const json::value& resolve(const json::value& from, std::string_view reference) const;
+  // "#/properties/a"; "#" also for what does not stand in the document.
+  std::string pointer_to(const json::value& value) const;
+  // Error{invalid_argument} whose message begins with the pointer to `schema`, and its keyword.
+  [[noreturn]] void refuse(const json::value& schema, std::string_view keyword,
+                           std::string_view what, std::string hint = {}) const;
+
+ private:
+  void read(const json::value& value, int depth, const std::string& base);
+
+  const json::value& root_;
+  std::map<std::string, const json::value*, std::less<>> names_;  // $id, and $id#anchor
+  std::map<const json::value*, std::string> bases_;  // of the values that have an $id of their own
+};
+
+}  // namespace strata::inference

@@ -1,0 +1,276 @@
+#include "inference/constraint/schema_object.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "core/error.h"
+#include "inference/constraint/code_points.h"
+#include "inference/constraint/limits.h"
+#include "inference/constraint/regex.h"
+
+namespace strata::inference {
+namespace {
+
+constexpr ExprId kNothing = Expressions::kNothing;
+constexpr ExprId kEmpty = Expressions::kEmpty;
+
+// One object schema, whose members are expressions. What may follow depends on which names were
+// there; those places are made when a text gets to them.
+class ObjectText : public std::enable_shared_from_this<ObjectText> {
+ public:
+  ObjectText(Expressions& x, JsonText& text) : x_(x), comma_(text.comma()) {
+    close_ = x.block(x.sequence(text.space(), x.text("}")));
+  }
+
+  struct Named {
+    std::string name;
+    ExprId member = kNothing;  // key, colon, value
+    bool required = false;
+    std::vector<size_t> asks_for;  // names that must be there, too
+  };
+  std::vector<Named> named;
+  ExprId open = kNothing;  // a member with another name
+  size_t least = 0, most = SIZE_MAX;
+
+  // What follows `{`.
+  ExprId begin() { return follow({std::vector<bool>(named.size()), 0, true}); }
+
+ private:
+  struct Place {
+    std::vector<bool> seen;
+    size_t n_open = 0;  // as far as it counts
+    bool first = false;
+    auto operator<=>(const Place&) const = default;
+  };
+
+  // Names that are still to come, given what was seen.
+  size_t n_missing(const std::vector<bool>& seen) const {
+    std::vector<bool> wanted(named.size());
+    std::vector<size_t> open_names;
+    const auto want = [&](size_t i) {
+      if (!wanted[i]) open_names.push_back(i);
+      wanted[i] = true;
+    };
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (seen[i] || named[i].required) want(i);
+    }
+    size_t missing = 0;
+    while (!open_names.empty()) {
+      const size_t i = open_names.back();
+      open_names.pop_back();
+      if (!seen[i]) missing += named[i].member == kNothing ? named.size() + 1 : 1;
+      for (const size_t other : named[i].asks_for) want(other);
+    }
+    return missing;
+  }
+
+  static size_t count(const std::vector<bool>& seen) {
+    return static_cast<size_t>(std::count(seen.begin(), seen.end(), true));
+  }
+
+  // Whether an object that has got so far can be completed.
+  bool possible(const Place& place) const {
+    const size_t missing = n_missing(place.seen);
+    if (missing > named.size()) return false;
+    return most == SIZE_MAX || count(place.seen) + place.n_open + missing <= most;
+  }
+
+  ExprId follow(const Place& place) {
+    if (!possible(place)) return kNothing;
+    const auto known = rules_.find(place);
+    if (known != rules_.end()) return known->second;
+    const auto self = shared_from_this();
+    // What is possible here is shown by the names that must come.
+    ExprId witness = kEmpty;
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (!place.seen[i] && named[i].required) witness = x_.sequence(named[i].member, witness);
+    }
+    const ExprId rule =
+        x_.rule(x_.add_rule([self, place] { return self->text_at(place); }, witness));
+    rules_.emplace(place, rule);
+    return rule;
+  }
+
+  ExprId text_at(const Place& place) {
+    std::vector<ExprId> members;
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (place.seen[i] || named[i].member == kNothing) continue;
+      Place next = place;
+      next.seen[i] = true;
+      next.first = false;
+      members.push_back(x_.sequence(named[i].member, follow(next)));
+    }
+    if (open != kNothing) {
+      Place next = place;
+      next.first = false;
+      const size_t counted = most == SIZE_MAX ? (least > 0 ? 1 : 0) : most + 1;
+      next.n_open = std::min(place.n_open + 1, counted);
+      members.push_back(x_.sequence(open, follow(next)));
+    }
+    const ExprId more = x_.sequence(place.first ? kEmpty : comma_, x_.any_of(std::move(members)));
+    // Two of the other names may be the same, so that one of them counts.
+    const size_t sure = count(place.seen) + std::min<size_t>(place.n_open, 1);
+    const bool may_close = sure >= least && n_missing(place.seen) == 0;
+    return x_.any_of({more, may_close ? close_ : kNothing});
+  }
+
+  Expressions& x_;
+  const ExprId comma_;
+  ExprId close_ = kNothing;
+  std::map<Place, ExprId> rules_;
+};
+
+class ObjectBuilder {
+ public:
+  ObjectBuilder(Expressions& x, JsonText& text, const SchemaDocument& document, const Shape& shape,
+                const SchemaValues& values)
+      : x_(x), text_(text), document_(document), shape_(shape), values_(values) {}
+
+  ExprId build() {
+    const auto object = std::make_shared<ObjectText>(x_, text_);
+    if (!shape_.names.empty()) names_ = values_.names_of(shape_.names);
+    for (const std::string& name : all_names()) object->named.push_back(named(name));
+    for (const auto& [name, others] : shape_.dependents) {
+      for (const std::string& other : others) {
+        object->named[index_of(*object, name)].asks_for.push_back(index_of(*object, other));
+      }
+    }
+    object->open = open_member(*object);
+    object->least = static_cast<size_t>(shape_.min_properties);
+    if (shape_.max_properties >= 0) object->most = static_cast<size_t>(shape_.max_properties);
+    size_t possible = object->open != kNothing ? 1 : 0;
+    for (const auto& one : object->named) possible += one.member != kNothing ? 1 : 0;
+    if (object->least > possible) {
+      if (object->open == kNothing) return kNothing;
+      document_.refuse(
+          *shape_.origin, "minProperties",
+          fmt::format("{} properties are asked for, of which only {} can be told apart",
+                      object->least, possible),
+          "name more of them under properties");
+    }
+    return x_.sequence(x_.block(x_.sequence(x_.text("{"), text_.space())), object->begin());
+  }
+
+ private:
+  std::vector<std::string> all_names() const {
+    std::vector<std::string> names;
+    const auto add = [&](const std::string& name) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    };
+    for (const ObjectPart& part : shape_.objects) {
+      for (const auto& [name, _] : part.properties) add(name);
+    }
+    for (const std::string& name : shape_.required) add(name);
+    for (const auto& [name, others] : shape_.dependents) {
+      add(name);
+      for (const std::string& other : others) add(other);
+    }
+    if (names.size() > kMaxProperties) {
+      document_.refuse(
+          *shape_.origin, "",
+          fmt::format("an object has {} names, the limit is {}", names.size(), kMaxProperties));
+    }
+    return names;
+  }
+
+  static size_t index_of(const ObjectText& object, const std::string& name) {
+    const auto at = std::find_if(object.named.begin(), object.named.end(),
+                                 [&](const auto& one) { return one.name == name; });
+    return static_cast<size_t>(at - object.named.begin());
+  }
+
+  ObjectText::Named named(const std::string& name) {
+    ObjectText::Named one;
+    one.name = name;
+    one.required = shape_.required.contains(name);
+    const std::string key = '"' + spell(name, Spelling::json) + '"';
+    const bool allowed = !names_ || x_.matches(*names_, key);
+    if (!allowed) return one;
+    const ExprId value = values_.value_of(schemas_of_name(x_, shape_, name));
+    one.member = x_.sequence({x_.block(x_.text(key)), text_.colon(), value});
+    return one;
+  }
+
+  // Names that are not said one by one, by which patterns they match.
+  ExprId open_member(const ObjectText& object) {
+    std::vector<std::string> patterns;
+    for (const ObjectPart& part : shape_.objects) {
+      for (const auto& [pattern, _] : part.patterns) {
+        if (std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) {
+          patterns.push_back(pattern);
+        }
+      }
+    }
+    if (patterns.size() > kMaxPatternProperties) {
+      document_.refuse(*shape_.origin, "patternProperties",
+                       fmt::format("there are {} patterns of names, the limit is {}",
+                                   patterns.size(), kMaxPatternProperties));
+    }
+    std::vector<ExprId> contents;
+    for (const std::string& pattern : patterns) contents.push_back(pattern_of(pattern));
+    std::vector<std::string> taken;
+    for (const auto& one : object.named) taken.push_back(spell(one.name, Spelling::json));
+    const ExprId others = x_.none_of(x_.texts(std::move(taken)));
+    std::vector<ExprId> members;
+    for (size_t chosen = 0; chosen < size_t{1} << patterns.size(); ++chosen) {
+      const ExprId value = values_.value_of(schemas_for(patterns, chosen));
+      if (value == kNothing) continue;
+      const bool any = patterns.empty() && object.named.empty() && !names_;
+      ExprId key = text_.any_string();
+      if (!any) {
+        std::vector<ExprId> parts{text_.plain_content(), others};
+        for (size_t i = 0; i < patterns.size(); ++i) {
+          parts.push_back((chosen >> i & 1) != 0 ? contents[i] : x_.none_of(contents[i]));
+        }
+        const ExprId content = x_.all_of(std::move(parts));
+        key = x_.sequence({x_.text("\""), content, x_.text("\"")});
+        if (names_) key = x_.all_of({key, *names_});
+        key = x_.block(key);
+      }
+      members.push_back(x_.sequence({key, text_.colon(), value}));
+    }
+    return x_.any_of(std::move(members));
+  }
+
+  ExprId pattern_of(const std::string& pattern) {
+    try {
+      return parse_regex(x_, pattern, {.spelling = Spelling::json, .whole = false});
+    } catch (const Error& error) {
+      document_.refuse(*shape_.origin, "patternProperties", error.message(), error.hint());
+    }
+  }
+
+  Schemas schemas_for(const std::vector<std::string>& patterns, size_t chosen) const {
+    Schemas schemas;
+    for (const ObjectPart& part : shape_.objects) {
+      bool named = false;
+      for (const auto& [pattern, schema] : part.patterns) {
+        const auto at = std::find(patterns.begin(), patterns.end(), pattern) - patterns.begin();
+        if ((chosen >> at & 1) == 0) continue;
+        named = true;
+        schemas.push_back(schema);
+      }
+      if (!named && part.additional != nullptr) schemas.push_back(part.additional);
+    }
+    std::sort(schemas.begin(), schemas.end());
+    schemas.erase(std::unique(schemas.begin(), schemas.end()), schemas.end());
+    return schemas;
+  }
+
+  Expressions& x_;
+  JsonText& text_;
+  const SchemaDocument& document_;
+  const Shape& shape_;
+  const SchemaValues& values_;
+  std::optional<ExprId> names_;  // of propertyNames
+};
+
+}  // namespace
+
+ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
+                   const Shape& shape, const SchemaValues& values) {
+  return ObjectBuilder(x, text, document, shape, values).build();
+}
+
+}  // namespace strata::inference

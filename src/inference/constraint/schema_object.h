@@ -1,0 +1,20 @@
+// Objects of a schema as expressions: members in any order, each name of the schema once.
+#pragma once
+
+#include <functional>
+
+#include "inference/constraint/json_text.h"
+#include "inference/constraint/schema_shape.h"
+
+namespace strata::inference {
+
+struct SchemaValues {
+  std::function<ExprId(Schemas)> value_of;
+  std::function<ExprId(const Schemas&)> names_of;  // with their quotes, as propertyNames says
+};
+
+// Errors: those of compile_json_schema.
+ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
+                   const Shape& shape, const SchemaValues& values);
+
+}  // namespace strata::inference

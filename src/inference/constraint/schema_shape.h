@@ -1,0 +1,141 @@
+// What schemas that hold together say of one value, taken apart by the kinds of values: one shape
+// for each combination of their alternatives.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "inference/constraint/json_text.h"
+#include "inference/constraint/schema_document.h"
+
+namespace strata::inference {
+
+using Schema = const json::value*;
+using Schemas = std::vector<Schema>;  // all of which hold; sorted
+
+enum ValueType : uint8_t {
+  kNull = 1,
+  kBoolean = 2,
+  kNumber = 4,
+  kString = 8,
+  kArray = 16,
+  kObject = 32,
+  kScalars = 15,
+  kAllTypes = 63
+};
+
+// properties, patternProperties and additionalProperties that stand together.
+struct ObjectPart {
+  std::vector<std::pair<std::string, Schema>> properties;
+  std::vector<std::pair<std::string, Schema>> patterns;
+  Schema additional = nullptr;  // of the other names; null: any
+};
+struct ArrayPart {
+  Schemas prefix;          // in their order
+  Schema items = nullptr;  // of those behind it; null: any
+};
+
+struct Shape {
+  Schema origin = nullptr;  // for messages
+  int types = kAllTypes;
+  std::optional<std::vector<Schema>> values;  // enum and const
+  std::vector<ExprId> scalars;                // which scalars must match, too
+
+  bool integer = false;
+  std::optional<NumberBound> least, most;
+  std::vector<std::pair<int64_t, int32_t>> multiples;  // k * 10^-digits
+
+  int64_t min_length = 0, max_length = -1;
+  std::vector<std::pair<Schema, std::string>> patterns;  // regular expressions
+
+  std::vector<ObjectPart> objects;
+  std::set<std::string> required;
+  std::vector<std::pair<std::string, std::vector<std::string>>> dependents;
+  Schemas names;  // propertyNames
+  int64_t min_properties = 0, max_properties = -1;
+
+  std::vector<ArrayPart> arrays;
+  int64_t min_items = 0, max_items = -1;
+  bool unique = false;
+
+  // How many parts of objects and arrays there were where schemas that are being read begin.
+  std::vector<std::pair<size_t, size_t>> marks;
+
+  bool says_of_objects() const {
+    return !objects.empty() || !required.empty() || !dependents.empty() || !names.empty() ||
+           min_properties > 0 || max_properties >= 0;
+  }
+  bool says_of_arrays() const {
+    return !arrays.empty() || min_items > 0 || max_items >= 0 || unique;
+  }
+};
+
+// How values of shapes are written; SchemaCompiler is.
+class ShapeWriter {
+ public:
+  virtual ~ShapeWriter() = default;
+  // The numbers, strings, booleans and null of a shape, each spelled in one way.
+  virtual ExprId scalars_of(const Shape& shape) = 0;
+};
+
+class ShapeReader {
+ public:
+  ShapeReader(Expressions& x, const SchemaDocument& document, ShapeWriter& writer)
+      : x_(x), document_(document), writer_(writer) {}
+
+  // Errors: those of compile_json_schema.
+  std::vector<Shape> read(const Schemas& schemas);
+  // A schema that is made here, and kept.
+  Schema keep(json::value schema) { return &kept_.emplace_back(std::move(schema)); }
+
+ private:
+  using Shapes = std::vector<Shape>;
+  void absorb(Shapes& shapes, Schema schema);
+  void absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
+                      const json::value& value);
+  bool absorb_scalar_keyword(Shapes& shapes, Schema schema, std::string_view key,
+                             const json::value& value);
+  bool absorb_array_keyword(Shapes& shapes, Schema schema, std::string_view key,
+                            const json::value& value);
+  bool absorb_object_keyword(Shapes& shapes, Schema schema, std::string_view key,
+                             const json::value& value);
+  bool absorb_applicator(Shapes& shapes, Schema schema, std::string_view key,
+                         const json::value& value);
+  void absorb_unevaluated(Shapes& shapes, Schema schema);
+  void absorb_values(Shapes& shapes, const std::vector<Schema>& values);
+  void absorb_any_of(Shapes& shapes, Schema schema, std::string_view key,
+                     const Schemas& alternatives);
+  void absorb_one_of(Shapes& shapes, Schema schema, const json::value& value);
+  void absorb_not(Shapes& shapes, Schema schema, Schema negated);
+  void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
+  bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
+  json::value negated(Schema schema, int depth);
+  bool apart(const Shapes& some, const Shapes& others, int depth);
+  bool apart(const Shape& a, const Shape& b, int depth);
+  ExprId scalars_of(const Shapes& shapes);
+  Schemas schemas_in(Schema schema, std::string_view key, const json::value& value) const;
+  int64_t count(Schema schema, std::string_view key, const json::value& value) const;
+
+  Expressions& x_;
+  const SchemaDocument& document_;
+  ShapeWriter& writer_;
+  std::deque<json::value> kept_;
+  std::vector<Schema> path_;  // what is being absorbed
+};
+
+// What the parts of a shape say of a name.
+Schemas schemas_of_name(Expressions& x, const Shape& shape, const std::string& name);
+// What they say of an item.
+Schemas schemas_of_item(const Shape& shape, size_t index);
+int type_of(const json::value& value);
+// Of the formats that are honoured. Nothing for others.
+std::optional<std::string_view> pattern_of_format(std::string_view format);
+// Whether a schema is true, or an object without a word.
+bool allows_all(Schema schema);
+
+}  // namespace strata::inference

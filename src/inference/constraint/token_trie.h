@@ -1,0 +1,64 @@
+// A vocabulary's tokens as a tree of their bytes, in the order of a walk through it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::inference {
+
+// Which tokens stay inside a block of a grammar, and where others leave it.
+struct Inside {
+  std::vector<uint64_t> bits;      // over ids; empty: few, in ids
+  std::vector<int32_t> ids;        // ascending by node
+  std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
+};
+
+// Immutable; from any thread. Made once a model.
+class TokenTrie {
+ public:
+  struct Node {
+    int32_t token = -1;  // that ends here: the first of those with the same bytes
+    int32_t end = 0;     // the node behind all that begin with this one
+    uint8_t byte = 0;
+    uint8_t depth = 0;  // bytes
+  };
+  // What is in front of the spelling of a control token; no text has such a byte.
+  static constexpr uint8_t kControl = 0xFF;
+  static constexpr size_t kLongestToken = 255;  // longer ones are never chosen
+
+  // n_tokens: ids that may be chosen.
+  TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens);
+
+  std::span<const Node> nodes() const { return nodes_; }  // the first is the root
+  int32_t next_alike(int32_t token) const { return alike_[static_cast<size_t>(token)]; }  // or -1
+  std::span<const int32_t> ends() const { return ends_; }  // tokens that end a text
+  bool is_end(int32_t token) const;
+  int32_t n_tokens() const { return static_cast<int32_t>(alike_.size()); }
+  size_t n_words() const { return (alike_.size() + 63) / 64; }
+  std::string_view bytes(int32_t token) const {
+    const auto at = static_cast<size_t>(token);
+    return std::string_view(text_).substr(begins_[at], begins_[at + 1] - begins_[at]);
+  }
+  // What Expressions::string_tails[i] leaves, the same in every grammar.
+  const Inside& string_tail(size_t i, const std::function<Inside()>& make) const;
+
+ private:
+  std::vector<Node> nodes_;
+  std::vector<int32_t> alike_;
+  std::vector<int32_t> ends_;
+  std::string text_;
+  std::vector<uint32_t> begins_;
+  mutable std::mutex mutex_;
+  mutable std::array<std::unique_ptr<const Inside>, 2> string_tails_;
+};
+
+}  // namespace strata::inference
