@@ -15,6 +15,7 @@
 #include "inference/embedding.h"
 #include "inference/executor.h"
 #include "inference/sampler_params.h"
+#include "models/chat/output/output_plan.h"
 
 namespace strata::inference {
 
@@ -38,6 +39,7 @@ struct Usage {
   int32_t prompt_tokens = 0;
   int32_t cached_tokens = 0;  // of the prompt, taken from the cache
   int32_t completion_tokens = 0;
+  int32_t reasoning_tokens = 0;  // of the completion's
   int64_t queue_ns = 0;
   int64_t prompt_ns = 0;
   int64_t completion_ns = 0;
@@ -48,8 +50,10 @@ struct Event {
   enum class Kind { progress, text, finished } kind = Kind::text;
   int32_t prompt_done = 0;  // progress: prompt tokens worked so far
   std::string text;         // whole UTF-8 characters, may be empty
+  std::string reasoning;    // text: likewise, where the request says how its answer is read
+  std::vector<models::ToolCallPiece> calls;  // text: calls that became whole
   // Behind the text so far, once no stop string can take it back; filled when logprobs are asked.
-  // An end token is not among them.
+  // An end token is not among them, nor those of reasoning and calls.
   std::vector<GeneratedToken> tokens;
   std::vector<GeneratedToken> prompt_tokens;  // first text event, when prompt logprobs are asked
   FinishReason reason = FinishReason::stop;   // finished
@@ -75,6 +79,9 @@ struct GenerateRequest {
   int32_t priority = 0;       // lower goes first, and may take the place of higher
   OutputRule output;          // of all the text; or
   std::vector<OutputTrigger> triggers;  // of what stands behind certain texts
+  // Which of the text is reasoning and calls; null: all of it is the answer's text. Stop strings
+  // are looked for in the answer's text alone.
+  std::shared_ptr<const models::OutputPlan> reading;
 };
 
 struct EngineOptions {

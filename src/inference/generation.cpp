@@ -80,7 +80,8 @@ Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
       n_prompt_(static_cast<int32_t>(request_.prompt.size())),
       tokens_(request_.prompt),
       sampler_(request_.sampler, request_.choice, std::move(breakers)),
-      decoder_(tokenizer_),
+      decoder_(tokenizer_, request_.reading ? request_.reading->spelled : std::vector<int32_t>{}),
+      reader_(request_.reading),
       stops_(request_.stop) {
   if (matcher) constraint_.emplace(matcher);
   const int32_t room = context_of(request_, context) - n_prompt_;
@@ -138,9 +139,10 @@ GeneratedToken Generation::describe(int32_t id, std::span<const float> logits) c
   return token;
 }
 
-// From the tokens that the constraint allows.
+// From the tokens that the constraint allows: it is of the answer, not of the reasoning.
 int32_t Generation::choose(std::span<const float> logits) {
-  if (!constraint_) return sampler_.sample(logits, tokens_);
+  if (const auto forced = reader_.forced_token()) return *forced;
+  if (!constraint_ || reader_.reasoning()) return sampler_.sample(logits, tokens_);
   keep_allowed(logits, *constraint_->mask(), allowed_);
   const int32_t id = sampler_.sample(allowed_, tokens_);
   CHECK(constraint_->accept(id));
@@ -162,8 +164,8 @@ void Generation::generate(std::span<const float> logits) {
     pending_.push_back({describe(id, logits), text_seen_, text_seen_ + text.size()});
   }
   text_seen_ += text.size();
-  std::string settled = stops_.push(text);
-  const bool complete = constraint_ && constraint_->complete();
+  std::string settled = stops_.push(reader_.push(text));
+  const bool complete = reader_.calls_enough() || (constraint_ && constraint_->complete());
   if (!stops_.matched() && (complete || n_generated() >= max_new_)) {
     end_ = complete ? FinishReason::stop : FinishReason::length;
     settled += settle_rest();
@@ -176,7 +178,9 @@ void Generation::generate(std::span<const float> logits) {
 std::string Generation::settle_rest() {
   const std::string rest = decoder_.finish();
   text_seen_ += rest.size();
-  std::string settled = stops_.push(rest);
+  std::string settled;
+  if (!rest.empty()) settled = stops_.push(reader_.push(rest));
+  settled += stops_.push(reader_.finish());
   settled += stops_.finish();
   return settled;
 }
@@ -185,9 +189,15 @@ std::vector<GeneratedToken> Generation::settled_tokens() {
   std::vector<GeneratedToken> settled;
   while (!pending_.empty()) {
     const PendingToken& first = pending_.front();
+    const AnswerReader::Place place = reader_.place(first.begin, first.end);
+    if (place.kind == AnswerReader::Place::Kind::unknown) break;
+    if (place.kind == AnswerReader::Place::Kind::elsewhere) {
+      pending_.pop_front();
+      continue;
+    }
     // After a stop string, a token that it cuts in two stays; without one, all stay in the end.
-    const bool begun = first.begin < text_released_;
-    const bool whole = first.end <= text_released_;
+    const bool begun = place.begin < text_released_;
+    const bool whole = place.end <= text_released_;
     if (!(whole || (ended() && (begun || !stops_.matched())))) break;
     settled.push_back(std::move(pending_.front().token));
     pending_.pop_front();
@@ -200,6 +210,8 @@ void Generation::emit_text(std::string text) {
   Event event;
   event.kind = Event::Kind::text;
   event.text = std::move(text);
+  event.reasoning = reader_.take_reasoning();
+  event.calls = reader_.take_calls();
   event.tokens = settled_tokens();
   event.usage.prompt_tokens = usage_.prompt_tokens;
   event.usage.cached_tokens = usage_.cached_tokens;
@@ -209,8 +221,9 @@ void Generation::emit_text(std::string text) {
     prompt_tokens_.resize(static_cast<size_t>(n_prompt_));
     prompt_tokens_emitted_ = true;
   }
-  if (event.text.empty() && event.tokens.empty() && event.prompt_tokens.empty()) return;
-  emit(std::move(event));
+  const bool says_nothing = event.text.empty() && event.reasoning.empty() && event.calls.empty() &&
+                            event.tokens.empty() && event.prompt_tokens.empty();
+  if (!says_nothing) emit(std::move(event));
 }
 
 void Generation::progress(int32_t n_done) {
@@ -256,6 +269,7 @@ void Generation::finish() {
   usage_.queue_ns = nanoseconds(left_queue - submitted_);
   usage_.prompt_ns = nanoseconds(first_token - left_queue);
   usage_.completion_ns = nanoseconds(now - first_token);
+  usage_.reasoning_tokens = reader_.reasoning_tokens();
   Event event;
   event.kind = Event::Kind::finished;
   event.reason = end_.value_or(FinishReason::cancelled);

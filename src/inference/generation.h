@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "inference/answer_reader.h"
 #include "inference/constraint/constraint.h"
 #include "inference/engine.h"
 #include "inference/sampler.h"
@@ -101,9 +102,10 @@ class Generation {
   std::optional<Constraint> constraint_;
   std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;
+  AnswerReader reader_;
   StopMatcher stops_;
   size_t text_seen_ = 0;      // bytes decoded
-  size_t text_released_ = 0;  // bytes emitted
+  size_t text_released_ = 0;  // bytes of the answer's text emitted
   std::deque<PendingToken> pending_;
   std::vector<GeneratedToken> prompt_tokens_;
   bool prompt_tokens_emitted_ = false;

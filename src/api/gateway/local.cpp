@@ -30,7 +30,9 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
       for (int32_t choice = 0; choice < request_.n; ++choice) send_finished(choice, {});
       return;
     }
-    const auto generate = make_generate_request(request_, model);
+    std::vector<std::string> notices;
+    const auto generate = make_generate_request(request_, model, notices);
+    for (std::string& notice : notices) tell(std::move(notice));
     use_ = std::move(use);
     load_ns_ = load_ns;
     for (int32_t choice = 0; choice < request_.n; ++choice) {
@@ -60,10 +62,13 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
     const int32_t trained = model.model->spec.n_context;
     const int32_t asked = request_.context.value_or(model.settings_context);
     if (asked <= trained) return;
+    tell(fmt::format("a context of {} was asked for, the model was trained on {}", asked, trained));
+  }
+
+  void tell(std::string notice) const {
     ChatEvent event;
     event.event.kind = inference::Event::Kind::progress;
-    event.notice =
-        fmt::format("a context of {} was asked for, the model was trained on {}", asked, trained);
+    event.notice = std::move(notice);
     sink_(std::move(event));
   }
 
@@ -107,7 +112,11 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
 
   void deliver(int32_t choice, inference::Event&& event) {
     if (event.kind != inference::Event::Kind::finished) {
-      sink_({.choice = choice, .event = std::move(event)});
+      ChatEvent told{.choice = choice,
+                     .reasoning = std::move(event.reasoning),
+                     .calls = std::move(event.calls)};
+      told.event = std::move(event);
+      sink_(std::move(told));
       return;
     }
     send_finished(choice, std::move(event));
@@ -141,7 +150,11 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
 
   void send_finished(int32_t choice, inference::Event event) {
     event.kind = inference::Event::Kind::finished;
-    sink_({.choice = choice, .event = std::move(event), .load_ns = load_ns_});
+    const int32_t reasoning_tokens = event.usage.reasoning_tokens;
+    sink_({.choice = choice,
+           .event = std::move(event),
+           .load_ns = load_ns_,
+           .reasoning_tokens = reasoning_tokens});
   }
 
   const ChatRequest request_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "api/gateway/local_conversation.h"
 #include "api/gateway/prompt_budget.h"
 
 namespace strata::api {
@@ -59,19 +60,6 @@ std::vector<int32_t> check_ids(const std::vector<int32_t>& ids, int32_t n_vocab)
   return ids;
 }
 
-models::MarkedText render(const ChatRequest& request, const models::Model& model) {
-  if (request.chat_template.empty() && request.model_messages) {
-    return models::render_conversation(model, request.conversation);
-  }
-  models::Model other = model;
-  if (!request.model_messages) other.overrides.messages.clear();
-  if (!request.chat_template.empty()) {
-    other.chat_template =
-        models::parse_template(*model.tokenizer, request.chat_template, request_template_limits());
-  }
-  return models::render_conversation(other, request.conversation);
-}
-
 // A model without a template continues a prompt as it is, if nothing belongs in front of it.
 bool continues_prompt(const ChatRequest& request, const models::Model& model) {
   if (model.chat_template != nullptr || !request.chat_template.empty()) return false;
@@ -85,19 +73,53 @@ bool continues_prompt(const ChatRequest& request, const models::Model& model) {
               "continue the prompt alone");
 }
 
-std::vector<int32_t> prompt_ids(const ChatRequest& request, const LoadedModel& loaded,
+// A text to be filled in between two others, as models are trained on it: Bavarian et al.,
+// "Efficient training of language models to fill in the middle" (2022), prefix, suffix, middle.
+std::vector<int32_t> infill_ids(const ChatRequest& request, const LoadedModel& loaded,
                                 int64_t limit) {
+  const models::Tokenizer& tokenizer = *loaded.model->tokenizer;
+  const models::SpecialIds& special = tokenizer.special_ids();
+  if (special.fill_prefix < 0 || special.fill_suffix < 0 || special.fill_middle < 0) {
+    throw Error(Code::failed_precondition,
+                fmt::format("suffix: {} fills in no text: its vocabulary has no tokens that mark "
+                            "what stands before and behind",
+                            loaded.model->name),
+                "leave suffix out, or choose a model for code that was trained to fill in");
+  }
+  check_bytes(request, loaded, request.prompt, limit);
+  check_bytes(request, loaded, request.suffix, limit);
+  std::vector<int32_t> ids{special.fill_prefix};
+  const auto add = [&](const std::string& text, int32_t mark) {
+    const auto part = tokenizer.encode_text(text);
+    ids.insert(ids.end(), part.begin(), part.end());
+    ids.push_back(mark);
+  };
+  add(request.prompt, special.fill_suffix);
+  add(request.suffix, special.fill_middle);
+  return models::as_prompt(*loaded.model, std::move(ids));
+}
+
+struct Prompt {
+  std::vector<int32_t> ids;
+  PreparedConversation conversation;
+};
+
+Prompt make_prompt(const ChatRequest& request, const LoadedModel& loaded, int64_t limit,
+                   uint64_t id_seed) {
   const models::Model& model = *loaded.model;
   const models::Tokenizer& tokenizer = *model.tokenizer;
-  if (!request.prompt_ids.empty()) return check_ids(request.prompt_ids, model.spec.n_vocab);
+  if (!request.suffix.empty()) return {infill_ids(request, loaded, limit), {}};
+  if (!request.prompt_ids.empty()) return {check_ids(request.prompt_ids, model.spec.n_vocab), {}};
   if (request.raw || continues_prompt(request, model)) {
     check_bytes(request, loaded, request.prompt, limit);
-    return models::as_prompt(model, request.raw ? tokenizer.encode_trusted(request.prompt)
-                                                : tokenizer.encode_text(request.prompt));
+    return {models::as_prompt(model, request.raw ? tokenizer.encode_trusted(request.prompt)
+                                                 : tokenizer.encode_text(request.prompt)),
+            {}};
   }
-  const models::MarkedText text = render(request, model);
-  check_bytes(request, loaded, text.text, limit);
-  return models::as_prompt(model, tokenizer.encode(text));
+  PreparedConversation prepared = prepare_conversation(request, model, id_seed);
+  check_bytes(request, loaded, prepared.text.text, limit);
+  auto ids = models::as_prompt(model, tokenizer.encode(prepared.text));
+  return {std::move(ids), std::move(prepared)};
 }
 
 // The counts of a prompt that was encoded and does not fit.
@@ -126,14 +148,18 @@ std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& 
 }
 
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
-                                                 const LoadedModel& loaded) {
+                                                 const LoadedModel& loaded,
+                                                 std::vector<std::string>& notices) {
   inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
   out.context_limit = loaded.engine->context();
   if (request.context && *request.context > 0) {
     out.context_limit = std::min(out.context_limit, *request.context);
   }
-  out.prompt = prompt_ids(request, loaded, out.context_limit);
+  Prompt prompt = make_prompt(request, loaded, out.context_limit, random_seed());
+  out.prompt = std::move(prompt.ids);
+  out.reading = std::move(prompt.conversation.reading);
+  notices = std::move(prompt.conversation.notices);
   const auto n_prompt = static_cast<int64_t>(out.prompt.size());
   if (n_prompt >= out.context_limit) {
     throw overflow(request, loaded, n_prompt, out.context_limit);

@@ -7,10 +7,12 @@
 namespace strata::api {
 
 // Errors: invalid_argument (does not fit, with the counts of system, history and message; an id
-// beyond the vocabulary; a template that refuses the conversation), failed_precondition (a
-// conversation for a model without a template).
+// beyond the vocabulary; a template that refuses the conversation; what prepare_conversation
+// refuses), failed_precondition (a conversation for a model without a template, a suffix for one
+// that fills in no text). `notices`: what is done otherwise than the request asks.
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
-                                                 const LoadedModel& loaded);
+                                                 const LoadedModel& loaded,
+                                                 std::vector<std::string>& notices);
 
 // The prompt's ids alone. It may be longer than the context: up to kMaxCountedContexts times,
 // beyond which Error{invalid_argument} says so.

@@ -1,5 +1,7 @@
 #include "models/tokenizer/tokenizer.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -38,11 +40,12 @@ JoinedIds Tokenizer::join(std::span<const TokenId> first, std::span<const TokenI
   return joined;
 }
 
-StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer)
-    : tokenizer_(std::move(tokenizer)) {}
+StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer,
+                             std::vector<TokenId> spelled)
+    : tokenizer_(std::move(tokenizer)), spelled_(std::move(spelled)) {}
 
 std::string StreamDecoder::push(TokenId id) {
-  held_ += tokenizer_->piece(id);
+  held_ += tokenizer_->piece(id, std::binary_search(spelled_.begin(), spelled_.end(), id));
   const size_t whole = held_.size() - incomplete_utf8_tail(held_);
   std::string text = repair_utf8(std::string_view(held_).substr(0, whole));
   held_.erase(0, whole);

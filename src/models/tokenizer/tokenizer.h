@@ -98,12 +98,15 @@ class Tokenizer {
 // character wait for the next id; what can no longer become one is replaced by U+FFFD.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer);
+  // spelled: control tokens that are written out, ascending; the others are left out.
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer,
+                         std::vector<TokenId> spelled = {});
   std::string push(TokenId id);  // the text that became certain
   std::string finish();          // what was still held back
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<TokenId> spelled_;
   std::string held_;
 };
 

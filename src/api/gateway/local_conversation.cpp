@@ -1,0 +1,200 @@
+#include "api/gateway/local_conversation.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "models/chat/template_variables.h"
+
+namespace strata::api {
+namespace {
+
+using models::Conversation;
+using models::ReasoningWish;
+using models::ToolChoice;
+
+// The model with what the request puts in place of its own; absent: nothing.
+std::optional<models::Model> asked_model(const ChatRequest& request, const models::Model& model) {
+  if (request.model_messages && request.chat_template.empty()) return std::nullopt;
+  models::Model asked = model;
+  if (!request.model_messages) asked.overrides.messages.clear();
+  if (!request.chat_template.empty()) {
+    asked.chat_template =
+        models::parse_template(*model.tokenizer, request.chat_template, request_template_limits());
+  }
+  return asked;
+}
+
+// The tools that the model is told of are those that it may call.
+json::array allowed_tools(const ChatRequest& request) {
+  const ToolChoice& choice = request.tool_choice;
+  if (choice.mode == ToolChoice::Mode::none) return {};
+  if (choice.names.empty()) return request.conversation.tools;
+  json::array allowed;
+  for (const json::value& tool : request.conversation.tools) {
+    const models::ToolSet one({tool}, {});
+    const std::string& name = one.tools().front().name;
+    if (std::find(choice.names.begin(), choice.names.end(), name) != choice.names.end()) {
+      allowed.push_back(tool);
+    }
+  }
+  return allowed;
+}
+
+// Sets one of the variables that the template reads, unless the request does it itself. False: it
+// reads none of them.
+bool tell_template(Conversation& conversation, const std::set<std::string>& read,
+                   std::initializer_list<const char*> names, const json::value& value) {
+  bool told = false;
+  for (const char* name : names) {
+    if (!read.contains(name)) continue;
+    if (!conversation.variables.contains(name)) conversation.variables[name] = value;
+    told = true;
+  }
+  return told;
+}
+
+void wish_reasoning(const ReasoningWish& wish, const std::set<std::string>& read,
+                    Conversation& conversation, std::vector<std::string>& notices) {
+  const bool none = wish.effort == "none";
+  std::optional<bool> think = wish.think;
+  if (!think && !wish.effort.empty()) think = !none;
+  if (think) {
+    tell_template(conversation, read, {"enable_thinking", "thinking"}, json::value(*think));
+  }
+  if (!wish.effort.empty() &&
+      !tell_template(conversation, read, {"reasoning_effort", "thinking_effort"},
+                     json::value(wish.effort)) &&
+      !none) {
+    notices.push_back(fmt::format(
+        "the model's chat template knows no degrees of reasoning: effort \"{}\" is not told to it",
+        wish.effort));
+  }
+  if (wish.max_tokens) {
+    tell_template(conversation, read, {"thinking_budget"}, json::value(*wish.max_tokens));
+  }
+}
+
+bool forbids_reasoning(const ReasoningWish& wish) {
+  return wish.think == false || (!wish.think && wish.effort == "none");
+}
+
+// What of the tools does not hold with this model.
+void tell_of_tools(const ChatRequest& request, const std::set<std::string>& read,
+                   const models::OutputPlan* plan, std::vector<std::string>& notices) {
+  const ToolChoice& choice = request.tool_choice;
+  if (request.conversation.tools.empty() || choice.mode == ToolChoice::Mode::none) return;
+  if (!read.contains("tools")) {
+    notices.emplace_back("the model's chat template does not tell it of tools");
+  } else if (plan == nullptr || plan->options.format == nullptr) {
+    notices.emplace_back("how this model writes calls of tools is not known: they stay text");
+  }
+  if (choice.mode == ToolChoice::Mode::required) {
+    notices.emplace_back("tool_choice: that a tool is called cannot be enforced yet");
+  }
+}
+
+// Tokens of reasoning; the closing tag is forced behind them.
+void limit_reasoning(const ReasoningWish& wish, models::OutputPlan* plan,
+                     std::vector<std::string>& notices) {
+  const bool reasons = plan != nullptr && !plan->closing.empty();
+  if (reasons) {
+    if (wish.max_tokens) plan->max_reasoning_tokens = std::max(0, *wish.max_tokens);
+    if (forbids_reasoning(wish)) plan->max_reasoning_tokens = 0;
+    if (wish.think == true && plan->options.state == models::ThinkState::closed) {
+      notices.emplace_back(
+          "reasoning was asked for, but the model's chat template closes it before the answer");
+    }
+    return;
+  }
+  if (wish.think == true || wish.max_tokens) {
+    notices.emplace_back(
+        "reasoning was asked for, but the model writes none that could be told "
+        "from its answer");
+  }
+}
+
+Error cannot_continue(std::string message) {
+  return Error(Code::invalid_argument, std::move(message),
+               "end with an assistant's message of text, or leave out the wish to go on with it");
+}
+
+bool is_inside(const models::MarkedText& text, size_t begin, size_t end) {
+  return std::any_of(text.untrusted.begin(), text.untrusted.end(),
+                     [&](const auto& range) { return range.begin <= begin && end <= range.end; });
+}
+
+void cut_behind(models::MarkedText& text, size_t end) {
+  text.text.resize(end);
+  while (!text.untrusted.empty() && text.untrusted.back().begin >= end) text.untrusted.pop_back();
+  if (!text.untrusted.empty()) {
+    text.untrusted.back().end = std::min(text.untrusted.back().end, end);
+  }
+}
+
+// The prompt up to the end of the last message's text: what closes the turn is left out.
+models::MarkedText render_open(const models::Model& model, Conversation conversation) {
+  const auto& messages = conversation.messages;
+  if (messages.empty() || messages.back().role != "assistant") {
+    throw cannot_continue("the last message is to be gone on with, but it is no assistant's");
+  }
+  const models::Message last = messages.back();
+  if (!last.tool_calls.empty()) {
+    throw cannot_continue("the last message is to be gone on with, but it calls tools");
+  }
+  const std::string_view whole = last.content.empty() ? last.reasoning : last.content;
+  std::string_view text = whole;
+  while (!text.empty() && models::is_json_space(text.back())) text.remove_suffix(1);
+  if (text.empty()) {
+    conversation.messages.pop_back();
+    conversation.add_generation_prompt = true;
+    return models::render_conversation(model, conversation);
+  }
+  conversation.add_generation_prompt = false;
+  models::MarkedText rendered = models::render_conversation(model, conversation);
+  const size_t at = rendered.text.rfind(text);
+  if (at == std::string::npos || !is_inside(rendered, at, at + text.size())) {
+    throw cannot_continue(
+        "the last message cannot be gone on with: the model's chat template "
+        "does not write its text as it is");
+  }
+  cut_behind(rendered, at + text.size());
+  rendered.text += whole.substr(text.size());
+  rendered.untrusted.back().end = rendered.text.size();
+  return rendered;
+}
+
+void enter_answer(const models::Message& last, models::OutputOptions& options) {
+  if (!last.content.empty()) options.state = models::ThinkState::closed;
+  if (last.content.empty() && !last.reasoning.empty()) options.state = models::ThinkState::open;
+}
+
+}  // namespace
+
+PreparedConversation prepare_conversation(const ChatRequest& request, const models::Model& model,
+                                          uint64_t id_seed) {
+  models::ToolSet tools(request.conversation.tools, request.tool_choice);
+  const std::optional<models::Model> other = asked_model(request, model);
+  const models::Model& asked = other ? *other : model;
+  const std::string source = asked.chat_template ? asked.chat_template->source() : std::string();
+  Conversation conversation = request.conversation;
+  conversation.tools = allowed_tools(request);
+  PreparedConversation prepared;
+  const std::set<std::string> read = models::names_of_template(source);
+  wish_reasoning(request.reasoning, read, conversation, prepared.notices);
+  prepared.text = request.continue_last ? render_open(asked, conversation)
+                                        : models::render_conversation(asked, conversation);
+  const auto plan =
+      models::plan_output(source, *model.tokenizer, prepared.text.text, std::move(tools));
+  tell_of_tools(request, read, plan.get(), prepared.notices);
+  limit_reasoning(request.reasoning, plan.get(), prepared.notices);
+  if (plan) {
+    plan->options.id_seed = id_seed;
+    if (!request.tool_choice.parallel) plan->max_calls = 1;
+    if (request.continue_last) enter_answer(conversation.messages.back(), plan->options);
+  }
+  prepared.reading = plan;
+  return prepared;
+}
+
+}  // namespace strata::api

@@ -1,0 +1,125 @@
+// An answer's tokens become reasoning, calls and content: stop strings, log-probabilities, the
+// budget of the reasoning, the end behind enough calls.
+#include "inference/answer_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "inference/generation.h"
+#include "inference/testing/byte_tokenizer.h"
+
+namespace strata::inference {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr const char* kTemplate = "{{ tools }}<think></think><tool_call>";
+
+struct Outcome {
+  std::string text, reasoning;
+  std::vector<models::ToolCallPiece> calls;
+  std::vector<std::string> tokens;  // that have log-probabilities
+  Event last;
+};
+
+// What a request hears whose model would write the script, one token after the other.
+class AnswerReaderTest : public ::testing::Test {
+ protected:
+  AnswerReaderTest() {
+    request_.prompt = {'x'};
+    request_.sampler.temperature = 0.0f;
+    const json::value tools = parse_json(R"([{"type": "function", "function": {"name": "f"}}])");
+    plan_ = models::plan_output(kTemplate, *tokenizer_, "x", models::ToolSet(tools.as_array(), {}));
+  }
+
+  Outcome run(std::string_view script) {
+    request_.reading = plan_;
+    Outcome outcome;
+    Generation generation(
+        1, request_,
+        [&](Event&& event) {
+          outcome.text += event.text;
+          outcome.reasoning += event.reasoning;
+          for (auto& call : event.calls) outcome.calls.push_back(std::move(call));
+          for (auto& token : event.tokens) outcome.tokens.push_back(token.bytes);
+          if (event.kind == Event::Kind::finished) outcome.last = std::move(event);
+        },
+        tokenizer_, tokenizer_->n_vocab(), 4096, nullptr);
+    auto ids = tokenizer_->encode_text(script);
+    ids.push_back(tokenizer_->eos());
+    for (size_t i = 0; i < ids.size() && !generation.ended(); ++i) {
+      std::vector<float> logits(static_cast<size_t>(tokenizer_->n_vocab()), 0.0f);
+      logits[static_cast<size_t>(ids[i])] = 9.0f;
+      generation.take(static_cast<int32_t>(i), logits);
+    }
+    if (!generation.ended()) generation.end(FinishReason::cancelled);
+    generation.finish();
+    return outcome;
+  }
+
+  std::shared_ptr<testing::ByteTokenizer> tokenizer_ =
+      std::make_shared<testing::ByteTokenizer>(std::vector<std::string>{"</think>", "ello"});
+  GenerateRequest request_;
+  std::shared_ptr<models::OutputPlan> plan_;
+};
+
+constexpr const char* kCall = "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call>";
+
+TEST_F(AnswerReaderTest, PartsComeApartAndTheTokensOfReasoningAreCounted) {
+  const auto outcome = run(std::string("<think>ab</think>Hello\n") + kCall);
+  EXPECT_EQ(outcome.reasoning, "ab");
+  EXPECT_EQ(outcome.text, "Hello");
+  ASSERT_EQ(outcome.calls.size(), 1u);
+  EXPECT_EQ(outcome.calls[0].arguments, "{\"a\": 1}");
+  EXPECT_EQ(outcome.last.reason, FinishReason::stop);
+  // The last byte of the opening tag, two letters and the closing tag.
+  EXPECT_EQ(outcome.last.usage.reasoning_tokens, 4);
+}
+
+TEST_F(AnswerReaderTest, WithoutAPlanAllTextIsContent) {
+  plan_ = nullptr;
+  const std::string script = std::string("<think>ab</think>") + kCall;
+  EXPECT_EQ(run(script).text, script);
+}
+
+TEST_F(AnswerReaderTest, StopStringsActOnTheContentAlone) {
+  request_.stop = {"lo"};
+  const auto outcome = run("<think>lo</think>Hello");
+  EXPECT_EQ(outcome.reasoning, "lo");
+  EXPECT_EQ(outcome.text, "Hel");
+  EXPECT_EQ(outcome.last.stop_string, "lo");
+}
+
+TEST_F(AnswerReaderTest, LogProbabilitiesStayWithTheContent) {
+  request_.n_logprobs = 0;
+  const auto outcome = run(std::string("<think>ab</think>Hello\n") + kCall + "!");
+  EXPECT_THAT(outcome.tokens, ElementsAre("H", "ello", "!"));
+}
+
+TEST_F(AnswerReaderTest, ABudgetThatIsUsedUpClosesTheReasoning) {
+  plan_->options.state = models::ThinkState::open;
+  plan_->max_reasoning_tokens = 3;
+  const std::string script = "abcdefgh";
+  const auto outcome = run(script);
+  EXPECT_EQ(outcome.reasoning, "abc");
+  // The closing takes the places of as many tokens of the script.
+  EXPECT_EQ(outcome.text, script.substr(3 + plan_->closing.size()));
+}
+
+TEST_F(AnswerReaderTest, AnAnswerEndsBehindAsManyCallsAsItMayMake) {
+  plan_->max_calls = 1;
+  const auto outcome = run(std::string(kCall) + "\n" + kCall);
+  EXPECT_EQ(outcome.calls.size(), 1u);
+  EXPECT_EQ(outcome.text, "");
+  EXPECT_EQ(outcome.last.reason, FinishReason::stop);
+}
+
+TEST_F(AnswerReaderTest, ACallThatIsCutOffByTheLimitIsContent) {
+  request_.max_tokens = 20;
+  const auto outcome = run(kCall);
+  EXPECT_EQ(outcome.text, std::string(kCall).substr(0, 20));
+  EXPECT_EQ(outcome.last.reason, FinishReason::length);
+}
+
+}  // namespace
+}  // namespace strata::inference

@@ -1,0 +1,56 @@
+// How a model writes its calls of tools: one brick a format, found by the markers that its chat
+// template writes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/chat/message.h"
+#include "models/chat/output/json_scan.h"
+#include "models/chat/output/tool_set.h"
+
+namespace strata::models {
+
+// What a format makes of the beginning of a text.
+struct CallReading {
+  // more: it may still become a call. calls: `size` bytes are calls. end: behind the last of them,
+  // `size` bytes close what they stand in. none: no call stands here.
+  enum class Kind { more, calls, end, none } kind = Kind::none;
+  size_t size = 0;
+  std::vector<ToolCall> calls = {};  // id: what the model wrote, where the format has one
+};
+
+class OutputParser;
+struct OutputOptions;
+
+class OutputFormat {
+ public:
+  virtual ~OutputFormat() = default;
+  virtual std::string_view name() const = 0;
+  // How surely a template that writes this text writes calls in this format; 0: it does not.
+  virtual int32_t fits(std::string_view template_source) const = 0;
+  // Texts one of which begins a call, anywhere in an answer.
+  virtual std::vector<std::string> triggers() const = 0;
+  // A call may begin the answer with no marker before it.
+  virtual bool begins_bare(std::string_view text) const { return (void)text, false; }
+  // All texts with control tokens that calls are written with.
+  virtual std::vector<std::string> markers() const { return triggers(); }
+  // `inside`: the text follows a call that was read; otherwise it begins with a trigger, or bare.
+  // `last`: no more text comes.
+  virtual CallReading read(std::string_view text, bool inside, bool last,
+                           const ToolSet& tools) const = 0;
+  // A parser of whole answers, where calls stand among parts that are reasoning and content; null:
+  // calls stand in a text. Such a format reads answers that may make no calls, too.
+  virtual std::unique_ptr<OutputParser> whole_parser(const OutputOptions& options) const;
+  virtual bool reads_whole() const { return false; }
+  // Ends the reasoning of such an answer.
+  virtual std::string reasoning_end() const { return {}; }
+};
+
+// The brick that fits best; null: no format of calls is known for that template.
+const OutputFormat* find_output_format(std::string_view template_source);
+
+}  // namespace strata::models

@@ -1,0 +1,52 @@
+// Takes an answer apart while it is written: reasoning, content, calls of tools. What comes out
+// depends on the text alone, never on how it was cut into pieces.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/chat/message.h"
+#include "models/chat/output/output_format.h"
+#include "models/chat/output/think_tags.h"
+#include "models/chat/output/tool_set.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::models {
+
+struct OutputPieces {
+  std::string reasoning = {};
+  std::string content = {};
+  std::vector<TextRange> content_ranges = {};  // where the content stands in all the text pushed
+  std::vector<ToolCallPiece> calls = {};       // each whole, with its id
+};
+
+class OutputParser {
+ public:
+  virtual ~OutputParser() = default;
+  // The next piece of the text, any bytes, with the markers' control tokens spelled. Cut within
+  // characters it keeps those together that were whole.
+  virtual OutputPieces push(std::string_view text) = 0;
+  // The text ends here. Nothing that was held back is lost: an unfinished call is content.
+  virtual OutputPieces finish() = 0;
+  virtual bool reasoning() const = 0;  // what comes next is reasoning
+  virtual size_t decided() const = 0;  // bytes pushed that have become pieces, or are markers
+};
+
+// How one answer is to be read.
+struct OutputOptions {
+  const OutputFormat* format = nullptr;  // of calls; null: none are read
+  ThinkTags think = {};
+  ThinkState state = ThinkState::may_begin;
+  ToolSet tools = {};  // empty: text that looks like a call is content
+  uint64_t id_seed = 0;
+};
+
+std::unique_ptr<OutputParser> make_output_parser(OutputOptions options);
+
+// An id of a call: 9 letters and digits, a function of its arguments.
+std::string make_call_id(uint64_t seed, uint64_t index);
+
+}  // namespace strata::models

@@ -1,0 +1,25 @@
+// How the answers to one prompt are read: found out from the template, the vocabulary, the prompt's
+// end and what the request offers.
+#pragma once
+
+#include <memory>
+
+#include "models/chat/output/output_parser.h"
+
+namespace strata::models {
+
+struct OutputPlan {
+  OutputOptions options;
+  std::vector<TokenId> spelled;       // control tokens that markers are written with, ascending
+  std::vector<TokenId> closing;       // ends the reasoning; empty: the model has no reasoning
+  int32_t max_reasoning_tokens = -1;  // then the closing is put in its place; -1: no limit
+  int32_t max_calls = -1;             // then the answer ends
+};
+
+// null: the text is taken as it is, since neither reasoning nor calls can stand in it.
+// `prompt`: what the template wrote.
+std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
+                                        const Tokenizer& tokenizer, std::string_view prompt,
+                                        ToolSet tools);
+
+}  // namespace strata::models

@@ -1,0 +1,41 @@
+// The tools that an answer may call, and what the texts of their arguments become.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "models/chat/message.h"
+
+namespace strata::models {
+
+struct OfferedTool {
+  std::string name;
+  std::string description;
+  json::value parameters;  // JSON Schema of its arguments; an object
+};
+
+class ToolSet {
+ public:
+  ToolSet() = default;
+  // Those of the conversation's tools that the choice allows; none where it allows no calls.
+  // Error{invalid_argument}: a tool without a name, or a choice that names a tool which is not
+  // there.
+  ToolSet(const json::array& tools, const ToolChoice& choice);
+
+  bool empty() const { return tools_.empty(); }
+  const std::vector<OfferedTool>& tools() const { return tools_; }
+  const OfferedTool* find(std::string_view name) const;  // null: not offered
+  // An argument that was written as plain text, as JSON. The schema says what it is: text that is
+  // allowed to be a string and no other type is one; what fits none of the types stays text.
+  std::string argument(std::string_view tool, std::string_view key, std::string_view text) const;
+
+ private:
+  std::vector<OfferedTool> tools_;
+};
+
+// Text that stands for a JSON value, True, False and None among them; no such: a JSON string.
+std::string json_or_text(std::string_view text);
+
+}  // namespace strata::models
