@@ -59,15 +59,18 @@ Run::Run(Runs& runs, const Services& services, const Dialect& dialect, Ask ask, 
 
 void Run::attach(const std::shared_ptr<Exchange>& exchange) {
   tell_ignored(*exchange, ask_.chat.ignored);
-  const std::lock_guard lock(mutex_);
-  if (ask_.stream) {
-    listeners_.push_back(exchange);
-    exchange->on_silence([weak = weak_from_this()] {
-      if (const auto run = weak.lock()) run->ping();
-    });
-  } else if (!ask_.background) {
-    waiting_ = exchange;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ask_.stream) {
+      listeners_.push_back(exchange);
+      exchange->on_silence([weak = weak_from_this()] {
+        if (const auto run = weak.lock()) run->ping();
+      });
+    } else if (!ask_.background) {
+      waiting_ = exchange;
+    }
   }
+  // Without the lock: where the client has gone already, the leash ends the run here.
   if (!ask_.background) exchange->keep(std::make_shared<Leash>(shared_from_this()));
 }
 
@@ -191,10 +194,12 @@ void Run::stop() {
 }
 
 void Run::drop() {
+  std::vector<std::shared_ptr<Exchange>> listeners;  // likewise
+  std::shared_ptr<Exchange> waiting;
   const std::lock_guard lock(mutex_);
   state_ = State::over;
-  listeners_.clear();
-  waiting_ = nullptr;
+  listeners.swap(listeners_);
+  waiting.swap(waiting_);
 }
 
 void Run::tell(const std::vector<json::object>& events) {
@@ -214,7 +219,7 @@ void Run::tell(const std::vector<json::object>& events) {
 
 void Run::ping() {
   const std::lock_guard lock(mutex_);
-  if (state_ == State::over) return;
+  if (state_ == State::ending || state_ == State::over) return;
   std::vector<json::object> events;
   begin(events);
   tell(events);
@@ -306,8 +311,9 @@ void Run::keep_end() {
 }
 
 void Run::announce_end() {
-  std::unique_ptr<Answer> answer;  // destroyed without the lock
+  std::unique_ptr<Answer> answer;  // these are destroyed without the lock
   std::vector<std::shared_ptr<Exchange>> listeners;
+  std::shared_ptr<Exchange> waiting;
   runs_.remove(id_);
   const std::lock_guard lock(mutex_);
   answer = std::move(answer_);
@@ -320,8 +326,8 @@ void Run::announce_end() {
   } else {
     for (const auto& each : listeners_) each->respond(error_response(dialect_, *error_));
   }
-  listeners_.clear();
-  waiting_ = nullptr;
+  listeners.swap(listeners_);
+  waiting.swap(waiting_);
 }
 
 void Run::respond_whole() {
