@@ -104,7 +104,7 @@ struct Prompt {
   PreparedConversation conversation;
 };
 
-Prompt make_prompt(const ChatRequest& request, const LoadedModel& loaded, int64_t limit,
+Prompt read_prompt(const ChatRequest& request, const LoadedModel& loaded, int64_t limit,
                    uint64_t id_seed) {
   const models::Model& model = *loaded.model;
   const models::Tokenizer& tokenizer = *model.tokenizer;
@@ -144,7 +144,7 @@ uint64_t random_seed() {
 
 std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded) {
   inference::refuse_silent(*loaded.model);
-  return prompt_ids(request, loaded, kMaxCountedContexts * loaded.engine->context());
+  return read_prompt(request, loaded, kMaxCountedContexts * loaded.engine->context(), 0).ids;
 }
 
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
@@ -156,7 +156,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   if (request.context && *request.context > 0) {
     out.context_limit = std::min(out.context_limit, *request.context);
   }
-  Prompt prompt = make_prompt(request, loaded, out.context_limit, random_seed());
+  Prompt prompt = read_prompt(request, loaded, out.context_limit, random_seed());
   out.prompt = std::move(prompt.ids);
   out.reading = std::move(prompt.conversation.reading);
   notices = std::move(prompt.conversation.notices);
