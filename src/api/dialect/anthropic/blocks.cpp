@@ -107,8 +107,8 @@ std::string read_text_block(Fields& block, const std::string& type, Marks& marks
   }
   const auto text = block.text("text");
   if (!text) block.fail("text", "is missing");
-  static constexpr std::array<std::string_view, 1> kIgnored{"citations"};  // of an earlier answer
-  block.ignore_unread(kIgnored, marks.ignored);
+  // Of an earlier answer.
+  if (block.get("citations") != nullptr) marks.ignored.push_back(block.path("citations"));
   return *text;
 }
 
