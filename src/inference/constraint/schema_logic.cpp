@@ -188,7 +188,7 @@ void ShapeReader::absorb_not(Shapes& shapes, Schema schema, Schema what) {
   };
   if (what->is_bool() || says("properties") || says("required") || says("not") || says("anyOf") ||
       says("allOf") || says("$ref") || allows_all(what)) {
-    return absorb(shapes, keep(negated(what, 0)));
+    return absorb_silently(shapes, keep(negated(what, 0)));
   }
   Shapes alone(1);
   absorb(alone, what);
@@ -225,7 +225,7 @@ void ShapeReader::absorb_condition(Shapes& shapes, Schema schema, const json::va
   absorb(some, &condition);
   if (then != nullptr) absorb(some, then);
   Shapes others = shapes;
-  absorb(others, keep(negated(&condition, 0)));
+  absorb_silently(others, keep(negated(&condition, 0)));
   if (otherwise != nullptr) absorb(others, otherwise);
   some.insert(some.end(), others.begin(), others.end());
   if (some.size() > kMaxAlternatives) {
@@ -251,9 +251,9 @@ bool ShapeReader::absorb_dependents(Shapes& shapes, Schema schema, const json::v
     Shapes without = shapes;
     json::value absent = without_name(name);
     absent.get_object().erase("type");
-    absorb(without, keep(std::move(absent)));
+    absorb_silently(without, keep(std::move(absent)));
     Shapes with = shapes;
-    absorb(with, keep(with_name(name, true)));
+    absorb_silently(with, keep(with_name(name, true)));
     absorb(with, &part);
     with.insert(with.end(), without.begin(), without.end());
     if (with.size() > kMaxAlternatives) {

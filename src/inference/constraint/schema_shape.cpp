@@ -109,6 +109,12 @@ void ShapeReader::absorb(Shapes& shapes, Schema schema) {
   path_.pop_back();
 }
 
+void ShapeReader::absorb_silently(Shapes& shapes, Schema schema) {
+  ++silent_;
+  absorb(shapes, schema);
+  --silent_;
+}
+
 void ShapeReader::absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                                  const json::value& value) {
   if (is_annotation(key)) return;
@@ -264,6 +270,7 @@ bool ShapeReader::absorb_array_keyword(Shapes& shapes, Schema schema, std::strin
     if (prefix != nullptr) part.prefix = schemas_in(schema, "prefixItems", *prefix);
     if (old && !items->get_array().empty()) part.prefix = schemas_in(schema, "items", *items);
     part.items = old ? other : items;
+    part.evaluates = silent_ == 0;
     for (Shape& shape : shapes) shape.arrays.push_back(part);
   } else {
     return false;
@@ -311,6 +318,7 @@ bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::stri
     if (key != first) return true;  // together with that
     ObjectPart part;
     part.additional = object->if_contains("additionalProperties");
+    part.evaluates = silent_ == 0;
     for (const json::value* members : {properties, patterns}) {
       if (members == nullptr) continue;
       if (!members->is_object()) refuse("it must be an object of schemas");
@@ -343,6 +351,7 @@ void ShapeReader::absorb_unevaluated(Shapes& shapes, Schema schema) {
     rest.additional = properties;
     for (size_t i = first_object; i < shape.objects.size(); ++i) {
       const ObjectPart& part = shape.objects[i];
+      if (!part.evaluates) continue;
       if (part.additional != nullptr) rest.additional = nullptr;
       for (const auto& [name, _] : part.properties) rest.properties.emplace_back(name, &kAny);
       for (const auto& [name, _] : part.patterns) rest.patterns.emplace_back(name, &kAny);
@@ -352,6 +361,7 @@ void ShapeReader::absorb_unevaluated(Shapes& shapes, Schema schema) {
     behind.items = items;
     for (size_t i = first_array; i < shape.arrays.size(); ++i) {
       const ArrayPart& part = shape.arrays[i];
+      if (!part.evaluates) continue;
       if (part.items != nullptr) behind.items = nullptr;
       behind.prefix.resize(std::max(behind.prefix.size(), part.prefix.size()), &kAny);
     }

@@ -34,10 +34,12 @@ struct ObjectPart {
   std::vector<std::pair<std::string, Schema>> properties;
   std::vector<std::pair<std::string, Schema>> patterns;
   Schema additional = nullptr;  // of the other names; null: any
+  bool evaluates = true;        // counts for unevaluatedProperties
 };
 struct ArrayPart {
   Schemas prefix;          // in their order
   Schema items = nullptr;  // of those behind it; null: any
+  bool evaluates = true;
 };
 
 struct Shape {
@@ -96,6 +98,7 @@ class ShapeReader {
  private:
   using Shapes = std::vector<Shape>;
   void absorb(Shapes& shapes, Schema schema);
+  void absorb_silently(Shapes& shapes, Schema schema);
   void absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                       const json::value& value);
   bool absorb_scalar_keyword(Shapes& shapes, Schema schema, std::string_view key,
@@ -126,6 +129,7 @@ class ShapeReader {
   ShapeWriter& writer_;
   std::deque<json::value> kept_;
   std::vector<Schema> path_;  // what is being absorbed
+  int32_t silent_ = 0;        // above 0: it only rules out, and evaluates nothing
 };
 
 // What the parts of a shape say of a name.
