@@ -30,6 +30,7 @@ struct EmbeddingRequest {
   // Of vectors: so many of the first numbers (then normalised anew), and of length 1.
   std::optional<int32_t> dimensions{};
   bool normalized = true;
+  std::string end_user{};  // as ChatRequest's
 };
 
 struct EmbeddingAnswer {

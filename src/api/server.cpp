@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "api/access/credentials.h"
+#include "api/files/batch_runner.h"
 #include "api/http/side_work.h"
 #include "api/library.h"
 #include "api/limits.h"
@@ -111,6 +112,7 @@ struct Server::State {
   // Where the path is a route's, `dialect` becomes that one's.
   Admission route(Request& head, const Dialect*& dialect);
   Handler on_lane(const Route& route, const Dialect& owner);
+  void answer_line(const std::shared_ptr<Exchange>& exchange);
   void done(const Request& request, int status, bool cut_off);
   void add_metrics();
 };
@@ -211,6 +213,17 @@ Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
   });
 }
 
+// A request of a batch takes the way of all others, on the thread of batches.
+void Server::State::answer_line(const std::shared_ptr<Exchange>& exchange) {
+  const Request& request = exchange->request();
+  const Route* route = routes.match(request.method, request.path).route;
+  const Dialect& owner = route ? dialect_named(route->dialect) : dialect_for(request.path);
+  const Handler missing = [](const std::shared_ptr<Exchange>& unknown) {
+    throw Error(Code::not_found, fmt::format("there is no POST {}", unknown->request().path));
+  };
+  guarded(owner, route ? route->handler : missing)(exchange);
+}
+
 void Server::State::done(const Request& request, int status, bool cut_off) {
   const auto match = routes.match(request.method, request.path, &request.headers);
   const std::string route = match.route ? match.route->pattern : "none";
@@ -300,6 +313,10 @@ void Server::start(const ServerOptions& options) {
   s.prompts = std::make_unique<SideWork>("prompts", kSideThreads, kMaxWaitingPrompts);
   s.store =
       std::make_unique<SideWork>("requests to the store", kSideThreads, kMaxWaitingStoreRequests);
+  if (s.services.batches) {
+    s.services.batches->start(
+        [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); });
+  }
   s.http = HttpServer::start(http, std::move(hooks));
   const std::lock_guard lock(s.mutex);
   s.stopped = false;
@@ -323,6 +340,7 @@ void Server::stop() {
     s.stopped = true;
   }
   if (s.services.library) s.services.library->stop();  // a pull goes on where it was, another day
+  if (s.services.batches) s.services.batches->stop();  // likewise
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();

@@ -5,6 +5,7 @@
 
 #include "api/access/keys.h"
 #include "api/conversation/history.h"
+#include "api/files/batch_runner.h"
 #include "api/gateway/local.h"
 #include "api/gateway/model_traits.h"
 #include "api/gateway/remote.h"
@@ -149,7 +150,9 @@ class ServerWithParts : public RunningServer {
       : keys_(database_path()),
         prompts_(database_path()),
         history_(database_path()),
-        library_(models::Store().root(), net_policy(config)) {
+        files_(database_path(), models::Store().root() / "files"),
+        library_(models::Store().root(), net_policy(config)),
+        batches_(database_path(), files_, [] { return unix_seconds() * 1000; }) {
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -161,6 +164,8 @@ class ServerWithParts : public RunningServer {
     services.gateway = &gateway_;
     services.library = &library_;
     services.prompts = &prompts_;
+    services.files = &files_;
+    services.batches = &batches_;
     services.metrics = &metrics_;
     services.history = &history_;
     services.now_ms = [] { return unix_seconds() * 1000; };
@@ -204,8 +209,10 @@ class ServerWithParts : public RunningServer {
   api::KeyStore keys_;
   api::PromptRegistry prompts_;
   api::History history_;
+  api::FileStore files_;
   api::ModelLibrary library_;
   api::Gateway gateway_;
+  api::BatchRunner batches_;             // before what it asks
   std::unique_ptr<api::Server> server_;  // last: it uses all of the above
 };
 

@@ -25,7 +25,8 @@ def scripted_file(scripted):
 
 
 class Served:
-    """`with Served(program) as server`: the program's server, its model and its counters."""
+    """`with Served(program) as server`: the program's server, its model and its counters. `scripted`:
+    True, or the file of a script."""
 
     def __init__(self, program, scripted=False, arguments=(), model_file=MODEL_FILE):
         self.program = pathlib.Path(program).resolve()
@@ -47,8 +48,14 @@ class Served:
             subprocess.run([self.program, "pull", f"file:{file}", "--as", self.model, "--quiet"],
                            env=environment, check=True, stdout=subprocess.DEVNULL)
         self.log = open(pathlib.Path(self.home) / "server.log", "w+", encoding="utf-8")
+        self.environment = environment
+        self._start()
+        return self
+
+    def _start(self):
+        self.port = 0
         self.process = subprocess.Popen([self.program, "serve", "--port", "0", *self.arguments],
-                                        env=environment, stderr=subprocess.PIPE, text=True)
+                                        env=self.environment, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if found := re.search(r"serving on http://[^ ]+:(\d+)", line):
                 self.port = int(found.group(1))
@@ -57,7 +64,13 @@ class Served:
             sys.exit("error: the server did not start")
         # What it says later goes nowhere, but must be read so that it never waits for us.
         self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=self.log)
-        return self
+
+    def kill_and_start(self):
+        """As after a crash or a power cut: the next process finds what the killed one left."""
+        self.process.kill()
+        self.process.wait(timeout=60)
+        self.drain.wait(timeout=60)
+        self._start()
 
     def __exit__(self, *_):
         self.process.terminate()

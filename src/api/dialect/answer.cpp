@@ -164,6 +164,7 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
   int32_t first_choice = 0;
   for (ChatRequest& request : requests) {
     const int32_t n = request.n;
+    log_end_user(*exchange, request.end_user);
     request.cache_scope = caller_scope(exchange->request().headers);
     answers->push_back(
         services.gateway->start(std::move(request), [run, first_choice](ChatEvent&& event) {
@@ -174,6 +175,11 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
     first_choice += n;
   }
   exchange->keep(std::move(answers));
+}
+
+void log_end_user(const Exchange& exchange, const std::string& name) {
+  if (name.empty()) return;
+  log_info("{} is for the end user {}", exchange.request().id, json_quote(name, true));
 }
 
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {

@@ -51,6 +51,9 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
             const Dialect& dialect, std::vector<ChatRequest> requests, bool stream,
             std::shared_ptr<AnswerWriter> writer);
 
+// One line with the request's id and the end user's name, where there is one.
+void log_end_user(const Exchange& exchange, const std::string& name);
+
 // Names the ignored fields in x-strata-ignored.
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored);
 

@@ -16,6 +16,8 @@
 namespace strata::api {
 
 class History;
+class BatchRunner;
+class FileStore;
 class ModelLibrary;
 class PromptRegistry;
 
@@ -24,6 +26,8 @@ struct Services {
   Gateway* gateway = nullptr;
   ModelLibrary* library = nullptr;    // the store's side: pull, create…; null: none
   PromptRegistry* prompts = nullptr;  // null: none are kept
+  FileStore* files = nullptr;         // null: none are kept
+  BatchRunner* batches = nullptr;     // null: none are run; the server starts and stops it
   Metrics* metrics = nullptr;
   std::function<int64_t()> now_ms = {};  // since 1970
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.

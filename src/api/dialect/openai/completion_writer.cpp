@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 
 #include "api/dialect/openai/sse_writer.h"
@@ -32,7 +35,8 @@ struct LogprobArrays {
     token_logprobs.push_back(static_cast<double>(token.logprob));
     json::object top;
     for (const auto& other : token.alternatives) {
-      top[repair_utf8(other.bytes)] = static_cast<double>(other.logprob);
+      // Of pieces that read the same the likeliest, which comes first.
+      top.emplace(repair_utf8(other.bytes), static_cast<double>(other.logprob));
     }
     top_logprobs.push_back(std::move(top));
   }
@@ -44,6 +48,14 @@ struct LogprobArrays {
             {"text_offset", std::move(text_offset)}};
   }
 };
+
+// An answer without a token is the worst.
+double mean_logprob(const WholeChoice& choice) {
+  if (choice.tokens.empty()) return -std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (const GeneratedToken& token : choice.tokens) sum += static_cast<double>(token.logprob);
+  return sum / static_cast<double>(choice.tokens.size());
+}
 
 class CompletionWriter final : public SseWriter {
  public:
@@ -69,7 +81,25 @@ class CompletionWriter final : public SseWriter {
     }
   }
 
+  Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override {
+    if (info_.n_kept == info_.n) return SseWriter::whole(choices, totals);
+    return SseWriter::whole(likeliest(choices), totals);
+  }
+
  private:
+  // Of each prompt's choices those with the highest mean log-probability of a token.
+  std::vector<WholeChoice> likeliest(const std::vector<WholeChoice>& choices) const {
+    std::vector<WholeChoice> kept;
+    for (size_t begin = 0; begin < choices.size(); begin += static_cast<size_t>(info_.n)) {
+      const auto first = choices.begin() + static_cast<std::ptrdiff_t>(begin);
+      std::vector<WholeChoice> ranked(first, first + info_.n);
+      std::ranges::stable_sort(ranked, std::greater(), mean_logprob);
+      ranked.resize(static_cast<size_t>(info_.n_kept));
+      for (WholeChoice& choice : ranked) kept.push_back(std::move(choice));
+    }
+    return kept;
+  }
+
   json::object choice_json(const WholeChoice& choice) const override {
     json::value logprobs = nullptr;
     if (info_.logprobs) {

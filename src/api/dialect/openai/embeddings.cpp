@@ -1,6 +1,4 @@
 // OpenAI's /v1/embeddings: texts, lists of texts, token ids, lists of token ids.
-#include <array>
-
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/embed_answer.h"
 #include "api/dialect/openai/openai.h"
@@ -9,14 +7,12 @@
 namespace strata::api::openai {
 namespace {
 
-constexpr std::array<std::string_view, 1> kIgnored{"user"};
 constexpr std::string_view kKinds = "must be a string, an array of strings, or token ids";
 constexpr int64_t kMostDimensions = 1 << 20;
 
 struct Wanted {
   EmbeddingRequest request;
   bool base64 = false;
-  std::vector<std::string> ignored;
 };
 
 std::vector<EmbeddingText> read_inputs(Fields& fields) {
@@ -70,7 +66,8 @@ Wanted parse(const std::string& body) {
     wanted.request.dimensions = static_cast<int32_t>(*dimensions);
   }
   wanted.request.prompt_name = read_prompt_name(fields);
-  fields.ignore_unread(kIgnored, wanted.ignored);
+  wanted.request.end_user = read_end_user(fields);
+  fields.refuse_unread();
   return wanted;
 }
 
@@ -99,7 +96,7 @@ json::value embeddings_json(const EmbeddingAnswer& answer, const std::string& mo
 void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
            const Dialect& dialect) {
   Wanted wanted = parse(exchange->request().body);
-  tell_ignored(*exchange, wanted.ignored);
+  log_end_user(*exchange, wanted.request.end_user);
   const std::string model = wanted.request.model;
   answer_embedding(exchange, services, dialect, std::move(wanted.request),
                    [model, base64 = wanted.base64](const EmbeddingAnswer& answer) {

@@ -1,6 +1,7 @@
 #include "api/dialect/openai/openai.h"
 
 #include "api/dialect/dialect_common.h"
+#include "api/library.h"
 
 namespace strata::api::openai {
 namespace {
@@ -59,6 +60,11 @@ class OpenAi final : public Dialect {
         [this, &services](const auto& e) { complete(e, services); });
     add("POST", "/v1/embeddings", kMaxBodyBytes,
         [this, &services](const auto& e) { embed(e, services, *this); });
+    add("POST", "/v1/moderations", kMaxBodyBytes, [](const auto&) { refuse_moderation(); });
+    table.add({"DELETE", "/v1/models/{id}", Scope::models, 0,
+               [&services](const auto& e) { remove(e, services); }, std::string(name()),
+               Lane::store});
+    add_file_routes(table, services);
   }
 
  private:
@@ -78,6 +84,24 @@ class OpenAi final : public Dialect {
     exchange->respond(std::move(response));
   }
 
+  static void remove(const std::shared_ptr<Exchange>& exchange, const Services& services) {
+    const std::string& id = exchange->request().params.at("id");
+    const std::string name = find_card(services.gateway->models(), id).name;
+    if (!services.library) {
+      throw Error(Code::failed_precondition, "this server has no store to delete models from");
+    }
+    services.library->remove(name);
+    Response response;
+    response.body = to_json(json::object{{"id", name}, {"object", "model"}, {"deleted", true}});
+    exchange->respond(std::move(response));
+  }
+
+  [[noreturn]] static void refuse_moderation() {
+    throw Error(Code::unimplemented, "moderations are not built: no model here judges texts",
+                "ask a chat model that was trained to classify texts, through "
+                "/v1/chat/completions");
+  }
+
   static WriterInfo writer_info(const Exchange& exchange, const Services& services,
                                 const Parsed& parsed, std::string_view prefix) {
     WriterInfo info;
@@ -85,6 +109,9 @@ class OpenAi final : public Dialect {
     info.created = services.now_ms() / 1000;
     info.model = parsed.requests.front().model;
     info.include_usage = parsed.include_usage;
+    info.service_tier = parsed.service_tier;
+    info.obfuscate = parsed.obfuscate;
+    info.function_form = parsed.function_form;
     info.logprobs = parsed.requests.front().n_logprobs >= 0;
     info.n = parsed.requests.front().n;
     return info;
@@ -101,6 +128,7 @@ class OpenAi final : public Dialect {
     WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
     info.echo = parsed.echo;
     info.logprobs = parsed.logprobs;
+    info.n_kept = parsed.n_kept;
     info.prompts = std::move(parsed.prompts);
     answer(exchange, services, *this, std::move(parsed.requests), parsed.stream,
            completion_writer(std::move(info)));

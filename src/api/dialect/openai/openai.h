@@ -17,10 +17,14 @@ struct Parsed {
   std::vector<ChatRequest> requests;  // one a prompt; chat has one
   bool stream = false;
   bool include_usage = false;
+  std::string service_tier = "default";
+  bool obfuscate = false;      // pad what is streamed, so that lengths say nothing
+  bool function_form = false;  // chat: calls are written in the form of "functions"
   // completions
   bool echo = false;
   bool logprobs = false;
   std::vector<std::string> prompts;  // texts, for echo; empty string where ids were given
+  int32_t n_kept = 1;                // of each prompt's choices, the likeliest
 };
 
 // FieldError, Error{invalid_argument}.
@@ -31,16 +35,23 @@ Parsed parse_completion(const std::string& body);
 void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
            const Dialect& dialect);
 
+// /v1/files and /v1/batches.
+void add_file_routes(RouteTable& table, const Services& services);
+
 // What an answer needs of its request to be written.
 struct WriterInfo {
   std::string id;  // "chatcmpl-…", "cmpl-…"
   int64_t created = 0;
   std::string model;
   bool include_usage = false;
+  std::string service_tier = "default";
+  bool obfuscate = false;
+  bool function_form = false;
   bool logprobs = false;
   bool echo = false;
   std::vector<std::string> prompts;
-  int32_t n = 1;
+  int32_t n = 1;       // choices of each prompt
+  int32_t n_kept = 1;  // how many of them are answered, the likeliest
 };
 std::shared_ptr<AnswerWriter> chat_writer(WriterInfo info);
 std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
@@ -48,7 +59,11 @@ std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
 // Shared by the two.
 json::string finish_reason(inference::FinishReason reason);
 json::object error_json(const Error& error);
-void read_sampling(Fields& fields, ChatRequest& request, bool completion);
+void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion);
+// "user" and "safety_identifier".
+std::string read_end_user(Fields& fields);
 void read_stream(Fields& fields, Parsed& parsed);
+// Last: fields that are left over are refused, or ignored where they do no harm.
+void end_fields(Fields& fields, std::vector<std::string>& ignored);
 
 }  // namespace strata::api::openai

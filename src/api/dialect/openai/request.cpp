@@ -1,105 +1,23 @@
+#include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/openai/openai.h"
+#include "api/dialect/openai/request_parts.h"
 #include "api/limits.h"
 
 namespace strata::api::openai {
 namespace {
 
 constexpr size_t kMaxStop = 4;
+constexpr size_t kMaxEndUserBytes = 512;
 constexpr int64_t kMaxPriority = 100;
+constexpr int32_t kTierPriority = 50;  // how far the tiers flex and priority are from default
 
 // Sent habitually by clients, without effect on the text of an answer here.
-constexpr std::array<std::string_view, 12> kIgnored{
-    "user",          "metadata",          "store",
-    "service_tier",  "safety_identifier", "prompt_cache_key",
-    "prediction",    "verbosity",         "prompt_cache_retention",
-    "stream_timing", "reasoning_effort",  "prompt_cache_options"};
-
-constexpr std::string_view kToolHint = "leave tools out; tool calls are not built yet";
-
-std::string read_parts(const json::array& parts, const std::string& path) {
-  if (parts.size() > kMaxContentParts) {
-    throw FieldError(path, fmt::format("{} has {} parts, the limit is {}", path, parts.size(),
-                                       kMaxContentParts));
-  }
-  std::string text;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    Fields part(parts[i], fmt::format("{}[{}]", path, i));
-    const std::string type = part.required_text("type");
-    if (type != "text") {
-      part.fail("type",
-                fmt::format("is '{}'; this server reads text parts only", type.substr(0, 40)),
-                "send {\"type\": \"text\", \"text\": …}");
-    }
-    const auto piece = part.text("text");
-    if (!piece) part.fail("text", "is missing");
-    part.refuse_unread();
-    text += *piece;
-  }
-  return text;
-}
-
-std::string arguments_of(Fields& function) {
-  return function.text("arguments").value_or("{}");
-}
-
-models::Message read_message(const json::value& value, size_t index) {
-  Fields fields(value, fmt::format("messages[{}]", index));
-  models::Message message;
-  message.role = fields.required_text("role");
-  static constexpr std::array<std::string_view, 5> kRoles{"system", "developer", "user",
-                                                          "assistant", "tool"};
-  if (std::ranges::find(kRoles, message.role) == kRoles.end()) {
-    fields.fail("role", "must be system, developer, user, assistant or tool");
-  }
-  message.name = fields.text("name").value_or("");
-  message.reasoning = fields.text("reasoning_content").value_or("");
-  message.tool_call_id = fields.text("tool_call_id").value_or("");
-  message.tool_calls = read_tool_calls(fields, arguments_of);
-  const json::value* content = fields.get("content");
-  if (!content) {
-    if (message.role != "assistant") fields.fail("content", "is missing");
-  } else if (content->is_string()) {
-    message.content = std::string(content->get_string());
-  } else if (content->is_array()) {
-    message.content = read_parts(content->get_array(), fields.path("content"));
-  } else {
-    fields.fail("content", "must be a string or an array of parts");
-  }
-  std::vector<std::string> none;
-  static constexpr std::array<std::string_view, 3> kEmpty{"refusal", "annotations", "audio"};
-  fields.ignore_unread(kEmpty, none);  // of our own answers, sent back as history
-  return message;
-}
-
-void refuse_unbuilt(Fields& fields) {
-  for (const std::string_view key : {"tools", "functions"}) {
-    if (!fields.array(key, 4096).empty()) {
-      fields.fail(key, "is not supported yet", std::string(kToolHint));
-    }
-  }
-  for (const std::string_view key : {"tool_choice", "function_call"}) {
-    const json::value* choice = fields.get(key);
-    if (choice && !(choice->is_string() &&
-                    (choice->get_string() == "none" || choice->get_string() == "auto"))) {
-      fields.fail(key, "is not supported yet", std::string(kToolHint));
-    }
-  }
-  fields.boolean("parallel_tool_calls");  // says nothing while there are no tools
-  if (auto format = fields.object("response_format")) {
-    if (format->required_text("type") != "text") {
-      format->fail("type", "must be text: answers cannot be constrained yet",
-                   "ask for JSON in the prompt and check the answer");
-    }
-  }
-  const auto modalities = fields.texts("modalities", 4, 16);
-  if (modalities && *modalities != std::vector<std::string>{"text"}) {
-    fields.fail("modalities", "must be [\"text\"]");
-  }
-}
+constexpr std::array<std::string_view, 5> kIgnored{
+    "metadata", "prompt_cache_key", "prediction", "prompt_cache_retention", "prompt_cache_options"};
 
 void read_logit_bias(Fields& fields, SamplingOptions& options) {
   const json::value* value = fields.get("logit_bias");
@@ -122,7 +40,30 @@ void read_logit_bias(Fields& fields, SamplingOptions& options) {
   }
 }
 
+// A tier says who goes first: its priority. There is one kind of service otherwise.
+int32_t read_tier(Fields& fields, Parsed& parsed) {
+  const std::string tier = fields.text("service_tier").value_or("auto");
+  if (tier == "flex" || tier == "priority" || tier == "fast") {
+    parsed.service_tier = tier;
+    return tier == "flex" ? kTierPriority : -kTierPriority;
+  }
+  if (tier != "auto" && tier != "default" && tier != "scale") {
+    fields.fail("service_tier", "must be auto, default, flex, scale, priority or fast");
+  }
+  return 0;
+}
+
 }  // namespace
+
+std::string read_end_user(Fields& fields) {
+  const auto older = fields.text("user");
+  const std::string name = fields.text("safety_identifier").value_or(older.value_or(""));
+  if (name.size() > kMaxEndUserBytes) {
+    fields.fail(older ? "user" : "safety_identifier",
+                fmt::format("has {} bytes, the limit is {}", name.size(), kMaxEndUserBytes));
+  }
+  return name;
+}
 
 void read_stream(Fields& fields, Parsed& parsed) {
   parsed.stream = fields.boolean("stream").value_or(false);
@@ -130,11 +71,11 @@ void read_stream(Fields& fields, Parsed& parsed) {
   if (!options) return;
   if (!parsed.stream) fields.fail("stream_options", "is only for stream: true");
   parsed.include_usage = options->boolean("include_usage").value_or(false);
-  static constexpr std::array<std::string_view, 1> kIgnorable{"include_obfuscation"};
-  options->ignore_unread(kIgnorable, parsed.requests.front().ignored);
+  parsed.obfuscate = options->boolean("include_obfuscation").value_or(false);
+  options->refuse_unread();
 }
 
-void read_sampling(Fields& fields, ChatRequest& request, bool completion) {
+void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion) {
   request.model = read_model_name(fields, "model");
   SamplingOptions& sampling = request.sampling;
   read_common_sampling(fields, sampling);
@@ -149,116 +90,106 @@ void read_sampling(Fields& fields, ChatRequest& request, bool completion) {
   read_logit_bias(fields, request.sampling);
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
-  const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority);
-  request.priority = static_cast<int32_t>(priority.value_or(0));
+  request.end_user = read_end_user(fields);
+  request.priority = read_tier(fields, parsed);
+  if (const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority)) {
+    request.priority = static_cast<int32_t>(*priority);
+  }
   const auto max_tokens = fields.integer("max_tokens", completion ? 0 : 1, 1 << 30);
   if (max_tokens) request.sampling.max_tokens = static_cast<int32_t>(*max_tokens);
 }
+
+// What clients send by habit and has no effect here; with "strict": true it is refused too.
+void end_fields(Fields& fields, std::vector<std::string>& ignored) {
+  const bool strict = fields.boolean("strict").value_or(false);
+  fields.ignore_unread(strict ? std::span<const std::string_view>{} : kIgnored, ignored);
+}
+
+namespace {
+
+void read_modalities(Fields& fields) {
+  const auto modalities = fields.texts("modalities", 4, 16);
+  if (modalities && *modalities != std::vector<std::string>{"text"}) {
+    fields.fail("modalities", "must be [\"text\"]");
+  }
+}
+
+void read_lengths(Fields& fields, SamplingOptions& sampling) {
+  const auto newer = fields.integer("max_completion_tokens", 1, 1 << 30);
+  if (!newer) return;
+  if (sampling.max_tokens && *sampling.max_tokens != *newer) {
+    fields.fail("max_tokens", "and max_completion_tokens differ", "send only one of them");
+  }
+  sampling.max_tokens = static_cast<int32_t>(*newer);
+}
+
+void read_logprobs(Fields& fields, ChatRequest& request) {
+  const bool wanted = fields.boolean("logprobs").value_or(false);
+  const auto top = fields.integer("top_logprobs", 0, kMaxTopLogprobs);
+  if (top && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
+  if (wanted) request.n_logprobs = static_cast<int32_t>(top.value_or(0));
+}
+
+void read_effort(Fields& fields, models::ReasoningWish& wish) {
+  static constexpr std::array<std::string_view, 7> kEfforts{"none", "minimal", "low", "medium",
+                                                            "high", "xhigh",   "max"};
+  const auto effort = fields.text("reasoning_effort");
+  if (!effort) return;
+  if (std::ranges::find(kEfforts, *effort) == kEfforts.end()) {
+    fields.fail("reasoning_effort", "must be none, minimal, low, medium, high, xhigh or max");
+  }
+  wish.think = *effort != "none";
+  if (*wish.think) wish.effort = *effort;
+}
+
+// What vLLM and Hugging Face's servers let a caller say of the template.
+void read_template(Fields& fields, ChatRequest& request) {
+  models::Conversation& conversation = request.conversation;
+  if (fields.object("chat_template_kwargs")) {
+    conversation.variables = fields.get("chat_template_kwargs")->get_object();
+  }
+  // For templates that know it, as an effort is.
+  if (const auto verbosity = fields.text("verbosity")) {
+    if (*verbosity != "low" && *verbosity != "medium" && *verbosity != "high") {
+      fields.fail("verbosity", "must be low, medium or high");
+    }
+    conversation.variables["verbosity"] = *verbosity;
+  }
+  request.chat_template = fields.text("chat_template").value_or("");
+  for (const json::value& document : fields.array("documents", kMaxDocuments)) {
+    if (!document.is_object()) fields.fail("documents", "must be an array of objects");
+    conversation.documents.push_back(document);
+  }
+  request.continue_last = fields.boolean("continue_final_message").value_or(false);
+  if (request.continue_last && conversation.messages.back().role != "assistant") {
+    fields.fail("continue_final_message", "is true, and the last message is not an assistant's");
+  }
+  const auto prompt = fields.boolean("add_generation_prompt");
+  if (prompt == true && request.continue_last) {
+    fields.fail("add_generation_prompt", "and continue_final_message are both true");
+  }
+  conversation.add_generation_prompt = prompt.value_or(!request.continue_last);
+}
+
+}  // namespace
 
 Parsed parse_chat(const std::string& body) {
   const json::value document = read_body(body);
   Fields fields(document);
   Parsed parsed;
   ChatRequest& request = parsed.requests.emplace_back();
-  read_sampling(fields, request, false);
-  const auto newer = fields.integer("max_completion_tokens", 1, 1 << 30);
-  if (newer) {
-    if (request.sampling.max_tokens && *request.sampling.max_tokens != *newer) {
-      fields.fail("max_tokens", "and max_completion_tokens differ", "send only one of them");
-    }
-    request.sampling.max_tokens = static_cast<int32_t>(*newer);
-  }
-  const auto messages = fields.array("messages", kMaxMessages);
-  if (messages.empty()) fields.fail("messages", "must have at least one message");
-  for (size_t i = 0; i < messages.size(); ++i) {
-    request.conversation.messages.push_back(read_message(messages[i], i));
-  }
-  const bool logprobs = fields.boolean("logprobs").value_or(false);
-  const auto top = fields.integer("top_logprobs", 0, kMaxTopLogprobs);
-  if (top && !logprobs) fields.fail("top_logprobs", "needs logprobs: true");
-  if (logprobs) request.n_logprobs = static_cast<int32_t>(top.value_or(0));
-  if (auto variables = fields.object("chat_template_kwargs")) {
-    request.conversation.variables = fields.get("chat_template_kwargs")->get_object();
-  }
-  refuse_unbuilt(fields);
+  read_sampling(fields, parsed, request, false);
+  read_lengths(fields, request.sampling);
+  request.conversation.messages = read_messages(fields, request.ignored);
+  read_logprobs(fields, request);
+  read_effort(fields, request.reasoning);
+  read_template(fields, request);
+  parsed.function_form = read_tools(fields, request);
+  read_output_rule(fields, request);
+  read_modalities(fields);
+  if (fields.boolean("store").value_or(false)) request.ignored.emplace_back("store");
   read_stream(fields, parsed);
-  fields.ignore_unread(kIgnored, parsed.requests.front().ignored);
-  return parsed;
-}
-
-namespace {
-
-struct Prompt {
-  std::string text;
-  std::vector<int32_t> ids;
-};
-
-// A string, strings, ids, or arrays of ids.
-std::vector<Prompt> read_prompts(Fields& fields) {
-  const json::value* value = fields.get("prompt");
-  if (!value) fields.fail("prompt", "is missing");
-  if (value->is_string()) return {{std::string(value->get_string()), {}}};
-  if (!value->is_array() || value->get_array().empty()) {
-    fields.fail("prompt", "must be a string, an array of strings, or token ids");
-  }
-  const json::array& items = value->get_array();
-  if (items.front().is_number()) return {{"", read_ids(items, fields, "prompt")}};
-  if (items.size() > kMaxPrompts) {
-    fields.fail("prompt",
-                fmt::format("has {} prompts, the limit is {}", items.size(), kMaxPrompts));
-  }
-  std::vector<Prompt> prompts;
-  for (const json::value& item : items) {
-    if (item.is_string()) {
-      prompts.push_back({std::string(item.get_string()), {}});
-    } else if (item.is_array() && !item.get_array().empty()) {
-      prompts.push_back({"", read_ids(item.get_array(), fields, "prompt")});
-    } else {
-      fields.fail("prompt", "must be a string, an array of strings, or token ids");
-    }
-  }
-  return prompts;
-}
-
-}  // namespace
-
-Parsed parse_completion(const std::string& body) {
-  const json::value document = read_body(body);
-  Fields fields(document);
-  ChatRequest request;
-  request.raw = true;
-  read_sampling(fields, request, true);
-  if (!request.sampling.max_tokens) request.sampling.max_tokens = 16;
-  if (const auto best_of = fields.integer("best_of", 0, 20); best_of && *best_of != request.n) {
-    fields.fail("best_of", "must equal n: candidates are not ranked here", "leave best_of out");
-  }
-  if (const auto suffix = fields.text("suffix"); suffix && !suffix->empty()) {
-    fields.fail("suffix", "is not supported yet", "put all of the text into prompt");
-  }
-  if (const auto logprobs = fields.integer("logprobs", 0, 5)) {
-    request.n_logprobs = static_cast<int32_t>(*logprobs);
-  }
-  Parsed parsed;
-  parsed.logprobs = request.n_logprobs >= 0;
-  parsed.echo = fields.boolean("echo").value_or(false);
-  auto prompts = read_prompts(fields);
-  const size_t n_answers = prompts.size() * static_cast<size_t>(request.n);
-  if (n_answers > kMaxAnswers) {
-    fields.fail("n", fmt::format("times {} prompts is {} answers, the limit is {}", prompts.size(),
-                                 n_answers, kMaxAnswers));
-  }
-  for (Prompt& prompt : prompts) {
-    ChatRequest one = request;
-    one.prompt = prompt.text;
-    one.prompt_ids = std::move(prompt.ids);
-    // Echoed ids are written as the text that they stand for, which comes with their log-probs.
-    one.prompt_logprobs = parsed.echo && (request.n_logprobs >= 0 || !one.prompt_ids.empty());
-    if (one.prompt_logprobs && one.n_logprobs < 0) one.n_logprobs = 0;
-    parsed.prompts.push_back(std::move(prompt.text));
-    parsed.requests.push_back(std::move(one));
-  }
-  read_stream(fields, parsed);
-  fields.ignore_unread(kIgnored, parsed.requests.front().ignored);
+  end_fields(fields, request.ignored);
   return parsed;
 }
 

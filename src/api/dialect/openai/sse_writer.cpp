@@ -10,10 +10,17 @@ void append_event(std::string& out, const json::value& value) {
 }
 
 json::object usage_json(const Totals& totals) {
-  return {{"prompt_tokens", totals.prompt_tokens},
-          {"completion_tokens", totals.completion_tokens},
-          {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
-          {"prompt_tokens_details", json::object{{"cached_tokens", totals.cached_tokens}}}};
+  return {
+      {"prompt_tokens", totals.prompt_tokens},
+      {"completion_tokens", totals.completion_tokens},
+      {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
+      {"prompt_tokens_details", json::object{{"cached_tokens", totals.cached_tokens}}},
+      {"completion_tokens_details", json::object{{"reasoning_tokens", totals.reasoning_tokens}}}};
+}
+
+// Up to the next multiple of 64 bytes, so that the length of a piece says little about its text.
+std::string padding(size_t n_bytes) {
+  return std::string(64 - n_bytes % 64, 'x');
 }
 
 }  // namespace
@@ -34,7 +41,11 @@ void SseWriter::error(const Error& error, std::string& out) {
 
 Response SseWriter::whole(const std::vector<WholeChoice>& choices, const Totals& totals) {
   json::array list;
-  for (const WholeChoice& choice : choices) list.push_back(choice_json(choice));
+  for (const WholeChoice& choice : choices) {
+    json::object written = choice_json(choice);
+    written["index"] = list.size();  // those of best_of are fewer than were made
+    list.push_back(std::move(written));
+  }
   json::object body = head(whole_name_);
   body["choices"] = std::move(list);
   body["usage"] = usage_json(totals);
@@ -47,6 +58,7 @@ void SseWriter::chunk(std::string& out, json::object choice) const {
   json::object body = head(chunk_name_);
   body["choices"] = json::array{std::move(choice)};
   if (info_.include_usage) body["usage"] = nullptr;
+  if (info_.obfuscate) body["obfuscation"] = padding(to_json(body).size());
   append_event(out, body);
 }
 
@@ -55,6 +67,7 @@ json::object SseWriter::head(std::string_view object) const {
           {"object", object},
           {"created", info_.created},
           {"model", info_.model},
+          {"service_tier", json::string(info_.service_tier)},
           {"system_fingerprint", nullptr}};
 }
 

@@ -1,0 +1,325 @@
+#include <gtest/gtest.h>
+
+#include "api/dialect/openai/openai.h"
+#include "api/dialect/openai/testing/ask.h"
+#include "core/testing/expect_error.h"
+
+namespace strata::api::openai {
+namespace {
+
+using api::testing::fetch;
+using api::testing::Reply;
+using api::testing::Running;
+
+constexpr std::string_view kTools = R"([
+  {"type": "function", "function": {"name": "get_weather", "description": "of a town",
+   "parameters": {"type": "object", "properties": {"town": {"type": "string"}}}, "strict": true}},
+  {"type": "function", "function": {"name": "get_time"}}])";
+
+std::string body_of(std::string_view message, std::string_view more = {}) {
+  return fmt::format(R"({{"model": "m", "messages": [{{"role": "user", "content": "{}"}}]{}{}}})",
+                     message, more.empty() ? "" : ", ", more);
+}
+
+std::string with_tools(std::string_view message, std::string_view more = {}) {
+  return body_of(message,
+                 fmt::format(R"("tools": {}{}{})", kTools, more.empty() ? "" : ", ", more));
+}
+
+ChatRequest parsed(const std::string& body) {
+  return std::move(parse_chat(body).requests.front());
+}
+
+std::string refused_field(const std::string& body) {
+  try {
+    parse_chat(body);
+  } catch (const FieldError& error) {
+    return error.field();
+  }
+  return "nothing was refused";
+}
+
+class Chat : public ::testing::Test {
+ protected:
+  json::value ask(const std::string& body) const {
+    const Reply reply = fetch(running_.port(), "POST", "/v1/chat/completions", body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body);
+  }
+  std::vector<json::value> stream(std::string body) const {
+    body.insert(1, R"("stream": true, )");
+    const Reply reply = fetch(running_.port(), "POST", "/v1/chat/completions", body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_TRUE(reply.body.ends_with("data: [DONE]\n\n"));
+    return testing::chunks_of(reply.body);
+  }
+  Running running_{testing::thinking_script()};
+};
+
+TEST_F(Chat, CallsStandInTheMessageAndItsTextIsNull) {
+  const auto answer = ask(with_tools("the weather"));
+  const json::object& choice = answer.at("choices").at(0).as_object();
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  const json::object& message = choice.at("message").as_object();
+  EXPECT_TRUE(message.at("content").is_null());
+  EXPECT_EQ(message.at("reasoning_content"), "Two towns.");
+  EXPECT_EQ(message.at("tool_calls"), parse_json(R"([
+    {"id": "call_0_0", "type": "function",
+     "function": {"name": "get_weather", "arguments": "{\"town\":\"Oslo\"}"}},
+    {"id": "call_0_1", "type": "function",
+     "function": {"name": "get_weather", "arguments": "{\"town\":\"Bern\"}"}}])"));
+  EXPECT_GT(answer.at("usage").at("completion_tokens_details").at("reasoning_tokens").as_int64(),
+            0);
+}
+
+TEST_F(Chat, TextBeforeACallStays) {
+  const auto message = ask(with_tools("both")).at("choices").at(0).at("message");
+  EXPECT_EQ(message.at("content"), "I look.");
+  EXPECT_EQ(message.at("tool_calls").as_array().size(), 1u);
+}
+
+TEST_F(Chat, CallsAreNotMadeWhereTheyAreForbidden) {
+  const auto answer = ask(with_tools("the weather", R"("tool_choice": "none")"));
+  EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "stop");
+  EXPECT_FALSE(answer.at("choices").at(0).at("message").as_object().contains("tool_calls"));
+}
+
+// Joined the way clients do: by index; id, type and name come with the first piece only.
+TEST_F(Chat, StreamedCallsJoinToTheWholeOnes) {
+  json::array calls;
+  std::string reasoning, reason;
+  const auto chunks = stream(with_tools("the weather"));
+  EXPECT_TRUE(chunks.front().at("choices").at(0).at("delta").at("content").is_null());
+  for (const json::value& chunk : chunks) {
+    const json::object& choice = chunk.at("choices").at(0).as_object();
+    const json::object& delta = choice.at("delta").as_object();
+    if (const auto* piece = delta.if_contains("reasoning_content")) {
+      reasoning += std::string(piece->as_string());
+    }
+    if (!choice.at("finish_reason").is_null()) reason = choice.at("finish_reason").as_string();
+    const auto* pieces = delta.if_contains("tool_calls");
+    if (!pieces) continue;
+    for (const json::value& piece : pieces->as_array()) {
+      const auto index = static_cast<size_t>(piece.at("index").as_int64());
+      const bool first = index == calls.size();
+      EXPECT_EQ(piece.as_object().contains("id"), first);
+      EXPECT_EQ(piece.as_object().contains("type"), first);
+      EXPECT_EQ(piece.at("function").as_object().contains("name"), first);
+      if (first) {
+        calls.push_back(piece);
+        calls.back().as_object().erase("index");
+      } else {
+        auto& arguments = calls[index].at("function").at("arguments").as_string();
+        arguments += piece.at("function").at("arguments").as_string();
+      }
+    }
+  }
+  const auto whole = ask(with_tools("the weather")).at("choices").at(0);
+  EXPECT_EQ(json::value(calls), whole.at("message").at("tool_calls"));
+  EXPECT_EQ(reason, "tool_calls");
+  EXPECT_EQ(reasoning, "Two towns.");
+}
+
+TEST_F(Chat, TheOldFunctionsAreAnsweredInTheirForm) {
+  const std::string body =
+      body_of("the weather", R"("functions": [{"name": "get_weather", "parameters": {}}])");
+  const auto choice = ask(body).at("choices").at(0);
+  EXPECT_EQ(choice.at("finish_reason"), "function_call");
+  EXPECT_EQ(choice.at("message").at("function_call"),
+            parse_json(R"({"name": "get_weather", "arguments": "{\"town\":\"Oslo\"}"})"));
+  EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
+  std::string arguments;
+  for (const json::value& chunk : stream(body)) {
+    const auto* call =
+        chunk.at("choices").at(0).at("delta").as_object().if_contains("function_call");
+    if (call) arguments += std::string(call->at("arguments").as_string());
+  }
+  EXPECT_EQ(arguments, R"({"town":"Oslo"})");
+}
+
+TEST_F(Chat, UsageComesLastWhereItIsAskedFor) {
+  const auto chunks = stream(body_of("think", R"("stream_options": {"include_usage": true})"));
+  for (size_t i = 0; i + 1 < chunks.size(); ++i) EXPECT_TRUE(chunks[i].at("usage").is_null());
+  EXPECT_TRUE(chunks.back().at("choices").as_array().empty());
+  EXPECT_EQ(chunks.back().at("usage"), ask(body_of("think")).at("usage"));
+}
+
+TEST_F(Chat, PaddedChunksHaveLengthsOfWholeSteps) {
+  const auto padded =
+      stream(body_of("one twooooo", R"("stream_options": {"include_obfuscation": true})"));
+  for (const json::value& chunk : padded) {
+    const size_t overhead = std::string_view(R"(,"obfuscation":"")").size();
+    EXPECT_EQ((to_json(chunk).size() - overhead) % 64, 0u);
+  }
+  EXPECT_FALSE(stream(body_of("one")).front().as_object().contains("obfuscation"));
+}
+
+TEST_F(Chat, ATierIsAPriorityAndIsTold) {
+  EXPECT_EQ(ask(body_of("a", R"("service_tier": "flex")")).at("service_tier"), "flex");
+  EXPECT_EQ(ask(body_of("a")).at("service_tier"), "default");
+  EXPECT_GT(parsed(body_of("a", R"("service_tier": "flex")")).priority, 0);
+  EXPECT_LT(parsed(body_of("a", R"("service_tier": "priority")")).priority, 0);
+  EXPECT_EQ(parsed(body_of("a", R"("service_tier": "flex", "priority": 3)")).priority, 3);
+}
+
+TEST_F(Chat, StrictRefusesWhatWouldBeIgnored) {
+  const std::string field = R"("prompt_cache_key": "k")";
+  const Reply lax = fetch(running_.port(), "POST", "/v1/chat/completions", body_of("a", field));
+  EXPECT_EQ(lax.headers.at("x-strata-ignored"), "prompt_cache_key");
+  EXPECT_EQ(refused_field(body_of("a", field + R"(, "strict": true)")), "prompt_cache_key");
+  EXPECT_EQ(ask(body_of("a", R"("strict": true)")).at("object"), "chat.completion");
+}
+
+TEST(ChatRequests, EveryFormOfToolChoiceIsRead) {
+  using Mode = models::ToolChoice::Mode;
+  const auto choice = [](const std::string& form) {
+    return parsed(with_tools("a", R"("tool_choice": )" + form)).tool_choice;
+  };
+  EXPECT_EQ(choice(R"("auto")").mode, Mode::automatic);
+  EXPECT_EQ(choice(R"("none")").mode, Mode::none);
+  EXPECT_EQ(choice(R"("required")").mode, Mode::required);
+  EXPECT_TRUE(choice(R"("required")").names.empty());
+  const auto named = choice(R"({"type": "function", "function": {"name": "get_time"}})");
+  EXPECT_EQ(named.mode, Mode::required);
+  EXPECT_EQ(named.names, std::vector<std::string>{"get_time"});
+  const std::string allowed =
+      R"({"type": "allowed_tools", "allowed_tools": {"mode": "%", "tools":
+          [{"type": "function", "function": {"name": "get_weather"}}]}})";
+  for (const auto& [word, mode] :
+       {std::pair{"auto", Mode::automatic}, {"required", Mode::required}}) {
+    std::string form = allowed;
+    const auto read = choice(form.replace(form.find('%'), 1, word));
+    EXPECT_EQ(read.mode, mode);
+    EXPECT_EQ(read.names, std::vector<std::string>{"get_weather"});
+  }
+  EXPECT_TRUE(choice(R"("auto")").parallel);
+  EXPECT_FALSE(parsed(with_tools("a", R"("parallel_tool_calls": false)")).tool_choice.parallel);
+}
+
+TEST(ChatRequests, ToolsThatCannotBeMeantAreRefusedByPath) {
+  for (const auto& [more, field] : {
+           std::pair{R"("tools": [{"type": "custom", "custom": {"name": "x"}}])", "tools[0].type"},
+           {R"("tools": [{"type": "function"}])", "tools[0].function"},
+           {R"("tools": [{"type": "function", "function": {"name": "a b"}}])",
+            "tools[0].function.name"},
+           {R"("tools": [{"type": "function", "function": {"name": "a", "parameters": []}}])",
+            "tools[0].function.parameters"},
+           {R"("tools": [{"type": "function", "function": {"name": "a"}},
+                         {"type": "function", "function": {"name": "a"}}])",
+            "tools"},
+           {R"("tool_choice": "required")", "tool_choice"},
+           {R"("tool_choice": "always")", "tool_choice"},
+           {R"("tool_choice": {"type": "function", "function": {"name": "a"}})",
+            "tool_choice.function.name"},
+           {R"("tool_choice": {"type": "custom", "custom": {"name": "a"}})", "tool_choice.type"},
+           {R"("functions": [{"name": "a"}], "tools": [])", "functions"},
+           {R"("functions": [{"name": "a"}], "function_call": {"name": "b"})",
+            "function_call.function.name"},
+       }) {
+    EXPECT_EQ(refused_field(body_of("a", more)), field) << more;
+  }
+}
+
+TEST(ChatRequests, EveryWayToBindAnAnswerIsOneRule) {
+  using Kind = inference::OutputRule::Kind;
+  const auto rule = [](const std::string& more) { return parsed(body_of("a", more)).output; };
+  const std::string schema = R"({"type": "object"})";
+  EXPECT_EQ(rule(R"("response_format": {"type": "text"})").kind, Kind::none);
+  EXPECT_EQ(rule(R"("response_format": {"type": "json_object"})").kind, Kind::json_object);
+  for (
+      const auto& more : std::vector<std::string>{
+          R"("response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true,
+           "schema": )" +
+              schema + "}}",
+          R"("response_format": {"type": "json_object", "schema": )" + schema + "}",
+          R"("guided_json": )" + schema, R"("guided_json": "{\"type\": \"object\"}")",
+          R"("structured_outputs": {"json": )" + schema + "}", R"("json_schema": )" + schema}) {
+    EXPECT_EQ(rule(more).kind, Kind::json_schema) << more;
+    EXPECT_EQ(rule(more).schema, parse_json(schema)) << more;
+  }
+  EXPECT_EQ(rule(R"("guided_regex": "a+")").text, "a+");
+  EXPECT_EQ(rule(R"("structured_outputs": {"regex": "a+"})").kind, Kind::regex);
+  EXPECT_EQ(rule(R"("guided_choice": ["yes", "no"])").choices.size(), 2u);
+  EXPECT_EQ(rule(R"("guided_grammar": "root ::= \"a\"")").kind, Kind::gbnf);
+  EXPECT_EQ(rule(R"("guided_grammar": "start: \"a\"")").kind, Kind::lark);
+  EXPECT_EQ(rule(R"("grammar": "root ::= \"a\"")").kind, Kind::gbnf);
+}
+
+TEST(ChatRequests, TwoRulesOrABrokenOneAreRefused) {
+  for (const auto& [more, field] : {
+           std::pair{R"("guided_regex": "a", "guided_choice": ["a"])", "guided_choice"},
+           {R"("response_format": {"type": "json_object"}, "grammar": "root ::= \"a\"")",
+            "grammar"},
+           {R"("response_format": {"type": "xml"})", "response_format.type"},
+           {R"("response_format": {"type": "json_schema"})", "response_format.json_schema"},
+           {R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}}})",
+            "response_format.json_schema.name"},
+           {R"("guided_json": "{")", "guided_json"},
+           {R"("guided_choice": [])", "guided_choice"},
+           {R"("structured_outputs": {"structural_tag": "x"})",
+            "structured_outputs.structural_tag"},
+       }) {
+    EXPECT_EQ(refused_field(body_of("a", more)), field) << more;
+  }
+}
+
+TEST(ChatRequests, AnEffortSaysWhetherAndHowMuchToThink) {
+  EXPECT_EQ(parsed(body_of("a")).reasoning.think, std::nullopt);
+  EXPECT_EQ(parsed(body_of("a", R"("reasoning_effort": "none")")).reasoning.think, false);
+  const auto high = parsed(body_of("a", R"("reasoning_effort": "high")")).reasoning;
+  EXPECT_EQ(high.think, true);
+  EXPECT_EQ(high.effort, "high");
+  EXPECT_EQ(refused_field(body_of("a", R"("reasoning_effort": "huge")")), "reasoning_effort");
+}
+
+TEST(ChatRequests, HistoryKeepsCallsResultsAndRefusals) {
+  const auto messages = parsed(R"({"model": "m", "messages": [
+    {"role": "developer", "content": [{"type": "text", "text": "be "}, {"type": "text", "text": "kind"}]},
+    {"role": "user", "content": "a", "name": "eve"},
+    {"role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning": "hm",
+     "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "42"}]},
+    {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+    {"role": "assistant", "content": null, "refusal": "Never."},
+    {"role": "assistant", "function_call": {"name": "g", "arguments": "{\"a\":1}"}},
+    {"role": "function", "name": "g", "content": "43"}]})")
+                            .conversation.messages;
+  ASSERT_EQ(messages.size(), 8u);
+  EXPECT_EQ(messages[0].content, "be kind");
+  EXPECT_EQ(messages[1].name, "eve");
+  EXPECT_EQ(messages[2].reasoning, "hm");
+  EXPECT_EQ(messages[2].tool_calls.at(0).id, "c1");
+  EXPECT_EQ(messages[3].tool_call_id, "c1");
+  EXPECT_EQ(messages[3].content, "42");
+  EXPECT_EQ(messages[4].content, "No.");
+  EXPECT_EQ(messages[5].content, "Never.");
+  EXPECT_EQ(messages[6].tool_calls.at(0).arguments, R"({"a":1})");
+  EXPECT_EQ(messages[7].role, "tool");
+  EXPECT_EQ(messages[7].name, "g");
+}
+
+TEST(ChatRequests, PartsThatAreNoTextAreRefusedByTheirPath) {
+  for (const char* part :
+       {R"({"type": "image_url", "image_url": {"url": "x"}})",
+        R"({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}})",
+        R"({"type": "file", "file": {"file_id": "f"}})",
+        R"({"type": "refusal", "refusal": "no"})"}) {
+    const std::string body =
+        fmt::format(R"({{"model": "m", "messages": [{{"role": "user", "content": "a"}},
+                    {{"role": "user", "content": [{{"type": "text", "text": "b"}}, {}]}}]}})",
+                    part);
+    EXPECT_EQ(refused_field(body), "messages[1].content[1].type") << part;
+  }
+}
+
+TEST(ChatRequests, ABegunAnswerIsGoneOnWithOnlyWhereThereIsOne) {
+  const auto request = parsed(R"({"model": "m", "continue_final_message": true, "messages":
+    [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
+  EXPECT_TRUE(request.continue_last);
+  EXPECT_FALSE(request.conversation.add_generation_prompt);
+  EXPECT_EQ(refused_field(body_of("a", R"("continue_final_message": true)")),
+            "continue_final_message");
+}
+
+}  // namespace
+}  // namespace strata::api::openai

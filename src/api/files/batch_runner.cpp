@@ -1,0 +1,252 @@
+#include "api/files/batch_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <map>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/log.h"
+
+namespace strata::api {
+namespace {
+
+// The same for the same batch: what a killed process had written already is not there twice.
+std::string output_id(const std::string& batch, std::string_view kind) {
+  return "file-" + sha256_hex(fmt::format("{} {}", batch, kind)).substr(0, 32);
+}
+
+bool asks_again(int status) {
+  return status == 429 || status == 503;
+}
+
+json::object failure(std::string_view code, const Error& error) {
+  return {{"code", code}, {"line", nullptr}, {"message", error.message()}, {"param", nullptr}};
+}
+
+constexpr std::string_view kInProgress = "in_progress", kCancelling = "cancelling";
+
+}  // namespace
+
+BatchRunner::BatchRunner(const std::filesystem::path& database, FileStore& files,
+                         std::function<int64_t()> now_ms)
+    : files_(files),
+      store_(database),
+      now_ms_(std::move(now_ms)),
+      lock_path_(database.parent_path() / "batches.lock"),
+      inbox_(std::make_shared<BatchInbox>()) {}
+
+BatchRunner::~BatchRunner() {
+  stop();
+}
+
+void BatchRunner::start(Handler handle) {
+  lock_ = FileLock::attempt(lock_path_, FileLock::Kind::exclusive);
+  if (!lock_) {
+    log_warn("another server runs the batches of this store; this one takes none");
+    return;
+  }
+  handle_ = std::move(handle);
+  inbox_->reopen();
+  thread_ = std::thread([this] { run(); });
+}
+
+void BatchRunner::stop() {
+  inbox_->close();
+  if (thread_.joinable()) thread_.join();
+  lock_.reset();
+}
+
+json::object BatchRunner::create(const std::string& owner, const std::string& endpoint,
+                                 const std::string& input_file, json::object metadata) {
+  if (!lock_) {
+    throw Error(Code::failed_precondition, "another server runs the batches of this store",
+                "ask that one, or stop it and start this one again");
+  }
+  const int64_t now = now_s();
+  files_.get(owner, input_file, now);
+  json::object data{{"endpoint", endpoint},        {"errors", nullptr},
+                    {"input_file_id", input_file}, {"completion_window", "24h"},
+                    {"output_file_id", nullptr},   {"error_file_id", nullptr},
+                    {"created_at", now},           {"expires_at", now + kBatchWindowS}};
+  for (const char* each : {"in_progress_at", "finalizing_at", "completed_at", "failed_at",
+                           "expired_at", "cancelling_at", "cancelled_at"}) {
+    data[each] = nullptr;
+  }
+  if (metadata.empty()) {
+    data["metadata"] = nullptr;
+  } else {
+    data["metadata"] = std::move(metadata);
+  }
+  const Batch batch = store_.add(owner, std::move(data));
+  inbox_->wake();
+  return store_.wire(batch);
+}
+
+json::object BatchRunner::cancel(const std::string& owner, const std::string& id) {
+  Batch batch = store_.get(owner, id);
+  if (!store_.move(id, kInProgress, kCancelling) && !store_.move(id, "validating", kCancelling)) {
+    batch = store_.get(owner, id);
+    if (batch.status != kCancelling) {
+      throw Error(Code::failed_precondition,
+                  fmt::format("the batch is {} and cannot be cancelled any more", batch.status));
+    }
+  }
+  inbox_->wake();
+  return store_.wire(store_.get(owner, id));
+}
+
+void BatchRunner::run() {
+  while (!inbox_->closed()) {
+    try {
+      const auto batch = store_.oldest_unfinished();
+      if (batch) {
+        run(*batch);
+      } else {
+        inbox_->wait_for_work();
+      }
+    } catch (const std::exception& error) {
+      log_error("a batch could not go on, it is tried again: {}", error.what());
+      inbox_->pause(std::chrono::milliseconds(kBatchRetryPauseMs));
+    }
+  }
+}
+
+void BatchRunner::run(Batch batch) {
+  BatchInput input;
+  if (!prepare(batch, input)) return;
+  answer_all(batch, input);
+  if (inbox_->closed()) return;
+  batch = store_.get(batch.owner, batch.id);
+  try {
+    finish(batch, input);
+  } catch (const Error& error) {  // no room for the files: what was answered stays in the database
+    fail(batch, {failure("output", error)});
+  }
+}
+
+void BatchRunner::fail(Batch batch, json::array errors) {
+  batch.data["errors"] = json::object{{"object", "list"}, {"data", std::move(errors)}};
+  batch.data["failed_at"] = now_s();
+  batch.status = "failed";
+  store_.update(batch);
+}
+
+// Reads the file and looks at each line. False: the batch has failed.
+bool BatchRunner::prepare(Batch& batch, BatchInput& input) {
+  const std::string file(batch.data.at("input_file_id").as_string());
+  try {
+    input = read_batch_input(files_.read(files_.get(batch.owner, file, now_s())),
+                             batch.data.at("endpoint").as_string());
+  } catch (const Error& error) {
+    input.errors.push_back(failure("file", error));
+  }
+  if (!input.errors.empty()) {
+    fail(std::move(batch), std::move(input.errors));
+    return false;
+  }
+  batch.data["total"] = input.requests.size();
+  if (batch.data.at("in_progress_at").is_null()) batch.data["in_progress_at"] = now_s();
+  store_.set_data(batch);
+  store_.move(batch.id, "validating", kInProgress);
+  return true;
+}
+
+bool BatchRunner::is_over(const Batch& batch) const {
+  return store_.get(batch.owner, batch.id).status != kInProgress ||
+         now_s() >= batch.data.at("expires_at").as_int64();
+}
+
+// Until every line is answered, or the batch is over, or the server stops.
+void BatchRunner::answer_all(const Batch& batch, const BatchInput& input) {
+  const auto done = store_.lines(batch.id);
+  std::deque<size_t> left;
+  for (size_t i = 0; i < input.requests.size(); ++i) {
+    if (!done.contains(static_cast<int64_t>(i))) left.push_back(i);
+  }
+  std::map<size_t, Asked> under_way;
+  inbox_->clear();
+  bool pausing = false;
+  while (!inbox_->closed() && !is_over(batch) && !(left.empty() && under_way.empty())) {
+    while (!pausing && !left.empty() && under_way.size() < kBatchRequestsAtOnce) {
+      under_way.emplace(left.front(), ask(batch, input, left.front()));
+      left.pop_front();
+    }
+    pausing = false;
+    const auto result = inbox_->next(std::chrono::milliseconds(kBatchRetryPauseMs));
+    if (!result || !under_way.erase(result->request)) continue;
+    const auto line = static_cast<int64_t>(result->request);
+    if (asks_again(result->response.status)) {
+      left.push_back(result->request);
+      pausing = true;
+      continue;
+    }
+    store_.record(batch.id, line,
+                  {result->response.status < 400,
+                   answered_line(batch.id, line, input.requests[result->request].custom_id,
+                                 result->response)});
+  }
+}
+
+BatchRunner::Asked BatchRunner::ask(const Batch& batch, const BatchInput& input, size_t request) {
+  Request sent;
+  sent.id = batch_request_id(batch.id, static_cast<int64_t>(request));
+  sent.method = "POST";
+  sent.path = sent.target = std::string(batch.data.at("endpoint").as_string());
+  sent.headers.add("content-type", "application/json");
+  // Batches of one owner share what is cached, with nobody else.
+  if (!batch.owner.empty()) sent.headers.add("x-api-key", "batches of " + batch.owner);
+  sent.owner = batch.owner;
+  sent.peer = "batch";
+  sent.body = input.requests[request].body;
+  const auto exchange = std::make_shared<LineExchange>(
+      std::move(sent),
+      [inbox = inbox_, request](Response response) { inbox->put({request, std::move(response)}); });
+  Asked asked(exchange);
+  handle_(exchange);
+  return asked;
+}
+
+std::string BatchRunner::add_output(const Batch& batch, std::string_view kind,
+                                    const std::string& content) {
+  StoredFile file{.id = output_id(batch.id, kind),
+                  .owner = batch.owner,
+                  .name = fmt::format("{}_{}.jsonl", batch.id, kind),
+                  .purpose = "batch_output",
+                  .created = now_s()};
+  return files_.add(std::move(file), content).id;
+}
+
+// Writes the files; lines that were not answered say why in the error file.
+void BatchRunner::finish(Batch batch, const BatchInput& input) {
+  const bool cancelled = batch.status == kCancelling;
+  const auto lines = store_.lines(batch.id);
+  const bool expired = !cancelled && lines.size() < input.requests.size();
+  std::string output, errors;
+  int64_t n_ok = 0, n_failed = 0;
+  for (size_t i = 0; i < input.requests.size(); ++i) {
+    const auto line = static_cast<int64_t>(i);
+    const auto answered = lines.find(line);
+    if (answered != lines.end()) {
+      (answered->second.ok ? n_ok : n_failed) += 1;
+      (answered->second.ok ? output : errors) += answered->second.text + "\n";
+    } else if (expired) {
+      ++n_failed;
+      errors += unmade_line(batch.id, line, input.requests[i].custom_id, "batch_expired",
+                            "the batch ended before this request was made") +
+                "\n";
+    }
+  }
+  if (batch.data.at("finalizing_at").is_null()) batch.data["finalizing_at"] = now_s();
+  if (!output.empty()) batch.data["output_file_id"] = add_output(batch, "output", output);
+  if (!errors.empty()) batch.data["error_file_id"] = add_output(batch, "error", errors);
+  batch.data["request_counts"] =
+      json::object{{"total", input.requests.size()}, {"completed", n_ok}, {"failed", n_failed}};
+  batch.status = cancelled ? "cancelled" : expired ? "expired" : "completed";
+  batch.data[batch.status + "_at"] = now_s();
+  store_.update(batch);
+  store_.forget_lines(batch.id);
+}
+
+}  // namespace strata::api

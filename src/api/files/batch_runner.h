@@ -1,0 +1,79 @@
+// Makes the requests of batches, one batch after the other, behind everybody who waits for an
+// answer. What was answered is in the database at once: a killed process goes on where it was.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "api/files/batch_lines.h"
+#include "api/files/batch_store.h"
+#include "api/files/file_store.h"
+#include "api/files/line_exchange.h"
+#include "core/os.h"
+
+namespace strata::api {
+
+constexpr size_t kBatchRequestsAtOnce = 4;
+constexpr int64_t kBatchRetryPauseMs = 1'000;  // after an answer that asks to come again
+constexpr int64_t kBatchWindowS = 24 * 3600;
+
+class BatchRunner {
+ public:
+  // The lock's file lies beside the database: of several servers over one store one runs batches.
+  BatchRunner(const std::filesystem::path& database, FileStore& files,
+              std::function<int64_t()> now_ms);
+  ~BatchRunner();  // stop()
+  BatchRunner(const BatchRunner&) = delete;
+  BatchRunner& operator=(const BatchRunner&) = delete;
+
+  // `handle` answers a request as the server would. Goes on with what an earlier process left.
+  void start(Handler handle);
+  void stop();  // what is under way is made again another time
+
+  // Errors: not_found (the file), invalid_argument, resource_exhausted, failed_precondition
+  // (another server runs the batches of this store).
+  json::object create(const std::string& owner, const std::string& endpoint,
+                      const std::string& input_file, json::object metadata);
+  // Error{not_found}; Error{failed_precondition}: it has ended.
+  json::object cancel(const std::string& owner, const std::string& id);
+  const BatchStore& store() const { return store_; }
+
+ private:
+  // A request under way; given up where this goes.
+  struct Asked {
+    std::shared_ptr<LineExchange> exchange;
+    explicit Asked(std::shared_ptr<LineExchange> asked) : exchange(std::move(asked)) {}
+    Asked(Asked&&) = default;
+    Asked& operator=(Asked&&) = default;
+    ~Asked() {
+      if (exchange) exchange->release();
+    }
+  };
+
+  void run();
+  void run(Batch batch);
+  bool prepare(Batch& batch, BatchInput& input);
+  void answer_all(const Batch& batch, const BatchInput& input);
+  Asked ask(const Batch& batch, const BatchInput& input, size_t request);
+  void finish(Batch batch, const BatchInput& input);
+  void fail(Batch batch, json::array errors);
+  std::string add_output(const Batch& batch, std::string_view kind, const std::string& content);
+  bool is_over(const Batch& batch) const;  // cancelled or expired
+  int64_t now_s() const { return now_ms_() / 1000; }
+
+  FileStore& files_;
+  BatchStore store_;
+  const std::function<int64_t()> now_ms_;
+  const std::filesystem::path lock_path_;
+  std::optional<FileLock> lock_;
+  Handler handle_;
+  const std::shared_ptr<BatchInbox> inbox_;
+  std::thread thread_;
+};
+
+}  // namespace strata::api
