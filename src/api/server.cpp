@@ -216,7 +216,7 @@ Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
 // A request of a batch takes the way of all others, on the thread of batches.
 void Server::State::answer_line(const std::shared_ptr<Exchange>& exchange) {
   const Request& request = exchange->request();
-  const Route* route = routes.match(request.method, request.path).route;
+  const Route* route = routes.match(request.method, request.path, &request.headers).route;
   const Dialect& owner = route ? dialect_named(route->dialect) : dialect_for(request.path);
   const Handler missing = [](const std::shared_ptr<Exchange>& unknown) {
     throw Error(Code::not_found, fmt::format("there is no POST {}", unknown->request().path));

@@ -41,6 +41,9 @@ class RecordingBackend final : public Backend {
     sink(std::move(answer), nullptr);
     return std::make_unique<Answer>();
   }
+  std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) override {
+    return inner_->tokenize(std::move(request), std::move(sink));
+  }
   std::vector<ModelCard> models() const override { return inner_->models(); }
   std::vector<RunningModel> running() const override { return inner_->running(); }
   bool unload(std::string_view model) override { return inner_->unload(model); }
