@@ -274,10 +274,12 @@ TEST(ChatRequests, AnEffortSaysWhetherAndHowMuchToThink) {
 
 TEST(ChatRequests, HistoryKeepsCallsResultsAndRefusals) {
   const auto messages = parsed(R"({"model": "m", "messages": [
-    {"role": "developer", "content": [{"type": "text", "text": "be "}, {"type": "text", "text": "kind"}]},
+    {"role": "developer", "content": [{"type": "text", "text": "be "},
+                                      {"type": "text", "text": "kind"}]},
     {"role": "user", "content": "a", "name": "eve"},
     {"role": "assistant", "content": null, "refusal": null, "annotations": [], "reasoning": "hm",
-     "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+     "tool_calls": [{"id": "c1", "type": "function",
+                     "function": {"name": "f", "arguments": "{}"}}]},
     {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "42"}]},
     {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
     {"role": "assistant", "content": null, "refusal": "Never."},
