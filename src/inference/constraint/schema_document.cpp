@@ -1,5 +1,6 @@
 #include "inference/constraint/schema_document.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "core/error.h"
@@ -100,7 +101,7 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
     return std::string(at->get_string());
   };
   if (const auto id = string_at("$id")) {
-    base = joined(outer, id->substr(0, id->find('#')));
+    base = joined(outer, std::string(id->begin(), std::ranges::find(*id, '#')));
     names_.try_emplace(base, &value);
     bases_[&value] = base;
   }
