@@ -17,7 +17,6 @@ constexpr std::array<std::string_view, 6> kPurposes{"assistants", "batch",     "
 constexpr int64_t kMaxListedFiles = 10'000;
 constexpr int64_t kMaxListedBatches = 100;
 constexpr int64_t kMinExpiryS = 3'600, kMaxExpiryS = 2'592'000;  // an hour, thirty days
-constexpr size_t kMaxMetadata = 16, kMaxMetadataKey = 64, kMaxMetadataValue = 512;
 
 using Exchanged = std::shared_ptr<Exchange>;
 
@@ -175,24 +174,6 @@ void delete_file(const Exchanged& exchange, const Services& services) {
 }
 
 // --- batches ---
-
-json::object read_metadata(Fields& fields) {
-  const json::value* value = fields.get("metadata");
-  if (!value) return {};
-  const json::object* object = value->if_object();
-  if (!object || object->size() > kMaxMetadata) {
-    fields.fail("metadata", fmt::format("must be an object of at most {} texts", kMaxMetadata));
-  }
-  for (const auto& member : *object) {
-    const auto* text = member.value().if_string();
-    if (!text || text->size() > kMaxMetadataValue || member.key().size() > kMaxMetadataKey) {
-      fields.fail("metadata", fmt::format("must have keys of at most {} bytes and texts of at most "
-                                          "{}",
-                                          kMaxMetadataKey, kMaxMetadataValue));
-    }
-  }
-  return *object;
-}
 
 void create_batch(const Exchanged& exchange, const Services& services) {
   const json::value document = read_body(exchange->request().body);

@@ -110,6 +110,7 @@ class OpenAi final : public Dialect {
     info.model = parsed.requests.front().model;
     info.include_usage = parsed.include_usage;
     info.service_tier = parsed.service_tier;
+    info.metadata = parsed.metadata;
     info.obfuscate = parsed.obfuscate;
     info.function_form = parsed.function_form;
     info.logprobs = parsed.requests.front().n_logprobs >= 0;

@@ -17,6 +17,7 @@ struct Parsed {
   std::vector<ChatRequest> requests;  // one a prompt; chat has one
   bool stream = false;
   bool include_usage = false;
+  json::object metadata;
   std::string service_tier = "default";
   bool obfuscate = false;      // pad what is streamed, so that lengths say nothing
   bool function_form = false;  // chat: calls are written in the form of "functions"
@@ -44,6 +45,7 @@ struct WriterInfo {
   int64_t created = 0;
   std::string model;
   bool include_usage = false;
+  json::object metadata;
   std::string service_tier = "default";
   bool obfuscate = false;
   bool function_form = false;
@@ -60,6 +62,8 @@ std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
 json::string finish_reason(inference::FinishReason reason);
 json::object error_json(const Error& error);
 void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion);
+// At most 16 pairs of short texts.
+json::object read_metadata(Fields& fields);
 // "user" and "safety_identifier".
 std::string read_end_user(Fields& fields);
 void read_stream(Fields& fields, Parsed& parsed);

@@ -22,7 +22,7 @@ OutputRule schema_rule(const json::value& given, const std::string& path) {
   return rule;
 }
 
-OutputRule response_format(Fields format, std::vector<std::string>& ignored) {
+OutputRule response_format(Fields format) {
   const std::string type = format.required_text("type");
   OutputRule rule;
   if (type == "json_object") {
@@ -35,8 +35,8 @@ OutputRule response_format(Fields format, std::vector<std::string>& ignored) {
     auto named = format.object("json_schema");
     if (!named) format.fail("json_schema", "is missing");
     named->required_text("name");
-    if (named->text("description")) ignored.push_back(named->path("description"));
-    named->boolean("strict");  // an answer matches its schema either way
+    named->text("description");  // for the model, where its template tells it
+    named->boolean("strict");    // an answer matches its schema either way
     if (const auto* schema = named->get("schema"))
       rule = schema_rule(*schema, named->path("schema"));
     named->refuse_unread();
@@ -104,7 +104,7 @@ void read_kinds(Fields& fields, const std::string& before, Chosen& chosen) {
 void read_output_rule(Fields& fields, ChatRequest& request) {
   Chosen chosen;
   if (auto format = fields.object("response_format")) {
-    chosen.take(response_format(std::move(*format), request.ignored), fields, "response_format");
+    chosen.take(response_format(std::move(*format)), fields, "response_format");
   }
   read_kinds(fields, "guided_", chosen);
   if (auto kinds = fields.object("structured_outputs")) {

@@ -12,12 +12,13 @@ namespace {
 
 constexpr size_t kMaxStop = 4;
 constexpr size_t kMaxEndUserBytes = 512;
+constexpr size_t kMaxMetadata = 16, kMaxMetadataKey = 64, kMaxMetadataValue = 512;
 constexpr int64_t kMaxPriority = 100;
 constexpr int32_t kTierPriority = 50;  // how far the tiers flex and priority are from default
 
 // Sent habitually by clients, without effect on the text of an answer here.
-constexpr std::array<std::string_view, 5> kIgnored{
-    "metadata", "prompt_cache_key", "prediction", "prompt_cache_retention", "prompt_cache_options"};
+constexpr std::array<std::string_view, 4> kIgnored{
+    "prompt_cache_key", "prediction", "prompt_cache_retention", "prompt_cache_options"};
 
 void read_logit_bias(Fields& fields, SamplingOptions& options) {
   const json::value* value = fields.get("logit_bias");
@@ -55,6 +56,24 @@ int32_t read_tier(Fields& fields, Parsed& parsed) {
 
 }  // namespace
 
+json::object read_metadata(Fields& fields) {
+  const json::value* value = fields.get("metadata");
+  if (!value) return {};
+  const json::object* object = value->if_object();
+  if (!object || object->size() > kMaxMetadata) {
+    fields.fail("metadata", fmt::format("must be an object of at most {} texts", kMaxMetadata));
+  }
+  for (const auto& member : *object) {
+    const auto* text = member.value().if_string();
+    if (!text || text->size() > kMaxMetadataValue || member.key().size() > kMaxMetadataKey) {
+      fields.fail("metadata", fmt::format("must have keys of at most {} bytes and texts of at most "
+                                          "{}",
+                                          kMaxMetadataKey, kMaxMetadataValue));
+    }
+  }
+  return *object;
+}
+
 std::string read_end_user(Fields& fields) {
   const auto older = fields.text("user");
   const std::string name = fields.text("safety_identifier").value_or(older.value_or(""));
@@ -91,6 +110,7 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   request.end_user = read_end_user(fields);
+  parsed.metadata = read_metadata(fields);
   request.priority = read_tier(fields, parsed);
   if (const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority)) {
     request.priority = static_cast<int32_t>(*priority);
@@ -186,6 +206,11 @@ Parsed parse_chat(const std::string& body) {
   read_template(fields, request);
   parsed.function_form = read_tools(fields, request);
   read_output_rule(fields, request);
+  // Some templates tell the model the schema, and what it is for.
+  const bool bound = request.output.kind != inference::OutputRule::Kind::none;
+  if (const json::value* format = fields.get("response_format"); format && bound) {
+    request.conversation.variables.emplace("response_format", *format);
+  }
   read_modalities(fields);
   if (fields.boolean("store").value_or(false)) request.ignored.emplace_back("store");
   read_stream(fields, parsed);

@@ -48,6 +48,7 @@ Response SseWriter::whole(const std::vector<WholeChoice>& choices, const Totals&
   }
   json::object body = head(whole_name_);
   body["choices"] = std::move(list);
+  if (!info_.metadata.empty()) body["metadata"] = info_.metadata;
   body["usage"] = usage_json(totals);
   Response response;
   response.body = to_json(body);
