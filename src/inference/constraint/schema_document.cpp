@@ -95,18 +95,19 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
   const auto* object = value.if_object();
   if (object == nullptr) return;
   std::string base = outer;
-  const auto string_at = [&](std::string_view key) -> std::optional<std::string> {
+  const auto string_at = [&](std::string_view key) {
     const json::value* at = object->if_contains(key);
-    if (at == nullptr || !at->is_string()) return std::nullopt;
-    return std::string(at->get_string());
+    return at != nullptr && at->is_string() ? std::string_view(at->get_string())
+                                            : std::string_view();
   };
-  if (const auto id = string_at("$id")) {
-    base = joined(outer, std::string(id->begin(), std::ranges::find(*id, '#')));
+  if (const std::string_view id = string_at("$id"); !id.empty()) {
+    base = joined(outer, id.substr(0, id.find('#')));
     names_.try_emplace(base, &value);
     bases_[&value] = base;
   }
   for (const std::string_view key : {"$anchor", "$dynamicAnchor"}) {
-    if (const auto anchor = string_at(key)) names_.try_emplace(base + '#' + *anchor, &value);
+    const std::string_view anchor = string_at(key);
+    if (!anchor.empty()) names_.try_emplace(base + '#' + std::string(anchor), &value);
   }
   for (const auto& [key, part] : *object) {
     // What stands there is data.
