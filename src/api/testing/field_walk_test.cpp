@@ -156,8 +156,8 @@ class Note {
  public:
   template <typename T>
   Note& add(std::string_view name, const T& value, const T& otherwise = {}) {
-    if (value == otherwise) return *this;
-    text_ += fmt::format("{}={};", name, shown(value));
+    const std::string text = shown(value);
+    if (text != shown(otherwise)) text_ += fmt::format("{}={};", name, text);
     return *this;
   }
   std::string text() && { return std::move(text_) + "\n"; }
