@@ -1,5 +1,6 @@
 #include "api/dialect/anthropic/anthropic.h"
 
+#include <algorithm>
 #include <array>
 
 #include "api/dialect/dialect_common.h"
@@ -8,7 +9,8 @@
 namespace strata::api::anthropic {
 namespace {
 
-constexpr std::string_view kVersion = "2023-06-01";
+// What this server reads and writes is the same in both.
+constexpr std::array<std::string_view, 2> kVersions{"2023-06-01", "2026-10-21"};
 constexpr std::string_view kVersionHeader = "anthropic-version";
 constexpr int kOverloaded = 529;
 
@@ -41,12 +43,12 @@ void check_version(const Headers& headers) {
   const auto version = headers.find(kVersionHeader);
   if (!version) {
     throw Error(Code::invalid_argument, "the header anthropic-version is missing",
-                fmt::format("send anthropic-version: {}", kVersion));
+                fmt::format("send anthropic-version: {}", kVersions.front()));
   }
-  if (*version == kVersion) return;
+  if (std::ranges::find(kVersions, *version) != kVersions.end()) return;
   throw Error(Code::invalid_argument,
-              fmt::format("anthropic-version is '{}', and this server speaks {}",
-                          version->substr(0, 40), kVersion));
+              fmt::format("anthropic-version is '{}', and this server speaks {} and {}",
+                          version->substr(0, 40), kVersions[0], kVersions[1]));
 }
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kBatchRoutes{{

@@ -200,6 +200,7 @@ TEST_F(AnthropicMessages, TheVersionMustBeThere) {
   };
   EXPECT_EQ(status(""), 400);
   EXPECT_EQ(status("anthropic-version: 2025-01-01\r\n"), 400);
+  EXPECT_EQ(status("anthropic-version: 2026-10-21\r\n"), 200);  // its newest client's
   EXPECT_EQ(status(kVersion), 200);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/access/credentials.h"
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/token_count.h"
 
@@ -24,6 +25,8 @@ class Gemini final : public Dialect {
 
   void add_routes(RouteTable& table, const Services& services) const override {
     const auto add = [&](std::string method, std::string pattern, Handler handler) {
+      // Below /v1 the models have another interface's shape, unless Google's own header asks.
+      const bool shared = method == "GET" && pattern.starts_with("/v1/");
       const Lane lane = method == "GET" ? Lane::store : Lane::prompts;
       Route route{.method = std::move(method),
                   .pattern = std::move(pattern),
@@ -33,11 +36,14 @@ class Gemini final : public Dialect {
                   .dialect = std::string(name()),
                   .lane = lane};
       route.key_in_query = true;
+      if (shared) route.header = kQueryKeyHeader;
       table.add(std::move(route));
     };
-    add("GET", "/v1beta/models", [&services](const auto& e) { list_models(e, services); });
-    add("GET", "/v1beta/models/{model}", [&services](const auto& e) { get_model(e, services); });
-    add("POST", "/v1beta/models/{model}", [this, &services](const auto& e) { call(e, services); });
+    for (const std::string root : {"/v1beta/models", "/v1/models"}) {
+      add("GET", root, [&services](const auto& e) { list_models(e, services); });
+      add("GET", root + "/{model}", [&services](const auto& e) { get_model(e, services); });
+      add("POST", root + "/{model}", [this, &services](const auto& e) { call(e, services); });
+    }
   }
 
  private:

@@ -219,5 +219,17 @@ TEST(GeminiKeys, AKeyMayStandInTheQueryOfTheseRoutesOnly) {
   EXPECT_EQ(status("/v1/models?key=" + key.secret), 401);
 }
 
+// Google's own client says /v1 unless it is told otherwise.
+TEST_F(GeminiGenerate, IsThereBelowV1Too) {
+  const Reply reply = fetch(running_.port(), "POST", "/v1/models/echo:generateContent",
+                            "{" + user("Hello there") + "}");
+  EXPECT_EQ(parse_json(reply.body).at("modelVersion"), "echo");
+  const auto models = [&](std::string_view headers) {
+    return parse_json(fetch(running_.port(), "GET", "/v1/models", {}, headers).body).as_object();
+  };
+  EXPECT_TRUE(models("x-goog-api-key: none\r\n").contains("models"));
+  EXPECT_TRUE(models("").contains("object"));  // OpenAI's
+}
+
 }  // namespace
 }  // namespace strata::api
