@@ -47,13 +47,13 @@ std::vector<models::ToolCallPiece> AnswerReader::take_calls() {
   return std::exchange(calls_, {});
 }
 
-std::optional<int32_t> AnswerReader::forced_token() {
-  if (!parser_ || plan_->max_reasoning_tokens < 0) return std::nullopt;
-  if (!closing_) {
-    closing_ = parser_->reasoning() && reasoning_tokens_ >= plan_->max_reasoning_tokens;
-  }
-  if (!closing_ || n_forced_ >= plan_->closing.size()) return std::nullopt;
-  return plan_->closing[n_forced_++];
+std::optional<AnswerReader::Forced> AnswerReader::forced_token() {
+  if (!parser_) return std::nullopt;
+  const int32_t budget = plan_->max_reasoning_tokens;
+  if (budget >= 0 && parser_->reasoning() && reasoning_tokens_ >= budget) closing_ = true;
+  if (closing_ && n_closed_ < plan_->closing.size()) return Forced{plan_->closing[n_closed_++]};
+  if (parser_->reasoning() || n_opened_ >= plan_->opening.size()) return std::nullopt;
+  return Forced{plan_->opening[n_opened_++], true};
 }
 
 bool AnswerReader::calls_enough() const {

@@ -141,7 +141,12 @@ GeneratedToken Generation::describe(int32_t id, std::span<const float> logits) c
 
 // From the tokens that the constraint allows: it is of the answer, not of the reasoning.
 int32_t Generation::choose(std::span<const float> logits) {
-  if (const auto forced = reader_.forced_token()) return *forced;
+  if (const auto forced = reader_.forced_token()) {
+    if (constraint_ && forced->of_answer && !constraint_->accept(forced->id)) {
+      throw Error(Code::internal, "the answer cannot begin with the marker of a call");
+    }
+    return forced->id;
+  }
   if (!constraint_ || reader_.reasoning()) return sampler_.sample(logits, tokens_);
   keep_allowed(logits, *constraint_->mask(), allowed_);
   const int32_t id = sampler_.sample(allowed_, tokens_);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "inference/constraint/grammar.h"
 #include "models/chat/template_variables.h"
 
 namespace strata::api {
@@ -82,15 +83,58 @@ bool forbids_reasoning(const ReasoningWish& wish) {
 // What of the tools does not hold with this model.
 void tell_of_tools(const ChatRequest& request, const std::set<std::string>& read,
                    const models::OutputPlan* plan, std::vector<std::string>& notices) {
-  const ToolChoice& choice = request.tool_choice;
-  if (request.conversation.tools.empty() || choice.mode == ToolChoice::Mode::none) return;
+  const bool none = request.tool_choice.mode == ToolChoice::Mode::none;
+  if (request.conversation.tools.empty() || none) return;
   if (!read.contains("tools")) {
     notices.emplace_back("the model's chat template does not tell it of tools");
   } else if (plan == nullptr || plan->options.format == nullptr) {
     notices.emplace_back("how this model writes calls of tools is not known: they stay text");
   }
-  if (choice.mode == ToolChoice::Mode::required) {
-    notices.emplace_back("tool_choice: that a tool is called cannot be enforced yet");
+}
+
+// Tools with the schemas that can be kept; of the others calls are any object.
+models::ToolSet keepable(models::ToolSet tools, std::vector<std::string>& notices) {
+  for (size_t i = 0; i < tools.tools().size(); ++i) {
+    const models::OfferedTool& tool = tools.tools()[i];
+    try {
+      inference::compile(
+          {.kind = inference::OutputRule::Kind::json_schema, .schema = tool.parameters});
+    } catch (const Error& error) {
+      notices.push_back(fmt::format("the arguments of {} are not kept to its schema: {}", tool.name,
+                                    error.message()));
+      tools.loosen(i);
+    }
+  }
+  return tools;
+}
+
+// Calls are kept to the tools' names and schemas, and come first where one is required.
+void constrain_calls(const ChatRequest& request, const models::Tokenizer& tokenizer,
+                     models::OutputPlan* plan, PreparedConversation& prepared) {
+  const bool required = request.tool_choice.mode == ToolChoice::Mode::required;
+  std::string opening;
+  if (plan != nullptr && plan->options.format != nullptr && !plan->options.tools.empty()) {
+    if (request.output.kind != inference::OutputRule::Kind::none) {
+      prepared.notices.emplace_back("no tool is called while the answer has to match a rule");
+      return;
+    }
+    const models::OutputFormat& format = *plan->options.format;
+    const models::ToolSet tools = keepable(plan->options.tools, prepared.notices);
+    for (models::CallTrigger& call : format.call_triggers(tools)) {
+      prepared.triggers.push_back(
+          {.begin = std::move(call.begin),
+           .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)}});
+    }
+    if (required) opening = format.opening(tools);
+    plan->opening = tokenizer.encode_trusted(opening);
+    // A vocabulary that lacks the marker cannot be made to write it.
+    if (tokenizer.decode(plan->opening, true) != opening) opening.clear();
+    if (opening.empty()) plan->opening.clear();
+  }
+  if (required && opening.empty()) {
+    prepared.notices.emplace_back(
+        "tool_choice: that a tool is called cannot be enforced in the format of this model's "
+        "calls");
   }
 }
 
@@ -188,6 +232,7 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
       models::plan_output(source, *model.tokenizer, prepared.text.text, std::move(tools));
   tell_of_tools(request, read, plan.get(), prepared.notices);
   limit_reasoning(request.reasoning, plan.get(), prepared.notices);
+  constrain_calls(request, *model.tokenizer, plan.get(), prepared);
   if (plan) {
     plan->options.id_seed = id_seed;
     if (!request.tool_choice.parallel) plan->max_calls = 1;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/request.h"
+#include "inference/constraint/output_rule.h"
 #include "models/chat/output/output_plan.h"
 #include "models/model.h"
 
@@ -15,6 +16,7 @@ namespace strata::api {
 struct PreparedConversation {
   models::MarkedText text;                            // of the prompt
   std::shared_ptr<const models::OutputPlan> reading;  // null: the answer is text alone
+  std::vector<inference::OutputTrigger> triggers;     // what calls have to match
   std::vector<std::string> notices;                   // wishes that the model cannot honour
 };
 

@@ -159,6 +159,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   Prompt prompt = read_prompt(request, loaded, out.context_limit, random_seed());
   out.prompt = std::move(prompt.ids);
   out.reading = std::move(prompt.conversation.reading);
+  out.triggers = std::move(prompt.conversation.triggers);
   notices = std::move(prompt.conversation.notices);
   const auto n_prompt = static_cast<int64_t>(out.prompt.size());
   if (n_prompt >= out.context_limit) {

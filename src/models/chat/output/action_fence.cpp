@@ -11,6 +11,7 @@ const Registered<OutputFormat> action_fence{std::make_unique<MarkedFormat>(Marke
     .fit = 20,
     .sections = {{"Action:\n```json", "```"}},
     .calls = {"{calls}"},
+    .keys = {.name = "tool_name", .arguments = "parameters"},
     .no_calls = {"directly-answer", "directly_answer"},
 })};
 

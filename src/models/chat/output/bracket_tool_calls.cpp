@@ -1,5 +1,4 @@
-// [TOOL_CALLS] with a list of calls, or before each name with [ARGS] behind it; ids of nine
-// characters.
+// [TOOL_CALLS][{"name": …, "arguments": {…}, "id": …}], ids of nine characters.
 #include "core/registry.h"
 #include "models/chat/output/marked_calls.h"
 
@@ -10,8 +9,8 @@ const Registered<OutputFormat> bracket_tool_calls{std::make_unique<MarkedFormat>
     .name = "bracket-tool_calls",
     .marks = {{"[TOOL_CALLS]"}},
     .fit = 40,
-    .calls = {"[TOOL_CALLS]{name}[CALL_ID]{id}[ARGS]~{json}", "[TOOL_CALLS]{name}[ARGS]~{json}",
-              "[TOOL_CALLS]~{calls}"},
+    .sections = {{"[TOOL_CALLS]", ""}},
+    .calls = {"{calls}"},
 })};
 
 }  // namespace

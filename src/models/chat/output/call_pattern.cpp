@@ -189,6 +189,20 @@ std::string leading_literal(const std::vector<PatternPart>& pattern) {
   return pattern.empty() || pattern.front().kind != Kind::literal ? "" : pattern.front().literal;
 }
 
+std::string literal_before_arguments(const std::vector<PatternPart>& pattern,
+                                     std::string_view name) {
+  std::string text;
+  for (const PatternPart& part : pattern) {
+    if (part.kind == Kind::json) return text;
+    if (part.kind == Kind::literal) text += part.literal;
+    if (part.kind == Kind::name) text += name;
+    const bool known = part.kind == Kind::literal || part.kind == Kind::name ||
+                       part.kind == Kind::space || part.kind == Kind::newline;
+    if (!known) break;
+  }
+  return {};
+}
+
 Match match_literal(std::string_view text, size_t& at, std::string_view literal) {
   const std::string_view there = text.substr(std::min(at, text.size()), literal.size());
   if (literal.substr(0, there.size()) != there) return Match::no;

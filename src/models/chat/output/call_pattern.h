@@ -49,6 +49,10 @@ std::vector<PatternPart> parse_pattern(std::string_view pattern);
 // What a text that fits the pattern certainly begins with; "" where that is a field.
 std::string leading_literal(const std::vector<PatternPart>& pattern);
 
+// The text of a call of this name up to its {json}; "" where the pattern has other fields before.
+std::string literal_before_arguments(const std::vector<PatternPart>& pattern,
+                                     std::string_view name);
+
 // Matches the literal at text[at], and moves behind it.
 Match match_literal(std::string_view text, size_t& at, std::string_view literal);
 void skip_space(std::string_view text, size_t& at);

@@ -127,4 +127,33 @@ Reading MarkedFormat::read_call(std::string_view text, size_t at, const ToolSet&
   return {};
 }
 
+std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const {
+  std::vector<CallTrigger> triggers;
+  for (const CallPattern& pattern : patterns_) {
+    const PatternPart::Kind first = pattern.parts().front().kind;
+    if (first == PatternPart::Kind::call || first == PatternPart::Kind::calls) {
+      const bool list = first == PatternPart::Kind::calls;
+      const std::string lark = call_grammar(tools, data_.keys, list);
+      for (const auto& section : data_.sections) triggers.push_back({section.first, lark});
+      continue;
+    }
+    // One of a tool's name and its arguments with nothing unknown between them.
+    for (const OfferedTool& tool : tools.tools()) {
+      const std::string begin = literal_before_arguments(pattern.parts(), tool.name);
+      if (!begin.empty()) triggers.push_back({begin, arguments_grammar(tool)});
+    }
+  }
+  return triggers;
+}
+
+std::string MarkedFormat::opening(const ToolSet& tools) const {
+  const std::vector<CallTrigger> triggers = call_triggers(tools);
+  if (triggers.empty()) return {};
+  // Where the trigger has the tool's name in it, there must be one tool.
+  const bool named = !data_.sections.empty() && triggers.front().begin == data_.sections[0].first;
+  if (!named && tools.tools().size() != 1) return {};
+  return named || data_.sections.empty() ? triggers.front().begin
+                                         : data_.sections[0].first + triggers.front().begin;
+}
+
 }  // namespace strata::models

@@ -1,6 +1,7 @@
 // The formats that are markers around names and arguments: each is one table of patterns.
 #pragma once
 
+#include "models/chat/output/call_grammar.h"
 #include "models/chat/output/call_pattern.h"
 #include "models/chat/output/output_format.h"
 
@@ -15,6 +16,7 @@ struct MarkedCalls {
   std::vector<std::pair<std::string, std::string>> sections = {};
   std::vector<std::string> calls;  // patterns (call_pattern.h); the first that matches
   std::vector<std::string> params = {};
+  CallKeys keys = {};  // of {call} and {calls}, as the model is trained to write them
   std::vector<std::string> separators = {};  // that may stand between calls, beside white space
   std::vector<std::string> no_calls = {};    // names that stand for not calling anything
   bool bare = false;  // calls of offered tools may begin the answer without a marker
@@ -31,6 +33,8 @@ class MarkedFormat : public OutputFormat {
   bool begins_bare(std::string_view text) const override;
   CallReading read(std::string_view text, bool inside, bool last,
                    const ToolSet& tools) const override;
+  std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override;
+  std::string opening(const ToolSet& tools) const override;
 
  private:
   CallReading read_first(std::string_view text, const ToolSet& tools) const;

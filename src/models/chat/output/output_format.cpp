@@ -5,6 +5,14 @@
 
 namespace strata::models {
 
+std::vector<CallTrigger> OutputFormat::call_triggers(const ToolSet& tools) const {
+  return (void)tools, std::vector<CallTrigger>{};
+}
+
+std::string OutputFormat::opening(const ToolSet& tools) const {
+  return (void)tools, std::string();
+}
+
 std::unique_ptr<OutputParser> OutputFormat::whole_parser(const OutputOptions& options) const {
   return (void)options, nullptr;
 }

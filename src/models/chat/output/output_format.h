@@ -23,6 +23,12 @@ struct CallReading {
   std::vector<ToolCall> calls = {};  // id: what the model wrote, where the format has one
 };
 
+// What has to stand behind `begin` in an answer: Lark's grammar, with %json for schemas.
+struct CallTrigger {
+  std::string begin;
+  std::string lark;
+};
+
 class OutputParser;
 struct OutputOptions;
 
@@ -42,6 +48,11 @@ class OutputFormat {
   // `last`: no more text comes.
   virtual CallReading read(std::string_view text, bool inside, bool last,
                            const ToolSet& tools) const = 0;
+  // How calls of these tools are kept to their names and schemas; none: by nothing.
+  virtual std::vector<CallTrigger> call_triggers(const ToolSet& tools) const;
+  // With what an answer begins that has to call one of them, up to where a trigger takes over; "":
+  // the format cannot say that.
+  virtual std::string opening(const ToolSet& tools) const;
   // A parser of whole answers, where calls stand among parts that are reasoning and content; null:
   // calls stand in a text. Such a format reads answers that may make no calls, too.
   virtual std::unique_ptr<OutputParser> whole_parser(const OutputOptions& options) const;

@@ -146,7 +146,7 @@ TEST(OutputParser, AnswerInJsonIsACallOnlyOfAToolThatIsOffered) {
 
 TEST(OutputParser, IdsThatAModelWritesAreKept) {
   const auto read =
-      read_every_way(options_of("[TOOL_CALLS]"),
+      read_every_way(options_of("[TOOL_CALLS][ARGS]"),
                      "[TOOL_CALLS]get_weather[CALL_ID]Abc123xyz[ARGS]{\"city\": \"Oslo\"}"
                      "[TOOL_CALLS]get_weather[ARGS]{}");
   ASSERT_EQ(read.calls.size(), 2u);

@@ -13,6 +13,7 @@ struct OutputPlan {
   std::vector<TokenId> spelled;       // control tokens that markers are written with, ascending
   std::vector<TokenId> closing;       // ends the reasoning; empty: the model has no reasoning
   int32_t max_reasoning_tokens = -1;  // then the closing is put in its place; -1: no limit
+  std::vector<TokenId> opening;       // the answer's text has to begin with these
   int32_t max_calls = -1;             // then the answer ends
 };
 

@@ -11,6 +11,7 @@ const Registered<OutputFormat> start_action{std::make_unique<MarkedFormat>(Marke
     .fit = 40,
     .sections = {{"<|START_ACTION|>", "<|END_ACTION|>"}},
     .calls = {"{calls}"},
+    .keys = {.name = "tool_name", .arguments = "parameters", .id = "tool_call_id"},
 })};
 
 }  // namespace

@@ -10,9 +10,9 @@ const Registered<OutputFormat> tool_sep_envelope{std::make_unique<MarkedFormat>(
     .marks = {{"<｜tool▁call▁begin｜>"}},
     .fit = 40,
     .sections = {{"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"}},
-    .calls =
-        {"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{name}~```json~{json}~```~<｜tool▁call▁end｜>",
-         "<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>~{json}~<｜tool▁call▁end｜>"},
+    .calls = {"<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>~{json}~<｜tool▁call▁end｜>",
+              "<｜tool▁call▁begin｜>function<｜tool▁sep｜>{name}~```json~{json}~```~<"
+              "｜tool▁call▁end｜>"},
 })};
 
 }  // namespace

@@ -171,6 +171,10 @@ const OfferedTool* ToolSet::find(std::string_view name) const {
   return found == tools_.end() ? nullptr : &*found;
 }
 
+void ToolSet::loosen(size_t index) {
+  tools_[index].parameters = json::object{{"type", "object"}};
+}
+
 std::string ToolSet::argument(std::string_view tool, std::string_view key,
                               std::string_view text) const {
   const Types types = types_of(find(tool), key);

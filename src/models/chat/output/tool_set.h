@@ -27,6 +27,8 @@ class ToolSet {
   bool empty() const { return tools_.empty(); }
   const std::vector<OfferedTool>& tools() const { return tools_; }
   const OfferedTool* find(std::string_view name) const;  // null: not offered
+  // What the schema of one says is taken back to: an object.
+  void loosen(size_t index);
   // An argument that was written as plain text, as JSON. The schema says what it is: text that is
   // allowed to be a string and no other type is one; what fits none of the types stays text.
   std::string argument(std::string_view tool, std::string_view key, std::string_view text) const;
