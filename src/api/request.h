@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,13 @@ struct SamplingOptions {
 // base with everything that the options give put over it.
 inference::SamplerParams apply(const SamplingOptions& options, inference::SamplerParams base);
 
+// A piece of a prompt: text, or ids.
+struct PromptPart {
+  std::string text = {};
+  std::vector<int32_t> ids = {};
+  bool plain = false;  // control tokens that the text spells are text
+};
+
 struct ChatRequest {
   std::string model;
   // Either a conversation, or a raw prompt (text or ids) that the caller has formatted.
@@ -51,7 +59,11 @@ struct ChatRequest {
   // Beside a conversation: what a model without a template continues; "": it refuses.
   std::string prompt;
   std::vector<int32_t> prompt_ids;
-  std::string suffix;  // of a raw prompt: what stands behind the text that is to be filled in
+  // What stands before and behind the prompt or the rendered conversation. Where ids come first,
+  // the vocabulary's own beginning is not put in front of them.
+  std::vector<PromptPart> prompt_front, prompt_back;
+  int32_t keep_last = 0;  // of the prompt's ids only the last so many are read; 0: all
+  std::string suffix;     // of a raw prompt: what stands behind the text that is to be filled in
   bool continue_last = false;  // the last message, an assistant's, is gone on with
   models::ToolChoice tool_choice;
   models::ReasoningWish reasoning;
@@ -59,7 +71,10 @@ struct ChatRequest {
   SamplingOptions sampling;
   int32_t n = 1;                 // choices
   int32_t n_logprobs = -1;       // -1: none
+  bool token_ids = false;        // events have tokens without log-probabilities, too
   bool prompt_logprobs = false;  // the first text event carries the prompt's tokens
+  bool tell_start = false;       // an event before all text has `start`
+  bool prompt_only = false;      // the same, and no answer is wanted
   bool ignore_end_tokens = false;
   std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
   std::optional<int64_t> keep_alive_ms;  // -1: for ever
@@ -67,6 +82,16 @@ struct ChatRequest {
   int32_t priority = 0;                  // the same
   std::string end_user;                  // whom the caller asks for, in his words; for the records
   std::vector<std::string> ignored;      // fields that were understood but have no effect here
+};
+
+// What an answer begins with, as the backend has settled it.
+struct AnswerStart {
+  std::vector<int32_t> prompt_ids;
+  std::string prompt;  // as text: a conversation as its template writes it
+  inference::SamplerParams sampler;
+  int32_t max_tokens = -1;  // -1: until the context is full
+  std::vector<std::string> stop;
+  int32_t context = 0;  // positions
 };
 
 // One event of one choice.
@@ -79,6 +104,7 @@ struct ChatEvent {
   int32_t reasoning_tokens = 0;  // finished: how many of the answer's tokens were reasoning
   // progress, before the first text: what is done otherwise than the request asked.
   std::string notice{};
+  std::shared_ptr<const AnswerStart> start{};  // progress, where the request asks for it
 };
 
 }  // namespace strata::api

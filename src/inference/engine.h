@@ -58,7 +58,7 @@ struct Event {
   std::vector<GeneratedToken> prompt_tokens;  // first text event, when prompt logprobs are asked
   FinishReason reason = FinishReason::stop;   // finished
   std::string stop_string;                    // finished by this one
-  Usage usage;                                // finished
+  Usage usage;                                // finished; of progress cached_tokens
   std::optional<Error> error;                 // finished with reason error
 };
 
@@ -72,6 +72,7 @@ struct GenerateRequest {
   std::vector<std::string> stop;  // text held back while one of these may still match
   bool ignore_end_tokens = false;
   int32_t n_logprobs = -1;  // -1: none; 0: the chosen token only
+  bool token_ids = false;   // events have the tokens without log-probabilities, too: NaN
   bool prompt_logprobs = false;
   int32_t context_limit = 0;  // 0: the engine's
   int32_t choice = 0;         // of n choices with one seed: each has its own noise

@@ -120,13 +120,12 @@ void Generation::take(int32_t position, std::span<const float> logits) {
 
 void Generation::take_prompt_row(int32_t position, std::span<const float> logits) {
   const auto next = static_cast<size_t>(position) + 1;
-  if (prompt_tokens_.empty()) prompt_tokens_.push_back(first_prompt_token());
+  if (prompt_tokens_.empty()) prompt_tokens_.push_back(without_logprob(tokens_.front()));
   CHECK(next == prompt_tokens_.size());
   prompt_tokens_.push_back(describe(tokens_[next], logits));
 }
 
-GeneratedToken Generation::first_prompt_token() const {
-  const int32_t id = tokens_.front();
+GeneratedToken Generation::without_logprob(int32_t id) const {
   return {id, tokenizer_->piece(id, true), std::numeric_limits<float>::quiet_NaN(), {}};
 }
 
@@ -165,8 +164,9 @@ void Generation::generate(std::span<const float> logits) {
     return;
   }
   const std::string text = decoder_.push(id);
-  if (request_.n_logprobs >= 0) {
-    pending_.push_back({describe(id, logits), text_seen_, text_seen_ + text.size()});
+  if (request_.n_logprobs >= 0 || request_.token_ids) {
+    auto token = request_.n_logprobs >= 0 ? describe(id, logits) : without_logprob(id);
+    pending_.push_back({std::move(token), text_seen_, text_seen_ + text.size()});
   }
   text_seen_ += text.size();
   std::string settled = stops_.push(reader_.push(text));
@@ -221,7 +221,7 @@ void Generation::emit_text(std::string text) {
   event.usage.prompt_tokens = usage_.prompt_tokens;
   event.usage.cached_tokens = usage_.cached_tokens;
   if (request_.prompt_logprobs && !prompt_tokens_emitted_) {
-    if (prompt_tokens_.empty()) prompt_tokens_.push_back(first_prompt_token());
+    if (prompt_tokens_.empty()) prompt_tokens_.push_back(without_logprob(tokens_.front()));
     event.prompt_tokens = std::move(prompt_tokens_);
     prompt_tokens_.resize(static_cast<size_t>(n_prompt_));
     prompt_tokens_emitted_ = true;
@@ -245,6 +245,7 @@ void Generation::emit_progress(int32_t prompt_done) {
   Event event;
   event.kind = Event::Kind::progress;
   event.prompt_done = prompt_done;
+  event.usage.cached_tokens = usage_.cached_tokens;
   emit(std::move(event));
 }
 

@@ -86,7 +86,7 @@ class Generation {
   std::string settle_rest();
   void emit_text(std::string text);
   std::vector<GeneratedToken> settled_tokens();
-  GeneratedToken first_prompt_token() const;
+  GeneratedToken without_logprob(int32_t id) const;
   GeneratedToken describe(int32_t id, std::span<const float> logits) const;
   void emit(Event&& event);
 

@@ -13,14 +13,6 @@ namespace {
 using inference::Event;
 using inference::FinishReason;
 
-void add_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece) {
-  const auto index = static_cast<size_t>(piece.index);
-  if (calls.size() <= index) calls.resize(index + 1);
-  if (!piece.id.empty()) calls[index].id = piece.id;
-  if (!piece.name.empty()) calls[index].name = piece.name;
-  calls[index].arguments += piece.arguments;
-}
-
 // Shared by the sinks of all requests of one exchange.
 class Run {
  public:
@@ -42,7 +34,7 @@ class Run {
     if (!event.notice.empty() && !begun_) {
       exchange_->add_header("x-strata-notice", std::move(event.notice));
     }
-    if (event.event.kind == Event::Kind::progress) return;
+    if (event.event.kind == Event::Kind::progress) return progress(event);
     const bool finished = event.event.kind == Event::Kind::finished;
     if (finished && event.event.reason == FinishReason::error) {
       return fail(event.event.error.value_or(Error(Code::internal, "the answer failed")));
@@ -78,6 +70,15 @@ class Run {
   }
 
  private:
+  void progress(const ChatEvent& event) {
+    std::string out;
+    writer_->progress(event, out);
+    if (out.empty() || !stream_) return;
+    std::string head;
+    begin(head);
+    send(head + out);
+  }
+
   void begin(std::string& out) {
     if (begun_) return;
     begun_ = true;
@@ -112,7 +113,7 @@ class Run {
     WholeChoice& choice = choices_.at(static_cast<size_t>(event.choice));
     choice.text += event.event.text;
     choice.reasoning += event.reasoning;
-    for (const models::ToolCallPiece& piece : event.calls) add_piece(choice.calls, piece);
+    for (const models::ToolCallPiece& piece : event.calls) add_call_piece(choice.calls, piece);
     for (const auto& token : event.event.tokens) choice.tokens.push_back(token);
     for (const auto& token : event.event.prompt_tokens) choice.prompt_tokens.push_back(token);
     choice.reason = event.event.reason;
@@ -150,6 +151,14 @@ class Run {
 };
 
 }  // namespace
+
+void add_call_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece) {
+  const auto index = static_cast<size_t>(piece.index);
+  if (calls.size() <= index) calls.resize(index + 1);
+  if (!piece.id.empty()) calls[index].id = piece.id;
+  if (!piece.name.empty()) calls[index].name = piece.name;
+  calls[index].arguments += piece.arguments;
+}
 
 void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
             const Dialect& dialect, std::vector<ChatRequest> requests, bool stream,

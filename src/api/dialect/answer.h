@@ -38,6 +38,9 @@ class AnswerWriter {
   virtual ~AnswerWriter() = default;
   virtual std::string_view stream_type() const = 0;
   virtual void open(std::string& out) { (void)out; }
+  // Before the first text: what the answer begins with, prompt tokens worked. Of a whole answer,
+  // too; what it appends is sent only in a stream.
+  virtual void progress(const ChatEvent& event, std::string& out) { (void)event, (void)out; }
   virtual void event(const ChatEvent& event, std::string& out) = 0;  // text or finished
   virtual void close(const Totals& totals, std::string& out) = 0;    // after the last choice
   virtual void error(const Error& error, std::string& out) = 0;      // instead of close()
@@ -53,6 +56,8 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
 
 // One line with the request's id and the end user's name, where there is one.
 void log_end_user(const Exchange& exchange, const std::string& name);
+// Puts the piece to the call that it belongs to.
+void add_call_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece);
 
 // Names the ignored fields in x-strata-ignored.
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored);

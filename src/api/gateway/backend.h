@@ -49,6 +49,7 @@ struct RunningModel {
   int64_t memory_bytes = 0;  // weights and KV cache
   int32_t context = 0;
   int32_t running = 0, queued = 0;       // requests
+  int32_t max_running = 0;               // so many at once
   std::optional<int64_t> idle_until_ms;  // since 1970; nullopt: for ever, or while it works
   bool loading = false;
   inference::EngineStats stats;
@@ -61,6 +62,7 @@ struct ModelTraits {
   int32_t context = 0;        // positions it was trained for; 0: not known
   int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
   bool generates = true;      // false: it makes vectors or scores of text only
+  bool scores = false;        // it has a head for scores
 };
 
 class Backend {

@@ -35,6 +35,14 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
     for (std::string& notice : notices) tell(std::move(notice));
     use_ = std::move(use);
     load_ns_ = load_ns;
+    if (request_.tell_start || request_.prompt_only) tell_start(generate, model);
+    if (request_.prompt_only) {
+      inference::Event counted;
+      counted.usage.prompt_tokens = static_cast<int32_t>(generate.prompt.size());
+      for (int32_t choice = 0; choice < request_.n; ++choice) send_finished(choice, counted);
+      use_.reset();
+      return;
+    }
     for (int32_t choice = 0; choice < request_.n; ++choice) {
       if (!submit(model, generate, choice)) return;
     }
@@ -69,6 +77,20 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
     ChatEvent event;
     event.event.kind = inference::Event::Kind::progress;
     event.notice = std::move(notice);
+    sink_(std::move(event));
+  }
+
+  void tell_start(const inference::GenerateRequest& generate, const LoadedModel& model) const {
+    auto start = std::make_shared<AnswerStart>();
+    start->prompt_ids = generate.prompt;
+    start->prompt = prompt_text(request_, *model.model, generate.prompt);
+    start->sampler = generate.sampler;
+    start->max_tokens = generate.max_tokens;
+    start->stop = generate.stop;
+    start->context = generate.context_limit;
+    ChatEvent event;
+    event.event.kind = inference::Event::Kind::progress;
+    event.start = std::move(start);
     sink_(std::move(event));
   }
 

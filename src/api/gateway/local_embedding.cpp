@@ -134,7 +134,7 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   answer_.n_cut = encoder.n_cut();
   inference::check_embedding_inputs(loaded.model->spec, inputs, static_cast<int32_t>(limit));
   answer_.load_ns = load_ns;
-  if (request_.query) answer_.labels = models::score_labels(*loaded.model->file);
+  if (loaded.model->spec.scores) answer_.labels = models::score_labels(*loaded.model->file);
   if (inputs.empty()) {  // the model was to be loaded, or the caller has nothing
     sink_(std::move(answer_), nullptr);
     return;

@@ -122,6 +122,38 @@ Prompt read_prompt(const ChatRequest& request, const LoadedModel& loaded, int64_
   return {std::move(ids), std::move(prepared)};
 }
 
+void append_parts(const std::vector<PromptPart>& parts, const ChatRequest& request,
+                  const LoadedModel& loaded, int64_t limit, std::vector<int32_t>& ids) {
+  const models::Tokenizer& tokenizer = *loaded.model->tokenizer;
+  for (const PromptPart& part : parts) {
+    check_bytes(request, loaded, part.text, limit);
+    const auto more = !part.ids.empty() ? check_ids(part.ids, loaded.model->spec.n_vocab)
+                      : part.plain      ? tokenizer.encode_text(part.text)
+                                        : tokenizer.encode_trusted(part.text);
+    ids.insert(ids.end(), more.begin(), more.end());
+  }
+}
+
+// The ids with what the request puts around them; only the last so many of them all.
+std::vector<int32_t> with_parts(const ChatRequest& request, const LoadedModel& loaded,
+                                std::vector<int32_t> ids, int64_t limit) {
+  const models::Model& model = *loaded.model;
+  if (!request.prompt_front.empty()) {
+    std::vector<int32_t> all;
+    append_parts(request.prompt_front, request, loaded, limit, all);
+    // The beginning that the vocabulary wants stands before all of it, or nowhere.
+    const bool began = !ids.empty() && ids.front() == model.tokenizer->bos();
+    all.insert(all.end(), ids.begin() + (began ? 1 : 0), ids.end());
+    const bool as_given = !request.prompt_front.front().ids.empty();
+    ids = as_given ? std::move(all) : models::as_prompt(model, std::move(all));
+  }
+  append_parts(request.prompt_back, request, loaded, limit, ids);
+  if (request.keep_last > 0 && ids.size() > static_cast<size_t>(request.keep_last)) {
+    ids.erase(ids.begin(), ids.end() - request.keep_last);
+  }
+  return ids;
+}
+
 // The counts of a prompt that was encoded and does not fit.
 Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t total,
                int64_t limit) {
@@ -144,7 +176,16 @@ uint64_t random_seed() {
 
 std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded) {
   inference::refuse_silent(*loaded.model);
-  return read_prompt(request, loaded, kMaxCountedContexts * loaded.engine->context(), 0).ids;
+  const int64_t limit = kMaxCountedContexts * loaded.engine->context();
+  return with_parts(request, loaded, read_prompt(request, loaded, limit, 0).ids, limit);
+}
+
+std::string prompt_text(const ChatRequest& request, const models::Model& model,
+                        const std::vector<int32_t>& ids) {
+  const bool rendered = !request.raw && request.prompt_ids.empty() &&
+                        request.prompt_front.empty() && !continues_prompt(request, model);
+  return rendered ? prepare_conversation(request, model, 0).text.text
+                  : model.tokenizer->decode(ids, true);
 }
 
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
@@ -157,7 +198,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
     out.context_limit = std::min(out.context_limit, *request.context);
   }
   Prompt prompt = read_prompt(request, loaded, out.context_limit, random_seed());
-  out.prompt = std::move(prompt.ids);
+  out.prompt = with_parts(request, loaded, std::move(prompt.ids), out.context_limit);
   out.reading = std::move(prompt.conversation.reading);
   out.triggers = std::move(prompt.conversation.triggers);
   notices = std::move(prompt.conversation.notices);
@@ -173,6 +214,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.stop = request.sampling.stop.value_or(defaults.stop);
   out.ignore_end_tokens = request.ignore_end_tokens;
   out.n_logprobs = request.n_logprobs;
+  out.token_ids = request.token_ids;
   out.prompt_logprobs = request.prompt_logprobs;
   out.cache_scope = request.cache_scope;
   out.priority = request.priority;

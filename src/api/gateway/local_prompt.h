@@ -19,4 +19,8 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
 constexpr int64_t kMaxCountedContexts = 4;
 std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded);
 
+// The prompt as text: a conversation as it was rendered, else what the ids spell.
+std::string prompt_text(const ChatRequest& request, const models::Model& model,
+                        const std::vector<int32_t>& ids);
+
 }  // namespace strata::api

@@ -372,6 +372,7 @@ std::vector<RunningModel> ModelManager::running() const {
     row.context = model->engine->context();
     row.stats = model->engine->stats();
     row.running = row.stats.running;
+    row.max_running = options_.max_parallel;
     row.queued = row.stats.queued + n_waiting_for(name);
     if (model->uses == 0 && model->keep_alive_ms >= 0) {
       row.idle_until_ms =

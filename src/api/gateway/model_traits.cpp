@@ -14,15 +14,14 @@ ModelTraits traits_of(const models::Store& store, const models::Manifest& manife
                           file->text("tokenizer.chat_template").has_value(),
           .context = spec.n_context,
           .max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens,
-          .generates = models::generates(spec)};
+          .generates = models::generates(spec),
+          .scores = spec.scores.has_value()};
 }
 
 json::object to_json_object(const ModelTraits& traits) {
-  return {{"name", traits.name},
-          {"has_template", traits.has_template},
-          {"context", traits.context},
-          {"max_tokens", traits.max_tokens},
-          {"generates", traits.generates}};
+  return {{"name", traits.name},           {"has_template", traits.has_template},
+          {"context", traits.context},     {"max_tokens", traits.max_tokens},
+          {"generates", traits.generates}, {"scores", traits.scores}};
 }
 
 ModelTraits parse_traits(const json::value& value) {
@@ -31,7 +30,8 @@ ModelTraits parse_traits(const json::value& value) {
             .has_template = value.at("has_template").as_bool(),
             .context = value.at("context").to_number<int32_t>(),
             .max_tokens = value.at("max_tokens").to_number<int32_t>(),
-            .generates = value.at("generates").as_bool()};
+            .generates = value.at("generates").as_bool(),
+            .scores = value.at("scores").as_bool()};
   } catch (const std::exception&) {
     throw Error(Code::data_loss, "the server does not say what kind of model it has",
                 "it may be another version of strata: use the same, or --local");

@@ -80,8 +80,12 @@ void check_carried(const ChatRequest& request) {
                      });
   const std::pair<std::string_view, bool> uncarried[]{
       {"several choices", request.n != 1},
-      {"log-probabilities", request.n_logprobs >= 0 || request.prompt_logprobs},
+      {"tokens of the answer",
+       request.n_logprobs >= 0 || request.prompt_logprobs || request.token_ids},
       {"token ids as a prompt", !request.prompt_ids.empty()},
+      {"parts of a prompt", !request.prompt_front.empty() || !request.prompt_back.empty()},
+      {"the end of a prompt alone", request.keep_last > 0},
+      {"what an answer begins with", request.tell_start || request.prompt_only},
       {"logit biases", !request.sampling.logit_bias.empty()},
       {"going on behind end tokens", request.ignore_end_tokens},
       {"template variables", !conversation.variables.empty()},

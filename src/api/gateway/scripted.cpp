@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "api/gateway/scripted_plan.h"
 
@@ -31,6 +32,8 @@ struct Job {
   Clock::duration token_pause{}, prompt_pause{};
   std::atomic<bool> cancelled = false;
   bool started = false;
+  bool told_start = true;
+  int32_t context = 0;
 };
 
 class Scripted final : public Backend {
@@ -104,7 +107,7 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   const uint64_t seed = asked == kFreshSeed ? std::random_device{}() : asked;
   for (int32_t choice = 0; choice < request.n; ++choice) {
     job->plans.push_back(make_plan(*model, request, choice, seed, job->prompt.size()));
-    if (request.load_only) job->plans.back() = {};
+    if (request.load_only || request.prompt_only) job->plans.back() = {};
   }
   const auto pause = [](double per_second) {
     return per_second > 0 ? std::chrono::duration_cast<Clock::duration>(
@@ -115,6 +118,8 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   job->prompt_pause = pause(model->prompt_tokens_per_second) * 256;
   job->prompt_steps =
       model->prompt_tokens_per_second > 0 ? static_cast<int>((job->prompt.size() + 255) / 256) : 0;
+  job->told_start = !request.tell_start && !request.prompt_only;
+  job->context = std::min(request.context.value_or(model->context), model->context);
   job->request = std::move(request);
   job->sink = std::move(sink);
   auto answer = std::make_unique<Running>();
@@ -223,9 +228,31 @@ void Scripted::finish(Job& job, bool cancelled) {
   job.sink = nullptr;
 }
 
+// What the answer begins with; an id of the prompt is what scripted_id() makes of its text.
+void tell_start(Job& job) {
+  auto start = std::make_shared<AnswerStart>();
+  for (const std::string& text : job.prompt) {
+    start->prompt_ids.push_back(scripted_id(text));
+    start->prompt += text;
+  }
+  start->sampler = apply(job.request.sampling, {});
+  start->max_tokens = job.request.sampling.max_tokens.value_or(-1);
+  start->stop = job.request.sampling.stop.value_or(std::vector<std::string>{});
+  start->context = job.context;
+  ChatEvent event;
+  event.event.kind = Event::Kind::progress;
+  event.start = std::move(start);
+  job.sink(std::move(event));
+}
+
 bool Scripted::step(Job& job) {
   if (job.cancelled) {
     finish(job, true);
+    return false;
+  }
+  if (!std::exchange(job.told_start, true)) tell_start(job);
+  if (job.request.prompt_only) {
+    finish(job, false);
     return false;
   }
   if (job.prompt_steps > 0) {
@@ -287,6 +314,7 @@ std::vector<RunningModel> Scripted::running() const {
   // The jobs of a step that is being taken are not on the agenda meanwhile.
   model.running = std::max(stats_.running, static_cast<int32_t>(agenda_.size()));
   model.queued = static_cast<int32_t>(waiting_.size());
+  model.max_running = options_.max_running;
   model.stats = stats_;
   model.stats.running = model.running;
   model.stats.queued = model.queued;

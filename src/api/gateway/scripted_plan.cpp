@@ -74,15 +74,24 @@ void append_calls(std::vector<PlannedToken>& tokens, const std::vector<ScriptedC
 }  // namespace
 
 std::vector<std::string> prompt_tokens(const ChatRequest& request) {
-  if (request.raw) {
-    auto tokens = scripted_tokens(request.prompt);
-    for (const int32_t id : request.prompt_ids) tokens.push_back(fmt::format(" {}", id));
-    return tokens;
-  }
   std::vector<std::string> tokens;
-  for (const auto& message : request.conversation.messages) {
-    tokens.push_back(fmt::format("<{}>", message.role));
-    for (auto& token : scripted_tokens(message.content)) tokens.push_back(std::move(token));
+  const auto add = [&](const std::string& text, const std::vector<int32_t>& ids) {
+    for (auto& token : scripted_tokens(text)) tokens.push_back(std::move(token));
+    for (const int32_t id : ids) tokens.push_back(fmt::format(" {}", id));
+  };
+  for (const PromptPart& part : request.prompt_front) add(part.text, part.ids);
+  if (request.raw) {
+    add(request.prompt, request.prompt_ids);
+    add(request.suffix, {});
+  } else {
+    for (const auto& message : request.conversation.messages) {
+      tokens.push_back(fmt::format("<{}>", message.role));
+      add(message.content, {});
+    }
+  }
+  for (const PromptPart& part : request.prompt_back) add(part.text, part.ids);
+  if (request.keep_last > 0 && tokens.size() > static_cast<size_t>(request.keep_last)) {
+    tokens.erase(tokens.begin(), tokens.end() - request.keep_last);
   }
   return tokens;
 }
@@ -175,8 +184,9 @@ void play(const PlannedToken& token, const ChatRequest& request, ChatEvent& even
     return;
   }
   event.event.text = token.text;
-  if (request.n_logprobs >= 0)
-    event.event.tokens.push_back(made_up(token.text, request.n_logprobs));
+  if (request.n_logprobs >= 0 || request.token_ids) {
+    event.event.tokens.push_back(made_up(token.text, std::max(0, request.n_logprobs)));
+  }
 }
 
 }  // namespace strata::api
