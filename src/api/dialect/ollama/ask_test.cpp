@@ -20,13 +20,22 @@ ScriptedOptions script() {
   ScriptedOptions options = default_script();
   ScriptedModel failing;
   failing.name = "failing";
-  failing.rules.push_back({.contains = "",
-                           .reply = "one two three four",
-                           .finish = "",
-                           .fail_after = 2,
-                           .fail_code = Code::internal,
-                           .fail_message = "the wheel came off"});
+  ScriptedRule& rule = failing.rules.emplace_back();
+  rule.reply = "one two three four";
+  rule.fail_after = 2;
+  rule.fail_message = "the wheel came off";
   options.models.push_back(failing);
+  ScriptedModel thinking;
+  thinking.name = "thinking";
+  ScriptedRule& calling = thinking.rules.emplace_back();
+  calling.role = "user";
+  calling.reasoning = "two places";
+  calling.reply = "I will look.";
+  calling.calls = {{"weather", R"({"city":"Bern","days":[1,2]})"}, {"weather", "{}"}};
+  ScriptedRule& plain = thinking.rules.emplace_back();
+  plain.reasoning = "hm, so";
+  plain.reply = "Sunny.";
+  options.models.push_back(thinking);
   return options;
 }
 
@@ -140,16 +149,19 @@ TEST_F(OllamaAsk, WhatHasNoEffectIsNamed) {
 
 TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {
   for (const char* field :
-       {R"("format":"json")", R"("format":{"type":"object"})", R"("think":true)",
-        R"("think":"high")", R"("tools":[{"type":"function"}])", R"("options":{"mirostat":1})",
+       {R"("format":"yaml")", R"("format":[1])", R"("think":"deep")", R"("think":1)",
+        R"("tools":[{"type":"function"}])", R"("tools":[{"function":{}}])",
+        R"("tools":[{"type":"web","function":{"name":"f"}}])", R"("options":{"mirostat":1})",
         R"("options":{"tfs_z":0.5})", R"("options":{"penalize_newline":false})",
         R"("options":{"no_such_option":1})", R"("options":{"temperature":"hot"})",
         R"("no_such_field":1)", R"("top_logprobs":2)", R"("keep_alive":"soon")"}) {
     EXPECT_FALSE(refusal("/api/chat", std::string(kChat) + "," + field + "}").empty());
   }
   const std::string generate = R"({"model":"echo","prompt":"x",)";
-  for (const char* field : {R"("suffix":"y")", R"("images":["aGk="])", R"("context":[1,2])",
-                            R"("template":"{% if %}")", R"("raw":true,"system":"s")"}) {
+  for (const char* field :
+       {R"("images":["aGk="])", R"("context":["a"])", R"("context":[-1])", R"("width":64)",
+        R"("template":"{% if %}")", R"("raw":true,"system":"s")", R"("suffix":"b","system":"s")",
+        R"("suffix":"b","context":[1])"}) {
     EXPECT_FALSE(refusal("/api/generate", generate + field + "}").empty());
   }
   EXPECT_NE(refusal("/api/generate", generate + R"("template":"{{ .Prompt }}"})").find("Jinja"),
@@ -182,6 +194,94 @@ TEST_F(OllamaAsk, HistoryWithToolCallsIsRead) {
       R"({"role":"assistant","content":"","tool_calls":[{"function":{"name":"f",)"
       R"("arguments":{"city":"Bern"}}}]},{"role":"tool","tool_name":"f","content":"sunny"}]})");
   EXPECT_EQ(one.at("message").at("content"), "sunny");
+}
+
+constexpr auto kAsk =
+    R"({"model":"thinking","messages":[{"role":"user","content":"weather?"}],)"
+    R"("tools":[{"function":{"name":"weather","parameters":{"type":"object"}}}],"think":true)";
+
+TEST_F(OllamaAsk, ThoughtsAndCallsHaveFieldsOfTheirOwn) {
+  const auto one = whole("/api/chat", std::string(kAsk) + R"(,"stream":false})");
+  const auto& message = one.at("message");
+  EXPECT_EQ(message.at("thinking"), "two places");
+  EXPECT_EQ(message.at("content"), "I will look.");
+  EXPECT_EQ(one.at("done_reason"), "stop");
+  const auto& calls = message.at("tool_calls").as_array();
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(calls[0].at("function").at("name"), "weather");
+  EXPECT_EQ(calls[0].at("function").at("arguments"), parse_json(R"({"city":"Bern","days":[1,2]})"));
+  EXPECT_EQ(calls[1].at("function").at("index"), 1);
+  EXPECT_NE(calls[0].at("id"), calls[1].at("id"));
+}
+
+TEST_F(OllamaAsk, AStreamTellsEachCallOnceItIsWhole) {
+  const Reply reply = post("/api/chat", std::string(kAsk) + "}");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  std::string thinking;
+  json::array calls;
+  for (const json::object& line : lines_of(reply.body)) {
+    const auto& message = line.at("message").as_object();
+    if (const auto* piece = message.if_contains("thinking")) thinking += piece->as_string();
+    if (const auto* told = message.if_contains("tool_calls")) {
+      ASSERT_EQ(told->as_array().size(), 1u);
+      calls.push_back(told->as_array().front());
+    }
+  }
+  EXPECT_EQ(thinking, "two places");
+  EXPECT_EQ(text_of_lines(lines_of(reply.body)), "I will look.");
+  const auto one = whole("/api/chat", std::string(kAsk) + R"(,"stream":false})");
+  EXPECT_EQ(calls, one.at("message").at("tool_calls"));
+}
+
+TEST_F(OllamaAsk, ACallThatTheLimitCutsIsNotTold) {
+  const auto one =
+      whole("/api/chat", std::string(kAsk) + R"(,"stream":false,"options":{"num_predict":10}})");
+  EXPECT_EQ(one.at("done_reason"), "length");
+  EXPECT_FALSE(one.at("message").as_object().contains("tool_calls"));
+}
+
+TEST_F(OllamaAsk, GenerateThinksToo) {
+  const auto one = whole("/api/generate", R"({"model":"thinking","prompt":"x","stream":false})");
+  EXPECT_EQ(one.at("thinking"), "hm, so");
+  EXPECT_EQ(one.at("response"), "Sunny.");
+}
+
+TEST_F(OllamaAsk, ContextGoesOutAndComesBackInFrontOfThePrompt) {
+  const std::string head = R"({"model":"echo","prompt":"a b","stream":false)";
+  const auto first = whole("/api/generate", head + "}");
+  const auto& context = first.at("context").as_array();
+  json::array expected;
+  for (const char* token : {"<user>", "a", " b", "a", " b"}) {
+    expected.push_back(scripted_id(token));
+  }
+  EXPECT_EQ(context, expected) << "the prompt's, then the answer's";
+  const auto next = whole("/api/generate", head + R"(,"context":)" + to_json(context) + "}");
+  EXPECT_EQ(next.at("prompt_eval_count").as_int64(), 3 + 5);
+  const Reply streamed = post("/api/generate", R"({"model":"echo","prompt":"a b"})");
+  const auto lines = lines_of(streamed.body);
+  EXPECT_EQ(lines.back().at("context"), context);
+  EXPECT_FALSE(lines.front().contains("context"));
+  const auto raw = whole("/api/generate", head + R"(,"raw":true})");
+  EXPECT_FALSE(raw.contains("context"));
+}
+
+TEST(OllamaWishes, SayWhatTheTextMustMatchAndHowToThink) {
+  const auto parsed = [](const std::string& more) {
+    return ollama::parse_chat(std::string(kChat) + "," + more + "}").request;
+  };
+  using Kind = inference::OutputRule::Kind;
+  EXPECT_EQ(parsed(R"("format":"json")").output.kind, Kind::json_object);
+  const auto schema = parsed(R"("format":{"type":"object","required":["a"]})");
+  EXPECT_EQ(schema.output.kind, Kind::json_schema);
+  EXPECT_EQ(schema.output.schema.at("required").at(0), "a");
+  EXPECT_EQ(parsed(R"("format":"")").output.kind, Kind::none);
+  EXPECT_EQ(parsed(R"("think":false)").reasoning.think, false);
+  EXPECT_EQ(parsed(R"("think":"low")").reasoning.effort, "low");
+  EXPECT_EQ(parsed(R"("think":"low")").reasoning.think, true);
+  EXPECT_FALSE(parsed(R"("stream":true)").reasoning.think.has_value());
+  const auto gap = ollama::parse_generate(R"({"model":"m","prompt":"a","suffix":"b"})").request;
+  EXPECT_TRUE(gap.raw);
+  EXPECT_EQ(gap.suffix, "b");
 }
 
 // What a request may ask for and what a model may be given are one table.

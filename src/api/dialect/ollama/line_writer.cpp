@@ -9,24 +9,54 @@ namespace {
 using inference::Event;
 using inference::FinishReason;
 
+// A call with its arguments as the object that they are in this interface; nullopt where the
+// answer was cut in the middle of them.
+std::optional<json::object> call_json(const models::ToolCall& call, size_t index,
+                                      FinishReason reason) {
+  if (call.arguments.empty() && reason == FinishReason::length) return std::nullopt;
+  try {
+    const json::value arguments =
+        call.arguments.empty() ? json::object() : parse_json(call.arguments);
+    if (!arguments.is_object()) return std::nullopt;
+    return json::object{
+        {"id", call.id},
+        {"function",
+         json::object{{"index", index}, {"name", call.name}, {"arguments", arguments}}}};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 class LineWriter final : public AnswerWriter {
  public:
   LineWriter(const Asked& asked, Clock now_ms)
       : model_(asked.request.model),
         chat_(asked.chat),
         load_only_(asked.request.load_only),
-        logprobs_(asked.request.n_logprobs >= 0),
+        logprobs_(asked.logprobs),
+        tells_context_(asked.context),
         now_ms_(std::move(now_ms)) {}
 
   std::string_view stream_type() const override { return "application/x-ndjson"; }
 
+  void progress(const ChatEvent& event, std::string& out) override {
+    (void)out;
+    if (!event.start) return;
+    for (const int32_t id : event.start->prompt_ids) context_.push_back(id);
+  }
+
   void event(const ChatEvent& event, std::string& out) override {
     const Event& inner = event.event;
-    if (inner.kind == Event::Kind::finished) {
-      reason_ = inner.reason;
-      return;
-    }
-    if (inner.text.empty() && event.reasoning.empty() && inner.tokens.empty()) return;
+    const bool finished = inner.kind == Event::Kind::finished;
+    for (const models::ToolCallPiece& piece : event.calls) add_call_piece(calls_, piece);
+    if (finished) reason_ = inner.reason;
+    // A call is a line of its own once all of it is there.
+    const size_t n_whole = calls_.size() - (finished || calls_.empty() ? 0 : 1);
+    for (; n_told_ < n_whole; ++n_told_) tell_call(n_told_, out);
+    if (finished) return;
+    add_context(inner.tokens);
+    const bool silent = inner.tokens.empty() || !logprobs_;
+    if (inner.text.empty() && event.reasoning.empty() && silent) return;
     json::object line = object(inner.text, event.reasoning, inner.tokens);
     line["done"] = false;
     append_line(out, line);
@@ -40,8 +70,15 @@ class LineWriter final : public AnswerWriter {
 
   Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override {
     const WholeChoice& choice = choices.front();
-    return json_response(
-        finished(object(choice.text, choice.reasoning, choice.tokens), choice.reason, totals));
+    json::object line = object(choice.text, choice.reasoning, choice.tokens);
+    add_context(choice.tokens);
+    json::array calls;
+    for (size_t i = 0; i < choice.calls.size(); ++i) {
+      if (auto call = call_json(choice.calls[i], i, choice.reason))
+        calls.push_back(std::move(*call));
+    }
+    if (chat_ && !calls.empty()) line.at("message").as_object()["tool_calls"] = std::move(calls);
+    return json_response(finished(std::move(line), choice.reason, totals));
   }
 
   json::object unloaded() const {
@@ -52,6 +89,19 @@ class LineWriter final : public AnswerWriter {
   }
 
  private:
+  void add_context(const std::vector<inference::GeneratedToken>& tokens) {
+    for (const auto& token : tokens) context_.push_back(token.id);
+  }
+
+  void tell_call(size_t index, std::string& out) const {
+    auto call = call_json(calls_[index], index, reason_);
+    if (!call || !chat_) return;
+    json::object line = object({}, {}, {});
+    line.at("message").as_object()["tool_calls"] = json::array{std::move(*call)};
+    line["done"] = false;
+    append_line(out, line);
+  }
+
   json::object object(const std::string& text, const std::string& reasoning,
                       const std::vector<inference::GeneratedToken>& tokens) const {
     json::object line{{"model", model_}, {"created_at", rfc3339(now_ms_())}};
@@ -73,6 +123,7 @@ class LineWriter final : public AnswerWriter {
     line["total_duration"] = totals.total_ns;
     line["load_duration"] = totals.load_ns;
     if (load_only_) return line;
+    if (tells_context_) line["context"] = context_;
     line["prompt_eval_count"] = totals.prompt_tokens;
     line["prompt_eval_duration"] = totals.prompt_ns;
     line["eval_count"] = totals.completion_tokens;
@@ -83,9 +134,12 @@ class LineWriter final : public AnswerWriter {
   }
 
   const std::string model_;
-  const bool chat_, load_only_, logprobs_;
+  const bool chat_, load_only_, logprobs_, tells_context_;
   const Clock now_ms_;
   FinishReason reason_ = FinishReason::stop;
+  std::vector<models::ToolCall> calls_;  // of a stream, so far
+  size_t n_told_ = 0;                    // of these, as lines
+  json::array context_;                  // ids, so far
 };
 
 }  // namespace

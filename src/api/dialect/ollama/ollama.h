@@ -20,7 +20,9 @@ struct Asked {
   ChatRequest request;
   bool chat = false;
   bool stream = true;
-  bool unload = false;  // nothing is asked and keep_alive is 0
+  bool unload = false;    // nothing is asked and keep_alive is 0
+  bool context = false;   // the answer ends with the ids of all that was said
+  bool logprobs = false;  // they are told
 };
 
 // FieldError, Error{invalid_argument}.
@@ -36,6 +38,10 @@ Response unloaded(const Asked& asked, const Clock& now_ms);
 
 // The field "options" of a request.
 void read_options(Fields& fields, ChatRequest& request);
+// The fields "think", "tools" and "format".
+void read_think(Fields& fields, ChatRequest& request);
+void read_tools(Fields& fields, ChatRequest& request);
+void read_format(Fields& fields, ChatRequest& request);
 
 // /api/embed and /api/embeddings.
 void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,

@@ -28,35 +28,17 @@ const std::vector<std::string_view>& ignored_options() {
   return names;
 }
 
-void refuse_text(Fields& fields, std::string_view key, std::string hint) {
-  const json::value* value = fields.get(key);
-  if (value && !(value->is_string() && value->get_string().empty())) {
-    fields.fail(key, "is not supported yet", std::move(hint));
-  }
-}
-
 void refuse_list(Fields& fields, std::string_view key, std::string hint) {
   if (!fields.array(key, kMaxMessages).empty()) {
     fields.fail(key, "is not supported yet", std::move(hint));
   }
 }
 
-void read_think(Fields& fields, ChatRequest& request) {
-  const json::value* think = fields.get("think");
-  if (!think) return;
-  if (!think->is_bool() && !think->is_string()) fields.fail("think", "must be a boolean or a text");
-  if (!think->is_bool() || think->get_bool()) {
-    fields.fail("think", "can only be false: reasoning cannot be told from the answer yet",
-                "leave think out to let the model's template decide");
-  }
-  request.conversation.variables["enable_thinking"] = false;
-}
-
-void read_logprobs(Fields& fields, ChatRequest& request) {
-  const bool wanted = fields.boolean("logprobs").value_or(false);
+void read_logprobs(Fields& fields, Asked& asked) {
+  const bool wanted = asked.logprobs = fields.boolean("logprobs").value_or(false);
   const int64_t top = fields.integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
   if (top > 0 && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
-  if (wanted) request.n_logprobs = static_cast<int32_t>(top);
+  if (wanted) asked.request.n_logprobs = static_cast<int32_t>(top);
 }
 
 // What chat and generate have in common.
@@ -66,14 +48,36 @@ void read_shared(Fields& fields, Asked& asked) {
   asked.request.keep_alive_ms = read_keep_alive(fields);
   read_options(fields, asked.request);
   read_think(fields, asked.request);
-  read_logprobs(fields, asked.request);
-  refuse_text(fields, "format", "ask for JSON in the prompt and check the answer");
+  read_logprobs(fields, asked);
+  read_format(fields, asked.request);
 }
 
 // A request without a question loads its model, or unloads it.
 void become_load(Asked& asked) {
   asked.request.load_only = true;
   asked.unload = asked.request.keep_alive_ms == 0;
+}
+
+// The ids that an answer before ended with: what was said so far.
+void read_context(Fields& fields, ChatRequest& request) {
+  const json::value* ids = fields.get("context");
+  if (ids == nullptr) return;
+  if (!ids->is_array()) fields.fail("context", "must be an array of token ids");
+  if (ids->get_array().empty()) return;
+  if (request.raw) fields.fail("context", "and raw leave no place for each other");
+  request.prompt_front.push_back({.ids = read_ids(ids->get_array(), fields, "context")});
+}
+
+// The prompt is then the text before a gap, and no conversation.
+void read_suffix(Fields& fields, ChatRequest& request, const std::string& system) {
+  request.suffix = fields.text("suffix").value_or("");
+  if (request.suffix.empty()) return;
+  const bool more = !system.empty() || !request.chat_template.empty();
+  if (more || !request.prompt_front.empty()) {
+    fields.fail("suffix", "leaves no place for system, template or context",
+                "send prompt and suffix only");
+  }
+  request.raw = true;
 }
 
 std::string template_of(Fields& fields) {
@@ -159,7 +163,7 @@ Asked parse_chat(const std::string& body) {
   read_shared(fields, asked);
   asked.request.conversation.messages = read_messages(fields);
   asked.request.model_messages = fields.boolean("model_messages").value_or(true);  // ours
-  refuse_list(fields, "tools", "leave tools out; tool calls are not built yet");
+  read_tools(fields, asked.request);
   fields.ignore_unread(kIgnored, asked.request.ignored);
   if (asked.request.conversation.messages.empty()) become_load(asked);
   return asked;
@@ -179,11 +183,12 @@ Asked parse_generate(const std::string& body) {
     fields.fail("raw", "is true, which leaves no place for system or template",
                 "write them into prompt, or leave raw out");
   }
-  refuse_list(fields, "context", "send the conversation as messages to /api/chat");
+  read_context(fields, request);
   refuse_list(fields, "images", "send text only");
-  refuse_text(fields, "suffix", "put all of the text into prompt");
+  read_suffix(fields, request, system);
   fields.ignore_unread(kIgnored, request.ignored);
-  if (request.prompt.empty()) {
+  asked.context = request.tell_start = request.token_ids = !request.raw;
+  if (request.prompt.empty() && request.suffix.empty()) {
     become_load(asked);
   } else if (!request.raw) {
     auto& messages = request.conversation.messages;
