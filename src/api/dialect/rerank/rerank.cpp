@@ -13,7 +13,9 @@
 namespace strata::api {
 namespace {
 
-constexpr std::array<const char*, 3> kPaths{"/v1/rerank", "/v2/rerank", "/rerank"};
+// The last two are llama.cpp's.
+constexpr std::array<const char*, 5> kPaths{"/v1/rerank", "/v2/rerank", "/rerank", "/v1/reranking",
+                                            "/reranking"};
 constexpr std::array<std::string_view, 2> kIgnored{"user", "priority"};
 
 struct Parsed {

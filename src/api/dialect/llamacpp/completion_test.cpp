@@ -1,0 +1,210 @@
+// llama.cpp's /completion and its neighbours over a real socket, answered by the scripted backend.
+#include <gtest/gtest.h>
+
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "core/json.h"
+
+namespace strata::api {
+namespace {
+
+using testing::fetch;
+using testing::Reply;
+using testing::Running;
+
+ScriptedOptions one_model() {
+  ScriptedOptions options;
+  options.models.emplace_back().name = "echo";
+  options.max_running = 3;
+  return options;
+}
+
+std::vector<json::object> events_of(std::string_view body) {
+  std::vector<json::object> events;
+  for (size_t end = body.find("\n\n"); end != std::string_view::npos; end = body.find("\n\n")) {
+    EXPECT_TRUE(body.starts_with("data: ")) << body;
+    events.push_back(parse_json(body.substr(6, end - 6)).as_object());
+    body.remove_prefix(end + 2);
+  }
+  return events;
+}
+
+class LlamaCompletion : public ::testing::Test {
+ protected:
+  Reply post(const std::string& path, const std::string& body) {
+    return fetch(running_.port(), "POST", path, body);
+  }
+  json::value ask(const std::string& path, const std::string& body) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, 200) << body << " " << reply.body;
+    return parse_json(reply.body);
+  }
+  json::value complete(const std::string& fields) {
+    return ask("/completion", R"({"prompt":"a b c")" + fields + "}");
+  }
+  std::string refusal(const std::string& path, const std::string& body, int status = 400) {
+    const Reply reply = post(path, body);
+    EXPECT_EQ(reply.status, status) << path << " " << body << " " << reply.body;
+    const auto error = parse_json(reply.body).at("error");
+    EXPECT_EQ(error.at("code"), status);
+    return std::string(error.at("message").as_string());
+  }
+  Running running_{one_model()};
+};
+
+TEST_F(LlamaCompletion, AnswersInItsOwnShapeAndNeedsNoModelNameWhereThereIsOne) {
+  const auto answer = complete(R"(,"n_predict":2)");
+  EXPECT_EQ(answer.at("content"), "a b");
+  EXPECT_EQ(answer.at("stop"), true);
+  EXPECT_EQ(answer.at("stop_type"), "limit");
+  EXPECT_EQ(answer.at("model"), "echo");
+  EXPECT_EQ(answer.at("prompt"), "a b c");
+  EXPECT_EQ(answer.at("tokens").as_array().size(), 0u);
+  EXPECT_EQ(answer.at("tokens_predicted"), 2);
+  EXPECT_EQ(answer.at("tokens_evaluated"), 3);
+  EXPECT_EQ(answer.at("truncated"), false);
+  EXPECT_EQ(answer.at("has_new_line"), false);
+  EXPECT_EQ(answer.at("timings").at("prompt_n"), 3);
+  EXPECT_EQ(answer.at("timings").at("predicted_n"), 2);
+  EXPECT_EQ(answer.at("timings").at("predicted_ms").to_number<double>(), 2.0);
+  EXPECT_EQ(answer.at("timings").at("predicted_per_second").to_number<double>(), 1000.0);
+  EXPECT_EQ(answer.at("generation_settings").at("n_predict"), 2);
+  EXPECT_FALSE(answer.as_object().contains("completion_probabilities"));
+}
+
+TEST_F(LlamaCompletion, SaysWhatStoppedIt) {
+  EXPECT_EQ(complete("").at("stop_type"), "eos");
+  const auto word = complete(R"(,"stop":[" c"])");
+  EXPECT_EQ(word.at("stop_type"), "word");
+  EXPECT_EQ(word.at("stopping_word"), " c");
+  EXPECT_EQ(word.at("content"), "a b");
+}
+
+TEST_F(LlamaCompletion, StreamsPiecesWithIdsAndEndsWithTheFigures) {
+  const Reply reply = post("/completions", R"({"prompt":"a b c","stream":true,"n_probs":2})");
+  EXPECT_EQ(reply.headers.at("content-type"), "text/event-stream; charset=utf-8");
+  const auto events = events_of(reply.body);
+  ASSERT_EQ(events.size(), 4u);
+  std::string text;
+  for (size_t i = 0; i < 3; ++i) {
+    text += events[i].at("content").as_string();
+    EXPECT_EQ(events[i].at("stop"), false);
+    EXPECT_EQ(events[i].at("tokens").as_array().size(), 1u);
+    const auto& probabilities = events[i].at("completion_probabilities").as_array();
+    ASSERT_EQ(probabilities.size(), 1u);
+    EXPECT_EQ(probabilities[0].at("id"), events[i].at("tokens").at(0));
+    EXPECT_EQ(probabilities[0].at("top_logprobs").as_array().size(), 2u);
+  }
+  EXPECT_EQ(text, "a b c");
+  EXPECT_EQ(events[3].at("stop"), true);
+  EXPECT_EQ(events[3].at("content"), "");
+  EXPECT_EQ(events[3].at("timings").at("predicted_n"), 3);
+}
+
+TEST_F(LlamaCompletion, TakesEveryShapeOfAPrompt) {
+  const auto n = [&](const std::string& prompt) {
+    return ask("/completion", R"({"prompt":)" + prompt + R"(,"n_predict":1})");
+  };
+  EXPECT_EQ(n("[1,2,3]").at("tokens_evaluated"), 3);
+  EXPECT_EQ(n(R"([1,2,"x y",3])").at("tokens_evaluated"), 5);
+  EXPECT_EQ(n(R"({"prompt_string":"x y"})").at("tokens_evaluated"), 2);
+  const auto several = n(R"(["a",[1,2],[1,"b c"],{"prompt_string":"d"}])").as_array();
+  ASSERT_EQ(several.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(several[i].at("index"), i);
+  EXPECT_EQ(several[2].at("tokens_evaluated"), 3);
+  EXPECT_EQ(several[3].at("prompt"), "d");
+  EXPECT_EQ(ask("/completion", R"({"prompt":"a","n_cmpl":2})").as_array().size(), 2u);
+  for (const char* bad :
+       {"7", "[]", "[-1]", "[1.5]", R"({"text":"a"})", R"([1,{"prompt_string":"a"}])",
+        R"({"prompt_string":"a","multimodal_data":["aGk="]})", "true"}) {
+    EXPECT_NE(refusal("/completion", R"({"prompt":)" + std::string(bad) + "}").find("prompt"),
+              std::string::npos);
+  }
+  refusal("/completion", R"({"n_predict":1})");
+}
+
+TEST_F(LlamaCompletion, TellsIdsAndOnlyTheFieldsThatAreWanted) {
+  EXPECT_EQ(complete(R"(,"return_tokens":true)").at("tokens").as_array().size(), 3u);
+  const auto few = complete(
+      R"(,"response_fields":["content","generation_settings/top_k","nothing/x"],"top_k":7)");
+  EXPECT_EQ(few, parse_json(R"({"content":"a b c","generation_settings/top_k":7})"));
+}
+
+TEST_F(LlamaCompletion, SamplersThatAreLeftOutAreOff) {
+  const auto settings = complete(
+      R"(,"samplers":["top_k","temperature"],"top_k":5,"temperature":0.5,"top_p":0.5,"min_p":0.5)");
+  const auto& told = settings.at("generation_settings");
+  EXPECT_EQ(told.at("top_k"), 5);
+  EXPECT_EQ(told.at("temperature"), 0.5);
+  EXPECT_EQ(told.at("top_p").to_number<double>(), 1.0);
+  EXPECT_EQ(told.at("min_p").to_number<double>(), 0.0);
+  refusal("/completion", R"({"prompt":"a","samplers":["temperature","top_k"]})");
+  refusal("/completion", R"({"prompt":"a","samplers":["no_such"]})");
+}
+
+TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
+  for (const char* field :
+       {R"("n_indent":2)", R"("min_keep":3)", R"("dynatemp_range":0.5)", R"("adaptive_target":0.5)",
+        R"("t_max_predict_ms":5)", R"("lora":[{"id":0,"scale":1}])", R"("grammar_lazy":true)",
+        R"("post_sampling_probs":true,"n_probs":1)", R"("logit_bias":[["word",1]])",
+        R"("logit_bias":[[1]])", R"("logit_bias":{"x":1})", R"("n_probs":99)",
+        R"("no_such_field":1)", R"("json_schema":[],"x":1)",
+        R"("json_schema":{"type":"object"},"grammar":"root ::= \"a\"")",
+        R"("n_predict":1,"max_tokens":2)", R"("mirostat":1)", R"("id_slot":-2)"}) {
+    const std::string text(field);
+    const std::string name = text.substr(1, text.find('"', 1) - 1);
+    const std::string told = refusal("/completion", R"({"prompt":"a",)" + text + "}");
+    EXPECT_TRUE(told.find(name) != std::string::npos || name == "n_predict") << text << told;
+  }
+}
+
+TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
+  const Reply reply =
+      post("/completion", R"({"prompt":"a","id_slot":1,"cache_prompt":false,"n_keep":4,)"
+                          R"("n_indent":0,"min_keep":0,"lora":[],"seed":4294967295})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "id_slot, cache_prompt, n_keep");
+}
+
+TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
+  const auto answer = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
+                                     R"("input_extra":[{"filename":"x","text":"y"}]})");
+  EXPECT_EQ(answer.at("tokens_evaluated"), 5);
+  refusal("/infill", R"({"input_suffix":"c"})");
+  refusal("/infill", R"({"input_prefix":"c"})");
+  for (const char* bad : {"{}", R"({"filename":"ok"})", R"({"filename":1,"text":"a"})", "3"}) {
+    refusal("/infill",
+            R"({"input_prefix":"a","input_suffix":"c","input_extra":[)" + std::string(bad) + "]}");
+  }
+}
+
+TEST_F(LlamaCompletion, TheServerSaysWhatItIs) {
+  const Reply props = fetch(running_.port(), "GET", "/props");
+  ASSERT_EQ(props.status, 200) << props.body;
+  const auto body = parse_json(props.body);
+  EXPECT_EQ(body.at("total_slots"), 3);
+  EXPECT_EQ(body.at("default_generation_settings").at("n_ctx"), 4096);
+  EXPECT_EQ(body.at("default_generation_settings").at("params").at("top_k"), 40);
+  const auto slots = parse_json(fetch(running_.port(), "GET", "/slots").body).as_array();
+  ASSERT_EQ(slots.size(), 3u);
+  EXPECT_EQ(slots[0].at("is_processing"), false);
+  EXPECT_EQ(fetch(running_.port(), "GET", "/lora-adapters").body, "[]");
+  EXPECT_EQ(post("/lora-adapters", "[]").status, 200);
+  refusal("/lora-adapters", R"([{"id":0,"scale":1}])");
+  refusal("/slots/0?action=save", R"({"filename":"a"})", 501);
+  refusal("/slots/0?action=sing", "{}");
+  refusal("/props", "{}", 501);
+  EXPECT_EQ(fetch(running_.port(), "GET", "/health").status, 200);
+}
+
+TEST(LlamaModels, OfSeveralOneHasToBeNamed) {
+  ScriptedOptions options = default_script();
+  options.models.pop_back();
+  Running one(options);
+  EXPECT_EQ(fetch(one.port(), "POST", "/completion", R"({"prompt":"a"})").status, 200);
+  EXPECT_EQ(fetch(one.port(), "POST", "/completion", R"({"prompt":"a","model":"who"})").status,
+            404);
+}
+
+}  // namespace
+}  // namespace strata::api

@@ -1,0 +1,58 @@
+// The dialect of llama.cpp's server: its parts, internal to this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/dialect/answer.h"
+#include "api/json_fields.h"
+#include "api/request.h"
+
+namespace strata::api::llamacpp {
+
+// A request to /completion or /infill as read from the wire.
+struct Parsed {
+  std::vector<ChatRequest> requests;  // one a prompt
+  bool stream = false;
+  bool return_tokens = false;
+  bool timings_per_token = false;
+  bool return_progress = false;
+  int32_t n_probs = 0;
+  std::vector<std::string> response_fields;  // empty: all
+};
+
+// FieldError, Error{invalid_argument}.
+Parsed parse_completion(const json::value& body, const Services& services);
+Parsed parse_infill(const json::value& body, const Services& services);
+// "logit_bias": pairs in an array, or an object; false bans a token.
+void read_logit_bias(Fields& fields, SamplingOptions& sampling);
+// "samplers": those that are left out are switched off. Their order is ours.
+void read_samplers(Fields& fields, SamplingOptions& sampling);
+
+// What /completion, /props and /slots tell of the settings that an answer is made with.
+struct Told {
+  const inference::SamplerParams& sampler;
+  int32_t max_tokens = -1;
+  const std::vector<std::string>& stop;
+};
+json::object settings_json(const Told& told);
+json::array sampler_names();
+
+std::shared_ptr<AnswerWriter> completion_writer(const Parsed& parsed,
+                                                std::function<int64_t()> now_ms);
+
+// /apply-template.
+void apply_template(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                    const Dialect& dialect);
+// /embedding, /embeddings.
+void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
+           const Dialect& dialect);
+// /props, /slots, /lora-adapters.
+void add_state_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+
+json::object error_json(const Error& error);
+Response json_response(const json::value& body);
+
+}  // namespace strata::api::llamacpp
