@@ -8,17 +8,17 @@ namespace {
 constexpr std::string_view kSpace = "WS: /[ \\n]{0,2}/\n";
 
 // A JSON string as a text of Lark's.
-std::string quoted(std::string_view text) {
+std::string lark_text(std::string_view text) {
   return json_quote(json_quote(text));
 }
 
 std::string call_of(const OfferedTool& tool, const CallKeys& keys) {
   std::string rule = "\"{\" WS ";
   if (!keys.id.empty()) {
-    rule += quoted(keys.id) + " WS \":\" WS /\"[0-9]{1,3}\"/ WS \",\" WS ";
+    rule += lark_text(keys.id) + " WS \":\" WS /\"[0-9]{1,3}\"/ WS \",\" WS ";
   }
-  rule += quoted(keys.name) + " WS \":\" WS " + quoted(tool.name) + " WS \",\" WS ";
-  rule += quoted(keys.arguments) + " WS \":\" WS %json " + to_json(tool.parameters);
+  rule += lark_text(keys.name) + " WS \":\" WS " + lark_text(tool.name) + " WS \",\" WS ";
+  rule += lark_text(keys.arguments) + " WS \":\" WS %json " + to_json(tool.parameters);
   return rule + " WS \"}\"";
 }
 
