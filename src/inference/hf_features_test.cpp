@@ -64,6 +64,16 @@ std::vector<Feature> features() {
   return {
       {"arcee", "the square of ReLU", activation(Activation::relu)},
       {"arcee", "ReLU", activation(Activation::silu)},
+      {"gemma3n", "norms of values", [](Layer& layer) { attention(layer).v_norm = {}; }},
+      {"gemma3n", "whose keys layers see",
+       [](Layer& layer) {
+         int32_t& kv_of = attention(layer).kv_of;
+         if (kv_of == 3) kv_of = 1;
+       }},
+      {"gemma3n", "residuals of low rank beside attention", one_after_the_other},
+      {"gemma3n", "sums of two parts", [](Layer& layer) { layer.blocks[1].sum_scale = 1.0f; }},
+      {"gemma3n", "the scale of a corrected stream",
+       [](Layer& layer) { layer.mix->scale = kNoTensor; }},
       {"nemotron", "the square of ReLU", activation(Activation::relu)},
       {"cohere_qk_norm", "norms of queries and keys", no_norms_of_heads},
       {"cohere_qk_norm", "attention and MLP side by side", one_after_the_other},
@@ -90,6 +100,12 @@ Reference reference_of(const std::string& name) {
     return models::translate(std::make_shared<models::HfFolder>(folder->path()));
   };
   return {fixture, open, false};
+}
+
+TEST(HfFeatures, SideInputsOfTokensAreSeen) {
+  Reference reference = reference_of("gemma3n");
+  const auto change = [](ModelSpec& spec) { spec.streams->table_scale = 1.0f; };
+  EXPECT_GT(prefill(reference, change), 20 * kTolerance);
 }
 
 TEST(HfFeatures, EachIsSeen) {

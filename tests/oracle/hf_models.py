@@ -150,6 +150,7 @@ def describe(model, without):
 
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
+                "gemma3n": "needs a tokenizer",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations",
@@ -404,6 +405,24 @@ MODELS = {
                  early=dict(decoder_start_token_id=0, n_positions=512),
                  more={"lm_head.weight": [91, 24]}),
             {"where its distances end": {"relative_attention_max_distance": 40}}),
+    "gemma3n": ("Gemma3nForCausalLM",
+                dict(SMALL, config="Gemma3nTextConfig", num_hidden_layers=7, head_dim=8,
+                     intermediate_size=[26, 22, 30, 26, 18, 26, 22], sliding_window=5,
+                     layer_types=["full_attention" if i in (2, 4, 6) else "sliding_attention"
+                                  for i in range(7)],
+                     activation_sparsity_pattern=[0.7, 0.6, 0.0, 0.4, 0.0, 0.0, 0.0],
+                     num_kv_shared_layers=3, altup_num_inputs=4, laurel_rank=6,
+                     hidden_size_per_layer_input=5, vocab_size_per_layer_input=80,
+                     final_logit_softcapping=2.0, tie_word_embeddings=True,
+                     rope_parameters={
+                         "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+                         "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}),
+                {"its window": {"sliding_window": 4},
+                 "gates of which the greatest count": {"activation_sparsity_pattern": [0.0] * 7},
+                 "its cap on logits": {"final_logit_softcapping": None},
+                 "the window's rope base": {"rope_parameters": {
+                     "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+                     "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}}}),
     "gpt2": ("GPT2LMHeadModel",
              dict(config="GPT2Config", vocab_size=91, n_embd=30, n_layer=2, n_head=3, n_positions=64,
                   n_ctx=64),

@@ -153,7 +153,10 @@ void Translation::decoder_keys() {
   set_integer("attention.key_length", head_dim_);
   set_integer("attention.value_length", head_dim_);
   copy_integer("context_length", {"max_position_embeddings", "n_positions", "max_sequence_length"});
-  copy_integer("feed_forward_length", {"intermediate_size", "n_inner", "ffn_dim"});
+  const json::value* width = config_.find("intermediate_size");
+  if (width == nullptr || !width->is_array()) {  // else one a layer, which the family reads
+    copy_integer("feed_forward_length", {"intermediate_size", "n_inner", "ffn_dim"});
+  }
   copy_integer("vocab_size", {"vocab_size"});
   copy_number("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
   copy_number("attention.layer_norm_epsilon",
