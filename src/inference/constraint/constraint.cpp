@@ -135,19 +135,124 @@ Inside Matcher::walk_beside(ExprId block, ExprId base, const Inside& known) {
   return result;
 }
 
+// As walk_inside(), of a string's end `base` = block(repeat(character), quote): there, what follows
+// a whole character is `base` again.
+StringInside Matcher::walk_string(ExprId base) {
+  Expressions& x = grammar_->expressions;
+  const std::span<const TokenTrie::Node> nodes = trie_->nodes();
+  StringInside result;
+  result.inside = walk_inside(base);
+  std::vector<int32_t> count(TokenTrie::kLongestToken + 1);
+  path_[0] = base;
+  for (size_t i = 1; i < nodes.size();) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
+    if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    const int32_t n = count[at.depth - 1u] + (next == base ? 1 : 0);
+    count[at.depth] = n;
+    path_[at.depth] = next;
+    const bool whole = next == base || next == kEmpty;
+    for (int32_t t = at.token; t >= 0; t = trie_->next_alike(t)) {
+      result.tokens.push_back({n + (whole ? 0 : 1), t});
+      if (next == kEmpty) result.closers.push_back({n, t});
+    }
+    const bool crosses = next == kEmpty && static_cast<size_t>(at.end) > i + 1;
+    if (crosses) result.crossings.push_back({n, static_cast<int32_t>(i)});
+    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  }
+  const auto fewer = [](const auto& a, const auto& b) { return a.characters < b.characters; };
+  const auto more = [&](const auto& a, const auto& b) { return fewer(b, a); };
+  std::stable_sort(result.tokens.begin(), result.tokens.end(), more);
+  std::stable_sort(result.closers.begin(), result.closers.end(), fewer);
+  return result;
+}
+
+const StringInside& Matcher::string_tail(size_t i) {
+  return trie_->string_tail(i, [&] { return walk_string(grammar_->expressions.string_tails[i]); });
+}
+
+void Matcher::prepare_strings() {
+  const std::lock_guard lock(grammar_->mutex);
+  Expressions& x = grammar_->expressions;
+  for (size_t i = 0; i < x.string_tails.size(); ++i) {
+    if (x.string_tails[i] >= 0) static_cast<void>(string_tail(i));
+  }
+}
+
+// Of block(repeat(character, least, most), quote), with the characters of one of the string tails:
+// what that has without the tokens that are too long or close too soon.
+std::optional<Inside> Matcher::limited_string(ExprId block) {
+  Expressions& x = grammar_->expressions;
+  const Expr whole = x.at(x.at(block).a);
+  if (whole.op != Op::sequence || x.at(whole.a).op != Op::repeat) return std::nullopt;
+  const Expr characters = x.at(whole.a);
+  for (size_t i = 0; i < x.string_tails.size(); ++i) {
+    if (x.string_tails[i] < 0) continue;
+    const Expr base = x.at(x.at(x.string_tails[i]).a);
+    if (base.b != whole.b || x.at(base.a).a != characters.a) continue;
+    const StringInside& known = string_tail(i);
+    if (known.inside.bits.empty()) return std::nullopt;
+    Inside result;
+    result.bits = known.inside.bits;
+    const int32_t least = characters.b;
+    const int32_t most = characters.c < 0 ? INT32_MAX : characters.c;
+    for (const auto& [n, token] : known.tokens) {
+      if (n <= most) break;
+      set_bit(result.bits, token, false);
+    }
+    for (const auto& [n, token] : known.closers) {
+      if (n >= least) break;
+      set_bit(result.bits, token, false);
+    }
+    for (const auto& [n, node] : known.crossings) {
+      if (n >= least && n <= most) result.crossings.push_back(node);
+    }
+    return result;
+  }
+  return std::nullopt;
+}
+
+bool Matcher::holds(ExprId whole, ExprId part) const {
+  constexpr size_t kMost = 256;
+  const Expressions& x = grammar_->expressions;
+  std::vector<ExprId> open{whole};
+  for (size_t i = 0; i < open.size() && open.size() < kMost; ++i) {
+    if (open[i] == part) return true;
+    const Expr& e = x.at(open[i]);
+    if (e.op == Op::any_of || e.op == Op::all_of) {
+      open.insert(open.end(), x.list(e).begin(), x.list(e).end());
+    } else if (e.op == Op::sequence) {
+      open.insert(open.end(), {e.a, e.b});
+    } else if (e.op == Op::none_of || e.op == Op::repeat) {
+      open.push_back(e.a);
+    }
+  }
+  return false;
+}
+
+Inside Matcher::make_inside(ExprId block) {
+  Expressions& x = grammar_->expressions;
+  const ExprId base = x.string_tails[1];
+  if (base < 0) return walk_inside(block);
+  if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
+  // Behind a name that must not be used, or a pattern that has matched, any text may follow.
+  const ExprId any_text = x.at(x.at(base).a).a;
+  if (!holds(x.at(block).a, any_text)) return walk_inside(block);
+  const Inside& known = string_tail(1).inside;
+  return known.bits.empty() ? walk_inside(block) : walk_beside(block, base, known);
+}
+
 const Inside& Matcher::inside(ExprId block) {
   const auto known = insides_.find(block);
   if (known != insides_.end()) return known->second;
   Expressions& x = grammar_->expressions;
-  const auto walk_base = [&](size_t i) -> const Inside& {
-    return trie_->string_tail(i, [&] { return walk_inside(x.string_tails[i]); });
-  };
   for (size_t i = 0; i < x.string_tails.size(); ++i) {
-    if (block == x.string_tails[i]) return walk_base(i);
+    if (block == x.string_tails[i]) return string_tail(i).inside;
   }
-  const ExprId base = x.string_tails[1];
-  const bool beside = base >= 0 && x.at(block).conjunction && !walk_base(1).bits.empty();
-  Inside made = beside ? walk_beside(block, base, walk_base(1)) : walk_inside(block);
+  Inside made = make_inside(block);
   kept_bytes_ += made.bits.size() * 8 + (made.ids.size() + made.crossings.size()) * 4;
   return insides_.emplace(block, std::move(made)).first->second;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,8 @@ class Matcher {
   Matcher(std::shared_ptr<Grammar> grammar, std::shared_ptr<const TokenTrie> trie);
 
   ExprId start() const { return grammar_->start; }
+  // Finds what all grammars share on this vocabulary, before the first text needs it.
+  void prepare_strings();
   // The tokens that a text may go on with; an end token where it may end.
   // Errors: resource_exhausted.
   std::shared_ptr<const TokenMask> mask(ExprId place);
@@ -47,7 +50,12 @@ class Matcher {
   std::shared_ptr<const TokenMask> compute(ExprId place);
   std::vector<Arm> arms_of(ExprId place);
   const Inside& inside(ExprId block);
+  Inside make_inside(ExprId block);
   Inside walk_inside(ExprId block);
+  const StringInside& string_tail(size_t i);
+  StringInside walk_string(ExprId base);
+  std::optional<Inside> limited_string(ExprId block);
+  bool holds(ExprId whole, ExprId part) const;
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
   void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits);
   void add(int32_t token, std::vector<uint64_t>& bits) const;

@@ -26,13 +26,24 @@ OutputRule schema_rule(std::string_view schema) {
   return rule;
 }
 
+// So many pieces that what stays inside a string is kept as bits.
 const ByteTokenizer& tokenizer() {
-  static const ByteTokenizer made(
-      {"{\"",  "\":", "\": ", "\", \"", "\"}",          "\"]",      "ab",   "abc",
-       "name", "na",  "\",",  "},",     "12",           "1.",       "true", "tru",
-       "  ",   "\n",  "\n  ", "[[",     "]]",           "\xc3\xa9", "\\n",  "\\u00",
-       "é\"",  "a\"", "n\":", "<call>", "{\"a\":",      "\"\"",     ": [",  "null}",
-       "e1",   "-1",  ", ",   "a",      "x\", \"b\": 1"});
+  static const ByteTokenizer made([] {
+    std::vector<std::string> pieces{
+        "{\"",  "\":", "\": ", "\", \"", "\"}",          "\"]",      "ab",   "abc",
+        "name", "na",  "\",",  "},",     "12",           "1.",       "true", "tru",
+        "  ",   "\n",  "\n  ", "[[",     "]]",           "\xc3\xa9", "\\n",  "\\u00",
+        "é\"",  "a\"", "n\":", "<call>", "{\"a\":",      "\"\"",     ": [",  "null}",
+        "e1",   "-1",  ", ",   "a",      "x\", \"b\": 1"};
+    std::mt19937 random(7);
+    const std::vector<std::string> parts{"a", "b", "é", "\"", "\\n", ":", "x", "\\u00e9", "1", ","};
+    for (int i = 0; i < 500; ++i) {
+      std::string piece;
+      for (auto n = 2 + random() % 6; n > 0; --n) piece += parts[random() % parts.size()];
+      pieces.push_back(piece);
+    }
+    return pieces;
+  }());
   return made;
 }
 

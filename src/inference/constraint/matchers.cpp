@@ -69,7 +69,10 @@ std::shared_ptr<Matcher> Matchers::find_kept(const std::string& key) {
 
 std::shared_ptr<const TokenTrie> Matchers::trie() {
   const std::lock_guard lock(trie_mutex_);
-  if (!trie_) trie_ = std::make_shared<const TokenTrie>(*tokenizer_, n_tokens_);
+  if (trie_) return trie_;
+  auto made = std::make_shared<const TokenTrie>(*tokenizer_, n_tokens_);
+  Matcher(compile({.kind = OutputRule::Kind::json_object}), made).prepare_strings();
+  trie_ = std::move(made);
   return trie_;
 }
 

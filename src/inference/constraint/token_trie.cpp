@@ -71,9 +71,10 @@ bool TokenTrie::is_end(int32_t token) const {
   return std::binary_search(ends_.begin(), ends_.end(), token);
 }
 
-const Inside& TokenTrie::string_tail(size_t i, const std::function<Inside()>& make) const {
+const StringInside& TokenTrie::string_tail(size_t i,
+                                           const std::function<StringInside()>& make) const {
   const std::lock_guard lock(mutex_);
-  if (!string_tails_[i]) string_tails_[i] = std::make_unique<const Inside>(make());
+  if (!string_tails_[i]) string_tails_[i] = std::make_unique<const StringInside>(make());
   return *string_tails_[i];
 }
 

@@ -22,6 +22,19 @@ struct Inside {
   std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
 };
 
+// Of the inside of JSON strings also how many characters each token takes, so that strings of
+// limited length need no walk of their own.
+struct StringInside {
+  Inside inside;
+  struct Counted {
+    int32_t characters = 0;
+    int32_t what = 0;  // a token, or a node
+  };
+  std::vector<Counted> tokens;     // the one with most characters first
+  std::vector<Counted> closers;    // those that end with the quote, with fewest characters first
+  std::vector<Counted> crossings;  // as in `inside`
+};
+
 // Immutable; from any thread. Made once a model.
 class TokenTrie {
  public:
@@ -49,7 +62,7 @@ class TokenTrie {
     return std::string_view(text_).substr(begins_[at], begins_[at + 1] - begins_[at]);
   }
   // What Expressions::string_tails[i] leaves, the same in every grammar.
-  const Inside& string_tail(size_t i, const std::function<Inside()>& make) const;
+  const StringInside& string_tail(size_t i, const std::function<StringInside()>& make) const;
 
  private:
   std::vector<Node> nodes_;
@@ -58,7 +71,7 @@ class TokenTrie {
   std::string text_;
   std::vector<uint32_t> begins_;
   mutable std::mutex mutex_;
-  mutable std::array<std::unique_ptr<const Inside>, 2> string_tails_;
+  mutable std::array<std::unique_ptr<const StringInside>, 2> string_tails_;
 };
 
 }  // namespace strata::inference
