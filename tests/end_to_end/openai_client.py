@@ -76,6 +76,8 @@ def formats(client):
 
 
 def completions(client):
+    # Its types have no null where the service has one: a chunk that ends nothing, an echo's start.
+    client = client.with_options(_extra_kwargs={"_strict_response_validation": False})
     whole = client.completions.create(model="m", prompt=["a b", "c"], echo=True, logprobs=1)
     texts = [""] * 2
     for event in client.completions.create(model="m", prompt=["a b", "c"], echo=True, logprobs=1,
