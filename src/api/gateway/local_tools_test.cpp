@@ -16,7 +16,7 @@ using inference::Event;
 using inference::FinishReason;
 using ::testing::HasSubstr;
 
-constexpr int32_t kWord = 10, kCall = 11, kClose = 12;
+constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kUserDefined = 4;
 
 std::string model_with(const std::string& chat_template) {
   auto builder = models::tiny_llama();
@@ -25,6 +25,11 @@ std::string model_with(const std::string& chat_template) {
   tokens[kWord] = "word";
   tokens[kCall] = R"(<tool_call>{"name":"f","arguments":{"a":1}}</tool_call>)";
   tokens[kClose] = "</think>";
+  tokens[kOpen] = "<tool_call>";
+  std::vector<int32_t> kinds(tokens.size(), 1);
+  kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
+  kinds[kClose] = kinds[kOpen] = kUserDefined;
+  builder.set_i32s("tokenizer.ggml.token_type", kinds);
   builder.set_texts("tokenizer.ggml.tokens", tokens);
   builder.set_u32("llama.context_length", 128);
   builder.set_text("tokenizer.chat_template", chat_template);
@@ -133,6 +138,16 @@ TEST_F(LocalToolsTest, WhereNoToolMayBeCalledTheModelIsToldOfNone) {
   EXPECT_THAT(ask(asked).prompt, HasSubstr("t7"));
 }
 
+TEST_F(LocalToolsTest, ACallThatIsRequiredComesFirst) {
+  ChatRequest asked = request(kTools, kWord);
+  offer_tool(asked);
+  asked.tool_choice.mode = models::ToolChoice::Mode::required;
+  asked.sampling.max_tokens = 1;
+  const Heard heard = ask(asked);
+  EXPECT_TRUE(heard.notices.empty());
+  EXPECT_THAT(heard.text, HasSubstr("<tool_call>"));
+}
+
 TEST_F(LocalToolsTest, AToolChoiceThatIsNotThereIsRefused) {
   ChatRequest asked = request(kTools, kWord);
   offer_tool(asked);
@@ -175,11 +190,11 @@ TEST_F(LocalToolsTest, AWishNotToThinkIsToldToTheTemplate) {
 
 TEST_F(LocalToolsTest, TheLastMessageIsGoneOnWithWhereItsTextEnds) {
   ChatRequest asked = request(kThinks, kWord);
-  asked.conversation.messages.push_back({.role = "assistant", .content = "t13 t14"});
+  asked.conversation.messages.push_back({.role = "assistant", .content = "t6 t7"});
   asked.continue_last = true;
   asked.prompt_logprobs = true;
   const Heard heard = ask(asked);
-  EXPECT_TRUE(heard.prompt.ends_with("t14")) << heard.prompt;
+  EXPECT_TRUE(heard.prompt.ends_with("t7")) << heard.prompt;
   EXPECT_THAT(heard.text, HasSubstr("word"));
   asked.conversation.messages.pop_back();
   EXPECT_THAT(refusal(asked).message(), HasSubstr("no assistant's"));

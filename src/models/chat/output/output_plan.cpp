@@ -29,6 +29,21 @@ std::vector<TokenId> control_tokens(const Tokenizer& tokenizer, const OutputOpti
   return ids;
 }
 
+// Empty where the vocabulary cannot write it.
+std::vector<TokenId> closing_ids(const Tokenizer& tokenizer, const OutputOptions& options) {
+  std::vector<std::string> ways;
+  if (options.format != nullptr && options.format->reads_whole()) {
+    ways = {options.format->reasoning_end()};
+  } else if (!options.think.close.empty()) {
+    ways = {"\n" + options.think.close + "\n\n", options.think.close};
+  }
+  for (const std::string& way : ways) {
+    std::vector<TokenId> ids = tokenizer.encode_trusted(way);
+    if (tokenizer.decode(ids, true) == way) return ids;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
@@ -43,11 +58,7 @@ std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
   if (options.think.open.empty() && options.format == nullptr) return nullptr;
   options.tools = std::move(tools);
   plan->spelled = control_tokens(tokenizer, options);
-  if (options.format != nullptr && options.format->reads_whole()) {
-    plan->closing = tokenizer.encode_trusted(options.format->reasoning_end());
-  } else if (!options.think.close.empty()) {
-    plan->closing = tokenizer.encode_trusted("\n" + options.think.close + "\n\n");
-  }
+  plan->closing = closing_ids(tokenizer, options);
   return plan;
 }
 
