@@ -40,7 +40,10 @@ class Walker {
   }
 
   void add(const Attention& a) {
-    const bool fused = name(a.q.weight) == name(a.k.weight) || name(a.k.weight) == name(a.v.weight);
+    // A layer that reads another's keys has none of its own.
+    const bool own = a.k.weight != kNoTensor;
+    const bool fused =
+        own && (name(a.q.weight) == name(a.k.weight) || name(a.k.weight) == name(a.v.weight));
     add(a.q.weight, fused ? Role::qkv : Role::q);
     add(a.k.weight, fused ? Role::qkv : Role::k);
     add(a.v.weight, fused ? Role::qkv : Role::v);
