@@ -8,7 +8,7 @@ strata_room(core LIBS strata_core_libs)
 strata_room(tensor USES core ONLY "/(dtype|dequant[a-z_]*|iq_tables|buffer|arena)\\.cpp$")
 strata_room(models USES tensor LIBS strata_models_libs)
 strata_room(inference USES models
-            ONLY "/(prefix_(index|file|folder)|cache_folder|model_caches|packed_disk|defaults|sampler_params|stop_strings)\\.cpp$")
+            ONLY "/(prefix_(index|file|folder)|cache_folder|model_caches|packed_disk|defaults|sampler_params|stop_strings|embedding|constraint/[a-z_]*)\\.cpp$")
 strata_room(api USES inference LIBS strata_api_libs
             EXCEPT "/gateway/(local|remote|model_manager)[a-z_]*\\.cpp$")
 
