@@ -6,27 +6,13 @@ import sys
 import anthropic
 import pydantic
 
+from checks import check, failures, raised
 from served import ROOT, Served
 
 TOOLS = [{"name": "weather", "description": "Of a city", "input_schema": {"type": "object"}},
          {"name": "clock", "input_schema": {"type": "object"}}]
 WEATHER = [{"role": "user", "content": "the weather?"}]
 HELLO = [{"role": "user", "content": "Hello there"}]
-failures = []
-
-
-def check(holds, what):
-    print(f"{'ok  ' if holds else 'FAIL'} anthropic: {what}", flush=True)
-    if not holds:
-        failures.append(what)
-
-
-def raised(kind, call):
-    try:
-        call()
-    except kind as error:
-        return error
-    return None
 
 
 def strict(model):

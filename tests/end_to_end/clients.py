@@ -7,26 +7,11 @@ import sys
 import ollama
 import openai
 
+from checks import check, failures, raised
 from served import ROOT, Served
 
 MESSAGES = [{"role": "user", "content": "Say hi"}]
 SHORT = {"temperature": 0, "seed": 1, "max_tokens": 12}
-failures = []
-
-
-def check(holds, what):
-    print(f"{'ok  ' if holds else 'FAIL'} {what}", flush=True)
-    if not holds:
-        failures.append(what)
-
-
-def raised(kind, call):
-    """The exception of this kind that the call ends with."""
-    try:
-        call()
-    except kind as error:
-        return error
-    return None
 
 
 def with_openai(address, model):

@@ -6,23 +6,8 @@ import sys
 from google import genai
 from google.genai import errors, types
 
+from checks import check, failures, raised
 from served import ROOT, Served
-
-failures = []
-
-
-def check(holds, what):
-    print(f"{'ok  ' if holds else 'FAIL'} google-genai: {what}", flush=True)
-    if not holds:
-        failures.append(what)
-
-
-def raised(kind, call):
-    try:
-        call()
-    except kind as error:
-        return error
-    return None
 
 
 def client_of(server):

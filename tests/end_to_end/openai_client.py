@@ -9,6 +9,7 @@ import time
 
 import openai
 
+from checks import check, failures
 from served import ROOT, Served
 
 SCRIPT = {"models": [{"name": "m", "rules": [
@@ -22,13 +23,6 @@ WEATHER = {"type": "function", "function": {
     "name": "get_weather", "strict": True,
     "parameters": {"type": "object", "properties": {"town": {"type": "string"}},
                    "required": ["town"], "additionalProperties": False}}}
-failures = []
-
-
-def check(holds, what):
-    print(f"{'ok  ' if holds else 'FAIL'} {what}", flush=True)
-    if not holds:
-        failures.append(what)
 
 
 def asks(text):

@@ -9,6 +9,7 @@ import tempfile
 import openai
 from pydantic import BaseModel
 
+from checks import check, failures, raised
 from served import ROOT, Served
 
 TOOLS = [{"type": "function", "name": "get_weather", "strict": False, "description": "The weather",
@@ -21,22 +22,6 @@ SCRIPT = {"models": [
         {"contains": "json", "reply": "{\"name\": \"Ada\", \"age\": 36}"},
         {"contains": "break", "reply": "one two three", "fail_after": 2, "fail_message": "broken"}]},
     {"name": "slow", "tokens_per_second": 40, "rules": [{"reply": " ".join(["word"] * 60)}]}]}
-failures = []
-
-
-def check(holds, what):
-    print(f"{'ok  ' if holds else 'FAIL'} {what}", flush=True)
-    if not holds:
-        failures.append(what)
-
-
-def raised(kind, call):
-    """The exception of this kind that the call ends with."""
-    try:
-        call()
-    except kind as error:
-        return error
-    return None
 
 
 class Person(BaseModel):

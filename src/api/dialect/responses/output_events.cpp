@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "api/conversation/page.h"
-#include "api/dialect/openai/openai.h"
 #include "api/dialect/responses/responses.h"
 #include "api/dialect/token_json.h"
 
@@ -25,13 +24,6 @@ json::object OutputEvents::item_event(std::string_view type) {
 json::object OutputEvents::lifecycle(std::string_view type, json::object response) {
   json::object object = event(type);
   object["response"] = std::move(response);
-  return object;
-}
-
-json::object OutputEvents::error(const Error& error) {
-  json::object object = event("error");
-  json::object inner = openai::error_json(error).at("error").as_object();
-  for (const char* key : {"code", "message", "param"}) object[key] = std::move(inner[key]);
   return object;
 }
 

@@ -24,7 +24,6 @@ class OutputEvents {
 
   // "response.created" and its like.
   json::object lifecycle(std::string_view type, json::object response);
-  json::object error(const Error& error);
   // A piece of the answer. Error{internal}: pieces of a call that had ended.
   void add(const ChatEvent& event, std::vector<json::object>& out);
   // An answer that says nothing is an empty message.
