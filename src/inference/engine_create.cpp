@@ -6,6 +6,7 @@
 #include "core/os.h"
 #include "inference/defaults.h"
 #include "inference/engine_thread.h"
+#include "inference/fitting_advice.h"
 #include "inference/kv_pool.h"
 #include "inference/memory.h"
 
@@ -43,6 +44,15 @@ Fitting what_fits(const models::Model& model, const EngineOptions& options) {
   return fitting;
 }
 
+std::string what_would_fit(const models::Model& model, const EngineOptions& options,
+                           int32_t wanted) {
+  if (!model.file || options.float32) {
+    return "ask for a smaller context, or a smaller model, or free memory";
+  }
+  return to_text(advise_fitting(model.spec, *model.file, wanted,
+                                static_cast<int64_t>(available_memory_bytes()), options.kv));
+}
+
 int32_t context_of(const models::Model& model, const EngineOptions& options, int64_t fitting) {
   const int32_t trained = model.spec.n_context;
   if (options.context < 0) {
@@ -64,7 +74,7 @@ int32_t context_of(const models::Model& model, const EngineOptions& options, int
   throw Error(Code::resource_exhausted,
               fmt::format("a context of {} positions does not fit: there is memory for {}", wanted,
                           fitting),
-              "ask for a smaller context, or a smaller model, or free memory");
+              what_would_fit(model, options, wanted));
 }
 
 }  // namespace

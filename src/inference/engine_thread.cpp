@@ -280,6 +280,12 @@ void require_range(std::string_view name, int64_t value, int64_t least, int64_t 
 }  // namespace
 
 void refuse_reader(const models::Model& model, std::string_view what) {
+  if (!models::generates(model.spec)) {
+    throw Error(Code::failed_precondition,
+                fmt::format("{} makes vectors of text: {} of models that continue a text",
+                            model.name, what),
+                "choose a model that generates text");
+  }
   if (!model.spec.encoder) return;
   throw Error(Code::failed_precondition,
               fmt::format("{} reads its prompt with an encoder and writes an answer: {} of models "

@@ -71,7 +71,17 @@ const models::Weight& Packer::checked(models::TensorId slot) {
 }
 
 tensor::WeightSource Packer::source(models::TensorId slot) {
-  // What is packed already was checked then.
+  // What is packed already was checked then, and is not read again (a folder would make it again),
+  // but where a layout is decided by the weights (tensor/pack.h).
+  const auto place =
+      models::locate_weight(*model_.file, model_.spec.tensors.at(static_cast<size_t>(slot)));
+  if (arena_.filled() && place.type() != tensor::DType::mxfp4) {
+    return {.type = place.type(),
+            .data = nullptr,
+            .rows = static_cast<int64_t>(place.rows),
+            .cols = static_cast<int64_t>(place.cols),
+            .exact = keeps_floats(model_.spec)};
+  }
   const models::Weight& weight = arena_.filled() ? find(slot) : checked(slot);
   return {.type = weight.place.type(),
           .data = weight.bytes.data(),

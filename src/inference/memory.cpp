@@ -219,15 +219,19 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
   return bytes;
 }
 
+int64_t kv_bytes_of(const models::ModelSpec& spec, int64_t positions, tensor::KvFormat kv) {
+  int64_t bytes = 0;
+  for_each_cached(spec, kv, [&](const KvLayer& layer) {
+    bytes += 2 * blocks_held(layer, positions) * layer.block_words();
+  });
+  return bytes;
+}
+
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFile& file,
                            int64_t positions, tensor::KvFormat kv) {
-  MemoryNeed need{.weight_bytes = packed_weight_bytes(spec, file),
-                  .kv_bytes = 0,
-                  .work_bytes = kWorkBytes + step_work_bytes(spec) + whole_sequence_bytes(spec)};
-  for_each_cached(spec, kv, [&](const KvLayer& layer) {
-    need.kv_bytes += 2 * blocks_held(layer, positions) * layer.block_words();
-  });
-  return need;
+  return {.weight_bytes = packed_weight_bytes(spec, file),
+          .kv_bytes = kv_bytes_of(spec, positions, kv),
+          .work_bytes = kWorkBytes + step_work_bytes(spec) + whole_sequence_bytes(spec)};
 }
 
 }  // namespace strata::inference

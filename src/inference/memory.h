@@ -22,6 +22,9 @@ struct MemoryNeed {
 MemoryNeed foretell_memory(const models::ModelSpec& spec, const models::ModelFile& file,
                            int64_t positions, tensor::KvFormat kv);
 
+// Its kv_bytes alone.
+int64_t kv_bytes_of(const models::ModelSpec& spec, int64_t positions, tensor::KvFormat kv);
+
 // Keys and values of one position, all layers but recurrent ones; what a window will drop is
 // counted too.
 int64_t kv_bytes_per_position(const models::ModelSpec& spec, tensor::KvFormat kv);

@@ -3,6 +3,7 @@
 #include "inference/packed_disk.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -33,6 +34,33 @@ std::vector<float> logits(Executor& executor) {
   const auto out = executor.step(rows);
   return {out.begin(), out.end()};
 }
+
+// A model's file that counts what is read of tensors with two dimensions.
+class CountingFile final : public models::ModelFile {
+ public:
+  explicit CountingFile(std::shared_ptr<const models::ModelFile> file) : file_(std::move(file)) {}
+
+  std::string format() const override { return file_->format(); }
+  uint64_t file_bytes() const override { return file_->file_bytes(); }
+  std::span<const models::MetaValue> values() const override { return file_->values(); }
+  std::span<const models::TensorInfo> tensors() const override { return file_->tensors(); }
+  const models::MetaValue* find(std::string_view key) const override { return file_->find(key); }
+  const models::TensorInfo* find_tensor(std::string_view name) const override {
+    return file_->find_tensor(name);
+  }
+  models::TensorBytes bytes(const models::TensorInfo& tensor, uint64_t begin,
+                            uint64_t size) const override {
+    if (tensor.n_dims > 1) read_ += size;
+    return file_->bytes(tensor, begin, size);
+  }
+  void release(const models::TensorInfo& tensor) const override { file_->release(tensor); }
+
+  uint64_t take_read() const { return read_.exchange(0); }
+
+ private:
+  std::shared_ptr<const models::ModelFile> file_;
+  mutable std::atomic<uint64_t> read_{0};
+};
 
 class PackedOnDisk : public ::testing::Test {
  protected:
@@ -100,6 +128,21 @@ TEST_F(PackedOnDisk, SoDoMatricesThatAreTransposed) {
   EXPECT_EQ(come_and_go(disk(), model), right);
   ASSERT_TRUE(is_recalled(disk()));
   EXPECT_EQ(come_and_go(disk(), model), right);
+}
+
+// A folder would make them again (models/format/made_file.h).
+TEST_F(PackedOnDisk, MatricesThatComeBackAreNotReadAgain) {
+  for (const int32_t n_latent : {0, 64}) {
+    const std::string weights = "w" + std::to_string(n_latent);
+    auto model = *tiny_model({.n_latent = n_latent, .k_b_transposed = false});
+    const auto file = std::make_shared<CountingFile>(model.file);
+    model.file = file;
+    const auto shared = std::make_shared<const models::Model>(std::move(model));
+    come_and_go(disk(weights), shared);
+    EXPECT_GT(file->take_read(), uint64_t{100'000});
+    come_and_go(disk(weights), shared);
+    EXPECT_EQ(file->take_read(), 0u);
+  }
 }
 
 // Another model under the same hash shows which weights are computed with.

@@ -1,5 +1,6 @@
 #include "modify/collect_importance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -95,6 +96,30 @@ TEST(CollectImportance, CountsEachExpertByItself) {
     }
   }
   EXPECT_FALSE(found.entries.contains(name_of(model->spec, moe.router.weight)));
+}
+
+// Matrices of each head of latent attention. A position that sees only itself has its own latent
+// vector as the mean of all: what keys and values are made of is the same.
+TEST(CollectImportance, HasTheMatricesOfEachHeadOfLatentAttention) {
+  const auto sums_of = [](const Importance& found, const models::ModelSpec& spec,
+                          const std::vector<models::TensorId>& slots) {
+    EXPECT_EQ(slots.size(), 4u);
+    const Importance::Entry& entry = found.entries.at(name_of(spec, slots[0]));
+    EXPECT_EQ(entry.counts, std::vector<float>(slots.size(), 40.0f));
+    EXPECT_GT(*std::ranges::min_element(entry.sums), 0.0f);
+    return entry.sums;
+  };
+  for (const bool transposed : {false, true}) {
+    const auto model = tiny_model({.n_latent = 64, .plain_dim = 32, .k_b_transposed = transposed});
+    const Importance found = collect_importance(model, some_tokens(40), {.context = 1});
+    const auto& op = first<models::LatentAttention>(model->spec);
+    const auto of_keys = sums_of(found, model->spec, op.k_b);
+    const auto of_values = sums_of(found, model->spec, op.v_b);
+    EXPECT_EQ(of_values.size(), 4u * 64);
+    ASSERT_EQ(of_keys.size(), 4u * (transposed ? 32 : 64));
+    if (transposed) continue;
+    for (size_t i = 0; i < of_keys.size(); ++i) EXPECT_FLOAT_EQ(of_keys[i], of_values[i]) << i;
+  }
 }
 
 TEST(CollectImportance, RefusesATextBelowAChunkAndStopsWhenTold) {

@@ -12,6 +12,7 @@ EXEMPT = {
     "src/models/tokenizer/": "GGUF's kinds of vocabularies (tokenizer.ggml.model, .pre) and those of "
                              "tokenizer.json, which files of other families name too",
     "src/models/family/translation_rope.cpp": "rope_type of config.json, of any family",
+    "src/models/family/inverse_rope.cpp": "the same",
 }
 NUMBER = re.compile(r"\d+$")
 CLASS_ENDING = re.compile(r"(For[A-Z]\w*|Model)$")  # LlamaForCausalLM

@@ -348,7 +348,7 @@ std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {
                    .still_there = still_there};
   const auto need = inference::foretell_memory(loaded->model->spec, *loaded->model->file,
                                                engine.context, engine.kv);
-  make_memory(wish, need, engine.context);
+  make_memory(wish, *loaded->model, need, engine.context);
   loaded->memory_bytes = need.total();
   try {
     loaded->engine = inference::Engine::create(loaded->model, engine);

@@ -104,7 +104,8 @@ class ModelManager {
   int32_t settings_context(const inference::GenerationDefaults& defaults) const;
   // Unloads the longest idle models until that much is free. Error{unavailable}, and none of them
   // goes, when all of them would not do.
-  void make_memory(const Wish& wish, const inference::MemoryNeed& need, int32_t context);
+  void make_memory(const Wish& wish, const models::Model& model, const inference::MemoryNeed& need,
+                   int32_t context);
   std::unique_ptr<LoadedModel> take_longest_idle();  // under the lock; null: all are at work
   void release(LoadedModel* model);
   // Takes what is due out of the map; its destruction happens outside the lock.

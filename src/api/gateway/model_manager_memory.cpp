@@ -2,6 +2,7 @@
 #include "api/gateway/model_manager.h"
 #include "core/log.h"
 #include "core/os.h"
+#include "inference/fitting_advice.h"
 
 namespace strata::api {
 namespace {
@@ -12,17 +13,14 @@ int64_t megabytes(int64_t bytes) {
 
 // Not a limit on the caller (429): the same request may be answered once memory is free again.
 Error no_memory(const ModelManager::Wish& wish, const inference::MemoryNeed& need, int32_t context,
-                int64_t free, int64_t idle, size_t at_work) {
+                int64_t free, int64_t idle, size_t at_work, const std::string& what_fits) {
   std::string message =
       fmt::format("{} needs {} MB (weights {}, context of {}: {}), {} MB are free",
                   wish.manifest.name, megabytes(need.total()), megabytes(need.weight_bytes),
                   context, megabytes(need.kv_bytes), megabytes(free));
   if (idle > 0) message += fmt::format(" and {} MB in idle models", megabytes(idle));
   if (at_work > 0) message += fmt::format("; models at work: {}", at_work);
-  const std::string_view less = wish.context == context
-                                    ? "ask for a smaller context (num_ctx)"
-                                    : "start the server with a smaller --context";
-  return Error(Code::unavailable, message, fmt::format("{}, or take a smaller model", less));
+  return Error(Code::unavailable, message, what_fits);
 }
 
 }  // namespace
@@ -42,8 +40,8 @@ std::unique_ptr<LoadedModel> ModelManager::take_longest_idle() {
   return model;
 }
 
-void ModelManager::make_memory(const Wish& wish, const inference::MemoryNeed& need,
-                               int32_t context) {
+void ModelManager::make_memory(const Wish& wish, const models::Model& model,
+                               const inference::MemoryNeed& need, int32_t context) {
   while (true) {
     const int64_t free = options_.free_bytes ? options_.free_bytes()
                                              : static_cast<int64_t>(available_memory_bytes());
@@ -52,15 +50,19 @@ void ModelManager::make_memory(const Wish& wish, const inference::MemoryNeed& ne
     const std::lock_guard lock(mutex_);
     int64_t idle = 0;
     size_t at_work = 0;
-    for (const auto& [name, model] : loaded_) {
-      if (model->uses > 0) {
+    for (const auto& [name, one] : loaded_) {
+      if (one->uses > 0) {
         ++at_work;
       } else {
-        idle += model->memory_bytes;
+        idle += one->memory_bytes;
       }
     }
     if (need.total() <= free + idle) leaving = take_longest_idle();
-    if (!leaving) throw no_memory(wish, need, context, free, idle, at_work);
+    if (!leaving) {
+      const auto advice =
+          inference::advise_fitting(model.spec, *model.file, context, free + idle, options_.kv);
+      throw no_memory(wish, need, context, free, idle, at_work, inference::to_text(advice));
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
 #include "core/progress.h"
+#include "modify/quantized_model.h"
 
 namespace strata::app {
 
@@ -29,6 +30,31 @@ models::PullResult pull_with_progress(const models::Store& store, std::string_vi
   with_pull_progress(options, quiet, [&](const models::PullOptions& shown) {
     result = models::pull(store, what, shown);
   });
+  return result;
+}
+
+models::PullResult pull_quantized(const models::Store& store, std::string_view what,
+                                  const std::string& type, const models::PullOptions& options,
+                                  int n_threads, bool quiet) {
+  const modify::Mix& mix = modify::find_mix(type);
+  models::ModelName name = models::name_of_pull(store, what, options);
+  if (options.as.empty()) name.tag = mix.name;
+  models::PullOptions own = options;
+  own.as.clear();
+  const models::ModelName source = models::name_of_pull(store, what, own);
+  if (!options.refresh && store.has(name.full())) return {store.find(name.full()), true};
+  const bool kept = store.has(source.full());
+  const models::Manifest fetched = pull_with_progress(store, what, own, quiet).manifest;
+  const Interrupts interrupts;
+  ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, quiet));
+  modify::QuantizedModelOptions work;
+  work.n_threads = n_threads;
+  work.progress = [&](const char* stage, uint64_t done, uint64_t total) {
+    printer.show(stage, done, total);
+    return !interrupts.happened();
+  };
+  models::PullResult result{modify::store_quantized(store, fetched, mix, name.full(), work), false};
+  if (!kept && fetched.name != name.full()) store.remove(fetched.name);
   return result;
 }
 

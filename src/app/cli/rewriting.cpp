@@ -28,17 +28,6 @@ using modify::Mix;
 using modify::QuantizedTensor;
 using modify::QuantizePlan;
 
-using models::ModelFile;
-using modify::Mix;
-using modify::QuantizedTensor;
-using modify::QuantizePlan;
-
-fs::path path_of(const std::string& name_or_file) {
-  if (is_model_path(name_or_file)) return name_or_file;
-  const models::Store store;
-  return store.model_path(store.find(name_or_file));
-}
-
 // Of a folder the whole name: "Llama-3.2-1B" has no extension.
 std::string file_stem(const fs::path& path) {
   const fs::path whole = fs::absolute(path).lexically_normal();
@@ -48,10 +37,7 @@ std::string file_stem(const fs::path& path) {
 
 // "smollm2-f16.gguf" or "smollm2:135m" as Q8_0: "smollm2-Q8_0.gguf", "smollm2-135m-Q8_0.gguf".
 fs::path default_target(const std::string& name_or_file, const Mix& mix) {
-  std::string stem = is_model_path(name_or_file) ? file_stem(name_or_file) : name_or_file;
-  for (char& c : stem) {
-    if (c == ':' || c == '/') c = '-';
-  }
+  std::string stem = stem_of_model(name_or_file);
   const size_t dash = stem.find_last_of("-.");
   if (dash != std::string::npos) {
     const std::string last = stem.substr(dash + 1);
@@ -101,9 +87,23 @@ const Mix& stored_mix(const ModelFile& file) {
 
 }  // namespace
 
+fs::path path_of_model(const std::string& name_or_file) {
+  if (is_model_path(name_or_file)) return name_or_file;
+  const models::Store store;
+  return store.model_path(store.find(name_or_file));
+}
+
+std::string stem_of_model(const std::string& name_or_file) {
+  std::string stem = is_model_path(name_or_file) ? file_stem(name_or_file) : name_or_file;
+  for (char& c : stem) {
+    if (c == ':' || c == '/') c = '-';
+  }
+  return stem;
+}
+
 Rewriting prepare_rewriting(const RewritingRequest& request) {
   Rewriting job;
-  job.source = path_of(request.model);
+  job.source = path_of_model(request.model);
   job.file = models::open_whole_model_file(
       job.source, is_model_path(request.model) ? std::string_view() : request.model);
   job.spec = models::describe_model(*job.file);
@@ -170,12 +170,15 @@ double ratio(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
+void refuse_check(const Rewriting& job) {
+  inference::refuse_reader(*models::load_model(job.source, job.source.string()), "the check is");
+}
+
 inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arguments,
                                       const std::string& text) {
   const Config config = load_config(arguments);
   const auto source = models::load_model(job.source, job.source.string());
   const auto target = models::load_model(job.target, job.target.string());
-  inference::refuse_reader(*source, "the check is");
   inference::PerplexityOptions options;
   options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
   inference::ExecutorOptions executor;

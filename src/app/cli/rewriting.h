@@ -34,12 +34,19 @@ struct Rewriting {
   modify::QuantizePlan plan;
 };
 
+// Of a name in the store, or a path itself.
+std::filesystem::path path_of_model(const std::string& name_or_file);
+// "smollm2-135m" of "smollm2:135m", "model" of "a/model.gguf", "Llama-3.2-1B" of that folder.
+std::string stem_of_model(const std::string& name_or_file);
+
 // Errors: those of open_whole_model_file and plan_quantization; already_exists without force.
 Rewriting prepare_rewriting(const RewritingRequest& request);
 // What a reader may not expect, on stderr.
 void tell_rewriting(const Rewriting& job);
 std::vector<modify::QuantizedTensor> write_rewriting(const Rewriting& job,
                                                      const Arguments& arguments, int n_threads);
+// Error{failed_precondition}: of such a model there is no perplexity. To be asked before the work.
+void refuse_check(const Rewriting& job);
 // Perplexity and KL divergence of what was written to its source, on a text.
 inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arguments,
                                       const std::string& text);

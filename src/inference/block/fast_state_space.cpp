@@ -113,7 +113,11 @@ void FastStateSpace::take_input(const PackedNorm& norm, const float* stream, Ste
 }
 
 int64_t FastStateSpace::weight_bytes() const {
-  return static_cast<int64_t>(in_.matrix.bytes() + out_.matrix.bytes());
+  size_t n_floats = 0;
+  for (const auto* vector : {&taps_, &tap_bias_, &a_, &d_, &step_bias_, &norm_.weight}) {
+    n_floats += vector->size();
+  }
+  return static_cast<int64_t>(in_.matrix.bytes() + out_.matrix.bytes() + n_floats * sizeof(float));
 }
 
 int64_t FastStateSpace::mixed_width() const {

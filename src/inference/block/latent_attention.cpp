@@ -46,6 +46,21 @@ std::vector<float> queries(const Context& c, const float* x) {
   return c.multiply(c.op.q, narrow.data(), n, width);
 }
 
+// What a matrix of each head is multiplied with, for who observes it: `numbers_of` gives the n_cols
+// of a row and a head.
+template <typename F>
+void observe_heads(const Context& c, std::span<const models::TensorId> matrices, int32_t n_cols,
+                   const F& numbers_of) {
+  std::vector<float> inputs(static_cast<size_t>(c.n_rows * n_cols));
+  for (size_t head = 0; head < matrices.size(); ++head) {
+    for (int64_t row = 0; row < c.n_rows; ++row) {
+      std::copy_n(numbers_of(row, static_cast<int64_t>(head)), n_cols,
+                  inputs.data() + row * n_cols);
+    }
+    c.weights.observer()->observe(matrices[head], inputs.data(), c.n_rows, n_cols);
+  }
+}
+
 // k_b's transpose times the plain part of a query, so that q . k_b c is one product with c.
 std::vector<float> into_latent(const Context& c, size_t head, const float* query) {
   const float* k_b = c.weights.data(c.op.k_b[head]);
@@ -60,11 +75,12 @@ std::vector<float> into_latent(const Context& c, size_t head, const float* query
   return out;
 }
 
+// `means`: of each head, n_latent numbers.
 void attend_row(const Context& c, const float* query, const Float32Kv& kv, int32_t position,
-                float* result) {
+                float* means, float* result) {
   const int64_t width = c.key_width();
   std::vector<float> scores(static_cast<size_t>(position) + 1);
-  std::vector<float> mean(static_cast<size_t>(c.op.n_latent));
+  const auto n_latent = static_cast<size_t>(c.op.n_latent);
   for (size_t head = 0; head < c.op.k_b.size(); ++head) {
     const float* plain = query + static_cast<int64_t>(head) * c.head_width();
     const std::vector<float> latent = into_latent(c, head, plain);
@@ -74,6 +90,7 @@ void attend_row(const Context& c, const float* query, const Float32Kv& kv, int32
                                 dot(plain + c.op.plain_dim, key + c.op.n_latent, c.op.rope.n_dims));
     }
     softmax(scores);
+    const std::span mean(means + head * n_latent, n_latent);
     std::ranges::fill(mean, 0.0f);
     for (size_t p = 0; p < scores.size(); ++p) {
       const float* key = kv.keys.data() + static_cast<int64_t>(p) * width;
@@ -116,14 +133,30 @@ void attend_latent_float32(const LatentAttention& attention, const Float32Weight
   }
 
   const int64_t result_width = int64_t{attention.n_heads} * attention.value_dim;
+  const int64_t means_width = int64_t{attention.n_heads} * attention.n_latent;
+  std::vector<float> means(rows.size() * static_cast<size_t>(means_width));
   std::vector<float> results(rows.size() * static_cast<size_t>(result_width));
   parallel_ranges(n_threads, c.n_rows, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto row = static_cast<size_t>(i);
       attend_row(c, q.data() + row * q_width, *kv[row], rows[row].position,
-                 results.data() + i * result_width);
+                 means.data() + i * means_width, results.data() + i * result_width);
     }
   });
+  if (weights.observer() != nullptr) {
+    const auto query = [&](int64_t row, int64_t head) {
+      return q.data() + row * static_cast<int64_t>(q_width) + head * c.head_width();
+    };
+    const auto latent = [&](int64_t row, int64_t) { return keys.data() + row * c.key_width(); };
+    if (attention.k_b_transposed) {
+      observe_heads(c, attention.k_b, attention.plain_dim, query);
+    } else {
+      observe_heads(c, attention.k_b, attention.n_latent, latent);
+    }
+    observe_heads(c, attention.v_b, attention.n_latent, [&](int64_t row, int64_t head) {
+      return means.data() + row * means_width + head * attention.n_latent;
+    });
+  }
   multiply(weights, attention.o, results.data(), c.n_rows, n_embd, result_width, y, n_threads);
 }
 

@@ -25,7 +25,9 @@ class Arcee final : public Family {
     });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"ArceeForCausalLM", "arcee"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"ArceeForCausalLM", "arcee", "arcee"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"relu2"});

@@ -6,13 +6,10 @@
 #include "models/format/gguf_part.h"
 
 namespace strata::models {
-namespace {
 
 bool is_half(Change change) {
   return change == Change::first_half || change == Change::second_half;
 }
-
-}  // namespace
 
 tensor::DType weight_type(const SafeTensor& tensor) {
   switch (tensor.type) {

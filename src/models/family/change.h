@@ -14,6 +14,7 @@ tensor::DType weight_type(const SafeTensor& tensor);
 
 // Of a change that takes columns; nullopt: it does not.
 std::optional<Columns> columns_of(Change change, uint64_t cols);
+bool is_half(Change change);  // of the rows
 bool is_transposed(Change change);
 // Whether another rule takes the rest of the tensor.
 bool is_part(Change change);

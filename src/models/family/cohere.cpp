@@ -28,7 +28,8 @@ class Cohere final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"CohereForCausalLM", "command-r"}, {"Cohere2ForCausalLM", "cohere2"}};
+    return {{"CohereForCausalLM", "command-r", "cohere"},
+            {"Cohere2ForCausalLM", "cohere2", "cohere2"}};
   }
 
   void translate(Translation& t) const override {
@@ -36,7 +37,7 @@ class Cohere final : public Family {
     t.decoder_keys();
     t.windows();
     t.copy_number("logit_scale", {"logit_scale"});
-    t.config().flag("use_qk_norm");  // the tensors say it
+    t.said_by_tensor("use_qk_norm", "blk.0.attn_q_norm.weight");
     t.tensors(decoder_rules());
   }
 

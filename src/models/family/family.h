@@ -16,6 +16,7 @@ namespace strata::models {
 struct HfClass {
   std::string_view name;
   std::string_view architecture;
+  std::string_view model_type = {};  // config.json's; none: folders of it are not written
 };
 
 class Translation;

@@ -19,15 +19,17 @@ constexpr std::array kBlockNorms{
     TensorRule{"blk.{}.attn_norm", "model.layers.{}.input_layernorm", Change::one_plus},
     TensorRule{"blk.{}.attn_q_norm", "model.layers.{}.self_attn.q_norm", Change::one_plus},
     TensorRule{"blk.{}.attn_k_norm", "model.layers.{}.self_attn.k_norm", Change::one_plus},
-    TensorRule{"blk.{}.ffn_norm", "model.layers.{}.pre_feedforward_layernorm", Change::one_plus},
-    TensorRule{"blk.{}.post_ffw_norm", "model.layers.{}.post_feedforward_layernorm",
-               Change::one_plus},
 };
 // The same name means another place where there are norms behind the blocks.
 constexpr std::array kNormBetween{
     TensorRule{"blk.{}.ffn_norm", "model.layers.{}.post_attention_layernorm", Change::one_plus}};
-constexpr std::array kNormBehind{TensorRule{
-    "blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm", Change::one_plus}};
+constexpr std::array kNormsBehind{
+    TensorRule{"blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm",
+               Change::one_plus},
+    TensorRule{"blk.{}.ffn_norm", "model.layers.{}.pre_feedforward_layernorm", Change::one_plus},
+    TensorRule{"blk.{}.post_ffw_norm", "model.layers.{}.post_feedforward_layernorm",
+               Change::one_plus},
+};
 
 constexpr float kWindowRopeBase = 10000.0f;  // Gemma 3's with a window; not in older files
 
@@ -61,6 +63,10 @@ constexpr std::array kGenerations{Generation{.architecture = "gemma"},
                                              .both_ways = true,
                                              .period = 6}};
 
+const Generation& own_of(std::string_view architecture) {
+  return *std::ranges::find(kGenerations, architecture, &Generation::architecture);
+}
+
 class Gemma final : public Family {
  public:
   std::vector<std::string_view> architectures() const override {
@@ -69,7 +75,7 @@ class Gemma final : public Family {
 
   ModelSpec describe(const ModelFile& file) const override {
     const std::string name(*file.text("general.architecture"));
-    const Generation& own = *std::ranges::find(kGenerations, name, &Generation::architecture);
+    const Generation& own = own_of(name);
     SpecBuilder build(file, name);
     build.spec.embedding_scale = std::sqrt(static_cast<float>(build.spec.n_embd));
     if (own.both_ways) return encoder(build, own);
@@ -79,9 +85,9 @@ class Gemma final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"GemmaForCausalLM", "gemma"},
-            {"Gemma2ForCausalLM", "gemma2"},
-            {"Gemma3ForCausalLM", "gemma3"},
+    return {{"GemmaForCausalLM", "gemma", "gemma"},
+            {"Gemma2ForCausalLM", "gemma2", "gemma2"},
+            {"Gemma3ForCausalLM", "gemma3", "gemma3_text"},
             {"Gemma3TextModel", "gemma-embedding"}};
   }
 
@@ -92,17 +98,16 @@ class Gemma final : public Family {
     t.set_integer("attention.sliding_window", 0);
     t.windows();
     for (const char* field : {"final_logit_softcapping", "attn_logit_softcapping"}) {
-      t.set_number(field, t.config().number(field).value_or(0.0));
+      t.set_number(field, 0.0);
+      t.copy_number(field, {field});
     }
-    if (const auto width = t.config().number("query_pre_attn_scalar"); width && *width > 0) {
-      t.set_number("attention.scale", 1.0 / std::sqrt(*width));
-    }
+    t.copy_scale("query_pre_attn_scalar");
     const bool is_encoder = t.architecture() == "gemma-embedding";
     looks_both_ways(t, is_encoder);
     if (is_encoder) t.drop_prefix("model.");
     t.tensors(kBlockNorms);
-    const bool behind = is_encoder || t.has("model.layers.0.pre_feedforward_layernorm.weight");
-    t.tensors(behind ? std::span<const TensorRule>(kNormBehind) : kNormBetween);
+    t.tensors(own_of(t.architecture()).post_norms ? std::span<const TensorRule>(kNormsBehind)
+                                                  : kNormBetween);
     t.tensors(decoder_rules());
   }
 

@@ -60,15 +60,15 @@ class GptNeox final : public Family {
     return std::move(build.spec);
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"GPTNeoXForCausalLM", "gptneox"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"GPTNeoXForCausalLM", "gptneox", "gpt_neox"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu", "gelu_new", "gelu_fast"});
-    if (const auto name = t.config().text("hidden_act")) {
-      t.set_text("gptneox.hidden_activation", *name);
-    }
+    t.copy_text("hidden_activation", "hidden_act");
     t.decoder_keys();
-    t.set_flag("use_parallel_residual", t.config().flag("use_parallel_residual").value_or(true));
+    t.copy_flag("use_parallel_residual", "use_parallel_residual", true);
     t.ignore(".attention.bias");
     t.ignore(".attention.masked_bias");
     t.tensors(kRules);

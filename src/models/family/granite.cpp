@@ -78,9 +78,9 @@ class Granite final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"GraniteForCausalLM", "granite"},
-            {"GraniteMoeForCausalLM", "granitemoe"},
-            {"GraniteMoeSharedForCausalLM", "granitemoe"},
+    return {{"GraniteForCausalLM", "granite", "granite"},
+            {"GraniteMoeForCausalLM", "granitemoe", "granitemoe"},
+            {kWithShared, "granitemoe", "granitemoeshared"},
             {"GraniteMoeHybridForCausalLM", kHybrid},
             {"MiniCPMForCausalLM", kMiniCpm}};
   }
@@ -101,7 +101,9 @@ class Granite final : public Family {
       t.copy_integer("feed_forward_length", {"shared_intermediate_size"});
       t.tensors(kDense);
     } else {
-      t.copy_integer("expert_shared_feed_forward_length", {"shared_intermediate_size"});
+      if (hybrid || t.config().architecture() == kWithShared) {
+        t.copy_integer("expert_shared_feed_forward_length", {"shared_intermediate_size"});
+      }
       t.tensors(kExperts);
     }
     if (hybrid) state_spaces(t, recurrent);
@@ -111,6 +113,7 @@ class Granite final : public Family {
 
  private:
   static constexpr std::string_view kMiniCpm = "minicpm";
+  static constexpr std::string_view kWithShared = "GraniteMoeSharedForCausalLM";
   static constexpr std::string_view kHybrid = "granitehybrid";
 
   static bool has_experts(const Translation& t) {

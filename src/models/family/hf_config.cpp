@@ -80,8 +80,8 @@ HfConfig::HfConfig(const json::object& config) : config_(config), text_(&config)
 }
 
 const json::value* HfConfig::find(std::initializer_list<std::string_view> names) const {
+  for (const std::string_view name : names) read_.emplace(name);
   for (const std::string_view name : names) {
-    read_.emplace(name);
     for (const json::object* part : {text_, &config_}) {
       const json::value* value = part->if_contains(name);
       if (value != nullptr && !value->is_null()) return value;

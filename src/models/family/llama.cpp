@@ -30,23 +30,36 @@ class Llama final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"LlamaForCausalLM", "llama"},
-            {"MistralForCausalLM", "llama"},
-            {"MinistralForCausalLM", "llama"},
-            {"MixtralForCausalLM", "llama"}};
+    return {{kPlain, "llama", "llama"},
+            {"MistralForCausalLM", "llama", "mistral"},
+            {kMixedWindows, "llama", "ministral"},
+            {kWithExperts, "llama", "mixtral"}};
   }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
-    t.windows();
-    t.expert_keys(true);
+    const std::string& name = t.config().architecture();
+    if (name == kPlain) {  // of these transformers reads no window
+      t.no_windows();
+    } else if (name == kMixedWindows) {
+      t.windows();
+    } else {
+      t.same_windows();
+    }
+    if (name == kWithExperts) {
+      t.expert_keys(true);
+      t.tensors(kMixtral);
+    }
     t.tensors(pair_rules());
     t.tensors(decoder_rules());
-    t.tensors(kMixtral);
   }
 
  private:
+  static constexpr std::string_view kPlain = "LlamaForCausalLM";
+  static constexpr std::string_view kMixedWindows = "MinistralForCausalLM";
+  static constexpr std::string_view kWithExperts = "MixtralForCausalLM";
+
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::adjacent);
     op.window = build.window(layer, 0);

@@ -38,7 +38,9 @@ class Nemotron final : public Family {
         norm("output_norm"));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"NemotronForCausalLM", "nemotron"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"NemotronForCausalLM", "nemotron", "nemotron"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"relu2"});

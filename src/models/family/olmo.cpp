@@ -30,7 +30,7 @@ class Olmo final : public Family {
         norm);
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"OlmoForCausalLM", "olmo"}}; }
+  std::vector<HfClass> hf_classes() const override { return {{"OlmoForCausalLM", "olmo", "olmo"}}; }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});

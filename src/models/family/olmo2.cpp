@@ -28,18 +28,24 @@ class Olmo2 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Olmo2ForCausalLM", "olmo2"}, {"Olmo3ForCausalLM", "olmo2"}};
+    return {{"Olmo2ForCausalLM", "olmo2", "olmo2"}, {kWithWindows, "olmo2", "olmo3"}};
   }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
-    t.windows();
+    if (t.config().architecture() == kWithWindows) {
+      t.windows();
+    } else {
+      t.no_windows();
+    }
     t.tensors(kNorms);
     t.tensors(decoder_rules());
   }
 
  private:
+  static constexpr std::string_view kWithWindows = "Olmo3ForCausalLM";
+
   static Block attention(SpecBuilder& build, int32_t layer) {
     Attention op = build.attention(layer, RopeKind::halves);
     op.window = build.window(layer, kPattern);

@@ -18,7 +18,9 @@ class Olmoe final : public Family {
     });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"OlmoeForCausalLM", "olmoe"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"OlmoeForCausalLM", "olmoe", "olmoe"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});

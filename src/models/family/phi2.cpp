@@ -31,7 +31,7 @@ class Phi2 final : public Family {
         build.layer_norm("output_norm", build.spec.n_embd));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"PhiForCausalLM", "phi2"}}; }
+  std::vector<HfClass> hf_classes() const override { return {{"PhiForCausalLM", "phi2", "phi"}}; }
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu_new", "gelu_pytorch_tanh"});

@@ -32,7 +32,7 @@ class Phi3 final : public Family {
     });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"Phi3ForCausalLM", "phi3"}}; }
+  std::vector<HfClass> hf_classes() const override { return {{"Phi3ForCausalLM", "phi3", "phi3"}}; }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});

@@ -33,7 +33,8 @@ class Qwen2 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Qwen2ForCausalLM", "qwen2"}, {"Qwen2MoeForCausalLM", "qwen2moe"}};
+    return {{"Qwen2ForCausalLM", "qwen2", "qwen2"},
+            {"Qwen2MoeForCausalLM", "qwen2moe", "qwen2_moe"}};
   }
 
   void translate(Translation& t) const override {

@@ -20,7 +20,8 @@ class Qwen3 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Qwen3ForCausalLM", "qwen3"}, {"Qwen3MoeForCausalLM", "qwen3moe"}};
+    return {{"Qwen3ForCausalLM", "qwen3", "qwen3"},
+            {"Qwen3MoeForCausalLM", "qwen3moe", "qwen3_moe"}};
   }
 
   void translate(Translation& t) const override {

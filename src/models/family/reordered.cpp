@@ -73,6 +73,23 @@ uint64_t ungrouped_qkv_row(uint64_t i, const QkvGroups& groups) {
   return (group * (per_group + 2) + place) * width + i % width;
 }
 
+uint64_t row_in_pairs(uint64_t row, int32_t head_dim) {
+  const auto half = static_cast<uint64_t>(head_dim) / 2;
+  const uint64_t in_head = row % (2 * half);
+  return row - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+uint64_t row_in_qkv(uint64_t row, const QkvGroups& groups) {
+  const auto width = static_cast<uint64_t>(groups.head_dim);
+  const auto n_kv = static_cast<uint64_t>(groups.n_kv_heads);
+  const uint64_t per_group = static_cast<uint64_t>(groups.n_heads) / n_kv;
+  const uint64_t group = row / width / (per_group + 2);
+  const uint64_t place = row / width % (per_group + 2);
+  // Behind the queries of all groups their keys, then their values.
+  const uint64_t head = place < per_group ? group * per_group + place : place * n_kv + group;
+  return head * width + row % width;
+}
+
 std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim) {
   return gathered(source, [&](uint64_t i) { return halves_to_pairs_row(i, head_dim); });
 }

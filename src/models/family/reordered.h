@@ -35,6 +35,10 @@ uint64_t halves_to_pairs_row(uint64_t i, int32_t head_dim);
 uint64_t ungrouped_qkv_row(uint64_t i, const QkvGroups& groups);
 
 // In each head row i + h * d/2 becomes row 2i + h.
+// The other way: which row of the result is row `row` of the source.
+uint64_t row_in_pairs(uint64_t row, int32_t head_dim);
+uint64_t row_in_qkv(uint64_t row, const QkvGroups& groups);
+
 std::vector<std::byte> halves_to_pairs(const RowsOf& source, int32_t head_dim);
 // Each group's n_heads / n_kv_heads queries, its key and its value; then all Q, all K, all V.
 std::vector<std::byte> ungrouped_qkv(const RowsOf& source, const QkvGroups& groups);

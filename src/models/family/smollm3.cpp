@@ -28,7 +28,9 @@ class SmolLm3 final : public Family {
     });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"SmolLM3ForCausalLM", "smollm3"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"SmolLM3ForCausalLM", "smollm3", "smollm3"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
@@ -40,17 +42,11 @@ class SmolLm3 final : public Family {
   }
 
  private:
-  static void check_layers(const Translation& t) {
+  static void check_layers(Translation& t) {
     json::array wanted;
     for (int32_t i = 0; i < t.n_layers(); ++i) wanted.emplace_back(has_positions(i) ? 1 : 0);
-    const json::value* layers = t.config().find("no_rope_layers");
-    const bool same = layers == nullptr ? t.config().integer("no_rope_layer_interval") == kPeriod
-                                        : *layers == json::value(wanted);
-    if (same) return;
-    throw Error(Code::unimplemented,
-                fmt::format("config.json: 'no_rope_layers' are not every {}th, which is not "
-                            "supported yet for {}",
-                            kPeriod, t.config().architecture()));
+    t.expect("no_rope_layers", wanted);
+    if (!t.config().find("no_rope_layers")) t.expect("no_rope_layer_interval", kPeriod);
   }
 };
 

@@ -25,12 +25,16 @@ class StableLm final : public Family {
                          build.layer_norm("output_norm", build.spec.n_embd));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"StableLmForCausalLM", "stablelm"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"StableLmForCausalLM", "stablelm", "stablelm"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
-    t.config().flag("qk_layernorm");  // the tensors say it
+    t.said_by_tensor("qk_layernorm", "blk.0.attn_q_norm.weight");
+    t.said_by_tensor("use_qkv_bias", "blk.0.attn_q.bias");
+    t.said_by_tensor("use_parallel_residual", "blk.0.ffn_norm.weight", false);
     t.tensors(kRules);
     t.tensors(decoder_rules());
   }

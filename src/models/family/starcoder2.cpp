@@ -37,7 +37,7 @@ class Starcoder2 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Starcoder2ForCausalLM", "starcoder2"}};
+    return {{"Starcoder2ForCausalLM", "starcoder2", "starcoder2"}};
   }
 
   void translate(Translation& t) const override {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -41,16 +42,6 @@ constexpr std::array kExpertRules{
     TensorRule{"blk.{}.ffn_down_exps", "model.layers.{}.mlp.experts.{e}.down_proj"},
 };
 
-std::string filled(std::string_view pattern, std::string_view mark, int32_t number) {
-  const size_t at = pattern.find(mark);
-  if (at == std::string_view::npos) return std::string(pattern);
-  return fmt::format("{}{}{}", pattern.substr(0, at), number, pattern.substr(at + mark.size()));
-}
-
-bool names_a_kind(std::string_view pattern) {
-  return pattern.ends_with(".weight") || pattern.ends_with(".bias");
-}
-
 int32_t in_limits(int64_t value, int32_t max, std::string_view field) {
   if (value >= 1 && value <= max) return static_cast<int32_t>(value);
   throw Error(Code::invalid_argument,
@@ -81,6 +72,16 @@ std::vector<RowsOf> matrices_of(const SafeTensor& tensor) {
 }
 
 }  // namespace
+
+std::string filled(std::string_view pattern, std::string_view mark, int32_t number) {
+  const size_t at = pattern.find(mark);
+  if (at == std::string_view::npos) return std::string(pattern);
+  return fmt::format("{}{}{}", pattern.substr(0, at), number, pattern.substr(at + mark.size()));
+}
+
+bool names_a_kind(std::string_view pattern) {
+  return pattern.ends_with(".weight") || pattern.ends_with(".bias");
+}
 
 std::span<const TensorRule> decoder_rules() {
   return kDecoderRules;
@@ -115,14 +116,42 @@ std::string Translation::key(std::string_view suffix) const {
   return fmt::format("{}.{}", architecture_, suffix);
 }
 
-void Translation::copy_integer(std::string_view suffix,
-                               std::initializer_list<std::string_view> fields) {
-  if (const auto value = config_.integer(fields)) set_integer(suffix, *value);
+std::optional<int64_t> Translation::copy_integer(std::string_view suffix,
+                                                 std::initializer_list<std::string_view> fields) {
+  const auto value = config_.integer(fields);
+  if (value) set_integer(suffix, *value);
+  return value;
 }
 
-void Translation::copy_number(std::string_view suffix,
-                              std::initializer_list<std::string_view> fields) {
-  if (const auto value = config_.number(fields)) set_number(suffix, *value);
+std::optional<double> Translation::copy_number(std::string_view suffix,
+                                               std::initializer_list<std::string_view> fields) {
+  const auto value = config_.number(fields);
+  if (value) set_number(suffix, *value);
+  return value;
+}
+
+void Translation::copy_text(std::string_view suffix, std::string_view field) {
+  if (const auto value = config_.text(field)) set_text(key(suffix), *value);
+}
+
+void Translation::copy_flag(std::string_view suffix, std::string_view field, bool otherwise) {
+  set_flag(suffix, config_.flag(field).value_or(otherwise));
+}
+
+void Translation::copy_scale(std::string_view field) {
+  const auto width = config_.number(field);
+  if (width && *width > 0) set_number("attention.scale", 1.0 / std::sqrt(*width));
+}
+
+void Translation::said_by_tensor(std::string_view field, std::string_view /*ours*/,
+                                 bool /*there*/) {
+  config_.flag(field);
+}
+
+int64_t Translation::need_integer(std::string_view suffix,
+                                  std::initializer_list<std::string_view> fields) {
+  const auto value = copy_integer(suffix, fields);
+  return value ? *value : config_.need_integer(fields);  // which says what is missing
 }
 
 int32_t Translation::width(std::string_view field, int32_t max) const {
@@ -135,20 +164,20 @@ void Translation::set_architecture(std::string_view name) {
 }
 
 void Translation::decoder_keys() {
-  n_layers_ = in_limits(config_.need_integer({"num_hidden_layers", "n_layer", "num_layers"}),
+  n_layers_ = in_limits(need_integer("block_count", {"num_hidden_layers", "n_layer", "num_layers"}),
                         kMaxLayers, "num_hidden_layers");
   const int32_t n_embd =
-      in_limits(config_.need_integer({"hidden_size", "n_embd", "n_embed", "d_model"}),
+      in_limits(need_integer("embedding_length", {"hidden_size", "n_embd", "n_embed", "d_model"}),
                 kMaxEmbedding, "hidden_size");
-  n_heads_ = in_limits(config_.need_integer({"num_attention_heads", "n_head", "num_heads"}),
-                       kMaxHeads, "num_attention_heads");
-  n_kv_heads_ = in_limits(config_.integer("num_key_value_heads").value_or(n_heads_), kMaxHeads,
-                          "num_key_value_heads");
+  n_heads_ = in_limits(
+      need_integer("attention.head_count", {"num_attention_heads", "n_head", "num_heads"}),
+      kMaxHeads, "num_attention_heads");
+  n_kv_heads_ =
+      in_limits(copy_integer("attention.head_count_kv", {"num_key_value_heads"}).value_or(n_heads_),
+                kMaxHeads, "num_key_value_heads");
   head_dim_ =
-      in_limits(config_.integer("head_dim").value_or(n_embd / n_heads_), kMaxHeadDim, "head_dim");
-  set_integer("block_count", n_layers_);
-  set_integer("embedding_length", n_embd);
-  set_integer("attention.head_count", n_heads_);
+      in_limits(copy_integer("attention.key_length", {"head_dim"}).value_or(n_embd / n_heads_),
+                kMaxHeadDim, "head_dim");
   set_integer("attention.head_count_kv", n_kv_heads_);
   set_integer("attention.key_length", head_dim_);
   set_integer("attention.value_length", head_dim_);
@@ -190,6 +219,14 @@ void Translation::refuse_unless_off(std::string_view field) const {
                           printable(to_json(*value)), config_.architecture()));
 }
 
+void Translation::expect(std::string_view field, const json::value& value) {
+  const json::value* said = config_.find(field);
+  if (said == nullptr || *said == value) return;
+  throw Error(Code::unimplemented,
+              fmt::format("config.json: '{}' is {}, which is not supported yet for {}", field,
+                          printable(to_json(*said)), config_.architecture()));
+}
+
 void Translation::windows() {
   const auto window = config_.integer("sliding_window");
   if (!window || *window <= 0) return;
@@ -227,17 +264,16 @@ void Translation::no_windows() {
 }
 
 void Translation::expert_keys(bool renormalized) {
-  const auto n = config_.integer({"num_experts", "num_local_experts", "n_routed_experts"});
+  const auto n =
+      copy_integer("expert_count", {"num_experts", "num_local_experts", "n_routed_experts"});
   if (!n || *n == 0) return;
-  set_integer("expert_count", *n);
   copy_integer("expert_used_count", {"num_experts_per_tok"});
   copy_integer("expert_feed_forward_length", {"moe_intermediate_size"});
   const auto refuse = [&](std::string_view field) {
     throw Error(Code::unimplemented, fmt::format("config.json: '{}' is not supported yet for {}",
                                                  field, config_.architecture()));
   };
-  if (config_.flag("norm_topk_prob").value_or(renormalized) != renormalized)
-    refuse("norm_topk_prob");
+  expect("norm_topk_prob", renormalized);
   if (config_.integer("decoder_sparse_step").value_or(1) != 1) refuse("decoder_sparse_step");
   const json::value* dense = config_.find("mlp_only_layers");
   if (dense != nullptr && !(dense->is_array() && dense->get_array().empty())) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -66,9 +67,15 @@ std::span<const TensorRule> pair_rules();
 // Of mixtures of experts, mlp.gate and mlp.experts.
 std::span<const TensorRule> expert_rules();
 
+// `mark` of a rule's name becomes the number; a name without it stays.
+std::string filled(std::string_view pattern, std::string_view mark, int32_t number);
+bool names_a_kind(std::string_view pattern);  // ends in .weight or .bias
+
+// InverseTranslation (inverse_translation.h) goes the other way by what the same family says.
 class Translation {
  public:
   Translation(std::shared_ptr<const HfFolder> folder, std::string architecture);
+  virtual ~Translation() = default;
 
   const HfFolder& folder() const { return *folder_; }
   const HfConfig& config() const { return config_; }
@@ -76,7 +83,7 @@ class Translation {
   int32_t n_layers() const { return n_layers_; }
   int32_t n_kv_heads() const { return n_kv_heads_; }
   int32_t head_dim() const { return head_dim_; }
-  bool has(std::string_view tensor) const {
+  virtual bool has(std::string_view tensor) const {
     return folder_->find(tensor) != nullptr || (storage_ && storage_->find(std::string(tensor)));
   }
 
@@ -97,9 +104,17 @@ class Translation {
   }
   // Of any key.
   void set_text(std::string_view key, std::string_view value) { file_->set_text(key, value); }
-  // From a field of config.json, where it is there.
-  void copy_integer(std::string_view suffix, std::initializer_list<std::string_view> fields);
-  void copy_number(std::string_view suffix, std::initializer_list<std::string_view> fields);
+  // From a field of config.json, where it is there; the value.
+  virtual std::optional<int64_t> copy_integer(std::string_view suffix,
+                                              std::initializer_list<std::string_view> fields);
+  virtual std::optional<double> copy_number(std::string_view suffix,
+                                            std::initializer_list<std::string_view> fields);
+  virtual void copy_text(std::string_view suffix, std::string_view field);
+  virtual void copy_flag(std::string_view suffix, std::string_view field, bool otherwise);
+  // attention.scale, of a field with the width of which it is the inverse root.
+  virtual void copy_scale(std::string_view field);
+  // A field that says whether this tensor of GGUF's is there, or is not: the tensors say it here.
+  virtual void said_by_tensor(std::string_view field, std::string_view ours, bool there = true);
 
   // Fields with a number of each layer, from 1 to max. Error{invalid_argument}: not as many.
   std::vector<int32_t> each_layer(std::string_view field, int32_t max) const;
@@ -115,17 +130,21 @@ class Translation {
   // YaRN's mscale_all_dim is a factor on scores; before decoder_keys().
   void magnitude_in_scores() { magnitude_in_scores_ = true; }
   // Of configurations that call it by another name, after decoder_keys().
-  void set_kv_heads(int64_t n);
+  virtual void set_kv_heads(int64_t n);
   // From now on rules count to so many layers. Error{invalid_argument} with the field.
   void set_layers(int64_t n, std::string_view field);
   // Only where the family's activation is one of these. Error{unimplemented} with the field.
-  void expect_activation(std::initializer_list<std::string_view> known);
+  virtual void expect_activation(std::initializer_list<std::string_view> known);
   // Error{unimplemented}: the field is true, or a number other than 0.
   void refuse_unless_off(std::string_view field) const;
+  // Error{unimplemented} where the field is there and says otherwise.
+  virtual void expect(std::string_view field, const json::value& value);
+  // sliding_window, of all layers.
+  void same_windows() { copy_integer("attention.sliding_window", {"sliding_window"}); }
   // sliding_window, with layer_types where they are given.
-  void windows();
+  virtual void windows();
   // Of models whose configuration names a window that they do not use.
-  void no_windows();
+  virtual void no_windows();
   // Counts and widths of experts, where there are any; each layer must have them.
   // Error{unimplemented}: norm_topk_prob is another one.
   void expert_keys(bool renormalized);
@@ -137,7 +156,7 @@ class Translation {
   // called (id2label).
   void score_keys(bool of_mean = false);
   // Adds what the rules say to the file; of several for one tensor the first.
-  void tensors(std::span<const TensorRule> rules);
+  virtual void tensors(std::span<const TensorRule> rules);
   // One tensor, `shape` (fastest first) of the same numbers, where the folder has it.
   void reshaped(const std::string& ours, const std::string& theirs,
                 const std::vector<uint64_t>& shape, Change change = Change::none);
@@ -165,11 +184,16 @@ class Translation {
   // Checks that no tensor is left over and hands the file out.
   std::shared_ptr<MadeFile> finish();
 
- private:
+ protected:
   std::string key(std::string_view suffix) const;
+  const std::string& prefix() const { return prefix_; }
+  QkvGroups head_groups() const { return {n_heads_, n_kv_heads_, head_dim_}; }
+  virtual void rotary();
+
+ private:
   bool is_left_out(const SafeTensor& tensor) const;
   void tell_left_out() const;
-  void rotary();
+  int64_t need_integer(std::string_view suffix, std::initializer_list<std::string_view> fields);
   void rotary_scaling(const json::object& scaling, double base);
   void stretched_divisors(const json::object& scaling, double base);
   void longrope_divisors(const json::object& scaling);

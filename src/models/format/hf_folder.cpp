@@ -58,7 +58,7 @@ HfFolder::HfFolder(fs::path path) : path_(std::move(path)) {
 
 bool HfFolder::has(std::string_view file) const {
   std::error_code ignored;
-  return fs::is_regular_file(path_ / file, ignored);
+  return !path_.empty() && fs::is_regular_file(path_ / file, ignored);
 }
 
 std::optional<std::string> HfFolder::text(std::string_view file, size_t max_bytes) const {

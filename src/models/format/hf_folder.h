@@ -30,9 +30,12 @@ class HfFolder {
   // PyTorch's names. Errors: not_found (config.json, weights, a file of the index),
   // invalid_argument and unimplemented with file and field.
   explicit HfFolder(std::filesystem::path path);
+  // Of a folder that is still to be written: no tensors, no other files.
+  explicit HfFolder(json::object config) : config_(std::move(config)) {}
 
   const std::filesystem::path& path() const { return path_; }
   const json::object& config() const { return config_; }
+  json::object& config() { return config_; }
   // A JSON file beside it. nullopt: there is none. Error{invalid_argument}: no JSON object.
   std::optional<json::object> object(std::string_view file) const;
   std::optional<std::string> text(std::string_view file, size_t max_bytes = kMaxHfConfig) const;

@@ -163,6 +163,7 @@ TensorBytes MadeFile::part(Made& made, size_t index) const {
     CHECK(bytes->size() == part.size_bytes);
     made.alive[index] = bytes;
   }
+  last_ = bytes;
   return {*bytes, bytes};
 }
 
@@ -185,6 +186,10 @@ TensorBytes MadeFile::bytes(const TensorInfo& tensor, uint64_t begin, uint64_t s
 }
 
 void MadeFile::release(const TensorInfo& tensor) const {
+  {
+    const std::scoped_lock lock(mutex_);
+    last_.reset();
+  }
   for (const MadePart& part : made_[static_cast<size_t>(&tensor - tensors_.data())].parts) {
     if (!part.mapped.empty()) release_(part.mapped);
     for (const auto read : part.reads) release_(read);

@@ -82,6 +82,9 @@ class MadeFile final : public ModelFile {
   std::vector<MetaValue> values_;
   std::vector<TensorInfo> tensors_;
   mutable std::deque<Made> made_;  // of each tensor
+  // The part that was read last, until something is released: slice after slice of one that is made
+  // makes it once.
+  mutable std::shared_ptr<const std::vector<std::byte>> last_;
   std::unordered_map<std::string_view, size_t> value_index_, tensor_index_;
   std::unordered_map<std::string, std::string> absent_;
   mutable std::mutex mutex_;

@@ -218,6 +218,10 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
 
 }  // namespace
 
+ModelName name_of_pull(const Store& store, std::string_view what, const PullOptions& options) {
+  return make_plan(store, what, options).name;
+}
+
 Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options) {
   return fetch(store, make_plan(store, what, options), options);
 }

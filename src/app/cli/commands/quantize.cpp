@@ -77,6 +77,7 @@ class Quantize : public Command {
     std::optional<std::string> text;  // read first, so that a wrong name does not end a long work
     if (const auto path = arguments.value("check")) text = read_file(*path);
     const Rewriting job = prepare_rewriting(request_of(arguments));
+    if (text) refuse_check(job);
     tell_rewriting(job);
     if (arguments.has("dry-run")) {
       if (arguments.has("json")) print_json(rewriting_json(job, {}, std::nullopt));

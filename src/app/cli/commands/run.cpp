@@ -7,9 +7,12 @@
 #include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "app/cli/pipe.h"
+#include "app/cli/pull_progress.h"
 #include "core/config.h"
+#include "core/cpu.h"
 #include "core/duration.h"
 #include "core/error.h"
+#include "models/hub/source.h"
 
 namespace strata::app {
 namespace {
@@ -47,6 +50,8 @@ CommandSpec make_spec() {
                      ArgumentSpec::Kind::model},
                     {"PROMPT", "the prompt; text from a pipe is put behind it", false, true}},
       .options = {{"system", "TEXT", "system message instead of the model's own; \"\": none"},
+                  {"quant", "TYPE",
+                   "a model in F16, BF16 or F32 is fetched and quantised first (strata pull)"},
                   {"verbose", "", "print speeds on stderr after each answer"},
                   {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                   {"format", "FORMAT", "hold the answer to a format (not available yet)"},
@@ -106,8 +111,13 @@ class Run : public Command {
                   "give one: strata run MODEL \"prompt\"");
     }
     const auto backend = connect_backend(config, arguments.has("local"));
-    open_model(session, *backend, config,
-               arguments.words().empty() ? config.text("model") : arguments.words()[0]);
+    std::string model = arguments.words().empty() ? config.text("model") : arguments.words()[0];
+    if (const auto quant = arguments.value("quant")) {
+      model = pull_quantized(models::Store(), models::as_reference(model), *quant,
+                             pull_options(config), usable_cores())
+                  .manifest.name;
+    }
+    open_model(session, *backend, config, model);
     check_system(session);
     if (!prompt.empty()) {
       const auto reason = ask(session, *backend, prompt);

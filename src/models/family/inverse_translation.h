@@ -1,0 +1,104 @@
+// From GGUF's names to Hugging Face's: a folder's config.json and tensors of what a file holds, by
+// the same rules of the family that read such a folder (translation.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/family/family.h"
+#include "models/family/spec.h"
+#include "models/family/translation.h"
+#include "models/format/model_file.h"
+
+namespace strata::models {
+
+// Rows of one matrix of a stored tensor.
+struct HfPart {
+  const TensorInfo* source = nullptr;
+  uint64_t matrix = 0;  // of a stack
+  uint64_t rows = 0;    // all of the matrix
+};
+
+// A tensor of the folder: its parts one after the other.
+struct HfTensor {
+  std::string name;
+  std::vector<uint64_t> shape;   // slowest first
+  Change change = Change::none;  // that the reader will do; the writer does the opposite
+  std::vector<HfPart> parts;
+};
+
+struct HfModel {
+  std::string_view hf_class;
+  json::object config;
+  std::vector<HfTensor> tensors;
+  QkvGroups heads;  // for the changes
+};
+
+class InverseTranslation final : public Translation {
+ public:
+  // `file` and `spec`, which is the file's, must outlive this; `folder` holds the configuration
+  // that is made.
+  InverseTranslation(const ModelFile& file, const ModelSpec& spec, const HfClass& hf_class,
+                     const std::shared_ptr<HfFolder>& folder);
+
+  bool has(std::string_view tensor) const override;
+  std::optional<int64_t> copy_integer(std::string_view suffix,
+                                      std::initializer_list<std::string_view> fields) override;
+  std::optional<double> copy_number(std::string_view suffix,
+                                    std::initializer_list<std::string_view> fields) override;
+  void copy_text(std::string_view suffix, std::string_view field) override;
+  void copy_flag(std::string_view suffix, std::string_view field, bool otherwise) override;
+  void copy_scale(std::string_view field) override;
+  void said_by_tensor(std::string_view field, std::string_view ours, bool there) override;
+  void set_kv_heads(int64_t /*n*/) override {}  // as decoder_keys found it
+  void expect_activation(std::initializer_list<std::string_view> known) override;
+  void expect(std::string_view field, const json::value& value) override;
+  void windows() override;
+  void no_windows() override {}
+  void tensors(std::span<const TensorRule> rules) override;
+
+  // After the family's translate(). Error{unimplemented}: a tensor has no place in such a folder.
+  HfModel result();
+
+ private:
+  struct Halves {
+    const TensorInfo* first = nullptr;
+    const TensorInfo* second = nullptr;
+  };
+
+  void rotary() override;
+  void rotary_parameters(const Attention& attention, json::object& out);
+  void divisors(const Attention& attention, json::object& out);
+  void stretched_divisors(const TensorInfo& divisors, const Rope& rope, json::object& out);
+  void add(const std::string& ours, const std::string& theirs, Change change);
+  void add_parts(const TensorInfo& source, const std::string& theirs, Change change);
+  void join_halves();
+  const TensorInfo& need_tensor(std::string_view name);
+  std::vector<float> values(const TensorInfo& tensor) const;
+  // One of several names that classes have for it counts; all say the same.
+  void say(std::initializer_list<std::string_view> fields, const json::value& value);
+
+  const ModelFile& source_;
+  const ModelSpec& spec_;
+  HfClass class_;
+  json::object& said_;  // the configuration
+  std::vector<HfTensor> tensors_;
+  std::set<std::string, std::less<>> names_;  // of tensors_
+  std::set<std::string_view> used_;           // of the file's tensors
+  std::map<std::string, Halves> halves_;      // by the name of the whole
+};
+
+// The folder of a file whose family has a class for it: the first of its classes that, read again,
+// describes the same model, as `reads_back` finds out (empty: yes; else what differs).
+// Error{unimplemented} with the architecture's name and the reason: there is none.
+HfModel invert(const ModelFile& file, const ModelSpec& spec,
+               const std::function<std::string(const HfModel&)>& reads_back);
+
+// A weight's or a key's number, as the shortest decimal that reads back as the same float.
+double shortest(float value);
+
+}  // namespace strata::models

@@ -1,0 +1,148 @@
+#include "modify/folder_files.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/bytes.h"
+#include "core/os.h"
+#include "models/tokenizer/json_from_gguf.h"
+#include "models/tokenizer/tokenizer.h"
+
+namespace strata::modify {
+namespace {
+
+using models::MetaType;
+using models::MetaValue;
+using models::ModelFile;
+
+// What other files of the folder hold, or what was true of the GGUF file alone.
+constexpr std::array<std::string_view, 15> kHeld{"general.architecture",
+                                                 "general.alignment",
+                                                 "general.file_type",
+                                                 "general.license",
+                                                 "general.quantization_version",
+                                                 "tokenizer.chat_template",
+                                                 "tokenizer.huggingface.json",
+                                                 "tokenizer.ggml.tokens",
+                                                 "tokenizer.ggml.merges",
+                                                 "tokenizer.ggml.scores",
+                                                 "tokenizer.ggml.token_type",
+                                                 "tokenizer.ggml.bos_token_id",
+                                                 "tokenizer.ggml.eos_token_id",
+                                                 "tokenizer.ggml.precompiled_charsmap",
+                                                 "tokenizer.ggml.model"};
+
+json::value number_of(MetaType type, std::span<const std::byte> bytes) {
+  const auto of = [&]<typename T>(T) {
+    T value;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    return json::value(value);
+  };
+  switch (type) {
+    case MetaType::f32:
+      return of(0.0f);
+    case MetaType::f64:
+      return of(0.0);
+    case MetaType::boolean:
+      return bytes[0] != std::byte{0};
+    case MetaType::u64:
+      return of(uint64_t{0});
+    default:
+      return models::integer_of({{}, type, MetaType::u8, 1, bytes});
+  }
+}
+
+json::string text_of(std::span<const std::byte> bytes) {
+  return json::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+json::value value_of(const MetaValue& value) {
+  if (value.type == MetaType::string) return text_of(value.bytes);
+  if (value.type != MetaType::array) return number_of(value.type, value.bytes);
+  json::array out;
+  ByteReader reader(value.bytes);
+  const size_t size = models::meta_scalar_bytes(value.element);
+  for (uint64_t i = 0; i < value.count; ++i) {
+    if (value.element == MetaType::string) {
+      out.emplace_back(json::string(reader.take_text(reader.read<uint64_t>(value.key), value.key)));
+    } else {
+      out.emplace_back(number_of(value.element, value.bytes.subspan(i * size, size)));
+    }
+  }
+  return out;
+}
+
+// Each with its type, so that it can be written into a GGUF file again as it was.
+json::object unplaced_values(const ModelFile& file, std::vector<std::string>& keys) {
+  const std::string own = std::string(*file.text("general.architecture")) + ".";
+  json::object out;
+  for (const MetaValue& value : file.values()) {
+    if (value.key.starts_with("split.") || value.key.starts_with(own)) continue;
+    if (std::ranges::find(kHeld, value.key) != kHeld.end()) continue;
+    const bool array = value.type == MetaType::array;
+    const MetaType type = array ? value.element : value.type;
+    json::object entry{{"type", models::meta_type_name(static_cast<uint32_t>(type))},
+                       {"value", value_of(value)}};
+    out[value.key] = std::move(entry);
+    keys.emplace_back(value.key);
+  }
+  return out;
+}
+
+void write(const std::filesystem::path& path, const json::value& value) {
+  write_file_atomic(path, to_json(value, {.indent = 2}) + "\n");
+}
+
+std::string one_line(std::string_view text) {
+  return std::string(text.substr(0, text.find_first_of("\r\n")));
+}
+
+std::string model_card(const ModelFile& file) {
+  const std::string name = one_line(file.text("general.name").value_or("Model"));
+  const std::string licence = one_line(file.text("general.license").value_or(""));
+  std::string card = "---\n";
+  if (!licence.empty()) card += "license: " + json_quote(licence) + "\n";
+  card += "---\n\n# " + name + "\n\nConverted from a GGUF file by `strata convert`. ";
+  card += licence.empty() ? "The file states no licence.\n" : "Licence: " + licence + ".\n";
+  return card;
+}
+
+}  // namespace
+
+std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile>& file,
+                                           const std::filesystem::path& folder,
+                                           json::object& config) {
+  write_file_atomic(folder / "tokenizer.json", models::tokenizer_json_of(file));
+  const auto tokenizer = models::Tokenizer::from_gguf(file);
+  json::object settings{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                        {"clean_up_tokenization_spaces", false},
+                        {"add_bos_token", tokenizer->add_bos()},
+                        {"add_eos_token", tokenizer->add_eos()}};
+  json::object generation;
+  const auto role = [&](const std::string& name, models::TokenId id) {
+    if (id < 0) return;
+    settings[name + "_token"] = tokenizer->piece(id, true);
+    if (name == "unk") return;
+    config[name + "_token_id"] = id;
+    generation[name + "_token_id"] = id;
+  };
+  role("bos", tokenizer->bos());
+  role("eos", tokenizer->eos());
+  role("unk", tokenizer->special_ids().unknown);
+  const models::TokenId turn = tokenizer->special_ids().end_of_turn;
+  if (turn >= 0 && turn != tokenizer->eos()) {
+    generation["eos_token_id"] = json::array{tokenizer->eos(), turn};
+  }
+  write(folder / "tokenizer_config.json", settings);
+  write(folder / "generation_config.json", generation);
+  if (const auto text = file->text("tokenizer.chat_template")) {
+    write_file_atomic(folder / "chat_template.jinja", *text);
+  }
+  write_file_atomic(folder / "README.md", model_card(*file));
+  std::vector<std::string> keys;
+  const json::object unplaced = unplaced_values(*file, keys);
+  if (!keys.empty()) write(folder / "strata.json", json::object{{"gguf", unplaced}});
+  return keys;
+}
+
+}  // namespace strata::modify

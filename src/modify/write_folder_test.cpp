@@ -1,0 +1,211 @@
+// A GGUF file written as a folder and read again, for every class of src/inference/testdata/hf_*:
+// the folder has the tensors that transformers gave the class, and the same answers.
+#include "modify/write_folder.h"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+
+#include "core/os.h"
+#include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+#include "inference/testing/reference.h"
+#include "models/family/hf_model.h"
+#include "models/format/gguf.h"
+#include "models/format/gguf_builder.h"
+#include "models/testing/hf_model.h"
+#include "modify/quantize.h"
+
+namespace strata::modify {
+namespace {
+
+using strata::testing::error_of;
+using strata::testing::TempFolder;
+
+// A class without a model_type is read, but not written.
+bool is_written(std::string_view hf_class) {
+  for (const auto& family : Registry<models::Family>::all()) {
+    for (const models::HfClass& one : family->hf_classes()) {
+      if (one.name == hf_class) return !one.model_type.empty();
+    }
+  }
+  return false;
+}
+
+std::vector<std::string> fixtures() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(STRATA_SOURCE_DIR "/src/inference/testdata")) {
+    const std::string name = entry.path().stem().string();
+    if (name.starts_with("hf_") && entry.path().extension() == ".json") names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// Characters as tokens; the whole tokenizer.json that a file may carry need not be more.
+void set_characters(models::MadeFile& file, int32_t n_vocab) {
+  std::vector<std::string> tokens{"<unk>", "<s>", "</s>"};
+  json::object vocab;
+  while (tokens.size() < static_cast<size_t>(n_vocab)) {
+    tokens.push_back(std::string(1, static_cast<char>(' ' + tokens.size() % 90)) +
+                     std::to_string(tokens.size()));
+  }
+  for (size_t i = 0; i < tokens.size(); ++i) vocab[tokens[i]] = i;
+  file.set_text("tokenizer.ggml.model", "llama");
+  file.set_texts("tokenizer.ggml.tokens", tokens);
+  file.set_numbers("tokenizer.ggml.scores", std::vector<float>(tokens.size()));
+  file.set_text("tokenizer.huggingface.json",
+                to_json(json::object{{"model", json::object{{"type", "WordLevel"},
+                                                            {"vocab", vocab},
+                                                            {"unk_token", "<unk>"}}}}));
+}
+
+std::string class_of(const json::value& fixture) {
+  return std::string(fixture.at("config").at("architectures").at(0).as_string());
+}
+
+class WriteFolder : public ::testing::Test {
+ protected:
+  // The fixture's folder as a GGUF file.
+  void make_gguf(const json::value& fixture, std::string_view type = "BF16") {
+    models::write_hf_folder(folder_.path(), fixture.at("config").as_object(),
+                            fixture.at("tensors").as_object());
+    const auto source = models::translate(std::make_shared<models::HfFolder>(folder_.path()));
+    const models::ModelSpec spec = models::describe_model(*source);
+    set_characters(*source, spec.n_vocab);
+    source->set_text("general.name", "Tiny");
+    source->set_text("general.license", "apache-2.0");
+    source->set_text("general.url", "https://example.org");
+    source->set_text("tokenizer.chat_template", "{{ messages }}");
+    const Mix& mix = find_mix(type);
+    quantize(*source, plan_quantization(*source, spec, mix, {.pure = true}), mix, gguf(), {});
+  }
+
+  WrittenFolder write(const FolderOptions& options = {}) {
+    const auto file = models::open_gguf(gguf());
+    return write_folder(file, models::describe_model(*file), out(), options);
+  }
+
+  std::shared_ptr<models::ModelFile> read() {
+    return models::translate(std::make_shared<models::HfFolder>(out()));
+  }
+
+  fs::path gguf() const { return folder_.path() / "model.gguf"; }
+  fs::path out() const { return folder_.path() / "out"; }
+
+  TempFolder folder_;
+};
+
+class WriteFolderOf : public WriteFolder, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(WriteFolderOf, ItsTensorsAndAnswersAreTheSame) {
+  const json::value fixture = inference::read_fixture(GetParam());
+  make_gguf(fixture);
+  if (!is_written(class_of(fixture))) GTEST_SKIP() << "folders of this class are not written";
+  EXPECT_EQ(write().hf_class, class_of(fixture));
+  const models::HfFolder written(out());
+  for (const auto& [name, shape] : fixture.at("tensors").as_object()) {
+    const models::SafeTensor* tensor = written.find(name);
+    ASSERT_NE(tensor, nullptr) << name;
+    EXPECT_EQ(tensor->shape, json::value_to<std::vector<uint64_t>>(shape)) << name;
+  }
+  EXPECT_EQ(written.tensors().size(), fixture.at("tensors").as_object().size());
+  EXPECT_EQ(written.config().at("model_type"), fixture.at("config").at("model_type"));
+  const auto& first = fixture.at("sequences").at(0).at("answers").at(0).as_object();
+  inference::Reference reference(fixture, [&] { return read(); }, first.contains("experts"));
+  EXPECT_LT(inference::prefill(reference), inference::kTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, WriteFolderOf, ::testing::ValuesIn(fixtures()),
+                         [](const auto& entry) { return entry.param.substr(3); });
+
+TEST_F(WriteFolder, AnArchitectureWithoutAFolderIsRefusedByName) {
+  make_gguf(inference::read_fixture("hf_minicpm"));
+  const Error error = error_of([&] { write(); });
+  EXPECT_EQ(error.code(), Code::unimplemented);
+  EXPECT_THAT(error.message(), ::testing::HasSubstr("architecture 'minicpm'"));
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+// What no class says is found before a weight is written, and told with the class that failed.
+TEST_F(WriteFolder, AModelThatNoClassSaysIsRefused) {
+  make_gguf(inference::read_fixture("hf_llama"));
+  auto builder = models::GgufBuilder();
+  const auto file = models::open_gguf(gguf());
+  for (const auto& value : file->values()) builder.set_value(value);
+  builder.set_f32("llama.logit_scale", 0.5f);
+  for (const auto& tensor : file->tensors()) {
+    const auto weights = file->bytes(tensor).view;
+    builder.add_tensor(tensor.name, tensor.type,
+                       {tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims},
+                       {weights.begin(), weights.end()});
+  }
+  const std::vector<std::byte> bytes = builder.build();
+  const auto changed = models::parse_gguf(bytes);
+  const Error error =
+      error_of([&] { write_folder(changed, models::describe_model(*changed), out(), {}); });
+  EXPECT_EQ(error.code(), Code::unimplemented);
+  EXPECT_THAT(error.message(), ::testing::HasSubstr("LlamaForCausalLM: "));
+  EXPECT_FALSE(fs::exists(out()));
+}
+
+TEST_F(WriteFolder, WhatTheFileSaysIsInSomeFile) {
+  make_gguf(inference::read_fixture("hf_llama3"));
+  const WrittenFolder written = write();
+  EXPECT_THAT(written.unplaced, ::testing::Contains("general.url"));
+  const models::HfFolder folder(out());
+  EXPECT_EQ(folder.object("strata.json")->at("gguf").at("general.url").at("value"),
+            "https://example.org");
+  EXPECT_EQ(folder.text("chat_template.jinja"), "{{ messages }}");
+  EXPECT_THAT(*folder.text("README.md"), ::testing::HasSubstr("license: \"apache-2.0\""));
+  EXPECT_EQ(read()->text("general.license"), "apache-2.0");
+  EXPECT_EQ(folder.config().at("rope_scaling").at("rope_type"), "llama3");
+  EXPECT_EQ(folder.config().at("rope_scaling").at("original_max_position_embeddings"), 32);
+  EXPECT_EQ(folder.config().at("rope_scaling").at("high_freq_factor"), 4.0);
+  EXPECT_EQ(folder.object("generation_config.json")->at("eos_token_id"), 2);
+}
+
+TEST_F(WriteFolder, ShardsHoldTheSame) {
+  make_gguf(inference::read_fixture("hf_mixtral"));
+  FolderOptions options;
+  options.shard_bytes = 20000;
+  options.n_threads = 3;
+  EXPECT_GT(write(options).n_shards, 3u);
+  EXPECT_TRUE(fs::exists(out() / "model.safetensors.index.json"));
+  const auto again = read();
+  const auto file = models::open_gguf(gguf());
+  for (const auto& tensor : file->tensors()) {
+    const auto* twin = again->find_tensor(tensor.name);
+    ASSERT_NE(twin, nullptr);
+    ASSERT_EQ(twin->type, tensor.type) << tensor.name;
+    EXPECT_TRUE(std::ranges::equal(file->bytes(tensor).view, again->bytes(*twin).view))
+        << tensor.name;
+  }
+}
+
+TEST_F(WriteFolder, TypesAreAsAskedFor) {
+  make_gguf(inference::read_fixture("hf_qwen2"));
+  FolderOptions options;
+  options.type = tensor::DType::f32;
+  write(options);
+  const models::HfFolder folder(out());
+  EXPECT_EQ(folder.config().at("torch_dtype"), "float32");
+  for (const auto& tensor : folder.tensors()) EXPECT_EQ(tensor.type, models::SafeType::f32);
+}
+
+TEST_F(WriteFolder, NothingStaysOfWorkThatDidNotEnd) {
+  make_gguf(inference::read_fixture("hf_llama"));
+  FolderOptions options;
+  options.progress = [](uint64_t, uint64_t) { return false; };
+  EXPECT_EQ(error_of([&] { write(options); }).code(), Code::cancelled);
+  EXPECT_FALSE(fs::exists(out()));
+  EXPECT_FALSE(fs::exists(folder_.path() / ".tmp-out"));
+  // What a crash left is taken over; what is there is never replaced.
+  write_file_atomic(folder_.path() / ".tmp-out" / "model.safetensors", "half");
+  write();
+  EXPECT_EQ(error_of([&] { write(); }).code(), Code::already_exists);
+  EXPECT_TRUE(fs::exists(out() / "config.json"));
+}
+
+}  // namespace
+}  // namespace strata::modify
