@@ -140,7 +140,8 @@ class Engine {
   virtual EngineStats stats() const = 0;
 };
 
-// Error{failed_precondition} for a model with an encoder: `what` is of models that continue a text.
+// Error{failed_precondition} for a model that makes vectors or reads its prompt with an encoder:
+// `what` is of models that continue a text.
 void refuse_reader(const models::Model& model, std::string_view what);
 // Error{failed_precondition} for a model that generates no text, with the ways out.
 void refuse_silent(const models::Model& model);

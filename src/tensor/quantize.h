@@ -18,7 +18,8 @@ bool can_quantize(DType type);
 //
 // Q4_0, Q4_1, Q5_0, Q5_1 without importance and Q8_0 always are the bytes that llama.cpp writes:
 // one formula, no search. F16 and BF16 round to nearest, ties to even. Every other type is searched
-// (quantize_search.h). The result is the same on every processor, whatever the threads.
+// (kernels/search_scales.h, search_super.h). The result is the same on every processor, whatever
+// the threads.
 //
 // False when a weight is not finite or too large for the type, whose scales are half floats: what
 // stands at `dst` is then of no use.

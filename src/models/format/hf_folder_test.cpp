@@ -179,12 +179,14 @@ TEST_F(HfFolderTest, ConfigurationsThatAreWrong) {
        [](auto& c, auto&) { c["final_logit_softcapping"] = 30.0; }, "'final_logit_softcapping'"},
       {"layers' types of another number",
        [](auto& c, auto&) {
+         c["architectures"] = json::array{"Olmo3ForCausalLM"};
          c["sliding_window"] = 4;
          c["layer_types"] = json::array{"full_attention", "full_attention"};
        },
        "'layer_types' has 2"},
       {"a layer's type unknown",
        [](auto& c, auto&) {
+         c["architectures"] = json::array{"Olmo3ForCausalLM"};
          c["sliding_window"] = 4;
          c["layer_types"] = json::array{"linear_attention"};
        },
