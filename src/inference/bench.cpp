@@ -46,7 +46,7 @@ int32_t prefill(Executor& executor, SequenceId sequence, const PromptCase& bench
 
 double measure_prompt(Executor& executor, int32_t n_vocab, const PromptCase& bench,
                       uint64_t round) {
-  const SequenceId sequence = executor.create_sequence();
+  const SequenceId sequence = executor.create_sequence(bench.n_tokens);
   const auto begin = Clock::now();
   const int32_t first = prefill(executor, sequence, bench, n_vocab, round);
   const double seconds = seconds_since(begin);
@@ -60,7 +60,7 @@ double measure_generate(Executor& executor, int32_t n_vocab, const GenerateCase&
   CHECK(!text.empty());
   std::vector<Row> rows;
   for (int32_t i = 0; i < bench.batch; ++i) {
-    const SequenceId sequence = executor.create_sequence();
+    const SequenceId sequence = executor.create_sequence(bench.depth + bench.n_tokens);
     prefill(executor, sequence, {bench.depth, kDepthChunk}, n_vocab, round);
     rows.push_back({0, bench.depth, sequence, true, kLookedAt});
   }

@@ -153,7 +153,7 @@ void Embedder::begin_sequences(int64_t& n_rows) {
       Running running;
       running.job = job.get();
       running.index = job->n_begun;
-      running.sequence = executor_.create_sequence();
+      running.sequence = executor_.create_sequence(static_cast<int32_t>(length));
       if (!has_room_for(running.sequence, static_cast<int32_t>(length))) {
         executor_.remove_sequence(running.sequence);
         if (running_.empty()) {

@@ -64,13 +64,18 @@ class Executor {
   virtual ~Executor() = default;
   virtual std::string_view kernels() const = 0;  // "float32", "avx512-vnni-bf16", …
 
-  virtual SequenceId create_sequence() = 0;
+  // For a text that has so many tokens to begin with: what is computed of a model that tells long
+  // texts from short ones (models::ModelSpec::short_context) depends on it.
+  virtual SequenceId create_sequence(int32_t n_tokens = 0) = 0;
   // A sequence that holds as many of the first positions of `tokens` as are still known of
   // sequences of the same scope, fewer than all: length() says how many. The logits of what follows
   // are the same, bit for bit.
-  virtual SequenceId create_sequence_from(std::span<const int32_t> /*tokens*/, uint64_t /*scope*/) {
-    return create_sequence();
+  virtual SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t /*scope*/) {
+    return create_sequence(static_cast<int32_t>(tokens.size()));
   }
+  // Whether the sequence may have so many positions. One that may not is a short text that becomes
+  // a long one: a new sequence takes its place, created for all of its tokens.
+  virtual bool may_reach(SequenceId /*sequence*/, int32_t /*length*/) const { return true; }
   virtual void remove_sequence(SequenceId sequence) = 0;  // its pages are free, or kept for others
   virtual int32_t length(SequenceId sequence) const = 0;  // positions held
   // Forgets the positions from `length` on. Error{failed_precondition} where a window has already

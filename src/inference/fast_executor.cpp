@@ -38,6 +38,7 @@ class FastExecutor final : public Executor {
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         layers_(spec_.n_embd, step_),
+        sequences_(spec_.short_context),
         thread_works_(static_cast<size_t>(team_.size())) {
     tensor::Arena arena = recall_packed(options.packed, team_);
     Packer packer(*model_, team_, arena);
@@ -74,16 +75,19 @@ class FastExecutor final : public Executor {
 
   void save_prefixes() override { strata::inference::save_prefixes(disk_, kernels(), *cache_); }
 
-  SequenceId create_sequence() override { return create_sequence_from({}, 0); }
+  SequenceId create_sequence(int32_t n_tokens) override {
+    const SequenceId id = sequences_.create(n_tokens);
+    if (source_cache_) source_cache_->add(id, {}, {});
+    if (is_causal_) cache_->add(id, {}, {0, sequences_.in_long_text(id)});
+    return id;
+  }
 
   SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope) override {
-    const SequenceId id = sequences_.create();
-    if (source_cache_) {
-      source_cache_->add(id, {}, 0);
-      cache_->add(id, {}, 0);
-    } else if (is_causal_) {
-      sequences_.set_length(id, cache_->add(id, tokens, scope));
-    }
+    const auto n_tokens = static_cast<int32_t>(tokens.size());
+    if (source_cache_ || !is_causal_) return create_sequence(n_tokens);
+    const SequenceId id = sequences_.create(n_tokens);
+    const PrefixScope own{scope, sequences_.in_long_text(id)};
+    sequences_.set_length(id, cache_->add(id, tokens, own));
     return id;
   }
 
@@ -94,6 +98,9 @@ class FastExecutor final : public Executor {
   }
 
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
+  bool may_reach(SequenceId sequence, int32_t length) const override {
+    return sequences_.may_reach(sequence, length);
+  }
 
   void truncate(SequenceId sequence, int32_t length) override {
     sequences_.check_truncation(sequence, length);
@@ -327,7 +334,7 @@ class FastExecutor final : public Executor {
         tensor::kernels().scale(spec_.embedding_scale, spec_.n_embd, stream(row));
       }
       add_to_embedding(r, row);
-      step_.angles.fill(row, r.position);
+      step_.angles.fill(row, r.position, sequences_.in_long_text(r.sequence));
       if (streams_) {
         streams_->take_embedding(step_, row);
       } else {

@@ -81,7 +81,8 @@ class Float32Executor final : public Executor {
         weights_((check_spec(spec_), *model_)),
         kv_widths_(kv_widths(spec_)),
         cross_attentions_(blocks_of<models::CrossAttention>(spec_)),
-        state_spaces_(blocks_of<models::StateSpace>(spec_)) {
+        state_spaces_(blocks_of<models::StateSpace>(spec_)),
+        sequences_(spec_.short_context) {
     weights_.set_observer(observer);
     is_causal_ = models::is_causal(spec_);
     n_threads_ = options.n_threads > 0
@@ -106,9 +107,10 @@ class Float32Executor final : public Executor {
 
   std::string_view kernels() const override { return "float32"; }
 
-  SequenceId create_sequence() override {
-    const SequenceId id = sequences_.create();
-    kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size()));
+  SequenceId create_sequence(int32_t n_tokens) override {
+    const SequenceId id = sequences_.create(n_tokens);
+    auto& kv = kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size())).first->second;
+    for (Float32Kv& of_block : kv) of_block.in_long_text = sequences_.in_long_text(id);
     recurrent_.emplace(id, std::vector<Float32State>(state_spaces_.size()));
     return id;
   }
@@ -123,6 +125,9 @@ class Float32Executor final : public Executor {
   }
 
   int32_t length(SequenceId sequence) const override { return sequences_.length(sequence); }
+  bool may_reach(SequenceId sequence, int32_t length) const override {
+    return sequences_.may_reach(sequence, length);
+  }
 
   void truncate(SequenceId sequence, int32_t length) override {
     sequences_.check_truncation(sequence, length);

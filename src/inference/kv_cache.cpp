@@ -59,7 +59,8 @@ KvCache::KvCache(std::vector<KvLayer> layers, const KvLimits& limits)
 
 // --- Sequences ---
 
-int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens, uint64_t scope) {
+int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens,
+                     const PrefixScope& scope) {
   Pages pages;
   pages.root_ = tree_.root(scope);
   pages.blocks_.resize(pools_.size());
@@ -81,7 +82,7 @@ int32_t KvCache::add(SequenceId sequence, std::span<const int32_t> tokens, uint6
 
 // The longest beginning that is known, brought back from disk where that knows more.
 PrefixTree::Match KvCache::find(const Pages& pages, std::span<const int32_t> tokens,
-                                uint64_t scope) {
+                                const PrefixScope& scope) {
   PrefixTree::Match match = tree_.find(pages.root_, tokens);
   if (recall(pages, tokens, scope, usable_prefix(match, tokens.size() + 1))) {
     match = tree_.find(pages.root_, tokens);

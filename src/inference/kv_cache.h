@@ -68,7 +68,7 @@ class KvCache {
 
   // A new sequence; returns how many of the first positions of `tokens` it holds already from
   // others of its scope, fewer than tokens.size().
-  int32_t add(SequenceId sequence, std::span<const int32_t> tokens, uint64_t scope);
+  int32_t add(SequenceId sequence, std::span<const int32_t> tokens, const PrefixScope& scope);
   void remove(SequenceId sequence);
   const Pages& pages(SequenceId sequence) const { return sequences_.at(sequence); }
 
@@ -109,8 +109,10 @@ class KvCache {
   int64_t missing_blocks(size_t pool, const Growth& growth) const;
   bool has_room(std::span<const Growth> growth) const;
   int32_t usable_prefix(const PrefixTree::Match& match, size_t n_tokens) const;
-  PrefixTree::Match find(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope);
-  bool recall(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope, int32_t known);
+  PrefixTree::Match find(const Pages& pages, std::span<const int32_t> tokens,
+                         const PrefixScope& scope);
+  bool recall(const Pages& pages, std::span<const int32_t> tokens, const PrefixScope& scope,
+              int32_t known);
   bool window_is_there(const PrefixTree::Match& match, int32_t length, size_t pool) const;
   void share_path(Pages& pages, const PrefixTree::Match& match, int32_t length);
   void copy_part(Pages& pages, PrefixNode& part, int32_t n);

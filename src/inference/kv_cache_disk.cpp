@@ -39,13 +39,14 @@ PrefixSave KvCache::plan_save(PrefixIndex head, PrefixFile* old, uint64_t max_by
 
 // Whether the tree may have changed. A file that turns out to be damaged is removed; it, or one
 // that was removed, is asked no more.
-bool KvCache::recall(const Pages& pages, std::span<const int32_t> tokens, uint64_t scope,
+bool KvCache::recall(const Pages& pages, std::span<const int32_t> tokens, const PrefixScope& scope,
                      int32_t known) {
-  if (recall_ == nullptr || recall_->length(scope, tokens) <= known) return false;
+  if (recall_ == nullptr || scope.of_long_texts) return false;  // a file holds short texts
+  if (recall_->length(scope.id, tokens) <= known) return false;
   try {
     std::error_code unknown;
     if (fs::exists(recall_->path(), unknown)) {
-      recall_->recall(scope, pages.root_, tokens);
+      recall_->recall(scope.id, pages.root_, tokens);
       return true;
     }
     log_info("{} was removed", recall_->path().string());

@@ -146,7 +146,7 @@ Perplexity measure_perplexity(const ExecutorFactory& factory, std::span<const in
   const auto executor = factory();
   Scores scores;
   for (int32_t chunk = 0; chunk < chunks.size(); ++chunk) {
-    const SequenceId sequence = executor->create_sequence();
+    const SequenceId sequence = executor->create_sequence(options.context);
     for (int32_t begin = 0; begin < options.context; begin += options.rows_per_step) {
       const auto rows = chunks.rows(chunk, begin, sequence);
       const auto targets = targets_of(chunks, chunk, rows);
@@ -175,8 +175,8 @@ Divergence measure_divergence(const ExecutorFactory& reference_factory,
   std::vector<double> kls;
   int64_t n_same = 0;
   for (int32_t chunk = 0; chunk < chunks.size(); ++chunk) {
-    const SequenceId a = reference->create_sequence();
-    const SequenceId b = judged->create_sequence();
+    const SequenceId a = reference->create_sequence(options.context);
+    const SequenceId b = judged->create_sequence(options.context);
     for (int32_t begin = 0; begin < options.context; begin += options.rows_per_step) {
       const auto rows = chunks.rows(chunk, begin, a);
       const auto targets = targets_of(chunks, chunk, rows);

@@ -191,7 +191,7 @@ TEST_F(PrefixOnDisk, OtherKernelsMayRoundOtherwise) {
   const KvLimits limits{.n_positions = 512, .bytes = 0, .n_kept = 512};
   {
     KvCache cache({layer}, limits);
-    cache.add(1, a, 0);
+    cache.add(1, a, {});
     const KvCache::Growth growth{1, 200};
     cache.reserve(std::span(&growth, 1));
     cache.extend(1, a);
@@ -201,7 +201,7 @@ TEST_F(PrefixOnDisk, OtherKernelsMayRoundOtherwise) {
   for (const auto& [kernels, known] : {std::pair{"generic", 0}, {"avx2", 199}}) {
     KvCache cache({layer}, limits);
     recall_prefixes(disk(), kernels, cache);
-    EXPECT_EQ(cache.add(1, a, 0), known) << kernels;
+    EXPECT_EQ(cache.add(1, a, {}), known) << kernels;
   }
 }
 

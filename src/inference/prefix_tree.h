@@ -3,6 +3,7 @@
 // uses is given up least recently used first.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,6 +13,15 @@
 #include "inference/kv_pool.h"
 
 namespace strata::inference {
+
+// Whose tokens may share what is computed of them. Long texts (models::ModelSpec::short_context)
+// have other keys than short ones with the same beginning.
+struct PrefixScope {
+  uint64_t id = 0;
+  bool of_long_texts = false;
+
+  auto operator<=>(const PrefixScope&) const = default;
+};
 
 struct PrefixNode {
   PrefixNode* parent = nullptr;
@@ -30,7 +40,7 @@ class PrefixTree {
   explicit PrefixTree(std::vector<KvPool>& pools);
 
   // The root of a scope's tree. It lives as long as the whole.
-  PrefixNode* root(uint64_t scope) { return &roots_[scope]; }
+  PrefixNode* root(const PrefixScope& scope) { return &roots_[scope]; }
 
   struct Match {
     std::vector<PrefixNode*> path;  // full nodes from the root's child on
@@ -55,9 +65,9 @@ class PrefixTree {
   // The same over all pools. False: nothing is kept that is not used.
   bool evict_any();
 
-  // All nodes of all scopes, the latest used first, none before its parent.
+  // All nodes of short texts, the latest used first, none before its parent.
   struct Listed {
-    uint64_t scope = 0;
+    uint64_t scope = 0;  // its id
     const PrefixNode* node = nullptr;
   };
   std::vector<Listed> newest_first();
@@ -70,7 +80,7 @@ class PrefixTree {
   void drop_covered(PrefixNode* parent, std::span<const int32_t> tokens);
 
   std::vector<KvPool>& pools_;
-  std::map<uint64_t, PrefixNode> roots_;
+  std::map<PrefixScope, PrefixNode> roots_;
   uint64_t clock_ = 0;
 };
 

@@ -63,6 +63,7 @@ void Scheduler::cancel_all() {
 }
 
 void Scheduler::step() {
+  begin_anew();
   admit();
   read_sources();
   std::span<const float> logits;
@@ -70,6 +71,21 @@ void Scheduler::step() {
   while (!next.rows.empty() && !run(next, logits)) next = plan(false);
   if (!next.rows.empty()) deliver(next, logits);
   sweep();
+}
+
+// Short texts that have become long ones are computed from their beginning, as those that wait.
+void Scheduler::begin_anew() {
+  for (size_t i = 0; i < running_.size();) {
+    Live& live = running_[i];
+    const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
+    if (executor_->may_reach(live.sequence, n_tokens)) {
+      ++i;
+      continue;
+    }
+    release(live);
+    line_up(waiting_, std::move(live));
+    running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 void Scheduler::admit() {
@@ -120,8 +136,9 @@ bool Scheduler::can_take_places(const Live& live) const {
 // it is the cache that is too small, and the step says so.
 Scheduler::Admission Scheduler::find_place(Live& live) {
   // Who wants the log-probabilities of its prompt needs the logits of every position.
+  const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
   const SequenceId sequence = live.generation->wants_prompt_logprobs()
-                                  ? executor_->create_sequence()
+                                  ? executor_->create_sequence(n_tokens)
                                   : executor_->create_sequence_from(live.generation->tokens(),
                                                                     live.generation->cache_scope());
   const int32_t n_cached = executor_->length(sequence);
@@ -129,7 +146,7 @@ Scheduler::Admission Scheduler::find_place(Live& live) {
     executor_->remove_sequence(sequence);
     return Admission::wait;
   }
-  int64_t needed = static_cast<int64_t>(live.generation->tokens().size()) - n_cached;
+  int64_t needed = int64_t{n_tokens} - n_cached;
   auto unread = static_cast<int64_t>(live.generation->source().size());
   for (const Live& other : running_) {
     needed += other.todo() + kAdmissionHeadroom;
@@ -219,7 +236,11 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
   if (most > 0) {
     const auto guesses = live.drafter.guess(tokens, most);
     slice.guesses.assign(guesses.begin(), guesses.end());
-    slice.n_rows += static_cast<int32_t>(guesses.size());
+    const auto length = [&] {
+      return live.n_done + 1 + static_cast<int32_t>(slice.guesses.size());
+    };
+    while (!executor_->may_reach(live.sequence, length())) slice.guesses.pop_back();
+    slice.n_rows += static_cast<int32_t>(slice.guesses.size());
   }
   const int32_t n = live.generation->n_likeliest();
   plan.rows.push_back({tokens.back(), live.n_done, live.sequence, true, n});

@@ -66,6 +66,7 @@ class Scheduler {
   };
 
   enum class Admission { joined, ended, wait, no_room };
+  void begin_anew();
   void admit();
   Admission admit_one(size_t i);  // of those that wait
   Admission find_place(Live& live);

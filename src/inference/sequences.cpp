@@ -13,9 +13,9 @@ namespace {
 
 }  // namespace
 
-SequenceId Sequences::create() {
+SequenceId Sequences::create(int32_t n_tokens) {
   const SequenceId id = next_++;
-  lengths_.emplace(id, Lengths{});
+  lengths_.emplace(id, Lengths{.in_long_text = is_long(n_tokens)});
   return id;
 }
 
@@ -75,6 +75,12 @@ void Sequences::check_rows(std::span<const Row> rows, int32_t n_vocab) const {
       throw Error(Code::invalid_argument,
                   fmt::format("row {}: position {} of sequence {}, {} comes next", i, row.position,
                               row.sequence, expected));
+    }
+    if (!may_reach(row.sequence, row.position + 1)) {
+      throw Error(Code::failed_precondition,
+                  fmt::format("row {}: position {} of sequence {}, which was created for a text of "
+                              "at most {} tokens",
+                              i, row.position, row.sequence, short_context_));
     }
   }
 }

@@ -14,7 +14,13 @@ namespace strata::inference {
 // executor.
 class Sequences {
  public:
-  SequenceId create();
+  explicit Sequences(int32_t short_context) : short_context_(short_context) {}  // ModelSpec's
+
+  SequenceId create(int32_t n_tokens);  // as Executor::create_sequence
+  bool in_long_text(SequenceId id) const { return short_context_ > 0 && at(id).in_long_text; }
+  bool may_reach(SequenceId id, int32_t length) const {
+    return !is_long(length) || in_long_text(id);
+  }
   void remove(SequenceId id);  // Error{not_found}
   int32_t length(SequenceId id) const;
   void set_length(SequenceId id, int32_t length);
@@ -23,7 +29,8 @@ class Sequences {
   // Error{invalid_argument} when `length` is not in [0, length(id)].
   void check_truncation(SequenceId id, int32_t length) const;
   // Checks a step before anything of it is done: known sequences, ascending consecutive positions,
-  // tokens of the vocabulary. Error{invalid_argument} with the row at fault.
+  // tokens of the vocabulary. Error{invalid_argument} with the row at fault, {failed_precondition}
+  // where its sequence may not reach it.
   void check_rows(std::span<const Row> rows, int32_t n_vocab) const;
   // Of a model that is not causal: each sequence begins and ends here, its rows stand together.
   // Error{failed_precondition}.
@@ -39,9 +46,12 @@ class Sequences {
   struct Lengths {
     int32_t text = 0;
     int32_t source = 0;
+    bool in_long_text = false;
   };
+  bool is_long(int32_t length) const { return short_context_ > 0 && length > short_context_; }
   const Lengths& at(SequenceId id) const;
 
+  const int32_t short_context_;
   std::map<SequenceId, Lengths> lengths_;
   SequenceId next_ = 0;
 };

@@ -214,6 +214,9 @@ class SpecChecker {
     if (rope.frequency_divisors != kNoTensor) {
       matrix(rope.frequency_divisors, 1, rope.n_dims / 2, "RoPE frequency divisors");
     }
+    if (rope.long_divisors != kNoTensor) {
+      matrix(rope.long_divisors, 1, rope.n_dims / 2, "RoPE frequency divisors of long texts");
+    }
   }
 
   void check(const LatentAttention& a) const {

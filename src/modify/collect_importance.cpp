@@ -58,7 +58,7 @@ class Sums : public inference::InputObserver {
 
 void run_chunk(inference::Executor& executor, std::span<const int32_t> tokens,
                std::optional<int32_t> bos) {
-  const auto sequence = executor.create_sequence();
+  const auto sequence = executor.create_sequence(static_cast<int32_t>(tokens.size()));
   for (size_t begin = 0; begin < tokens.size(); begin += kRowsPerStep) {
     std::vector<Row> rows;
     const size_t end = std::min(tokens.size(), begin + kRowsPerStep);

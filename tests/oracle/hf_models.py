@@ -6,6 +6,7 @@ how config.json is changed to switch a feature off, which the answers must show;
 llama.cpp's converter makes of it (hf_gguf.py)."""
 from hf_gguf import converted  # isort: skip
 import json
+import math
 import pathlib
 import re
 import sys
@@ -31,6 +32,9 @@ LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_f
 LLAMA4_TEXT = dict(SMALL, head_dim=10, intermediate_size=22, intermediate_size_mlp=52,
                    num_local_experts=4, num_experts_per_tok=1, rms_norm_eps=1e-5,
                    attention_chunk_size=8192, rope_parameters=ROPE)
+LONGROPE = {"rope_type": "longrope", "rope_theta": 5000.0,
+            "original_max_position_embeddings": 16,
+            "short_factor": [1.0, 1.1, 1.3, 1.7, 2.3], "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}
 GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
                 "beta_slow": 0.02, "original_max_position_embeddings": 16}
 
@@ -132,6 +136,18 @@ def describe_pairs(model, without):
             **({"gguf": model.gguf} if model.gguf else {})}
 
 
+def growing(model, ids, n_prompt):
+    """What a text has behind its tokens at each length, where its length changes all positions, and
+    how greedy decoding goes on from its first tokens."""
+    first = model.config["original_max_position_embeddings"]
+    grown = [answers(all_logits(model, ids[:n]), [n - 1], [])[0]
+             for n in (first - 1, first, first + 1, first + 2, len(ids))]
+    greedy = model.model.generate(torch.tensor([ids[:n_prompt]]), do_sample=False, num_beams=1,
+                                  max_new_tokens=2 * (first - n_prompt), eos_token_id=None,
+                                  use_cache=False)[0].tolist()
+    return {"grown": grown, "n_prompt": n_prompt, "greedy": greedy}
+
+
 def describe(model, without):
     if model.config.get("is_encoder_decoder"):
         return describe_pairs(model, without)
@@ -144,6 +160,8 @@ def describe(model, without):
         logits = all_logits(model, ids)
         positions = sorted({0, length // 2, length - 2, length - 1})
         sequences.append({"ids": ids, "answers": answers(logits, positions, chosen)})
+        if length == 26 and model.name == "phi3_longrope":
+            sequences[-1] |= growing(model, ids, 11)
     return {"oracle": ORACLE, "config": model.config, "tensors": model.tensors, "without": without,
             "sequences": sequences, **({"gguf": model.gguf} if model.gguf else {})}
 
@@ -290,17 +308,17 @@ MODELS = {
               "partial rope": {"rope_parameters": {"rope_theta": 5000.0}}}),
     "phi3_longrope": ("Phi3ForCausalLM",
                       dict(SMALL, num_key_value_heads=3, pad_token_id=0, tie_word_embeddings=True,
-                           max_position_embeddings=128, original_max_position_embeddings=48,
-                           rope_parameters={"rope_type": "longrope", "rope_theta": 5000.0,
-                                            "original_max_position_embeddings": 48,
-                                            "short_factor": [1.0, 1.1, 1.3, 1.7, 2.3],
-                                            "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}),
+                           original_max_position_embeddings=16,
+                           rope_parameters=LONGROPE),
                       {"the divisors of short texts": {"rope_parameters": {
-                          "rope_type": "longrope", "rope_theta": 5000.0,
-                          "original_max_position_embeddings": 48,
-                          "short_factor": [1.0, 2.0, 3.0, 5.0, 8.0],
-                          "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}},
-                       "its factor on keys and queries": {"max_position_embeddings": 48}}),
+                          **LONGROPE, "short_factor": LONGROPE["long_factor"]}},
+                       "the divisors of long texts": {"rope_parameters": {
+                           **LONGROPE, "long_factor": LONGROPE["short_factor"]}},
+                       "the end of short texts": {"original_max_position_embeddings": 27, "rope_parameters": {
+                           **LONGROPE, "original_max_position_embeddings": 27,
+                           "attention_factor": (1 + math.log(4) / math.log(16)) ** 0.5}},
+                       "its factor on keys and queries": {"rope_parameters": {
+                           **LONGROPE, "attention_factor": 1.0}}}),
     "stablelm": ("StableLmForCausalLM",
                  dict(SMALL, use_qkv_bias=True,
                       rope_parameters={"rope_type": "default", "rope_theta": 10000.0,

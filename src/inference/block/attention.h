@@ -14,6 +14,7 @@ namespace strata::inference {
 struct Float32Kv {
   std::vector<float> keys;
   std::vector<float> values;
+  bool in_long_text = false;  // models::ModelSpec::short_context
 };
 
 // The keys, first and last, that a query of a sequence of so many positions sees.

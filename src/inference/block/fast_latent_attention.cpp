@@ -49,8 +49,9 @@ FastLatentAttention::FastLatentAttention(const models::LatentAttention& attentio
       cache_layer_(cache_layer),
       input_(step.inputs.add(first_.matrix)),
       result_input_(step.inputs.add(output_.matrix)),
-      angles_(step.angles.add(
-          RopeAngles(attention.rope, packer.vector(attention.rope.frequency_divisors)))),
+      angles_(step.angles.add(RopeAngles(attention.rope,
+                                         packer.vector(attention.rope.frequency_divisors),
+                                         packer.vector(attention.rope.long_divisors)))),
       plain_input_(add_head_inputs(k_b_, attention.n_heads, step)),
       mean_input_(add_head_inputs(v_b_, attention.n_heads, step)) {
   if (attention.q_a.weight != models::kNoTensor) {

@@ -116,11 +116,12 @@ void attend_latent_float32(const LatentAttention& attention, const Float32Weight
   std::vector<float> q = queries(c, x);
   std::vector<float> keys = c.multiply(attention.kv_a, x, n_embd, c.key_width());
 
-  const RopeAngles angles(attention.rope, weights.values(attention.rope.frequency_divisors));
+  const RopeAngles angles(attention.rope, weights.values(attention.rope.frequency_divisors),
+                          weights.values(attention.rope.long_divisors));
   std::vector<float> cosines(angles.n_pairs());
   std::vector<float> sines(angles.n_pairs());
   for (size_t i = 0; i < rows.size(); ++i) {
-    angles.at(rows[i].position, cosines.data(), sines.data());
+    angles.at(rows[i].position, kv[i]->in_long_text, cosines.data(), sines.data());
     const auto rotate_end = [&](std::span<float> part) {
       rotate(attention.rope.kind, cosines, sines, part.last(rotated));
     };

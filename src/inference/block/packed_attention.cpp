@@ -23,7 +23,8 @@ PackedAttention::PackedAttention(const models::Attention& a, Packer& packer, Ste
       q_norm(packer.norm(a.q_norm)),
       k_norm(packer.norm(a.k_norm)),
       v_norm(packer.norm(a.v_norm)),
-      angles(step.angles.add(RopeAngles(a.rope, packer.vector(a.rope.frequency_divisors)))) {}
+      angles(step.angles.add(RopeAngles(a.rope, packer.vector(a.rope.frequency_divisors),
+                                        packer.vector(a.rope.long_divisors)))) {}
 
 void PackedAttention::prepare_row(const Step& step, int64_t row, float* projected) const {
   const auto& kernels = tensor::kernels();

@@ -37,24 +37,33 @@ class YarnRamp {
   double last_ = -1;
 };
 
-}  // namespace
-
-RopeAngles::RopeAngles(const models::Rope& rope, std::span<const float> divisors)
-    : magnitude_(static_cast<double>(rope.yarn.magnitude)) {
-  if (rope.kind == models::RopeKind::none) return;
+std::vector<double> frequencies(const models::Rope& rope, std::span<const float> divisors) {
+  std::vector<double> frequencies;
   const YarnRamp ramp(rope);
   for (int32_t i = 0; i < rope.n_dims / 2; ++i) {
     double frequency = std::pow(static_cast<double>(rope.base), -2.0 * i / rope.n_dims);
     if (!divisors.empty()) frequency /= static_cast<double>(divisors[static_cast<size_t>(i)]);
     const double scaled = frequency * static_cast<double>(rope.position_scale);
     const double share = ramp.at(i);
-    frequencies_.push_back((1 - share) * frequency + share * scaled);
+    frequencies.push_back((1 - share) * frequency + share * scaled);
   }
+  return frequencies;
 }
 
-void RopeAngles::at(int32_t position, float* cosines, float* sines) const {
-  for (size_t i = 0; i < frequencies_.size(); ++i) {
-    const double angle = position * frequencies_[i];
+}  // namespace
+
+RopeAngles::RopeAngles(const models::Rope& rope, std::span<const float> divisors,
+                       std::span<const float> long_divisors)
+    : magnitude_(static_cast<double>(rope.yarn.magnitude)) {
+  if (rope.kind == models::RopeKind::none) return;
+  frequencies_ = frequencies(rope, divisors);
+  if (!long_divisors.empty()) long_frequencies_ = frequencies(rope, long_divisors);
+}
+
+void RopeAngles::at(int32_t position, bool in_long_text, float* cosines, float* sines) const {
+  const auto& own = in_long_text && !long_frequencies_.empty() ? long_frequencies_ : frequencies_;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const double angle = position * own[i];
     cosines[i] = static_cast<float>(magnitude_ * std::cos(angle));
     sines[i] = static_cast<float>(magnitude_ * std::sin(angle));
   }

@@ -13,17 +13,19 @@ namespace strata::inference {
 class RopeAngles {
  public:
   RopeAngles() = default;
-  // divisors: n_dims / 2 values, or empty.
-  RopeAngles(const models::Rope& rope, std::span<const float> divisors);
+  // Divisors: n_dims / 2 values, or empty; long texts have those of all where they have none.
+  RopeAngles(const models::Rope& rope, std::span<const float> divisors,
+             std::span<const float> long_divisors);
   size_t n_pairs() const { return frequencies_.size(); }
   // cosines and sines, times YaRN's magnitude, hold n_pairs values each.
-  void at(int32_t position, float* cosines, float* sines) const;
+  void at(int32_t position, bool in_long_text, float* cosines, float* sines) const;
 
   bool operator==(const RopeAngles&) const = default;
 
  private:
-  std::vector<double> frequencies_;  // angle a position
-  double magnitude_ = 1;             // of YaRN
+  std::vector<double> frequencies_;       // angle a position
+  std::vector<double> long_frequencies_;  // of long texts; none: the same
+  double magnitude_ = 1;                  // of YaRN
 };
 
 }  // namespace strata::inference

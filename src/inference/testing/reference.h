@@ -183,7 +183,7 @@ inline std::vector<SequenceId> begin(Executor& executor, std::span<const Sequenc
   std::vector<SequenceId> ids;
   std::vector<Source> sources;
   for (const Sequence& sequence : sequences) {
-    ids.push_back(executor.create_sequence());
+    ids.push_back(executor.create_sequence(size_of(sequence)));
     if (!sequence.source.empty()) sources.push_back({ids.back(), sequence.source});
   }
   if (!sources.empty()) executor.encode(sources);

@@ -73,6 +73,7 @@ class Builder {
     spec.n_vocab = options_.n_vocab;
     spec.n_embd = options_.n_embd;
     spec.n_context = 4096;
+    spec.short_context = options_.short_context;
     spec.embedding_scale = options_.embedding_scale;
     spec.logit_scale = options_.logit_scale;
     spec.logit_soft_cap = options_.logit_soft_cap;
@@ -150,6 +151,12 @@ class Builder {
     a.k_norm = a.v_norm = {};
   }
 
+  void divide_frequencies(models::Rope& rope) {
+    if (options_.short_context == 0) return;
+    rope.frequency_divisors = vector(rope.n_dims / 2, 1.0f, 2.0f);
+    rope.long_divisors = vector(rope.n_dims / 2, 1.0f, 8.0f);
+  }
+
   models::LatentAttention latent_attention() {
     models::LatentAttention a;
     a.n_heads = options_.n_heads;
@@ -158,6 +165,7 @@ class Builder {
     a.value_dim = options_.value_dim;
     a.rope.kind = options_.rope;
     a.rope.n_dims = options_.rope_dims;
+    divide_frequencies(a.rope);
     a.scale = 0.2f;
     int32_t q_inputs = options_.n_embd;
     if (options_.q_rank > 0) {
@@ -218,6 +226,7 @@ class Builder {
     a.clip = options_.clip;
     a.rope.kind = options_.rope;
     a.rope.n_dims = options_.rope_dims;
+    divide_frequencies(a.rope);
     a.rope.position_scale = 0.5f;
     a.scale = 0.2f;
     a.soft_cap = options_.attention_soft_cap;

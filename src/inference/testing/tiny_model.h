@@ -25,6 +25,7 @@ struct TinyOptions {
   float alibi = 0.0f;
   models::RopeKind rope = models::RopeKind::halves;
   int32_t rope_dims = 32;
+  int32_t short_context = 0;  // not 0: frequencies have divisors, longer texts others
   models::NormKind norm = models::NormKind::rms;
   models::Activation activation = models::Activation::silu;
   bool gated = true;

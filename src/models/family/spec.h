@@ -71,6 +71,7 @@ struct Rope {
   float position_scale = 1.0f;  // linear scaling: position * position_scale
   Yarn yarn;
   TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
+  TensorId long_divisors = kNoTensor;       // the same, of long texts (ModelSpec::short_context)
 };
 
 // gelu_sigmoid: x / (1 + exp(-1.702 x)) (https://arxiv.org/abs/1606.08415, section 2)
@@ -350,6 +351,9 @@ struct ModelSpec {
   int32_t n_vocab = 0;
   int32_t n_embd = 0;
   int32_t n_context = 0;  // positions the model was trained for
+  // Texts of more tokens are long: all of their positions, also the first, have long_divisors. 0:
+  // the model does not tell them apart.
+  int32_t short_context = 0;
   std::vector<TensorSlot> tensors;
   TensorId token_embedding = kNoTensor;  // [n_vocab x n_embd]
   float embedding_scale = 1.0f;

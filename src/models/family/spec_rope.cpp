@@ -42,15 +42,12 @@ void SpecBuilder::scale_positions(Rope& rope) {
 }
 
 // LongRoPE (https://arxiv.org/abs/2402.13753) has one set of divisors for sequences within the
-// first context and another for longer ones, with which all positions of a sequence are to be
-// computed. A key that is cached, for this sequence or as a prefix of others, must not change when
-// the sequence grows, so one set has to serve: the short one, exact up to the first context, which
-// becomes the model's.
+// first context and another for longer ones, with which all positions of a sequence are computed.
 void SpecBuilder::scale_by_factors(Rope& rope) {
   const int32_t first = count("rope.scaling.original_context_length", 2, kMaxContext);
-  spec.n_context = std::min(spec.n_context, first);
   rope.frequency_divisors = vector(std::string(kShortFactors), rope.n_dims / 2);
-  vector(std::string(kLongFactors), rope.n_dims / 2);
+  rope.long_divisors = vector(std::string(kLongFactors), rope.n_dims / 2);
+  if (first < spec.n_context) spec.short_context = first;
   rope.yarn.magnitude = number_or(kOlderMagnitude, 1.0f);
   if (!(rope.yarn.magnitude > 0)) {
     refuse(fmt::format("{} is {}", key(kOlderMagnitude), rope.yarn.magnitude));
