@@ -1,12 +1,28 @@
-// Strata's own routes: is the server alive, and its counters.
+// Strata's own routes: is the server alive, its counters, what it answers.
 #include <array>
+#include <mutex>
 
 #include "api/dialect/dialect.h"
+#include "api/openapi/openapi.h"
 #include "core/json.h"
 #include "core/version.h"
 
 namespace strata::api {
 namespace {
+
+// The document, made of the whole table when it is first asked for.
+Handler describe(const RouteTable& table) {
+  struct Made {
+    std::once_flag once;
+    std::string text;
+  };
+  return [&table, made = std::make_shared<Made>()](const std::shared_ptr<Exchange>& exchange) {
+    std::call_once(made->once, [&] { made->text = to_json(openapi_document(table)); });
+    Response response;
+    response.body = made->text;
+    exchange->respond(std::move(response));
+  };
+}
 
 class Native final : public Dialect {
  public:
@@ -40,6 +56,8 @@ class Native final : public Dialect {
                  exchange->respond(std::move(response));
                },
                std::string(name())});
+    table.add({"GET", "/openapi.json", Scope::open, 0, describe(table), std::string(name()),
+               Lane::store});
   }
 };
 
