@@ -5,6 +5,7 @@
 #include <set>
 
 #include "inference/constraint/grammar.h"
+#include "models/chat/output/described_tools.h"
 #include "models/chat/template_variables.h"
 
 namespace strata::api {
@@ -80,13 +81,20 @@ bool forbids_reasoning(const ReasoningWish& wish) {
   return wish.think == false || (!wish.think && wish.effort == "none");
 }
 
+// How calls are written by a model that is told of the tools in text; null: its template tells it.
+const models::OutputFormat* described_format(const Conversation& conversation,
+                                             const std::set<std::string>& read) {
+  const bool described = !conversation.tools.empty() && !read.contains("tools");
+  return described ? &models::described_tools_format() : nullptr;
+}
+
 // What of the tools does not hold with this model.
-void tell_of_tools(const ChatRequest& request, const std::set<std::string>& read,
+void tell_of_tools(const Conversation& conversation, const std::set<std::string>& read,
                    const models::OutputPlan* plan, std::vector<std::string>& notices) {
-  const bool none = request.tool_choice.mode == ToolChoice::Mode::none;
-  if (request.conversation.tools.empty() || none) return;
+  if (conversation.tools.empty()) return;
   if (!read.contains("tools")) {
-    notices.emplace_back("the model's chat template does not tell it of tools");
+    notices.emplace_back(
+        "the model's chat template knows no tools: they are described to it in words");
   } else if (plan == nullptr || plan->options.format == nullptr) {
     notices.emplace_back("how this model writes calls of tools is not known: they stay text");
   }
@@ -208,6 +216,28 @@ models::MarkedText render_open(const models::Model& model, Conversation conversa
   return rendered;
 }
 
+models::MarkedText render_asked(const ChatRequest& request, const models::Model& model,
+                                const Conversation& conversation) {
+  return request.continue_last ? render_open(model, conversation)
+                               : models::render_conversation(model, conversation);
+}
+
+models::MarkedText render_described(const ChatRequest& request, const models::Model& model,
+                                    const Conversation& conversation) {
+  using models::ToolsPlace;
+  const auto render = [&](ToolsPlace place) {
+    return render_asked(request, model,
+                        models::with_described_tools(conversation, model.overrides.system, place));
+  };
+  try {
+    return render(ToolsPlace::system);
+  } catch (const Error& error) {
+    // The template may refuse a system message; what else it refuses it refuses again.
+    if (error.code() != Code::invalid_argument) throw;
+    return render(ToolsPlace::first_user_message);
+  }
+}
+
 void enter_answer(const models::Message& last, models::OutputOptions& options) {
   if (!last.content.empty()) options.state = models::ThinkState::closed;
   if (last.content.empty() && !last.reasoning.empty()) options.state = models::ThinkState::open;
@@ -226,16 +256,20 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
   PreparedConversation prepared;
   const std::set<std::string> read = models::names_of_template(source);
   wish_reasoning(request.reasoning, read, conversation, prepared.notices);
-  prepared.text = request.continue_last ? render_open(asked, conversation)
-                                        : models::render_conversation(asked, conversation);
-  const auto plan =
-      models::plan_output(source, *model.tokenizer, prepared.text.text, std::move(tools));
-  tell_of_tools(request, read, plan.get(), prepared.notices);
+  const models::OutputFormat* described = described_format(conversation, read);
+  prepared.text = described != nullptr ? render_described(request, asked, conversation)
+                                       : render_asked(request, asked, conversation);
+  const auto plan = models::plan_output(source, *model.tokenizer, prepared.text.text,
+                                        std::move(tools), described);
+  tell_of_tools(conversation, read, plan.get(), prepared.notices);
   limit_reasoning(request.reasoning, plan.get(), prepared.notices);
   constrain_calls(request, *model.tokenizer, plan.get(), prepared);
   if (plan) {
     plan->options.id_seed = id_seed;
-    if (!request.tool_choice.parallel) plan->max_calls = 1;
+    // A model that was never trained to call tools does not end behind the call that it has to
+    // make.
+    const bool required = request.tool_choice.mode == ToolChoice::Mode::required;
+    if (!request.tool_choice.parallel || (described != nullptr && required)) plan->max_calls = 1;
     if (request.continue_last) enter_answer(conversation.messages.back(), plan->options);
   }
   prepared.reading = plan;

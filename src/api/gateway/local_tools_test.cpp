@@ -16,7 +16,7 @@ using inference::Event;
 using inference::FinishReason;
 using ::testing::HasSubstr;
 
-constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kUserDefined = 4;
+constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kRest = 14, kUserDefined = 4;
 
 std::string model_with(const std::string& chat_template) {
   auto builder = models::tiny_llama();
@@ -26,12 +26,13 @@ std::string model_with(const std::string& chat_template) {
   tokens[kCall] = R"(<tool_call>{"name":"f","arguments":{"a":1}}</tool_call>)";
   tokens[kClose] = "</think>";
   tokens[kOpen] = "<tool_call>";
+  tokens[kRest] = R"({"name":"f","arguments":{"a":1}}</tool_call>)";
   std::vector<int32_t> kinds(tokens.size(), 1);
   kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
   kinds[kClose] = kinds[kOpen] = kUserDefined;
   builder.set_i32s("tokenizer.ggml.token_type", kinds);
   builder.set_texts("tokenizer.ggml.tokens", tokens);
-  builder.set_u32("llama.context_length", 128);
+  builder.set_u32("llama.context_length", 2048);
   builder.set_text("tokenizer.chat_template", chat_template);
   const auto bytes = builder.build();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -76,6 +77,7 @@ class LocalToolsTest : public ::testing::Test {
       heard.reasoning += event.reasoning;
       for (auto& call : event.calls) heard.calls.push_back(std::move(call));
       for (const auto& token : event.event.prompt_tokens) heard.prompt += token.bytes;
+      if (event.start) heard.prompt = event.start->prompt;
       if (!event.notice.empty()) heard.notices.push_back(event.notice);
       ended = event.event.kind == Event::Kind::finished;
       if (ended) heard.end = std::move(event);
@@ -98,6 +100,7 @@ class LocalToolsTest : public ::testing::Test {
 constexpr const char* kTools =
     "{% if tools %}t7 {% endif %}{% for m in messages %}{{ m.content }}{% endfor %} t6 "
     "{# <tool_call> #}";
+constexpr const char* kPlain = "{% for m in messages %}{{ m.content }}{% endfor %}";
 constexpr const char* kThinks =
     "{% for m in messages %}{{ m.content }} t9 {% endfor %}{% if add_generation_prompt %}"
     "{% if enable_thinking is defined and not enable_thinking %}t8{% else %}<think>\n{% endif %}"
@@ -155,12 +158,52 @@ TEST_F(LocalToolsTest, AToolChoiceThatIsNotThereIsRefused) {
   EXPECT_THAT(refusal(asked).message(), HasSubstr("\"g\" is not among the 1 tools"));
 }
 
-TEST_F(LocalToolsTest, AModelThatIsNotToldOfToolsSaysSo) {
-  ChatRequest asked = request("{% for m in messages %}{{ m.content }}{% endfor %}", kWord);
+TEST_F(LocalToolsTest, AModelWhoseTemplateKnowsNoToolsIsToldOfThemInWords) {
+  ChatRequest asked = request(kPlain, kCall);
   offer_tool(asked);
+  asked.sampling.max_tokens = 2;
+  asked.tell_start = true;
   const Heard heard = ask(asked);
+  EXPECT_THAT(heard.prompt, HasSubstr(R"({"name":"f","parameters":{"type":"object"}})"));
   ASSERT_EQ(heard.notices.size(), 1u);
-  EXPECT_THAT(heard.notices[0], HasSubstr("does not tell it of tools"));
+  EXPECT_THAT(heard.notices[0], HasSubstr("described to it in words"));
+  ASSERT_EQ(heard.calls.size(), 2u);
+  EXPECT_EQ(heard.calls[1].arguments, R"({"a":1})");
+  EXPECT_EQ(heard.text, "");
+}
+
+TEST_F(LocalToolsTest, ACallThatSuchAModelHasToMakeComesFirstAndEndsItsAnswer) {
+  ChatRequest asked = request(kPlain, kRest);
+  offer_tool(asked);
+  asked.tool_choice.mode = models::ToolChoice::Mode::required;
+  const Heard heard = ask(asked);
+  EXPECT_EQ(heard.text, "");
+  ASSERT_EQ(heard.calls.size(), 1u);
+  EXPECT_EQ(heard.calls[0].arguments, R"({"a":1})");
+  EXPECT_EQ(heard.end.event.reason, FinishReason::stop);
+}
+
+TEST_F(LocalToolsTest, SuchAModelIsToldOfNothingWhereItMayCallNothing) {
+  ChatRequest asked = request(kPlain, kCall);
+  offer_tool(asked);
+  asked.tool_choice.mode = models::ToolChoice::Mode::none;
+  asked.sampling.max_tokens = 1;
+  const Heard heard = ask(asked);
+  EXPECT_TRUE(heard.calls.empty() && heard.notices.empty());
+  EXPECT_THAT(heard.text, HasSubstr("<tool_call>"));
+}
+
+TEST_F(LocalToolsTest, WhereATemplateRefusesASystemMessageTheToolsStandInTheFirstOfTheUser) {
+  ChatRequest asked = request(
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
+      "{% endif %}{{ m.content }}{% endfor %}",
+      kWord);
+  offer_tool(asked);
+  asked.tell_start = true;
+  asked.sampling.max_tokens = 1;
+  const Heard heard = ask(asked);
+  EXPECT_THAT(heard.prompt, HasSubstr(R"("name":"f")"));
+  EXPECT_TRUE(heard.prompt.ends_with("t5")) << heard.prompt;
 }
 
 TEST_F(LocalToolsTest, ReasoningHasABudgetAndIsCounted) {

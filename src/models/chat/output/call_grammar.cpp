@@ -24,10 +24,12 @@ std::string call_of(const OfferedTool& tool, const CallKeys& keys) {
 
 }  // namespace
 
-std::string call_grammar(const ToolSet& tools, const CallKeys& keys, bool list) {
+std::string call_grammar(const ToolSet& tools, const CallKeys& keys, bool list,
+                         std::string_view end) {
   std::string lark =
-      list ? "start: WS (call | \"[\" WS call (WS \",\" WS call)* WS \"]\")\n" : "start: WS call\n";
-  lark += "call: ";
+      list ? "start: WS (call | \"[\" WS call (WS \",\" WS call)* WS \"]\")" : "start: WS call";
+  if (!end.empty()) lark += " WS " + json_quote(end);
+  lark += "\ncall: ";
   for (size_t i = 0; i < tools.tools().size(); ++i) {
     if (i > 0) lark += "\n  | ";
     lark += call_of(tools.tools()[i], keys);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "models/chat/output/tool_set.h"
 
@@ -14,8 +15,9 @@ struct CallKeys {
 };
 
 // Lark's grammar of white space and one object with a tool's name and its arguments, in this order;
-// `list`: or of a list of them.
-std::string call_grammar(const ToolSet& tools, const CallKeys& keys, bool list);
+// `list`: or of a list of them. `end`: what has to follow; "": anything.
+std::string call_grammar(const ToolSet& tools, const CallKeys& keys, bool list,
+                         std::string_view end = {});
 // Of the arguments alone.
 std::string arguments_grammar(const OfferedTool& tool);
 

@@ -133,8 +133,10 @@ std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const
     const PatternPart::Kind first = pattern.parts().front().kind;
     if (first == PatternPart::Kind::call || first == PatternPart::Kind::calls) {
       const bool list = first == PatternPart::Kind::calls;
-      const std::string lark = call_grammar(tools, data_.keys, list);
-      for (const auto& section : data_.sections) triggers.push_back({section.first, lark});
+      for (const auto& [open, close] : data_.sections) {
+        const std::string_view end = data_.ends_enforced ? close : std::string_view();
+        triggers.push_back({open, call_grammar(tools, data_.keys, list, end)});
+      }
       continue;
     }
     // One of a tool's name and its arguments with nothing unknown between them.

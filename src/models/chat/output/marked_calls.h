@@ -19,7 +19,8 @@ struct MarkedCalls {
   CallKeys keys = {};  // of {call} and {calls}, as the model is trained to write them
   std::vector<std::string> separators = {};  // that may stand between calls, beside white space
   std::vector<std::string> no_calls = {};    // names that stand for not calling anything
-  bool bare = false;  // calls of offered tools may begin the answer without a marker
+  bool ends_enforced = false;  // what keeps a call to its schema asks for the section's end, too
+  bool bare = false;           // calls of offered tools may begin the answer without a marker
 };
 
 class MarkedFormat : public OutputFormat {

@@ -48,12 +48,12 @@ std::vector<TokenId> closing_ids(const Tokenizer& tokenizer, const OutputOptions
 
 std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
                                         const Tokenizer& tokenizer, std::string_view prompt,
-                                        ToolSet tools) {
+                                        ToolSet tools, const OutputFormat* format) {
   auto plan = std::make_shared<OutputPlan>();
   OutputOptions& options = plan->options;
   options.think = find_think_tags(template_source, &tokenizer);
   options.state = think_state(prompt, options.think);
-  const OutputFormat* format = find_output_format(template_source);
+  if (format == nullptr) format = find_output_format(template_source);
   if (format != nullptr && (!tools.empty() || format->reads_whole())) options.format = format;
   if (options.think.open.empty() && options.format == nullptr) return nullptr;
   options.tools = std::move(tools);

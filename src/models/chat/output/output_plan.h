@@ -18,9 +18,9 @@ struct OutputPlan {
 };
 
 // null: the text is taken as it is, since neither reasoning nor calls can stand in it.
-// `prompt`: what the template wrote.
+// `prompt`: what the template wrote. `format`: of calls, instead of the template's own.
 std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
                                         const Tokenizer& tokenizer, std::string_view prompt,
-                                        ToolSet tools);
+                                        ToolSet tools, const OutputFormat* format = nullptr);
 
 }  // namespace strata::models
