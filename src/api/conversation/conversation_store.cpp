@@ -89,7 +89,7 @@ void ConversationStore::insert_items(const std::string& owner, const std::string
                                      const json::array& items) {
   if (items.empty()) return;
   auto last = database_.connection.prepare(
-      "SELECT COALESCE(MAX(position), 0), COUNT(*), COALESCE(SUM(LENGTH(data)), 0)"
+      "SELECT COALESCE(MAX(position), 0), COUNT(*), COALESCE(SUM(LENGTH(CAST(data AS BLOB))), 0)"
       " FROM conversation_item WHERE owner = ? AND conversation = ?");
   last.bind(1, std::string_view(owner)).bind(2, std::string_view(id)).step();
   int64_t position = last.integer(0), n = last.integer(1), bytes = last.integer(2);

@@ -118,6 +118,19 @@ TEST_F(HistoryTest, AnotherOwnerFindsNothing) {
   EXPECT_EQ(history.responses.events("me", "r1", -1).size(), 1u);
 }
 
+// A character may have four bytes.
+TEST_F(HistoryTest, AConversationsLimitCountsBytes) {
+  History history(path());
+  const auto made = history.conversations.create("ada", {}, {}, 1);
+  std::string text;
+  for (int64_t n = 0; n < kMaxConversationBytes * 3 / 4; n += 4) text += "\U0001F642";
+  EXPECT_TRUE(history.conversations.append("ada", made.id, {item("a", text)}));
+  text.resize(text.size() / 2);
+  EXPECT_EQ(
+      error_of([&] { history.conversations.append("ada", made.id, {item("b", text)}); }).code(),
+      Code::resource_exhausted);
+}
+
 TEST_F(HistoryTest, AChainIsReadFromItsBeginning) {
   History history(path());
   put(history, "me", "r1");

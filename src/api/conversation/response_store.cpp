@@ -190,7 +190,8 @@ json::array ResponseStore::chain(const std::string& owner, const std::string& id
   std::vector<std::string> links;
   int64_t bytes = 0;
   auto size = database_.connection.prepare(
-      "SELECT COALESCE(SUM(LENGTH(data)), 0) FROM response_item WHERE owner = ? AND response = ?");
+      "SELECT COALESCE(SUM(LENGTH(CAST(data AS BLOB))), 0) FROM response_item"
+      " WHERE owner = ? AND response = ?");
   for (std::string link = id; !link.empty();) {
     const auto row = find_locked(owner, link);
     if (!row) throw response_not_found(link);

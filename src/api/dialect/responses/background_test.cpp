@@ -32,6 +32,22 @@ TEST_F(Background, IsAnsweredAtOnceAndMadeAllTheSame) {
   EXPECT_EQ(text_of(whole), "hello world");
 }
 
+// Who asks for it later must not wait for ever, and the conversation has nothing of it.
+TEST_F(Background, AnAnswerThatItsConversationHasNoRoomForHasFailed) {
+  const std::string conversation = id_of(ok("POST", "/v1/conversations", "{}"));
+  json::array items;
+  const std::string pad(static_cast<size_t>(kMaxConversationBytes) - 200, 'x');
+  items.push_back(json::object{{"id", "pad"}, {"type", "padding"}, {"text", pad}});
+  ASSERT_TRUE(history_.conversations.append("", conversation, items));
+  const auto made = begin("demo", R"(,"conversation":")" + conversation + "\"");
+  const auto kept = when_over(id_of(made));
+  EXPECT_EQ(kept.at("status"), "failed");
+  EXPECT_EQ(kept.at("error").at("code"), "rate_limit_exceeded");
+  EXPECT_TRUE(kept.at("completed_at").is_null());
+  EXPECT_EQ(history_.responses.find("", id_of(made))->status, "failed");
+  EXPECT_EQ(history_.conversations.items("", conversation).size(), 1u);
+}
+
 TEST_F(Background, AStreamGoesOnWithoutItsClientAndIsTakenUpAgain) {
   testing::Client client(port());
   client.send(testing::request_text(

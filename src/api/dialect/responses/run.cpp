@@ -280,12 +280,26 @@ void Run::write_end() {
     keep_end();
   } catch (const Error& error) {
     log_error("{}: the answer is not kept: {}", id_, error.message());
+    fail_end(error);
+  }
+  announce_end();
+}
+
+// What is kept must not seem under way for ever.
+void Run::fail_end(const Error& error) {
+  {
     const std::lock_guard lock(mutex_);
     status_ = "failed";
     error_ = error;
+    completed_s_ = 0;
+    incomplete_reason_.clear();
     last_.reset();
   }
-  announce_end();
+  try {
+    keep_end();
+  } catch (const Error& again) {
+    log_error("{}: that it failed is not kept: {}", id_, again.message());
+  }
 }
 
 void Run::keep_end() {

@@ -61,6 +61,7 @@ class Run : public std::enable_shared_from_this<Run> {
   void write_step();
   void write_end();
   void keep_end();
+  void fail_end(const Error& error);
   void announce_end();
   json::object response_json(bool with_output) const;
   void respond_whole();
