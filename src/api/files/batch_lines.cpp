@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "api/json_duplicates.h"
 #include "api/json_fields.h"
 #include "api/limits.h"
 #include "core/utf8.h"
@@ -22,6 +23,12 @@ BatchRequest read_line(std::string_view text, std::string_view endpoint) {
   limits.max_depth = kMaxJsonDepth;
   if (!is_valid_utf8(text)) throw Error(Code::invalid_argument, "the line is not valid UTF-8");
   const json::value document = parse_json(text, limits);
+  if (const auto key = duplicate_key(text)) {
+    throw Error(Code::invalid_argument,
+                fmt::format("the key {} is there twice in one object of the line",
+                            json_quote(std::string_view(*key).substr(0, 80), true)),
+                "send each field once");
+  }
   Fields fields(document);
   BatchRequest request;
   request.custom_id = fields.required_text("custom_id");

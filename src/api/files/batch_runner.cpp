@@ -17,10 +17,6 @@ std::string output_id(const std::string& batch, std::string_view kind) {
   return "file-" + sha256_hex(fmt::format("{} {}", batch, kind)).substr(0, 32);
 }
 
-bool asks_again(int status) {
-  return status == 429 || status == 503;
-}
-
 json::object failure(std::string_view code, const Error& error) {
   return {{"code", code}, {"line", nullptr}, {"message", error.message()}, {"param", nullptr}};
 }
@@ -30,10 +26,11 @@ constexpr std::string_view kInProgress = "in_progress", kCancelling = "cancellin
 }  // namespace
 
 BatchRunner::BatchRunner(const std::filesystem::path& database, FileStore& files,
-                         std::function<int64_t()> now_ms)
+                         std::function<int64_t()> now_ms, BatchLimits limits)
     : files_(files),
       store_(database),
       now_ms_(std::move(now_ms)),
+      limits_(limits),
       lock_path_(database.parent_path() / "batches.lock"),
       inbox_(std::make_shared<BatchInbox>()) {}
 
@@ -86,7 +83,7 @@ json::object BatchRunner::create(const std::string& owner, const std::string& en
 
 json::object BatchRunner::cancel(const std::string& owner, const std::string& id) {
   Batch batch = store_.get(owner, id);
-  if (!store_.move(id, kInProgress, kCancelling) && !store_.move(id, "validating", kCancelling)) {
+  if (!store_.cancel(id, now_s())) {
     batch = store_.get(owner, id);
     if (batch.status != kCancelling) {
       throw Error(Code::failed_precondition,
@@ -108,7 +105,7 @@ void BatchRunner::run() {
       }
     } catch (const std::exception& error) {
       log_error("a batch could not go on, it is tried again: {}", error.what());
-      inbox_->pause(std::chrono::milliseconds(kBatchRetryPauseMs));
+      inbox_->pause(std::chrono::milliseconds(limits_.retry_pause_ms));
     }
   }
 }
@@ -158,9 +155,18 @@ bool BatchRunner::is_over(const Batch& batch) const {
          now_s() >= batch.data.at("expires_at").as_int64();
 }
 
-// Until every line is answered, or the batch is over, or the server stops.
+// Where everybody else is busy it comes again for as long as the batch lasts.
+bool BatchRunner::asks_again(const BatchResult& result, std::map<size_t, int32_t>& tries) const {
+  const int status = result.response.status;
+  return status == 503 || (status == 429 && ++tries[result.request] < limits_.max_tries);
+}
+
+// Until every line is answered, or the batch is over or has too many answers, or the server stops.
 void BatchRunner::answer_all(const Batch& batch, const BatchInput& input) {
-  const auto done = store_.lines(batch.id);
+  const auto done = store_.answer_sizes(batch.id);
+  int64_t bytes = 0;
+  for (const auto& [line, size] : done) bytes += size;
+  std::map<size_t, int32_t> tries;
   std::deque<size_t> left;
   for (size_t i = 0; i < input.requests.size(); ++i) {
     if (!done.contains(static_cast<int64_t>(i))) left.push_back(i);
@@ -168,24 +174,26 @@ void BatchRunner::answer_all(const Batch& batch, const BatchInput& input) {
   std::map<size_t, Asked> under_way;
   inbox_->clear();
   bool pausing = false;
-  while (!inbox_->closed() && !is_over(batch) && !(left.empty() && under_way.empty())) {
+  while (!inbox_->closed() && !is_over(batch) && bytes <= limits_.max_answer_bytes &&
+         !(left.empty() && under_way.empty())) {
     while (!pausing && !left.empty() && under_way.size() < kBatchRequestsAtOnce) {
       under_way.emplace(left.front(), ask(batch, input, left.front()));
       left.pop_front();
     }
     pausing = false;
-    const auto result = inbox_->next(std::chrono::milliseconds(kBatchRetryPauseMs));
+    const auto result = inbox_->next(std::chrono::milliseconds(limits_.retry_pause_ms));
     if (!result || !under_way.erase(result->request)) continue;
     const auto line = static_cast<int64_t>(result->request);
-    if (asks_again(result->response.status)) {
+    if (asks_again(*result, tries)) {
       left.push_back(result->request);
       pausing = true;
       continue;
     }
-    store_.record(batch.id, line,
-                  {result->response.status < 400,
-                   answered_line(batch.id, line, input.requests[result->request].custom_id,
-                                 result->response)});
+    const BatchLine answered{
+        result->response.status < 400,
+        answered_line(batch.id, line, input.requests[result->request].custom_id, result->response)};
+    store_.record(batch.id, line, answered);
+    bytes += static_cast<int64_t>(answered.text.size());
   }
 }
 
@@ -222,7 +230,10 @@ std::string BatchRunner::add_output(const Batch& batch, std::string_view kind,
 void BatchRunner::finish(Batch batch, const BatchInput& input) {
   const bool cancelled = batch.status == kCancelling;
   const auto lines = store_.lines(batch.id);
-  const bool expired = !cancelled && lines.size() < input.requests.size();
+  int64_t bytes = 0;
+  for (const auto& [line, answer] : lines) bytes += static_cast<int64_t>(answer.text.size());
+  const bool full = bytes > limits_.max_answer_bytes;
+  const bool unmade = !cancelled && lines.size() < input.requests.size();
   std::string output, errors;
   int64_t n_ok = 0, n_failed = 0;
   for (size_t i = 0; i < input.requests.size(); ++i) {
@@ -231,10 +242,13 @@ void BatchRunner::finish(Batch batch, const BatchInput& input) {
     if (answered != lines.end()) {
       (answered->second.ok ? n_ok : n_failed) += 1;
       (answered->second.ok ? output : errors) += answered->second.text + "\n";
-    } else if (expired) {
+    } else if (unmade) {
       ++n_failed;
-      errors += unmade_line(batch.id, line, input.requests[i].custom_id, "batch_expired",
-                            "the batch ended before this request was made") +
+      errors += unmade_line(batch.id, line, input.requests[i].custom_id,
+                            full ? "output_too_large" : "batch_expired",
+                            full ? fmt::format("the answers before have {} bytes, the limit is {}",
+                                               bytes, limits_.max_answer_bytes)
+                                 : "the batch ended before this request was made") +
                 "\n";
     }
   }
@@ -243,7 +257,8 @@ void BatchRunner::finish(Batch batch, const BatchInput& input) {
   if (!errors.empty()) batch.data["error_file_id"] = add_output(batch, "error", errors);
   batch.data["request_counts"] =
       json::object{{"total", input.requests.size()}, {"completed", n_ok}, {"failed", n_failed}};
-  batch.status = cancelled ? "cancelled" : expired ? "expired" : "completed";
+  if (cancelled && batch.data.at("cancelling_at").is_null()) batch.data["cancelling_at"] = now_s();
+  batch.status = cancelled ? "cancelled" : unmade && !full ? "expired" : "completed";
   batch.data[batch.status + "_at"] = now_s();
   store_.update(batch);
   store_.forget_lines(batch.id);

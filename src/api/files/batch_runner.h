@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,14 +20,21 @@
 namespace strata::api {
 
 constexpr size_t kBatchRequestsAtOnce = 4;
-constexpr int64_t kBatchRetryPauseMs = 1'000;  // after an answer that asks to come again
 constexpr int64_t kBatchWindowS = 24 * 3600;
+
+struct BatchLimits {
+  int64_t retry_pause_ms = 1'000;  // after an answer that asks to come again
+  int32_t max_tries = 30;          // of a line that is answered 429: it may always need too much
+  // Of the answers of one batch, which are in memory when its files are written. Lines behind them
+  // are not asked.
+  int64_t max_answer_bytes = int64_t{256} << 20;
+};
 
 class BatchRunner {
  public:
   // The lock's file lies beside the database: of several servers over one store one runs batches.
   BatchRunner(const std::filesystem::path& database, FileStore& files,
-              std::function<int64_t()> now_ms);
+              std::function<int64_t()> now_ms, BatchLimits limits = {});
   ~BatchRunner();  // stop()
   BatchRunner(const BatchRunner&) = delete;
   BatchRunner& operator=(const BatchRunner&) = delete;
@@ -59,6 +67,7 @@ class BatchRunner {
   void run(Batch batch);
   bool prepare(Batch& batch, BatchInput& input);
   void answer_all(const Batch& batch, const BatchInput& input);
+  bool asks_again(const BatchResult& result, std::map<size_t, int32_t>& tries) const;
   Asked ask(const Batch& batch, const BatchInput& input, size_t request);
   void finish(Batch batch, const BatchInput& input);
   void fail(Batch batch, json::array errors);
@@ -69,6 +78,7 @@ class BatchRunner {
   FileStore& files_;
   BatchStore store_;
   const std::function<int64_t()> now_ms_;
+  const BatchLimits limits_;
   const std::filesystem::path lock_path_;
   std::optional<FileLock> lock_;
   Handler handle_;

@@ -86,6 +86,20 @@ bool BatchStore::move(std::string_view id, std::string_view from, std::string_vi
   return database_.changes() > 0;
 }
 
+bool BatchStore::cancel(std::string_view id, int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      fmt::format("{}WHERE id = ? AND status IN ('validating', 'in_progress')", kColumns));
+  if (!select.bind(1, id).step()) return false;
+  Batch batch = read_row(select);
+  select.reset();
+  batch.data["cancelling_at"] = now_s;
+  const std::string data = to_json(batch.data);
+  auto update = database_.prepare("UPDATE batch SET status = 'cancelling', data = ? WHERE id = ?");
+  update.bind(1, std::string_view(data)).bind(2, id).run();
+  return true;
+}
+
 std::optional<Batch> BatchStore::oldest_unfinished() const {
   const std::lock_guard lock(mutex_);
   auto select =
@@ -127,6 +141,16 @@ std::map<int64_t, BatchLine> BatchStore::lines(std::string_view id) const {
   std::map<int64_t, BatchLine> lines;
   while (select.step()) lines[select.integer(0)] = {select.integer(1) != 0, select.text(2)};
   return lines;
+}
+
+std::map<int64_t, int64_t> BatchStore::answer_sizes(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  auto select =
+      database_.prepare("SELECT line, LENGTH(CAST(text AS BLOB)) FROM batch_line WHERE batch = ?");
+  select.bind(1, id);
+  std::map<int64_t, int64_t> sizes;
+  while (select.step()) sizes[select.integer(0)] = select.integer(1);
+  return sizes;
 }
 
 void BatchStore::forget_lines(std::string_view id) {

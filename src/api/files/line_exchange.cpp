@@ -3,11 +3,9 @@
 namespace strata::api {
 
 void LineExchange::respond(Response response) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (begun_) return;
-    begun_ = true;
-  }
+  const std::lock_guard lock(mutex_);
+  if (begun_ || released_) return;
+  begun_ = true;
   done_(std::move(response));
 }
 
@@ -20,22 +18,24 @@ void LineExchange::begin(int status, std::string content_type) {
 
 bool LineExchange::write(std::string_view bytes) {
   const std::lock_guard lock(mutex_);
+  if (released_) return false;
   streamed_.body += bytes;
   return true;
 }
 
 void LineExchange::end() {
-  Response response;
-  {
-    const std::lock_guard lock(mutex_);
-    response = std::move(streamed_);
-  }
-  done_(std::move(response));
+  const std::lock_guard lock(mutex_);
+  if (!released_) done_(std::move(streamed_));
 }
 
 bool LineExchange::begun() const {
   const std::lock_guard lock(mutex_);
   return begun_;
+}
+
+bool LineExchange::gone() const {
+  const std::lock_guard lock(mutex_);
+  return released_;
 }
 
 void LineExchange::keep(std::shared_ptr<void> work) {

@@ -15,7 +15,8 @@
 
 namespace strata::api {
 
-// Takes one whole answer and tells it once, from whichever thread it came.
+// Takes one whole answer and tells it once, from whichever thread it came. `done` is called with
+// the exchange's lock, so that nothing is told any more once release() has returned.
 class LineExchange final : public Exchange {
  public:
   LineExchange(Request request, std::function<void(Response)> done)
@@ -29,7 +30,7 @@ class LineExchange final : public Exchange {
   bool write(std::string_view bytes) override;
   void end() override;
   bool begun() const override;
-  bool gone() const override { return false; }
+  bool gone() const override;
   void keep(std::shared_ptr<void> work) override;
   // Over: destroys the work. It would hold this exchange for ever otherwise.
   void release();
