@@ -14,11 +14,12 @@ using inference::Event;
 using inference::FinishReason;
 
 // Shared by the sinks of all requests of one exchange.
-class Run {
+class Run : public std::enable_shared_from_this<Run> {
  public:
   Run(std::shared_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
       bool stream, std::shared_ptr<AnswerWriter> writer, const std::vector<ChatRequest>& requests)
       : exchange_(std::move(exchange)),
+        services_(services),
         dialect_(dialect),
         stream_(stream),
         writer_(std::move(writer)),
@@ -48,13 +49,12 @@ class Run {
     if (!finished) metrics_.token();
     if (finished) count(event, counts_prompt);
     std::string out;
+    if (!stream_ || writer_->keeps()) collect(event);
     if (stream_) {
       begin(out);
       writer_->event(event, out);
-    } else {
-      collect(event);
     }
-    if (finished && --left_ == 0) return complete(out);
+    if (finished && --left_ == 0) return settle(out);
     send(out);
   }
 
@@ -90,10 +90,30 @@ class Run {
     if (stream_ && !out.empty() && !exchange_->write(out)) over_ = true;
   }
 
-  void complete(std::string& out) {
+  // All choices have ended: what is to be kept is kept, then the end is written.
+  void settle(std::string& out) {
     over_ = true;
     totals_.total_ns =
         totals_.load_ns + totals_.queue_ns + totals_.prompt_ns + totals_.completion_ns;
+    if (!writer_->keeps()) return complete(out);
+    try {
+      services_.beside([run = shared_from_this(), out] { run->keep(out); });
+    } catch (const Error& error) {
+      fail(error);  // too much waits already
+    }
+  }
+
+  void keep(std::string out) {
+    const std::lock_guard lock(mutex_);
+    try {
+      writer_->keep(choices_, totals_);
+    } catch (const Error& error) {
+      return fail(error);
+    }
+    complete(out);
+  }
+
+  void complete(std::string& out) {
     if (!stream_) return exchange_->respond(writer_->whole(choices_, totals_));
     writer_->close(totals_, out);
     exchange_->write(out);
@@ -139,6 +159,7 @@ class Run {
   }
 
   const std::shared_ptr<Exchange> exchange_;
+  const Services& services_;
   const Dialect& dialect_;
   const bool stream_;
   const std::shared_ptr<AnswerWriter> writer_;

@@ -46,6 +46,12 @@ class AnswerWriter {
   virtual void error(const Error& error, std::string& out) = 0;      // instead of close()
   virtual void ping(std::string& out) { (void)out; }  // where the format has room for one
   virtual Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) = 0;
+  // Whether the whole answer, streamed or not, is put somewhere before its end is written. keep()
+  // may take the disk: it is not called on the engine's thread. What it throws ends the answer.
+  virtual bool keeps() const { return false; }
+  virtual void keep(const std::vector<WholeChoice>& choices, const Totals& totals) {
+    (void)choices, (void)totals;
+  }
 };
 
 // Starts all requests (more than one: a completion of several prompts; their choices are numbered

@@ -1,6 +1,8 @@
 #include "api/dialect/openai/openai.h"
 
+#include "api/conversation/page.h"
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/responses/stored_chats.h"
 #include "api/library.h"
 
 namespace strata::api::openai {
@@ -118,9 +120,26 @@ class OpenAi final : public Dialect {
     return info;
   }
 
+  // A server that keeps nothing says that it ignores the wish.
+  static void keep_answer(const Exchange& exchange, const Services& services, Parsed& parsed,
+                          WriterInfo& info) {
+    if (!parsed.store) return;
+    if (services.history == nullptr) {
+      parsed.requests.front().ignored.emplace_back("store");
+      return;
+    }
+    info.id = new_id("chatcmpl-");
+    info.keep = [&services, owner = exchange.request().owner, messages = std::move(parsed.messages),
+                 metadata = parsed.metadata](json::object completion) {
+      responses::keep_chat(services, owner, std::move(completion), messages, metadata);
+    };
+  }
+
   void chat(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     Parsed parsed = parse_chat(exchange->request().body);
-    auto writer = chat_writer(writer_info(*exchange, services, parsed, "chatcmpl"));
+    WriterInfo info = writer_info(*exchange, services, parsed, "chatcmpl");
+    keep_answer(*exchange, services, parsed, info);
+    auto writer = chat_writer(std::move(info));
     answer(exchange, services, *this, std::move(parsed.requests), parsed.stream, std::move(writer));
   }
 

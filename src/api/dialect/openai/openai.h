@@ -1,6 +1,7 @@
 // The OpenAI dialect's parts, internal to this folder.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ struct Parsed {
   std::string service_tier = "default";
   bool obfuscate = false;      // pad what is streamed, so that lengths say nothing
   bool function_form = false;  // chat: calls are written in the form of "functions"
+  bool store = false;          // chat: it is kept with its answer
+  json::array messages = {};   // as they were sent, where it is kept
   // completions
   bool echo = false;
   bool logprobs = false;
@@ -52,6 +55,8 @@ struct WriterInfo {
   bool logprobs = false;
   bool echo = false;
   std::vector<std::string> prompts;
+  // Puts the whole object away, before the answer's end is written.
+  std::function<void(json::object)> keep = {};
   int32_t n = 1;       // choices of each prompt
   int32_t n_kept = 1;  // how many of them are answered, the likeliest
 };

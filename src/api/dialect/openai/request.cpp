@@ -212,7 +212,8 @@ Parsed parse_chat(const std::string& body) {
     request.conversation.variables.emplace("response_format", *format);
   }
   read_modalities(fields);
-  if (fields.boolean("store").value_or(false)) request.ignored.emplace_back("store");
+  parsed.store = fields.boolean("store").value_or(false);
+  if (parsed.store) parsed.messages = document.at("messages").as_array();
   read_stream(fields, parsed);
   end_fields(fields, request.ignored);
   return parsed;

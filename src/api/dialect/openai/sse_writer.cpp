@@ -40,6 +40,13 @@ void SseWriter::error(const Error& error, std::string& out) {
 }
 
 Response SseWriter::whole(const std::vector<WholeChoice>& choices, const Totals& totals) {
+  Response response;
+  response.body = to_json(whole_json(choices, totals));
+  return response;
+}
+
+json::object SseWriter::whole_json(const std::vector<WholeChoice>& choices,
+                                   const Totals& totals) const {
   json::array list;
   for (const WholeChoice& choice : choices) {
     json::object written = choice_json(choice);
@@ -50,9 +57,7 @@ Response SseWriter::whole(const std::vector<WholeChoice>& choices, const Totals&
   body["choices"] = std::move(list);
   if (!info_.metadata.empty()) body["metadata"] = info_.metadata;
   body["usage"] = usage_json(totals);
-  Response response;
-  response.body = to_json(body);
-  return response;
+  return body;
 }
 
 void SseWriter::chunk(std::string& out, json::object choice) const {

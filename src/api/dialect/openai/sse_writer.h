@@ -13,6 +13,10 @@ class SseWriter : public AnswerWriter {
   void error(const Error& error, std::string& out) override;
   void ping(std::string& out) override { out += ": still working\n\n"; }
   Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override;
+  bool keeps() const override { return static_cast<bool>(info_.keep); }
+  void keep(const std::vector<WholeChoice>& choices, const Totals& totals) override {
+    info_.keep(whole_json(choices, totals));
+  }
 
  protected:
   // The names of a streamed object and of a whole one ("chat.completion.chunk").
@@ -26,6 +30,7 @@ class SseWriter : public AnswerWriter {
 
  private:
   json::object head(std::string_view object) const;
+  json::object whole_json(const std::vector<WholeChoice>& choices, const Totals& totals) const;
 
   const std::string_view chunk_name_, whole_name_;
 };

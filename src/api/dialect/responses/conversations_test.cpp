@@ -141,5 +141,26 @@ TEST_F(Conversations, StoredChatsAreListedReadChangedAndDeleted) {
   EXPECT_EQ(call("POST", path, R"({"metadata":{}})").status, 404);
 }
 
+TEST_F(Conversations, AChatThatIsToBeStoredIsFoundAsSoonAsItsAnswerHasEnded) {
+  const std::string asked = R"({"model":"demo","store":true,"metadata":{"team":"red"},
+      "messages":[{"role":"user","content":"think"}],"stream":)";
+  const auto whole = ok("POST", "/v1/chat/completions", asked + "false}");
+  const std::string id(whole.at("id").as_string());
+  EXPECT_EQ(ok("GET", "/v1/chat/completions/" + id), whole);
+  EXPECT_EQ(ok("GET", "/v1/chat/completions/" + id + "/messages").at("data").at(0).at("content"),
+            "think");
+  const auto streamed = call("POST", "/v1/chat/completions", asked + "true}");
+  EXPECT_TRUE(streamed.body.ends_with("data: [DONE]\n\n"));
+  const auto list = ok("GET", "/v1/chat/completions?metadata%5Bteam%5D=red");
+  ASSERT_EQ(list.at("data").as_array().size(), 2u);
+  auto first = list.at("data").at(0).as_object(), second = list.at("data").at(1).as_object();
+  EXPECT_NE(first["id"], second["id"]);
+  EXPECT_EQ(first["choices"], second["choices"]);
+  EXPECT_EQ(first["choices"].at(0).at("message").at("content"), "thought");
+  ok("POST", "/v1/chat/completions",
+     R"({"model":"demo","messages":[{"role":"user","content":"think"}]})");
+  EXPECT_EQ(ok("GET", "/v1/chat/completions").at("data").as_array().size(), 2u);
+}
+
 }  // namespace
 }  // namespace strata::api::responses
