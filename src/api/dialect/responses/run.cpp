@@ -353,7 +353,13 @@ void Run::respond_whole() {
 
 json::object Run::snapshot() const {
   const std::lock_guard lock(mutex_);
-  return response_json(true);
+  json::object now = response_json(true);
+  // As long as its end is not kept it may still fail.
+  if (state_ == State::ending && (status_ == "completed" || status_ == "incomplete")) {
+    now["status"] = kInProgress;
+    now["completed_at"] = now["incomplete_details"] = nullptr;
+  }
+  return now;
 }
 
 json::object Run::response_json(bool with_output) const {
