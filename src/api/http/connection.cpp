@@ -18,6 +18,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr size_t kReadBytes = 16u << 10;
+constexpr size_t kPieceBytes = 256u << 10;  // each has kWriteTimeoutMs to be taken
 
 // The client's own id is kept when it can do no harm in a log or a header.
 std::string request_id(const Headers& headers) {
@@ -211,13 +212,21 @@ void Connection::send(std::string bytes) {
   writing_ = true;
   sending_ = std::move(outgoing_);
   outgoing_.clear();
-  if (exchange_) arm(kWriteTimeoutMs);
-  asio::async_write(
-      socket_, asio::buffer(sending_),
-      [self = shared_from_this()](const error_code& error, size_t) { self->on_sent(error); });
+  sent_ = 0;
+  send_piece();
 }
 
-void Connection::on_sent(const error_code& error) {
+// A long answer is read for as long as it takes, if only each of its pieces is.
+void Connection::send_piece() {
+  if (exchange_) arm(kWriteTimeoutMs);
+  asio::async_write(
+      socket_, asio::buffer(asio::buffer(sending_) + sent_, kPieceBytes),
+      [self = shared_from_this()](const error_code& error, size_t n) { self->on_sent(error, n); });
+}
+
+void Connection::on_sent(const error_code& error, size_t n) {
+  sent_ += n;
+  if (!closed_ && !error && sent_ < sending_.size()) return send_piece();
   writing_ = false;
   if (closed_) return;
   if (error) return close();

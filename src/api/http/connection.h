@@ -48,7 +48,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse_head(const Handler& handler);
   void flush();
   void send(std::string bytes);
-  void on_sent(const boost::system::error_code& error);
+  void send_piece();
+  void on_sent(const boost::system::error_code& error, size_t n);
   void finish_exchange();
   void linger();
   void arm(int64_t timeout_ms);
@@ -66,6 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string buffer_;   // received, not yet consumed by the reader
   std::string scratch_;  // where the pending read writes
   std::string outgoing_, sending_;
+  size_t sent_ = 0;  // bytes of sending_
   std::shared_ptr<ExchangeState> exchange_;
   size_t discarded_bytes_ = 0;
   bool reading_ = false, writing_ = false, closed_ = false, draining_ = false, ending_ = false;
