@@ -248,6 +248,11 @@ class Builder {
       const int status = error_response(dialect, Error(code, "")).status;
       all[std::to_string(status)] = error(dialect, error_schema, status, name(code));
     }
+    // A slash in what stands for a parameter makes the path another route's.
+    if (route.pattern.find("}/") != std::string::npos) {
+      all["404"] = error(dialect, error_schema, 404, "not_found");
+      all["405"] = error(dialect, error_schema, 405, "The path is another route's.");
+    }
     for (const Transport& each : kTransport) {
       all[std::to_string(each.status)] = error(dialect, error_schema, each.status, each.why);
     }
