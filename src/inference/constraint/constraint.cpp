@@ -45,11 +45,16 @@ void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vec
 Matcher::Matcher(std::shared_ptr<Grammar> grammar, std::shared_ptr<const TokenTrie> trie)
     : grammar_(std::move(grammar)),
       trie_(std::move(trie)),
+      strides_(grammar_->expressions),
       path_(TokenTrie::kLongestToken + 1),
       other_path_(TokenTrie::kLongestToken + 1) {}
 
 void Matcher::add(int32_t token, std::vector<uint64_t>& bits) const {
   for (; token >= 0; token = trie_->next_alike(token)) set_bit(bits, token, true);
+}
+
+const TokenTrie::Branch* Matcher::branch_of(const TokenTrie::Node& node) const {
+  return node.branch < 0 ? nullptr : &trie_->branches()[static_cast<size_t>(node.branch)];
 }
 
 // Adds the tokens below a node that `place`, which is where the node's bytes lead, goes on with.
@@ -64,6 +69,12 @@ void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits) {
     const TokenTrie::Node& at = nodes[i];
     const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
     if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    const TokenTrie::Branch* branch = branch_of(at);
+    if (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, false)) {
+      for (const int32_t token : trie_->tokens(*branch)) set_bit(bits, token, true);
       i = static_cast<size_t>(at.end);
       continue;
     }
@@ -82,6 +93,13 @@ Inside Matcher::walk_inside(ExprId block) {
     const TokenTrie::Node& at = nodes[i];
     const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
     if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    const TokenTrie::Branch* branch = branch_of(at);
+    if (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, true)) {
+      const auto tokens = trie_->tokens(*branch);
+      result.ids.insert(result.ids.end(), tokens.begin(), tokens.end());
       i = static_cast<size_t>(at.end);
       continue;
     }
@@ -114,7 +132,18 @@ Inside Matcher::walk_beside(ExprId block, ExprId base, const Inside& known) {
     const TokenTrie::Node& at = nodes[i];
     const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
     const ExprId other = x.derivative(other_path_[at.depth - 1u], at.byte);
-    if (next == other) {
+    const TokenTrie::Branch* branch = next == other ? nullptr : branch_of(at);
+    const bool alike = next == other ||
+                       (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, true) &&
+                        strides_.spans(other_path_[at.depth - 1u], *branch, true));
+    if (alike) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    if (next == kNothing && branch != nullptr) {
+      for (const int32_t token : trie_->tokens(*branch)) set_bit(result.bits, token, false);
+      const auto first = std::ranges::lower_bound(known.crossings, static_cast<int32_t>(i));
+      gone.insert(gone.end(), first, std::ranges::lower_bound(known.crossings, at.end));
       i = static_cast<size_t>(at.end);
       continue;
     }
@@ -215,32 +244,13 @@ std::optional<Inside> Matcher::limited_string(ExprId block) {
   return std::nullopt;
 }
 
-bool Matcher::holds(ExprId whole, ExprId part) const {
-  constexpr size_t kMost = 256;
-  const Expressions& x = grammar_->expressions;
-  std::vector<ExprId> open{whole};
-  for (size_t i = 0; i < open.size() && open.size() < kMost; ++i) {
-    if (open[i] == part) return true;
-    const Expr& e = x.at(open[i]);
-    if (e.op == Op::any_of || e.op == Op::all_of) {
-      open.insert(open.end(), x.list(e).begin(), x.list(e).end());
-    } else if (e.op == Op::sequence) {
-      open.insert(open.end(), {e.a, e.b});
-    } else if (e.op == Op::none_of || e.op == Op::repeat) {
-      open.push_back(e.a);
-    }
-  }
-  return false;
-}
-
 Inside Matcher::make_inside(ExprId block) {
   Expressions& x = grammar_->expressions;
   const ExprId base = x.string_tails[1];
   if (base < 0) return walk_inside(block);
   if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
-  // Behind a name that must not be used, or a pattern that has matched, any text may follow.
-  const ExprId any_text = x.at(x.at(base).a).a;
-  if (!holds(x.at(block).a, any_text)) return walk_inside(block);
+  // As in a name that must be none of some, or in front of what a pattern looks for.
+  if (!strides_.is_wide(block)) return walk_inside(block);
   const Inside& known = string_tail(1).inside;
   return known.bits.empty() ? walk_inside(block) : walk_beside(block, base, known);
 }
@@ -317,7 +327,8 @@ std::shared_ptr<const TokenMask> Matcher::mask(ExprId place) {
   const std::lock_guard lock(grammar_->mutex);
   const auto known = masks_.find(place);
   if (known != masks_.end()) return known->second;
-  if (kept_bytes_ > kMaxMaskBytes) {
+  if (kept_bytes_ + strides_.size_bytes() > kMaxMaskBytes) {
+    strides_.clear();
     masks_.clear();
     insides_.clear();
     kept_bytes_ = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/constraint/grammar.h"
+#include "inference/constraint/strides.h"
 #include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
@@ -55,9 +56,9 @@ class Matcher {
   const StringInside& string_tail(size_t i);
   StringInside walk_string(ExprId base);
   std::optional<Inside> limited_string(ExprId block);
-  bool holds(ExprId whole, ExprId part) const;
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
   void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits);
+  const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
   void add(int32_t token, std::vector<uint64_t>& bits) const;
 
   const std::shared_ptr<Grammar> grammar_;
@@ -66,6 +67,7 @@ class Matcher {
   std::unordered_map<ExprId, std::shared_ptr<const TokenMask>> masks_;
   std::unordered_map<ExprId, Inside> insides_;
   size_t kept_bytes_ = 0;
+  Strides strides_;
   std::vector<ExprId> path_, other_path_;  // by depth of the walk
 };
 

@@ -42,6 +42,13 @@ const ByteTokenizer& tokenizer() {
       for (auto n = 2 + random() % 6; n > 0; --n) piece += parts[random() % parts.size()];
       pieces.push_back(piece);
     }
+    // Words, so many that whole branches are chosen at once.
+    const std::vector<std::string> letters{"a", "b", "n", "x", "é", "1"};
+    for (int i = 0; i < 400; ++i) {
+      std::string word;
+      for (auto n = 2 + random() % 4; n > 0; --n) word += letters[random() % letters.size()];
+      pieces.push_back(word);
+    }
     return pieces;
   }());
   return made;
@@ -86,6 +93,12 @@ TEST(Masks, HoldTheTokensThatTheTextMayGoOnWith) {
                       "a":{"type":"string","minLength":2,"maxLength":5},"b":{"type":"integer"}}})"),
       schema_rule(R"({"anyOf":[{"type":"string","pattern":"^(ab|é)+$"},{"type":"array",
                       "items":{"$ref":"#"}}]})"),
+      schema_rule(R"({"type":"object","patternProperties":{"^[a-z][a-z0-9-]{0,6}$":
+                      {"type":"string","pattern":"nb"}},"additionalProperties":false})"),
+      schema_rule(R"({"type":"object","properties":{"name":{"type":"string","format":"uri"},
+                      "ab":{"type":"string","pattern":"^[abn1]+(-[a-z]+)*$","maxLength":9},
+                      "xa":{"type":"string","pattern":"x$","minLength":3}},
+                      "additionalProperties":{"type":"string","maxLength":3}})"),
   };
   for (const OutputRule& rule : rules) {
     const auto matcher = std::make_shared<Matcher>(compile(rule), trie());

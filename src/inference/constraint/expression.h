@@ -91,6 +91,7 @@ class Expressions {
 
   // After seal().
   ExprId derivative(ExprId id, uint8_t byte) {
+    if (id == kNothing || id == kEmpty) return kNothing;
     const auto known = rows_[static_cast<size_t>(id)];
     if (known >= 0) {
       const ExprId next = cells_[static_cast<size_t>(known) + classes_[byte]];

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+
+#include "core/utf8.h"
 
 namespace strata::inference {
 namespace {
+
+constexpr int32_t kManyTokens = 16;
 
 // Empty: cannot be part of a text.
 std::string bytes_of(const models::Tokenizer& tokenizer, int32_t id) {
@@ -23,7 +28,6 @@ std::string bytes_of(const models::Tokenizer& tokenizer, int32_t id) {
 
 TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
     : alike_(static_cast<size_t>(n_tokens), -1) {
-  std::vector<int32_t> order;
   for (int32_t id = 0; id < n_tokens; ++id) {
     begins_.push_back(static_cast<uint32_t>(text_.size()));
     if (tokenizer.ends_generation(id)) {
@@ -33,10 +37,10 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
     const std::string text = bytes_of(tokenizer, id);
     if (text.empty() || text.size() > kLongestToken) continue;
     text_ += text;
-    order.push_back(id);
+    order_.push_back(id);
   }
   begins_.push_back(static_cast<uint32_t>(text_.size()));
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+  std::sort(order_.begin(), order_.end(), [&](int32_t a, int32_t b) {
     const auto order_of_bytes = bytes(a).compare(bytes(b));
     return order_of_bytes != 0 ? order_of_bytes < 0 : a > b;
   });
@@ -48,7 +52,7 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
     }
   };
   std::string_view last;
-  for (const int32_t id : order) {
+  for (const int32_t id : order_) {
     const std::string_view text = bytes(id);
     const auto differ = std::mismatch(last.begin(), last.end(), text.begin(), text.end());
     const auto shared = static_cast<size_t>(differ.second - text.begin());
@@ -65,6 +69,45 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
   }
   close_to(0);
   nodes_[0].end = static_cast<int32_t>(nodes_.size());
+  find_branches();
+}
+
+// From the last node to the first: what is below each of the open depths comes before it.
+void TokenTrie::find_branches() {
+  struct Below {
+    Branch branch;
+    int32_t n_tokens = 0;
+    bool broken = false;  // has parts of characters
+    void add(const Below& o) {
+      for (size_t i = 0; i < branch.ascii.size(); ++i) branch.ascii[i] |= o.branch.ascii[i];
+      branch.beyond_ascii |= o.branch.beyond_ascii;
+      branch.characters = std::max(branch.characters, o.branch.characters);
+      n_tokens += o.n_tokens;
+      broken |= o.broken;
+    }
+  };
+  std::array<Below, kLongestToken + 2> below{};  // by depth
+  auto first = static_cast<int32_t>(order_.size());
+  for (size_t i = nodes_.size(); i-- > 1;) {
+    Node& node = nodes_[i];
+    Below here = std::exchange(below[node.depth + 1u], {});
+    if (node.token >= 0) here.broken |= !is_valid_utf8(bytes(node.token));
+    for (int32_t t = node.token; t >= 0; t = next_alike(t)) {
+      ++here.n_tokens;
+      --first;
+    }
+    const bool begins = (node.byte & 0xC0) != 0x80;
+    if (begins) ++here.branch.characters;
+    if (node.byte < 0x80) here.branch.ascii[node.byte >> 6] |= uint64_t{1} << (node.byte & 63);
+    here.branch.beyond_ascii |= node.byte >= 0x80;
+    if (begins && !here.broken && here.n_tokens >= kManyTokens) {
+      here.branch.first = first;
+      here.branch.end = first + here.n_tokens;
+      node.branch = static_cast<int32_t>(branches_.size());
+      branches_.push_back(here.branch);
+    }
+    below[node.depth].add(here);
+  }
 }
 
 bool TokenTrie::is_end(int32_t token) const {

@@ -39,10 +39,20 @@ struct StringInside {
 class TokenTrie {
  public:
   struct Node {
-    int32_t token = -1;  // that ends here: the first of those with the same bytes
-    int32_t end = 0;     // the node behind all that begin with this one
+    int32_t token = -1;   // that ends here: the first of those with the same bytes
+    int32_t end = 0;      // the node behind all that begin with this one
+    int32_t branch = -1;  // of branches(), where many tokens begin with this one
     uint8_t byte = 0;
     uint8_t depth = 0;  // bytes
+  };
+  // What the tokens below a node have from the node's own byte on, so that all of them can be
+  // chosen without a look at each. They are whole characters.
+  struct Branch {
+    std::array<uint64_t, 2> ascii{};  // which characters
+    int32_t first = 0;                // of order_
+    int32_t end = 0;
+    uint8_t characters = 0;  // of the longest
+    bool beyond_ascii = false;
   };
   // What is in front of the spelling of a control token; no text has such a byte.
   static constexpr uint8_t kControl = 0xFF;
@@ -52,6 +62,11 @@ class TokenTrie {
   TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens);
 
   std::span<const Node> nodes() const { return nodes_; }  // the first is the root
+  std::span<const Branch> branches() const { return branches_; }
+  std::span<const int32_t> tokens(const Branch& branch) const {
+    return std::span(order_).subspan(static_cast<size_t>(branch.first),
+                                     static_cast<size_t>(branch.end - branch.first));
+  }
   int32_t next_alike(int32_t token) const { return alike_[static_cast<size_t>(token)]; }  // or -1
   std::span<const int32_t> ends() const { return ends_; }  // tokens that end a text
   bool is_end(int32_t token) const;
@@ -65,7 +80,11 @@ class TokenTrie {
   const StringInside& string_tail(size_t i, const std::function<StringInside()>& make) const;
 
  private:
+  void find_branches();
+
   std::vector<Node> nodes_;
+  std::vector<Branch> branches_;
+  std::vector<int32_t> order_;  // tokens as a walk meets them
   std::vector<int32_t> alike_;
   std::vector<int32_t> ends_;
   std::string text_;
