@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "api/access/credentials.h"
+#include "api/conversation/history.h"
 #include "api/files/batch_runner.h"
 #include "api/http/side_work.h"
 #include "api/library.h"
@@ -189,6 +190,7 @@ Admission Server::State::route(Request& head, const Dialect*& dialect) {
   if (match.route->key_in_query) take_query_key(head);
   head.owner =
       authorize(head.headers, match.route->scope, access, keys, services.now_ms() / 1000).key_id;
+  if (access.require_key) check_not_forged(head);
   head.params = std::move(match.params);
   Admission admission;
   admission.body_limit = match.route->body_limit;
@@ -289,6 +291,7 @@ void Server::start(const ServerOptions& options) {
   s.options = options;
   s.guard = {options.require_key, options.allowed_hosts, options.allowed_origins};
   s.access = {options.require_key};
+  s.services.require_key = options.require_key;
   HttpOptions http;
   http.host = options.host;
   http.port = options.port;
@@ -341,6 +344,7 @@ void Server::stop() {
   }
   if (s.services.library) s.services.library->stop();  // a pull goes on where it was, another day
   if (s.services.batches) s.services.batches->stop();  // likewise
+  if (s.services.history) s.services.history->feed.close();  // would hold up the drain
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();

@@ -13,6 +13,7 @@
 #include "api/library.h"
 #include "api/prompt/registry.h"
 #include "api/server.h"
+#include "api/site.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
 #include "core/byte_size.h"
@@ -27,6 +28,8 @@
 #include "models/hub/source.h"
 
 namespace strata::app {
+
+extern const std::string_view kSiteBundle;  // web/embed.cpp
 
 HostPort parse_host(const std::string& text) {
   const auto bad = [&] {
@@ -168,6 +171,8 @@ class ServerWithParts : public RunningServer {
     services.batches = &batches_;
     services.metrics = &metrics_;
     services.history = &history_;
+    services.keys = &keys_;
+    services.site = &site_;
     services.now_ms = [] { return unix_seconds() * 1000; };
     server_ = std::make_unique<api::Server>(services, &keys_);
     server_->start(server_options(config, options));
@@ -206,6 +211,7 @@ class ServerWithParts : public RunningServer {
   }
 
   Metrics metrics_;
+  const api::Site site_{kSiteBundle};
   api::KeyStore keys_;
   api::PromptRegistry prompts_;
   api::History history_;

@@ -5,12 +5,13 @@
 #include "core/hash.h"
 
 namespace strata::api {
-
 Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& options,
                     KeyChecker* keys, int64_t now_s) {
   if (wanted == Scope::open) return {"anonymous", {}};
   const auto secret = read_credential(headers);
-  const bool ours = secret && secret->starts_with(kKeyPrefix);
+  // Browsers send a cookie to every port of a machine: where no key is asked for it says nothing.
+  const bool ours = secret && (secret->starts_with(kKeyPrefix) ||
+                               (options.require_key && secret->starts_with(kSessionPrefix)));
   if (!options.require_key && !ours) return {"anonymous", {Scope::admin}};
   if (!secret) {
     throw Error(Code::unauthenticated, "this server asks for a key and the request has none",
@@ -33,7 +34,8 @@ Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& o
 
 uint64_t caller_scope(const Headers& headers) {
   const auto secret = read_credential(headers);
-  if (!secret || !secret->starts_with(kKeyPrefix)) return 0;
+  if (!secret || !(secret->starts_with(kKeyPrefix) || secret->starts_with(kSessionPrefix)))
+    return 0;
   return std::stoull(sha256_hex(*secret).substr(0, 15), nullptr, 16) + 1;
 }
 

@@ -14,6 +14,7 @@
 namespace strata::api {
 
 constexpr std::string_view kKeyPrefix = "sk-strata-";
+constexpr std::string_view kSessionPrefix = "session-strata-";  // a signed-in browser's
 
 struct Principal {
   std::string name;  // of the key; "anonymous"

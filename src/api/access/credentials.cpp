@@ -1,5 +1,8 @@
 #include "api/access/credentials.h"
 
+#include <algorithm>
+
+#include "api/access/access.h"
 #include "core/error.h"
 
 namespace strata::api {
@@ -24,6 +27,20 @@ std::string_view bearer(std::string_view value) {
 
 }  // namespace
 
+std::optional<std::string> read_session(const Headers& headers) {
+  std::string_view rest = headers.find("cookie").value_or("");
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(';'), rest.size());
+    const std::string_view pair = trim(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!pair.starts_with(kSessionCookie)) continue;
+    const std::string_view value = pair.substr(kSessionCookie.size());
+    if (!value.starts_with('=') || value.size() > kMaxCredentialBytes) continue;
+    if (value.substr(1).starts_with(kSessionPrefix)) return std::string(value.substr(1));
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> read_credential(const Headers& headers) {
   std::optional<std::string> found;
   for (const std::string_view form : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
@@ -42,7 +59,19 @@ std::optional<std::string> read_credential(const Headers& headers) {
     }
     found = std::string(key);
   }
-  return found;
+  return found ? found : read_session(headers);
+}
+
+void check_not_forged(const Request& request) {
+  if (request.method == "GET" || request.method == "HEAD" || !read_session(request.headers)) return;
+  if (request.headers.find(kFromAppHeader)) return;
+  for (const std::string_view form : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
+    if (request.headers.find(form)) return;
+  }
+  throw Error(Code::permission_denied,
+              fmt::format("a change that is asked for with a cookie needs the header {}: 1",
+                          kFromAppHeader),
+              "programs send a key instead of a cookie");
 }
 
 }  // namespace strata::api

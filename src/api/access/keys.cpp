@@ -15,10 +15,12 @@ constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxNameBytes = 100;
 constexpr int64_t kLastUsedStepS = 60;  // a busy key is written at most so often
 
-constexpr std::array<std::string_view, 1> kMigrations{
+constexpr std::array<std::string_view, 2> kMigrations{
     "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
-    " last_used INTEGER, revoked INTEGER)"};
+    " last_used INTEGER, revoked INTEGER)",
+    "CREATE TABLE api_session (hash TEXT PRIMARY KEY, key TEXT NOT NULL, expires INTEGER NOT "
+    "NULL)"};
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {
@@ -150,8 +152,12 @@ void KeyStore::revoke(const std::string& id_or_name, int64_t now_s) {
 // The look-up is by hash: how long it takes says nothing about the secret.
 std::optional<Principal> KeyStore::check(std::string_view secret, int64_t now_s) {
   const std::lock_guard lock(mutex_);
-  auto select = database_.prepare(fmt::format("SELECT {} FROM api_key WHERE hash = ?", kColumns));
+  const bool session = secret.starts_with(kSessionPrefix);
+  auto select = database_.prepare(fmt::format(
+      "SELECT {} FROM api_key WHERE {}", kColumns,
+      session ? "id = (SELECT key FROM api_session WHERE hash = ? AND expires > ?)" : "hash = ?"));
   select.bind(1, sha256_hex(secret));
+  if (session) select.bind(2, now_s);
   if (!select.step()) return std::nullopt;
   const KeyInfo key = read_row(select);
   if (key.revoked || (key.expires && *key.expires <= now_s)) return std::nullopt;
@@ -160,6 +166,25 @@ std::optional<Principal> KeyStore::check(std::string_view secret, int64_t now_s)
     update.bind(1, now_s).bind(2, key.id).run();
   }
   return Principal{.name = key.name, .scopes = key.scopes, .key_id = key.id};
+}
+
+std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
+  const auto principal = secret.starts_with(kKeyPrefix) ? check(secret, now_s) : std::nullopt;
+  if (!principal) {
+    throw Error(Code::unauthenticated, "the key is not known, was revoked, or has expired",
+                "make a new one with: strata key create");
+  }
+  const std::string session = std::string(kSessionPrefix) + base64url(random_bytes(kSecretBytes));
+  const std::lock_guard lock(mutex_);
+  database_.prepare("DELETE FROM api_session WHERE expires <= ?").bind(1, now_s).run();
+  auto insert = database_.prepare("INSERT INTO api_session (hash, key, expires) VALUES (?, ?, ?)");
+  insert.bind(1, sha256_hex(session)).bind(2, principal->key_id).bind(3, now_s + kSessionS).run();
+  return session;
+}
+
+void KeyStore::close_session(std::string_view session) {
+  const std::lock_guard lock(mutex_);
+  database_.prepare("DELETE FROM api_session WHERE hash = ?").bind(1, sha256_hex(session)).run();
 }
 
 }  // namespace strata::api

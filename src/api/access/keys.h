@@ -13,6 +13,8 @@
 
 namespace strata::api {
 
+constexpr int64_t kSessionS = 30 * 86'400;
+
 struct KeyInfo {
   std::string id;    // what revoke takes: 8 hex digits
   std::string name;  // given by who made it
@@ -41,7 +43,13 @@ class KeyStore : public KeyChecker {
   // By id, or by name when only one live key has it. Error{not_found}.
   void revoke(const std::string& id_or_name, int64_t now_s);
 
+  // Of a key, or of a session that is not over and whose key is live.
   std::optional<Principal> check(std::string_view secret, int64_t now_s) override;
+
+  // "session-strata-…", which stands for the key for kSessionS seconds. Error{unauthenticated}: the
+  // key is not live.
+  std::string open_session(std::string_view secret, int64_t now_s);
+  void close_session(std::string_view session);
 
  private:
   mutable std::mutex mutex_;

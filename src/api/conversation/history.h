@@ -7,6 +7,8 @@
 #include "api/conversation/chat_store.h"
 #include "api/conversation/conversation_store.h"
 #include "api/conversation/response_store.h"
+#include "api/conversation/thread_feed.h"
+#include "api/conversation/thread_store.h"
 #include "core/os.h"
 
 namespace strata::api {
@@ -25,6 +27,8 @@ class History {
   ConversationStore conversations;
   ResponseStore responses;
   ChatStore chats;
+  ThreadStore threads;
+  ThreadFeed feed;  // of the threads
 };
 
 }  // namespace strata::api

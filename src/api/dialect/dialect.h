@@ -19,7 +19,9 @@ class History;
 class BatchRunner;
 class FileStore;
 class ModelLibrary;
+class KeyStore;
 class PromptRegistry;
+class Site;
 
 // What dialects work with; outlives every request.
 struct Services {
@@ -33,6 +35,9 @@ struct Services {
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.
   std::function<void(std::function<void()>)> beside{};
   History* history = nullptr;  // conversations and responses; null: none are kept
+  KeyStore* keys = nullptr;    // for signing in; null: nobody can
+  const Site* site = nullptr;  // the app's files; null: none are served
+  bool require_key = false;    // the server sets it
 };
 
 class Dialect {

@@ -57,8 +57,8 @@ RouteTable::Match RouteTable::match(std::string_view method, std::string_view pa
   for (const Route& route : routes_) {
     std::map<std::string, std::string> params;
     if (!fits(route.pattern, path, params)) continue;
-    const bool asked = route.header.empty() || (headers && headers->find(route.header));
-    if (!asked) continue;
+    const auto said = headers ? headers->find(route.header) : std::nullopt;
+    if (!route.header.empty() && (!said || said->find(route.header_has) == said->npos)) continue;
     allowed.insert(route.method);
     if (route.method == "GET") allowed.insert("HEAD");
     if (route.method != wanted || (match.route && !closer(route, *match.route))) continue;

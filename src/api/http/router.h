@@ -28,6 +28,7 @@ struct Route {
   std::string dialect;  // whose error shape
   Lane lane = Lane::direct;
   std::string header{};       // only for requests that carry it, and before those without
+  std::string header_has{};   // and in whose value this stands
   bool key_in_query = false;  // the query's "key" is a credential
 };
 

@@ -1,0 +1,78 @@
+#include "api/dialect/app/app.h"
+
+#include "api/json_fields.h"
+#include "api/site.h"
+#include "core/error.h"
+
+namespace strata::api::app {
+namespace {
+
+class App final : public Dialect {
+ public:
+  std::string_view name() const override { return "app"; }
+  bool owns(std::string_view path) const override {
+    return path.starts_with("/api/v1/conversations") || path.starts_with("/api/v1/session");
+  }
+  bool shares() const override { return false; }
+
+  Response error(const Error& error) const override {
+    json::object inner{
+        {"code", strata::name(error.code())}, {"message", error.message()}, {"hint", error.hint()}};
+    if (const auto* field = dynamic_cast<const FieldError*>(&error))
+      inner["field"] = field->field();
+    Response response;
+    response.body = to_json(json::object{{"error", std::move(inner)}});
+    return response;
+  }
+
+  void add_routes(RouteTable& table, const Services& services) const override {
+    add_thread_routes(table, services, *this);
+    add_session_routes(table, services, *this);
+    const auto add_file = [&](std::string pattern, std::string header, std::string has) {
+      table.add({.method = "GET",
+                 .pattern = std::move(pattern),
+                 .scope = Scope::open,
+                 .body_limit = 0,
+                 .handler = [&services](const auto& exchange) { give_file(services, *exchange); },
+                 .dialect = std::string(name()),
+                 .header = std::move(header),
+                 .header_has = std::move(has)});
+    };
+    add_file("/", "accept", "text/html");  // a browser; others ask whether the server is alive
+    add_file("/assets/{name}", "", "");
+  }
+
+ private:
+  static void give_file(const Services& services, Exchange& exchange) {
+    if (!services.site) throw Error(Code::not_found, "this server has no app");
+    services.site->answer(exchange, exchange.request().path);
+  }
+};
+
+const Registered<Dialect> app{std::make_unique<App>()};
+
+}  // namespace
+
+History& history_of(const Services& services) {
+  if (services.history) return *services.history;
+  throw Error(Code::failed_precondition, "this server keeps no conversations");
+}
+
+std::string param(const Exchange& exchange, std::string_view name) {
+  return exchange.request().params.at(std::string(name));
+}
+
+void respond_json(Exchange& exchange, const json::value& body) {
+  Response response;
+  response.headers.add("cache-control", "no-store");
+  response.body = to_json(body);
+  exchange.respond(std::move(response));
+}
+
+json::object message_json(const std::string& thread, const ThreadMessage& message) {
+  json::object object = to_json_object(message);
+  object["conversation"] = thread;
+  return object;
+}
+
+}  // namespace strata::api::app

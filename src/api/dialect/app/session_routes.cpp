@@ -1,0 +1,84 @@
+// Signing in with a key: what a browser then sends is a cookie that no script can read.
+#include "api/access/credentials.h"
+#include "api/access/keys.h"
+#include "api/dialect/app/app.h"
+#include "api/limits.h"
+#include "core/os.h"
+#include "core/version.h"
+#include "models/hub/catalog.h"
+
+namespace strata::api::app {
+namespace {
+
+KeyStore& keys_of(const Services& services) {
+  if (services.keys) return *services.keys;
+  throw Error(Code::failed_precondition, "this server has no keys to sign in with");
+}
+
+std::string cookie(const std::string& session, int64_t max_age_s) {
+  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", kSessionCookie,
+                     session, max_age_s);
+}
+
+// Anybody may ask whether he has to sign in.
+void state(const Services& services, Exchange& exchange) {
+  const auto session = read_session(exchange.request().headers);
+  std::optional<Principal> principal;
+  if (services.require_key && services.keys && session) {
+    principal = services.keys->check(*session, services.now_ms() / 1000);
+  }
+  json::object body{{"key_required", services.require_key},
+                    {"signed_in", !services.require_key || principal.has_value()},
+                    {"name", principal ? principal->name : ""},
+                    {"version", version()}};
+  respond_json(exchange, body);
+}
+
+void open(const Services& services, Exchange& exchange) {
+  const std::string secret = read_credential(exchange.request().headers).value_or("");
+  const std::string session = keys_of(services).open_session(secret, services.now_ms() / 1000);
+  exchange.add_header("set-cookie", cookie(session, kSessionS));
+  respond_json(exchange, json::object{{"signed_in", true}});
+}
+
+void close(const Services& services, Exchange& exchange) {
+  if (const auto session = read_session(exchange.request().headers)) {
+    keys_of(services).close_session(*session);
+  }
+  exchange.add_header("set-cookie", cookie("", 0));
+  respond_json(exchange, json::object{{"signed_in", false}});
+}
+
+// The models that Strata knows by name, and the memory that this machine has for them.
+void catalog(const Services&, Exchange& exchange) {
+  json::array models;
+  for (const models::CatalogEntry& entry : models::catalog()) {
+    models.push_back(json::object{{"name", entry.name},
+                                  {"kind", entry.kind},
+                                  {"size", entry.size},
+                                  {"licence", entry.licence},
+                                  {"description", entry.description},
+                                  {"context", entry.context},
+                                  {"sha256", entry.sha256}});
+  }
+  respond_json(exchange, json::object{{"models", std::move(models)},
+                                      {"memory_bytes", total_memory_bytes()},
+                                      {"available_bytes", available_memory_bytes()}});
+}
+
+}  // namespace
+
+void add_session_routes(RouteTable& table, const Services& services, const Dialect& dialect) {
+  const auto add = [&](std::string method, std::string pattern, Scope scope, size_t limit,
+                       Lane lane, void (*handle)(const Services&, Exchange&)) {
+    table.add({std::move(method), std::move(pattern), scope, limit,
+               [&services, handle](const auto& exchange) { handle(services, *exchange); },
+               std::string(dialect.name()), lane});
+  };
+  add("GET", "/api/v1/session", Scope::open, 0, Lane::store, state);
+  add("POST", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, open);
+  add("DELETE", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, close);
+  add("GET", "/api/v1/catalog", Scope::inference, 0, Lane::store, catalog);
+}
+
+}  // namespace strata::api::app

@@ -1,0 +1,223 @@
+// The app's conversations over HTTP: what is stored, whose it is, and what a listener is told.
+#include <gtest/gtest.h>
+
+#include "api/access/keys.h"
+#include "api/conversation/history.h"
+#include "api/site.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "core/testing/temp_folder.h"
+
+namespace strata::api::app {
+namespace {
+
+using testing::fetch;
+using testing::kNowMs;
+using testing::Reply;
+
+std::string text(const json::value& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
+
+class Threads : public ::testing::Test {
+ protected:
+  explicit Threads(bool require_key = false) {
+    Services services;
+    services.history = &history_;
+    services.keys = &keys_;
+    ServerOptions options;
+    options.require_key = require_key;
+    running_.emplace(make_scripted_backend(default_script()), services, options, &keys_);
+  }
+
+  Reply call(std::string_view method, const std::string& path, const std::string& body = {},
+             const std::string& headers = {}) const {
+    return fetch(running_->port(), method, "/api/v1/" + path, body, headers);
+  }
+  json::value ok(std::string_view method, const std::string& path, const std::string& body = {},
+                 const std::string& headers = {}) const {
+    const Reply reply = call(method, path, body, headers);
+    EXPECT_EQ(reply.status, 200) << path << ": " << reply.body;
+    return reply.status == 200 ? parse_json(reply.body) : json::value(json::object{});
+  }
+  std::string begin(const std::string& headers = {}) const {
+    return text(ok("POST", "conversations", "{}", headers), "id");
+  }
+  std::string say(const std::string& id, const std::string& what, const std::string& parent = {},
+                  const std::string& headers = {}) const {
+    const json::object body{{"text", what}, {"parent", parent}};
+    return text(ok("POST", "conversations/" + id + "/messages", to_json(body), headers), "id");
+  }
+
+  strata::testing::TempFolder folder_;
+  KeyStore keys_{folder_.path() / "strata.db"};
+  History history_{folder_.path() / "strata.db"};
+  std::optional<testing::Running> running_;
+};
+
+TEST_F(Threads, AnAnswerIsMadeWithoutItsWindowAndKept) {
+  testing::Client listener(running_->port());
+  listener.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  listener.receive_until("retry");
+  const std::string id = begin();
+  const std::string question = say(id, "one two three");
+  const auto answer = ok("POST", "conversations/" + id + "/answers",
+                         to_json(json::object{{"model", "echo"}, {"parent", question}}));
+  EXPECT_EQ(text(answer, "status"), "working");
+  const std::string told = listener.receive_until("\"status\":\"done\"");
+  EXPECT_NE(told.find("event: delta"), std::string::npos) << told;
+  const auto thread = ok("GET", "conversations/" + id);
+  ASSERT_EQ(thread.at("messages").as_array().size(), 2u);
+  const auto& kept = thread.at("messages").at(1);
+  EXPECT_EQ(text(kept, "text"), "one two three");
+  EXPECT_EQ(text(kept, "parent"), question);
+  EXPECT_EQ(text(thread, "title"), "one two three");
+  EXPECT_EQ(text(thread, "leaf"), text(kept, "id"));
+}
+
+TEST_F(Threads, AnEditedQuestionStandsBesideTheFirst) {
+  const std::string id = begin();
+  const std::string first = say(id, "first"), second = say(id, "second");
+  const auto thread = ok("GET", "conversations/" + id);
+  EXPECT_EQ(text(thread, "leaf"), second);
+  EXPECT_EQ(text(thread.at("messages").at(0), "parent"),
+            text(thread.at("messages").at(1), "parent"));
+  ok("PATCH", "conversations/" + id, to_json(json::object{{"leaf", first}}));
+  EXPECT_EQ(text(ok("GET", "conversations/" + id), "leaf"), first);
+  EXPECT_EQ(call("PATCH", "conversations/" + id, R"({"leaf":"tmsg_0"})").status, 404);
+}
+
+TEST_F(Threads, AreFoundByTitleAndByTheBeginningOfAWord) {
+  const std::string id = begin(), other = begin();
+  say(id, "a walk along the river");
+  say(other, "nothing");
+  ok("PATCH", "conversations/" + other, R"({"title":"100% sure"})");
+  const auto found = [&](const std::string& words) {
+    json::array ids;
+    for (const auto& each : ok("GET", "conversations?query=" + words).at("data").as_array()) {
+      ids.push_back(each.at("id"));
+    }
+    return ids;
+  };
+  EXPECT_EQ(found("riv"), json::array{json::value(id)});
+  EXPECT_EQ(found("100%25"), json::array{json::value(other)});
+  EXPECT_EQ(found("%22%20OR%20%22"), json::array{});
+  EXPECT_EQ(found("river*"), json::array{json::value(id)});
+  ok("DELETE", "conversations/" + id);
+  EXPECT_EQ(found("riv"), json::array{});
+}
+
+TEST_F(Threads, ATitleThatAPersonGaveStays) {
+  const std::string id = begin();
+  ok("PATCH", "conversations/" + id, R"({"title":"mine","pinned":true,"draft":"half"})");
+  const auto drafted = ok("GET", "conversations/" + id);
+  EXPECT_EQ(text(drafted, "draft"), "half");
+  say(id, "hello");
+  const auto thread = ok("GET", "conversations/" + id);
+  EXPECT_EQ(text(thread, "title"), "mine");
+  EXPECT_EQ(text(thread, "draft"), "");
+  EXPECT_TRUE(thread.at("pinned").as_bool());
+}
+
+TEST_F(Threads, WithoutAModelAScriptSaysHello) {
+  testing::Client listener(running_->port());
+  listener.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  listener.receive_until("retry");
+  const std::string id = begin();
+  ok("POST", "conversations/" + id + "/answers",
+     to_json(json::object{{"model", ""}, {"parent", say(id, "hi")}}));
+  listener.receive_until("\"status\":\"done\"");
+  EXPECT_TRUE(
+      text(ok("GET", "conversations/" + id).at("messages").at(1), "text").starts_with("Hello!"));
+}
+
+TEST_F(Threads, WhatAServerLeftUnfinishedIsCut) {
+  const std::filesystem::path path = folder_.path() / "crashed.db";
+  std::string id;
+  {
+    History history(path);
+    id = text(history.threads.create("", {}, kNowMs), "id");
+    history.threads.add("", id, {.role = "assistant", .status = "working", .text = "half"}, kNowMs);
+  }
+  History history(path);
+  const auto messages = history.threads.messages("", id);
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0].status, kMessageCut);
+  EXPECT_EQ(messages[0].text, "half");
+  EXPECT_EQ(history.threads.list("", {.words = "half"}).size(), 1u);
+}
+
+class ThreadsOfOwners : public Threads {
+ protected:
+  ThreadsOfOwners() : Threads(true) {}
+  std::string key(const std::string& name) {
+    const auto made = keys_.create(name, {Scope::inference}, std::nullopt, kNowMs / 1000);
+    return "x-api-key: " + made.secret + "\r\n";
+  }
+};
+
+TEST_F(ThreadsOfOwners, AnotherKeysConversationIsNotThere) {
+  const std::string mine = key("mine"), other = key("other");
+  const std::string id = begin(mine);
+  const std::string message = say(id, "secret", "", mine);
+  const std::string place = "conversations/" + id;
+  const json::object ask{{"model", "echo"}, {"parent", message}};
+  const std::vector<std::array<std::string, 3>> requests{
+      {"GET", place, ""},
+      {"PATCH", place, R"({"title":"x"})"},
+      {"PATCH", place, to_json(json::object{{"leaf", message}})},
+      {"POST", place + "/messages", R"({"text":"x"})"},
+      {"POST", place + "/messages", to_json(json::object{{"text", "x"}, {"parent", message}})},
+      {"POST", place + "/answers", to_json(ask)},
+      {"POST", place + "/answers/" + message + "/cancel", "{}"},
+      {"DELETE", place, ""}};
+  for (const auto& [method, path, body] : requests) {
+    const Reply reply = call(method, path, body, other);
+    EXPECT_EQ(reply.status, 404) << method << " " << path << ": " << reply.body;
+    EXPECT_EQ(reply.body.find("secret"), std::string::npos);
+  }
+  EXPECT_EQ(ok("GET", "conversations?query=secret", "", other).at("data").as_array().size(), 0u);
+  EXPECT_EQ(ok("GET", place, "", mine).at("messages").as_array().size(), 1u);
+}
+
+TEST_F(ThreadsOfOwners, ASessionStandsForItsKeyUntilItIsClosed) {
+  const std::string mine = key("mine");
+  const Reply opened = call("POST", "session", "{}", mine);
+  ASSERT_EQ(opened.status, 200) << opened.body;
+  const std::string set = opened.headers.at("set-cookie");
+  EXPECT_NE(set.find("HttpOnly; SameSite=Strict"), std::string::npos) << set;
+  const std::string cookie = "Cookie: a=b; " + set.substr(0, set.find(';')) + "\r\n";
+  const std::string from_app = cookie + "x-strata-app: 1\r\n";
+  EXPECT_EQ(call("POST", "conversations", "{}", cookie).status, 403);  // as a foreign form would
+  const std::string id = begin(from_app);
+  EXPECT_EQ(call("GET", "conversations/" + id, "", mine).status, 200);
+  EXPECT_EQ(call("DELETE", "session", "{}", from_app).status, 200);
+  EXPECT_EQ(call("GET", "conversations/" + id, "", cookie).status, 401);
+  EXPECT_EQ(call("GET", "conversations", "", "Cookie: strata_session=" + mine.substr(11)).status,
+            401);  // a key is no session
+}
+
+TEST(AppSite, AnEmptyBundleSaysHowToBuildIt) {
+  const Site site("");
+  Services services;
+  services.site = &site;
+  testing::Running running(make_scripted_backend(default_script()), services);
+  const Reply page = fetch(running.port(), "GET", "/", "", "Accept: text/html\r\n");
+  EXPECT_NE(page.body.find("./dev build"), std::string::npos);
+  EXPECT_NE(page.headers.at("content-security-policy").find("default-src 'none'"),
+            std::string::npos);
+  EXPECT_EQ(fetch(running.port(), "GET", "/").body, "Strata is running");
+  EXPECT_EQ(fetch(running.port(), "GET", "/assets/x.js").status, 404);
+}
+
+TEST(AppSite, ABundleThatIsNotWholeIsRefused) {
+  for (const std::string bundle :
+       {"x", "STRATA-SITE-1 ", "STRATA-SITE-1 9\n[]",
+        "STRATA-SITE-1 "
+        "68\n[{\"path\":\"/\",\"type\":\"t\",\"etag\":\"e\",\"keeps\":true,\"size\":99}]"}) {
+    EXPECT_ANY_THROW(Site{bundle}) << bundle;
+  }
+}
+
+}  // namespace
+}  // namespace strata::api::app

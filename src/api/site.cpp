@@ -1,0 +1,122 @@
+#include "api/site.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <zlib.h>
+
+#include "core/error.h"
+#include "core/json.h"
+
+namespace strata::api {
+namespace {
+
+constexpr std::string_view kMagic = "STRATA-SITE-1 ";  // then the list's length, a line's end
+constexpr size_t kMaxFileBytes = 32u << 20;
+
+constexpr std::string_view kNotBuilt =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Strata</title>"
+    "<h1>Strata is running</h1><p>This program was built without its app, for which Node 20.19 or "
+    "later is needed. <code>./dev build</code> fetches that and builds it; "
+    "<code>./dev web</code> serves it while you work on it. All interfaces work "
+    "without.</p></html>";
+
+// Nothing of another origin, no inline script or style, and text becomes HTML only through the
+// policies named here.
+constexpr std::string_view kPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types svelte-trusted-html strata dompurify";
+
+Error broken(const char* what) {
+  return Error(Code::data_loss, fmt::format("the app's bundle is not whole: {}", what),
+               "build it again: ./dev build");
+}
+
+std::string unzip(std::string_view gzip) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) throw broken("no memory");
+  std::string source(gzip), out;
+  stream.next_in = reinterpret_cast<Bytef*>(source.data());
+  stream.avail_in = static_cast<uInt>(source.size());
+  int state = Z_OK;
+  while (state == Z_OK && out.size() < kMaxFileBytes) {
+    const size_t at = out.size();
+    out.resize(at + 65536);
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + at);
+    stream.avail_out = 65536;
+    state = inflate(&stream, Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+  }
+  inflateEnd(&stream);
+  if (state != Z_STREAM_END) throw broken("a file does not unpack");
+  return out;
+}
+
+Headers headers_of(const SiteFile& file) {
+  Headers headers;
+  headers.add("content-security-policy", std::string(kPolicy));
+  headers.add("x-content-type-options", "nosniff");
+  headers.add("referrer-policy", "no-referrer");
+  headers.add("cross-origin-opener-policy", "same-origin");
+  headers.add("etag", file.etag);
+  headers.add("vary", "Accept-Encoding");
+  headers.add("cache-control", file.keeps ? "public, max-age=31536000, immutable" : "no-cache");
+  return headers;
+}
+
+}  // namespace
+
+Site::Site(std::string_view bundle) {
+  if (bundle.empty()) return;
+  if (!bundle.starts_with(kMagic)) throw broken("it begins otherwise");
+  const size_t line = bundle.find('\n');
+  size_t length = 0;
+  const std::string_view digits = bundle.substr(0, line).substr(kMagic.size());
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (line == std::string_view::npos || parsed.ec != std::errc() ||
+      length > bundle.size() - line - 1) {
+    throw broken("its list");
+  }
+  const json::value list = parse_json(bundle.substr(line + 1, length));
+  size_t at = line + 1 + length;
+  for (const json::value& each : list.as_array()) {
+    const auto size = each.at("size").to_number<size_t>();
+    if (size > bundle.size() - at) throw broken("a file");
+    files_.push_back({.path = std::string(each.at("path").as_string()),
+                      .type = std::string(each.at("type").as_string()),
+                      .etag = std::string(each.at("etag").as_string()),
+                      .keeps = each.at("keeps").as_bool(),
+                      .gzip = bundle.substr(at, size)});
+    at += size;
+  }
+}
+
+void Site::answer(Exchange& exchange, std::string_view path) const {
+  Response response;
+  const auto file = std::ranges::find(files_, path, &SiteFile::path);
+  if (file == files_.end()) {
+    if (path != "/" || !files_.empty()) {
+      throw Error(Code::not_found, fmt::format("the app has no file {}", path.substr(0, 200)));
+    }
+    response.content_type = "text/html; charset=utf-8";
+    response.body = kNotBuilt;
+    response.headers.add("content-security-policy", std::string(kPolicy));
+    return exchange.respond(std::move(response));
+  }
+  response.content_type = file->type;
+  response.headers = headers_of(*file);
+  const Headers& asked = exchange.request().headers;
+  if (asked.find("if-none-match") == file->etag) {
+    response.status = 304;
+  } else if (asked.find("accept-encoding").value_or("").find("gzip") != std::string_view::npos) {
+    response.headers.add("content-encoding", "gzip");
+    response.body = std::string(file->gzip);
+  } else {
+    response.body = unzip(file->gzip);
+  }
+  exchange.respond(std::move(response));
+}
+
+}  // namespace strata::api
