@@ -1,0 +1,115 @@
+// Calls to the server: only documented routes, only this origin.
+
+export interface Message {
+  id: string;
+  conversation: string;
+  parent: string;
+  role: 'user' | 'assistant';
+  status: 'working' | 'done' | 'cut';
+  text: string;
+  reasoning: string;
+  created: number;
+  sequence?: number;
+  data: {
+    model?: string;
+    request?: AnswerRequest;
+    usage?: { prompt_tokens: number; completion_tokens: number; tokens_per_second?: number };
+    first_token_ms?: number;
+    calls?: { id: string; name: string; arguments: string }[];
+    error?: string;
+    notice?: string;
+  };
+}
+export interface AnswerRequest {
+  model: string;
+  system?: string;
+  temperature?: number;
+  max_tokens?: number;
+}
+export interface Conversation {
+  id: string;
+  created: number;
+  updated: number;
+  title: string;
+  folder: string;
+  pinned: boolean;
+  archived: boolean;
+  draft: string;
+  leaf: string;
+  settings: { model?: string; system?: string; temperature?: number; max_tokens?: number };
+  messages?: Message[];
+}
+export interface Session {
+  key_required: boolean;
+  signed_in: boolean;
+  name: string;
+  version: string;
+}
+export interface ModelRow {
+  name: string;
+  size: number;
+  digest: string;
+  modified_at: string;
+  details: { family: string; parameter_size: string; quantization_level: string; format: string };
+}
+export interface CatalogRow {
+  name: string;
+  kind: string;
+  size: number;
+  licence: string;
+  description: string;
+  context: number;
+  sha256: string;
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function fail(response: Response): Promise<never> {
+  let text = response.statusText;
+  try {
+    const body = await response.json();
+    const error = body.error ?? body;
+    text = typeof error === 'string' ? error : [error.message, error.hint].filter(Boolean).join(': ');
+  } catch {
+    // no JSON: the status says it
+  }
+  throw new ApiError(response.status, text);
+}
+
+export async function raw(method: string, path: string, body?: unknown, key?: string) {
+  const headers: Record<string, string> = { 'x-strata-app': '1' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (key) headers['authorization'] = `Bearer ${key}`;
+  const response = await fetch(path, {
+    method,
+    headers,
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  return response.ok ? response : fail(response);
+}
+
+export async function call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
+  return (await raw(method, path, body, key)).json() as Promise<T>;
+}
+
+// Lines of JSON as they arrive.
+export async function* lines(method: string, path: string, body: unknown) {
+  const reader = (await raw(method, path, body)).body?.getReader();
+  const decoder = new TextDecoder();
+  let held = '';
+  while (reader) {
+    const { done, value } = await reader.read();
+    held += decoder.decode(value, { stream: !done });
+    const parts = held.split('\n');
+    held = parts.pop() ?? '';
+    for (const part of parts) if (part) yield JSON.parse(part) as Record<string, unknown>;
+    if (done) return;
+  }
+}

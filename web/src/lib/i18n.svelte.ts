@@ -1,0 +1,29 @@
+// Texts by key; English is there from the start, another language is loaded.
+import en from '../messages/en.json';
+
+export type Key = keyof typeof en;
+type Texts = Record<Key, string>;
+
+const files: Record<string, () => Promise<{ default: Texts }>> = {
+  fr: () => import('../messages/fr.json'),
+  pt: () => import('../messages/pt-BR.json'),
+  hi: () => import('../messages/hi.json'),
+  es: () => import('../messages/es.json'),
+  de: () => import('../messages/de.json'),
+};
+let texts: Texts = en;
+
+export async function loadLanguage(wanted: readonly string[]) {
+  for (const tag of wanted) {
+    const language = tag.split('-')[0] ?? 'en';
+    const load = files[language];
+    if (!load && language !== 'en') continue;
+    if (load) texts = (await load()).default;
+    document.documentElement.lang = tag;
+    return;
+  }
+}
+
+export const t = (key: Key) => texts[key];
+export const bytes = (n: number) =>
+  n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e6)} MB`;

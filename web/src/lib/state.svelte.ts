@@ -1,0 +1,102 @@
+// What all pages share. The server's store is the truth: every change is asked for there, and what
+// the event stream tells is shown, so that two windows are in step.
+import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
+
+class State {
+  session = $state<Session>();
+  conversations = $state<Conversation[]>([]);
+  current = $state<Conversation>();
+  messages = $state<Message[]>([]);
+  models = $state<ModelRow[]>([]);
+  problem = $state('');
+  query = $state('');
+  archived = $state(false);
+  private events: EventSource | undefined;
+
+  // Shows what went wrong instead of throwing.
+  async attempt(work: () => Promise<unknown>) {
+    try {
+      await work();
+      this.problem = '';
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  async begin() {
+    this.session = await call<Session>('GET', '/api/v1/session');
+    if (!this.session.signed_in) return;
+    await Promise.all([this.list(), this.listModels()]);
+    this.listen();
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) this.events?.close();
+      else void this.attempt(() => this.refresh());
+    });
+  }
+
+  async refresh() {
+    this.listen();
+    await this.list();
+    if (this.current) await this.open(this.current.id);
+  }
+
+  async list() {
+    const query = new URLSearchParams({ query: this.query, archived: String(this.archived) });
+    this.conversations = (
+      await call<{ data: Conversation[] }>('GET', `/api/v1/conversations?${query}`)
+    ).data;
+  }
+
+  async listModels() {
+    this.models = (await call<{ models: ModelRow[] }>('GET', '/api/tags')).models;
+  }
+
+  async open(id: string) {
+    if (!id) {
+      this.current = undefined;
+      this.messages = [];
+      return;
+    }
+    const found = await call<Conversation>('GET', `/api/v1/conversations/${encodeURIComponent(id)}`);
+    this.messages = found.messages ?? [];
+    this.current = found;
+  }
+
+  private listen() {
+    this.events?.close();
+    this.events = new EventSource('/api/v1/events');
+    const on = <T>(name: string, take: (data: T) => void) =>
+      this.events?.addEventListener(name, (event) => take(JSON.parse(event.data) as T));
+    on<Conversation>('conversation', (thread) => {
+      if (this.current?.id === thread.id) this.current = { ...this.current, ...thread };
+      void this.attempt(() => this.list());
+    });
+    on<Message>('message', (message) => this.put(message));
+    on<{ message: string; sequence: number; text: string; reasoning: string }>('delta', (delta) => {
+      const message = this.messages.find((each) => each.id === delta.message);
+      if (!message || message.status !== 'working') return;
+      const next = (message.sequence ?? 0) + 1;
+      if (delta.sequence < next) return;
+      if (delta.sequence > next) {
+        if (this.current) void this.attempt(() => this.open(this.current?.id ?? ''));
+        return;
+      }
+      message.sequence = delta.sequence;
+      message.text += delta.text;
+      message.reasoning += delta.reasoning;
+    });
+    on<{ conversation: string }>('removed', ({ conversation }) => {
+      this.conversations = this.conversations.filter((each) => each.id !== conversation);
+      if (this.current?.id === conversation) location.hash = '#/chat';
+    });
+  }
+
+  private put(message: Message) {
+    if (message.conversation !== this.current?.id) return;
+    const at = this.messages.findIndex((each) => each.id === message.id);
+    if (at < 0) this.messages.push(message);
+    else this.messages[at] = message;
+  }
+}
+
+export const state = new State();
