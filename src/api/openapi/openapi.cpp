@@ -158,7 +158,8 @@ class Builder {
   const Route& route_of(const Dialect& dialect, std::string_view method, const std::string& path) {
     Headers headers;
     for (const Route& route : routes_.routes()) {
-      if (route.dialect == dialect.name() && !route.header.empty()) headers.add(route.header, "x");
+      if (route.dialect != dialect.name() || route.header.empty()) continue;
+      headers.add(route.header, route.header_has.empty() ? "x" : route.header_has);
     }
     const Route* route = routes_.match(method, sample_path(path), &headers).route;
     if (!route || route->method != method || route->dialect != dialect.name()) {
@@ -340,9 +341,18 @@ class Builder {
   }
 
   static json::object either(json::object a, const json::object& b) {
-    constexpr std::string_view kJson = "application/json";
-    json::value& schema = a["content"].at(kJson).at("schema");
-    const json::value& other = b.at("content").at(kJson).at("schema");
+    json::object& mine = a["content"].as_object();
+    for (const auto& [type, content] : b.at("content").as_object()) {
+      if (json::value* same = mine.if_contains(type)) {
+        unite(same->at("schema"), content.at("schema"));
+      } else {
+        mine[type] = content;
+      }
+    }
+    return a;
+  }
+
+  static void unite(json::value& schema, const json::value& other) {
     json::array all{other};
     if (schema.as_object().contains("anyOf")) {
       for (const json::value& each : schema.at("anyOf").as_array()) all.push_back(each);
@@ -350,7 +360,6 @@ class Builder {
       all.push_back(schema);
     }
     schema = json::object{{"anyOf", std::move(all)}};
-    return a;
   }
 
   static json::object headers() {
