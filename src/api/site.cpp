@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include <zlib.h>
 
@@ -40,14 +41,13 @@ std::string unzip(std::string_view gzip) {
   std::string source(gzip), out;
   stream.next_in = reinterpret_cast<Bytef*>(source.data());
   stream.avail_in = static_cast<uInt>(source.size());
+  std::vector<char> piece(65536);
   int state = Z_OK;
   while (state == Z_OK && out.size() < kMaxFileBytes) {
-    const size_t at = out.size();
-    out.resize(at + 65536);
-    stream.next_out = reinterpret_cast<Bytef*>(out.data() + at);
-    stream.avail_out = 65536;
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = static_cast<uInt>(piece.size());
     state = inflate(&stream, Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
+    out.append(piece.data(), piece.size() - stream.avail_out);
   }
   inflateEnd(&stream);
   if (state != Z_STREAM_END) throw broken("a file does not unpack");
