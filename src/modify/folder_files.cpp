@@ -93,6 +93,15 @@ void write(const std::filesystem::path& path, const json::value& value) {
   write_file_atomic(path, to_json(value, {.indent = 2}) + "\n");
 }
 
+// Of any program that publishes such folders, and the lists of their files.
+bool is_of_weights(std::string_view name) {
+  constexpr std::array<std::string_view, 11> kEndings{
+      ".safetensors", ".bin",  ".pt",    ".pth",        ".h5",  ".gguf",
+      ".msgpack",     ".onnx", ".index", ".index.json", ".meta"};
+  const auto ends = [&](std::string_view ending) { return name.ends_with(ending); };
+  return std::ranges::any_of(kEndings, ends) || name.find(".data-") != std::string_view::npos;
+}
+
 std::string one_line(std::string_view text) {
   return std::string(text.substr(0, text.find_first_of("\r\n")));
 }
@@ -143,6 +152,22 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
   const json::object unplaced = unplaced_values(*file, keys);
   if (!keys.empty()) write(folder / "strata.json", json::object{{"gguf", unplaced}});
   return keys;
+}
+
+void copy_small_files(const std::filesystem::path& from, const std::filesystem::path& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || is_of_weights(name) || name == "config.json") continue;
+    std::filesystem::copy_file(entry.path(), folder / name);
+  }
+}
+
+void keep_fields(const json::object& source, json::object& config) {
+  for (const auto& [name, value] : source) {
+    const bool of_types = name == "dtype" || name == "torch_dtype";
+    if (value.is_object() || of_types || config.contains(name)) continue;
+    config[name] = value;
+  }
 }
 
 }  // namespace strata::modify

@@ -280,9 +280,13 @@ WrittenFolder write_folder(const std::shared_ptr<const ModelFile>& file,
                            const models::ModelSpec& spec, const std::filesystem::path& path,
                            const FolderOptions& options) {
   NewFolder folder(path);
+  const std::filesystem::path& source = options.source_folder;
+  const json::object said = source.empty() ? json::object() : models::HfFolder(source).config();
   const auto lay_out = [&](const HfModel& model) {
     folder.clear();  // of another class's files
-    write_file_atomic(folder.path() / "config.json", to_json(model.config));
+    json::object config = model.config;
+    keep_fields(said, config);
+    write_file_atomic(folder.path() / "config.json", to_json(config));
     models::SafetensorsWriter(folder.path(), heads_of(model, options), options.shard_bytes)
         .lay_out();
     return difference(*file, spec, folder.path());
@@ -291,7 +295,12 @@ WrittenFolder write_folder(const std::shared_ptr<const ModelFile>& file,
   WrittenFolder written;
   written.hf_class = model.hf_class;
   written.n_tensors = model.tensors.size();
-  written.unplaced = write_small_files(file, folder.path(), model.config);
+  keep_fields(said, model.config);
+  if (source.empty()) {
+    written.unplaced = write_small_files(file, folder.path(), model.config);
+  } else {
+    copy_small_files(source, folder.path());
+  }
   model.config["torch_dtype"] = model.config["dtype"] = main_dtype(model, options);
   write_file_atomic(folder.path() / "config.json", to_json(model.config, {.indent = 2}) + "\n");
   const models::SafetensorsWriter sizes(folder.path(), heads_of(model, options),

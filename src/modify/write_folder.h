@@ -21,6 +21,10 @@ constexpr uint64_t kShardBytes = 5'000'000'000;
 struct FolderOptions {
   std::optional<tensor::DType> type{};  // F32, F16, BF16 of all matrices; none: as they are, but
                                         // F16 where they are quantised
+  // Where the file is a folder's: that folder, whose tokenizer, template, licence and other small
+  // files are copied as they are, and what else its config.json says is kept. Empty: they are made
+  // of the file's keys.
+  std::filesystem::path source_folder{};
   uint64_t shard_bytes = kShardBytes;
   int n_threads = 1;
   // Bytes written of all; false ends the work with Error{cancelled}. Called by the calling thread.

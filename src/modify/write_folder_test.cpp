@@ -165,6 +165,29 @@ TEST_F(WriteFolder, WhatTheFileSaysIsInSomeFile) {
   EXPECT_EQ(folder.object("generation_config.json")->at("eos_token_id"), 2);
 }
 
+// Also a tokenizer that GGUF has no kind for.
+TEST_F(WriteFolder, AFolderKeepsItsOwnFiles) {
+  const json::value fixture = inference::read_fixture("hf_llama3");
+  json::object config = fixture.at("config").as_object();
+  config["initializer_range"] = 0.125;
+  models::write_hf_folder(folder_.path(), config, fixture.at("tensors").as_object(), 2);
+  for (const char* name : {"tokenizer.json", "LICENSE", "chat_template.jinja"}) {
+    write_file_atomic(folder_.path() / name, name);
+  }
+  const auto source = models::translate(std::make_shared<models::HfFolder>(folder_.path()));
+  FolderOptions options;
+  options.source_folder = folder_.path();
+  EXPECT_TRUE(
+      write_folder(source, models::describe_model(*source), out(), options).unplaced.empty());
+  const models::HfFolder written(out());
+  for (const char* name : {"tokenizer.json", "LICENSE", "chat_template.jinja"}) {
+    EXPECT_EQ(written.text(name), name);
+  }
+  EXPECT_EQ(written.config().at("initializer_range"), 0.125);
+  EXPECT_FALSE(fs::exists(out() / "model.safetensors.index.json")) << "one file needs none";
+  EXPECT_FALSE(fs::exists(out() / "strata.json"));
+}
+
 TEST_F(WriteFolder, ShardsHoldTheSame) {
   make_gguf(inference::read_fixture("hf_mixtral"));
   FolderOptions options;

@@ -55,7 +55,10 @@ int convert_to_folder(const Arguments& arguments, int32_t threads) {
   const auto& words = arguments.words();
   const fs::path target = words.size() > 1 ? words[1] : stem_of_model(words[0]);
   modify::FolderOptions options = folder_options(arguments, threads);
-  const auto file = models::open_whole_model_file(path_of_model(words[0]));
+  const fs::path source = path_of_model(words[0]);
+  if (fs::is_directory(source)) options.source_folder = source;
+  const auto file = options.source_folder.empty() ? models::open_whole_model_file(source)
+                                                  : models::open_model_file(source);
   const models::ModelSpec spec = models::describe_model(*file);
   const Interrupts interrupts;
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
