@@ -188,6 +188,16 @@ TEST_F(WriteFolder, AFolderKeepsItsOwnFiles) {
   EXPECT_FALSE(fs::exists(out() / "strata.json"));
 }
 
+// transformers would divide logits by a 0.
+TEST_F(WriteFolder, WhatIsOffIsNull) {
+  make_gguf(inference::read_fixture("hf_gemma3"));
+  ASSERT_EQ(models::open_gguf(gguf())->number("gemma3.final_logit_softcapping"), 0.0);
+  write();
+  const models::HfFolder folder(out());
+  EXPECT_TRUE(folder.config().at("final_logit_softcapping").is_null());
+  EXPECT_TRUE(folder.config().at("attn_logit_softcapping").is_null());
+}
+
 TEST_F(WriteFolder, ShardsHoldTheSame) {
   make_gguf(inference::read_fixture("hf_mixtral"));
   FolderOptions options;

@@ -76,7 +76,7 @@ def check(strata, name):
             return [line for line in done.stderr.splitlines() if line.startswith("error: ")][0]
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             work / "written", dtype=torch.float32, attn_implementation="eager",
-            output_loading_info=True)
+            experts_implementation="eager", output_loading_info=True)
         left = {key: value for key, value in info.items() if value}
         transformers.AutoTokenizer.from_pretrained(work / "written")
         with torch.no_grad():

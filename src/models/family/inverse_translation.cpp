@@ -65,7 +65,11 @@ std::optional<int64_t> InverseTranslation::copy_integer(
 std::optional<double> InverseTranslation::copy_number(
     std::string_view suffix, std::initializer_list<std::string_view> fields) {
   const auto value = source_.number(key(suffix));
-  if (value) say(fields, shortest(static_cast<float>(*value)));
+  if (value == 0.0) {  // off: programs divide by numbers that are there
+    say(fields, nullptr);
+  } else if (value) {
+    say(fields, shortest(static_cast<float>(*value)));
+  }
   return value;
 }
 
