@@ -142,9 +142,9 @@ def growing(model, ids, n_prompt):
     first = model.config["original_max_position_embeddings"]
     grown = [answers(all_logits(model, ids[:n]), [n - 1], [])[0]
              for n in (first - 1, first, first + 1, first + 2, len(ids))]
-    greedy = model.model.generate(torch.tensor([ids[:n_prompt]]), do_sample=False, num_beams=1,
-                                  max_new_tokens=2 * (first - n_prompt), eos_token_id=None,
-                                  use_cache=False)[0].tolist()
+    greedy = ids[:n_prompt]
+    while len(greedy) < 2 * first - n_prompt:  # generate() would leave the padding's token out
+        greedy = greedy + [int(all_logits(model, greedy)[-1].argmax())]
     return {"grown": grown, "n_prompt": n_prompt, "greedy": greedy}
 
 
