@@ -35,6 +35,8 @@ LLAMA4_TEXT = dict(SMALL, head_dim=10, intermediate_size=22, intermediate_size_m
 LONGROPE = {"rope_type": "longrope", "rope_theta": 5000.0,
             "original_max_position_embeddings": 16,
             "short_factor": [1.0, 1.1, 1.3, 1.7, 2.3], "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}
+LONG_QWEN = {"rope_parameters": None, "rope_theta": 5000.0,
+             "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}}
 GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
                 "beta_slow": 0.02, "original_max_position_embeddings": 16}
 
@@ -185,6 +187,11 @@ MODELS = {
                     tie_word_embeddings=True,
                     rope_parameters=LLAMA3_ROPE),
                {"its stretching": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "llama_linear": ("LlamaForCausalLM",
+                     dict(SMALL, num_key_value_heads=3,
+                          early={"rope_parameters": None, "rope_theta": 100000.0,
+                                 "rope_scaling": {"type": "linear", "factor": 4.0}}),
+                     {"scaled positions": {"rope_scaling": None}}),
     "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
                                            rope_parameters=ROPE),
                 {"its window": {"sliding_window": None}}),
@@ -196,6 +203,10 @@ MODELS = {
                                        num_key_value_heads=2, tie_word_embeddings=True,
                                        rms_norm_eps=1e-6, rope_parameters=ROPE),
               {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "qwen2_yarn": ("Qwen2ForCausalLM",  # as the long contexts of Qwen 2.5 are switched on
+                   dict(SMALL, rms_norm_eps=1e-6, early=LONG_QWEN),
+                   {"YaRN": {"rope_scaling": None},
+                    "its factor": {"rope_scaling": {**LONG_QWEN["rope_scaling"], "factor": 2.0}}}),
     "qwen2moe": ("Qwen2MoeForCausalLM",
                  dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
                       num_experts=5, num_experts_per_tok=2, moe_intermediate_size=14,
@@ -204,6 +215,10 @@ MODELS = {
     "qwen3": ("Qwen3ForCausalLM", dict(SMALL, head_dim=14, rms_norm_eps=1e-6,
                                        tie_word_embeddings=True, rope_parameters=ROPE),
               {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
+    "qwen3_yarn": ("Qwen3ForCausalLM",
+                   dict(SMALL, head_dim=14, num_key_value_heads=3, rms_norm_eps=1e-6, early=LONG_QWEN),
+                   {"YaRN": {"rope_scaling": None},
+                    "its factor": {"rope_scaling": {**LONG_QWEN["rope_scaling"], "factor": 2.0}}}),
     "qwen3moe": ("Qwen3MoeForCausalLM",
                  dict(SMALL, head_dim=14, num_experts=7, num_experts_per_tok=3,
                       moe_intermediate_size=14, norm_topk_prob=True, rope_parameters=ROPE),
@@ -319,6 +334,13 @@ MODELS = {
                            "attention_factor": (1 + math.log(4) / math.log(16)) ** 0.5}},
                        "its factor on keys and queries": {"rope_parameters": {
                            **LONGROPE, "attention_factor": 1.0}}}),
+    "phi4_mini": ("Phi3ForCausalLM",
+                  dict(SMALL, hidden_size=36, num_attention_heads=3, pad_token_id=0,
+                       original_max_position_embeddings=16, tie_word_embeddings=True,
+                       rope_parameters={**LONGROPE, "partial_rotary_factor": 0.84}),
+                  {"the divisors of long texts": {"rope_parameters": {
+                      **LONGROPE, "partial_rotary_factor": 0.84,
+                      "long_factor": LONGROPE["short_factor"]}}}),
     "stablelm": ("StableLmForCausalLM",
                  dict(SMALL, use_qkv_bias=True,
                       rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
