@@ -313,7 +313,7 @@ TEST_F(ModelManagerMemory, WhatCannotFitIsUnavailableWithTheNumbersAndNothingGoe
   EXPECT_EQ(refused.error->code(), Code::unavailable);
   EXPECT_THAT(refused.error->message(), HasSubstr("other:latest needs"));
   EXPECT_THAT(refused.error->message(), HasSubstr("models at work: 1"));
-  EXPECT_THAT(refused.error->hint(), HasSubstr("--context"));
+  EXPECT_THAT(refused.error->hint(), HasSubstr("even as Q4_K_S it needs about"));
   EXPECT_THAT(names(*manager_), ::testing::ElementsAre("third:latest", "tiny:latest"));
 }
 
