@@ -15,6 +15,8 @@ using testing::fetch;
 using testing::kNowMs;
 using testing::Reply;
 
+constexpr std::string_view kAnswered = R"("role":"assistant","status":"done")";
+
 std::string text(const json::value& object, std::string_view key) {
   return std::string(object.at(key).as_string());
 }
@@ -64,7 +66,7 @@ TEST_F(Threads, AnAnswerIsMadeWithoutItsWindowAndKept) {
   const auto answer = ok("POST", "conversations/" + id + "/answers",
                          to_json(json::object{{"model", "echo"}, {"parent", question}}));
   EXPECT_EQ(text(answer, "status"), "working");
-  const std::string told = listener.receive_until("\"status\":\"done\"");
+  const std::string told = listener.receive_until(kAnswered);
   EXPECT_NE(told.find("event: delta"), std::string::npos) << told;
   const auto thread = ok("GET", "conversations/" + id);
   ASSERT_EQ(thread.at("messages").as_array().size(), 2u);
@@ -94,7 +96,8 @@ TEST_F(Threads, AreFoundByTitleAndByTheBeginningOfAWord) {
   ok("PATCH", "conversations/" + other, R"({"title":"100% sure"})");
   const auto found = [&](const std::string& words) {
     json::array ids;
-    for (const auto& each : ok("GET", "conversations?query=" + words).at("data").as_array()) {
+    const json::value listed = ok("GET", "conversations?query=" + words);
+    for (const auto& each : listed.at("data").as_array()) {
       ids.push_back(each.at("id"));
     }
     return ids;
@@ -126,7 +129,7 @@ TEST_F(Threads, WithoutAModelAScriptSaysHello) {
   const std::string id = begin();
   ok("POST", "conversations/" + id + "/answers",
      to_json(json::object{{"model", ""}, {"parent", say(id, "hi")}}));
-  listener.receive_until("\"status\":\"done\"");
+  listener.receive_until(kAnswered);
   EXPECT_TRUE(
       text(ok("GET", "conversations/" + id).at("messages").at(1), "text").starts_with("Hello!"));
 }
