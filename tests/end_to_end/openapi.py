@@ -48,7 +48,9 @@ def ask(url, method, body):
     request = urllib.request.Request(url, data, headers, method=method.upper())
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.headers.get_content_type(), answer.read()
+            kind = answer.headers.get_content_type()
+            endless = method == "get" and kind == "text/event-stream"  # a feed ends with its reader
+            return answer.status, kind, answer.readline() if endless else answer.read()
     except urllib.error.HTTPError as answer:
         return answer.code, answer.headers.get_content_type(), answer.read()
 
