@@ -1,5 +1,6 @@
 #include "api/dialect/app/app.h"
 
+#include "api/dialect/own_error.h"
 #include "api/json_fields.h"
 #include "api/site.h"
 #include "core/error.h"
@@ -15,15 +16,7 @@ class App final : public Dialect {
   }
   bool shares() const override { return false; }
 
-  Response error(const Error& error) const override {
-    json::object inner{
-        {"code", strata::name(error.code())}, {"message", error.message()}, {"hint", error.hint()}};
-    if (const auto* field = dynamic_cast<const FieldError*>(&error))
-      inner["field"] = field->field();
-    Response response;
-    response.body = to_json(json::object{{"error", std::move(inner)}});
-    return response;
-  }
+  Response error(const Error& error) const override { return own_error(error); }
 
   void add_routes(RouteTable& table, const Services& services) const override {
     add_thread_routes(table, services, *this);

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "api/dialect/dialect.h"
+#include "api/dialect/own_error.h"
 #include "api/openapi/openapi.h"
 #include "core/json.h"
 #include "core/version.h"
@@ -29,14 +30,7 @@ class Native final : public Dialect {
   std::string_view name() const override { return "native"; }
   bool owns(std::string_view) const override { return false; }  // the fallback: nobody else's
 
-  Response error(const Error& error) const override {
-    Response response;
-    response.body =
-        to_json(json::object{{"error", json::object{{"code", strata::name(error.code())},
-                                                    {"message", error.message()},
-                                                    {"hint", error.hint()}}}});
-    return response;
-  }
+  Response error(const Error& error) const override { return own_error(error); }
 
   void add_routes(RouteTable& table, const Services& services) const override {
     for (const char* path : {"/health", "/v1/health"}) {

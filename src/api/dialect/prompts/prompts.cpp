@@ -3,6 +3,7 @@
 
 #include "api/dialect/dialect.h"
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/own_error.h"
 #include "api/prompt/prompt_json.h"
 
 namespace strata::api {
@@ -154,15 +155,7 @@ class Prompts final : public Dialect {
   std::string_view name() const override { return "prompts"; }
   bool owns(std::string_view path) const override { return path.starts_with("/api/v1/"); }
 
-  Response error(const Error& error) const override {
-    json::object inner{
-        {"code", strata::name(error.code())}, {"message", error.message()}, {"hint", error.hint()}};
-    if (const auto* field = dynamic_cast<const FieldError*>(&error))
-      inner["field"] = field->field();
-    Response response;
-    response.body = to_json(json::object{{"error", std::move(inner)}});
-    return response;
-  }
+  Response error(const Error& error) const override { return own_error(error); }
 
   void add_routes(RouteTable& table, const Services& services) const override {
     for (const PromptRoute& route : kRoutes) {
