@@ -1,0 +1,113 @@
+// What every test of the app in a browser begins with: the real server with a script that answers,
+// and windows that note whatever goes wrong in them. Ends with 77, which is "skipped", where there is
+// no browser or no built app.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const require = createRequire(import.meta.url);
+const strata = process.argv[2] ?? process.env.STRATA;
+
+function skip(why) {
+  console.log(`skipped: ${why}`);
+  process.exit(77);
+}
+
+// A server of its own, in a folder of its own, until close().
+export class Server {
+  address = '';
+  constructor(script = join(import.meta.dirname, 'script.json'), args = []) {
+    this.home = mkdtempSync(join(tmpdir(), 'strata-web-'));
+    this.args = ['serve', '--port', '0', '--scripted', script, ...args];
+  }
+
+  async start() {
+    this.child = spawn(strata, this.args, {
+      env: { ...process.env, STRATA_HOME: this.home },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.address = await new Promise((resolve, reject) => {
+      let said = '';
+      this.child.stderr.on('data', (bytes) => {
+        said += bytes;
+        const found = /serving on (http:\S+)/.exec(said);
+        if (found) resolve(found[1]);
+      });
+      this.child.on('exit', () => reject(new Error(`the server ended: ${said}`)));
+    });
+    return this;
+  }
+
+  kill() {
+    this.child.removeAllListeners('exit');
+    this.child.kill('SIGKILL');
+  }
+
+  close() {
+    this.kill();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  get = async (path) => (await fetch(this.address + path)).json();
+}
+
+// The browser and a server that has the app; `args` go to "strata serve".
+export async function begin({ script, args } = {}) {
+  const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
+  if (!chromiumPath) skip('Chromium is not here');
+  let chromium;
+  try {
+    ({ chromium } = require('playwright-core'));
+  } catch {
+    skip('playwright-core is not here');
+  }
+  const server = await new Server(script, args).start();
+  const page = await fetch(server.address, { headers: { accept: 'text/html' } });
+  if (!(await page.text()).includes('/assets/')) {
+    server.close();
+    skip('the program was built without the app');
+  }
+  const browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  const end = async () => {
+    await browser.close();
+    server.close();
+  };
+  return { server, browser, end };
+}
+
+// A window with its own cookies. Errors and requests to other origins are its `problems`.
+export async function open(browser, server, options = {}) {
+  const context = await browser.newContext({ locale: 'en', ...options });
+  const view = await context.newPage();
+  view.problems = [];
+  view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));
+  view.on('pageerror', (error) => view.problems.push(String(error)));
+  view.on('request', (request) => {
+    if (!request.url().startsWith(server.address) && !/^(blob|about):/.test(request.url())) {
+      view.problems.push(`asks another origin: ${request.url()}`);
+    }
+  });
+  return view;
+}
+
+const axeSource = () => readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+// What axe finds on the page as it is: rules with the first node of each.
+export async function axe(view) {
+  await view.evaluate(axeSource());
+  const { violations } = await view.evaluate(() => globalThis.axe.run());
+  return violations.map((each) => `${each.id}: ${each.nodes[0].html}`);
+}
+
+export async function say(view, text) {
+  await view.getByRole('textbox', { name: 'Message' }).fill(text);
+  await view.keyboard.press('Enter');
+}
+export const answers = (view) => view.locator('article[data-role=assistant]');
+export const done = (view) =>
+  view.locator('article[data-role=assistant][data-status=done]').last().waitFor();
