@@ -9,7 +9,8 @@ History::History(const std::filesystem::path& path)
       conversations(database_),
       responses(database_),
       chats(database_),
-      threads(database_) {
+      threads(database_),
+      votes(database_) {
   // Held as long as this server lives: another one on the same database leaves its answers alone.
   only_server_ = FileLock::attempt(path.string() + ".server", FileLock::Kind::exclusive);
   if (!only_server_) return;

@@ -9,6 +9,7 @@
 #include "api/conversation/response_store.h"
 #include "api/conversation/thread_feed.h"
 #include "api/conversation/thread_store.h"
+#include "api/conversation/vote_store.h"
 #include "core/os.h"
 
 namespace strata::api {
@@ -28,7 +29,8 @@ class History {
   ResponseStore responses;
   ChatStore chats;
   ThreadStore threads;
-  ThreadFeed feed;  // of the threads
+  VoteStore votes;
+  ThreadFeed feed;  // of threads and votes
 };
 
 }  // namespace strata::api

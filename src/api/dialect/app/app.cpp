@@ -1,5 +1,8 @@
 #include "api/dialect/app/app.h"
 
+#include <algorithm>
+#include <array>
+
 #include "api/dialect/own_error.h"
 #include "api/json_fields.h"
 #include "api/site.h"
@@ -12,7 +15,9 @@ class App final : public Dialect {
  public:
   std::string_view name() const override { return "app"; }
   bool owns(std::string_view path) const override {
-    return path.starts_with("/api/v1/conversations") || path.starts_with("/api/v1/session");
+    static constexpr std::array<std::string_view, 4> kOwned{
+        "/api/v1/conversations", "/api/v1/session", "/api/v1/votes", "/api/v1/schema"};
+    return std::ranges::any_of(kOwned, [&](auto prefix) { return path.starts_with(prefix); });
   }
   bool shares() const override { return false; }
 
@@ -21,6 +26,8 @@ class App final : public Dialect {
   void add_routes(RouteTable& table, const Services& services) const override {
     add_thread_routes(table, services, *this);
     add_session_routes(table, services, *this);
+    add_vote_routes(table, services, *this);
+    add_schema_route(table, *this);
     const auto add_file = [&](std::string pattern, std::string header, std::string has) {
       table.add({.method = "GET",
                  .pattern = std::move(pattern),

@@ -1,5 +1,5 @@
 // The app's dialect, internal to this folder: conversations that windows share, answers that run
-// without their window, signing in, and the app's files. docs/app.md describes the routes.
+// without their window, votes, signing in, and the app's files. docs/app.md describes the routes.
 #pragma once
 
 #include <memory>
@@ -18,5 +18,7 @@ json::object message_json(const std::string& thread, const ThreadMessage& messag
 
 void add_thread_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_session_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+void add_vote_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+void add_schema_route(RouteTable& table, const Dialect& dialect);
 
 }  // namespace strata::api::app
