@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/access/keys.h"
+#include "api/dialect/dialect.h"
 #include "api/library.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
@@ -20,10 +21,10 @@ using testing::Running;
 constexpr int64_t kNow = kNowMs / 1000;
 constexpr std::array kScopes{Scope::inference, Scope::metrics, Scope::models, Scope::admin};
 
-std::string path_of(const Route& route) {
+std::string path_of(const Route& route, const std::string& name = "nobody") {
   std::string path = route.pattern;
   for (size_t at = 0; (at = path.find('{')) != std::string::npos;) {
-    path.replace(at, path.find('}') - at + 1, "nobody");
+    path.replace(at, path.find('}') - at + 1, name);
   }
   return path;
 }
@@ -188,6 +189,26 @@ TEST(RoutesWithoutKeys, AnswerEverybodyButNotABadKeyOfOurs) {
     EXPECT_EQ(status("x-api-key: sk-strata-unknown\r\n"), 401) << route.pattern;
     const int expected = route.scope == Scope::metrics ? 200 : 403;
     EXPECT_EQ(status("x-api-key: " + narrow.secret + "\r\n"), expected) << route.pattern;
+  }
+}
+
+TEST(RoutesWithoutKeys, RefuseAPathThatCannotBeDecodedInTheirOwnShape) {
+  const Error expected(Code::invalid_argument,
+                       "the request's target must be a path such as /v1/models");
+  const Running running;
+  for (const auto& dialect : Registry<Dialect>::all()) {
+    const std::string shape = error_response(*dialect, expected).body;
+    for (const Route& route : running.server->routes().routes()) {
+      if (route.dialect != dialect->name() || route.pattern.find('{') == std::string::npos)
+        continue;
+      std::string headers;
+      if (!route.header.empty()) headers = route.header + ": " + route.header_has + "x\r\n";
+      for (const char* name : {"a%18", "%ff", "100%"}) {
+        const Reply reply = fetch(running.port(), route.method, path_of(route, name), {}, headers);
+        EXPECT_EQ(reply.status, 400) << route.pattern;
+        EXPECT_EQ(reply.body, shape) << route.method << " " << route.pattern;
+      }
+    }
   }
 }
 

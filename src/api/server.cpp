@@ -113,6 +113,8 @@ struct Server::State {
   // Where the path is a route's, `dialect` becomes that one's.
   Admission route(Request& head, const Dialect*& dialect);
   Handler on_lane(const Route& route, const Dialect& owner);
+  // Whose answers a request gets, whatever becomes of it.
+  const Dialect& owner_of(const Request& head) const;
   void answer_line(const std::shared_ptr<Exchange>& exchange);
   void done(const Request& request, int status, bool cut_off);
   void add_metrics();
@@ -219,11 +221,15 @@ Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
 void Server::State::answer_line(const std::shared_ptr<Exchange>& exchange) {
   const Request& request = exchange->request();
   const Route* route = routes.match(request.method, request.path, &request.headers).route;
-  const Dialect& owner = route ? dialect_named(route->dialect) : dialect_for(request.path);
   const Handler missing = [](const std::shared_ptr<Exchange>& unknown) {
     throw Error(Code::not_found, fmt::format("there is no POST {}", unknown->request().path));
   };
-  guarded(owner, route ? route->handler : missing)(exchange);
+  guarded(owner_of(request), route ? route->handler : missing)(exchange);
+}
+
+const Dialect& Server::State::owner_of(const Request& head) const {
+  const Route* route = routes.match(head.method, head.path, &head.headers).route;
+  return route ? dialect_named(route->dialect) : dialect_for(head.path);
 }
 
 void Server::State::done(const Request& request, int status, bool cut_off) {
@@ -304,8 +310,8 @@ void Server::start(const ServerOptions& options) {
   http.now_ms = options.now_ms;
   HttpHooks hooks;
   hooks.admit = [&s](Request& head) { return s.admit(head); };
-  hooks.malformed = [](int status, const std::string& message, const std::string& path) {
-    Response response = error_response(dialect_for(path), Error(Code::invalid_argument, message));
+  hooks.malformed = [&s](int status, const std::string& message, const Request& head) {
+    Response response = error_response(s.owner_of(head), Error(Code::invalid_argument, message));
     response.status = status;
     if (status == 503) response.headers.add("retry-after", "1");
     return response;

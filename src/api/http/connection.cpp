@@ -139,7 +139,7 @@ void Connection::advance() {
           refuse_head(admission_.too_large);
         } else {
           const Response response =
-              core_->hooks.malformed(reader_.status(), reader_.message(), reader_.head().path);
+              core_->hooks.malformed(reader_.status(), reader_.message(), reader_.head());
           refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
         }
         return;
@@ -291,7 +291,7 @@ void Connection::on_timeout() {
     case Phase::head:
     case Phase::body: {
       const Response response =
-          core_->hooks.malformed(408, "the request did not arrive in time", reader_.head().path);
+          core_->hooks.malformed(408, "the request did not arrive in time", reader_.head());
       return refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
     }
     default:

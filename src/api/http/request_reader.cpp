@@ -114,6 +114,7 @@ void RequestReader::read_head() {
   const auto& head = parser_->http.get();
   request_.method = text(head.method_string());
   request_.target = text(head.target());
+  request_.path = request_.target.substr(0, request_.target.find('?'));  // until it is decoded
   request_.http_1_0 = head.version() < 11;
   size_t fields = 0;
   for (const auto& field : head) {
@@ -138,13 +139,14 @@ void RequestReader::check_head() {
     return fail(414, fmt::format("the request's target has {} bytes, the limit is {}",
                                  request_.target.size(), kMaxTargetBytes));
   }
-  const size_t question = request_.target.find('?');
-  const auto path = decode_path(std::string_view(request_.target).substr(0, question));
+  const auto path = decode_path(request_.path);
   if (!path || path->empty() || path->front() != '/' || !is_valid_utf8(*path)) {
     return fail(400, "the request's target must be a path such as /v1/models");
   }
+  if (const size_t question = request_.target.find('?'); question != std::string::npos) {
+    request_.query = request_.target.substr(question + 1);
+  }
   request_.path = *path;
-  if (question != std::string::npos) request_.query = request_.target.substr(question + 1);
   if (request_.headers.count("host") > 1 ||
       (!request_.http_1_0 && !request_.headers.find("host"))) {
     return fail(400, "a request needs exactly one Host header");

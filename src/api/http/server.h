@@ -14,9 +14,9 @@ namespace strata::api {
 struct HttpHooks {
   // The head of a request has arrived. Must not throw.
   std::function<Admission(Request& head)> admit;
-  // A request that cannot be read as HTTP: what to answer. `path`: empty when its head is not read.
-  std::function<Response(int status, const std::string& message, const std::string& path)>
-      malformed;
+  // A request that cannot be read as HTTP: what to answer. `head`: what of it was read; its path is
+  // as it was sent where it cannot be decoded.
+  std::function<Response(int status, const std::string& message, const Request& head)> malformed;
   // An exchange is over. `cut_off`: the client went away, or read too slowly, before the end.
   std::function<void(const Request&, int status, bool cut_off)> done;
 };
