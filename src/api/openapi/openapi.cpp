@@ -23,6 +23,9 @@ struct Transport {
 constexpr std::array kTransport{
     Transport{408, "The request did not arrive in time."},
     Transport{413, "The body is over the route's limit."},
+    Transport{414, "The path and the query are too long."},
+    Transport{415, "The body is compressed."},
+    Transport{417, "The head expects what this server does not know."},
     Transport{431, "The head of the request is too large."},
 };
 
@@ -184,6 +187,7 @@ class Builder {
                            {"x-strata-scope", name(route.scope)},
                            {"x-strata-routes", json::array{json::string(where_is)}}};
     if (find(said, "unbuilt")) operation["x-strata-unbuilt"] = true;
+    if (find(said, "endless")) operation["x-strata-endless"] = true;
     operation["parameters"] = parameters(said, path, route);
     if (auto body = request_body(said)) operation["requestBody"] = std::move(*body);
     operation["responses"] = all_responses(dialect, error_schema, said, route);
@@ -236,7 +240,7 @@ class Builder {
     json::object all;
     if (!find(said, "unbuilt")) {
       const json::value* status = find(said, "status");
-      all[status ? std::to_string(status->as_int64()) : "200"] = success(said);
+      all[status ? std::to_string(status->as_int64()) : "200"] = success(error_schema, said);
     }
     std::vector<Code> codes(kAlways.begin(), kAlways.end());
     if (route.scope != Scope::open) codes.push_back(Code::unauthenticated);
@@ -260,7 +264,7 @@ class Builder {
     return all;
   }
 
-  static json::object success(const json::object& said) {
+  static json::object success(const std::string& error_schema, const json::object& said) {
     json::object content;
     if (const json::value* answer = find(said, "answer")) {
       json::value schema = *answer;
@@ -269,15 +273,39 @@ class Builder {
       content[type.empty() ? "application/json" : type] = json::object{{"schema", schema}};
     }
     if (const json::value* stream = find(said, "stream")) {
-      json::value event = stream->at("event");
-      point(event);
-      content[stream->at("type").as_string()] = json::object{{"schema", event}};
+      const std::string type = text_of(stream->as_object(), "type");
+      json::value piece = piece_of_stream(error_schema, stream->as_object());
+      if (type == "text/event-stream") {
+        piece = event_with(std::move(piece), text_of(stream->as_object(), "last"));
+      }
+      content[type] = json::object{{"schema", std::move(piece)}};
     }
     json::object headers_of;
     for (const auto& [header, about] : kHeaders) headers_of[header] = reference("headers", header);
     json::object response{{"description", text_of(said, "summary")}, {"headers", headers_of}};
     if (!content.empty()) response["content"] = std::move(content);
     return response;
+  }
+
+  // An answer that has begun can only say in its stream that it failed.
+  static json::value piece_of_stream(const std::string& error_schema, const json::object& stream) {
+    json::value piece = stream.at("event");
+    point(piece);
+    return json::object{{"anyOf", json::array{piece, reference("schemas", error_schema)}}};
+  }
+
+  // A server-sent event whose data is JSON of the schema, or the word that ends the stream.
+  static json::object event_with(json::value schema, const std::string& last) {
+    json::object data{{"type", "string"},
+                      {"contentMediaType", "application/json"},
+                      {"contentSchema", std::move(schema)}};
+    if (!last.empty()) {
+      data = json::object{{"anyOf", json::array{json::object{{"const", last}}, data}}};
+    }
+    const json::object event{{"type", "string"}};
+    return {{"type", "object"},
+            {"required", json::array{"data"}},
+            {"properties", json::object{{"event", event}, {"data", std::move(data)}}}};
   }
 
   // One entry for a status of a dialect, used by all of its operations.
