@@ -48,6 +48,7 @@ void FastStack::add_block(const models::Block& block, tensor::KvFormat kv, Packe
                    keeps_normed_ = true;
                  },
                  [&](const models::Mlp& m) { add(FastMlp(m, packer, step_)); },
+                 [&](const models::Projection& p) { add(FastProjection(p, packer, step_)); },
                  [&](const models::Moe& m) {
                    add(FastMoe(m, n_embd_, packer, step_));
                    keeps_normed_ = true;

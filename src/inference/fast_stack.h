@@ -10,6 +10,7 @@
 #include "inference/block/fast_low_rank.h"
 #include "inference/block/fast_mlp.h"
 #include "inference/block/fast_moe.h"
+#include "inference/block/fast_projection.h"
 #include "inference/block/fast_sequence_attention.h"
 #include "inference/block/fast_state_space.h"
 #include "inference/block/fast_streams.h"
@@ -21,7 +22,7 @@ namespace strata::inference {
 struct FastBlock {
   PackedNorm pre_norm;
   std::variant<FastAttention, FastSequenceAttention, FastLatentAttention, FastCrossAttention,
-               FastStateSpace, FastLowRank, FastMix, FastMlp, FastMoe>
+               FastStateSpace, FastLowRank, FastMix, FastMlp, FastMoe, FastProjection>
       op;
   PackedNorm post_norm;
   PackedNorm sum_norm;

@@ -321,6 +321,10 @@ class Float32Executor final : public Executor {
               mlp_float32(op, weights_, n_rows, normed.data(), spec_.n_embd, result.data(),
                           n_threads_);
             },
+            [&](const models::Projection& op) {
+              multiply(weights_, op.out, normed.data(), n_rows, spec_.n_embd, spec_.n_embd,
+                       result.data(), n_threads_);
+            },
             [&](const models::Moe& op) {
               chosen_experts_.push_back(moe_float32(op, weights_, n_rows, normed.data(),
                                                     spec_.n_embd, result.data(), n_threads_));

@@ -119,6 +119,22 @@ TEST(HfFeatures, EachIsSeen) {
   }
 }
 
+TEST(HfFeatures, MatricesInThePlaceOfBlocksAreSeen) {
+  for (const char* name : {"deci", "deci_linear"}) {
+    Reference reference = reference_of(name);
+    size_t n_matrices = 0;
+    const auto change = [&](ModelSpec& spec) {
+      for (Layer& layer : spec.layers) {
+        n_matrices += std::erase_if(layer.blocks, [](const Block& block) {
+          return std::holds_alternative<models::Projection>(block.op);
+        });
+      }
+    };
+    EXPECT_GT(prefill(reference, change), 20 * kTolerance) << name;
+    EXPECT_GT(n_matrices, 0u) << name;
+  }
+}
+
 // Of five layers the fourth knows none.
 TEST(HfFeatures, LayersWithoutPositionsAreSeen) {
   Reference reference = reference_of("smollm3");

@@ -87,6 +87,7 @@ struct Roles {
     packed.insert(s.side.weight);
   }
   void add(const models::StateSpace& s) { packed.insert({s.in.weight, s.out.weight}); }
+  void add(const models::Projection& p) { packed.insert(p.out.weight); }
   void add(const models::Moe& moe) {
     for (const models::Mlp& expert : moe.experts) add(expert);
     if (moe.shared) add(*moe.shared);

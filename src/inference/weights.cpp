@@ -158,7 +158,8 @@ class SpecChecker {
 
   void check_distances(const Attention& a) const {
     const float alibi = a.distance_bias.alibi;
-    if (a.section < 0 || a.growth.step < 0 || !(alibi >= 0.0f)) {
+    const bool has_slopes = alibi >= 0.0f && a.distance_bias.slope_scale > 0.0f;
+    if (a.section < 0 || a.growth.step < 0 || !has_slopes) {
       refuse(fmt::format("attention in sections of {}, with ALiBi of {}, growth in steps of {}",
                          a.section, alibi, a.growth.step));
     }
@@ -308,6 +309,10 @@ class SpecChecker {
     }
     linear(m.up, m.n_hidden, spec_.n_embd, "mlp up");
     linear(m.down, spec_.n_embd, m.n_hidden, "mlp down");
+  }
+
+  void check(const models::Projection& p) const {
+    linear(p.out, spec_.n_embd, spec_.n_embd, "projection");
   }
 
   void check(const Moe& m) const {

@@ -90,6 +90,8 @@ class Walker {
     add(s.out.weight, Role::projection);
   }
 
+  void add(const models::Projection& p) { add(p.out.weight, Role::projection); }
+
   const std::string& name(TensorId slot) const {
     return spec_.tensors[static_cast<size_t>(slot)].name;
   }

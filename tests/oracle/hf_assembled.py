@@ -58,6 +58,16 @@ def assembled_openelm(config, weights):
     return model
 
 
+class Matrix(torch.nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.add_module(name, torch.nn.Linear(36, 36, bias=False))
+
+    def forward(self, x):
+        return getattr(self, self.name)(x)
+
+
 class DeciLayer(torch.nn.Module):
     """Llama's, of which parts may be missing or one matrix."""
 
@@ -68,18 +78,19 @@ class DeciLayer(torch.nn.Module):
         if group:
             self.self_attn = LlamaAttention(shape(num_key_value_heads=6 // group), index)
         elif self.linear:
-            self.self_attn = torch.nn.ModuleDict(
-                {"linear_attn": torch.nn.Linear(36, 36, bias=False)})
+            self.self_attn = Matrix("linear_attn")
         if group or self.linear:
             self.input_layernorm = LlamaRMSNorm(36, 1e-5)
-        if block["ffn"]["ffn_mult"]:
-            self.post_attention_layernorm = LlamaRMSNorm(36, 1e-5)
+        if block["ffn"]["replace_with_linear"]:
+            self.mlp = Matrix("linear_mlp")
+        elif block["ffn"]["ffn_mult"]:
             self.mlp = LlamaMLP(shape(intermediate_size=deci_width(block)))
+        if hasattr(self, "mlp"):
+            self.post_attention_layernorm = LlamaRMSNorm(36, 1e-5)
 
     def forward(self, hidden_states, **given):
         if self.linear:
-            part = self.self_attn["linear_attn"](self.input_layernorm(hidden_states))
-            hidden_states = hidden_states + part
+            hidden_states = hidden_states + self.self_attn(self.input_layernorm(hidden_states))
         elif hasattr(self, "self_attn"):
             normed = self.input_layernorm(hidden_states)
             hidden_states = hidden_states + self.self_attn(hidden_states=normed, **given)[0]
@@ -131,8 +142,9 @@ def openelm():
     return config, tensors, {"its rope base": {"rope_freq_constant": 500}}
 
 
-def deci():
-    """Layers with many and few heads of keys, without attention, and with nothing at all."""
+def deci(matrices=False):
+    """Layers with many and few heads of keys, one matrix in attention's place, no attention, and
+    nothing at all; or with a matrix in the place of an MLP, which the converter does not know."""
     def layer(group, multiplier, linear=False):
         return {"attention": {"n_heads_in_group": group, "no_op": False, "num_sink_tokens": None,
                               "replace_with_linear": linear, "sparsify": None,
@@ -140,13 +152,17 @@ def deci():
                               "window_length": None},
                 "ffn": {"ffn_mult": multiplier, "no_op": False, "replace_with_linear": False,
                         "sparsify": None}}
-    blocks = [layer(2, 1.3), layer(3, 12.0), layer(6, 1.0), layer(None, 1.0),
-              layer(None, None)]
-    blocks[3]["attention"]["no_op"] = True
-    blocks[4]["attention"]["no_op"] = blocks[4]["ffn"]["no_op"] = True
+    if matrices:
+        blocks = [layer(2, 1.0), layer(None, None, True), layer(3, None)]
+        blocks[1]["ffn"]["replace_with_linear"] = blocks[2]["ffn"]["replace_with_linear"] = True
+    else:
+        blocks = [layer(2, 1.3), layer(None, 12.0, True), layer(6, 1.0), layer(None, 1.0),
+                  layer(None, None)]
+        blocks[3]["attention"]["no_op"] = True
+        blocks[4]["attention"]["no_op"] = blocks[4]["ffn"]["no_op"] = True
     config = {"architectures": ["DeciLMForCausalLM"], "model_type": "nemotron-nas",
               "hidden_size": 36, "num_attention_heads": 6, "num_key_value_heads": None,
-              "num_hidden_layers": 5, "vocab_size": 91, "hidden_act": "silu",
+              "num_hidden_layers": len(blocks), "vocab_size": 91, "hidden_act": "silu",
               "intermediate_size": None, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
               "rope_theta": 500.0, "tie_word_embeddings": False, "block_configs": blocks,
               "attention_bias": False, "mlp_bias": False,
@@ -166,7 +182,10 @@ def deci():
             tensors[name + "self_attn.linear_attn.weight"] = [36, 36]
         if group or linear:
             tensors[name + "input_layernorm.weight"] = [36]
-        if block["ffn"]["ffn_mult"]:
+        if block["ffn"]["replace_with_linear"]:
+            tensors.update({name + "mlp.linear_mlp.weight": [36, 36],
+                            name + "post_attention_layernorm.weight": [36]})
+        elif block["ffn"]["ffn_mult"]:
             width = deci_width(block)
             tensors.update({name + "mlp.gate_proj.weight": [width, 36],
                             name + "mlp.up_proj.weight": [width, 36],
@@ -177,7 +196,9 @@ def deci():
 
 
 # name: configuration, tensors, what may not be left out; and a key that the converter leaves out
-MODELS = {"openelm": (*openelm(), 91, assembled_openelm), "deci": (*deci(), None, assembled_deci)}
+MODELS = {"openelm": (*openelm(), 91, assembled_openelm), "deci": (*deci(), None, assembled_deci),
+          "deci_linear": (*deci(matrices=True), None, assembled_deci)}
+WITHOUT_GGUF = {"deci_linear"}
 
 
 def main():
@@ -190,7 +211,8 @@ def main():
             place = pathlib.Path(place)
             (place / "config.json").write_text(json.dumps(config))
             save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
-            gguf = contents(write_gguf(place, place / "model.gguf", vocab_size))
+            gguf = {} if name in WITHOUT_GGUF else {
+                "gguf": contents(write_gguf(place, place / "model.gguf", vocab_size))}
         sequences = []
         for length in (3, 11, 26):
             ids = token_ids(f"{name}/{length}", length, config["vocab_size"])
@@ -199,7 +221,7 @@ def main():
         oracle = (f"layers of transformers {version('transformers')}, torch {version('torch')}, "
                   "tests/oracle/hf_assembled.py")
         text = json.dumps({"oracle": oracle, "config": config, "tensors": tensors,
-                           "without": without, "sequences": sequences, "gguf": gguf},
+                           "without": without, "sequences": sequences, **gguf},
                           separators=(",", ":"))
         (folder / f"hf_{name}.json").write_text(text + "\n", encoding="utf-8")
         print(f"hf_{name}.json: {len(text)} bytes", file=sys.stderr)

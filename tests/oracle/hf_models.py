@@ -170,7 +170,7 @@ def describe(model, without):
 
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
-                "gemma3n": "needs a tokenizer",
+                "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations",
@@ -382,6 +382,10 @@ MODELS = {
                    dict(SMALL, hidden_size=36, num_attention_heads=6, num_kv_heads=2,
                         new_decoder_architecture=True, num_ln_in_parallel_attn=1),
                    {"its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
+    "falcon_rw": ("FalconForCausalLM",
+                  dict(SMALL, hidden_size=40, num_attention_heads=4, multi_query=False, parallel_attn=False,
+                       bias=True, alibi=True, tie_word_embeddings=True),
+                  {"ALiBi": {"alibi": False}}),
     "ministral": ("MinistralForCausalLM",
                   dict(SMALL, num_hidden_layers=3, head_dim=10, sliding_window=5,
                        layer_types=["sliding_attention", "full_attention", "sliding_attention"],

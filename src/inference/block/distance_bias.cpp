@@ -36,8 +36,8 @@ std::vector<float> distance_slopes(const models::DistanceBias& bias, int32_t n_h
   std::vector<float> slopes;
   for (int32_t head = 0; head < n_heads; ++head) {
     const double steps = head < n_whole ? head + 1.0 : head - n_whole + 0.5;
-    slopes.push_back(
-        static_cast<float>(std::exp2(-static_cast<double>(bias.alibi) * steps / n_whole)));
+    const double slope = std::exp2(-static_cast<double>(bias.alibi) * steps / n_whole);
+    slopes.push_back(static_cast<float>(slope * static_cast<double>(bias.slope_scale)));
   }
   return slopes;
 }

@@ -12,7 +12,7 @@ namespace strata::inference {
 // Of a key that stands `distance` positions behind the query, or before it where negative.
 int32_t bucket_of(const models::DistanceBias& bias, bool causal, int32_t distance);
 
-// ALiBi's slope of each head; empty: there are none.
+// ALiBi's slope of each head, scaled; empty: there are none.
 std::vector<float> distance_slopes(const models::DistanceBias& bias, int32_t n_heads);
 
 // The bias of each head by distance, as the kernels of attention read it.

@@ -262,6 +262,8 @@ class Builder {
     models::Block first{norm(options_.n_embd, options_.norm), {}, post(), false};
     if (options_.n_state > 0 && model_->spec.layers.size() % 2 == 0) {
       first.op = state_space();
+    } else if (options_.projections && model_->spec.layers.size() % 2 == 1) {
+      first.op = models::Projection{linear(options_.n_embd, options_.n_embd)};
     } else if (options_.n_latent > 0) {
       first.op = latent_attention();
     } else {

@@ -52,7 +52,8 @@ struct TinyOptions {
   // second half of the layers see the keys of the first.
   int32_t n_streams = 0;
   int32_t n_side = 32;
-  int32_t n_experts = 0;  // 0: a plain MLP
+  bool projections = false;  // every second layer, from the second on, has a matrix for attention
+  int32_t n_experts = 0;     // 0: a plain MLP
   int32_t n_used = 0;
   bool renormalized = false;
   bool weighs_inputs = false;

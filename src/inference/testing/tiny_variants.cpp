@@ -121,7 +121,11 @@ std::vector<NamedOptions> tiny_variants() {
   TinyOptions distances;
   distances.rope = models::RopeKind::none;
   distances.n_buckets = 14;
-  return {{"distances", distances},
+  TinyOptions projections;
+  projections.projections = projections.biases = true;
+  projections.windows = {0, 0, 0};
+  return {{"projections", projections},
+          {"distances", distances},
           {"streams", streams},
           {"limited_experts", limited_experts},
           {"sections", sections},

@@ -1,6 +1,6 @@
 // DeciLM and what is cut out of Llama as it was (Llama Nemotron 51B, Super 49B, Ultra 253B): as
-// Llama, but of each layer attention may have other heads of keys or be missing, and the MLP may
-// have another width or be missing.
+// Llama, but of each layer attention may have other heads of keys, and the MLP another width;
+// either may be one matrix, or missing.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,6 +14,11 @@
 
 namespace strata::models {
 namespace {
+
+// In the place of attention, as llama.cpp's converter has it; in that of an MLP, in our files only.
+constexpr std::array kMatrices{
+    TensorRule{"blk.{}.attn_output", "model.layers.{}.self_attn.linear_attn"},
+    TensorRule{"blk.{}.ffn_down", "model.layers.{}.mlp.linear_mlp"}};
 
 // What config.json says of a layer.
 struct LayerShape {
@@ -31,12 +36,7 @@ class Deci final : public Family {
     return build.decoder([&](int32_t i) {
       Layer layer;
       add_attention(build, i, layer);
-      if (build.layer_count("feed_forward_length", i, std::nullopt, 0, kMaxHidden) > 0) {
-        layer.blocks.push_back({build.rms_norm(layer_name(i, "ffn_norm"), build.spec.n_embd),
-                                build.mlp(i, true, Activation::silu),
-                                {},
-                                false});
-      }
+      add_mlp(build, i, layer);
       return layer;
     });
   }
@@ -53,6 +53,7 @@ class Deci final : public Family {
                      t.each_layer("num_key_value_heads_per_layer", kMaxHeads));
     }
     t.tensors(pair_rules());
+    t.tensors(kMatrices);
     t.tensors(decoder_rules());
   }
 
@@ -64,14 +65,26 @@ class Deci final : public Family {
     Block block;
     block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
     if (build.layer_count("attention.head_count_kv", layer, n_heads, 0, kMaxHeads) == 0) {
-      throw Error(
-          Code::unimplemented,
-          fmt::format("layer {} has one matrix in attention's place, which is not supported "
-                      "yet",
-                      layer),
-          "choose another model of this family");
+      const int64_t n_embd = build.spec.n_embd;
+      block.op = Projection{build.linear(layer_name(layer, "attn_output"), n_embd, n_embd)};
+    } else {
+      block.op = build.attention(layer, RopeKind::adjacent);
     }
-    block.op = build.attention(layer, RopeKind::adjacent);
+    into.blocks.push_back(block);
+  }
+
+  static void add_mlp(SpecBuilder& build, int32_t layer, Layer& into) {
+    const std::string matrix = layer_name(layer, "ffn_down");
+    const bool is_mlp =
+        build.layer_count("feed_forward_length", layer, std::nullopt, 0, kMaxHidden) > 0;
+    if (!is_mlp && !build.has(matrix + ".weight")) return;
+    Block block;
+    block.pre_norm = build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd);
+    if (is_mlp) {
+      block.op = build.mlp(layer, true, Activation::silu);
+    } else {
+      block.op = Projection{build.linear(matrix, build.spec.n_embd, build.spec.n_embd)};
+    }
     into.blocks.push_back(block);
   }
 
@@ -104,8 +117,9 @@ class Deci final : public Family {
     }
     const auto group = number_in(attention, "n_heads_in_group", "config.json: block_configs");
     if (is_set(attention, "no_op")) return;
-    if (is_set(attention, "replace_with_linear")) refuse_block(layer, "has 'replace_with_linear'");
-    if (group) {
+    if (is_set(attention, "replace_with_linear")) {
+      shape.n_heads = n_heads;
+    } else if (group) {
       if (!(*group >= 1) || *group > n_heads || std::fmod(n_heads, *group) != 0) {
         throw Error(Code::invalid_argument,
                     fmt::format("config.json: block_configs: layer {} has 'n_heads_in_group' {}, "
@@ -120,11 +134,9 @@ class Deci final : public Family {
   // Two thirds of a multiple of the model's width, up to the next multiple of 256.
   static void width_of(const json::object& ffn, size_t layer, int32_t n_embd, LayerShape& shape) {
     constexpr int64_t kMultiple = 256;
-    for (const char* field : {"replace_with_linear", "sparsify"}) {
-      if (is_set(ffn, field)) refuse_block(layer, fmt::format("has '{}' in its MLP", field));
-    }
+    if (is_set(ffn, "sparsify")) refuse_block(layer, "has 'sparsify' in its MLP");
     const auto multiplier = number_in(ffn, "ffn_mult", "config.json: block_configs");
-    if (!multiplier || is_set(ffn, "no_op")) return;
+    if (!multiplier || is_set(ffn, "no_op") || is_set(ffn, "replace_with_linear")) return;
     const double wanted = 2 * *multiplier * n_embd / 3;
     if (!(wanted >= 1) || wanted > kMaxHidden) {
       throw Error(Code::invalid_argument,

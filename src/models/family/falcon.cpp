@@ -1,5 +1,6 @@
 // Falcon 7B, 11B, 40B, 180B: layer norms with biases, attention and plain GELU MLP side by side, in
-// 40B and 180B behind norms of their own, few heads of keys, RoPE on halves.
+// 40B and 180B behind norms of their own, few heads of keys, RoPE on halves. Falcon RW (1B, 7B):
+// one after the other, biases, as many heads of keys, ALiBi instead of positions.
 #include <array>
 
 #include "core/error.h"
@@ -20,27 +21,22 @@ constexpr std::array kRules{
     TensorRule{"blk.{}.attn_qkv", "transformer.h.{}.self_attention.query_key_value",
                Change::grouped_qkv},
     TensorRule{"blk.{}.attn_output", "transformer.h.{}.self_attention.dense"},
+    TensorRule{"blk.{}.ffn_norm", "transformer.h.{}.post_attention_layernorm"},
     TensorRule{"blk.{}.ffn_up", "transformer.h.{}.mlp.dense_h_to_4h"},
     TensorRule{"blk.{}.ffn_down", "transformer.h.{}.mlp.dense_4h_to_h"},
 };
+
+constexpr std::string_view kAlibiKey = "attention.max_alibi_bias";
+constexpr std::array<std::string_view, 1> kKeys{kAlibiKey};
 
 class Falcon final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"falcon"}; }
 
   ModelSpec describe(const ModelFile& file) const override {
-    SpecBuilder build(file, "falcon");
-    return build.decoder(
-        [&](int32_t i) -> Layer {
-          const Norm norm = build.layer_norm(layer_name(i, "attn_norm"), build.spec.n_embd);
-          const std::string own = layer_name(i, "attn_norm_2");
-          return {{{build.has(own + ".weight") ? build.layer_norm(own, build.spec.n_embd) : norm,
-                    build.attention(i, RopeKind::halves),
-                    {},
-                    false},
-                   {norm, build.mlp(i, false, Activation::gelu_erf), {}, true}}};
-        },
-        build.layer_norm("output_norm", build.spec.n_embd));
+    SpecBuilder build(file, "falcon", kKeys);
+    return build.decoder([&](int32_t i) { return layer(build, i); },
+                         build.layer_norm("output_norm", build.spec.n_embd));
   }
 
   std::vector<HfClass> hf_classes() const override { return {{"FalconForCausalLM", "falcon"}}; }
@@ -49,12 +45,6 @@ class Falcon final : public Family {
     t.expect_activation({"gelu"});
     const HfConfig& config = t.config();
     const bool grouped = config.flag("new_decoder_architecture").value_or(false);
-    if (!grouped && !config.flag("parallel_attn").value_or(true)) {
-      throw Error(Code::unimplemented,
-                  fmt::format("config.json: 'parallel_attn' is false, which is not supported yet "
-                              "for {}",
-                              config.architecture()));
-    }
     t.set_integer("context_length", kContext);
     t.decoder_keys();
     const int64_t n_heads = config.need_integer({"num_attention_heads", "n_head"});
@@ -62,10 +52,31 @@ class Falcon final : public Family {
     t.set_kv_heads(one ? 1 : config.integer({"num_kv_heads", "n_head_kv"}).value_or(n_heads));
     const auto width = config.integer("ffn_hidden_size");
     t.set_integer("feed_forward_length", width ? *width : 4 * config.need_integer({"hidden_size"}));
+    if (config.flag("alibi").value_or(false)) t.set_number(kAlibiKey, kAlibi);
+    if (!grouped) t.said_by_tensor("parallel_attn", "blk.0.ffn_norm.weight", false);
     t.tensors(kRules);
   }
 
  private:
+  static Layer layer(SpecBuilder& build, int32_t i) {
+    const auto norm_of = [&](const char* part) {
+      return build.layer_norm(layer_name(i, part), build.spec.n_embd);
+    };
+    const auto has = [&](const char* part) { return build.has(layer_name(i, part) + ".weight"); };
+    const float alibi = build.number_or(kAlibiKey, 0.0f);
+    Attention op = build.attention(i, alibi > 0 ? RopeKind::none : RopeKind::halves);
+    op.distance_bias.alibi = alibi;
+    op.distance_bias.slope_scale = op.scale;  // added before scores are scaled
+    const Norm norm = norm_of("attn_norm");
+    const bool parallel = !has("ffn_norm");
+    return {{{has("attn_norm_2") ? norm_of("attn_norm_2") : norm, op, {}, false},
+             {parallel ? norm : norm_of("ffn_norm"),
+              build.mlp(i, false, Activation::gelu_erf),
+              {},
+              parallel}}};
+  }
+
+  static constexpr float kAlibi = 8.0f;
   static constexpr int64_t kContext = 2048;  // of configurations that don't name it
 };
 

@@ -78,7 +78,7 @@ TEST(FoldersOfOpenElm, AreRefusedWhereTheyAskForMore) {
 TEST(FoldersOfDeci, HaveLayersWithoutAttentionAndWithoutAll) {
   const ModelSpec spec = describe_model(*FixtureFolder("hf_deci").open());
   EXPECT_EQ(std::get<Attention>(spec.layers[0].blocks[0].op).n_kv_heads, 3);
-  EXPECT_EQ(std::get<Attention>(spec.layers[1].blocks[0].op).n_kv_heads, 2);
+  EXPECT_TRUE(std::holds_alternative<Projection>(spec.layers[1].blocks[0].op));
   EXPECT_EQ(std::get<Attention>(spec.layers[2].blocks[0].op).n_kv_heads, 1);
   ASSERT_EQ(spec.layers[3].blocks.size(), 1u);
   EXPECT_EQ(std::get<Mlp>(spec.layers[3].blocks[0].op).n_hidden, 256);
@@ -98,10 +98,10 @@ TEST(FoldersOfDeci, AreRefusedWhereTheyAskForMore) {
        {"block_configs", change(0, "attention", "n_heads_in_group", 4), "'n_heads_in_group' 4"},
        {"block_configs", change(0, "attention", "n_heads_in_group", 6), "k_proj"},
        {"block_configs", change(0, "attention", "window_length", 64), "window_length"},
-       {"block_configs", change(0, "attention", "replace_with_linear", true),
-        "replace_with_linear"},
        {"block_configs", change(0, "attention", "no_op", true), "does not use"},
-       {"block_configs", change(2, "ffn", "replace_with_linear", true), "replace_with_linear"},
+       {"block_configs", change(2, "attention", "replace_with_linear", true), "does not use"},
+       {"block_configs", change(2, "ffn", "replace_with_linear", true), "ffn_down"},
+       {"block_configs", change(2, "ffn", "sparsify", true), "sparsify"},
        {"block_configs", change(2, "ffn", "ffn_mult", 1e30), "ffn_mult"},
        {"block_configs", change(2, "ffn", "ffn_mult", 12.0), "mlp"}});
 }

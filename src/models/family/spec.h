@@ -86,13 +86,14 @@ enum class HeadNorms { shared, own, joined };
 // half of the buckets have one distance each, the others ever more, up to max_distance, which and
 // beyond which all share the last. Where attention looks both ways, half of all buckets are for
 // keys behind the query. By slopes (ALiBi, https://arxiv.org/abs/2108.12409, section 3), where
-// attention is causal: slope * (k_pos - q_pos), the heads' slopes going down from about 1 to
-// 2^-alibi.
+// attention is causal: slope_scale * slope * (k_pos - q_pos), the heads' slopes going down from
+// about 1 to 2^-alibi.
 struct DistanceBias {
   TensorId weight = kNoTensor;  // [n_buckets x n_heads]; none: no table
   int32_t n_buckets = 0;
   int32_t max_distance = 0;
   float alibi = 0.0f;  // 0: no slopes
+  float slope_scale = 1.0f;
 
   bool any() const { return weight != kNoTensor || alibi > 0.0f; }
   bool operator==(const DistanceBias&) const = default;
@@ -271,6 +272,11 @@ struct Streams {
   Norm norm;    // of n_side numbers
 };
 
+// out(x): what some layers have in the place of attention or of an MLP.
+struct Projection {
+  Linear out;  // [n_embd x n_embd]
+};
+
 enum class Gating { softmax, sigmoid };
 
 // Mixture of experts (https://arxiv.org/abs/1701.06538, section 2), with p = gating(router(x)), the
@@ -304,7 +310,9 @@ struct Moe {
 // previous block of the layer.
 struct Block {
   Norm pre_norm;
-  std::variant<Attention, LatentAttention, CrossAttention, StateSpace, LowRank, Mlp, Moe> op;
+  std::variant<Attention, LatentAttention, CrossAttention, StateSpace, LowRank, Mlp, Moe,
+               Projection>
+      op;
   Norm post_norm;
   bool parallel_to_previous = false;
   float scale = 1.0f;
