@@ -10,12 +10,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "end_to_end"))
 
 import conformance  # noqa: E402
+import reference  # noqa: E402
 from served import Served  # noqa: E402
 
 
 def pages(document):
     """{path below docs/api: text}"""
-    return {"conformance.md": conformance.page(document)}
+    return {"conformance.md": conformance.page(document), **reference.pages(document)}
 
 
 def main():

@@ -26,10 +26,10 @@ def resolved(document, value):
 def bodies(document, operation, model):
     if "requestBody" not in operation:
         return [None]
-    schema = next(iter(operation["requestBody"]["content"].values()))["schema"]
-    example = dict(resolved(document, schema).get("example", {}))
+    content = next(iter(operation["requestBody"]["content"].values()))
+    example = content.get("example") or resolved(document, content["schema"]).get("example") or {}
     if "model" in example:
-        example["model"] = model
+        example = {**example, "model": model}
     right = [example, {**example, "stream": True}, {**example, "unknown": 1}]
     return [json.dumps(each) for each in right] + BROKEN
 

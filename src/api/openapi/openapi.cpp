@@ -121,8 +121,10 @@ class Builder {
       json::object operation = said.as_object();
       if (const json::value* same = find(operation, "same")) {
         const json::value id = operation.at("id");
-        operation = operations.at(same->as_string()).as_object();
+        const json::object& original = operations.at(same->as_string()).as_object();
+        operation = original;
         operation["id"] = id;
+        operation["same_as"] = original.at("id");
       }
       add_operation(dialect_of(name), text_of(part, "error"), where, operation);
     }
@@ -188,6 +190,7 @@ class Builder {
                            {"x-strata-routes", json::array{json::string(where_is)}}};
     if (find(said, "unbuilt")) operation["x-strata-unbuilt"] = true;
     if (find(said, "endless")) operation["x-strata-endless"] = true;
+    if (const json::value* same = find(said, "same_as")) operation["x-strata-same-as"] = *same;
     operation["parameters"] = parameters(said, path, route);
     if (auto body = request_body(said)) operation["requestBody"] = std::move(*body);
     operation["responses"] = all_responses(dialect, error_schema, said, route);
@@ -230,9 +233,11 @@ class Builder {
     if (!body) return std::nullopt;
     json::value schema = *body;
     point(schema);
+    json::object content{{"schema", std::move(schema)}};
+    if (const json::value* example = find(said, "example")) content["example"] = *example;
     const char* type = form ? "multipart/form-data" : "application/json";
     return json::object{{"required", !find(said, "optional")},
-                        {"content", json::object{{type, json::object{{"schema", schema}}}}}};
+                        {"content", json::object{{type, std::move(content)}}}};
   }
 
   json::object all_responses(const Dialect& dialect, const std::string& error_schema,
