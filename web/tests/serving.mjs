@@ -72,6 +72,7 @@ export async function browse(server) {
     // A person's window; every one has a context of its own.
     async window(hash, options = {}) {
       const context = await browser.newContext({ locale: 'en', ...options });
+      context.setDefaultTimeout(60_000); // of a busy machine
       const view = await context.newPage();
       view.problems = [];
       view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));

@@ -11,6 +11,7 @@ class State {
   problem = $state('');
   query = $state('');
   archived = $state(false);
+  votes = $state(0); // grows when there may be new ones
   private events: EventSource | undefined;
 
   // Shows what went wrong instead of throwing.
@@ -36,6 +37,7 @@ class State {
 
   async refresh() {
     this.listen();
+    this.votes += 1;
     await this.list();
     if (this.current) await this.open(this.current.id);
   }
@@ -85,6 +87,7 @@ class State {
       message.text += delta.text;
       message.reasoning += delta.reasoning;
     });
+    on('votes', () => (this.votes += 1));
     on<{ conversation: string }>('removed', ({ conversation }) => {
       this.conversations = this.conversations.filter((each) => each.id !== conversation);
       if (this.current?.id === conversation) location.hash = '#/chat';

@@ -11,6 +11,8 @@ interface Page {
 
 export const pages: Page[] = [
   { path: 'chat', title: 'chat', load: () => import('./chat/Chat.svelte') },
+  { path: 'playground', title: 'playground', load: () => import('./playground/Playground.svelte') },
+  { path: 'compare', title: 'compare', load: () => import('./compare/Compare.svelte') },
   { path: 'models', title: 'models', load: () => import('./models/Models.svelte') },
   { path: 'server', title: 'server', load: () => import('./server/Server.svelte') },
 ];
