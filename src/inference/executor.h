@@ -64,14 +64,16 @@ class Executor {
   virtual ~Executor() = default;
   virtual std::string_view kernels() const = 0;  // "float32", "avx512-vnni-bf16", …
 
-  // For a text that has so many tokens to begin with: what is computed of a model that tells long
-  // texts from short ones (models::ModelSpec::short_context) depends on it.
-  virtual SequenceId create_sequence(int32_t n_tokens = 0) = 0;
+  // For a text that has so many tokens to begin with, of which the first n_prompt (0: all) came at
+  // once: what is computed of a model that tells long texts from short ones depends on the one
+  // (models::ModelSpec::short_context) or the other (growing_from).
+  virtual SequenceId create_sequence(int32_t n_tokens = 0, int32_t n_prompt = 0) = 0;
   // A sequence that holds as many of the first positions of `tokens` as are still known of
   // sequences of the same scope, fewer than all: length() says how many. The logits of what follows
   // are the same, bit for bit.
-  virtual SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t /*scope*/) {
-    return create_sequence(static_cast<int32_t>(tokens.size()));
+  virtual SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t /*scope*/,
+                                          int32_t n_prompt = 0) {
+    return create_sequence(static_cast<int32_t>(tokens.size()), n_prompt);
   }
   // Whether the sequence may have so many positions. One that may not is a short text that becomes
   // a long one: a new sequence takes its place, created for all of its tokens.

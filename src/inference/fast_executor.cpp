@@ -38,7 +38,7 @@ class FastExecutor final : public Executor {
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         layers_(spec_.n_embd, step_),
-        sequences_(spec_.short_context),
+        sequences_(spec_),
         thread_works_(static_cast<size_t>(team_.size())) {
     tensor::Arena arena = recall_packed(options.packed, team_);
     Packer packer(*model_, team_, arena);
@@ -75,18 +75,19 @@ class FastExecutor final : public Executor {
 
   void save_prefixes() override { strata::inference::save_prefixes(disk_, kernels(), *cache_); }
 
-  SequenceId create_sequence(int32_t n_tokens) override {
-    const SequenceId id = sequences_.create(n_tokens);
+  SequenceId create_sequence(int32_t n_tokens, int32_t n_prompt) override {
+    const SequenceId id = sequences_.create(n_tokens, n_prompt);
     if (source_cache_) source_cache_->add(id, {}, {});
-    if (is_causal_) cache_->add(id, {}, {0, sequences_.in_long_text(id)});
+    if (is_causal_) cache_->add(id, {}, {0, sequences_.long_text(id)});
     return id;
   }
 
-  SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope) override {
+  SequenceId create_sequence_from(std::span<const int32_t> tokens, uint64_t scope,
+                                  int32_t n_prompt) override {
     const auto n_tokens = static_cast<int32_t>(tokens.size());
-    if (source_cache_ || !is_causal_) return create_sequence(n_tokens);
-    const SequenceId id = sequences_.create(n_tokens);
-    const PrefixScope own{scope, sequences_.in_long_text(id)};
+    if (source_cache_ || !is_causal_) return create_sequence(n_tokens, n_prompt);
+    const SequenceId id = sequences_.create(n_tokens, n_prompt);
+    const PrefixScope own{scope, sequences_.long_text(id)};
     sequences_.set_length(id, cache_->add(id, tokens, own));
     return id;
   }
@@ -334,7 +335,7 @@ class FastExecutor final : public Executor {
         tensor::kernels().scale(spec_.embedding_scale, spec_.n_embd, stream(row));
       }
       add_to_embedding(r, row);
-      step_.angles.fill(row, r.position, sequences_.in_long_text(r.sequence));
+      step_.angles.fill(row, r.position, sequences_.long_text(r.sequence));
       if (streams_) {
         streams_->take_embedding(step_, row);
       } else {

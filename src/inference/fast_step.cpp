@@ -43,10 +43,10 @@ void AnglePool::resize(int64_t n_rows) {
   values_.resize(n_rows * width_);
 }
 
-void AnglePool::fill(int64_t row, int32_t position, bool in_long_text) {
+void AnglePool::fill(int64_t row, int32_t position, int32_t long_text) {
   for (size_t i = 0; i < angles_.size(); ++i) {
     float* cosines = values_.data() + offsets_[i] + row * width_;
-    angles_[i].at(position, in_long_text, cosines, cosines + angles_[i].n_pairs());
+    angles_[i].at(position, long_text, cosines, cosines + angles_[i].n_pairs());
   }
 }
 

@@ -75,7 +75,7 @@ class AnglePool {
  public:
   size_t add(RopeAngles angles);  // at load
   void resize(int64_t n_rows);
-  void fill(int64_t row, int32_t position, bool in_long_text);
+  void fill(int64_t row, int32_t position, int32_t long_text);
   const float* cosines(size_t index, int64_t row) const {
     return values_.data() + offsets_[index] + row * width_;
   }

@@ -82,7 +82,7 @@ class Float32Executor final : public Executor {
         kv_widths_(kv_widths(spec_)),
         cross_attentions_(blocks_of<models::CrossAttention>(spec_)),
         state_spaces_(blocks_of<models::StateSpace>(spec_)),
-        sequences_(spec_.short_context) {
+        sequences_(spec_) {
     weights_.set_observer(observer);
     is_causal_ = models::is_causal(spec_);
     n_threads_ = options.n_threads > 0
@@ -107,10 +107,10 @@ class Float32Executor final : public Executor {
 
   std::string_view kernels() const override { return "float32"; }
 
-  SequenceId create_sequence(int32_t n_tokens) override {
-    const SequenceId id = sequences_.create(n_tokens);
+  SequenceId create_sequence(int32_t n_tokens, int32_t n_prompt) override {
+    const SequenceId id = sequences_.create(n_tokens, n_prompt);
     auto& kv = kv_.emplace(id, std::vector<Float32Kv>(kv_widths_.size())).first->second;
-    for (Float32Kv& of_block : kv) of_block.in_long_text = sequences_.in_long_text(id);
+    for (Float32Kv& of_block : kv) of_block.long_text = sequences_.long_text(id);
     recurrent_.emplace(id, std::vector<Float32State>(state_spaces_.size()));
     return id;
   }

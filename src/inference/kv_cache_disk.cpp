@@ -41,7 +41,7 @@ PrefixSave KvCache::plan_save(PrefixIndex head, PrefixFile* old, uint64_t max_by
 // that was removed, is asked no more.
 bool KvCache::recall(const Pages& pages, std::span<const int32_t> tokens, const PrefixScope& scope,
                      int32_t known) {
-  if (recall_ == nullptr || scope.of_long_texts) return false;  // a file holds short texts
+  if (recall_ == nullptr || scope.long_text > 0) return false;  // a file holds short texts
   if (recall_->length(scope.id, tokens) <= known) return false;
   try {
     std::error_code unknown;

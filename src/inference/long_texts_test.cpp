@@ -226,5 +226,104 @@ TEST(LongTexts, KeysOfLongAndOfShortTextsAreNeverShared) {
   EXPECT_EQ(compute(*make_fast_executor(model, options), long_text, 0), of_long);
 }
 
+// Texts whose prompts came at once and whose other tokens came one by one, as transformers computed
+// them, where the base of the frequencies grows with the length.
+struct Continued {
+  Continued() {
+    models::write_hf_folder(folder.path(), json.at("config").as_object(),
+                            json.at("tensors").as_object());
+    fixture["sequences"] = json.at("sequences").at(2).at("continued");
+  }
+  size_t n_prompt(size_t text) const {
+    return fixture.at("sequences").at(text).at("n_prompt").to_number<size_t>();
+  }
+  Reference reference() const {
+    const auto open = [this] {
+      return models::translate(std::make_shared<models::HfFolder>(folder.path()));
+    };
+    return {fixture, open, false};
+  }
+
+  const json::value json = read_fixture("hf_llama_dynamic");
+  strata::testing::TempFolder folder;
+  json::object fixture;
+};
+
+// Distance from the oracle when the first `n_first` tokens come at once, of a sequence that is
+// created for `n_prompt`.
+double come_in_two_ways(Executor& executor, const Sequence& text, size_t n_first,
+                        int32_t n_prompt) {
+  const SequenceId sequence = executor.create_sequence(static_cast<int32_t>(n_first), n_prompt);
+  double worst = 0;
+  for (size_t n = n_first; n <= text.ids.size(); ++n) {
+    const auto logits = go_on(executor, sequence, beginning(text.ids, n));
+    worst = std::max(worst, distance(text, static_cast<int32_t>(n) - 1, logits));
+  }
+  executor.remove_sequence(sequence);
+  return worst;
+}
+
+TEST(GrowingBases, ATextThatIsContinuedIsThatOfTransformers) {
+  const Continued continued;
+  Reference reference = continued.reference();
+  const auto executor = reference.executor();
+  ASSERT_EQ(reference.sequences().size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const Sequence& text = reference.sequences()[i];
+    const size_t n_prompt = continued.n_prompt(i);
+    EXPECT_LT(come_in_two_ways(*executor, text, n_prompt, static_cast<int32_t>(n_prompt)),
+              kTolerance);
+    // As a request that lost its place comes back: all that it had at once, its prompt told.
+    EXPECT_LT(come_in_two_ways(*executor, text, text.ids.size(), static_cast<int32_t>(n_prompt)),
+              kTolerance);
+    EXPECT_GT(come_in_two_ways(*executor, text, text.ids.size(), 0), 20 * kTolerance);
+  }
+}
+
+TinyOptions growing(int32_t growing_from) {
+  TinyOptions options;
+  options.growing_from = growing_from;
+  return options;
+}
+
+TEST(GrowingBases, AnswersDoNotDependOnTheBatchTheCacheOrGuesses) {
+  const auto model = tiny_model(growing(150));
+  const auto executor = [&](int64_t n_kept) {
+    return make_fast_executor(
+        model, {.n_threads = 1, .n_positions_limit = 4096, .n_positions_kept = n_kept});
+  };
+  const Tokens text = random_text(3, 300);
+  const std::vector<Tokens> prompts{beginning(text, 140), beginning(text, 150),
+                                    beginning(text, 151), text, beginning(text, 20)};
+  std::vector<Tokens> alone;
+  for (const Tokens& prompt : prompts) {
+    alone.push_back(generate(executor(0), model->spec.n_vocab, {prompt}, 24,
+                             {.max_batch = 1, .speculate = false})[0]);
+    EXPECT_EQ(alone.back().size(), 24u);
+  }
+  EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.prefill_chunk = 32}),
+            alone);
+  EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.max_batch = 1}), alone);
+}
+
+TEST(GrowingBases, KeysOfLongTextsAreSharedByThoseOfTheirLengthOnly) {
+  const auto model = tiny_model(growing(100));
+  const auto executor = make_fast_executor(
+      model, {.n_threads = 1, .n_positions_limit = 4096, .n_positions_kept = 4096});
+  const Tokens text = random_text(4, 300);
+  const auto known = [&](size_t n) {
+    const SequenceId sequence = executor->create_sequence_from(beginning(text, n), 0);
+    const int32_t length = executor->length(sequence);
+    go_on(*executor, sequence, beginning(text, n));
+    executor->remove_sequence(sequence);
+    return length;
+  };
+  EXPECT_EQ(known(100), 0);
+  EXPECT_EQ(known(90), 89) << "short texts rotate alike";
+  EXPECT_EQ(known(300), 0);
+  EXPECT_EQ(known(299), 0);
+  EXPECT_EQ(known(300), 299);
+}
+
 }  // namespace
 }  // namespace strata::inference

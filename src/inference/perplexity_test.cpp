@@ -16,7 +16,7 @@ class Counting final : public Executor {
  public:
   explicit Counting(double share, int32_t n_vocab = 10) : share_(share), n_vocab_(n_vocab) {}
   std::string_view kernels() const override { return "counting"; }
-  SequenceId create_sequence(int32_t) override { return 0; }
+  SequenceId create_sequence(int32_t, int32_t) override { return 0; }
   void remove_sequence(SequenceId) override {}
   int32_t length(SequenceId) const override { return 0; }
   void truncate(SequenceId, int32_t) override {}

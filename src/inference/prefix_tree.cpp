@@ -121,7 +121,7 @@ void PrefixTree::for_each(const Visit& visit) {
 std::vector<PrefixTree::Listed> PrefixTree::newest_first() {
   std::vector<Listed> all;
   for (auto& [scope, root] : roots_) {
-    if (scope.of_long_texts) continue;
+    if (scope.long_text > 0) continue;
     visit_below(root, [&](const PrefixNode& node) { all.push_back({scope.id, &node}); });
   }
   std::ranges::reverse(all);  // parents before their children, and it stays so

@@ -14,11 +14,11 @@
 
 namespace strata::inference {
 
-// Whose tokens may share what is computed of them. Long texts (models::ModelSpec::short_context)
-// have other keys than short ones with the same beginning.
+// Whose tokens may share what is computed of them. Long texts (Sequences::long_text) have other
+// keys than short ones with the same beginning, and where bases grow, than those of another length.
 struct PrefixScope {
   uint64_t id = 0;
-  bool of_long_texts = false;
+  int32_t long_text = 0;
 
   auto operator<=>(const PrefixScope&) const = default;
 };

@@ -137,10 +137,12 @@ bool Scheduler::can_take_places(const Live& live) const {
 Scheduler::Admission Scheduler::find_place(Live& live) {
   // Who wants the log-probabilities of its prompt needs the logits of every position.
   const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
-  const SequenceId sequence = live.generation->wants_prompt_logprobs()
-                                  ? executor_->create_sequence(n_tokens)
-                                  : executor_->create_sequence_from(live.generation->tokens(),
-                                                                    live.generation->cache_scope());
+  const int32_t n_prompt = live.generation->n_prompt();
+  const SequenceId sequence =
+      live.generation->wants_prompt_logprobs()
+          ? executor_->create_sequence(n_tokens, n_prompt)
+          : executor_->create_sequence_from(live.generation->tokens(),
+                                            live.generation->cache_scope(), n_prompt);
   const int32_t n_cached = executor_->length(sequence);
   if (is_being_computed(live, n_cached)) {
     executor_->remove_sequence(sequence);

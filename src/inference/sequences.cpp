@@ -13,9 +13,13 @@ namespace {
 
 }  // namespace
 
-SequenceId Sequences::create(int32_t n_tokens) {
+SequenceId Sequences::create(int32_t n_tokens, int32_t n_prompt) {
   const SequenceId id = next_++;
-  lengths_.emplace(id, Lengths{.in_long_text = is_long(n_tokens)});
+  const int32_t n_first = n_prompt > 0 ? n_prompt : n_tokens;
+  Lengths lengths;
+  if (is_long(n_tokens)) lengths.long_text = 1;
+  if (growing_from_ > 0 && n_first > growing_from_) lengths.long_text = n_first;
+  lengths_.emplace(id, lengths);
   return id;
 }
 

@@ -14,12 +14,16 @@ namespace strata::inference {
 // executor.
 class Sequences {
  public:
-  explicit Sequences(int32_t short_context) : short_context_(short_context) {}  // ModelSpec's
+  explicit Sequences(const models::ModelSpec& spec)
+      : short_context_(spec.short_context), growing_from_(spec.growing_from) {}
 
-  SequenceId create(int32_t n_tokens);  // as Executor::create_sequence
-  bool in_long_text(SequenceId id) const { return short_context_ > 0 && at(id).in_long_text; }
+  SequenceId create(int32_t n_tokens, int32_t n_prompt);  // as Executor::create_sequence
+  // What all positions of a text depend on besides themselves. 0: it is a short one, or the model
+  // does not tell; else long texts with the same number rotate alike: 1, or, where bases grow, the
+  // length of the prompt.
+  int32_t long_text(SequenceId id) const { return at(id).long_text; }
   bool may_reach(SequenceId id, int32_t length) const {
-    return !is_long(length) || in_long_text(id);
+    return !is_long(length) || long_text(id) > 0;
   }
   void remove(SequenceId id);  // Error{not_found}
   int32_t length(SequenceId id) const;
@@ -46,12 +50,13 @@ class Sequences {
   struct Lengths {
     int32_t text = 0;
     int32_t source = 0;
-    bool in_long_text = false;
+    int32_t long_text = 0;
   };
   bool is_long(int32_t length) const { return short_context_ > 0 && length > short_context_; }
   const Lengths& at(SequenceId id) const;
 
   const int32_t short_context_;
+  const int32_t growing_from_;
   std::map<SequenceId, Lengths> lengths_;
   SequenceId next_ = 0;
 };

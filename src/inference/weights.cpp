@@ -212,6 +212,16 @@ class SpecChecker {
     if (rope.n_dims <= 0 || rope.n_dims % 2 != 0 || rope.n_dims > width) {
       refuse(fmt::format("RoPE over {} of {} dimensions", rope.n_dims, width));
     }
+    const models::BaseGrowth& growth = rope.growth;
+    const bool can_grow = rope.n_dims >= 4 && growth.first_context > 0 &&
+                          rope.frequency_divisors == kNoTensor && rope.yarn.first_context == 0 &&
+                          rope.position_scale == 1.0f;
+    if (growth.factor != 0.0f && !(growth.factor > 0.0f && can_grow)) {
+      refuse(
+          fmt::format("RoPE over {} dimensions whose base grows by {} from {} on, beside other "
+                      "scaling or not",
+                      rope.n_dims, growth.factor, growth.first_context));
+    }
     if (rope.frequency_divisors != kNoTensor) {
       matrix(rope.frequency_divisors, 1, rope.n_dims / 2, "RoPE frequency divisors");
     }

@@ -150,6 +150,23 @@ def growing(model, ids, n_prompt):
     return {"grown": grown, "n_prompt": n_prompt, "greedy": greedy}
 
 
+def continued(model, n_prompt, n_text):
+    """What a text has behind its tokens when it comes as transformers' generate() asks for it, the
+    prompt at once and then token by token: where bases grow, keys keep the one of their time."""
+    ids = token_ids(f"{model.name}/{n_prompt}/{n_text}", n_text, model.config["vocab_size"])
+    all_logits(model, ids[:3])  # a short text begins anew
+    found, past = [], None
+    with torch.no_grad():
+        for end in range(n_prompt, n_text + 1):
+            out = model.model(torch.tensor([ids[0 if past is None else end - 1:end]]), past_key_values=past,
+                              use_cache=True)
+            past = out.past_key_values
+            found.append((end - 1, out.logits[0, -1].to(torch.float64)))
+    rows = dict(found)
+    positions = sorted({n_prompt - 1, n_prompt, (n_prompt + n_text) // 2, n_text - 1})
+    return {"n_prompt": n_prompt, "ids": ids, "answers": answers(rows, positions, [])}
+
+
 def describe(model, without):
     if model.config.get("is_encoder_decoder"):
         return describe_pairs(model, without)
@@ -164,13 +181,15 @@ def describe(model, without):
         sequences.append({"ids": ids, "answers": answers(logits, positions, chosen)})
         if length == 26 and model.name == "phi3_longrope":
             sequences[-1] |= growing(model, ids, 11)
+        if length == 26 and model.name == "llama_dynamic":
+            sequences[-1]["continued"] = [continued(model, *n) for n in ((11, 26), (20, 30))]
     return {"oracle": ORACLE, "config": model.config, "tensors": model.tensors, "without": without,
             "sequences": sequences, **({"gguf": model.gguf} if model.gguf else {})}
 
 
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
-                "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi",
+                "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi", "llama_dynamic": "its growth",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations",
@@ -192,6 +211,13 @@ MODELS = {
                           early={"rope_parameters": None, "rope_theta": 100000.0,
                                  "rope_scaling": {"type": "linear", "factor": 4.0}}),
                      {"scaled positions": {"rope_scaling": None}}),
+    "llama_dynamic": ("LlamaForCausalLM",  # as long contexts of models of 2023 are switched on
+                      dict(SMALL, head_dim=14, max_position_embeddings=16,
+                           early={"rope_parameters": None, "rope_theta": 5000.0,
+                                  "rope_scaling": {"type": "dynamic", "factor": 2.0}}),
+                      {"its growth": {"rope_scaling": None},
+                       "its factor": {"rope_scaling": {"type": "dynamic", "factor": 4.0}},
+                       "where it begins": {"max_position_embeddings": 24}}),
     "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
                                            rope_parameters=ROPE),
                 {"its window": {"sliding_window": None}}),

@@ -191,7 +191,7 @@ void attend_float32(const Attention& attention, const Float32Weights& weights,
   std::vector<float> cosines(angles.n_pairs());
   std::vector<float> sines(angles.n_pairs());
   for (size_t i = 0; i < rows.size(); ++i) {
-    angles.at(rows[i].position, kv[i]->in_long_text, cosines.data(), sines.data());
+    angles.at(rows[i].position, kv[i]->long_text, cosines.data(), sines.data());
     prepare_heads(attention, attention.q_norm, weights, cosines, sines, q.row(i));
     const float growth = growth_at(attention.growth, rows[i].position);
     for (float& value : q.row(i)) value *= growth;

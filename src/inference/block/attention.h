@@ -14,7 +14,7 @@ namespace strata::inference {
 struct Float32Kv {
   std::vector<float> keys;
   std::vector<float> values;
-  bool in_long_text = false;  // models::ModelSpec::short_context
+  int32_t long_text = 0;  // Sequences::long_text
 };
 
 // The keys, first and last, that a query of a sequence of so many positions sees.

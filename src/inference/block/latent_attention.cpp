@@ -121,7 +121,7 @@ void attend_latent_float32(const LatentAttention& attention, const Float32Weight
   std::vector<float> cosines(angles.n_pairs());
   std::vector<float> sines(angles.n_pairs());
   for (size_t i = 0; i < rows.size(); ++i) {
-    angles.at(rows[i].position, kv[i]->in_long_text, cosines.data(), sines.data());
+    angles.at(rows[i].position, kv[i]->long_text, cosines.data(), sines.data());
     const auto rotate_end = [&](std::span<float> part) {
       rotate(attention.rope.kind, cosines, sines, part.last(rotated));
     };

@@ -54,16 +54,30 @@ std::vector<double> frequencies(const models::Rope& rope, std::span<const float>
 
 RopeAngles::RopeAngles(const models::Rope& rope, std::span<const float> divisors,
                        std::span<const float> long_divisors)
-    : magnitude_(static_cast<double>(rope.yarn.magnitude)) {
+    : magnitude_(static_cast<double>(rope.yarn.magnitude)),
+      growth_(rope.growth),
+      base_(static_cast<double>(rope.base)) {
   if (rope.kind == models::RopeKind::none) return;
   frequencies_ = frequencies(rope, divisors);
   if (!long_divisors.empty()) long_frequencies_ = frequencies(rope, long_divisors);
 }
 
-void RopeAngles::at(int32_t position, bool in_long_text, float* cosines, float* sines) const {
-  const auto& own = in_long_text && !long_frequencies_.empty() ? long_frequencies_ : frequencies_;
+double RopeAngles::grown_base(int32_t length) const {
+  const double factor = static_cast<double>(growth_.factor);
+  const double stretch = factor * length / growth_.first_context - (factor - 1);
+  const double n_pairs = static_cast<double>(frequencies_.size());
+  return base_ * std::pow(stretch, n_pairs / (n_pairs - 1));
+}
+
+void RopeAngles::at(int32_t position, int32_t long_text, float* cosines, float* sines) const {
+  const auto& own = long_text > 0 && !long_frequencies_.empty() ? long_frequencies_ : frequencies_;
+  const int32_t length = std::max(long_text, position + 1);
+  const bool grows = growth_.factor > 0.0f && length > growth_.first_context;
+  const double base = grows ? grown_base(length) : 0;
   for (size_t i = 0; i < own.size(); ++i) {
-    const double angle = position * own[i];
+    const double frequency =
+        grows ? std::pow(base, -static_cast<double>(i) / static_cast<double>(own.size())) : own[i];
+    const double angle = position * frequency;
     cosines[i] = static_cast<float>(magnitude_ * std::cos(angle));
     sines[i] = static_cast<float>(magnitude_ * std::sin(angle));
   }

@@ -42,7 +42,7 @@ class ScriptedExecutor : public Executor {
       : script_(std::move(script)), log_(std::move(log)) {}
 
   std::string_view kernels() const override { return "scripted"; }
-  SequenceId create_sequence(int32_t /*n_tokens*/) override {
+  SequenceId create_sequence(int32_t /*n_tokens*/, int32_t /*n_prompt*/) override {
     sequences_[next_];
     log_->live_sequences = sequences_.size();
     return next_++;

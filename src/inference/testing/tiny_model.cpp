@@ -74,6 +74,7 @@ class Builder {
     spec.n_embd = options_.n_embd;
     spec.n_context = 4096;
     spec.short_context = options_.short_context;
+    spec.growing_from = options_.growing_from;
     spec.embedding_scale = options_.embedding_scale;
     spec.logit_scale = options_.logit_scale;
     spec.logit_soft_cap = options_.logit_soft_cap;
@@ -227,7 +228,11 @@ class Builder {
     a.rope.kind = options_.rope;
     a.rope.n_dims = options_.rope_dims;
     divide_frequencies(a.rope);
-    a.rope.position_scale = 0.5f;
+    if (options_.growing_from > 0) {
+      a.rope.growth = {2.0f, options_.growing_from};
+    } else {
+      a.rope.position_scale = 0.5f;
+    }
     a.scale = 0.2f;
     a.soft_cap = options_.attention_soft_cap;
     a.distance_bias.alibi = options_.alibi;

@@ -26,6 +26,7 @@ struct TinyOptions {
   models::RopeKind rope = models::RopeKind::halves;
   int32_t rope_dims = 32;
   int32_t short_context = 0;  // not 0: frequencies have divisors, longer texts others
+  int32_t growing_from = 0;   // not 0: the base of longer texts grows with them
   models::NormKind norm = models::NormKind::rms;
   models::Activation activation = models::Activation::silu;
   bool gated = true;

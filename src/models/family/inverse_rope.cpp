@@ -83,6 +83,12 @@ void InverseTranslation::rotary_parameters(const Attention& attention, json::obj
   if (rope.n_dims != attention.head_dim) {
     out["partial_rotary_factor"] = fraction_of(rope.n_dims, attention.head_dim);
   }
+  if (rope.growth.factor > 0.0f) {
+    out["rope_type"] = "dynamic";
+    out["factor"] = shortest(rope.growth.factor);
+    said_["max_position_embeddings"] = rope.growth.first_context;
+    return;
+  }
   if (rope.frequency_divisors != kNoTensor) return divisors(attention, out);
   if (rope.position_scale == 1.0f) return;
   // The key, since 1 / (1 / factor) may be its neighbour.

@@ -64,12 +64,24 @@ struct Yarn {
   bool whole_pairs = true;  // the first and the last pair between are rounded outwards
 };
 
+// The base grows with the length n of a text that is longer than the context that the model was
+// first trained for (transformers, modeling_rope_utils: dynamic):
+//   base * (factor * n / first_context - (factor - 1))^(n_dims / (n_dims - 2))
+// n is the length of the prompt, and for positions behind it how many there are up to them.
+struct BaseGrowth {
+  float factor = 0.0f;  // 0: it does not
+  int32_t first_context = 0;
+
+  bool operator==(const BaseGrowth&) const = default;
+};
+
 struct Rope {
   RopeKind kind = RopeKind::none;
   int32_t n_dims = 0;  // rotated dimensions of a head (partial RoPE: fewer)
   float base = 10000.0f;
   float position_scale = 1.0f;  // linear scaling: position * position_scale
   Yarn yarn;
+  BaseGrowth growth;
   TensorId frequency_divisors = kNoTensor;  // n_dims/2 values that divide the frequencies
   TensorId long_divisors = kNoTensor;       // the same, of long texts (ModelSpec::short_context)
 };
@@ -117,11 +129,12 @@ struct DistanceVectors {
   bool any() const { return table != kNoTensor; }
 };
 
-// Queries grow with their position p by 1 + factor * ln(1 + floor((p + 1) / step)), so that a long
-// text blurs no weights (https://arxiv.org/abs/2501.19399).
+// Queries grow with their position p by 1 + factor * ln(1 + floor((p + ahead) / step)), so that a
+// long text blurs no weights (https://arxiv.org/abs/2501.19399).
 struct QueryGrowth {
   float factor = 0.0f;
   int32_t step = 0;  // 0: they do not
+  int32_t ahead = 1;
 };
 
 // Self-attention with grouped queries.
@@ -362,6 +375,9 @@ struct ModelSpec {
   // Texts of more tokens are long: all of their positions, also the first, have long_divisors. 0:
   // the model does not tell them apart.
   int32_t short_context = 0;
+  // Prompts of more tokens are long: bases of frequencies grow with them (Rope::growth). 0: none
+  // do.
+  int32_t growing_from = 0;
   std::vector<TensorSlot> tensors;
   TensorId token_embedding = kNoTensor;  // [n_vocab x n_embd]
   float embedding_scale = 1.0f;

@@ -44,6 +44,8 @@ constexpr std::array<std::string_view, 3> kExpertKeys{"expert_count", "expert_us
 
 // Whether YaRN's bounds are whole pairs. Ours: others' files don't say.
 constexpr std::string_view kYarnTruncate = "rope.scaling.yarn_truncate";
+// BaseGrowth's factor, of whose type GGUF has no word. Ours.
+constexpr std::string_view kDynamicFactor = "rope.scaling.dynamic_factor";
 
 // Members throw Error{invalid_argument} with the key or tensor at fault, Error{unimplemented} for
 // what the file asks and this engine does not do. Keys are given without the architecture in front.
@@ -145,6 +147,7 @@ class SpecBuilder {
                int64_t stored_rows);
   void scale_positions(Rope& rope);
   void scale_by_factors(Rope& rope);
+  void grow_base(Rope& rope, float factor);
   Yarn yarn(float factor) const;
   float magnitude(float factor) const;
   void refuse_unknown_formulas(std::span<const std::string_view> reads) const;

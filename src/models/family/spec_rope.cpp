@@ -22,6 +22,9 @@ void SpecBuilder::scale_positions(Rope& rope) {
   // Files from before 2023-09 say rope.scale_linear; without a type a factor means linear.
   const std::string type(file_.text(key("rope.scaling.type")).value_or("linear"));
   if (has(kShortFactors)) return scale_by_factors(rope);
+  if (const float factor = number_or(kDynamicFactor, 0.0f); factor != 0.0f) {
+    return grow_base(rope, factor);
+  }
   if (type != "none" && type != "linear" && type != "yarn") {
     throw Error(
         Code::unimplemented,
@@ -52,6 +55,15 @@ void SpecBuilder::scale_by_factors(Rope& rope) {
   if (!(rope.yarn.magnitude > 0)) {
     refuse(fmt::format("{} is {}", key(kOlderMagnitude), rope.yarn.magnitude));
   }
+}
+
+void SpecBuilder::grow_base(Rope& rope, float factor) {
+  if (!(factor > 0) || rope.n_dims < 4 || has("rope_freqs.weight")) {
+    refuse(fmt::format("{} is {}, for {} rotated dimensions{}", key(kDynamicFactor), factor,
+                       rope.n_dims, has("rope_freqs.weight") ? " with divisors" : ""));
+  }
+  rope.growth = {factor, count("rope.scaling.original_context_length", 2, kMaxContext)};
+  if (rope.growth.first_context < spec.n_context) spec.growing_from = rope.growth.first_context;
 }
 
 Yarn SpecBuilder::yarn(float factor) const {

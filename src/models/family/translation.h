@@ -197,6 +197,7 @@ class Translation {
   void rotary_scaling(const json::object& scaling, double base);
   void stretched_divisors(const json::object& scaling, double base);
   void longrope_divisors(const json::object& scaling);
+  void growing_base(const json::object& scaling);
   void yarn_magnitudes(const json::object& scaling, double factor);
   bool pooling(const std::string& path);
   void dense(const std::string& module, size_t index);

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
@@ -66,6 +67,7 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   if (type == "default") return;
   if (type == "llama3") return stretched_divisors(scaling, base);
   if (type == "longrope" || type == "su") return longrope_divisors(scaling);
+  if (type == "dynamic") return growing_base(scaling);
   if (type != "linear" && type != "yarn") {
     throw Error(Code::unimplemented,
                 fmt::format("{} of type '{}' is not supported yet", kWhere, printable(type)),
@@ -126,6 +128,16 @@ void Translation::stretched_divisors(const json::object& scaling, double base) {
     divisors.push_back(static_cast<float>(1.0 / ((1.0 - stays) / factor + stays)));
   }
   add_vector("rope_freqs.weight", divisors);
+}
+
+// The context that GGUF's key names is the one that the factor stretches the first to.
+void Translation::growing_base(const json::object& scaling) {
+  const double factor = positive(scaling, "factor");
+  const int32_t first = width("max_position_embeddings", kMaxContext);
+  set_number(kDynamicFactor, factor);
+  set_integer("rope.scaling.original_context_length", first);
+  const double stretched = std::floor(first * std::max(factor, 1.0));
+  set_integer("context_length", static_cast<int64_t>(std::min(stretched, double{kMaxContext})));
 }
 
 // Their factor on keys and queries: transformers, modeling_rope_utils, longrope.
