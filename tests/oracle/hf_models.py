@@ -37,6 +37,9 @@ LONGROPE = {"rope_type": "longrope", "rope_theta": 5000.0,
             "short_factor": [1.0, 1.1, 1.3, 1.7, 2.3], "long_factor": [1.0, 2.0, 3.0, 5.0, 8.0]}
 LONG_QWEN = {"rope_parameters": None, "rope_theta": 5000.0,
              "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}}
+MINISTRAL3_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0, "beta_slow": 0.02,
+                   "original_max_position_embeddings": 6, "mscale": 1.0, "mscale_all_dim": 1.0,
+                   "llama_4_scaling_beta": 0.3}
 GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
                 "beta_slow": 0.02, "original_max_position_embeddings": 16}
 
@@ -190,6 +193,7 @@ def describe(model, without):
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
                 "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi", "llama_dynamic": "its growth",
+                "ministral3": "needs a tokenizer",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
                 "gptneox": "asks for a field of older configurations",
@@ -221,6 +225,12 @@ MODELS = {
     "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
                                            rope_parameters=ROPE),
                 {"its window": {"sliding_window": None}}),
+    "ministral3": ("Ministral3ForCausalLM",
+                   dict(SMALL, head_dim=10, rms_norm_eps=1e-5, rope_parameters=MINISTRAL3_ROPE),
+                   {"growing queries": {"rope_parameters": {**MINISTRAL3_ROPE, "llama_4_scaling_beta": 0.0}},
+                    "its stretching": {"rope_parameters": {**MINISTRAL3_ROPE, "factor": 1.0}},
+                    "that keys and queries keep their size": {"rope_parameters": {
+                        k: v for k, v in MINISTRAL3_ROPE.items() if not k.startswith("mscale")}}}),
     "mixtral": ("MixtralForCausalLM", dict(SMALL, head_dim=10, intermediate_size=22,
                                            num_local_experts=5, num_experts_per_tok=2,
                                            rope_parameters=ROPE),
