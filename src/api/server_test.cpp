@@ -107,6 +107,13 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhyItIsRefused) {
   EXPECT_FALSE(stranger.headers.contains("access-control-allow-origin"));
 }
 
+TEST(ServerWalk, ModelsAreListedWithAndWithoutAVersionInThePath) {
+  const Running running;
+  const auto listed = fetch(running.port(), "GET", "/models");
+  EXPECT_EQ(listed.status, 200);
+  EXPECT_EQ(listed.body, fetch(running.port(), "GET", "/v1/models").body);
+}
+
 TEST(ServerWalk, AModelHasOneNameInAllMetrics) {
   Running running;
   const auto reply =

@@ -38,7 +38,8 @@ class OpenAi final : public Dialect {
  public:
   std::string_view name() const override { return "openai"; }
   bool owns(std::string_view path) const override {
-    return path == "/v1" || path.starts_with("/v1/");
+    return path == "/v1" || path.starts_with("/v1/") || path == "/tokenize" ||
+           path == "/detokenize";
   }
   bool shares() const override { return true; }
 
@@ -54,7 +55,9 @@ class OpenAi final : public Dialect {
       table.add({std::move(method), std::move(pattern), Scope::inference, limit, std::move(handler),
                  std::string(name()), lane});
     };
-    add("GET", "/v1/models", 0, [&services](const auto& e) { list(e, services); });
+    for (const char* path : {"/v1/models", "/models"}) {
+      add("GET", path, 0, [&services](const auto& e) { list(e, services); });
+    }
     add("GET", "/v1/models/{id}", 0, [&services](const auto& e) { get(e, services); });
     add("POST", "/v1/chat/completions", kMaxBodyBytes,
         [this, &services](const auto& e) { chat(e, services); });
@@ -67,6 +70,7 @@ class OpenAi final : public Dialect {
                [&services](const auto& e) { remove(e, services); }, std::string(name()),
                Lane::store});
     add_file_routes(table, services);
+    add_token_routes(table, services, *this);
   }
 
  private:

@@ -42,6 +42,9 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
 // /v1/files and /v1/batches.
 void add_file_routes(RouteTable& table, const Services& services);
 
+// /tokenize and /detokenize.
+void add_token_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+
 // What an answer needs of its request to be written.
 struct WriterInfo {
   std::string id;  // "chatcmpl-…", "cmpl-…"

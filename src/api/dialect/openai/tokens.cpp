@@ -1,0 +1,149 @@
+// /tokenize and /detokenize, as vLLM has them ("prompt" or "messages"; "tokens") and as llama.cpp
+// has them ("content"; "tokens"): which one is meant is known by the field.
+#include "api/dialect/dialect_common.h"
+#include "api/dialect/openai/openai.h"
+#include "api/dialect/pick_model.h"
+
+namespace strata::api::openai {
+namespace {
+
+void refuse_pieces(Fields& fields, std::string_view key) {
+  if (fields.boolean(key).value_or(false)) {
+    fields.fail(key, "is not built", "ask /detokenize for each id");
+  }
+}
+
+// Where ids come first nothing is put in front of a prompt: this one stands there for it.
+constexpr int32_t kNothing = 0;
+
+// A text to be cut. `special`: with what the vocabulary puts in front; `control`: control tokens
+// that the text spells are those, else text.
+ChatRequest text_request(std::string text, bool special, bool control) {
+  ChatRequest request;
+  request.raw = true;
+  if (special && control) {
+    request.prompt = std::move(text);
+    return request;
+  }
+  if (!special) request.prompt_front.push_back({.ids = {kNothing}});
+  request.prompt_front.push_back({.text = std::move(text), .plain = !control});
+  return request;
+}
+
+struct Cut {
+  ChatRequest request;
+  bool of_vllm = true;  // whose shape the answer has
+  size_t n_before = 0;  // ids in front that are not of the text
+};
+
+Cut read_text(Fields& fields, std::string_view key, bool of_vllm) {
+  const auto text = fields.text(key);
+  if (!text) fields.fail(key, "must be a text");
+  const bool special = of_vllm ? fields.boolean("add_special_tokens").value_or(true)
+                               : fields.boolean("add_special").value_or(false);
+  const bool control = of_vllm || fields.boolean("parse_special").value_or(true);
+  fields.refuse_unread();
+  return {text_request(*text, special, control), of_vllm, special ? 0u : 1u};
+}
+
+Cut read_chat(const json::value& document, const std::string& model, Fields& fields) {
+  if (fields.boolean("add_special_tokens").value_or(false)) {
+    fields.fail("add_special_tokens", "must be false: the template writes what belongs in front");
+  }
+  json::object chat = document.as_object();
+  for (const char* key : {"add_special_tokens", "return_token_strs"}) chat.erase(key);
+  chat["model"] = model;
+  return {std::move(parse_chat(to_json(chat)).requests.front())};
+}
+
+Cut read_cut(const json::value& document, const Services& services) {
+  Fields fields(document);
+  const std::string model = read_model_or_pick(fields, services);
+  refuse_pieces(fields, "return_token_strs");
+  refuse_pieces(fields, "with_pieces");
+  Cut cut;
+  if (fields.has("messages")) {
+    cut = read_chat(document, model, fields);
+  } else {
+    const bool of_vllm = !fields.has("content");
+    cut = read_text(fields, of_vllm ? "prompt" : "content", of_vllm);
+  }
+  cut.request.model = model;
+  return cut;
+}
+
+void tokenize(const std::shared_ptr<Exchange>& exchange, const Services& services,
+              const Dialect& dialect) {
+  Cut cut = read_cut(read_body(exchange->request().body), services);
+  const auto traits = services.gateway->traits(cut.request.model);
+  const int32_t context = traits ? traits->context : 0;
+  tell_ignored(*exchange, cut.request.ignored);
+  exchange->keep(services.gateway->tokenize(
+      std::move(cut.request),
+      [exchange, &dialect, context, of_vllm = cut.of_vllm, n_before = cut.n_before](
+          std::vector<int32_t>&& ids, const Error* error) {
+        if (error != nullptr) return exchange->respond(error_response(dialect, *error));
+        json::array tokens;
+        for (size_t i = n_before; i < ids.size(); ++i) tokens.push_back(ids[i]);
+        const size_t count = tokens.size();
+        json::object body{{"tokens", std::move(tokens)}};
+        if (of_vllm) {
+          body["count"] = count;
+          body["max_model_len"] = context;
+          body["token_strs"] = nullptr;
+        }
+        Response response;
+        response.body = to_json(body);
+        exchange->respond(std::move(response));
+      }));
+}
+
+// The prompt that an answer would begin with is the text of its ids.
+class TextWriter final : public AnswerWriter {
+ public:
+  std::string_view stream_type() const override { return "application/json"; }
+  void progress(const ChatEvent& event, std::string&) override {
+    if (event.start) text_ = event.start->prompt;
+  }
+  void event(const ChatEvent&, std::string&) override {}
+  void close(const Totals&, std::string&) override {}
+  void error(const Error&, std::string&) override {}
+  Response whole(const std::vector<WholeChoice>&, const Totals&) override {
+    Response response;
+    response.body = to_json(json::object{{"prompt", text_}, {"content", text_}});
+    return response;
+  }
+
+ private:
+  std::string text_;
+};
+
+void detokenize(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                const Dialect& dialect) {
+  const json::value document = read_body(exchange->request().body);
+  Fields fields(document);
+  ChatRequest request;
+  request.model = read_model_or_pick(fields, services);
+  request.raw = true;
+  request.prompt_only = true;
+  const json::value* tokens = fields.get("tokens");
+  if (!tokens || !tokens->is_array()) fields.fail("tokens", "must be an array of token ids");
+  request.prompt_ids = read_ids(tokens->get_array(), fields, "tokens");
+  if (request.prompt_ids.empty()) fields.fail("tokens", "must have at least one id");
+  fields.refuse_unread();
+  answer(exchange, services, dialect, {std::move(request)}, false, std::make_shared<TextWriter>());
+}
+
+}  // namespace
+
+void add_token_routes(RouteTable& table, const Services& services, const Dialect& dialect) {
+  const auto add = [&](std::string path, auto handler) {
+    table.add({"POST", std::move(path), Scope::inference, kMaxBodyBytes,
+               [&services, &dialect, handler](const auto& e) { handler(e, services, dialect); },
+               std::string(dialect.name()), Lane::prompts});
+  };
+  add("/tokenize", tokenize);
+  add("/detokenize", detokenize);
+}
+
+}  // namespace strata::api::openai
