@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--at-least", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with Served(options.strata, scripted=True) as server:
+    with Served(options.strata, scripted=True, arguments=["--offline"]) as server:
         code, report = run(server, options.cases_each, options.seed)
         check(code == 0, f"schemathesis ends with {code}")
         cases = report["test_cases"]["generated"]
