@@ -41,11 +41,15 @@ test('all are asked the same at once, blind, and a vote is kept that another win
   // Neither a name nor a figure tells which is which.
   assert.deepEqual(await columns(view).locator('h2').allInnerTexts(), ['A', 'B', 'C']);
   assert.equal(await columns(view).locator('table').count(), 0);
+  assert.equal(await view.getByRole('button', { name: 'Copy as code' }).count(), 0);
   const texts = await columns(view).allInnerTexts();
   const at = texts.findIndex((each) => each.includes('From bob'));
   await view.getByRole('button', { name: `Best: ${'ABC'.charAt(at)}` }).click();
   await view.getByText('Your vote: bob').waitFor();
   assert.equal(await columns(view).nth(at).locator('h2').innerText(), 'bob');
+  await columns(view).nth(at).getByRole('button', { name: 'Copy as code' }).click();
+  const [, code] = /<<'JSON'\n(.*)\nJSON\n/s.exec(await view.getByRole('dialog').locator('pre').innerText());
+  assert.deepEqual(JSON.parse(code), asked.find((each) => each.model === 'bob'));
   const { total, data } = await server.get('/api/v1/votes');
   assert.equal(total, 1);
   assert.deepEqual({ winner: data[0].winner, blind: data[0].blind, models: data[0].models.sort() },
@@ -131,6 +135,32 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
     await view.context().close();
   }
   assert.equal((await server.get('/api/v1/votes')).total, before + 3);
+});
+
+test('votes are of the key that signed in, and the code asks for a key', async () => {
+  const locked = await serve({ models: [{ name: 'ada' }, { name: 'bob' }] }, { withKey: true });
+  const signedIn = async (key, hash) => {
+    const view = await browser.window(hash, {}, locked.address);
+    await view.getByLabel('Key').fill(key);
+    await view.getByRole('button', { name: 'Sign in' }).click();
+    await view.getByRole('navigation').waitFor();
+    return view;
+  };
+  const mine = await signedIn(locked.key, 'compare');
+  await ask(mine, 'hello');
+  await mine.getByRole('button', { name: 'Best: A' }).click();
+  await ratings(mine).getByText('votes: 1').waitFor();
+  const other = await signedIn(locked.makeKey('other'), 'compare');
+  await ratings(other).getByText('No votes yet.').waitFor();
+  const also = await signedIn(locked.key, 'playground');
+  await also.getByRole('textbox', { name: 'Message 1' }).fill('hello');
+  await also.getByRole('button', { name: 'Run', exact: true }).click();
+  await also.locator('[role=tabpanel][data-status=done]').waitFor();
+  await also.getByRole('button', { name: 'Copy as code' }).click();
+  await also.getByText('Authorization: Bearer $STRATA_API_KEY').waitFor();
+  await also.goto(`${locked.address}/#/compare`);
+  await ratings(also).getByText('votes: 1').waitFor();
+  locked.stop();
 });
 
 for (const colorScheme of ['light', 'dark']) {

@@ -276,6 +276,15 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
   }
 });
 
+test('what a page needs is small, and the other pages wait until they are opened', async () => {
+  const view = await browser.window('chat');
+  const loaded = await view.evaluate(() => [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]
+    .filter((each) => !new URL(each.name).pathname.match(/^\/(api|v1)\//)).map(({ name, encodedBodySize }) => ({ name, encodedBodySize })));
+  const bytes = loaded.reduce((sum, each) => sum + each.encodedBodySize, 0);
+  assert.ok(bytes > 20_000 && bytes < 150_000, `${bytes} bytes before the first message`);
+  assert.ok(!loaded.some((each) => /Playground|Compare/.test(each.name)));
+});
+
 test.after(async () => {
   await browser.close();
   server.stop();

@@ -19,9 +19,9 @@ export async function serve(script, { withKey = false } = {}) {
   const home = mkdtempSync(join(tmpdir(), 'strata-web-'));
   const env = { ...process.env, STRATA_HOME: home };
   writeFileSync(join(home, 'script.json'), JSON.stringify(script));
-  const key = withKey
-    ? /sk-strata-\S+/.exec(execFileSync(strata, ['key', 'create', 'test'], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))[0]
-    : '';
+  const makeKey = (name) => /sk-strata-\S+/.exec(execFileSync(strata, ['key', 'create', name],
+    { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))[0];
+  const key = withKey ? makeKey('test') : '';
   const child = spawn(
     strata,
     ['serve', '--port', '0', '--scripted', join(home, 'script.json'), ...(withKey ? ['--require-key'] : [])],
@@ -39,6 +39,7 @@ export async function serve(script, { withKey = false } = {}) {
   return {
     address,
     key,
+    makeKey,
     get: async (path) => (await fetch(address + path)).json(),
     stop() {
       child.removeAllListeners('exit');
@@ -69,8 +70,8 @@ export async function browse(server) {
   });
   return {
     close: () => browser.close(),
-    // A person's window; every one has a context of its own.
-    async window(hash, options = {}) {
+    // A person's window, of a context of its own; at another server where an address is given.
+    async window(hash, options = {}, address = server.address) {
       const context = await browser.newContext({ locale: 'en', ...options });
       context.setDefaultTimeout(60_000); // of a busy machine
       const view = await context.newPage();
@@ -78,11 +79,11 @@ export async function browse(server) {
       view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));
       view.on('pageerror', (error) => view.problems.push(String(error)));
       view.on('request', (request) => {
-        if (!request.url().startsWith(server.address) && !request.url().startsWith('blob:')) {
+        if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) {
           view.problems.push(`asks another origin: ${request.url()}`);
         }
       });
-      await view.goto(`${server.address}/#/${hash}`);
+      await view.goto(`${address}/#/${hash}`);
       await view.locator('main h1').first().waitFor();
       return view;
     },
