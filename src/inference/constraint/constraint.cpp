@@ -16,10 +16,12 @@ constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 constexpr size_t kFewTokens = 512;  // are kept as a list
 
-void set_bit(std::vector<uint64_t>& bits, int32_t token, bool value) {
-  const auto at = static_cast<size_t>(token);
-  const uint64_t bit = uint64_t{1} << (at & 63);
-  bits[at >> 6] = value ? bits[at >> 6] | bit : bits[at >> 6] & ~bit;
+void allow(std::vector<uint64_t>& bits, int32_t token) {
+  bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
+}
+
+void forbid(std::vector<uint64_t>& bits, int32_t token) {
+  bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
 }
 
 }  // namespace
@@ -50,7 +52,7 @@ Matcher::Matcher(std::shared_ptr<Grammar> grammar, std::shared_ptr<const TokenTr
       other_path_(TokenTrie::kLongestToken + 1) {}
 
 void Matcher::add(int32_t token, std::vector<uint64_t>& bits) const {
-  for (; token >= 0; token = trie_->next_alike(token)) set_bit(bits, token, true);
+  for (; token >= 0; token = trie_->next_alike(token)) allow(bits, token);
 }
 
 const TokenTrie::Branch* Matcher::branch_of(const TokenTrie::Node& node) const {
@@ -74,7 +76,7 @@ void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits) {
     }
     const TokenTrie::Branch* branch = branch_of(at);
     if (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, false)) {
-      for (const int32_t token : trie_->tokens(*branch)) set_bit(bits, token, true);
+      for (const int32_t token : trie_->tokens(*branch)) allow(bits, token);
       i = static_cast<size_t>(at.end);
       continue;
     }
@@ -111,7 +113,7 @@ Inside Matcher::walk_inside(ExprId block) {
   }
   if (result.ids.size() > kFewTokens) {
     result.bits.resize(trie_->n_words());
-    for (const int32_t token : result.ids) set_bit(result.bits, token, true);
+    for (const int32_t token : result.ids) allow(result.bits, token);
     result.ids = {};
   }
   return result;
@@ -141,14 +143,14 @@ Inside Matcher::walk_beside(ExprId block, ExprId base, const Inside& known) {
       continue;
     }
     if (next == kNothing && branch != nullptr) {
-      for (const int32_t token : trie_->tokens(*branch)) set_bit(result.bits, token, false);
+      for (const int32_t token : trie_->tokens(*branch)) forbid(result.bits, token);
       const auto first = std::ranges::lower_bound(known.crossings, static_cast<int32_t>(i));
       gone.insert(gone.end(), first, std::ranges::lower_bound(known.crossings, at.end));
       i = static_cast<size_t>(at.end);
       continue;
     }
     for (int32_t t = at.token; t >= 0; t = trie_->next_alike(t)) {
-      set_bit(result.bits, t, next != kNothing);
+      next == kNothing ? forbid(result.bits, t) : allow(result.bits, t);
     }
     if (static_cast<size_t>(at.end) > i + 1) {
       if (x.nullable(next)) come.push_back(static_cast<int32_t>(i));
@@ -230,11 +232,11 @@ std::optional<Inside> Matcher::limited_string(ExprId block) {
     const int32_t most = characters.c < 0 ? INT32_MAX : characters.c;
     for (const auto& [n, token] : known.tokens) {
       if (n <= most) break;
-      set_bit(result.bits, token, false);
+      forbid(result.bits, token);
     }
     for (const auto& [n, token] : known.closers) {
       if (n >= least) break;
-      set_bit(result.bits, token, false);
+      forbid(result.bits, token);
     }
     for (const auto& [n, node] : known.crossings) {
       if (n >= least && n <= most) result.crossings.push_back(node);
@@ -314,11 +316,11 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
     }
     const Inside& in = inside(arm.block);
     for (size_t i = 0; i < in.bits.size(); ++i) mask->bits[i] |= in.bits[i];
-    for (const int32_t token : in.ids) set_bit(mask->bits, token, true);
+    for (const int32_t token : in.ids) allow(mask->bits, token);
     for (const int32_t node : in.crossings) walk(arm.tail, node, mask->bits);
   }
   if (x.nullable(place)) {
-    for (const int32_t token : trie_->ends()) set_bit(mask->bits, token, true);
+    for (const int32_t token : trie_->ends()) allow(mask->bits, token);
   }
   return mask;
 }

@@ -11,16 +11,18 @@ namespace {
 
 // One byte of each class of bytes that none of the sets tells apart, and every byte's class.
 std::vector<uint8_t> classes_of(std::span<const ByteSet> sets, std::array<uint8_t, 256>& classes) {
+  constexpr uint16_t kNew = 256;
   std::array<uint16_t, 256> group{};
   uint16_t n = 1;
   for (const ByteSet& set : sets) {
-    std::map<std::pair<uint16_t, bool>, uint16_t> split;
+    std::array<std::array<uint16_t, 2>, 256>
+        split;  // a group's bytes outside of the set, and in it
+    for (size_t i = 0; i < n; ++i) split[i] = {kNew, kNew};
     uint16_t next = 0;
     for (size_t b = 0; b < 256; ++b) {
-      const auto [at, is_new] =
-          split.try_emplace({group[b], set.has(static_cast<uint8_t>(b))}, next);
-      if (is_new) ++next;
-      group[b] = at->second;
+      uint16_t& part = split[group[b]][set.has(static_cast<uint8_t>(b)) ? 1 : 0];
+      if (part == kNew) part = next++;
+      group[b] = part;
     }
     n = next;
     if (n == 256) break;
@@ -58,9 +60,7 @@ Expressions::Depth::Depth(Expressions& owner) : depth_(owner.depth_) {
   ++depth_;
 }
 
-bool Expressions::nullable(ExprId id) {
-  int8_t& known = nullable_[static_cast<size_t>(id)];
-  if (known >= 0) return known == 1;
+bool Expressions::find_nullable(ExprId id) {
   const bool result = compute_nullable(id);
   if (sealed_ || at(id).regular) nullable_[static_cast<size_t>(id)] = result ? 1 : 0;
   return result;

@@ -99,7 +99,10 @@ class Expressions {
     }
     return find_derivative(id, byte);
   }
-  bool nullable(ExprId id);
+  bool nullable(ExprId id) {
+    const int8_t known = nullable_[static_cast<size_t>(id)];
+    return known >= 0 ? known == 1 : find_nullable(id);
+  }
   // Of a regular one, also before seal().
   bool matches(ExprId id, std::string_view text);
   // Whether id matches more than the empty text.
@@ -137,6 +140,7 @@ class Expressions {
   ExprId find_derivative(ExprId id, uint8_t byte);
   ExprId derive(ExprId id, uint8_t byte);
   ExprId derive_trigger(int32_t place, uint8_t byte);
+  bool find_nullable(ExprId id);
   bool compute_nullable(ExprId id);
   bool is_live(ExprId id);
   bool search_live(ExprId id);

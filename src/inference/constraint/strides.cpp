@@ -8,6 +8,8 @@ namespace strata::inference {
 namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
+constexpr size_t kMostPlaces = 64;  // that one stride may lead to
+constexpr int32_t kEndless = 255;   // characters; no token has more
 
 // The characters beyond ASCII by their bytes (RFC 3629, section 4): leads, second bytes, and how
 // many bytes follow these.
@@ -24,93 +26,158 @@ constexpr std::array<Encoded, 8> kEncoded{{{0xC2, 0xDF, 0x80, 0xBF, 0},
                                            {0xF1, 0xF3, 0x80, 0xBF, 2},
                                            {0xF4, 0xF4, 0x80, 0x8F, 2}}};
 
+void add_once(std::vector<ExprId>& places, ExprId place) {
+  if (std::ranges::find(places, place) == places.end()) places.push_back(place);
+}
+
 // Where the bytes lead, each place once.
 std::vector<ExprId> behind(Expressions& x, const std::vector<ExprId>& places, uint8_t first,
                            uint8_t last) {
   std::vector<ExprId> next;
   for (const ExprId place : places) {
     for (unsigned byte = first; byte <= last; ++byte) {
-      const ExprId to = x.derivative(place, static_cast<uint8_t>(byte));
-      if (std::ranges::find(next, to) == next.end()) next.push_back(to);
+      add_once(next, x.derivative(place, static_cast<uint8_t>(byte)));
     }
   }
   return next;
 }
 
+bool has_dead(const std::vector<ExprId>& places) {
+  return std::ranges::find(places, kNothing) != places.end();
+}
+
 }  // namespace
 
-// Whether every character beyond ASCII leads from place to next.
-bool Strides::leads(ExprId place, ExprId next) {
-  constexpr size_t kMost = 8;  // places inside of a character, before it is given up
+int Characters::count() const {
+  return std::popcount(ascii[0]) + std::popcount(ascii[1]) + (beyond ? 1 : 0);
+}
+
+Characters Characters::without(const Characters& other) const {
+  return {{ascii[0] & ~other.ascii[0], ascii[1] & ~other.ascii[1]}, beyond && !other.beyond};
+}
+
+Characters Characters::operator|(const Characters& other) const {
+  return {{ascii[0] | other.ascii[0], ascii[1] | other.ascii[1]}, beyond || other.beyond};
+}
+
+// Where the characters beyond ASCII lead; none where one of them does not go on, or there are many.
+std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
+  constexpr size_t kMost = 8;
+  std::vector<ExprId> all;
   for (const Encoded& e : kEncoded) {
     std::vector<ExprId> places = behind(x_, {place}, e.lead, e.last_lead);
-    if (places.size() > kMost || std::ranges::find(places, kNothing) != places.end()) return false;
-    places = behind(x_, places, e.second, e.last_second);
-    for (int i = 0; i < e.more && places.size() <= kMost; ++i) {
-      places = behind(x_, places, 0x80, 0xBF);
+    for (int i = 0; i <= e.more && places.size() <= kMost && !has_dead(places); ++i) {
+      places =
+          i == 0 ? behind(x_, places, e.second, e.last_second) : behind(x_, places, 0x80, 0xBF);
     }
-    if (places.size() != 1 || places[0] != next) return false;
+    for (const ExprId next : places) add_once(all, next);
+    if (has_dead(places) || all.size() > kMost) return {};
   }
-  return true;
+  return all;
 }
 
-// Towards where most of ASCII leads.
-Strides::Stride Strides::find(ExprId place) {
-  std::array<ExprId, 128> to{};
-  std::vector<std::pair<ExprId, int>> counts;
-  for (size_t byte = 0; byte < to.size(); ++byte) {
-    to[byte] = x_.derivative(place, static_cast<uint8_t>(byte));
-    if (to[byte] == kNothing) continue;
-    const auto known = std::ranges::find(counts, to[byte], &std::pair<ExprId, int>::first);
-    if (known == counts.end()) {
-      counts.emplace_back(to[byte], 1);
-    } else {
-      ++known->second;
-    }
-  }
-  Stride found;
-  if (counts.empty()) return found;
-  found.next = std::ranges::max_element(counts, {}, &std::pair<ExprId, int>::second)->first;
-  for (size_t byte = 0; byte < to.size(); ++byte) {
-    if (to[byte] == found.next) found.ascii[byte >> 6] |= uint64_t{1} << (byte & 63);
-  }
-  found.beyond_ascii = leads(place, found.next);
-  return found;
-}
-
-Strides::Stride Strides::stride(ExprId place) {
+const Strides::Ways& Strides::ways(ExprId place) {
   const auto index = static_cast<size_t>(place);
-  if (index >= at_.size()) at_.resize(std::max(index + 1, x_.size()), -1);
-  if (at_[index] < 0) {
+  if (index < ways_at_.size() && ways_at_[index].first >= 0) return ways_at_[index];
+  const size_t first = ways_.size();
+  const auto way_to = [&](ExprId next) -> Characters& {
+    const auto known = std::find_if(ways_.begin() + static_cast<ptrdiff_t>(first), ways_.end(),
+                                    [&](const Way& way) { return way.next == next; });
+    return known != ways_.end() ? known->of : ways_.emplace_back(Way{next, {}}).of;
+  };
+  for (size_t byte = 0; byte < 128; ++byte) {
+    const ExprId next = x_.derivative(place, static_cast<uint8_t>(byte));
+    if (next != kNothing) way_to(next).ascii[byte >> 6] |= uint64_t{1} << (byte & 63);
+  }
+  for (const ExprId next : beyond_ascii(place)) way_to(next).beyond = true;
+  if (index >= ways_at_.size()) ways_at_.resize(std::max(index + 1, x_.size()));
+  Ways& made = ways_at_[index];
+  made.first = static_cast<int32_t>(first);
+  made.n = static_cast<int32_t>(ways_.size() - first);
+  for (const Way& way : list(made)) made.all = made.all | way.of;
+  return made;
+}
+
+// Goes through the places that the characters lead to, nearest first.
+Characters Strides::too_much(ExprId place, Stride& stride) {
+  struct Seen {
+    ExprId place;
+    Characters by;  // what leads there
+    int32_t depth;
+  };
+  std::vector<Seen> seen{{place, {}, 0}};
+  stride.longest = kEndless;
+  stride.over = false;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const Seen here = seen[i];
+    const Characters lost = stride.of.without(ways(here.place).all);
+    if (lost.count() > 0) {
+      const Characters& fewer = lost.count() < here.by.count() ? lost : here.by;
+      if (fewer.count() * 2 < stride.of.count()) return fewer;
+      stride.longest = here.depth;
+      return {};
+    }
+    for (const Way& way : list(ways(here.place))) {
+      const Characters by = way.of.without(way.of.without(stride.of));
+      if (by.count() == 0) continue;
+      stride.over = stride.over || x_.nullable(way.next);
+      const auto known = std::ranges::find(seen, way.next, &Seen::place);
+      if (known != seen.end()) {
+        known->by = known->by | by;
+      } else if (seen.size() < kMostPlaces) {
+        seen.push_back({way.next, by, here.depth + 1});
+      } else {
+        stride.longest = here.depth;
+        return {};
+      }
+    }
+  }
+  return {};
+}
+
+Strides::Stride Strides::find(ExprId place) {
+  Stride found{.of = ways(place).all};
+  for (;;) {
+    const Characters out = too_much(place, found);
+    if (out.count() == 0) return found;
+    found.of = found.of.without(out);
+  }
+}
+
+const Strides::Stride& Strides::stride(ExprId place) {
+  const auto index = static_cast<size_t>(place);
+  if (index >= stride_at_.size()) stride_at_.resize(std::max(index + 1, x_.size()), -1);
+  if (stride_at_[index] < 0) {
     const Stride found = find(place);
-    at_[index] = static_cast<int32_t>(strides_.size());
+    stride_at_[index] = static_cast<int32_t>(strides_.size());
     strides_.push_back(found);
   }
-  return strides_[static_cast<size_t>(at_[index])];
+  return strides_[static_cast<size_t>(stride_at_[index])];
 }
 
 bool Strides::spans(ExprId place, const TokenTrie::Branch& branch, bool open) {
-  for (int32_t n = branch.characters; n > 0; --n) {
-    const Stride here = stride(place);
-    const bool known = (branch.ascii[0] & ~here.ascii[0]) == 0 &&
-                       (branch.ascii[1] & ~here.ascii[1]) == 0 &&
-                       (here.beyond_ascii || !branch.beyond_ascii);
-    if (!known || (open && x_.nullable(here.next))) return false;
-    if (here.next == place) return true;
-    place = here.next;
-  }
-  return true;
+  const Characters needed{branch.ascii, branch.beyond_ascii};
+  if (!ways(place).all.has(needed)) return false;
+  const Stride& here = stride(place);
+  return here.of.has(needed) && branch.characters <= here.longest && !(open && here.over);
 }
 
 bool Strides::is_wide(ExprId place) {
-  constexpr int kMost = 80;  // of ASCII's 95 that are printed
-  const Stride here = stride(place);
-  return here.beyond_ascii && std::popcount(here.ascii[0]) + std::popcount(here.ascii[1]) >= kMost;
+  constexpr int kMost = 80;  // of ASCII's 95 that are printed, and the others as one
+  const Stride& here = stride(place);
+  return here.of.beyond && here.of.count() > kMost;
+}
+
+size_t Strides::size_bytes() const {
+  return strides_.size() * sizeof(Stride) + stride_at_.size() * 4 + ways_.size() * sizeof(Way) +
+         ways_at_.size() * sizeof(Ways);
 }
 
 void Strides::clear() {
   strides_.clear();
-  at_.clear();
+  stride_at_.clear();
+  ways_.clear();
+  ways_at_.clear();
 }
 
 }  // namespace strata::inference
