@@ -1,5 +1,7 @@
 """Downloads one archive of a package as it stands on the package index, with pip's own finder,
-configuration and session, and prints its path:  python pip_archive.py FOLDER PACKAGE VERSION
+configuration and session, and prints its path:
+
+    python pip_archive.py FOLDER PACKAGE VERSION [source]     source: not the wheel
 
 `pip download` would do for wheels, but of a source archive it runs the build to learn the
 metadata. Nobody's build runs here: the archive is only stored."""
@@ -9,7 +11,7 @@ import sys
 from pip._internal.commands import create_command
 
 
-def main(folder, package, version):
+def main(folder, package, version, kind=""):
     command = create_command("download")
     options, _ = command.parse_args(["--quiet", "--no-deps", "--dest", folder,
                                      f"{package}=={version}"])
@@ -21,7 +23,8 @@ def main(folder, package, version):
         if not links:
             sys.exit(f"error: the package index has no {package} {version}")
         wheels = [link for link in links if link.is_wheel]
-        link = (wheels or links)[0]
+        sources = [link for link in links if not link.is_wheel]
+        link = (sources if kind == "source" else wheels or links)[0]
         path = os.path.join(folder, os.path.basename(link.filename))
         response = session.get(link.url_without_fragment, stream=True,
                                headers={"Accept-Encoding": "identity"})
@@ -32,4 +35,4 @@ def main(folder, package, version):
     print(path)
 
 
-main(*sys.argv[1:4])
+main(*sys.argv[1:5])
