@@ -62,15 +62,11 @@ class Deci final : public Family {
     const int32_t n_heads =
         build.layer_count("attention.head_count", layer, std::nullopt, 0, kMaxHeads);
     if (n_heads == 0) return;
-    Block block;
-    block.pre_norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
+    const Norm norm = build.rms_norm(layer_name(layer, "attn_norm"), build.spec.n_embd);
     if (build.layer_count("attention.head_count_kv", layer, n_heads, 0, kMaxHeads) == 0) {
-      const int64_t n_embd = build.spec.n_embd;
-      block.op = Projection{build.linear(layer_name(layer, "attn_output"), n_embd, n_embd)};
-    } else {
-      block.op = build.attention(layer, RopeKind::adjacent);
+      return add_matrix(build, norm, layer_name(layer, "attn_output"), into);
     }
-    into.blocks.push_back(block);
+    into.blocks.push_back({norm, build.attention(layer, RopeKind::adjacent), {}, false});
   }
 
   static void add_mlp(SpecBuilder& build, int32_t layer, Layer& into) {
@@ -78,14 +74,15 @@ class Deci final : public Family {
     const bool is_mlp =
         build.layer_count("feed_forward_length", layer, std::nullopt, 0, kMaxHidden) > 0;
     if (!is_mlp && !build.has(matrix + ".weight")) return;
-    Block block;
-    block.pre_norm = build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd);
-    if (is_mlp) {
-      block.op = build.mlp(layer, true, Activation::silu);
-    } else {
-      block.op = Projection{build.linear(matrix, build.spec.n_embd, build.spec.n_embd)};
-    }
-    into.blocks.push_back(block);
+    const Norm norm = build.rms_norm(layer_name(layer, "ffn_norm"), build.spec.n_embd);
+    if (!is_mlp) return add_matrix(build, norm, matrix, into);
+    into.blocks.push_back({norm, build.mlp(layer, true, Activation::silu), {}, false});
+  }
+
+  static void add_matrix(SpecBuilder& build, const Norm& norm, const std::string& name,
+                         Layer& into) {
+    const int64_t n_embd = build.spec.n_embd;
+    into.blocks.push_back({norm, Projection{build.linear(name, n_embd, n_embd)}, {}, false});
   }
 
   [[noreturn]] static void refuse_block(size_t layer, std::string_view why) {
