@@ -1,4 +1,5 @@
 """Our test texts and the hash of what a tokenizer makes of them, for oracles in Python."""
+import functools
 import os
 import pathlib
 import subprocess
@@ -24,6 +25,7 @@ def repair(raw):
     return "".join(out)
 
 
+@functools.cache
 def texts():
     with tempfile.TemporaryDirectory() as folder:
         program = pathlib.Path(folder) / "tokenizer_texts"
