@@ -1,8 +1,8 @@
 // What every test of the app in a browser begins with: the real server with a script that answers,
 // and windows that note whatever goes wrong in them. Ends with 77, which is "skipped", where there is
 // no browser or no built app.
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,22 +10,25 @@ import { join } from 'node:path';
 const require = createRequire(import.meta.url);
 const strata = process.argv[2] ?? process.env.STRATA;
 
-function skip(why) {
+export function skip(why) {
   console.log(`skipped: ${why}`);
   process.exit(77);
 }
 
-// A server of its own, in a folder of its own, until close().
+// A server of its own, in a folder of its own, until close(). A script is a file's name or its content.
 export class Server {
   address = '';
   constructor(script = join(import.meta.dirname, 'script.json'), args = []) {
     this.home = mkdtempSync(join(tmpdir(), 'strata-web-'));
-    this.args = ['serve', '--port', '0', '--scripted', script, ...args];
+    const file = typeof script === 'string' ? script : join(this.home, 'script.json');
+    if (file !== script) writeFileSync(file, JSON.stringify(script));
+    this.env = { ...process.env, STRATA_HOME: this.home };
+    this.args = ['serve', '--port', '0', '--scripted', file, ...args];
   }
 
   async start() {
     this.child = spawn(strata, this.args, {
-      env: { ...process.env, STRATA_HOME: this.home },
+      env: this.env,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.address = await new Promise((resolve, reject) => {
@@ -38,6 +41,12 @@ export class Server {
       this.child.on('exit', () => reject(new Error(`the server ended: ${said}`)));
     });
     return this;
+  }
+
+  // The secret of a new one, for the server's args --require-key.
+  key(name) {
+    const said = execFileSync(strata, ['key', 'create', name], { env: this.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return /sk-strata-\S+/.exec(said)[0];
   }
 
   kill() {
@@ -83,6 +92,7 @@ export async function begin({ script, args } = {}) {
 // A window with its own cookies. Errors and requests to other origins are its `problems`.
 export async function open(browser, server, options = {}) {
   const context = await browser.newContext({ locale: 'en', ...options });
+  context.setDefaultTimeout(60_000); // of a busy machine
   const view = await context.newPage();
   view.problems = [];
   view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));

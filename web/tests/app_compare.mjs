@@ -2,16 +2,21 @@
 // kept, and what a second window sees of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { browse, serve, violations } from './serving.mjs';
+import { axe, begin, open, Server } from './harness.mjs';
 
-const server = await serve({
+const { server, browser, end } = await begin({ script: {
   models: [
     { name: 'ada', tokens_per_second: 200, rules: [{ contains: 'slowly', reply: 'word '.repeat(2000) }, { reply: 'From **ada**: {message}' }] },
     { name: 'bob', tokens_per_second: 40, rules: [{ reply: 'From bob, who says more of it: {message}' }] },
     { name: 'cleo', rules: [{ contains: 'fail', fail_after: 1, reply: 'a b c', fail_message: 'cleo is tired' }, { reply: 'From cleo: {message}' }] },
   ],
-});
-const browser = await browse(server);
+} });
+async function window(hash, options = {}, at = server) {
+  const view = await open(browser, at, options);
+  await view.goto(`${at.address}/#/${hash}`);
+  await view.locator('main h1').first().waitFor();
+  return view;
+}
 const columns = (view) => view.locator('section[data-status]');
 const ratings = (view) => view.getByRole('region', { name: 'Ratings' });
 const rating = async (view, name) => {
@@ -28,8 +33,8 @@ async function ask(view, text) {
 const ended = (view) => view.getByRole('button', { name: 'None is better' }).waitFor();
 
 test('all are asked the same at once, blind, and a vote is kept that another window sees', async () => {
-  const view = await browser.window('compare');
-  const second = await browser.window('compare');
+  const view = await window('compare');
+  const second = await window('compare');
   await ratings(second).getByText('No votes yet.').waitFor();
   await view.getByRole('button', { name: 'Add a model' }).click();
   const asked = await ask(view, 'who is it?');
@@ -61,7 +66,7 @@ test('all are asked the same at once, blind, and a vote is kept that another win
 });
 
 test('speed and tokens stand beside the best', async () => {
-  const view = await browser.window('compare');
+  const view = await window('compare');
   await view.getByLabel('Names after the vote').uncheck();
   await ask(view, 'one two');
   await ended(view);
@@ -91,7 +96,7 @@ test('speed and tokens stand beside the best', async () => {
 });
 
 test('an answer that failed or was stopped is not voted on', async () => {
-  const view = await browser.window('compare/ada,cleo');
+  const view = await window('compare/ada,cleo');
   const before = (await server.get('/api/v1/votes')).total;
   await ask(view, 'fail');
   await view.getByText('cleo is tired').waitFor();
@@ -105,7 +110,7 @@ test('an answer that failed or was stopped is not voted on', async () => {
 });
 
 test('a vote is taken back, and all are deleted, in every window', async () => {
-  const [view, second] = [await browser.window('compare'), await browser.window('compare')];
+  const [view, second] = [await window('compare'), await window('compare')];
   await ratings(view).getByText('votes: 2').waitFor();
   await ratings(view).getByRole('button', { name: 'Take back the last vote' }).click();
   await ratings(second).getByText('votes: 1').waitFor();
@@ -120,7 +125,7 @@ test('a vote is taken back, and all are deleted, in every window', async () => {
 test('it is used without a mouse, in a window of a telephone, where words are long or in another script', async () => {
   const before = (await server.get('/api/v1/votes')).total;
   for (const [locale, title] of [['en', 'Compare'], ['de', 'Vergleichen'], ['hi', 'तुलना']]) {
-    const view = await browser.window('compare', { locale, viewport: { width: 375, height: 700 } });
+    const view = await window('compare', { locale, viewport: { width: 375, height: 700 } });
     assert.equal(await view.locator('main h1').innerText(), title);
     await view.locator('form textarea').first().focus();
     await view.keyboard.type('by keyboard');
@@ -138,21 +143,22 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
 });
 
 test('votes are of the key that signed in, and the code asks for a key', async () => {
-  const locked = await serve({ models: [{ name: 'ada' }, { name: 'bob' }] }, { withKey: true });
+  const locked = await new Server({ models: [{ name: 'ada' }, { name: 'bob' }] }, ['--require-key']).start();
+  const key = locked.key('mine');
   const signedIn = async (key, hash) => {
-    const view = await browser.window(hash, {}, locked.address);
+    const view = await window(hash, {}, locked);
     await view.getByLabel('Key').fill(key);
     await view.getByRole('button', { name: 'Sign in' }).click();
     await view.getByRole('navigation').waitFor();
     return view;
   };
-  const mine = await signedIn(locked.key, 'compare');
+  const mine = await signedIn(key, 'compare');
   await ask(mine, 'hello');
   await mine.getByRole('button', { name: 'Best: A' }).click();
   await ratings(mine).getByText('votes: 1').waitFor();
-  const other = await signedIn(locked.makeKey('other'), 'compare');
+  const other = await signedIn(locked.key('other'), 'compare');
   await ratings(other).getByText('No votes yet.').waitFor();
-  const also = await signedIn(locked.key, 'playground');
+  const also = await signedIn(key, 'playground');
   await also.getByRole('textbox', { name: 'Message 1' }).fill('hello');
   await also.getByRole('button', { name: 'Run', exact: true }).click();
   await also.locator('[role=tabpanel][data-status=done]').waitFor();
@@ -160,23 +166,20 @@ test('votes are of the key that signed in, and the code asks for a key', async (
   await also.getByText('Authorization: Bearer $STRATA_API_KEY').waitFor();
   await also.goto(`${locked.address}/#/compare`);
   await ratings(also).getByText('votes: 1').waitFor();
-  locked.stop();
+  locked.close();
 });
 
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe, ${colorScheme}`, async () => {
-    const view = await browser.window('compare', { colorScheme });
-    assert.deepEqual(await violations(view), []);
+    const view = await window('compare', { colorScheme });
+    assert.deepEqual(await axe(view), []);
     await ask(view, 'hello');
     await ended(view);
-    assert.deepEqual(await violations(view), []);
+    assert.deepEqual(await axe(view), []);
     await view.getByRole('button', { name: /^Best: A/ }).click();
     await view.getByText('Your vote').waitFor();
-    assert.deepEqual(await violations(view), []);
+    assert.deepEqual(await axe(view), []);
   });
 }
 
-test.after(async () => {
-  await browser.close();
-  server.stop();
-});
+test.after(end);

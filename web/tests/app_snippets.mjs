@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { serve, skip } from './serving.mjs';
+import { Server, skip } from './harness.mjs';
 
 const vite = await import('vite').catch(() => skip('the packages of web/ are not here'));
 const root = join(import.meta.dirname, '..');
@@ -148,8 +148,9 @@ function expectSame(language, body, out, answer) {
   assert.equal(out, body.stream ? `${text}\n` : text);
 }
 
-const server = await serve(script);
-const locked = await serve(script, { withKey: true });
+const server = await new Server(script).start();
+const locked = await new Server(script, ['--require-key']).start();
+const key = locked.key('test');
 
 for (const language of languages) {
   test(`${language} asks what it is given and prints the answer`, async (context) => {
@@ -173,11 +174,11 @@ for (const language of languages) {
   test(`${language} sends the key`, async () => {
     const record = await recorder(locked);
     const text = module.languages[language]({ url: record.url, withKey: true, body: configurations['a question'] });
-    assert.ok(!text.includes(locked.key));
-    const { status, out, error } = await run(language, text, locked.key);
+    assert.ok(!text.includes(key));
+    const { status, out, error } = await run(language, text, key);
     assert.equal(status, 0, error);
     assert.match(out, /You said: Why is the sky blue\?/);
-    assert.equal(record.seen[0].authorization, `Bearer ${locked.key}`);
+    assert.equal(record.seen[0].authorization, `Bearer ${key}`);
     record.close();
   });
 
@@ -193,7 +194,7 @@ for (const language of languages) {
 }
 
 test.after(() => {
-  server.stop();
-  locked.stop();
+  server.close();
+  locked.close();
   rmSync(folder, { recursive: true, force: true });
 });

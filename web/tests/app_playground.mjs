@@ -2,9 +2,9 @@
 // and what a second person's window sees.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { browse, serve, violations } from './serving.mjs';
+import { axe, begin, open as openWindow } from './harness.mjs';
 
-const server = await serve({
+const { server, browser, end } = await begin({ script: {
   models: [
     { name: 'demo', context: 100000, rules: [
       { contains: 'weather', role: 'user', reply: 'One moment.', reasoning: 'They ask for the weather.',
@@ -13,8 +13,13 @@ const server = await serve({
       { reply: 'You said: {message}' }] },
     { name: 'slow', tokens_per_second: 12, rules: [{ reply: 'word '.repeat(400) }] },
   ],
-});
-const browser = await browse(server);
+} });
+async function window(hash, options = {}) {
+  const view = await openWindow(browser, server, options);
+  await view.goto(`${server.address}/#/${hash}`);
+  await view.locator('main h1').first().waitFor();
+  return view;
+}
 const panel = (view) => view.getByRole('tabpanel');
 const done = (view) => view.locator('[role=tabpanel][data-status=done]').waitFor();
 const open = (view, part) => view.locator('summary', { hasText: part }).first().click();
@@ -37,7 +42,7 @@ async function stored() {
 }
 
 test('what is asked is what the server gets, keeps and streams back', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await view.getByLabel('System prompt').fill('Be brief.');
   await ask(view, 'hello there');
   await open(view, 'Parameters');
@@ -74,7 +79,7 @@ test('what is asked is what the server gets, keeps and streams back', async () =
 });
 
 test('every parameter that the server describes has its field', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await open(view, 'Parameters');
   await field(view, 'temperature').waitFor();
   const { components } = await server.get('/openapi.json');
@@ -89,7 +94,7 @@ test('every parameter that the server describes has its field', async () => {
 });
 
 test('what is wrong is said as it is typed, and by the server at its field', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await ask(view, 'hi');
   await open(view, 'Parameters');
   const start = view.getByRole('button', { name: 'Run', exact: true });
@@ -110,7 +115,7 @@ test('what is wrong is said as it is typed, and by the server at its field', asy
 });
 
 test('a schema is judged as it is typed and binds the answer', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await ask(view, 'hi');
   await open(view, 'Output');
   await view.getByLabel('response_format').selectOption('json_schema');
@@ -132,7 +137,7 @@ test('a schema is judged as it is typed and binds the answer', async () => {
 });
 
 test('a tool is called, answered and gone on with', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await ask(view, 'how is the weather?');
   await open(view, 'Tools');
   await view.getByRole('button', { name: 'Add a tool' }).click();
@@ -156,7 +161,7 @@ test('a tool is called, answered and gone on with', async () => {
 });
 
 test('tokens show how likely they were, and are walked by keyboard', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await ask(view, 'one two three');
   await open(view, 'Parameters');
   await field(view, 'logprobs').selectOption('true');
@@ -180,7 +185,7 @@ test('tokens show how likely they were, and are walked by keyboard', async () =>
 });
 
 test('a prompt is kept in versions that another person opens, compares and fills in', async () => {
-  const view = await browser.window('playground');
+  const view = await window('playground');
   await view.getByLabel('System prompt').fill('Speak {{language}}.');
   await ask(view, 'Greet {{who}}.');
   await open(view, 'Parameters');
@@ -203,7 +208,7 @@ test('a prompt is kept in versions that another person opens, compares and fills
   assert.deepEqual(kept.settings, { model: 'demo', temperature: 0 });
   assert.deepEqual((await server.get('/api/v1/prompts/greet')).labels.map((each) => each.version), [2]);
 
-  const second = await browser.window('playground');
+  const second = await window('playground');
   await open(second, 'Prompt versions');
   await second.getByLabel('Prompt', { exact: true }).fill('greet');
   await second.getByLabel('Prompt', { exact: true }).press('Tab');
@@ -220,7 +225,7 @@ test('a prompt is kept in versions that another person opens, compares and fills
 });
 
 test('an answer is stopped, and the code says the same request', async () => {
-  const view = await browser.window('playground/slow');
+  const view = await window('playground/slow');
   await ask(view, 'go on');
   const sent = await run(view);
   assert.equal(sent.model, 'slow');
@@ -240,7 +245,7 @@ for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe with everything open, ${colorScheme}`, async () => {
     const put = await fetch(`${server.address}/api/v1/prompts/seen/versions`, { method: 'POST', body: '{"text": "Speak {{language}}."}' });
     assert.equal(put.status, 201);
-    const view = await browser.window('playground', { colorScheme });
+    const view = await window('playground', { colorScheme });
     await ask(view, 'one two three');
     for (const part of ['Prompt versions', 'Output', 'Tools', 'Parameters', 'More parameters']) await open(view, part);
     await view.getByLabel('response_format').selectOption('json_schema');
@@ -251,25 +256,25 @@ for (const colorScheme of ['light', 'dark']) {
     await field(view, 'logprobs').selectOption('true');
     await run(view);
     await done(view);
-    assert.deepEqual(await violations(view), []);
+    assert.deepEqual(await axe(view), []);
     await field(view, 'stop').fill('[');
     for (const tab of ['Request', 'Raw response']) {
       await view.getByRole('tab', { name: tab }).click();
-      assert.deepEqual(await violations(view), [], tab);
+      assert.deepEqual(await axe(view), [], tab);
     }
     assert.deepEqual(view.problems, []);
   });
 }
 
 test('it is used without a mouse, in a window of a telephone, where words are long or in another script', async () => {
-  const view = await browser.window('playground', { viewport: { width: 375, height: 700 } });
+  const view = await window('playground', { viewport: { width: 375, height: 700 } });
   await view.getByRole('textbox', { name: 'Message 1' }).focus();
   await view.keyboard.type('by keyboard');
   await view.keyboard.press('Control+Enter');
   await panel(view).getByText('You said: by keyboard').waitFor();
   assert.ok(await view.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
   for (const [locale, title] of [['de', 'Labor'], ['hi', 'प्रयोगशाला']]) {
-    const other = await browser.window('playground', { locale, viewport: { width: 375, height: 700 } });
+    const other = await window('playground', { locale, viewport: { width: 375, height: 700 } });
     assert.equal(await other.locator('main h1').innerText(), title);
     assert.ok(await other.evaluate(() => document.documentElement.scrollWidth <= innerWidth), locale);
     await other.context().close();
@@ -277,7 +282,7 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
 });
 
 test('what a page needs is small, and the other pages wait until they are opened', async () => {
-  const view = await browser.window('chat');
+  const view = await window('chat');
   const loaded = await view.evaluate(() => [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]
     .filter((each) => !new URL(each.name).pathname.match(/^\/(api|v1)\//)).map(({ name, encodedBodySize }) => ({ name, encodedBodySize })));
   const bytes = loaded.reduce((sum, each) => sum + each.encodedBodySize, 0);
@@ -285,7 +290,4 @@ test('what a page needs is small, and the other pages wait until they are opened
   assert.ok(!loaded.some((each) => /Playground|Compare/.test(each.name)));
 });
 
-test.after(async () => {
-  await browser.close();
-  server.stop();
-});
+test.after(end);
