@@ -1,13 +1,36 @@
+import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import tailwindcss from '@tailwindcss/vite';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 
 // `./dev web` names the server that answers while the pages are worked on.
 const server = process.env.STRATA_URL ?? 'http://127.0.0.1:11434';
 
+// The library that draws diagrams, as it is: one classic script, for the document without an origin.
+const mermaid = (): Plugin => ({
+  name: 'mermaid',
+  generateBundle() {
+    this.emitFile({
+      type: 'asset',
+      fileName: 'frame/mermaid.js',
+      source: readFileSync(new URL('node_modules/mermaid/dist/mermaid.min.js', import.meta.url)),
+    });
+  },
+});
+
+// Every browser that runs this app reads woff2.
+const woff2Only = (): Plugin => ({
+  name: 'woff2-only',
+  enforce: 'pre',
+  transform: (code, id) =>
+    id.includes('katex.min.css')
+      ? code.replace(/,url\([^)]+\.(?:woff|ttf)\) format\("[a-z]+"\)/g, '')
+      : undefined,
+});
+
 export default defineConfig({
-  plugins: [svelte(), tailwindcss()],
+  plugins: [woff2Only(), svelte(), tailwindcss(), mermaid()],
   // The policy allows no data: address, and a preload helper would be a script more.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site' },
-  server: { proxy: { '/api': server, '/v1': server, '/metrics': server } },
+  server: { proxy: { '/api': server, '/v1': server, '/metrics': server, '/frame/mermaid.js': server } },
 });

@@ -26,9 +26,17 @@ constexpr std::string_view kNotBuilt =
 // policies named here.
 constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "connect-src 'self'; font-src 'self'; frame-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types svelte-trusted-html strata dompurify";
+
+// Drawings are made of what a model wrote, by a library that needs styles of its own: in a document
+// without an origin that reaches nothing. Only the app's page may hold it.
+constexpr std::string_view kFramePolicy =
+    "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+constexpr std::string_view kFrameFolder = "/frame/";
 
 Error broken(const char* what) {
   return Error(Code::data_loss, fmt::format("the app's bundle is not whole: {}", what),
@@ -56,8 +64,8 @@ std::string unzip(std::string_view gzip) {
 
 Headers headers_of(const SiteFile& file) {
   Headers headers;
-  headers.add("content-security-policy", std::string(kPolicy));
-  headers.add("x-content-type-options", "nosniff");
+  const bool framed = file.path.starts_with(kFrameFolder);
+  headers.add("content-security-policy", std::string(framed ? kFramePolicy : kPolicy));
   headers.add("referrer-policy", "no-referrer");
   headers.add("cross-origin-opener-policy", "same-origin");
   headers.add("etag", file.etag);

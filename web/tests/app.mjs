@@ -71,7 +71,7 @@ test('what is hostile in a message neither runs nor loads', async () => {
     await say(view, text);
     await done(view);
     const found = await answers(view).evaluateAll((nodes) => nodes.map((node) => ({
-      active: node.querySelectorAll('script,img,svg,iframe,object,embed').length,
+      active: node.querySelectorAll('script,img,iframe,object,embed,.prose svg').length,
       links: [...node.querySelectorAll('a')].map((link) => link.protocol),
     })));
     for (const each of found) {

@@ -46,6 +46,11 @@ bool origin_allowed(std::string_view origin, const GuardOptions& options) {
   return listed(options.allowed_origins, origin) || listed(options.allowed_origins, "*");
 }
 
+// The app's document that draws diagrams has no origin and loads its scripts, which are public.
+bool is_for_frame(const Request& request, std::string_view origin) {
+  return origin == "null" && request.method == "GET" && request.path.starts_with("/frame/");
+}
+
 }  // namespace
 
 void check_guard(const Request& request, const GuardOptions& options) {
@@ -56,7 +61,7 @@ void check_guard(const Request& request, const GuardOptions& options) {
                 "call it by its address, or start it with --allow-host NAME");
   }
   const auto origin = request.headers.find("origin");
-  if (!origin || origin_allowed(*origin, options)) return;
+  if (!origin || origin_allowed(*origin, options) || is_for_frame(request, *origin)) return;
   const bool same = host && (*origin == fmt::format("http://{}", *host) ||
                              *origin == fmt::format("https://{}", *host));
   if (!same) {

@@ -10,7 +10,8 @@ History::History(const std::filesystem::path& path)
       responses(database_),
       chats(database_),
       threads(database_),
-      votes(database_) {
+      votes(database_),
+      shares(database_) {
   // Held as long as this server lives: another one on the same database leaves its answers alone.
   only_server_ = FileLock::attempt(path.string() + ".server", FileLock::Kind::exclusive);
   if (!only_server_) return;

@@ -7,6 +7,7 @@
 #include "api/conversation/chat_store.h"
 #include "api/conversation/conversation_store.h"
 #include "api/conversation/response_store.h"
+#include "api/conversation/share_store.h"
 #include "api/conversation/thread_feed.h"
 #include "api/conversation/thread_store.h"
 #include "api/conversation/vote_store.h"
@@ -30,7 +31,8 @@ class History {
   ChatStore chats;
   ThreadStore threads;
   VoteStore votes;
-  ThreadFeed feed;  // of threads and votes
+  ThreadFeed feed;    // of threads and votes
+  ShareStore shares;  // of the threads, whose table it names
 };
 
 }  // namespace strata::api

@@ -18,7 +18,14 @@ export interface Message {
     calls?: { id: string; name: string; arguments: string }[];
     error?: string;
     notice?: string;
+    files?: AttachedFile[]; // in the text, behind its first `typed` characters
+    typed?: number;
   };
+}
+export interface AttachedFile {
+  name: string;
+  start: number;
+  end: number;
 }
 export interface AnswerRequest {
   model: string;

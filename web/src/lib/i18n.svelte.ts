@@ -24,6 +24,9 @@ export async function loadLanguage(wanted: readonly string[]) {
   }
 }
 
-export const t = (key: Key) => texts[key];
+// What stands in braces is replaced: t('of', { used: 3 }).
+export const t = (key: Key, values: Record<string, string | number> = {}) =>
+  texts[key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+export const language = () => document.documentElement.lang || 'en';
 export const bytes = (n: number) =>
   n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e6)} MB`;

@@ -9,6 +9,7 @@ class State {
   messages = $state<Message[]>([]);
   models = $state<ModelRow[]>([]);
   problem = $state('');
+  notice = $state('');
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones

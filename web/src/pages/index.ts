@@ -2,17 +2,19 @@
 // address; a new one is its folder and its line here.
 import type { Component } from 'svelte';
 import type { Key } from '../lib/i18n.svelte';
+import type { IconName } from '../lib/Icon.svelte';
 
 interface Page {
   path: string;
   title: Key;
+  icon?: IconName; // in the command menu
   load: () => Promise<{ default: Component<{ argument: string }> }>;
 }
 
 export const pages: Page[] = [
-  { path: 'chat', title: 'chat', load: () => import('./chat/Chat.svelte') },
-  { path: 'playground', title: 'playground', load: () => import('./playground/Playground.svelte') },
-  { path: 'compare', title: 'compare', load: () => import('./compare/Compare.svelte') },
-  { path: 'models', title: 'models', load: () => import('./models/Models.svelte') },
-  { path: 'server', title: 'server', load: () => import('./server/Server.svelte') },
+  { path: 'chat', title: 'chat', icon: 'chat', load: () => import('./chat/Chat.svelte') },
+  { path: 'playground', title: 'playground', icon: 'sliders', load: () => import('./playground/Playground.svelte') },
+  { path: 'compare', title: 'compare', icon: 'copy', load: () => import('./compare/Compare.svelte') },
+  { path: 'models', title: 'models', icon: 'model', load: () => import('./models/Models.svelte') },
+  { path: 'server', title: 'server', icon: 'server', load: () => import('./server/Server.svelte') },
 ];

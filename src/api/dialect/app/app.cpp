@@ -15,8 +15,9 @@ class App final : public Dialect {
  public:
   std::string_view name() const override { return "app"; }
   bool owns(std::string_view path) const override {
-    static constexpr std::array<std::string_view, 4> kOwned{
-        "/api/v1/conversations", "/api/v1/session", "/api/v1/votes", "/api/v1/schema"};
+    static constexpr std::array<std::string_view, 5> kOwned{"/api/v1/conversations",
+                                                            "/api/v1/session", "/api/v1/votes",
+                                                            "/api/v1/schema", "/api/v1/shared/"};
     return std::ranges::any_of(kOwned, [&](auto prefix) { return path.starts_with(prefix); });
   }
   bool shares() const override { return false; }
@@ -25,6 +26,7 @@ class App final : public Dialect {
 
   void add_routes(RouteTable& table, const Services& services) const override {
     add_thread_routes(table, services, *this);
+    add_share_routes(table, services, *this);
     add_session_routes(table, services, *this);
     add_vote_routes(table, services, *this);
     add_schema_route(table, *this);
@@ -39,7 +41,10 @@ class App final : public Dialect {
                  .header_has = std::move(has)});
     };
     add_file("/", "accept", "text/html");  // a browser; others ask whether the server is alive
-    add_file("/assets/{name}", "", "");
+    for (const char* path : {"/assets/{name}", "/frame/{name}", "/icon.svg", "/icon.png",
+                             "/manifest.webmanifest", "/sw.js"}) {
+      add_file(path, "", "");
+    }
   }
 
  private:

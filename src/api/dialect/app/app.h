@@ -17,6 +17,7 @@ void respond_json(Exchange& exchange, const json::value& body);
 json::object message_json(const std::string& thread, const ThreadMessage& message);
 
 void add_thread_routes(RouteTable& table, const Services& services, const Dialect& dialect);
+void add_share_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_session_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_vote_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_schema_route(RouteTable& table, const Dialect& dialect);

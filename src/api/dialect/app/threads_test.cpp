@@ -183,6 +183,33 @@ TEST_F(ThreadsOfOwners, AnotherKeysConversationIsNotThere) {
   EXPECT_EQ(ok("GET", place, "", mine).at("messages").as_array().size(), 1u);
 }
 
+TEST_F(ThreadsOfOwners, WhatIsSharedIsACopyForWhoHasTheLink) {
+  const std::string mine = key("mine"), other = key("other");
+  const std::string id = begin(mine), place = "conversations/" + id + "/share";
+  const std::string first = say(id, "for all", "", mine);
+  for (const char* method : {"GET", "POST", "DELETE"}) {
+    EXPECT_EQ(call(method, place, "{}", other).status, 404) << method;
+  }
+  EXPECT_EQ(call("GET", place, "", mine).status, 404);
+  const std::string token = text(ok("POST", place, "{}", mine), "token");
+  EXPECT_EQ(text(ok("GET", place, "", mine), "token"), token);
+  say(id, "later", first, mine);
+  const auto shown = ok("GET", "shared/" + token);  // without a key
+  ASSERT_EQ(shown.at("messages").as_array().size(), 1u);
+  EXPECT_EQ(text(shown.at("messages").at(0), "text"), "for all");
+  EXPECT_EQ(to_json(shown).find(id), std::string::npos);
+  EXPECT_EQ(call("GET", "shared/share_" + std::string(64, '0')).status, 404);
+
+  const std::string next = text(ok("POST", place, "{}", mine), "token");
+  EXPECT_EQ(call("GET", "shared/" + token).status, 404);
+  EXPECT_EQ(ok("GET", "shared/" + next).at("messages").as_array().size(), 2u);
+  ok("DELETE", place, "{}", mine);
+  EXPECT_EQ(call("GET", "shared/" + next).status, 404);
+  const std::string last = text(ok("POST", place, "{}", mine), "token");
+  ok("DELETE", "conversations/" + id, "", mine);
+  EXPECT_EQ(call("GET", "shared/" + last).status, 404);
+}
+
 TEST_F(ThreadsOfOwners, ASessionStandsForItsKeyUntilItIsClosed) {
   const std::string mine = key("mine");
   const Reply opened = call("POST", "session", "{}", mine);
@@ -211,6 +238,21 @@ TEST(AppSite, AnEmptyBundleSaysHowToBuildIt) {
             std::string::npos);
   EXPECT_EQ(fetch(running.port(), "GET", "/").body, "Strata is running");
   EXPECT_EQ(fetch(running.port(), "GET", "/assets/x.js").status, 404);
+}
+
+TEST(AppSite, WhatIsFramedHasNoOriginAndReachesNothing) {
+  const std::string list = R"([{"path":"/frame/a.html","type":"text/html","etag":"\"e\"",)"
+                           R"("keeps":false,"size":0}])";
+  const Site site(fmt::format("STRATA-SITE-1 {}\n{}", list.size(), list));
+  Services services;
+  services.site = &site;
+  testing::Running running(make_scripted_backend(default_script()), services);
+  const Reply frame = fetch(running.port(), "GET", "/frame/a.html", "",
+                            "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\n");
+  EXPECT_EQ(frame.status, 304) << frame.body;
+  const std::string& policy = frame.headers.at("content-security-policy");
+  EXPECT_TRUE(policy.starts_with("sandbox allow-scripts; default-src 'none';")) << policy;
+  EXPECT_EQ(policy.find("allow-same-origin"), std::string::npos);
 }
 
 TEST(AppSite, ABundleThatIsNotWholeIsRefused) {

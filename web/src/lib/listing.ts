@@ -1,0 +1,52 @@
+// What becomes of a block of code that is whole: its language and a button over it, colours, and a
+// diagram where it is the source of one.
+import DOMPurify from 'dompurify';
+import { diagram } from './diagram';
+import { t } from './i18n.svelte';
+import { options } from './markdown';
+import { typeset } from './math';
+
+export const maxColoured = 100_000; // characters: beyond, colours would hold up the page
+
+async function colour(code: HTMLElement, language: string) {
+  if ((code.textContent?.length ?? 0) > maxColoured) return;
+  const { default: hljs } = await import('./languages');
+  if (!hljs.getLanguage(language)) return;
+  const html = hljs.highlight(code.textContent ?? '', { language, ignoreIllegals: true }).value;
+  code.replaceChildren(DOMPurify.sanitize(html, options));
+}
+
+function button(text: string, run: (self: HTMLButtonElement) => void) {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.className = 'quiet-button';
+  made.textContent = text;
+  made.onclick = () => run(made);
+  return made;
+}
+
+function dress(pre: HTMLElement) {
+  const code = pre.querySelector('code');
+  if (!code) return;
+  const language = /^language-([\w+#.-]{1,40})/.exec(code.className)?.[1] ?? '';
+  const source = code.textContent ?? '';
+  const listing = document.createElement('div');
+  listing.className = 'listing';
+  const head = document.createElement('header');
+  const name = document.createElement('span');
+  name.textContent = language || t('text');
+  const buttons = document.createElement('span');
+  buttons.append(button(t('copy'), (self) => {
+    void navigator.clipboard.writeText(source).then(() => (self.textContent = t('copied')));
+  }));
+  head.append(name, buttons);
+  pre.replaceWith(listing);
+  listing.append(head, pre);
+  if (language === 'mermaid') diagram(listing, pre, source, (run) => buttons.prepend(button(t('source'), run)));
+  else if (language) void colour(code, language);
+}
+
+export function finish(block: HTMLElement) {
+  for (const pre of block.querySelectorAll('pre')) dress(pre);
+  void typeset(block);
+}

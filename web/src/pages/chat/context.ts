@@ -1,0 +1,26 @@
+// How much of a model's context a conversation takes.
+import { call, type Message } from '../../lib/api';
+
+const known = new Map<string, Promise<number>>();
+
+// What it was loaded with, else what it was trained with; 0: not known.
+async function ask(model: string): Promise<number> {
+  const { models } = await call<{ models: { name: string; context_length?: number }[] }>('GET', '/api/ps');
+  const loaded = models.find((each) => each.name === model)?.context_length;
+  if (loaded) return loaded;
+  const shown = await call<{ strata?: { context?: number } }>('POST', '/api/show', { model });
+  return shown.strata?.context ?? 0;
+}
+
+export function contextOf(model: string): Promise<number> {
+  if (!model) return Promise.resolve(0);
+  const asked = known.get(model) ?? ask(model).catch(() => 0);
+  known.set(model, asked);
+  return asked;
+}
+
+// Tokens after the last answer of a path, as the server counted them; 0: there is none.
+export function usedBy(path: readonly Message[]): number {
+  const usage = path.findLast((each) => each.data.usage)?.data.usage;
+  return usage ? usage.prompt_tokens + usage.completion_tokens : 0;
+}
