@@ -2,6 +2,7 @@
 // of these numbers can't overflow an int64.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace strata::models {
