@@ -245,10 +245,23 @@ def check_answers(c):
     c.equal(measured["text_sha256"], hashlib.sha256(text.read_bytes()).hexdigest(), "text")
     c.check(1 < measured["perplexity"] < 100 and measured["chunks"] == 2, f"{measured}")
     check_vectors(c)
+    check_formats(c)
     speed = c.data("bench", "smol", "--prompt", "16", "--generate", "4", "--rounds", "1")
     c.equal(len(speed["cases"]), 2, "cases of bench")
     c.check(all(case["tokens_per_second"] > 0 for case in speed["cases"]), f"{speed}")
     return answer
+
+
+def check_formats(c, **here):
+    schema = c.home / "colour.json"
+    schema.write_text('{"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}},'
+                      ' "required": ["colour"], "additionalProperties": false}', encoding="utf-8")
+    ask = ("run", "smol", "Which colour has the sky?", "--temperature", "0", "--max-tokens", "40")
+    answer = c.ended(*ask, "--format", schema, **here)[0]
+    c.check(json.loads(answer)["colour"] in ("red", "blue"), f"{answer}")
+    c.equal(c.ended(*ask, "--format", schema.read_text(encoding="utf-8"), **here)[0], answer, "inline")
+    c.refused(*ask, "--format", '{"type": "object", "contains": 1}', code=2, says="#/contains", **here)
+    c.refused(*ask, "--format", c.home / "none.json", code=3, says="none.json", **here)
 
 
 def check_quantize(c):
@@ -328,6 +341,7 @@ def check_server(c, alone):
         c.equal([row["name"] for row in loaded], ["smol:latest"], "ps")
         c.has(c.out("ps", **here), "NAME", "smol:latest")
         check_vectors(c, **here)
+        check_formats(c, **here)
         c.ended("stop", "smol", **here)
         c.equal(c.data("ps", **here), {"models": []}, "stopped")
         c.refused("stop", "smol", code=3, says="not loaded", **here)

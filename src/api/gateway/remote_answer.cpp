@@ -7,6 +7,8 @@
 namespace strata::api {
 namespace {
 
+using OutputKind = inference::OutputRule::Kind;
+
 constexpr uint64_t kStallTimeoutMs =
     600'000;  // a long prompt on a slow machine is silent for a while
 constexpr uint64_t kMaxAnswerBytes = 1u << 30;
@@ -55,6 +57,8 @@ json::object body_of(const ChatRequest& request) {
                              : json::value(fmt::format("{}ms", *request.keep_alive_ms));
   }
   if (request.load_only) return body;  // a request without a question
+  if (request.output.kind == OutputKind::json_object) body["format"] = "json";
+  if (request.output.kind == OutputKind::json_schema) body["format"] = request.output.schema;
   if (request.raw) {
     body["prompt"] = request.prompt;
     body["raw"] = true;
@@ -69,6 +73,12 @@ json::object body_of(const ChatRequest& request) {
   body["messages"] = std::move(messages);
   if (!request.model_messages) body["model_messages"] = false;
   return body;
+}
+
+bool is_carried(const inference::OutputRule& rule) {
+  const bool is_json = rule.kind == OutputKind::json_object ||
+                       (rule.kind == OutputKind::json_schema && rule.schema.is_object());
+  return is_json || rule.kind == OutputKind::none;
 }
 
 // Nothing that was asked for may get lost on the way.
@@ -93,7 +103,7 @@ void check_carried(const ChatRequest& request) {
       {"documents", !conversation.documents.empty()},
       {"a suffix", !request.suffix.empty()},
       {"going on with the last message", request.continue_last},
-      {"an output format", request.output.kind != inference::OutputRule::Kind::none},
+      {"a format that is no JSON", !is_carried(request.output)},
       {"a reasoning wish", request.reasoning.think || !request.reasoning.effort.empty() ||
                                request.reasoning.max_tokens},
       {"tools", tools}};

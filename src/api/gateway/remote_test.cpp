@@ -12,6 +12,7 @@ namespace {
 
 using inference::Event;
 using inference::FinishReason;
+using OutputKind = inference::OutputRule::Kind;
 
 std::string host_of(uint16_t port) {
   return fmt::format("127.0.0.1:{}", port);
@@ -76,7 +77,7 @@ TEST(RemoteBackend, AnswersAsTheServerWould) {
   EXPECT_EQ(run(*backend, request).text, "a b");
 }
 
-// A backend whose prompts were worked on before, in part.
+// A backend whose prompts were worked on before, in part; it says which format was asked for.
 class Remembering : public Backend {
  public:
   std::string_view name() const override { return "remembering"; }
@@ -88,6 +89,11 @@ class Remembering : public Backend {
       notice.notice = "less than that";
       sink(std::move(notice));
     }
+    Event format;
+    format.text = request.output.kind == OutputKind::json_object   ? "any object"
+                  : request.output.kind == OutputKind::json_schema ? to_json(request.output.schema)
+                                                                   : "";
+    if (!format.text.empty()) sink({.choice = 0, .event = std::move(format)});
     Event end;
     end.kind = Event::Kind::finished;
     end.usage.prompt_tokens = request.model_messages ? 10 : 4;
@@ -126,6 +132,13 @@ TEST(RemoteBackend, TellsWhatTheServerSaysBesideTheText) {
   forgetful.model_messages = false;
   EXPECT_EQ(run(*backend, forgetful).end.usage.prompt_tokens, 4) << "the wish is carried";
   EXPECT_TRUE(run(*backend, asking("m", "x")).notices.empty());
+  auto formatted = asking("m", "x");
+  formatted.output.kind = OutputKind::json_object;
+  EXPECT_EQ(run(*backend, formatted).text, "any object");
+  formatted.output = {.kind = OutputKind::json_schema, .schema = {{"type", "string"}}};
+  EXPECT_EQ(run(*backend, formatted).text, R"({"type":"string"})");
+  formatted.output = {.kind = OutputKind::regex, .text = "a+"};
+  EXPECT_THROW(run(*backend, formatted), Error);
   auto greedy = asking("m", "x");
   greedy.context = 1 << 20;
   EXPECT_EQ(run(*backend, greedy).notices, std::vector<std::string>{"less than that"});

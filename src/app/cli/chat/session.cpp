@@ -46,6 +46,7 @@ api::ChatRequest request_of(const ChatSession& session, const std::string& promp
   api::ChatRequest request;
   request.model = session.model;
   request.sampling = session.sampling;
+  request.output = session.output;
   request.context = session.context;
   request.keep_alive_ms = session.keep_alive_ms;
   if (session.base_model) {

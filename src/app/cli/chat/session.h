@@ -17,6 +17,7 @@ struct ChatSession {
   bool model_messages = true;               // false: those that the model brings are forgotten
   std::vector<std::string> own_names = {};  // models that this chat was loaded from or saved as
   api::SamplingOptions sampling;
+  inference::OutputRule output;    // that every answer follows
   std::optional<int32_t> context;  // positions asked for
   int32_t model_context = 0;       // positions the model was trained for; 0: not known
   int32_t model_max_tokens = -1;   // length limit of an answer that the model brings; -1: none

@@ -327,10 +327,24 @@ TEST(Slash, AMisspeltWordGetsTheNearestOne) {
   }
 }
 
+TEST(Slash, AFormatHoldsUntilItIsTakenBack) {
+  using Kind = inference::OutputRule::Kind;
+  ChatSession session;
+  slash("/set format json", session);
+  EXPECT_EQ(session.output.kind, Kind::json_object);
+  slash(R"(/set format {"type": "string"})", session);
+  EXPECT_EQ(session.output.kind, Kind::json_schema);
+  EXPECT_EQ(session.output.schema, parse_json(R"({"type":"string"})"));
+  EXPECT_THROW(slash(R"(/set format {"uniqueItems": 3})", session), Error);
+  EXPECT_EQ(session.output.kind, Kind::json_schema) << "a mistake changes nothing";
+  slash("/set noformat", session);
+  EXPECT_EQ(session.output.kind, Kind::none);
+}
+
 TEST(Slash, MistakesAreErrorsWithTheWayOut) {
   ChatSession session;
   for (const char* line : {"/nope", "/set", "/set parameter", "/set parameter nope 1", "/load",
-                           "/save a b", "/set format json", "/show nope", "/"}) {
+                           "/save a b", "/set format", "/set format nope", "/show nope", "/"}) {
     EXPECT_THROW(slash(line, session), Error) << line;
   }
 }

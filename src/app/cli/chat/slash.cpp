@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "app/cli/chat/format.h"
 #include "app/cli/chat/parameters.h"
 #include "app/cli/output.h"
 #include "core/error.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::string_view kHelp =
     "  /set parameter NAME VALUE   temperature, top_p, seed, num_ctx, stop, …\n"
     "  /set system TEXT            the system message; \"\": none; no text: the model's own\n"
+    "  /set format FORMAT          answers are JSON: json, a JSON Schema, its file; noformat\n"
     "  /set history|nohistory      keep what is typed\n"
     "  /set verbose|quiet          show speeds\n"
     "  /set wordwrap|nowordwrap    break lines at words\n"
@@ -36,8 +38,9 @@ constexpr std::string_view kHelp =
 
 const std::vector<std::string> kVerbs{"/set", "/show", "/load", "/save", "/clear", "/list",
                                       "/bye", "/exit", "/quit", "/help", "/?"};
-const std::vector<std::string> kSettable{"parameter", "system", "history",  "nohistory",
-                                         "verbose",   "quiet",  "wordwrap", "nowordwrap"};
+const std::vector<std::string> kSettable{"parameter", "system",    "format",  "noformat",
+                                         "history",   "nohistory", "verbose", "quiet",
+                                         "wordwrap",  "nowordwrap"};
 const std::vector<std::string> kShowable{"info",     "parameters", "system",
                                          "template", "licence",    "modelfile"};
 
@@ -101,9 +104,14 @@ void set(const std::vector<std::string>& words, const std::string& line, ChatSes
   } else if (what == "parameter") {
     throw Error(Code::invalid_argument, "/set parameter needs a name and a value",
                 "for example: /set parameter temperature 0.7");
+  } else if (what == "format" && words.size() > 2) {
+    session.output = read_format(unquote(rest_after(line, 2)));
+    complain("every answer is JSON that fits");
   } else if (what == "format") {
-    throw Error(Code::unimplemented, "answers cannot be held to a format yet",
-                "ask for JSON in the prompt and check what comes back");
+    throw Error(Code::invalid_argument, "/set format needs json, a JSON Schema, or its file",
+                "for example: /set format json");
+  } else if (what == "noformat") {
+    session.output = {};
   } else {
     throw Error(Code::invalid_argument,
                 what.empty() ? "/set needs a word" : fmt::format("/set does not know '{}'", what),

@@ -1,6 +1,7 @@
 // strata run [MODEL] [PROMPT…]
 #include "app/assembly.h"
 #include "app/cli/chat/chat.h"
+#include "app/cli/chat/format.h"
 #include "app/cli/chat/parameters.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
@@ -54,14 +55,17 @@ CommandSpec make_spec() {
                    "a model in F16, BF16 or F32 is fetched and quantised first (strata pull)"},
                   {"verbose", "", "print speeds on stderr after each answer"},
                   {"keep-alive", "TIME", "how long the server keeps the model loaded"},
-                  {"format", "FORMAT", "hold the answer to a format (not available yet)"},
+                  {"format", "FORMAT",
+                   "every answer is JSON: json, a JSON Schema, or the file of one"},
                   {"local", "", "do not use a server, run in this process"},
                   {"nohistory", "", "keep nothing of what is typed"},
                   {"nowordwrap", "", "do not break lines at words on a terminal"}},
       .examples = {{"strata run smollm2:135m", "open a chat"},
                    {"strata run smollm2:135m \"Why is the sky blue?\"", "one answer on stdout"},
                    {"strata run smollm2:135m \"Summarise:\" < notes.txt", "text from a pipe"},
-                   {"strata run smollm2:135m --seed 1 --temperature 0.2 \"Hi\"", "with settings"}}};
+                   {"strata run smollm2:135m --seed 1 --temperature 0.2 \"Hi\"", "with settings"},
+                   {"strata run smollm2:135m --format person.json \"Invent a person\"",
+                    "JSON that fits a schema"}}};
   for (const auto& row : kParameterOptions) {
     spec.options.push_back({row.option, "N", row.help});
   }
@@ -88,10 +92,6 @@ class Run : public Command {
   }
 
   int run(const Arguments& arguments) const override {
-    if (arguments.has("format")) {
-      throw Error(Code::unimplemented, "--format: answers cannot be held to a format yet",
-                  "ask for JSON in the prompt and check what comes back");
-    }
     Config config = load_config(arguments);
     name_ignored_variables();
     ChatSession session;
@@ -100,6 +100,7 @@ class Run : public Command {
         set_parameter(session, row.parameter, {*value});
     }
     session.system = arguments.value("system");
+    if (const auto format = arguments.value("format")) session.output = read_format(*format);
     session.verbose = arguments.has("verbose");
     session.word_wrap = !arguments.has("nowordwrap");
     if (const auto time = arguments.value("keep-alive"))
