@@ -110,6 +110,11 @@ void MadeFile::set_texts(std::string_view key, std::span<const std::string> valu
   set(key, MetaType::array, MetaType::string, values.size(), std::move(bytes));
 }
 
+void MadeFile::set_value(const MetaValue& value) {
+  set(value.key, value.type, value.element, value.count,
+      std::vector(value.bytes.begin(), value.bytes.end()));
+}
+
 void MadeFile::add_tensor(std::string name, tensor::DType type, std::span<const uint64_t> shape,
                           std::vector<MadePart> parts, std::string stored_name) {
   CHECK(shape.size() <= 4);

@@ -42,6 +42,7 @@ class MadeFile final : public ModelFile {
   void set_flags(std::string_view key, const std::vector<bool>& values);
   void set_bytes(std::string_view key, std::string_view bytes);  // an array of u8
   void set_texts(std::string_view key, std::span<const std::string> values);
+  void set_value(const MetaValue& value);  // as it is
 
   // shape: fastest first. The parts' bytes follow each other. Error{invalid_argument}: a name
   // twice.
