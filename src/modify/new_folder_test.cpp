@@ -1,0 +1,75 @@
+#include "modify/new_folder.h"
+
+#include <gmock/gmock.h>
+
+#include "core/testing/expect_error.h"
+#include "core/testing/temp_folder.h"
+
+namespace strata::modify {
+namespace {
+
+namespace fs = std::filesystem;
+
+using strata::testing::error_of;
+using strata::testing::TempFolder;
+using ::testing::HasSubstr;
+
+class NewFolderTest : public ::testing::Test {
+ protected:
+  void write(const NewFolder& folder) const { write_file_atomic(folder.path() / "new", "new"); }
+
+  TempFolder folder_;
+  fs::path place_ = folder_.path() / "model";
+};
+
+TEST_F(NewFolderTest, AModelsFolderIsReplacedAndNoOther) {
+  write_file_atomic(place_ / "old", "old");
+  const auto refused = [&] { return error_of([&] { NewFolder(place_, true); }).message(); };
+  EXPECT_THAT(refused(), HasSubstr("has no config.json"));
+  write_file_atomic(place_ / "config.json", "{}");
+  write_file_atomic(place_ / "photos" / "one", "one");
+  EXPECT_THAT(refused(), HasSubstr("has a folder 'photos'"));
+  fs::remove_all(place_ / "photos");
+  EXPECT_EQ(error_of([&] { NewFolder{place_}; }).code(), Code::already_exists);
+  {
+    NewFolder folder(place_, true);
+    write(folder);
+    EXPECT_TRUE(fs::exists(place_ / "old")) << "it stays until the new one is whole";
+    folder.finish();
+  }
+  EXPECT_FALSE(fs::exists(place_ / "old"));
+  EXPECT_TRUE(fs::exists(place_ / "new"));
+  EXPECT_FALSE(fs::exists(place_.string() + ".old"));
+}
+
+TEST_F(NewFolderTest, ALinkToAFolderIsNotReplaced) {
+  write_file_atomic(folder_.path() / "elsewhere" / "config.json", "{}");
+  fs::create_directory_symlink(folder_.path() / "elsewhere", place_);
+  EXPECT_EQ(error_of([&] { NewFolder(place_, true); }).code(), Code::invalid_argument);
+  EXPECT_TRUE(fs::exists(folder_.path() / "elsewhere" / "config.json"));
+}
+
+// A file under that name, or what a crash kept as the old folder, is nobody's to remove.
+TEST_F(NewFolderTest, WhatElseIsThereIsKept) {
+  write_file_atomic(place_ / "config.json", "{}");
+  write_file_atomic(folder_.path() / "model.old", "mine");
+  EXPECT_EQ(error_of([&] { NewFolder(place_, true); }).code(), Code::already_exists);
+  fs::remove_all(place_);
+  write_file_atomic(place_, "a file");
+  EXPECT_EQ(error_of([&] { NewFolder(place_, true); }).code(), Code::invalid_argument);
+}
+
+TEST_F(NewFolderTest, OfWhatIsOnlyShownNothingStays) {
+  const fs::path deep = folder_.path() / "a" / "b" / "model";
+  {
+    const NewFolder folder = NewFolder::to_show(deep, false);
+    write(folder);
+    EXPECT_TRUE(fs::exists(folder.path() / "new"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  write_file_atomic(place_ / "config.json", "{}");
+  EXPECT_EQ(error_of([&] { NewFolder::to_show(place_, false); }).code(), Code::already_exists);
+}
+
+}  // namespace
+}  // namespace strata::modify
