@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 
-#include "core/bytes.h"
 #include "core/os.h"
+#include "models/format/meta_json.h"
 #include "models/tokenizer/json_from_gguf.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::modify {
 namespace {
 
-using models::MetaType;
 using models::MetaValue;
 using models::ModelFile;
 
@@ -32,46 +31,6 @@ constexpr std::array<std::string_view, 15> kHeld{"general.architecture",
                                                  "tokenizer.ggml.precompiled_charsmap",
                                                  "tokenizer.ggml.model"};
 
-json::value number_of(MetaType type, std::span<const std::byte> bytes) {
-  const auto of = [&]<typename T>(T) {
-    T value;
-    std::memcpy(&value, bytes.data(), sizeof value);
-    return json::value(value);
-  };
-  switch (type) {
-    case MetaType::f32:
-      return of(0.0f);
-    case MetaType::f64:
-      return of(0.0);
-    case MetaType::boolean:
-      return bytes[0] != std::byte{0};
-    case MetaType::u64:
-      return of(uint64_t{0});
-    default:
-      return models::integer_of({{}, type, MetaType::u8, 1, bytes});
-  }
-}
-
-json::string text_of(std::span<const std::byte> bytes) {
-  return json::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
-json::value value_of(const MetaValue& value) {
-  if (value.type == MetaType::string) return text_of(value.bytes);
-  if (value.type != MetaType::array) return number_of(value.type, value.bytes);
-  json::array out;
-  ByteReader reader(value.bytes);
-  const size_t size = models::meta_scalar_bytes(value.element);
-  for (uint64_t i = 0; i < value.count; ++i) {
-    if (value.element == MetaType::string) {
-      out.emplace_back(json::string(reader.take_text(reader.read<uint64_t>(value.key), value.key)));
-    } else {
-      out.emplace_back(number_of(value.element, value.bytes.subspan(i * size, size)));
-    }
-  }
-  return out;
-}
-
 // Each with its type, so that it can be written into a GGUF file again as it was.
 json::object unplaced_values(const ModelFile& file, std::vector<std::string>& keys) {
   const std::string own = std::string(*file.text("general.architecture")) + ".";
@@ -79,11 +38,7 @@ json::object unplaced_values(const ModelFile& file, std::vector<std::string>& ke
   for (const MetaValue& value : file.values()) {
     if (value.key.starts_with("split.") || value.key.starts_with(own)) continue;
     if (std::ranges::find(kHeld, value.key) != kHeld.end()) continue;
-    const bool array = value.type == MetaType::array;
-    const MetaType type = array ? value.element : value.type;
-    json::object entry{{"type", models::meta_type_name(static_cast<uint32_t>(type))},
-                       {"value", value_of(value)}};
-    out[value.key] = std::move(entry);
+    out[value.key] = models::meta_json(value);
     keys.emplace_back(value.key);
   }
   return out;
@@ -165,7 +120,8 @@ void copy_small_files(const std::filesystem::path& from, const std::filesystem::
 void keep_fields(const json::object& source, json::object& config) {
   for (const auto& [name, value] : source) {
     const bool of_types = name == "dtype" || name == "torch_dtype";
-    if (value.is_object() || of_types || config.contains(name)) continue;
+    const bool is_kept = !value.is_object() || name == "auto_map";
+    if (!is_kept || of_types || config.contains(name)) continue;
     config[name] = value;
   }
 }

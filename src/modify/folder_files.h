@@ -21,8 +21,8 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const models::M
 // Of a model that is such a folder already: all files of `from` but weights and config.json, as
 // they are. `from` may hold links.
 void copy_small_files(const std::filesystem::path& from, const std::filesystem::path& folder);
-// Fields of `source` that `config` does not have come to it: numbers, texts, lists; but those of
-// the weights' types.
+// Fields of `source` that `config` does not have come to it: numbers, texts, lists, and where the
+// class's own programs are (auto_map); but those of the weights' types.
 void keep_fields(const json::object& source, json::object& config);
 
 }  // namespace strata::modify

@@ -14,6 +14,8 @@
 #include "models/family/spec_equal.h"
 #include "models/format/safetensors_writer.h"
 #include "modify/folder_files.h"
+#include "modify/folder_rows.h"
+#include "modify/new_folder.h"
 #include "tensor/dequant.h"
 #include "tensor/quantize.h"
 
@@ -22,7 +24,6 @@ namespace {
 
 using models::Change;
 using models::HfModel;
-using models::HfPart;
 using models::HfTensor;
 using models::ModelFile;
 using tensor::DType;
@@ -35,12 +36,13 @@ models::SafeType safe_type(DType type) {
   return type == DType::f16 ? models::SafeType::f16 : models::SafeType::bf16;
 }
 
+// Scales that are powers of two keep the range of BF16, in which each of these numbers is exact.
 DType type_of(const HfTensor& tensor, const FolderOptions& options) {
-  const DType stored = tensor.parts[0].source->type;
-  const bool quantised = tensor::dtype_info(stored).block_weights > 1;
-  if (tensor.change == Change::one_plus) return DType::f32;
+  const DType stored = tensor.blocks[0].parts[0].source->type;
+  if (tensor.change == Change::one_plus || tensor.change == Change::minus_exp) return DType::f32;
   if (tensor.shape.size() > 1 && options.type) return *options.type;
-  return quantised ? options.type.value_or(DType::f16) : stored;
+  if (tensor::dtype_info(stored).block_weights == 1) return stored;
+  return options.type.value_or(stored == DType::mxfp4 ? DType::bf16 : DType::f16);
 }
 
 std::vector<models::SafeHead> heads_of(const HfModel& model, const FolderOptions& options) {
@@ -77,7 +79,8 @@ std::string difference(const ModelFile& source, const models::ModelSpec& spec,
                        const std::filesystem::path& folder) {
   const auto held = std::make_shared<models::HfFolder>(folder);
   const auto again = models::translate(held);
-  const models::ModelSpec read = models::describe_model(*again);
+  models::ModelSpec read = models::describe_model(*again);
+  read.family = spec.family;  // of which one may be a case of the other
   for (const auto& tensor : source.tensors()) {
     const auto* twin = again->find_tensor(tensor.name);
     if (twin == nullptr || twin->shape != tensor.shape) {
@@ -102,48 +105,6 @@ std::string difference(const ModelFile& source, const models::ModelSpec& spec,
   return "embedding, head or context would be others";
 }
 
-// Rows of a tensor of the folder, of where they lie in the source.
-class RowsOfTensor {
- public:
-  RowsOfTensor(const HfTensor& tensor, const models::QkvGroups& heads)
-      : tensor_(tensor), heads_(heads) {
-    // A vector whose elements change places has one a row.
-    by_element_ = tensor.shape.size() == 1 &&
-                  (tensor.change == Change::pairs || tensor.change == Change::grouped_qkv);
-    cols_ = by_element_ ? 1 : tensor.parts[0].source->cols();
-    for (const HfPart& part : tensor.parts) n_rows_ += rows_of(part);
-  }
-
-  uint64_t cols() const { return cols_; }
-  uint64_t n_rows() const { return n_rows_; }
-
-  // Floats of row `row` as the folder has it.
-  void read(const ModelFile& file, uint64_t row, float* out) const {
-    size_t part = 0;
-    while (row >= rows_of(tensor_.parts[part])) row -= rows_of(tensor_.parts[part++]);
-    const HfPart& from = tensor_.parts[part];
-    if (tensor_.change == Change::pairs) row = models::row_in_pairs(row, heads_.head_dim);
-    if (tensor_.change == Change::grouped_qkv) row = models::row_in_qkv(row, heads_);
-    const models::TensorInfo& source = *from.source;
-    const uint64_t first = (from.matrix * rows_of(from) + row) * cols_;
-    const auto bytes = file.bytes(source, tensor::bytes_of(source.type, first),
-                                  tensor::bytes_of(source.type, cols_));
-    tensor::dequantize_row(source.type, bytes.view.data(), out, static_cast<int64_t>(cols_));
-    if (tensor_.change != Change::one_plus) return;
-    for (uint64_t i = 0; i < cols_; ++i) out[i] -= 1.0f;
-  }
-
- private:
-  uint64_t rows_of(const HfPart& part) const {
-    return by_element_ ? part.source->cols() : part.rows;
-  }
-
-  const HfTensor& tensor_;
-  models::QkvGroups heads_;
-  bool by_element_ = false;
-  uint64_t cols_ = 0, n_rows_ = 0;
-};
-
 class FolderWriter {
  public:
   FolderWriter(const ModelFile& file, const HfModel& model, const std::filesystem::path& folder,
@@ -156,12 +117,17 @@ class FolderWriter {
 
   void run() {
     for (const HfTensor& tensor : model_.tensors) {
-      if (tensor.change == Change::transposed && tensor.shape.size() > 1) {
-        write_transposed(tensor);
-      } else {
-        write_rows(tensor);
+      for (const models::HfBlock& block : tensor.blocks) {
+        const RowsOfBlock rows(block, tensor.change, model_.heads);
+        if (block.transposed) {
+          write_transposed(tensor, rows);
+        } else {
+          write_rows(tensor, rows);
+        }
       }
-      for (const HfPart& part : tensor.parts) file_.release(*part.source);
+      for (const models::HfBlock& block : tensor.blocks) {
+        for (const models::HfPart& part : block.parts) file_.release(*part.source);
+      }
     }
     writer_.finish();
   }
@@ -183,8 +149,7 @@ class FolderWriter {
     }
   }
 
-  void write_rows(const HfTensor& tensor) {
-    const RowsOfTensor rows(tensor, model_.heads);
+  void write_rows(const HfTensor& tensor, const RowsOfBlock& rows) {
     const uint64_t at_once = std::max<uint64_t>(1, kSlabWeights / rows.cols());
     for (uint64_t begin = 0; begin < rows.n_rows(); begin += at_once) {
       const uint64_t n = std::min(at_once, rows.n_rows() - begin);
@@ -199,15 +164,24 @@ class FolderWriter {
     }
   }
 
-  void write_transposed(const HfTensor& tensor) {
-    const std::vector<float> stored = floats(file_, *tensor.parts[0].source);
-    const uint64_t rows = tensor.shape[0], cols = tensor.shape[1];
-    weights_.resize(stored.size());
-    for (uint64_t row = 0; row < rows; ++row) {
-      for (uint64_t col = 0; col < cols; ++col) {
-        weights_[row * cols + col] = stored[col * rows + row];
+  // Whole, since its first row has a number of each row of the block.
+  void write_transposed(const HfTensor& tensor, const RowsOfBlock& rows) {
+    constexpr uint64_t kStrip = 16;  // rows, so that a cache line of the result is written at once
+    const uint64_t n = rows.n_rows(), cols = rows.cols();
+    weights_.resize(n * cols);
+    std::atomic<uint64_t> next{0};
+    team_.run([&](int) {
+      std::vector<float> strip(kStrip * cols);
+      for (uint64_t begin = next.fetch_add(kStrip); begin < n; begin = next.fetch_add(kStrip)) {
+        const uint64_t height = std::min(kStrip, n - begin);
+        for (uint64_t i = 0; i < height; ++i) rows.read(file_, begin + i, &strip[i * cols]);
+        for (uint64_t col = 0; col < cols; ++col) {
+          for (uint64_t i = 0; i < height; ++i) {
+            weights_[col * n + begin + i] = strip[i * cols + col];
+          }
+        }
       }
-    }
+    });
     write(tensor, type_of(tensor, options_), weights_);
   }
 
@@ -219,50 +193,6 @@ class FolderWriter {
   std::vector<float> weights_;
   std::vector<std::byte> bytes_;
   uint64_t done_ = 0;
-};
-
-// A folder beside the wished one, under its name only when it is whole.
-class NewFolder {
- public:
-  explicit NewFolder(std::filesystem::path path)
-      : path_(std::filesystem::absolute(path).lexically_normal()) {
-    if (!path_.has_filename()) path_ = path_.parent_path();
-    temporary_ = path_.parent_path() / (std::string(kTemporaryPrefix) + path_.filename().string());
-    if (std::filesystem::exists(path_)) {
-      throw Error(Code::already_exists, fmt::format("{} is there already", path_.string()),
-                  "name another folder");
-    }
-    make_directories(path_.parent_path());
-    lock_ = FileLock::attempt(lock_path(), FileLock::Kind::exclusive);
-    if (!lock_) {
-      throw Error(Code::unavailable, fmt::format("{} is being written now", path_.string()),
-                  "wait for the other process, or name another folder");
-    }
-    clear();  // what a crash left
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-  ~NewFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(temporary_, ignored);
-    std::filesystem::remove(lock_path(), ignored);
-  }
-
-  const std::filesystem::path& path() const { return temporary_; }
-  void clear() const {
-    std::filesystem::remove_all(temporary_);
-    make_directories(temporary_);
-  }
-  void finish() {
-    sync_directory(temporary_);
-    rename_durably(temporary_, path_);
-  }
-
- private:
-  std::filesystem::path lock_path() const { return temporary_.string() + ".lock"; }
-
-  std::filesystem::path path_, temporary_;
-  std::optional<FileLock> lock_;
 };
 
 void need_disk(const std::filesystem::path& folder, uint64_t bytes) {
@@ -279,23 +209,25 @@ void need_disk(const std::filesystem::path& folder, uint64_t bytes) {
 WrittenFolder write_folder(const std::shared_ptr<const ModelFile>& file,
                            const models::ModelSpec& spec, const std::filesystem::path& path,
                            const FolderOptions& options) {
-  NewFolder folder(path);
+  NewFolder folder = options.only_shown ? NewFolder::to_show(path, options.replace)
+                                        : NewFolder(path, options.replace);
   const std::filesystem::path& source = options.source_folder;
   const json::object said = source.empty() ? json::object() : models::HfFolder(source).config();
+  const std::string own_class = source.empty() ? "" : models::HfConfig(said).architecture();
   const auto lay_out = [&](const HfModel& model) {
     folder.clear();  // of another class's files
     json::object config = model.config;
-    keep_fields(said, config);
+    if (model.hf_class == own_class) keep_fields(said, config);
     write_file_atomic(folder.path() / "config.json", to_json(config));
     models::SafetensorsWriter(folder.path(), heads_of(model, options), options.shard_bytes)
         .lay_out();
     return difference(*file, spec, folder.path());
   };
-  HfModel model = models::invert(*file, spec, lay_out);
+  HfModel model = models::invert(*file, spec, own_class, lay_out);
   WrittenFolder written;
   written.hf_class = model.hf_class;
   written.n_tensors = model.tensors.size();
-  keep_fields(said, model.config);
+  if (model.hf_class == own_class) keep_fields(said, model.config);
   if (source.empty()) {
     written.unplaced = write_small_files(file, folder.path(), model.config);
   } else {
@@ -307,6 +239,7 @@ WrittenFolder write_folder(const std::shared_ptr<const ModelFile>& file,
                                         options.shard_bytes);
   written.data_bytes = sizes.data_bytes();
   written.n_shards = sizes.n_shards();
+  if (options.only_shown) return written;
   need_disk(folder.path(), sizes.data_bytes());
   FolderWriter(*file, model, folder.path(), options).run();
   folder.finish();

@@ -1,6 +1,7 @@
 """Whether transformers takes the folders that `strata convert --to safetensors` writes: each fixture
 src/inference/testdata/hf_NAME.json as a folder, written again from what was read, and loaded with
-AutoModelForCausalLM; its logits must be those of the fixture. Prints a line each.
+AutoModelForCausalLM (T5: AutoModelForSeq2SeqLM; what transformers has no class for: put together of
+its layers, hf_assembled.py); its logits must be those of the fixture. Prints a line each.
 usage: written_folders.py STRATA [NAME...]"""
 import itertools
 import json
@@ -11,8 +12,9 @@ import tempfile
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+import hf_assembled
 from hf_models import hf_formula
 
 TESTDATA = pathlib.Path(__file__).resolve().parents[2] / "src/inference/testdata"
@@ -53,10 +55,34 @@ def write_source(folder, fixture):
         json.dumps(tokenizer_json(text_config(fixture["config"])["vocab_size"])))
 
 
+def all_logits(model, sequence):
+    ids = torch.tensor([sequence["ids"]])
+    if "source" in sequence:
+        source = torch.tensor([sequence["source"]])
+        return model(input_ids=source, decoder_input_ids=ids, use_cache=False).logits[0].double()
+    return model(ids, use_cache=False).logits[0].double()
+
+
+def loaded(folder):
+    """The model, and what of the folder transformers misses or does not know."""
+    config = json.loads((folder / "config.json").read_text())
+    assembled = hf_assembled.MODELS.get({"openelm": "openelm", "nemotron-nas": "deci"}.get(
+        config["model_type"]))
+    if assembled:
+        weights = load_file(folder / "model.safetensors")
+        return assembled[3](config, {key: value.float() for key, value in weights.items()}), {}
+    kind = (transformers.AutoModelForSeq2SeqLM if config.get("is_encoder_decoder")
+            else transformers.AutoModelForCausalLM)
+    model, info = kind.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager",
+        experts_implementation="eager", output_loading_info=True)
+    return model, {key: value for key, value in info.items() if value}
+
+
 def distance(model, fixture):
     worst = 0.0
     for sequence in fixture["sequences"]:
-        logits = model(torch.tensor([sequence["ids"]]), use_cache=False).logits[0].double()
+        logits = all_logits(model, sequence)
         for answer in sequence["answers"]:
             unit = answer["norm"] / logits.shape[1] ** 0.5
             for index, wanted in answer["logits"].items():
@@ -74,10 +100,7 @@ def check(strata, name):
                               cwd=work, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode != 0:
             return [line for line in done.stderr.splitlines() if line.startswith("error: ")][0]
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
-            work / "written", dtype=torch.float32, attn_implementation="eager",
-            experts_implementation="eager", output_loading_info=True)
-        left = {key: value for key, value in info.items() if value}
+        model, left = loaded(work / "written")
         transformers.AutoTokenizer.from_pretrained(work / "written")
         with torch.no_grad():
             off = distance(model.eval(), fixture)

@@ -50,14 +50,16 @@ class Bloom final : public Family {
         norm("output_norm"));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"BloomForCausalLM", "bloom"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"BloomForCausalLM", "bloom", "bloom"}};
+  }
 
   void translate(Translation& t) const override {
     t.set_integer("context_length", t.config().integer("seq_length").value_or(kContext));
     t.decoder_keys();
     t.set_integer("feed_forward_length", 4 * t.config().need_integer({"hidden_size", "n_embed"}));
     t.tensors(kHead);
-    t.set_prefix(t.has("transformer.word_embeddings.weight") ? "transformer." : "");
+    t.set_usual_prefix("transformer.", "word_embeddings.weight");
     t.tensors(kRules);
   }
 };

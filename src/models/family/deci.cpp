@@ -15,10 +15,10 @@
 namespace strata::models {
 namespace {
 
-// In the place of attention, as llama.cpp's converter has it; in that of an MLP, in our files only.
-constexpr std::array kMatrices{
-    TensorRule{"blk.{}.attn_output", "model.layers.{}.self_attn.linear_attn"},
-    TensorRule{"blk.{}.ffn_down", "model.layers.{}.mlp.linear_mlp"}};
+// One matrix in the place of attention, as llama.cpp's converter has it; in that of an MLP, in our
+// files only.
+constexpr std::string_view kForAttention = "attn_output";
+constexpr std::string_view kForMlp = "ffn_down";
 
 // What config.json says of a layer.
 struct LayerShape {
@@ -41,7 +41,9 @@ class Deci final : public Family {
     });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"DeciLMForCausalLM", "deci"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"DeciLMForCausalLM", "deci", "nemotron-nas"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
@@ -53,11 +55,50 @@ class Deci final : public Family {
                      t.each_layer("num_key_value_heads_per_layer", kMaxHeads));
     }
     t.tensors(pair_rules());
-    t.tensors(kMatrices);
     t.tensors(decoder_rules());
   }
 
+  void configure(const ModelSpec& spec, const ModelFile&, std::string_view,
+                 HfFields& fields) const override {
+    json::array blocks;
+    int32_t n_heads = 0;
+    for (const Layer& layer : spec.layers) {
+      json::object attention = no_part(), mlp = no_part();
+      for (const Block& block : layer.blocks) {
+        if (const auto* op = std::get_if<Attention>(&block.op)) {
+          n_heads = op->n_heads;
+          attention["no_op"] = false;
+          attention["n_heads_in_group"] = op->n_heads / op->n_kv_heads;
+        } else if (const auto* wide = std::get_if<Mlp>(&block.op)) {
+          mlp["no_op"] = false;
+          mlp["ffn_mult"] = 1.5 * wide->n_hidden / spec.n_embd;
+        } else {
+          const TensorId id = std::get<Projection>(block.op).out.weight;
+          const std::string& name = spec.tensors[static_cast<size_t>(id)].name;
+          json::object& part = name.find(kForMlp) == std::string::npos ? attention : mlp;
+          part["no_op"] = false;
+          part["replace_with_linear"] = true;
+        }
+      }
+      blocks.push_back(json::object{{"attention", std::move(attention)}, {"ffn", std::move(mlp)}});
+    }
+    fields.said["block_configs"] = std::move(blocks);
+    fields.said["num_attention_heads"] = n_heads;
+    fields.said["num_key_value_heads"] = fields.said["intermediate_size"] = nullptr;
+  }
+
  private:
+  // Of attention or of an MLP.
+  static json::object no_part() {
+    return {{"no_op", true},
+            {"n_heads_in_group", nullptr},
+            {"ffn_mult", nullptr},
+            {"sparsify", nullptr},
+            {"window_length", nullptr},
+            {"num_sink_tokens", nullptr},
+            {"replace_with_linear", false}};
+  }
+
   static void add_attention(SpecBuilder& build, int32_t layer, Layer& into) {
     const int32_t n_heads =
         build.layer_count("attention.head_count", layer, std::nullopt, 0, kMaxHeads);
@@ -144,6 +185,14 @@ class Deci final : public Family {
     shape.n_hidden = static_cast<int32_t>((n + kMultiple - 1) / kMultiple * kMultiple);
   }
 
+  static void matrix(Translation& t, size_t layer, const json::object& part, std::string_view ours,
+                     std::string_view theirs) {
+    if (!is_set(part, "replace_with_linear")) return;
+    const std::string own = layer_name(static_cast<int32_t>(layer), ours);
+    const std::string stored = fmt::format("model.layers.{}.{}", layer, theirs);
+    t.tensors(std::array{TensorRule{own, stored}});
+  }
+
   static void layer_keys(Translation& t) {
     const json::value* blocks = t.config().find("block_configs");
     const auto n_layers = static_cast<size_t>(t.n_layers());
@@ -158,8 +207,12 @@ class Deci final : public Family {
     for (size_t i = 0; i < n_layers; ++i) {
       const json::value& block = blocks->get_array()[i];
       LayerShape shape;
-      heads_of(part_of(block, "attention", i), i, n_heads, shape);
-      width_of(part_of(block, "ffn", i), i, n_embd, shape);
+      const json::object& attention = part_of(block, "attention", i);
+      const json::object& mlp = part_of(block, "ffn", i);
+      heads_of(attention, i, n_heads, shape);
+      width_of(mlp, i, n_embd, shape);
+      matrix(t, i, attention, kForAttention, "self_attn.linear_attn");
+      matrix(t, i, mlp, kForMlp, "mlp.linear_mlp");
       heads.push_back(shape.n_heads);
       kv_heads.push_back(shape.n_kv_heads);
       widths.push_back(shape.n_hidden);

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
@@ -49,7 +50,8 @@ class DeepSeek2 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{kSecond, "deepseek2"}, {"DeepseekV3ForCausalLM", "deepseek2"}};
+    return {{kSecond, "deepseek2", "deepseek_v2"},
+            {"DeepseekV3ForCausalLM", "deepseek2", "deepseek_v3"}};
   }
 
   void translate(Translation& t) const override {
@@ -66,6 +68,31 @@ class DeepSeek2 final : public Family {
     t.tensors(kLatent);
     t.tensors(decoder_rules());
     t.tensors(expert_rules());
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view hf_class,
+                 HfFields& fields) const override {
+    json::object& said = fields.said;
+    const auto& latent = std::get<LatentAttention>(spec.layers[0].blocks[0].op);
+    const auto whole = [&](std::string_view suffix) {
+      return file.integer(fmt::format("{}.{}", spec.family, suffix));
+    };
+    said["kv_lora_rank"] = latent.n_latent;
+    said["qk_nope_head_dim"] = latent.plain_dim;
+    said["qk_rope_head_dim"] = said["head_dim"] = latent.rope.n_dims;
+    said["v_head_dim"] = latent.value_dim;
+    said["num_key_value_heads"] = latent.n_heads;
+    said["q_lora_rank"] = nullptr;  // classes have one where it is not said
+    if (const auto rank = whole("attention.q_lora_rank"); rank && *rank > 0) {
+      said["q_lora_rank"] = *rank;
+    }
+    said["first_k_dense_replace"] = whole("leading_dense_block_count").value_or(0);
+    const Moe* moe = nullptr;
+    for (const Layer& layer : spec.layers) {
+      if (moe == nullptr) moe = std::get_if<Moe>(&layer.blocks[1].op);
+    }
+    if (moe == nullptr) throw Error(Code::unimplemented, "the model has no experts");
+    routing_fields(*moe, hf_class == kSecond, said);
   }
 
  private:
@@ -101,6 +128,16 @@ class DeepSeek2 final : public Family {
     throw Error(Code::unimplemented,
                 fmt::format("config.json: '{}' is '{}', which is not supported yet for {}", field,
                             printable(*value), t.config().architecture()));
+  }
+
+  static void routing_fields(const Moe& moe, bool is_second, json::object& said) {
+    said["norm_topk_prob"] = moe.renormalized;
+    said["scoring_func"] = moe.gating == Gating::softmax ? "softmax" : "sigmoid";
+    said["routed_scaling_factor"] = shortest(moe.scale);
+    said["n_group"] = moe.n_groups;
+    said["topk_group"] = moe.n_groups_used;
+    const bool of_all = moe.n_groups == 1;
+    said["topk_method"] = !is_second ? "noaux_tc" : of_all ? "greedy" : "group_limited_greedy";
   }
 
   static void routing_keys(Translation& t) {

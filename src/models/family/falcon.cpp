@@ -15,9 +15,6 @@ constexpr std::array kRules{
     TensorRule{"token_embd", "transformer.word_embeddings"},
     TensorRule{"output", "lm_head"},
     TensorRule{"output_norm", "transformer.ln_f"},
-    TensorRule{"blk.{}.attn_norm", "transformer.h.{}.input_layernorm"},
-    TensorRule{"blk.{}.attn_norm", "transformer.h.{}.ln_mlp"},
-    TensorRule{"blk.{}.attn_norm_2", "transformer.h.{}.ln_attn"},
     TensorRule{"blk.{}.attn_qkv", "transformer.h.{}.self_attention.query_key_value",
                Change::grouped_qkv},
     TensorRule{"blk.{}.attn_output", "transformer.h.{}.self_attention.dense"},
@@ -29,6 +26,14 @@ constexpr std::array kRules{
 constexpr std::string_view kAlibiKey = "attention.max_alibi_bias";
 constexpr std::array<std::string_view, 1> kKeys{kAlibiKey};
 
+constexpr std::array kOneNorm{
+    TensorRule{"blk.{}.attn_norm", "transformer.h.{}.input_layernorm"},
+};
+constexpr std::array kTwoNorms{
+    TensorRule{"blk.{}.attn_norm", "transformer.h.{}.ln_mlp"},
+    TensorRule{"blk.{}.attn_norm_2", "transformer.h.{}.ln_attn"},
+};
+
 class Falcon final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"falcon"}; }
@@ -39,7 +44,9 @@ class Falcon final : public Family {
                          build.layer_norm("output_norm", build.spec.n_embd));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"FalconForCausalLM", "falcon"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"FalconForCausalLM", "falcon", "falcon"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu"});
@@ -54,7 +61,30 @@ class Falcon final : public Family {
     t.set_integer("feed_forward_length", width ? *width : 4 * config.need_integer({"hidden_size"}));
     if (config.flag("alibi").value_or(false)) t.set_number(kAlibiKey, kAlibi);
     if (!grouped) t.said_by_tensor("parallel_attn", "blk.0.ffn_norm.weight", false);
+    const int64_t n_norms = config.integer("num_ln_in_parallel_attn").value_or(grouped ? 2 : 1);
+    t.tensors(n_norms == 2 ? std::span<const TensorRule>(kTwoNorms) : kOneNorm);
     t.tensors(kRules);
+  }
+
+  // Layers with a norm for both and several heads of keys that are fewer than those of queries, or
+  // with two norms, are the newer ones.
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    const Layer& first = spec.layers[0];
+    const auto& attention = std::get<Attention>(first.blocks[0].op);
+    const bool two_norms = file.find_tensor("blk.0.attn_norm_2.weight") != nullptr;
+    const bool one = attention.n_kv_heads == 1;
+    const bool all = attention.n_kv_heads == attention.n_heads;
+    fields.said["activation"] = "gelu";
+    fields.said["bias"] = file.find_tensor("blk.0.attn_qkv.bias") != nullptr;
+    fields.said["new_decoder_architecture"] = two_norms || (!one && !all);
+    fields.said["num_ln_in_parallel_attn"] = two_norms ? 2 : 1;
+    fields.said["parallel_attn"] = first.blocks[1].parallel_to_previous;
+    fields.said["alibi"] = attention.distance_bias.alibi > 0;
+    fields.said["multi_query"] = one;
+    fields.said["num_kv_heads"] = attention.n_kv_heads;
+    fields.said["ffn_hidden_size"] = std::get<Mlp>(first.blocks[1].op).n_hidden;
+    fields.unknown = {"head_dim"};
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json.h"
 #include "core/registry.h"
 #include "models/family/spec.h"
 #include "models/format/model_file.h"
@@ -17,6 +18,12 @@ struct HfClass {
   std::string_view name;
   std::string_view architecture;
   std::string_view model_type = {};  // config.json's; none: folders of it are not written
+};
+
+// Fields of the config.json of a folder that is written.
+struct HfFields {
+  json::object said;
+  std::vector<std::string_view> unknown;  // that the class refuses, though most have them
 };
 
 class Translation;
@@ -32,6 +39,11 @@ class Family {
   // Classes whose folders this family reads, and how (models/family/translation.h).
   virtual std::vector<HfClass> hf_classes() const { return {}; }
   virtual void translate(Translation&) const {}
+  // Of a folder that is written of such a model, for translate() to read: the fields that it looks
+  // for itself, and what else the class needs. They count before what Translation says.
+  // Error{unimplemented}: the class can't say this model.
+  virtual void configure(const ModelSpec&, const ModelFile&, std::string_view /*hf_class*/,
+                         HfFields&) const {}
 };
 
 // Finds the family by general.architecture and checks the finished spec. Error{unimplemented} with

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
@@ -54,6 +55,13 @@ double normal_quantile(double share) {
   return low;
 }
 
+// The share of which normal_quantile gives `deviations`, with few digits where some serve.
+double share_below(float deviations) {
+  const double share = std::erfc(-double{deviations} / std::sqrt(2.0)) / 2;
+  const double few = std::round(share * 1e4) / 1e4;
+  return static_cast<float>(normal_quantile(few)) == deviations ? few : share;
+}
+
 class Gemma3n final : public Family {
  public:
   std::vector<std::string_view> architectures() const override { return {"gemma3n"}; }
@@ -70,7 +78,8 @@ class Gemma3n final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Gemma3nForCausalLM", "gemma3n"}, {"Gemma3nForConditionalGeneration", "gemma3n"}};
+    return {{"Gemma3nForCausalLM", "gemma3n", "gemma3n_text"},
+            {"Gemma3nForConditionalGeneration", "gemma3n"}};
   }
 
   void translate(Translation& t) const override {
@@ -100,6 +109,30 @@ class Gemma3n final : public Family {
     }
     t.tensors(kRules);
     t.tensors(decoder_rules());
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    json::array widths, shares;
+    int32_t n_shared = 0;
+    for (const Layer& layer : spec.layers) {
+      if (std::get<Attention>(layer.blocks[0].op).kv_of >= 0) ++n_shared;
+      const auto& mlp = std::get<Mlp>(layer.blocks[2].op);
+      widths.emplace_back(mlp.n_hidden);
+      shares.emplace_back(mlp.sparsity == 0.0f ? 0.0 : share_below(mlp.sparsity));
+    }
+    const TensorInfo* narrow = file.find_tensor("blk.0.laurel_l.weight");
+    json::object& said = fields.said;
+    said["intermediate_size"] = widths;
+    said["activation_sparsity_pattern"] = shares;
+    said["num_kv_shared_layers"] = n_shared;
+    said["laurel_rank"] = static_cast<int64_t>(narrow->rows());
+    said["altup_num_inputs"] = spec.streams->n;
+    said["altup_active_idx"] = 0;
+    said["hidden_size_per_layer_input"] = spec.streams->n_side;
+    said["vocab_size_per_layer_input"] = spec.streams->n_table;
+    said["final_logit_softcapping"] = nullptr;
+    if (spec.logit_soft_cap > 0) said["final_logit_softcapping"] = shortest(spec.logit_soft_cap);
   }
 
  private:

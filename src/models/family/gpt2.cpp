@@ -43,7 +43,7 @@ class Gpt2 final : public Family {
         norm("output_norm"));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"GPT2LMHeadModel", "gpt2"}}; }
+  std::vector<HfClass> hf_classes() const override { return {{"GPT2LMHeadModel", "gpt2", "gpt2"}}; }
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu_new", "gelu_pytorch_tanh"});
@@ -55,7 +55,7 @@ class Gpt2 final : public Family {
     t.ignore(".attn.bias");
     t.ignore(".attn.masked_bias");
     t.tensors(kHead);
-    t.set_prefix(t.has("transformer.wte.weight") ? "transformer." : "");
+    t.set_usual_prefix("transformer.", "wte.weight");
     t.tensors(kRules);
   }
 };

@@ -44,7 +44,9 @@ class GptOss final : public Family {
         [&](int32_t i) -> Layer { return {{attention(build, i), experts(build, i)}}; });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"GptOssForCausalLM", "gpt-oss"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"GptOssForCausalLM", "gpt-oss", "gpt_oss"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});

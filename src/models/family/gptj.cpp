@@ -3,6 +3,7 @@
 // name for it; ours is gptj.
 #include <array>
 
+#include "core/error.h"
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -38,7 +39,7 @@ class GptJ final : public Family {
         build.layer_norm("output_norm", build.spec.n_embd));
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"GPTJForCausalLM", "gptj"}}; }
+  std::vector<HfClass> hf_classes() const override { return {{"GPTJForCausalLM", "gptj", "gptj"}}; }
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu_new", "gelu_pytorch_tanh"});
@@ -50,6 +51,15 @@ class GptJ final : public Family {
     t.ignore(".attn.bias");
     t.ignore(".attn.masked_bias");
     t.tensors(kRules);
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile&, std::string_view,
+                 HfFields& fields) const override {
+    const Rope& rope = std::get<Attention>(spec.layers[0].blocks[0].op).rope;
+    if (rope.base != Rope().base || rope.position_scale != 1.0f) {
+      throw Error(Code::unimplemented, "the class has no other positions than the usual ones");
+    }
+    fields.said["rotary_dim"] = rope.n_dims;
   }
 };
 

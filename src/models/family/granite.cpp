@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
@@ -81,8 +82,9 @@ class Granite final : public Family {
     return {{"GraniteForCausalLM", "granite", "granite"},
             {"GraniteMoeForCausalLM", "granitemoe", "granitemoe"},
             {kWithShared, "granitemoe", "granitemoeshared"},
-            {"GraniteMoeHybridForCausalLM", kHybrid},
-            {"MiniCPMForCausalLM", kMiniCpm}};
+            {"GraniteMoeHybridForCausalLM", kHybrid, "granitemoehybrid"},
+            {"MiniCPMForCausalLM", kMiniCpm},
+            {"GraniteForCausalLM", kMiniCpm, "granite"}};  // which says it with other fields
   }
 
   void translate(Translation& t) const override {
@@ -109,6 +111,35 @@ class Granite final : public Family {
     if (hybrid) state_spaces(t, recurrent);
     t.tensors(pair_rules());
     t.tensors(decoder_rules());
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view hf_class,
+                 HfFields& fields) const override {
+    json::object& said = fields.said;
+    said["embedding_multiplier"] = shortest(spec.embedding_scale);
+    said["residual_multiplier"] = shortest(spec.layers[0].blocks[0].scale);
+    said["position_embedding_type"] = "nope";
+    json::array types;
+    for (const Layer& layer : spec.layers) {
+      const auto* attention = std::get_if<Attention>(&layer.blocks[0].op);
+      types.emplace_back(attention != nullptr ? "attention" : "mamba");
+      if (attention == nullptr) {
+        state_space_fields(std::get<StateSpace>(layer.blocks[0].op), spec.n_embd, said);
+        continue;
+      }
+      said["attention_multiplier"] = shortest(attention->scale);
+      said["num_key_value_heads"] = attention->n_kv_heads;
+      if (attention->rope.kind != RopeKind::none) said["position_embedding_type"] = "rope";
+    }
+    if (hf_class != "GraniteMoeHybridForCausalLM") {
+      said.erase("position_embedding_type");
+      return;
+    }
+    said["layer_types"] = types;
+    said["num_hidden_layers"] = static_cast<int64_t>(types.size());
+    if (file.find(fmt::format("{}.expert_count", kHybrid)) == nullptr) {
+      said["num_local_experts"] = said["num_experts_per_tok"] = 0;
+    }
   }
 
  private:
@@ -159,6 +190,17 @@ class Granite final : public Family {
                             printable(positions)));
   }
 
+  static void state_space_fields(const StateSpace& op, int32_t n_embd, json::object& said) {
+    said["mamba_n_heads"] = op.n_heads;
+    said["mamba_d_head"] = op.head_dim;
+    said["mamba_n_groups"] = op.n_groups;
+    said["mamba_d_state"] = op.n_state;
+    said["mamba_d_conv"] = op.n_taps;
+    said["mamba_expand"] = op.inner() / n_embd;
+    said["mamba_conv_bias"] = op.tap_bias != kNoTensor;
+    said["mamba_proj_bias"] = op.in.bias != kNoTensor;
+  }
+
   static void state_spaces(Translation& t, const std::vector<bool>& recurrent) {
     if (std::ranges::find(recurrent, true) == recurrent.end()) return;
     const auto heads = static_cast<uint64_t>(t.width("mamba_n_heads", kMaxHeads));
@@ -180,15 +222,17 @@ class Granite final : public Family {
       if (!recurrent[i]) continue;
       const auto layer = static_cast<int32_t>(i);
       const auto put = [&](std::string_view ours, std::string_view theirs,
-                           const std::vector<uint64_t>& shape, Change change = Change::none) {
+                           const std::vector<uint64_t>& shape, const std::vector<uint64_t>& stored,
+                           Change change = Change::none) {
         t.reshaped(layer_name(layer, ours), fmt::format("model.layers.{}.mamba.{}", i, theirs),
-                   shape, change);
+                   shape, stored, change);
       };
-      put("ssm_conv1d.weight", "conv1d.weight", {taps, inner + 2 * groups * n_state});
-      put("ssm_a", "A_log", {1, heads}, Change::minus_exp);
-      put("ssm_d", "D", {1, heads});
-      put("ssm_dt.bias", "dt_bias", {heads});
-      put("ssm_norm.weight", "norm.weight", {inner / groups, groups});
+      const uint64_t channels = inner + 2 * groups * n_state;
+      put("ssm_conv1d.weight", "conv1d.weight", {taps, channels}, {channels, 1, taps});
+      put("ssm_a", "A_log", {1, heads}, {heads}, Change::minus_exp);
+      put("ssm_d", "D", {1, heads}, {heads});
+      put("ssm_dt.bias", "dt_bias", {heads}, {heads});
+      put("ssm_norm.weight", "norm.weight", {inner / groups, groups}, {inner});
     }
     t.set_integers("attention.head_count_kv", kv_heads);
     t.tensors(kStateSpaces);

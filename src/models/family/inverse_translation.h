@@ -16,19 +16,28 @@
 
 namespace strata::models {
 
-// Rows of one matrix of a stored tensor.
+// One matrix of a stored tensor.
 struct HfPart {
   const TensorInfo* source = nullptr;
   uint64_t matrix = 0;  // of a stack
-  uint64_t rows = 0;    // all of the matrix
+  uint64_t rows = 0;
+  uint64_t cols = 0;
 };
 
-// A tensor of the folder: its parts one after the other.
+// Rows of the parts, which have as many columns: one part after the other, or in turn.
+struct HfBlock {
+  std::vector<HfPart> parts;
+  bool in_turn = false;
+  bool transposed = false;  // the whole of it
+};
+
+// A tensor of the folder: the numbers of its blocks, one after the other.
 struct HfTensor {
   std::string name;
   std::vector<uint64_t> shape;   // slowest first
-  Change change = Change::none;  // that the reader will do; the writer does the opposite
-  std::vector<HfPart> parts;
+  Change change = Change::none;  // of rows or of numbers, that the reader will do; the writer does
+                                 // the opposite
+  std::vector<HfBlock> blocks;
 };
 
 struct HfModel {
@@ -41,9 +50,9 @@ struct HfModel {
 class InverseTranslation final : public Translation {
  public:
   // `file` and `spec`, which is the file's, must outlive this; `folder` holds the configuration
-  // that is made.
+  // that is made, in which `own` counts before all else.
   InverseTranslation(const ModelFile& file, const ModelSpec& spec, const HfClass& hf_class,
-                     const std::shared_ptr<HfFolder>& folder);
+                     const std::shared_ptr<HfFolder>& folder, HfFields own);
 
   bool has(std::string_view tensor) const override;
   std::optional<int64_t> copy_integer(std::string_view suffix,
@@ -60,6 +69,12 @@ class InverseTranslation final : public Translation {
   void windows() override;
   void no_windows() override {}
   void tensors(std::span<const TensorRule> rules) override;
+  void reshaped(const std::string& ours, const std::string& theirs,
+                const std::vector<uint64_t>& shape, const std::vector<uint64_t>& stored,
+                Change change) override;
+  void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
+             Change change) override;
+  void set_usual_prefix(std::string_view prefix, std::string_view tensor) override;
 
   // After the family's translate(). Error{unimplemented}: a tensor has no place in such a folder.
   HfModel result();
@@ -68,15 +83,25 @@ class InverseTranslation final : public Translation {
   struct Halves {
     const TensorInfo* first = nullptr;
     const TensorInfo* second = nullptr;
+    Change change = Change::none;  // of the first
+  };
+  // Some rows of each head.
+  struct HeadStack {
+    const TensorInfo* source = nullptr;
+    HeadRows rows;
+    bool transposed = false;
   };
 
+  bool is_own(std::initializer_list<std::string_view> fields) const;
   void rotary() override;
-  void rotary_parameters(const Attention& attention, json::object& out);
-  void divisors(const Attention& attention, json::object& out);
+  void rotary_parameters(const Rope& rope, int32_t head_dim, json::object& out);
+  void yarn(const Rope& rope, json::object& out) const;
+  void divisors(const Rope& rope, json::object& out);
   void stretched_divisors(const TensorInfo& divisors, const Rope& rope, json::object& out);
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_parts(const TensorInfo& source, const std::string& theirs, Change change);
   void join_halves();
+  void join_heads();
   const TensorInfo& need_tensor(std::string_view name);
   std::vector<float> values(const TensorInfo& tensor) const;
   // One of several names that classes have for it counts; all say the same.
@@ -86,16 +111,19 @@ class InverseTranslation final : public Translation {
   const ModelSpec& spec_;
   HfClass class_;
   json::object& said_;  // the configuration
+  HfFields own_;
   std::vector<HfTensor> tensors_;
   std::set<std::string, std::less<>> names_;  // of tensors_
   std::set<std::string_view> used_;           // of the file's tensors
   std::map<std::string, Halves> halves_;      // by the name of the whole
+  std::map<std::string, std::vector<HeadStack>> heads_;
 };
 
 // The folder of a file whose family has a class for it: the first of its classes that, read again,
-// describes the same model, as `reads_back` finds out (empty: yes; else what differs).
+// describes the same model, as `reads_back` finds out (empty: yes; else what differs). The class
+// `preferred`, where there is one, is tried first.
 // Error{unimplemented} with the architecture's name and the reason: there is none.
-HfModel invert(const ModelFile& file, const ModelSpec& spec,
+HfModel invert(const ModelFile& file, const ModelSpec& spec, std::string_view preferred,
                const std::function<std::string(const HfModel&)>& reads_back);
 
 // A weight's or a key's number, as the shortest decimal that reads back as the same float.

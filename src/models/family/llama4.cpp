@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -62,7 +63,8 @@ class Llama4 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Llama4ForCausalLM", "llama4"}, {"Llama4ForConditionalGeneration", "llama4"}};
+    return {{"Llama4ForCausalLM", "llama4", "llama4_text"},
+            {"Llama4ForConditionalGeneration", "llama4"}};
   }
 
   void translate(Translation& t) const override {
@@ -82,6 +84,30 @@ class Llama4 final : public Family {
     }
     t.tensors(kRules);
     t.tensors(decoder_rules());
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    json::object& said = fields.said;
+    json::array has_rope, types;
+    bool head_norms = false;
+    for (const Layer& layer : spec.layers) {
+      const auto& attention = std::get<Attention>(layer.blocks[0].op);
+      const bool in_section = attention.section > 0;
+      has_rope.emplace_back(in_section ? 1 : 0);
+      types.emplace_back(in_section ? "chunked_attention" : "full_attention");
+      if (in_section) said["attention_chunk_size"] = attention.section;
+      head_norms = head_norms || attention.q_norm.kind != NormKind::none;
+      if (in_section) continue;
+      said["attn_scale"] = shortest(attention.growth.factor);
+      said["floor_scale"] = attention.growth.step;
+      said["attn_temperature_tuning"] = attention.growth.factor != 0.0f;
+    }
+    said["no_rope_layers"] = has_rope;
+    said["layer_types"] = types;
+    said["use_qk_norm"] = head_norms;
+    said["interleave_moe_layer_step"] =
+        file.integer(fmt::format("{}.{}", spec.family, kIntervalKey)).value_or(1);
   }
 
  private:

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -41,7 +43,9 @@ class OpenElm final : public Family {
         [&](int32_t i) -> Layer { return {{attention(build, i), feed_forward(build, i)}}; });
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"OpenELMForCausalLM", "openelm"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"OpenELMForCausalLM", "openelm", "openelm"}};
+  }
 
   void translate(Translation& t) const override {
     expect(t, "activation_fn_name", "swish");
@@ -65,6 +69,36 @@ class OpenElm final : public Family {
     t.set_integers("attention.head_count_kv", t.each_layer("num_kv_heads", kMaxHeads));
     t.set_integers("feed_forward_length", widths(t));
     t.tensors(kRules);
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile&, std::string_view,
+                 HfFields& fields) const override {
+    json::array heads, kv_heads, multipliers;
+    int32_t divisor = 0;
+    for (const Layer& layer : spec.layers) {
+      const auto& attention = std::get<Attention>(layer.blocks[0].op);
+      const int32_t width = std::get<Mlp>(layer.blocks[1].op).n_hidden;
+      heads.emplace_back(attention.n_heads);
+      kv_heads.emplace_back(attention.n_kv_heads);
+      multipliers.emplace_back(static_cast<double>(width) / spec.n_embd);
+      divisor = std::gcd(divisor, width);
+    }
+    const auto& first = std::get<Attention>(spec.layers[0].blocks[0].op);
+    json::object& said = fields.said;
+    said["model_dim"] = spec.n_embd;
+    said["num_transformer_layers"] = static_cast<int64_t>(spec.layers.size());
+    said["max_context_length"] = spec.n_context;
+    said["head_dim"] = first.head_dim;
+    said["rope_freq_constant"] = shortest(first.rope.base);
+    said["num_query_heads"] = heads;
+    said["num_kv_heads"] = kv_heads;
+    said["num_gqa_groups"] = first.n_heads / first.n_kv_heads;
+    said["ffn_multipliers"] = multipliers;
+    said["ffn_dim_divisor"] = divisor;
+    said["activation_fn_name"] = "swish";
+    said["normalization_layer_name"] = "rms_norm";
+    said["ffn_with_glu"] = said["normalize_qk_projections"] = true;
+    said["share_input_output_layers"] = spec.head.weight == spec.token_embedding;
   }
 
  private:

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
 #include "models/family/spec_builder.h"
@@ -34,9 +35,6 @@ constexpr std::array kEncoderRules{
     TensorRule{"enc.blk.{}.attn_rel_b",
                "encoder.block.{}.layer.0.SelfAttention.relative_attention_bias"},
     TensorRule{"enc.blk.{}.ffn_norm", "encoder.block.{}.layer.1.layer_norm"},
-    TensorRule{"enc.blk.{}.ffn_gate", "encoder.block.{}.layer.1.DenseReluDense.wi_0"},
-    TensorRule{"enc.blk.{}.ffn_up", "encoder.block.{}.layer.1.DenseReluDense.wi_1"},
-    TensorRule{"enc.blk.{}.ffn_up", "encoder.block.{}.layer.1.DenseReluDense.wi"},
     TensorRule{"enc.blk.{}.ffn_down", "encoder.block.{}.layer.1.DenseReluDense.wo"},
 };
 constexpr std::array kDecoderRules{
@@ -55,10 +53,19 @@ constexpr std::array kDecoderRules{
     TensorRule{"dec.blk.{}.cross_attn_v", "decoder.block.{}.layer.1.EncDecAttention.v"},
     TensorRule{"dec.blk.{}.cross_attn_o", "decoder.block.{}.layer.1.EncDecAttention.o"},
     TensorRule{"dec.blk.{}.ffn_norm", "decoder.block.{}.layer.2.layer_norm"},
+    TensorRule{"dec.blk.{}.ffn_down", "decoder.block.{}.layer.2.DenseReluDense.wo"},
+};
+
+// Of both stacks: layers that one of them does not have have no tensors.
+constexpr std::array kGatedRules{
+    TensorRule{"enc.blk.{}.ffn_gate", "encoder.block.{}.layer.1.DenseReluDense.wi_0"},
+    TensorRule{"enc.blk.{}.ffn_up", "encoder.block.{}.layer.1.DenseReluDense.wi_1"},
     TensorRule{"dec.blk.{}.ffn_gate", "decoder.block.{}.layer.2.DenseReluDense.wi_0"},
     TensorRule{"dec.blk.{}.ffn_up", "decoder.block.{}.layer.2.DenseReluDense.wi_1"},
+};
+constexpr std::array kPlainRules{
+    TensorRule{"enc.blk.{}.ffn_up", "encoder.block.{}.layer.1.DenseReluDense.wi"},
     TensorRule{"dec.blk.{}.ffn_up", "decoder.block.{}.layer.2.DenseReluDense.wi"},
-    TensorRule{"dec.blk.{}.ffn_down", "decoder.block.{}.layer.2.DenseReluDense.wo"},
 };
 
 // The layers of the two stacks.
@@ -189,15 +196,19 @@ class T5 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"T5ForConditionalGeneration", "t5"},
+    return {{"T5ForConditionalGeneration", "t5", "t5"},
             {"T5WithLMHeadModel", "t5"},
-            {kUnscaled, "t5"},
-            {"T5EncoderModel", kEncoderAlone}};
+            {kUnscaled, "t5", "mt5"},
+            {"T5EncoderModel", kEncoderAlone, "t5"}};
   }
 
   void translate(Translation& t) const override {
     keys(t);
+    const bool gated = t.config().text("feed_forward_proj").value_or("relu") != "relu";
+    const std::span<const TensorRule> feed_forward(gated ? std::span<const TensorRule>(kGatedRules)
+                                                         : kPlainRules);
     t.tensors(kEncoderRules);
+    t.tensors(feed_forward);
     t.ignore("embed_tokens.weight");  // copies of the one that is shared
     if (t.architecture() == kEncoderAlone) return;
     const auto n_layers = t.config().integer("num_decoder_layers").value_or(t.n_layers());
@@ -205,7 +216,32 @@ class T5 final : public Family {
     t.set_integer("decoder_block_count", n_layers);
     t.ignore("EncDecAttention.relative_attention_bias.weight");
     t.tensors(kDecoderRules);
+    t.tensors(feed_forward);
     decoder_keys(t);
+  }
+
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view hf_class,
+                 HfFields& fields) const override {
+    const bool alone = spec.encoder == std::nullopt;
+    const Layer& layer = alone ? spec.layers[0] : spec.encoder->layers[0];
+    const auto& attention = std::get<Attention>(layer.blocks[0].op);
+    const auto& mlp = std::get<Mlp>(layer.blocks[1].op);
+    json::object& said = fields.said;
+    said["d_kv"] = attention.head_dim;
+    said["d_ff"] = mlp.n_hidden;
+    said["feed_forward_proj"] = mlp.gate.weight != kNoTensor ? "gated-gelu" : "relu";
+    said["n_positions"] = spec.n_context;
+    said["layer_norm_epsilon"] = shortest(spec.final_norm.epsilon);
+    said["relative_attention_num_buckets"] = attention.distance_bias.n_buckets;
+    said["relative_attention_max_distance"] = attention.distance_bias.max_distance;
+    said["is_encoder_decoder"] = !alone;
+    if (alone) return;
+    said["num_decoder_layers"] = static_cast<int64_t>(spec.layers.size());
+    said["decoder_start_token_id"] = spec.encoder->first_token;
+    said["pad_token_id"] = file.integer("tokenizer.ggml.padding_token_id").value_or(0);
+    if (hf_class == kUnscaled) return;
+    // transformers reads of the second, which it otherwise ignores, whether they are scaled.
+    said["scale_decoder_outputs"] = said["tie_word_embeddings"] = spec.logit_scale != 1.0f;
   }
 
  private:

@@ -17,6 +17,7 @@
 #include "models/family/reordered.h"
 #include "models/format/hf_folder.h"
 #include "models/format/made_file.h"
+#include "models/format/meta_json.h"
 #include "models/quantized/weight_storage.h"
 
 namespace strata::models {
@@ -104,6 +105,9 @@ class Translation {
   }
   // Of any key.
   void set_text(std::string_view key, std::string_view value) { file_->set_text(key, value); }
+  void set_stored(std::string_view key, const json::value& value) {  // by set_from_json's rules
+    set_from_json(*file_, key, value);
+  }
   // From a field of config.json, where it is there; the value.
   virtual std::optional<int64_t> copy_integer(std::string_view suffix,
                                               std::initializer_list<std::string_view> fields);
@@ -157,18 +161,22 @@ class Translation {
   void score_keys(bool of_mean = false);
   // Adds what the rules say to the file; of several for one tensor the first.
   virtual void tensors(std::span<const TensorRule> rules);
-  // One tensor, `shape` (fastest first) of the same numbers, where the folder has it.
-  void reshaped(const std::string& ours, const std::string& theirs,
-                const std::vector<uint64_t>& shape, Change change = Change::none);
+  // One tensor, `shape` (fastest first) of the same numbers, where the folder has it, in which it
+  // is `stored` (slowest first).
+  virtual void reshaped(const std::string& ours, const std::string& theirs,
+                        const std::vector<uint64_t>& shape, const std::vector<uint64_t>& stored,
+                        Change change = Change::none);
   // The rows of a matrix from one on.
   void rows_from(const std::string& ours, const std::string& theirs, uint64_t first);
   // A stack with a matrix a head, of some of its rows: as they are, or transposed.
-  void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
-             Change change = Change::none);
+  virtual void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
+                     Change change = Change::none);
   // A tensor that the folder does not have: float32 numbers.
   void add_vector(std::string name, std::span<const float> values);
   // What the folder's names have in front of the rules'.
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
+  // That of classes of which some folders have none; `tensor` is one that all have.
+  virtual void set_usual_prefix(std::string_view prefix, std::string_view tensor);
   // What the rules' names have in front and the folder's do not.
   void drop_prefix(std::string_view prefix) { dropped_ = prefix; }
   // Tensors whose names end so are no weights: buffers that some programs write.
@@ -189,6 +197,7 @@ class Translation {
   const std::string& prefix() const { return prefix_; }
   QkvGroups head_groups() const { return {n_heads_, n_kv_heads_, head_dim_}; }
   virtual void rotary();
+  bool has_magnitude_in_scores() const { return magnitude_in_scores_; }
 
  private:
   bool is_left_out(const SafeTensor& tensor) const;

@@ -109,22 +109,24 @@ void Translation::yarn_magnitudes(const json::object& scaling, double factor) {
 
 // Llama 3.1's stretching (transformers, modeling_rope_utils: llama3): waves longer than the first
 // context / low_freq_factor are slowed by `factor`, those shorter than it / high_freq_factor stay,
-// those between in part. GGUF keeps what each frequency is divided by.
+// those between in part; none is between where both factors are the same (Llama 4). GGUF keeps what
+// each frequency is divided by.
 void Translation::stretched_divisors(const json::object& scaling, double base) {
   const double factor = positive(scaling, "factor");
   const double low = positive(scaling, "low_freq_factor");
   const double high = positive(scaling, "high_freq_factor");
   const double first = positive(scaling, "original_max_position_embeddings");
-  if (!(high > low)) {
-    throw Error(Code::invalid_argument,
-                fmt::format("{}: 'high_freq_factor' {} is not above 'low_freq_factor' {}", kWhere,
-                            high, low));
+  if (high < low) {
+    throw Error(
+        Code::invalid_argument,
+        fmt::format("{}: 'high_freq_factor' {} is below 'low_freq_factor' {}", kWhere, high, low));
   }
   std::vector<float> divisors;
   for (int32_t i = 0; i < head_dim_ / 2; ++i) {
     const double frequency = std::pow(base, -2.0 * i / head_dim_);
     const double wave = 2.0 * std::numbers::pi / frequency;
-    const double stays = std::clamp((first / wave - low) / (high - low), 0.0, 1.0);
+    const double turns = first / wave;  // within the first context
+    const double stays = turns >= high ? 1.0 : turns <= low ? 0.0 : (turns - low) / (high - low);
     divisors.push_back(static_cast<float>(1.0 / ((1.0 - stays) / factor + stays)));
   }
   add_vector("rope_freqs.weight", divisors);

@@ -47,8 +47,14 @@ void Translation::layer_count(std::string_view field) {
   set_integer("block_count", n_layers_);
 }
 
+void Translation::set_usual_prefix(std::string_view prefix, std::string_view tensor) {
+  const bool is_there = has(fmt::format("{}{}", prefix, tensor));
+  set_prefix(is_there ? std::string(prefix) : "");
+}
+
 void Translation::reshaped(const std::string& ours, const std::string& theirs,
-                           const std::vector<uint64_t>& shape, Change change) {
+                           const std::vector<uint64_t>& shape,
+                           const std::vector<uint64_t>& /*stored*/, Change change) {
   const SafeTensor* tensor = folder_->find(theirs);
   if (tensor == nullptr) return file_->note_absent(ours, theirs);
   uint64_t n = 1, wanted = 1;

@@ -17,6 +17,8 @@ namespace {
 
 modify::FolderOptions folder_options(const Arguments& arguments, int32_t threads) {
   modify::FolderOptions options;
+  options.replace = arguments.has("force");
+  options.only_shown = arguments.has("dry-run");
   options.n_threads = threads > 0 ? threads : usable_cores();
   if (const auto type = arguments.value("type")) {
     options.type = modify::find_mix(*type).base;
@@ -56,6 +58,11 @@ int convert_to_folder(const Arguments& arguments, int32_t threads) {
   const fs::path target = words.size() > 1 ? words[1] : stem_of_model(words[0]);
   modify::FolderOptions options = folder_options(arguments, threads);
   const fs::path source = path_of_model(words[0]);
+  std::error_code none;
+  if (fs::equivalent(source, target, none)) {
+    throw Error(Code::invalid_argument, fmt::format("{} is the model itself", target.string()),
+                "name another folder");
+  }
   if (fs::is_directory(source)) options.source_folder = source;
   const auto file = options.source_folder.empty() ? models::open_whole_model_file(source)
                                                   : models::open_model_file(source);
@@ -66,9 +73,6 @@ int convert_to_folder(const Arguments& arguments, int32_t threads) {
     printer.show(target.filename().string(), done, total);
     return !interrupts.happened();
   };
-  if (arguments.has("dry-run")) {
-    throw Error(Code::unimplemented, "--dry-run does not show a folder yet", "leave it away");
-  }
   tell_folder(arguments, target, modify::write_folder(file, spec, target, options));
   return 0;
 }
@@ -86,7 +90,9 @@ class Convert : public Command {
             "template,\n"
             "tokenizer and licence come along. --to safetensors writes the folder: quantised "
             "weights become\n"
-            "F16 there, and what no other file of it holds stands in its strata.json. A model that "
+            "F16 there (MXFP4: BF16), and what no other file of it holds stands in its "
+            "strata.json. "
+            "A model that "
             "such a\n"
             "folder can't say is refused. strata quantize takes folders too.",
         .arguments = {{"MODEL", "a folder, a .gguf file, or a name in the store", true, false,
@@ -97,7 +103,7 @@ class Convert : public Command {
                     {"type", "TYPE", "F32, F16 or BF16 for all matrices; as stored without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
-                    {"force", "", "replace the file when it is there"},
+                    {"force", "", "replace the file, or the folder of a model, when it is there"},
                     {"dry-run", "", "show what would be written"},
                     {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON, with every tensor"}},
