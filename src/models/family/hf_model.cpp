@@ -1,5 +1,7 @@
 #include "models/family/hf_model.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -67,9 +69,35 @@ std::string name_of(const HfFolder& folder) {
   return path.filename().string();
 }
 
+// What a GGUF file said of itself before it became a folder. What is said of its tensors and its
+// vocabulary is the folder's own.
+void stored_values(Translation& translation) {
+  constexpr std::string_view kFile = "strata.json";
+  const auto stored = translation.folder().object(kFile);
+  const json::value* values = stored ? stored->if_contains("gguf") : nullptr;
+  if (values == nullptr) return;
+  if (!values->is_object()) {
+    throw Error(Code::invalid_argument, fmt::format("{}: 'gguf' is no object", kFile));
+  }
+  constexpr std::array<std::string_view, 4> kOwn{"general.architecture", "general.alignment",
+                                                 "general.file_type",
+                                                 "general.quantization_version"};
+  for (const auto& [key, value] : values->get_object()) {
+    const std::string_view name = key;
+    if (!name.starts_with("general.") || std::ranges::find(kOwn, name) != kOwn.end()) continue;
+    try {
+      translation.set_stored(name, value);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", kFile, error.message()), error.hint());
+    }
+  }
+}
+
 void translate_general(Translation& translation, std::string_view name) {
   const HfFolder& folder = translation.folder();
-  translation.set_text("general.name", name.empty() ? name_of(folder) : std::string(name));
+  translation.set_text("general.name", name_of(folder));
+  stored_values(translation);
+  if (!name.empty()) translation.set_text("general.name", name);
   if (const auto text = chat_template_of(folder)) {
     translation.set_text("tokenizer.chat_template", *text);
   }

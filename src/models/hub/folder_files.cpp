@@ -15,7 +15,7 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 17> kNames{
+constexpr std::array<std::string_view, 18> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, 17> kNames{
     "config_sentence_transformers.json",
     "LICENSE",
     "README.md",
+    "strata.json",
 };
 
 // In the folder of a dense layer behind the pooling, as Sentence Transformers names them.
