@@ -29,7 +29,7 @@ class ClassifierFolder : public ::testing::Test {
     write_file_atomic(folder_.path() / "tokenizer.json", to_json(fixture_.at("tokenizer")));
     models::PullOptions options;
     options.as = "guard";
-    models::pull(store_.store(), folder_.path().string(), options);
+    models::pull(store_.store(), "file:" + folder_.path().string(), options);
     gateway_.add(testing::tiny_backend(store_));
     Services services;
     services.gateway = &gateway_;
