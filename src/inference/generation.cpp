@@ -108,6 +108,15 @@ int32_t Generation::n_likeliest() const {
              : sampler_.n_likeliest();
 }
 
+std::vector<int32_t> Generation::foretold(int32_t most) const {
+  if (!constraint_ || reader_.reasoning()) return {};
+  try {
+    return constraint_->foretold(tokens_.back(), most);
+  } catch (const Error&) {
+    return {};  // the step finds the same, and ends the request
+  }
+}
+
 void Generation::take(int32_t position, std::span<const float> logits) {
   CHECK(!ended() && logits.size() >= n_vocab_);
   const std::span<const float> choosable = logits.first(n_vocab_);

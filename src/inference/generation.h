@@ -54,6 +54,8 @@ class Generation {
   bool wants_logits(int32_t position) const;
   // How many of the greatest of them are looked at; 0: all.
   int32_t n_likeliest() const;
+  // A guess of at most `most` next tokens by the output's rule; most often there is none.
+  std::vector<int32_t> foretold(int32_t most) const;
   // The logits behind tokens()[position], which wanted them. Emits the text that they settle.
   // May throw Error: what Sampler::sample throws.
   void take(int32_t position, std::span<const float> logits);

@@ -236,8 +236,12 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
   Slice slice{&live, 1, true};
   const int32_t most = std::min(max_guesses, live.generation->n_left() - 1);
   if (most > 0) {
-    const auto guesses = live.drafter.guess(tokens, most);
-    slice.guesses.assign(guesses.begin(), guesses.end());
+    slice.guesses = live.generation->foretold(most);
+    slice.drafted = slice.guesses.empty();
+    if (slice.drafted) {
+      const auto guesses = live.drafter.guess(tokens, most);
+      slice.guesses.assign(guesses.begin(), guesses.end());
+    }
     const auto length = [&] {
       return live.n_done + 1 + static_cast<int32_t>(slice.guesses.size());
     };
@@ -364,7 +368,7 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
   const auto n_guessed = static_cast<int32_t>(slice.guesses.size());
   stats_.guessed_tokens += n_guessed;
   stats_.right_guesses += n_taken - 1;
-  live.drafter.verified(n_guessed, n_taken - 1);
+  if (slice.drafted) live.drafter.verified(n_guessed, n_taken - 1);
   if (!generation.ended() && n_taken < slice.n_rows) {
     executor_->truncate(live.sequence, live.n_done);
   }

@@ -105,6 +105,21 @@ TEST(ConstrainedEngine, WritesWhatTheSchemaSays) {
   }
 }
 
+TEST(ConstrainedEngine, WhatTheRuleForetellsIsVerifiedSeveralAtAStep) {
+  constexpr const char* kLong = R"({"type":"object","properties":{"quick_brown_fox":{"const":12}},
+                                    "required":["quick_brown_fox"],"additionalProperties":false})";
+  int64_t steps[2] = {};
+  std::string texts[2];
+  for (const bool speculate : {false, true}) {
+    const auto engine = engine_of(speculate);
+    texts[speculate] = ask(*engine, request_of(kLong, 5)).answer.get().text;
+    steps[speculate] = engine->stats().decode_steps;
+    EXPECT_EQ(engine->stats().right_guesses > 10, speculate);
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+  EXPECT_LE(steps[1] + 10, steps[0]) << "of some twenty letters, each a token";
+}
+
 TEST(ConstrainedEngine, BeginsBehindATrigger) {
   const auto engine = engine_of(true);
   GenerateRequest request;

@@ -358,6 +358,48 @@ bool Matcher::may_end(ExprId place) {
   return grammar_->expressions.nullable(place);
 }
 
+// Where blanks may stand as well, one is written behind ':' and ',', as models do.
+std::string Matcher::only_text(ExprId place, char before) {
+  constexpr size_t kMostBytes = 64;
+  constexpr std::string_view kBlanks = " \t\r\n";
+  Expressions& x = grammar_->expressions;
+  std::string text;
+  while (text.size() < kMostBytes && !x.nullable(place)) {
+    std::optional<char> only;
+    for (int byte = 0; byte < 256; ++byte) {
+      const auto c = static_cast<char>(byte);
+      if (kBlanks.find(c) != std::string_view::npos) continue;
+      if (x.derivative(place, static_cast<uint8_t>(byte)) == kNothing) continue;
+      if (only) return text;
+      only = c;
+    }
+    if (!only) return text;
+    const bool parted = before == ':' || before == ',';
+    const ExprId blank = parted ? x.derivative(place, ' ') : kNothing;
+    if (blank != kNothing) text += ' ';
+    text += *only;
+    place = x.derivative(blank != kNothing ? blank : place, static_cast<uint8_t>(*only));
+    before = *only;
+  }
+  return text;
+}
+
+std::vector<int32_t> Matcher::foretold(ExprId place, int32_t last, int32_t most) {
+  const std::lock_guard lock(grammar_->mutex);
+  grammar_->expressions.allow(kTextSteps);
+  const std::string_view before = trie_->bytes(last);
+  const std::string text = only_text(place, before.empty() ? ' ' : before.back());
+  std::vector<int32_t> tokens;
+  std::string_view left = text;
+  while (!left.empty() && tokens.size() < static_cast<size_t>(most)) {
+    const int32_t token = trie_->longest(left);
+    if (token < 0) break;
+    tokens.push_back(token);
+    left.remove_prefix(trie_->bytes(token).size());
+  }
+  return tokens;
+}
+
 bool Matcher::is_worn() {
   const std::lock_guard lock(grammar_->mutex);
   return grammar_->expressions.size() > kMaxExpressions / 2;

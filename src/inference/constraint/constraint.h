@@ -40,6 +40,9 @@ class Matcher {
   // The place behind the token; Expressions::kNothing: it was not allowed.
   ExprId behind(ExprId place, int32_t token);
   bool may_end(ExprId place);
+  // A guess of the tokens behind `last`: what the text goes on with while only one character may
+  // stand there, blanks aside, in the longest tokens. Errors as of mask().
+  std::vector<int32_t> foretold(ExprId place, int32_t last, int32_t most);
   // Texts have led to so many expressions that another should begin with new ones.
   bool is_worn();
 
@@ -49,6 +52,7 @@ class Matcher {
     ExprId tail = 0;   // what follows it
   };
   std::shared_ptr<const TokenMask> compute(ExprId place);
+  std::string only_text(ExprId place, char before);
   std::vector<Arm> arms_of(ExprId place);
   const Inside& inside(ExprId block);
   Inside make_inside(ExprId block);
@@ -81,6 +85,9 @@ class Constraint {
   // False: the token was not allowed, and nothing has changed. An end token ends the text.
   bool accept(int32_t token);
   bool may_end() const { return matcher_->may_end(place_); }
+  std::vector<int32_t> foretold(int32_t last, int32_t most) const {
+    return matcher_->foretold(place_, last, most);
+  }
   // Nothing may follow.
   bool complete() const { return place_ == Expressions::kEmpty; }
 

@@ -167,5 +167,38 @@ TEST(Rules, ThatCostTooMuchAreRefused) {
   }
 }
 
+TEST(Foretold, IsWhatAloneMayStandThere) {
+  const auto matcher =
+      std::make_shared<Matcher>(compile(schema_rule(
+                                    R"({"type":"object","properties":{"abcname":{"const":true}},
+                               "required":["abcname"],"additionalProperties":false})")),
+                                trie());
+  const auto text_of = [&](std::string_view before, int32_t most) {
+    ExprId place = matcher->start();
+    int32_t last = 0;
+    for (const int32_t id : tokenizer().encode_text(std::string(before))) {
+      place = matcher->behind(place, id);
+      last = id;
+    }
+    std::string text;
+    for (const int32_t id : matcher->foretold(place, last, most)) {
+      text += tokenizer().piece(id, false);
+    }
+    return text;
+  };
+  EXPECT_EQ(text_of("{\"", 8), "abcname\": true}") << "one blank behind the colon";
+  EXPECT_EQ(text_of("{\"", 2), "abcname");
+  EXPECT_EQ(text_of("{\"abcname\":", 8), " true}");
+  EXPECT_EQ(text_of("{\"abcname\": true}", 8), "") << "it is over";
+}
+
+TEST(Foretold, IsNothingWhereThereIsAChoice) {
+  const auto matcher = std::make_shared<Matcher>(
+      compile(rule_of(OutputRule::Kind::regex, "name(ab|na)[a-z]*")), trie());
+  EXPECT_EQ(matcher->foretold(matcher->start(), 0, 8), tokenizer().encode_text("name"));
+  ExprId place = matcher->behind(matcher->start(), tokenizer().encode_text("name").front());
+  EXPECT_TRUE(matcher->foretold(place, 0, 8).empty());
+}
+
 }  // namespace
 }  // namespace strata::inference

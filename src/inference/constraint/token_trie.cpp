@@ -72,6 +72,22 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
   find_branches();
 }
 
+int32_t TokenTrie::longest(std::string_view text) const {
+  int32_t found = -1;
+  size_t node = 0;
+  for (const char c : text) {
+    const auto end = static_cast<size_t>(nodes_[node].end);
+    size_t child = node + 1;
+    while (child < end && nodes_[child].byte != static_cast<uint8_t>(c)) {
+      child = static_cast<size_t>(nodes_[child].end);
+    }
+    if (child >= end) return found;
+    node = child;
+    if (nodes_[node].token >= 0) found = nodes_[node].token;
+  }
+  return found;
+}
+
 // From the last node to the first: what is below each of the open depths comes before it.
 void TokenTrie::find_branches() {
   struct Below {

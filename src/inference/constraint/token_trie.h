@@ -76,6 +76,8 @@ class TokenTrie {
     const auto at = static_cast<size_t>(token);
     return std::string_view(text_).substr(begins_[at], begins_[at + 1] - begins_[at]);
   }
+  // The longest token that the text begins with; -1: none.
+  int32_t longest(std::string_view text) const;
   // What Expressions::string_tails[i] leaves, the same in every grammar.
   const StringInside& string_tail(size_t i, const std::function<StringInside()>& make) const;
 
