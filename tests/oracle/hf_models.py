@@ -92,6 +92,7 @@ class Model:
         published = settings.pop("published", None)
         early = settings.pop("early", {})
         more = settings.pop("more", {})
+        attention = settings.pop("attention", "eager")
         empty = getattr(transformers, kind)(config(**settings))
         with tempfile.TemporaryDirectory() as folder:
             empty.save_pretrained(folder)
@@ -107,7 +108,7 @@ class Model:
                 self.config = {k: v for k, v in {**self.config, **early}.items() if v is not None}
                 (folder / "config.json").write_text(json.dumps(self.config))
             self.model = getattr(transformers, kind).from_pretrained(
-                folder, dtype=torch.float32, attn_implementation="eager",
+                folder, dtype=torch.float32, attn_implementation=attention,
                 experts_implementation="eager").eval()
             if published:
                 kept = {k: v for k, v in self.config.items() if k not in published["without"]}
@@ -218,9 +219,9 @@ MODELS = {
     "llama_dynamic": ("LlamaForCausalLM",  # as long contexts of models of 2023 are switched on
                       dict(SMALL, head_dim=14, max_position_embeddings=16,
                            early={"rope_parameters": None, "rope_theta": 5000.0,
-                                  "rope_scaling": {"type": "dynamic", "factor": 2.0}}),
-                      {"its growth": {"rope_scaling": None},
-                       "its factor": {"rope_scaling": {"type": "dynamic", "factor": 4.0}},
+                                  "rope_scaling": {"type": "dynamic", "factor": 4.0}}),
+                      {"its growth": {"rope_scaling": None, "max_position_embeddings": 64},
+                       "its factor": {"rope_scaling": {"type": "dynamic", "factor": 8.0}},
                        "where it begins": {"max_position_embeddings": 24}}),
     "mistral": ("MistralForCausalLM", dict(SMALL, head_dim=10, sliding_window=4,
                                            rope_parameters=ROPE),
@@ -418,9 +419,9 @@ MODELS = {
                    dict(SMALL, hidden_size=36, num_attention_heads=6, num_kv_heads=2,
                         new_decoder_architecture=True, num_ln_in_parallel_attn=1),
                    {"its rope base": {"rope_parameters": {"rope_theta": 500.0}}}),
-    "falcon_rw": ("FalconForCausalLM",
+    "falcon_rw": ("FalconForCausalLM",  # whose eager attention adds the biases a second time
                   dict(SMALL, hidden_size=40, num_attention_heads=4, multi_query=False, parallel_attn=False,
-                       bias=True, alibi=True, tie_word_embeddings=True),
+                       bias=True, alibi=True, tie_word_embeddings=True, attention="sdpa"),
                   {"ALiBi": {"alibi": False}}),
     "ministral": ("MinistralForCausalLM",
                   dict(SMALL, num_hidden_layers=3, head_dim=10, sliding_window=5,

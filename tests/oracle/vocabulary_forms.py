@@ -77,9 +77,16 @@ def json_form(path, *fitting):
                 1 + max([*vocab.values(), *added]), *fitting)
 
 
+def without_marks(all_texts):
+    """llama.cpp's pattern for tekken cuts words at combining marks, the file's does not."""
+    return ["".join(char for char in text if unicodedata.category(char)[0] != "M")
+            for text in all_texts]
+
+
 def tekken(path):
-    return Form("tekken.json", path.read_bytes(),
-                json.loads(path.read_text(encoding="utf-8"))["config"]["default_vocab_size"])
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Form("tekken.json", path.read_bytes(), document["config"]["default_vocab_size"],
+                without_marks)
 
 
 def sentencepiece_form(path):

@@ -95,8 +95,10 @@ class Falcon final : public Family {
     const auto has = [&](const char* part) { return build.has(layer_name(i, part) + ".weight"); };
     const float alibi = build.number_or(kAlibiKey, 0.0f);
     Attention op = build.attention(i, alibi > 0 ? RopeKind::none : RopeKind::halves);
-    op.distance_bias.alibi = alibi;
-    op.distance_bias.slope_scale = op.scale;  // added before scores are scaled
+    if (alibi > 0) {  // added before scores are scaled
+      op.distance_bias.alibi = alibi;
+      op.distance_bias.slope_scale = op.scale;
+    }
     const Norm norm = norm_of("attn_norm");
     const bool parallel = !has("ffn_norm");
     return {{{has("attn_norm_2") ? norm_of("attn_norm_2") : norm, op, {}, false},

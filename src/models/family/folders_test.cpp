@@ -100,7 +100,7 @@ TEST(FoldersOfDeci, AreRefusedWhereTheyAskForMore) {
        {"block_configs", change(0, "attention", "window_length", 64), "window_length"},
        {"block_configs", change(0, "attention", "no_op", true), "does not use"},
        {"block_configs", change(2, "attention", "replace_with_linear", true), "does not use"},
-       {"block_configs", change(2, "ffn", "replace_with_linear", true), "ffn_down"},
+       {"block_configs", change(2, "ffn", "replace_with_linear", true), "mlp.down_proj"},
        {"block_configs", change(2, "ffn", "sparsify", true), "sparsify"},
        {"block_configs", change(2, "ffn", "ffn_mult", 1e30), "ffn_mult"},
        {"block_configs", change(2, "ffn", "ffn_mult", 12.0), "mlp"}});
