@@ -19,6 +19,7 @@ from snippets import LANGUAGES  # noqa: E402
 
 ADDRESS = "http://127.0.0.1:11434"
 MODEL = "smollm2:135m"
+VERSION = {"anthropic-version": "2023-06-01"}
 SLOW = "slow"  # its answers are still under way when they are cancelled
 SCRIPT = {"models": [{"name": MODEL, "rules": [{"reply": "It scatters blue light."}]},
                      {"name": SLOW, "tokens_per_second": 0.01, "rules": [{"reply": "one two three"}]}]}
@@ -57,7 +58,7 @@ class Maker:
 
     def post(self, path, body, kind="application/json"):
         data = json.dumps(body).encode() if kind == "application/json" else body.encode()
-        request = urllib.request.Request(self.address + path, data, {"content-type": kind})
+        request = urllib.request.Request(self.address + path, data, {"content-type": kind, **VERSION})
         return json.loads(urllib.request.urlopen(request, timeout=60).read() or "null")
 
     def get(self, path, headers=None):
@@ -75,6 +76,17 @@ class Maker:
     def batch(self):
         return self.post("/v1/batches", {"input_file_id": self.file(), "endpoint": "/v1/chat/completions",
                                          "completion_window": "24h"})["id"]
+
+    def batch_of_messages(self, operation):
+        """One that can be cancelled, or one that has ended."""
+        params = {"model": SLOW if operation.endswith("/cancel") else MODEL, "max_tokens": 9,
+                  "messages": [{"role": "user", "content": "Hi"}]}
+        made = self.post("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": params}]})["id"]
+        while params["model"] == MODEL:
+            batch = json.loads(self.get(f"/v1/messages/batches/{made}", VERSION))
+            if batch["processing_status"] == "ended":
+                break
+        return made
 
     def response(self):
         return self.post("/v1/responses", {"model": SLOW, "input": "Hi", "background": True})["id"]
@@ -129,6 +141,8 @@ class Maker:
             words["FILE"] = self.file()
         elif path.startswith("/v1/batches/"):
             words["ID"] = self.batch()
+        elif path.startswith("/v1/messages/batches/"):
+            words["ID"] = self.batch_of_messages(operation)
         elif path.startswith("/v1/responses/{"):
             words["ID"] = self.response()
         elif path.startswith("/v1/chat/completions/{"):

@@ -1,6 +1,7 @@
 #include "api/files/batch_runner.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -22,8 +23,13 @@ json::object failure(std::string_view code, const Error& error) {
 }
 
 constexpr std::string_view kInProgress = "in_progress", kCancelling = "cancelling";
+constexpr std::array<std::string_view, 4> kEnds{"completed", "failed", "expired", "cancelled"};
 
 }  // namespace
+
+bool has_ended(const Batch& batch) {
+  return std::ranges::find(kEnds, batch.status) != kEnds.end();
+}
 
 BatchRunner::BatchRunner(const std::filesystem::path& database, FileStore& files,
                          std::function<int64_t()> now_ms, BatchLimits limits)
@@ -56,7 +62,8 @@ void BatchRunner::stop() {
 }
 
 json::object BatchRunner::create(const std::string& owner, const std::string& endpoint,
-                                 const std::string& input_file, json::object metadata) {
+                                 const std::string& input_file, json::object metadata,
+                                 const BatchKind& kind) {
   if (!lock_) {
     throw Error(Code::failed_precondition, "another server runs the batches of this store",
                 "ask that one, or stop it and start this one again");
@@ -76,13 +83,18 @@ json::object BatchRunner::create(const std::string& owner, const std::string& en
   } else {
     data["metadata"] = std::move(metadata);
   }
-  const Batch batch = store_.add(owner, std::move(data));
+  if (!kind.name.empty()) {
+    data["headers"] = kind.headers;
+    data["total"] = kind.n_requests;
+  }
+  const Batch batch = store_.add(owner, std::move(data), kind.name);
   inbox_->wake();
   return store_.wire(batch);
 }
 
-json::object BatchRunner::cancel(const std::string& owner, const std::string& id) {
-  Batch batch = store_.get(owner, id);
+json::object BatchRunner::cancel(const std::string& owner, const std::string& id,
+                                 std::string_view kind) {
+  Batch batch = store_.get(owner, id, kind);
   if (!store_.cancel(id, now_s())) {
     batch = store_.get(owner, id);
     if (batch.status != kCancelling) {
@@ -92,6 +104,20 @@ json::object BatchRunner::cancel(const std::string& owner, const std::string& id
   }
   inbox_->wake();
   return store_.wire(store_.get(owner, id));
+}
+
+void BatchRunner::remove(const std::string& owner, const std::string& id, std::string_view kind) {
+  const Batch batch = store_.get(owner, id, kind);
+  if (!has_ended(batch)) {
+    throw Error(Code::failed_precondition,
+                fmt::format("the batch is {} and cannot be deleted yet", batch.status),
+                "cancel it, and wait until it has ended");
+  }
+  for (const char* each : {"input_file_id", "output_file_id", "error_file_id"}) {
+    const json::value& file = batch.data.at(each);
+    if (file.is_string()) files_.remove(owner, std::string_view(file.get_string()));
+  }
+  store_.remove(id);
 }
 
 void BatchRunner::run() {
@@ -203,6 +229,11 @@ BatchRunner::Asked BatchRunner::ask(const Batch& batch, const BatchInput& input,
   sent.method = "POST";
   sent.path = sent.target = std::string(batch.data.at("endpoint").as_string());
   sent.headers.add("content-type", "application/json");
+  if (const json::value* more = batch.data.if_contains("headers")) {
+    for (const auto& [name, value] : more->as_object()) {
+      sent.headers.add(std::string(name), std::string(value.as_string()));
+    }
+  }
   // Batches of one owner share what is cached, with nobody else.
   if (!batch.owner.empty()) sent.headers.add("x-api-key", "batches of " + batch.owner);
   sent.owner = batch.owner;
@@ -235,7 +266,7 @@ void BatchRunner::finish(Batch batch, const BatchInput& input) {
   const bool full = bytes > limits_.max_answer_bytes;
   const bool unmade = !cancelled && lines.size() < input.requests.size();
   std::string output, errors;
-  int64_t n_ok = 0, n_failed = 0;
+  int64_t n_ok = 0, n_failed = 0, n_unmade = 0;
   for (size_t i = 0; i < input.requests.size(); ++i) {
     const auto line = static_cast<int64_t>(i);
     const auto answered = lines.find(line);
@@ -243,7 +274,7 @@ void BatchRunner::finish(Batch batch, const BatchInput& input) {
       (answered->second.ok ? n_ok : n_failed) += 1;
       (answered->second.ok ? output : errors) += answered->second.text + "\n";
     } else if (unmade) {
-      ++n_failed;
+      ++n_failed, ++n_unmade;
       errors += unmade_line(batch.id, line, input.requests[i].custom_id,
                             full ? "output_too_large" : "batch_expired",
                             full ? fmt::format("the answers before have {} bytes, the limit is {}",
@@ -257,6 +288,7 @@ void BatchRunner::finish(Batch batch, const BatchInput& input) {
   if (!errors.empty()) batch.data["error_file_id"] = add_output(batch, "error", errors);
   batch.data["request_counts"] =
       json::object{{"total", input.requests.size()}, {"completed", n_ok}, {"failed", n_failed}};
+  batch.data["unmade"] = n_unmade;
   if (cancelled && batch.data.at("cancelling_at").is_null()) batch.data["cancelling_at"] = now_s();
   batch.status = cancelled ? "cancelled" : unmade && !full ? "expired" : "completed";
   batch.data[batch.status + "_at"] = now_s();

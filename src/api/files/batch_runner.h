@@ -19,6 +19,9 @@
 
 namespace strata::api {
 
+// Nothing of it is answered any more.
+bool has_ended(const Batch& batch);
+
 constexpr size_t kBatchRequestsAtOnce = 4;
 constexpr int64_t kBatchWindowS = 24 * 3600;
 
@@ -28,6 +31,13 @@ struct BatchLimits {
   // Of the answers of one batch, which are in memory when its files are written. Lines behind them
   // are not asked.
   int64_t max_answer_bytes = int64_t{256} << 20;
+};
+
+// A batch of another interface than /v1/batches.
+struct BatchKind {
+  std::string name = {};
+  json::object headers = {};  // that each of its requests carries
+  int64_t n_requests = 0;
 };
 
 class BatchRunner {
@@ -46,9 +56,12 @@ class BatchRunner {
   // Errors: not_found (the file), invalid_argument, resource_exhausted, failed_precondition
   // (another server runs the batches of this store).
   json::object create(const std::string& owner, const std::string& endpoint,
-                      const std::string& input_file, json::object metadata);
+                      const std::string& input_file, json::object metadata,
+                      const BatchKind& kind = {});
   // Error{not_found}; Error{failed_precondition}: it has ended.
-  json::object cancel(const std::string& owner, const std::string& id);
+  json::object cancel(const std::string& owner, const std::string& id, std::string_view kind = {});
+  // With its files. Error{not_found}; Error{failed_precondition}: it has not ended.
+  void remove(const std::string& owner, const std::string& id, std::string_view kind);
   const BatchStore& store() const { return store_; }
 
  private:

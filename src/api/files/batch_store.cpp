@@ -8,14 +8,15 @@
 namespace strata::api {
 namespace {
 
-constexpr std::array<std::string_view, 1> kMigrations{
+constexpr std::array<std::string_view, 2> kMigrations{
     "CREATE TABLE batch (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " owner TEXT NOT NULL, status TEXT NOT NULL, data TEXT NOT NULL);"
     "CREATE INDEX batch_owner ON batch (owner, position);"
     "CREATE TABLE batch_line (batch TEXT NOT NULL, line INTEGER NOT NULL, ok INTEGER NOT NULL,"
-    " text TEXT NOT NULL, PRIMARY KEY (batch, line))"};
+    " text TEXT NOT NULL, PRIMARY KEY (batch, line))",
+    "ALTER TABLE batch ADD COLUMN kind TEXT NOT NULL DEFAULT ''"};
 
-constexpr std::string_view kColumns = "SELECT id, owner, status, data FROM batch ";
+constexpr std::string_view kColumns = "SELECT id, owner, status, data, kind FROM batch ";
 constexpr std::string_view kUnfinished =
     " status IN ('validating', 'in_progress', 'finalizing', 'cancelling') ";
 
@@ -23,7 +24,8 @@ Batch read_row(const Statement& row) {
   return {.id = row.text(0),
           .owner = row.text(1),
           .status = row.text(2),
-          .data = parse_json(row.text(3)).as_object()};
+          .data = parse_json(row.text(3)).as_object(),
+          .kind = row.text(4)};
 }
 
 Error no_such_batch(std::string_view id) {
@@ -37,8 +39,9 @@ BatchStore::BatchStore(const std::filesystem::path& database)
   database_.migrate("batch", kMigrations);
 }
 
-Batch BatchStore::add(std::string owner, json::object data) {
-  Batch batch{"batch_" + random_hex(16), std::move(owner), "validating", std::move(data)};
+Batch BatchStore::add(std::string owner, json::object data, std::string kind) {
+  const std::string id = fmt::format("{}_{}", kind.empty() ? "batch" : kind, random_hex(16));
+  Batch batch{id, std::move(owner), "validating", std::move(data), std::move(kind)};
   const std::lock_guard lock(mutex_);
   auto count = database_.prepare(
       fmt::format("SELECT COUNT(*) FROM batch WHERE owner = ? AND {}", kUnfinished));
@@ -50,10 +53,11 @@ Batch BatchStore::add(std::string owner, json::object data) {
                 "wait for one to end, or cancel it");
   }
   auto insert =
-      database_.prepare("INSERT INTO batch (id, owner, status, data) VALUES (?, ?, ?, ?)");
+      database_.prepare("INSERT INTO batch (id, owner, status, data, kind) VALUES (?, ?, ?, ?, ?)");
   insert.bind(1, std::string_view(batch.id)).bind(2, std::string_view(batch.owner));
   insert.bind(3, std::string_view(batch.status));
-  insert.bind(4, std::string_view(to_json(batch.data))).run();
+  const std::string text = to_json(batch.data);
+  insert.bind(4, std::string_view(text)).bind(5, std::string_view(batch.kind)).run();
   return batch;
 }
 
@@ -62,6 +66,18 @@ Batch BatchStore::get(std::string_view owner, std::string_view id) const {
   auto select = database_.prepare(fmt::format("{}WHERE owner = ? AND id = ?", kColumns));
   if (!select.bind(1, owner).bind(2, id).step()) throw no_such_batch(id);
   return read_row(select);
+}
+
+Batch BatchStore::get(std::string_view owner, std::string_view id, std::string_view kind) const {
+  Batch batch = get(owner, id);
+  if (batch.kind != kind) throw no_such_batch(id);
+  return batch;
+}
+
+void BatchStore::remove(std::string_view id) {
+  forget_lines(id);
+  const std::lock_guard lock(mutex_);
+  database_.prepare("DELETE FROM batch WHERE id = ?").bind(1, id).run();
 }
 
 void BatchStore::update(const Batch& batch) {
@@ -108,18 +124,19 @@ std::optional<Batch> BatchStore::oldest_unfinished() const {
   return read_row(select);
 }
 
-std::vector<Batch> BatchStore::list(std::string_view owner, std::string_view after,
-                                    int64_t limit) const {
+std::vector<Batch> BatchStore::list(std::string_view owner, std::string_view after, int64_t limit,
+                                    std::string_view kind) const {
   const std::lock_guard lock(mutex_);
   int64_t position = INT64_MAX;
   if (!after.empty()) {
-    auto select = database_.prepare("SELECT position FROM batch WHERE owner = ? AND id = ?");
-    if (!select.bind(1, owner).bind(2, after).step()) throw no_such_batch(after);
+    auto select =
+        database_.prepare("SELECT position FROM batch WHERE owner = ? AND id = ? AND kind = ?");
+    if (!select.bind(1, owner).bind(2, after).bind(3, kind).step()) throw no_such_batch(after);
     position = select.integer(0);
   }
-  auto select = database_.prepare(
-      fmt::format("{}WHERE owner = ? AND position < ? ORDER BY position DESC LIMIT ?", kColumns));
-  select.bind(1, owner).bind(2, position).bind(3, limit + 1);
+  auto select = database_.prepare(fmt::format(
+      "{}WHERE owner = ? AND kind = ? AND position < ? ORDER BY position DESC LIMIT ?", kColumns));
+  select.bind(1, owner).bind(2, kind).bind(3, position).bind(4, limit + 1);
   std::vector<Batch> batches;
   while (select.step()) batches.push_back(read_row(select));
   return batches;
@@ -161,7 +178,7 @@ void BatchStore::forget_lines(std::string_view id) {
 json::object BatchStore::wire(const Batch& batch) const {
   json::object whole{{"id", batch.id}, {"object", "batch"}, {"status", batch.status}};
   for (const auto& member : batch.data) whole[member.key()] = member.value();
-  whole.erase("total");
+  for (const char* ours : {"total", "headers", "unmade"}) whole.erase(ours);
   if (whole.contains("request_counts")) return whole;  // it has ended
   const std::lock_guard lock(mutex_);
   auto count =

@@ -51,20 +51,6 @@ void check_version(const Headers& headers) {
                           version->substr(0, 40), kVersions[0], kVersions[1]));
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kBatchRoutes{{
-    {"POST", "/v1/messages/batches"},
-    {"GET", "/v1/messages/batches"},
-    {"GET", "/v1/messages/batches/{id}"},
-    {"DELETE", "/v1/messages/batches/{id}"},
-    {"POST", "/v1/messages/batches/{id}/cancel"},
-    {"GET", "/v1/messages/batches/{id}/results"},
-}};
-
-[[noreturn]] void refuse_batch() {
-  throw Error(Code::unimplemented, "batches of messages are not built",
-              "send the requests to /v1/messages, several at a time: they are answered together");
-}
-
 class Anthropic final : public Dialect {
  public:
   std::string_view name() const override { return "anthropic"; }
@@ -83,11 +69,13 @@ class Anthropic final : public Dialect {
 
   void add_routes(RouteTable& table, const Services& services) const override {
     const auto add = [&](std::string method, std::string pattern, auto handle) {
-      const Lane lane = method == "GET" ? Lane::store : Lane::prompts;
+      const bool of_store = method != "POST" || pattern.find("/batches") != std::string::npos;
+      const Lane lane = of_store ? Lane::store : Lane::prompts;
+      const size_t body_limit = method == "POST" ? kMaxBodyBytes : 0;
       Route route{.method = std::move(method),
                   .pattern = std::move(pattern),
                   .scope = Scope::inference,
-                  .body_limit = lane == Lane::store ? 0 : kMaxBodyBytes,
+                  .body_limit = body_limit,
                   .handler =
                       [handle](const auto& exchange) {
                         check_version(exchange->request().headers);
@@ -101,9 +89,15 @@ class Anthropic final : public Dialect {
     add("POST", "/v1/messages", [this, &services](const auto& e) { message(e, services); });
     add("POST", "/v1/messages/count_tokens",
         [this, &services](const auto& e) { count(e, services); });
-    for (const auto& [method, pattern] : kBatchRoutes) {
-      add(std::string(method), std::string(pattern), [](const auto&) { refuse_batch(); });
-    }
+    add("POST", "/v1/messages/batches", [&services](const auto& e) { create_batch(e, services); });
+    add("GET", "/v1/messages/batches", [&services](const auto& e) { list_batches(e, services); });
+    add("GET", "/v1/messages/batches/{id}", [&services](const auto& e) { get_batch(e, services); });
+    add("DELETE", "/v1/messages/batches/{id}",
+        [&services](const auto& e) { delete_batch(e, services); });
+    add("POST", "/v1/messages/batches/{id}/cancel",
+        [&services](const auto& e) { cancel_batch(e, services); });
+    add("GET", "/v1/messages/batches/{id}/results",
+        [&services](const auto& e) { batch_results(e, services); });
     add("GET", "/v1/models", [&services](const auto& e) { list_models(e, services); });
     add("GET", "/v1/models/{id}", [&services](const auto& e) { get_model(e, services); });
   }

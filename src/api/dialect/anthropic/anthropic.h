@@ -56,6 +56,14 @@ struct WriterInfo {
 };
 std::shared_ptr<AnswerWriter> message_writer(WriterInfo info);
 
+// /v1/messages/batches and below.
+void create_batch(const std::shared_ptr<Exchange>& exchange, const Services& services);
+void list_batches(const std::shared_ptr<Exchange>& exchange, const Services& services);
+void get_batch(const std::shared_ptr<Exchange>& exchange, const Services& services);
+void delete_batch(const std::shared_ptr<Exchange>& exchange, const Services& services);
+void cancel_batch(const std::shared_ptr<Exchange>& exchange, const Services& services);
+void batch_results(const std::shared_ptr<Exchange>& exchange, const Services& services);
+
 // The models, in Anthropic's shape.
 void list_models(const std::shared_ptr<Exchange>& exchange, const Services& services);
 void get_model(const std::shared_ptr<Exchange>& exchange, const Services& services);

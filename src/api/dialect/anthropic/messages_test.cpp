@@ -293,13 +293,6 @@ TEST_F(AnthropicMessages, WhatIsNotHereIsRefusedByItsName) {
   EXPECT_NE(refusal(user("x") + R"(,"mcp_servers":[])").find("mcp_servers"), std::string::npos);
 }
 
-TEST_F(AnthropicMessages, BatchesAreNotBuiltAndSaySo) {
-  const Reply reply =
-      fetch(running_.port(), "GET", "/v1/messages/batches/msgbatch_1/results", {}, kVersion);
-  EXPECT_EQ(reply.status, 501);
-  EXPECT_EQ(parse_json(reply.body).at("type"), "error");
-}
-
 TEST_F(AnthropicMessages, ModelsHaveItsShapeWhereItsVersionIsNamed) {
   const auto get = [&](const std::string& path, std::string_view headers) {
     return parse_json(fetch(running_.port(), "GET", path, {}, headers).body);

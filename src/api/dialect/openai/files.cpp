@@ -209,7 +209,7 @@ void list_batches(const Exchanged& exchange, const Services& services) {
 void get_batch(const Exchanged& exchange, const Services& services) {
   const Request& request = exchange->request();
   const BatchStore& store = batches_of(services).store();
-  respond(exchange, store.wire(store.get(request.owner, request.params.at("id"))));
+  respond(exchange, store.wire(store.get(request.owner, request.params.at("id"), {})));
 }
 
 void cancel_batch(const Exchanged& exchange, const Services& services) {
