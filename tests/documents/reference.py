@@ -8,9 +8,10 @@ import snippets
 ADDRESS = "http://127.0.0.1:11434"
 MODEL = "smollm2:135m"
 # What stands in a path for a parameter. Those in capitals are to be filled in.
-NAMES = {"model": MODEL, "id": "ID", "item": "ITEM", "message": "MESSAGE", "name": "greeting",
-         "version": "1", "label": "production", "task": "text-generation"}
+NAMES = {"model": MODEL, "name": "greeting", "version": "1", "label": "production",
+         "task": "text-generation"}
 OF_MODELS = ("/v1/models/", "/models/", "/pipeline/")
+OF_THE_APP = ("/assets/", "/frame/")
 WITH_KEY = ("openSession",)
 FILE = "The sky is blue."
 
@@ -18,8 +19,8 @@ INDEX = """# Every operation
 
 A page an interface, written by `python3 tests/documents/write.py` out of what the server says of itself
 (`GET /openapi.json`); do not edit them. The programs are run by the tests
-(`ctest --test-dir build -R end_to_end.snippets`; Go, Java and C++: `tests/long/reference`). Words in capitals
-in them are to be filled in. Where a key is asked for, it goes along as
+(`ctest --test-dir build -R end_to_end.snippets`; Go, Java and C++: `tests/long/reference`), but for those of
+the app's files and of streams without an end. Words in capitals in them are to be filled in. Where a key is asked for, it goes along as
 `Authorization: Bearer KEY` ([../../api.md](../../api.md#keys)); what statuses mean stands
 [there](../../api.md#errors) too.
 
@@ -160,7 +161,10 @@ def example(document, operation):
     if not body:
         return None
     kind, content = next(iter(body["content"].items()))
-    given = content.get("example", body_schema(document, operation).get("example"))
+    schema = body_schema(document, operation)
+    given = content.get("example", schema.get("example"))
+    if given is None and schema.get("type") == "object" and not document.fields(schema)[1]:
+        given = {}
     if given is None:
         raise SystemExit(f"error: {operation['operationId']} has no example: openapi.yaml")
     return kind, given
@@ -169,8 +173,8 @@ def example(document, operation):
 def ask_of(document, method, path, operation):
     """The request that the programs make."""
     names = dict(NAMES, id=MODEL) if path.startswith(OF_MODELS) else NAMES
-    names = dict(names, name="FILE") if path.startswith("/assets/") else names
-    url = ADDRESS + re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)
+    names = dict(names, name="FILE") if path.startswith(OF_THE_APP) else names
+    url = ADDRESS + re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], found[1].upper()), path)
     headers, query = {}, []
     for parameter in operation["parameters"]:
         schema = parameter["schema"]

@@ -29,6 +29,8 @@ OF_THE_STORE = ("POST /api/create", "POST /api/copy", "DELETE /api/delete")
 OF_A_MODEL = ("embed", "Embed", "DELETE /v1/models/")
 # What a server refuses that is offline, and whose model scores nothing.
 REFUSED = ("POST /api/pull", "POST /v1/rerank")
+# Left out: where the app is not built there are none.
+APP_FILES = ("/assets/", "/frame/", "/icon", "/manifest", "/sw.js")
 ENDLESS = "The stream ends with its reader."  # as reference.py says it
 RUNS = {"curl": ("ask.sh", ["sh", "ask.sh"]), "Python": ("ask.py", [sys.executable, "ask.py"]),
         "JavaScript": ("ask.mjs", ["node", "ask.mjs"]), "Go": ("ask.go", ["go", "run", "ask.go"]),
@@ -109,8 +111,9 @@ class Maker:
                                 {"parent": message, "model": SLOW})["id"]
         return made, message
 
-    def asset(self):
-        return re.search(r"assets/([\w.-]+)", self.get("/", {"accept": "text/html"}))[1]
+    def share(self):
+        made = self.thread(False)[0]
+        return made, self.post(f"/api/v1/conversations/{made}/share", {})["token"]
 
     def prompt(self):
         for text in ("Answer in {{language}}.", "Answer in {{language}}, briefly."):
@@ -149,10 +152,12 @@ class Maker:
             words["ID"] = self.chat()
         elif path.startswith("/v1/conversations/{"):
             words["ID"], words["ITEM"] = self.conversation()
+        elif path.endswith("/share"):
+            words["ID"] = self.share()[0]
         elif path.startswith("/api/v1/conversations/{"):
             words["ID"], words["MESSAGE"] = self.thread("{message}" in path)
-        elif path.startswith("/assets/"):
-            words["FILE"] = self.asset()
+        elif path.startswith("/api/v1/shared/"):
+            words["TOKEN"] = self.share()[1]
         elif path.startswith("/api/v1/votes/{"):
             words["ID"] = self.post("/api/v1/votes", {"models": ["a", "b"]})["id"]
         elif path.startswith("/api/v1/prompts/"):
@@ -174,7 +179,7 @@ def try_programs(server, languages, real, home):
     for language in languages:
         for page, operation, program in programs(language):
             of_a_model = any(each in operation for each in OF_A_MODEL)
-            if real and not of_a_model:
+            if real and not of_a_model or operation.partition(" ")[2].startswith(APP_FILES):
                 continue
             words = {**({MODEL: server.model} if real else {}), **maker.words(operation)}
             program = program.replace(ADDRESS, maker.address)

@@ -57,6 +57,18 @@ def counting(client, model):
     return answer
 
 
+def batches(client):
+    params = {"model": "echo", "max_tokens": 9, "messages": HELLO}
+    made = strict(client.messages.batches.create(requests=[
+        {"custom_id": "a", "params": params}, {"custom_id": "b", "params": {**params, "model": "nobody"}}]))
+    while strict(client.messages.batches.retrieve(made.id)).processing_status != "ended":
+        pass
+    results = {each.custom_id: strict(each).result.type for each in client.messages.batches.results(made.id)}
+    check(results == {"a": "succeeded", "b": "errored"}, f"a batch, {results}")
+    check([each.id for each in client.messages.batches.list()] == [made.id], "batches are listed")
+    check(strict(client.messages.batches.delete(made.id)).type == "message_batch_deleted", "and deleted")
+
+
 def models(client, name):
     page = client.models.list(limit=1)
     check([each.id for each in client.models.list()] and page.data[0].type == "model", "models")
@@ -101,6 +113,7 @@ def main():
         client = anthropic.Anthropic(base_url=f"http://127.0.0.1:{server.port}", api_key="none", max_retries=0)
         messages(client)
         counting(client, "echo")
+        batches(client)
         models(client, "echo")
         errors(client)
         coding_agent(client)

@@ -6,6 +6,7 @@
 
 #include "api/access/credentials.h"
 #include "api/dialect/dialect.h"
+#include "api/openapi/operation.h"
 #include "core/version.h"
 #include "core/yaml.h"
 
@@ -29,43 +30,8 @@ constexpr std::array kTransport{
     Transport{431, "The head of the request is too large."},
 };
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kHeaders{{
-    {"x-request-id", "The request's own, or a new one; also in the log."},
-    {"x-strata-ignored", "Fields that were understood and have no effect here."},
-    {"x-strata-notice", "What was done differently from what was asked."},
-}};
-
 [[noreturn]] void fail(const std::string& what) {
   throw Error(Code::internal, "the description of the interfaces " + what);
-}
-
-const json::value* find(const json::object& object, std::string_view key) {
-  return object.if_contains(key);
-}
-
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = find(object, key);
-  return value ? std::string(value->as_string()) : std::string();
-}
-
-json::object reference(std::string_view kind, std::string_view name) {
-  return {{"$ref", fmt::format("#/components/{}/{}", kind, name)}};
-}
-
-// {$ref: Name} as a part writes it → the place of the schema.
-void point(json::value& value) {
-  if (json::array* items = value.if_array()) {
-    for (json::value& item : *items) point(item);
-  }
-  json::object* object = value.if_object();
-  if (!object) return;
-  for (auto& [key, member] : *object) {
-    if (key == "$ref" && member.is_string()) {
-      member = reference("schemas", member.get_string()).at("$ref");
-    } else {
-      point(member);
-    }
-  }
 }
 
 const Dialect& dialect_of(std::string_view name) {
@@ -82,16 +48,6 @@ Code code_named(std::string_view text) {
   fail(fmt::format("has '{}' among its errors", text));
 }
 
-std::vector<std::string> names_in(std::string_view path) {
-  std::vector<std::string> names;
-  for (size_t open = path.find('{'); open != std::string_view::npos; open = path.find('{', open)) {
-    const size_t close = path.find('}', open);
-    names.emplace_back(path.substr(open + 1, close - open - 1));
-    open = close;
-  }
-  return names;
-}
-
 // A path that the pattern fits.
 std::string sample_path(std::string path) {
   for (const std::string& each : names_in(path)) {
@@ -99,11 +55,6 @@ std::string sample_path(std::string path) {
     path.replace(path.find(braced), braced.size(), "x");
   }
   return path;
-}
-
-json::object parameter(std::string_view place, std::string_view name, json::value schema,
-                       bool required) {
-  return {{"name", name}, {"in", place}, {"required", required}, {"schema", std::move(schema)}};
 }
 
 class Builder {
@@ -134,7 +85,7 @@ class Builder {
     for (auto& [where, operation] : later_) insert(where.first, where.second, operation);
     json::object components{{"schemas", std::move(schemas_)},
                             {"responses", std::move(responses_)},
-                            {"headers", headers()},
+                            {"headers", answer_headers()},
                             {"securitySchemes", schemes()}};
     return {{"openapi", "3.1.0"},
             {"info", json::object{{"title", "Strata"},
@@ -191,8 +142,8 @@ class Builder {
     if (find(said, "unbuilt")) operation["x-strata-unbuilt"] = true;
     if (find(said, "endless")) operation["x-strata-endless"] = true;
     if (const json::value* same = find(said, "same_as")) operation["x-strata-same-as"] = *same;
-    operation["parameters"] = parameters(said, path, route);
-    if (auto body = request_body(said)) operation["requestBody"] = std::move(*body);
+    operation["parameters"] = operation_parameters(said, path, route);
+    if (auto body = operation_body(said)) operation["requestBody"] = std::move(*body);
     operation["responses"] = all_responses(dialect, error_schema, said, route);
     if (route.scope == Scope::open) operation["security"] = json::array{};
     if (route.key_in_query) operation["security"] = security(true);
@@ -202,50 +153,13 @@ class Builder {
     later_.push_back({{path, method}, std::move(operation)});  // joins one that is there by then
   }
 
-  static json::array parameters(const json::object& said, std::string_view path,
-                                const Route& route) {
-    json::array all;
-    for (const std::string& each : names_in(path)) {
-      all.push_back(
-          parameter("path", each, json::object{{"type", "string"}, {"minLength", 1}}, true));
-    }
-    for (const auto& [key, place] : {std::pair{"query", "query"}, {"headers", "header"}}) {
-      const json::value* given = find(said, key);
-      if (!given) continue;
-      for (const auto& [name, schema] : given->as_object()) {
-        json::value pointed = schema;
-        point(pointed);
-        all.push_back(parameter(place, name, std::move(pointed), std::string_view(key) != "query"));
-      }
-    }
-    const auto names_header = [&](const json::value& each) {
-      return each.at("name").as_string() == route.header;
-    };
-    if (!route.header.empty() && std::ranges::none_of(all, names_header)) {
-      all.push_back(parameter("header", route.header, json::object{{"type", "string"}}, true));
-    }
-    return all;
-  }
-
-  static std::optional<json::object> request_body(const json::object& said) {
-    const json::value* form = find(said, "form");
-    const json::value* body = form ? form : find(said, "body");
-    if (!body) return std::nullopt;
-    json::value schema = *body;
-    point(schema);
-    json::object content{{"schema", std::move(schema)}};
-    if (const json::value* example = find(said, "example")) content["example"] = *example;
-    const char* type = form ? "multipart/form-data" : "application/json";
-    return json::object{{"required", !find(said, "optional")},
-                        {"content", json::object{{type, std::move(content)}}}};
-  }
-
   json::object all_responses(const Dialect& dialect, const std::string& error_schema,
                              const json::object& said, const Route& route) {
     json::object all;
     if (!find(said, "unbuilt")) {
       const json::value* status = find(said, "status");
-      all[status ? std::to_string(status->as_int64()) : "200"] = success(error_schema, said);
+      all[status ? std::to_string(status->as_int64()) : "200"] =
+          operation_success(error_schema, said);
     }
     std::vector<Code> codes(kAlways.begin(), kAlways.end());
     if (route.scope != Scope::open) codes.push_back(Code::unauthenticated);
@@ -267,50 +181,6 @@ class Builder {
       all[std::to_string(each.status)] = error(dialect, error_schema, each.status, each.why);
     }
     return all;
-  }
-
-  static json::object success(const std::string& error_schema, const json::object& said) {
-    json::object content;
-    if (const json::value* answer = find(said, "answer")) {
-      json::value schema = *answer;
-      point(schema);
-      const std::string type = text_of(said, "answer_type");
-      content[type.empty() ? "application/json" : type] = json::object{{"schema", schema}};
-    }
-    if (const json::value* stream = find(said, "stream")) {
-      const std::string type = text_of(stream->as_object(), "type");
-      json::value piece = piece_of_stream(error_schema, stream->as_object());
-      if (type == "text/event-stream") {
-        piece = event_with(std::move(piece), text_of(stream->as_object(), "last"));
-      }
-      content[type] = json::object{{"schema", std::move(piece)}};
-    }
-    json::object headers_of;
-    for (const auto& [header, about] : kHeaders) headers_of[header] = reference("headers", header);
-    json::object response{{"description", text_of(said, "summary")}, {"headers", headers_of}};
-    if (!content.empty()) response["content"] = std::move(content);
-    return response;
-  }
-
-  // An answer that has begun can only say in its stream that it failed.
-  static json::value piece_of_stream(const std::string& error_schema, const json::object& stream) {
-    json::value piece = stream.at("event");
-    point(piece);
-    return json::object{{"anyOf", json::array{piece, reference("schemas", error_schema)}}};
-  }
-
-  // A server-sent event whose data is JSON of the schema, or the word that ends the stream.
-  static json::object event_with(json::value schema, const std::string& last) {
-    json::object data{{"type", "string"},
-                      {"contentMediaType", "application/json"},
-                      {"contentSchema", std::move(schema)}};
-    if (!last.empty()) {
-      data = json::object{{"anyOf", json::array{json::object{{"const", last}}, data}}};
-    }
-    const json::object event{{"type", "string"}};
-    return {{"type", "object"},
-            {"required", json::array{"data"}},
-            {"properties", json::object{{"event", event}, {"data", std::move(data)}}}};
   }
 
   // One entry for a status of a dialect, used by all of its operations.
@@ -393,15 +263,6 @@ class Builder {
       all.push_back(schema);
     }
     schema = json::object{{"anyOf", std::move(all)}};
-  }
-
-  static json::object headers() {
-    json::object all;
-    for (const auto& [header, about] : kHeaders) {
-      all[header] =
-          json::object{{"description", about}, {"schema", json::object{{"type", "string"}}}};
-    }
-    return all;
   }
 
   static json::object schemes() {
