@@ -46,11 +46,13 @@ Batch BatchStore::add(std::string owner, json::object data, std::string kind) {
   auto count = database_.prepare(
       fmt::format("SELECT COUNT(*) FROM batch WHERE owner = ? AND {}", kUnfinished));
   count.bind(1, std::string_view(batch.owner)).step();
-  if (count.integer(0) >= kMaxUnfinishedBatches) {
-    throw Error(Code::resource_exhausted,
-                fmt::format("{} batches of this key are not finished, which is the limit",
-                            count.integer(0)),
-                "wait for one to end, or cancel it");
+  const int64_t unfinished = count.integer(0);
+  count.reset();  // as in FileStore::remove
+  if (unfinished >= kMaxUnfinishedBatches) {
+    throw Error(
+        Code::resource_exhausted,
+        fmt::format("{} batches of this key are not finished, which is the limit", unfinished),
+        "wait for one to end, or cancel it");
   }
   auto insert =
       database_.prepare("INSERT INTO batch (id, owner, status, data, kind) VALUES (?, ?, ?, ?, ?)");

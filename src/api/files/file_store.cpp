@@ -130,6 +130,7 @@ bool FileStore::remove(std::string_view owner, std::string_view id) {
   auto select = database_.prepare(fmt::format("{}WHERE owner = ? AND id = ?", kColumns));
   if (!select.bind(1, owner).bind(2, id).step()) return false;
   const std::string sha256 = read_row(select).sha256;
+  select.reset();  // what is still being read cannot be written once another connection has written
   database_.prepare("DELETE FROM api_file WHERE id = ?").bind(1, id).run();
   remove_content(sha256);
   return true;

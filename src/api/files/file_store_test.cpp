@@ -1,6 +1,8 @@
 #include "api/files/file_store.h"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -96,6 +98,21 @@ TEST_F(Files, WithNamesThatAreNoneAreRefused) {
         error_of([&] { files_.add({.owner = "eve", .name = name, .purpose = "batch"}, "x"); });
     EXPECT_EQ(error.code(), Code::invalid_argument);
   }
+}
+
+TEST_F(Files, AreRemovedWhileAnotherConnectionWrites) {
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    FileStore other(folder_.path() / "strata.db", folder_.path() / "files");
+    while (!done) {
+      const StoredFile mine =
+          other.add({.owner = "adam", .name = "b", .purpose = "batch", .created = 100}, "the same");
+      other.remove("adam", mine.id);
+    }
+  });
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(files_.remove("eve", add("x" + std::to_string(i)).id));
+  done = true;
+  writer.join();
 }
 
 }  // namespace
