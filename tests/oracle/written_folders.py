@@ -53,6 +53,7 @@ def write_source(folder, fixture):
               metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(
         json.dumps(tokenizer_json(text_config(fixture["config"])["vocab_size"])))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
 
 
 def all_logits(model, sequence):
@@ -70,7 +71,7 @@ def loaded(folder):
         config["model_type"]))
     if assembled:
         weights = load_file(folder / "model.safetensors")
-        return assembled[3](config, {key: value.float() for key, value in weights.items()}), {}
+        return assembled[-1](config, {key: value.float() for key, value in weights.items()}), {}
     kind = (transformers.AutoModelForSeq2SeqLM if config.get("is_encoder_decoder")
             else transformers.AutoModelForCausalLM)
     model, info = kind.from_pretrained(

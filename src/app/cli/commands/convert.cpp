@@ -53,16 +53,22 @@ void tell_folder(const Arguments& arguments, const fs::path& target,
   if (!names.empty()) complain(fmt::format("only in strata.json: {}", names));
 }
 
+// A folder that is replaced is gone, and the model with it.
+void refuse_own_place(const fs::path& source, const fs::path& target) {
+  std::error_code none;
+  for (fs::path at = fs::weakly_canonical(source); at.has_relative_path(); at = at.parent_path()) {
+    if (!fs::equivalent(at, target, none)) continue;
+    throw Error(Code::invalid_argument, fmt::format("{} holds the model itself", target.string()),
+                "name another folder");
+  }
+}
+
 int convert_to_folder(const Arguments& arguments, int32_t threads) {
   const auto& words = arguments.words();
   const fs::path target = words.size() > 1 ? words[1] : stem_of_model(words[0]);
   modify::FolderOptions options = folder_options(arguments, threads);
   const fs::path source = path_of_model(words[0]);
-  std::error_code none;
-  if (fs::equivalent(source, target, none)) {
-    throw Error(Code::invalid_argument, fmt::format("{} is the model itself", target.string()),
-                "name another folder");
-  }
+  refuse_own_place(source, target);
   if (fs::is_directory(source)) options.source_folder = source;
   const auto file = options.source_folder.empty() ? models::open_whole_model_file(source)
                                                   : models::open_model_file(source);
