@@ -156,6 +156,15 @@ TEST_F(WriteFolder, AnArchitectureWithoutAFolderIsRefusedByName) {
   EXPECT_FALSE(fs::exists(out()));
 }
 
+// transformers' class has no queries that do not grow.
+TEST_F(WriteFolder, WhereQueriesDoNotGrowTheClassIsOneWithoutGrowth) {
+  json::value fixture = inference::read_fixture("hf_ministral3");
+  json::object& config = fixture.as_object()["config"].as_object();
+  config["rope_parameters"].as_object().erase("llama_4_scaling_beta");
+  make_gguf(fixture);
+  EXPECT_EQ(write().hf_class, "MistralForCausalLM");
+}
+
 // Of which GGUF keeps no more than what each frequency is divided by.
 TEST_F(WriteFolder, PositionsThatAreStretchedAtOneStepAreTheSame) {
   const json::value fixture = inference::read_fixture("hf_llama3");

@@ -84,6 +84,9 @@ void InverseTranslation::rotary() {
   }
   json::object parameters;
   rotary_parameters(*main.rope, main.head_dim, parameters);
+  if (const json::value* own = own_.said.if_contains("rope_parameters")) {
+    for (const auto& [field, value] : own->get_object()) parameters[field] = value;
+  }
   say({"rope_theta", "rotary_emb_base"}, parameters["rope_theta"]);
   json::object older = parameters;
   older.erase("rope_theta");
@@ -97,7 +100,10 @@ void InverseTranslation::rotary() {
   const Rope* windowed = turned.windowed.rope;
   const bool differ =
       turned.full.rope != nullptr && windowed != nullptr && main.rope->base != windowed->base;
-  if (!differ) return say({"rope_parameters"}, parameters);
+  if (!differ) {
+    said_["rope_parameters"] = std::move(parameters);
+    return;
+  }
   json::object own;
   rotary_parameters(*windowed, turned.windowed.head_dim, own);
   say({"rope_local_base_freq"}, own["rope_theta"]);

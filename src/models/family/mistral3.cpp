@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -39,8 +40,9 @@ class Mistral3 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"Ministral3ForCausalLM", "mistral3"},
-            {"Mistral3ForConditionalGeneration", "mistral3"}};
+    return {{kGrowing, "mistral3", "ministral3"},
+            {"Mistral3ForConditionalGeneration", "mistral3"},
+            {"MistralForCausalLM", "mistral3", "mistral"}};  // the same where queries do not grow
   }
 
   void translate(Translation& t) const override {
@@ -58,7 +60,23 @@ class Mistral3 final : public Family {
     t.tensors(decoder_rules());
   }
 
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view hf_class,
+                 HfFields& fields) const override {
+    const auto& attention = std::get<Attention>(spec.layers[0].blocks[0].op);
+    const bool grows = attention.growth.step > 0;
+    if (hf_class != kGrowing) return;
+    if (!grows) throw Error(Code::unimplemented, "its queries grow with their position");
+    const double magnitude =
+        file.number(fmt::format("{}.{}", spec.family, kMagnitude)).value_or(0.0);
+    fields.said["rope_parameters"] =
+        json::object{{"mscale", shortest(static_cast<float>(magnitude))},
+                     {"mscale_all_dim", shortest(static_cast<float>(magnitude))},
+                     {"llama_4_scaling_beta", shortest(attention.growth.factor)}};
+  }
+
  private:
+  static constexpr std::string_view kGrowing = "Ministral3ForCausalLM";
+
   // Keys and queries keep their size where both magnitudes are the same, as all published have it.
   static void positions(Translation& t, const json::object& rope) {
     const double of_positions = number_in(rope, "mscale", kWhere).value_or(0);
