@@ -17,10 +17,10 @@ interface Figure {
 
 const ms = (value: number) => `${Math.round(value)} ms`;
 const figures: Figure[] = [
-  { key: 'first_token', of: (each) => each.firstMs, write: ms },
+  { key: 'until_first_token', of: (each) => each.firstMs, write: ms },
   { key: 'total', of: (each) => each.totalMs, write: ms },
   { key: 'tokens_per_second', of: (each) => each.tokensPerSecond, write: (value) => value.toFixed(1), most: true },
-  { key: 'tokens', of: (each) => each.usage?.completion_tokens, write: String },
+  { key: 'token_count', of: (each) => each.usage?.completion_tokens, write: String },
 ];
 
 export function percent(value: number, best: number) {
@@ -39,7 +39,7 @@ export function differences(all: readonly Completion[], at: number): Row[] {
     if (value === undefined) return [];
     const best = most ? Math.max(...values) : Math.min(...values);
     // How many tokens an answer has is no merit: the fewest are only what others are measured by.
-    const isBest = value === best && key !== 'tokens';
+    const isBest = value === best && key !== 'token_count';
     return [{ key, value: write(value), best: isBest && values.length > 1, difference: value === best ? '' : percent(value, best) }];
   });
 }
