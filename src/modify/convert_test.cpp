@@ -156,6 +156,23 @@ TEST_F(ConvertVocabulary, ThePreTokenizerIsFoundByWhatItDoes) {
   EXPECT_NE(pre_, digits) << "digits one by one, or three together";
 }
 
+// Where no token holds two digits, only the spaces before them tell who cuts them one by one.
+TEST_F(ConvertVocabulary, DigitsThatNothingJoinsAreCutAsTheFolderDoes) {
+  json::object document = byte_level("unused");
+  document["pre_tokenizer"] =
+      json::object{{"type", "Sequence"},
+                   {"pretokenizers",
+                    json::array{json::object{{"type", "Digits"}, {"individual_digits", true}},
+                                json::object{{"type", "ByteLevel"}, {"add_prefix_space", false}}}}};
+  json::object& model = document["model"].as_object();
+  model["vocab"].as_object()["ĠĠ"] = kByteLevelTokens;
+  model["merges"] = json::array{"t h", "th e", "Ġ Ġ"};
+  const auto written = written_with(to_json(document));
+  for (const char* text : {"x  12", "the  3   4", "a 5"}) {
+    EXPECT_EQ(written->encode_trusted(text), folder_tokenizer_->encode_trusted(text)) << text;
+  }
+}
+
 // Every form of vocabulary that a folder may have, from the test-data folder or our own: the file's
 // gives the folder's ids on 2,000 texts and is of the kind that llama.cpp's converter writes.
 struct Form {

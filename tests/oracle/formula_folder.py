@@ -89,7 +89,7 @@ def wider(config, tensors, factor, fields=()):
         if name.endswith(HEADS):
             return True
         if axis == len(shape) - 1:
-            return "router.bias" in name
+            return "router.bias" in name or name == "lm_head.bias"
         if axis > 0:
             return False
         return (len(shape) == 3 or shape[0] == text["vocab_size"] or name.endswith(FIRST)

@@ -55,8 +55,8 @@ WIDE = {"mistral": {"sliding_window": 64}, "ministral": {"sliding_window": 64},
         "deepseek2": {"topk_method": "greedy"},
         "gptneox": {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
                                         "partial_rotary_factor": 1 / 3}}}
-# Rows of several widths in one matrix.
-NOT_WIDER = {"granitehybrid", "granitehybrid_experts", "openelm"}
+# Rows of several widths in one matrix; a part of the head that would be odd.
+NOT_WIDER = {"granitehybrid", "granitehybrid_experts", "openelm", "phi4_mini"}
 FACTOR = 16
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "Q5_1", "Q5_0",
          "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "MXFP4"]

@@ -20,8 +20,9 @@
 namespace strata::models {
 namespace {
 
-// Kinds of vocabularies differ in how they cut digits, contractions, capitals, white space, line
-// ends, punctuation and scripts, and in what they do with bytes that are no token.
+// Kinds of vocabularies differ in how they cut digits, contractions, capitals, white space (before
+// digits, too), line ends, punctuation and scripts, and in what they do with bytes that are no
+// token.
 constexpr std::array kProbes{
     "Hello, world!",
     "I'm you're WE'LL they'd IT'S 'tis don't",
@@ -37,6 +38,7 @@ constexpr std::array kProbes{
     "450\xF0\x9F\xA4\x96   m\xE1\xBB\xA0\xC5\xA6\xF0\xA0\xB5\xBA\xCC\x91\xC5\xB8 aBcDeF ABCdef",
     "def f(x):\n    return x**2  # comment\n",
     " leading and trailing ",
+    "a  1   22\n\n333\r\n4444 \t55    66    (x)   \xE4\xBD\xA0    \xC3\xA9",
     "\n",
     " ",
     "a",
