@@ -160,9 +160,11 @@ TEST_F(WriteFolder, AnArchitectureWithoutAFolderIsRefusedByName) {
 TEST_F(WriteFolder, WhereQueriesDoNotGrowTheClassIsOneWithoutGrowth) {
   json::value fixture = inference::read_fixture("hf_ministral3");
   json::object& config = fixture.as_object()["config"].as_object();
-  config["rope_parameters"].as_object().erase("llama_4_scaling_beta");
+  config["rope_parameters"] = json::object{{"rope_theta", 5000.0}, {"rope_type", "default"}};
   make_gguf(fixture);
   EXPECT_EQ(write().hf_class, "MistralForCausalLM");
+  const models::HfFolder folder(out());
+  EXPECT_TRUE(folder.config().at("sliding_window").is_null()) << "the class has one otherwise";
 }
 
 // Of which GGUF keeps no more than what each frequency is divided by.

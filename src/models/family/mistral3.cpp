@@ -64,6 +64,7 @@ class Mistral3 final : public Family {
                  HfFields& fields) const override {
     const auto& attention = std::get<Attention>(spec.layers[0].blocks[0].op);
     const bool grows = attention.growth.step > 0;
+    if (attention.window == 0) fields.said["sliding_window"] = nullptr;  // else classes have one
     if (hf_class != kGrowing) return;
     if (!grows) throw Error(Code::unimplemented, "its queries grow with their position");
     const double magnitude =
