@@ -67,16 +67,18 @@ class Maker:
         request = urllib.request.Request(self.address + path, headers=headers or {})
         return urllib.request.urlopen(request, timeout=60).read().decode()
 
-    def file(self):
+    def file(self, model=MODEL):
         line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions",
-                "body": {"model": SLOW, "messages": [{"role": "user", "content": "Hi"}]}}
+                "body": {"model": model, "messages": [{"role": "user", "content": "Hi"}]}}
         part = '--x\r\ncontent-disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
         body = (part.format("purpose", "", "batch")
                 + part.format("file", '; filename="a.jsonl"', json.dumps(line)) + "--x--\r\n")
         return self.post("/v1/files", body, "multipart/form-data; boundary=x")["id"]
 
-    def batch(self):
-        return self.post("/v1/batches", {"input_file_id": self.file(), "endpoint": "/v1/chat/completions",
+    def batch(self, operation):
+        """One batch runs after the other: only one that is cancelled may be slow."""
+        file = self.file(SLOW if operation.endswith("/cancel") else MODEL)
+        return self.post("/v1/batches", {"input_file_id": file, "endpoint": "/v1/chat/completions",
                                          "completion_window": "24h"})["id"]
 
     def batch_of_messages(self, operation):
@@ -143,7 +145,7 @@ class Maker:
         elif path == "/v1/batches":
             words["FILE"] = self.file()
         elif path.startswith("/v1/batches/"):
-            words["ID"] = self.batch()
+            words["ID"] = self.batch(operation)
         elif path.startswith("/v1/messages/batches/"):
             words["ID"] = self.batch_of_messages(operation)
         elif path.startswith("/v1/responses/{"):
