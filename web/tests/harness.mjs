@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const patienceMs = 120_000; // of a machine that does much else
 const require = createRequire(import.meta.url);
 const strata = process.argv[2] ?? process.env.STRATA;
 
@@ -64,7 +65,8 @@ export class Server {
 
 // The browser and a server that has the app; `args` go to "strata serve".
 export async function begin({ script, args } = {}) {
-  const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
+  const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium-headless-shell', '/usr/bin/chromium',
+    '/usr/bin/chromium-browser'].find(existsSync);
   if (!chromiumPath) skip('Chromium is not here');
   let chromium;
   try {
@@ -91,8 +93,9 @@ export async function begin({ script, args } = {}) {
 
 // A window with its own cookies. Errors and requests to other origins are its `problems`.
 export async function open(browser, server, options = {}) {
-  const context = await browser.newContext({ locale: 'en', ...options });
+  const context = await browser.newContext({ locale: 'en', serviceWorkers: 'block', ...options });
   context.setDefaultTimeout(60_000); // of a busy machine
+  context.setDefaultTimeout(patienceMs);
   const view = await context.newPage();
   view.problems = [];
   view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));

@@ -1,0 +1,278 @@
+// The chat page in a browser against the real server: what stands in answers, what is done with
+// conversations, and what is kept of them.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { answers, axe, begin, done, open, say } from './harness.mjs';
+
+const { server, browser, end } = await begin();
+const { get } = server;
+const window = (options) => open(browser, server, options);
+const threads = async () => (await get('/api/v1/conversations')).data;
+const thread = (id) => get(`/api/v1/conversations/${id}`);
+const make = async (body) => (await fetch(`${server.address}/api/v1/conversations`, {
+  method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
+const show = (view, id) => view.goto(`${server.address}/#/chat/${id}`);
+const dialogue = (question, answer) => [{ text: question }, { role: 'assistant', text: answer }];
+const json = (name, value) =>
+  ({ name, mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(value)) });
+
+test('formulas, code and diagrams are drawn; what is none stays text', async () => {
+  const view = await window();
+  const made = await make({ messages: dialogue('draw', [
+    'Here is $a^2$ and \\(b\\), for $5 and $6, and $$\\boxed{c}$$', '\\[\\frac{1}{2}\\]', '$\\nonsense{$',
+    '```python\nprint(1)\n```', '```mermaid\nflowchart LR\n  a --> b\n```', '```mermaid\nno diagram\n```',
+  ].join('\n\n')) });
+  await show(view, made.id);
+  await view.locator('iframe[data-drawn]').waitFor();
+  await view.locator('.hljs-built_in').waitFor();
+  await view.locator('iframe').nth(1).waitFor({ state: 'detached' });
+  assert.equal(await view.locator('.katex').count(), 4);
+  assert.equal(await view.locator('.math > code').innerText(), '\\nonsense{');
+  assert.match(await answers(view).innerText(), /for \$5 and \$6/);
+  assert.equal(await view.locator('iframe').getAttribute('sandbox'), 'allow-scripts');
+  assert.equal(await view.frames()[1].evaluate(() => globalThis.origin), 'null');
+  await view.getByRole('button', { name: 'Source' }).first().click();
+  await view.getByText('a --> b').waitFor();
+  assert.deepEqual(await axe(view), []);
+  assert.deepEqual(view.problems, []);
+});
+
+test('a conversation is renamed, pinned, put in a folder, archived and deleted', async () => {
+  const [first, second] = [await window(), await window()];
+  const made = await make({ title: 'old name', messages: dialogue('q', 'a') });
+  for (const view of [first, second]) await show(view, made.id);
+  const row = (view, name) => view.getByRole('complementary').locator('li', { hasText: name });
+  const pick = async (name, action) => {
+    await first.getByRole('button', { name: `Actions for “${name}”` }).click();
+    await first.locator(':popover-open').getByRole('button', { name: action }).click();
+  };
+  await row(first, 'old name').waitFor();
+  await pick('old name', 'Rename');
+  await first.getByRole('textbox', { name: 'Rename' }).fill('new name');
+  await first.keyboard.press('Enter');
+  await row(second, 'new name').waitFor();
+  await pick('new name', 'Move to folder');
+  await first.getByRole('combobox', { name: 'Folder' }).fill('Work');
+  await first.keyboard.press('Enter');
+  await second.getByRole('complementary').locator('summary', { hasText: 'Work' }).waitFor();
+  await pick('new name', 'Pin');
+  await second.getByRole('complementary').locator('summary', { hasText: 'Pinned' }).waitFor();
+  const kept = await thread(made.id);
+  assert.deepEqual([kept.title, kept.folder, kept.pinned], ['new name', 'Work', true]);
+  await pick('new name', 'Archive');
+  await row(second, 'new name').waitFor({ state: 'detached' });
+  assert.equal((await thread(made.id)).archived, true);
+  await first.getByRole('button', { name: 'Archive', pressed: false }).click();
+  await pick('new name', 'Delete');
+  await row(first, 'new name').waitFor({ state: 'detached' });
+  assert.equal((await thread(made.id)).error.code, 'not_found');
+  await second.waitForURL(/#\/chat$/);
+  assert.deepEqual([...first.problems, ...second.problems], []);
+});
+
+test('a link shows what was shared and no more, until it is ended', async () => {
+  const view = await window();
+  const made = await make({ title: 'for you', settings: { system: 'secret wish' }, messages: dialogue('ask', 'told') });
+  await show(view, made.id);
+  await view.getByRole('button', { name: 'Share' }).click();
+  await view.getByRole('button', { name: 'Make a link' }).click();
+  const link = await view.getByRole('textbox', { name: 'Link' }).inputValue();
+  await view.keyboard.press('Escape');
+  await say(view, 'said later');
+  await done(view);
+  const reader = await window();
+  await reader.goto(link);
+  await reader.getByText('told').waitFor();
+  assert.equal(await reader.locator('article').count(), 2);
+  assert.equal(await reader.getByRole('textbox').count(), 0);
+  const shown = await get(`/api/v1/shared/${link.split('/').at(-1)}`);
+  assert.doesNotMatch(JSON.stringify(shown), /secret|later|thread_/);
+  assert.deepEqual(await axe(reader), []);
+  await view.getByRole('button', { name: 'Share' }).click();
+  await view.getByRole('button', { name: 'End the link' }).click();
+  await view.getByRole('button', { name: 'Make a link' }).waitFor();
+  await reader.reload();
+  await reader.getByRole('alert').waitFor();
+  // A browser notes every 404: the page asks whether there is a link.
+  assert.deepEqual(view.problems.filter((each) => !each.includes('404')), []);
+});
+
+test('a temporary chat is kept nowhere', async () => {
+  const view = await window();
+  const before = (await threads()).length;
+  await view.goto(`${server.address}/#/chat/temporary`);
+  await view.getByText('Nothing of this chat is kept.').waitFor();
+  await say(view, 'a passing thought');
+  await done(view);
+  await say(view, 'slowly now');
+  await view.getByText('word3').waitFor();
+  await view.getByRole('button', { name: 'Stop' }).click();
+  await view.getByText('This answer was cut.').waitFor();
+  assert.equal(await view.locator('article').count(), 4);
+  assert.equal((await threads()).length, before);
+  assert.equal((await get('/api/v1/conversations?query=passing')).data.length, 0);
+  assert.equal((await get('/v1/chat/completions')).data.length, 0);
+  await view.reload();
+  await view.getByText('Nothing of this chat is kept.').waitFor();
+  assert.equal(await view.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]).includes('passing')), false);
+  assert.deepEqual(view.problems, []);
+});
+
+test('exports of OpenAI and Open WebUI are imported with their branches; our own comes back whole', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  const picker = view.getByRole('complementary').locator('input[type=file]');
+  const node = (id, parent, role, text) => [id, { id, parent, message: role && {
+    author: { role }, content: { content_type: 'text', parts: [text] } } }];
+  await picker.setInputFiles(json('conversations.json', [{ title: 'from one', current_node: 'd', mapping: Object.fromEntries([
+    node('r', null, ''), node('s', 'r', 'system', 'be kind'), node('a', 's', 'user', 'which?'),
+    node('b', 'a', 'assistant', 'this'), node('c', 'a', 'assistant', 'that'), node('d', 'b', 'user', 'why?'),
+  ]) }, { no: 'conversation' }]));
+  await view.getByText('Conversations imported: 1. Entries that are no conversation: 1.').waitFor();
+  const one = await thread((await threads()).find((each) => each.title === 'from one').id);
+  const by = Object.fromEntries(one.messages.map((each) => [each.text, each]));
+  assert.deepEqual(Object.keys(by).sort(), ['that', 'this', 'which?', 'why?']);
+  assert.equal(by['this'].parent, by['which?'].id);
+  assert.equal(by['that'].parent, by['which?'].id);
+  assert.equal(one.leaf, by['why?'].id);
+
+  await picker.setInputFiles(json('chat-export.json', [{ title: 'from two', chat: { title: 'from two', history: {
+    currentId: 'y', messages: { x: { id: 'x', parentId: null, role: 'user', content: 'hi', childrenIds: ['y'] },
+      y: { id: 'y', parentId: 'x', role: 'assistant', content: 'there', childrenIds: [] } } } } }]));
+  await view.getByRole('heading', { name: 'from two' }).waitFor();
+  const two = (await threads()).find((each) => each.title === 'from two');
+  assert.deepEqual((await thread(two.id)).messages.map((each) => each.text), ['hi', 'there']);
+
+  const exported = async (name, action) => {
+    const waits = view.waitForEvent('download');
+    await view.getByRole('button', { name: `Actions for “${name}”` }).click();
+    await view.getByRole('button', { name: action }).click();
+    return readFileSync(await (await waits).path(), 'utf8');
+  };
+  assert.equal(await exported('from two', 'Export as Markdown'), '# from two\n\n## You\n\nhi\n\n## Assistant\n\nthere\n');
+  const whole = await exported('from one', 'Export as JSON');
+  await fetch(`${server.address}/api/v1/conversations/${one.id}`, { method: 'DELETE' });
+  await picker.setInputFiles(json('own.json', JSON.parse(whole)));
+  await view.getByRole('heading', { name: 'from one' }).waitFor();
+  const again = await thread((await threads()).find((each) => each.title === 'from one').id);
+  assert.deepEqual(again.messages.map((each) => each.text), one.messages.map((each) => each.text));
+  assert.equal(again.messages.find((each) => each.id === again.leaf).text, 'why?');
+
+  await picker.setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{') });
+  await view.getByRole('alert').waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
+test('text files go along with a message, others are refused by their content', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  const picker = view.locator('form input[type=file]');
+  const file = (name, content) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(content) });
+  await picker.setInputFiles([file('a.csv', 'x,y\n1,2'), file('b.py', 'print("```")'), file('picture.txt', Buffer.from([0xff, 0xd8, 0])),
+    file('large.txt', 'x'.repeat(300_000))]);
+  const refused = await view.getByRole('alert').innerText();
+  assert.match(refused, /picture\.txt is no text\..*large\.txt is larger/s);
+  await say(view, 'sum these up');
+  await done(view);
+  const [made] = await threads();
+  assert.equal(made.title, 'sum these up');
+  const [question] = (await thread(made.id)).messages;
+  assert.equal(question.text, 'sum these up\n\na.csv:\n```csv\nx,y\n1,2\n```\n\nb.py:\n````py\nprint("```")\n````');
+  const other = await window();
+  await show(other, made.id);
+  const asked = other.locator('article[data-role=user]');
+  await asked.getByText('a.csv').click();
+  await asked.getByText('x,y').waitFor();
+  assert.doesNotMatch(await asked.innerText(), /b\.py:/);
+  assert.deepEqual(other.problems, []);
+});
+
+test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; tools and thinking are folded', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await view.getByRole('textbox', { name: 'Message' }).pressSequentially('not yet');
+  await view.reload();
+  assert.equal(await view.getByRole('textbox', { name: 'Message' }).inputValue(), 'not yet');
+  await say(view, 'slowly');
+  await view.getByText('word3').waitFor();
+  await say(view, 'please use a tool');
+  await view.getByText('please use a tool').waitFor();
+  assert.equal(await view.locator('article').count(), 2);
+  await view.keyboard.press('Escape');
+  const called = answers(view).nth(1);
+  await called.getByText('look_up').click();
+  await called.getByText('<img src=x onerror=hit()>').waitFor();
+  await called.getByText('Thinking').click();
+  await called.getByText('I <i>think</i> about it').waitFor();
+  await say(view, 'stop early');
+  await view.getByText('the first half').waitFor();
+  await view.getByRole('button', { name: 'Continue' }).last().click();
+  await view.getByText(/the first half\s*the first half/).waitFor();
+  const id = view.url().split('/').at(-1);
+  await view.getByRole('textbox', { name: 'Message' }).pressSequentially('half a');
+  const other = await window();
+  while ((await thread(id)).draft !== 'half a') await new Promise((next) => setTimeout(next, 100));
+  await show(other, id);
+  await other.locator('article').nth(5).waitFor();
+  assert.equal(await other.getByRole('textbox', { name: 'Message' }).inputValue(), 'half a');
+  assert.equal(await other.getByRole('meter').getAttribute('aria-valuemax'), '4096');
+  assert.deepEqual(view.problems, []);
+});
+
+test('everything is reached by keyboard; Hebrew runs from the right', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await say(view, 'שלום עולם');
+  await done(view);
+  for (const place of [view.locator('article[data-role=user] > div').first(), answers(view).locator('.prose p')]) {
+    assert.equal(await place.evaluate((node) => getComputedStyle(node).direction), 'rtl');
+  }
+  await view.keyboard.press('Control+k');
+  await view.keyboard.type('serv');
+  await view.keyboard.press('Enter');
+  await view.waitForURL(/#\/server$/);
+  await view.keyboard.press('Control+k');
+  await view.keyboard.type('שלום');
+  await view.getByRole('option', { name: 'שלום עולם' }).waitFor();
+  assert.deepEqual(await axe(view), []);
+  await view.keyboard.press('Enter');
+  await view.waitForURL(/thread_/);
+  await view.keyboard.press('Control+k');
+  await view.keyboard.type('theme: dark');
+  await view.keyboard.press('Enter');
+  assert.equal(await view.evaluate(() => getComputedStyle(document.documentElement).colorScheme), 'dark');
+  await view.keyboard.press('Control+Shift+O');
+  await view.waitForURL(/#\/chat$/);
+  assert.deepEqual(view.problems, []);
+});
+
+test('it can be installed, opens without the server, and keeps no answer', async () => {
+  const view = await window({ serviceWorkers: 'allow' });
+  const made = await make({ title: 'kept where?', messages: dialogue('a', 'b') });
+  await show(view, made.id);
+  await done(view);
+  await view.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await view.reload();
+  await done(view);
+  const kept = await view.evaluate(async () => {
+    const all = [];
+    for (const name of await caches.keys()) {
+      for (const each of await (await caches.open(name)).keys()) all.push(new URL(each.url).pathname);
+    }
+    return all;
+  });
+  assert.ok(kept.includes('/'));
+  assert.ok(kept.every((path) => path === '/' || path.startsWith('/assets/')), kept.join(' '));
+  assert.deepEqual(view.problems, []);
+  const manifest = await get('/manifest.webmanifest');
+  for (const { src, type } of manifest.icons) {
+    assert.equal((await fetch(server.address + src)).headers.get('content-type'), type);
+  }
+  await view.context().setOffline(true);
+  await view.reload();
+  await view.getByRole('alert').waitFor();
+});
+
+test.after(end);
