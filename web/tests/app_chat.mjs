@@ -20,21 +20,24 @@ const json = (name, value) =>
 
 test('formulas, code and diagrams are drawn; what is none stays text', async () => {
   const view = await window();
-  const made = await make({ messages: dialogue('draw', [
+  const calls = [{ id: 'c', name: 'look_up', arguments: '{"word":"rye"}' }];
+  const made = await make({ messages: [{ text: 'call' }, { role: 'assistant', text: '', data: { calls } }, ...dialogue('draw', [
     'Here is $a^2$ and \\(b\\), for $5 and $6, and $$\\boxed{c}$$', '\\[\\frac{1}{2}\\]', '$\\nonsense{$',
     '```python\nprint(1)\n```', '```mermaid\nflowchart LR\n  a --> b\n```', '```mermaid\nno diagram\n```',
-  ].join('\n\n')) });
+  ].join('\n\n'))] });
   await show(view, made.id);
   await view.locator('iframe[data-drawn]').waitFor();
   await view.locator('.hljs-built_in').waitFor();
   await view.locator('iframe').nth(1).waitFor({ state: 'detached' });
   assert.equal(await view.locator('.katex').count(), 4);
   assert.equal(await view.locator('.math > code').innerText(), '\\nonsense{');
-  assert.match(await answers(view).innerText(), /for \$5 and \$6/);
+  assert.match(await answers(view).last().innerText(), /for \$5 and \$6/);
   assert.equal(await view.locator('iframe').getAttribute('sandbox'), 'allow-scripts');
   assert.equal(await view.frames()[1].evaluate(() => globalThis.origin), 'null');
   await view.getByRole('button', { name: 'Source' }).first().click();
   await view.getByText('a --> b').waitFor();
+  await view.getByText('look_up').click();
+  await view.getByText('{"word":"rye"}').waitFor();
   assert.deepEqual(await axe(view), []);
   assert.deepEqual(view.problems, []);
 });
@@ -189,7 +192,7 @@ test('text files go along with a message, others are refused by their content', 
   assert.deepEqual(other.problems, []);
 });
 
-test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; tools and thinking are folded', async () => {
+test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; thinking is folded', async () => {
   const view = await window();
   await view.goto(server.address);
   await view.getByRole('textbox', { name: 'Message' }).pressSequentially('not yet');
@@ -197,15 +200,13 @@ test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; tools
   assert.equal(await view.getByRole('textbox', { name: 'Message' }).inputValue(), 'not yet');
   await say(view, 'slowly');
   await view.getByText('word3').waitFor();
-  await say(view, 'please use a tool');
-  await view.getByText('please use a tool').waitFor();
+  await say(view, 'please think first');
+  await view.getByText('please think first').waitFor();
   assert.equal(await view.locator('article').count(), 2);
   await view.keyboard.press('Escape');
-  const called = answers(view).nth(1);
-  await called.getByText('look_up').click();
-  await called.getByText('<img src=x onerror=hit()>').waitFor();
-  await called.getByText('Thinking').click();
-  await called.getByText('I <i>think</i> about it').waitFor();
+  const thought = answers(view).nth(1);
+  await thought.getByText('Thinking').click();
+  await thought.getByText('I <i>think</i> about it').waitFor();
   await say(view, 'stop early');
   await view.getByText('the first half').waitFor();
   await view.getByRole('button', { name: 'Continue' }).last().click();
