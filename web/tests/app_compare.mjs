@@ -131,7 +131,7 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
     await view.keyboard.type('by keyboard');
     await view.keyboard.press('Enter');
     await columns(view).getByText('by keyboard').nth(1).waitFor();
-    const vote = columns(view).first().locator('button');
+    const vote = columns(view).first().locator('button.main-button');
     await vote.focus();
     await view.keyboard.press('Enter');
     await vote.waitFor({ state: 'detached' });
