@@ -21,7 +21,7 @@ const json = (name, value) =>
 test('formulas, code and diagrams are drawn; what is none stays text', async () => {
   const view = await window();
   const calls = [{ id: 'c', name: 'look_up', arguments: '{"word":"rye"}' }];
-  const made = await make({ messages: [{ text: 'call' }, { role: 'assistant', text: '', data: { calls } }, ...dialogue('draw', [
+  const made = await make({ messages: [{ text: 'call' }, { role: 'assistant', text: 'wait', data: { calls } }, ...dialogue('draw', [
     'Here is $a^2$ and \\(b\\), for $5 and $6, and $$\\boxed{c}$$', '\\[\\frac{1}{2}\\]', '$\\nonsense{$',
     '```python\nprint(1)\n```', '```mermaid\nflowchart LR\n  a --> b\n```', '```mermaid\nno diagram\n```',
   ].join('\n\n'))] });
