@@ -167,13 +167,14 @@ test('a foreign page and a rebound name get nothing', async () => {
   const cookie = opened.headers.get('set-cookie').split(';')[0];
   const ask = (method, path, headers, at = server) => new Promise((resolve, reject) => {
     const { port } = new URL(at.address);
-    const asked = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+    const asked = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (answer) => {
       let body = '';
       answer.on('data', (bytes) => (body += bytes));
       answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, body }));
     });
     asked.on('error', reject);
-    asked.end(method === 'GET' ? undefined : '{}');
+    // Node gives a body of DELETE no length: the server would take it for the next request.
+    asked.end(['GET', 'DELETE'].includes(method) ? undefined : '{}');
   });
   const made = await make(keys.alice, { title: 'stays' });
   const place = `/api/v1/conversations/${made.id}`;
