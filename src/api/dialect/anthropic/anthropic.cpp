@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/token_count.h"
@@ -131,6 +132,18 @@ json::object error_json(const Error& error) {
   return {
       {"type", "error"},
       {"error", json::object{{"type", error_type(error.code())}, {"message", full_text(error)}}}};
+}
+
+int64_t read_limit(const std::string& query) {
+  constexpr int64_t kMaxPage = 1000, kDefaultPage = 20;
+  const auto text = query_value(query, "limit");
+  if (!text) return kDefaultPage;
+  int64_t limit = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMaxPage) {
+    throw FieldError("limit", fmt::format("limit must be from 1 to {}", kMaxPage));
+  }
+  return limit;
 }
 
 }  // namespace strata::api::anthropic

@@ -68,4 +68,7 @@ void batch_results(const std::shared_ptr<Exchange>& exchange, const Services& se
 void list_models(const std::shared_ptr<Exchange>& exchange, const Services& services);
 void get_model(const std::shared_ptr<Exchange>& exchange, const Services& services);
 
+// How many rows of a list `limit` asks for. FieldError{invalid_argument}: not from 1 to 1,000.
+int64_t read_limit(const std::string& query);
+
 }  // namespace strata::api::anthropic

@@ -1,5 +1,4 @@
 // Batches of messages: their requests and answers are files of the key, as those of /v1/batches.
-#include <charconv>
 #include <map>
 #include <set>
 
@@ -13,7 +12,6 @@ namespace {
 constexpr std::string_view kKind = "msgbatch", kEndpoint = "/v1/messages";
 constexpr std::string_view kVersionHeader = "anthropic-version";
 constexpr size_t kMaxIdBytes = 64;
-constexpr int64_t kMaxPage = 1000, kDefaultPage = 20;
 
 using Exchanged = std::shared_ptr<Exchange>;
 
@@ -106,17 +104,6 @@ json::object batch_json(const Batch& batch, const BatchStore& store, const Reque
                                        request.headers.find("host").value_or(""), batch.id);
   }
   return whole;
-}
-
-int64_t read_limit(const std::string& query) {
-  const auto text = query_value(query, "limit");
-  if (!text) return kDefaultPage;
-  int64_t limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMaxPage) {
-    throw FieldError("limit", fmt::format("limit must be from 1 to {}", kMaxPage));
-  }
-  return limit;
 }
 
 // What became of a request, from a line of the output or the error file.

@@ -1,14 +1,9 @@
 // /v1/models as Anthropic's clients read it.
-#include <charconv>
-
 #include "api/dialect/anthropic/anthropic.h"
 #include "api/dialect/dialect_common.h"
 
 namespace strata::api::anthropic {
 namespace {
-
-constexpr int64_t kMaxPage = 1000;
-constexpr int64_t kDefaultPage = 20;
 
 json::object model_json(const ModelCard& card, const Gateway& gateway, bool in_full) {
   json::object model{{"type", "model"},           {"id", card.name},
@@ -22,17 +17,6 @@ json::object model_json(const ModelCard& card, const Gateway& gateway, bool in_f
     model["max_tokens"] = traits->context;
   }
   return model;
-}
-
-int64_t read_limit(const std::string& query) {
-  const auto text = query_value(query, "limit");
-  if (!text) return kDefaultPage;
-  int64_t limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMaxPage) {
-    throw Error(Code::invalid_argument, fmt::format("limit must be from 1 to {}", kMaxPage));
-  }
-  return limit;
 }
 
 // The place of the model that a page begins behind, or ends before.
