@@ -207,6 +207,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Form{"WordPiece", "minilm/tokenizer.json", "tokenizer.json", "bert"},
                       Form{"SentencePieceMerges", "mistral-common/tokenizer.model.v1",
                            "tokenizer.model", "llama"},
+                      Form{"ComposedText", "lenml/qwen2_5/models/tokenizer.json", "tokenizer.json",
+                           "gpt2", "qwen2"},
                       Form{"Tekken", "mistral-common/tekken_240911.json", "tekken.json", "gpt2",
                            "tekken"}),
     [](const auto& entry) { return std::string(entry.param.name); });

@@ -23,10 +23,11 @@ BpeRules rules_of(const PreTokenizerSpec& spec) {
 
 class BpeTokenizer final : public VocabularyTokenizer {
  public:
-  BpeTokenizer(Vocabulary read, MergeTable merges, const PreTokenizerSpec& spec)
+  BpeTokenizer(Vocabulary read, MergeTable merges, const PreTokenizerSpec& spec, bool compose)
       : VocabularyTokenizer(std::move(read),
                             spec.byte_level ? Spelling::byte_alphabet : Spelling::space_marks),
         pre_tokenizer_(spec),
+        compose_(compose),
         model_(vocabulary(), std::move(merges), rules_of(spec)) {
     if (spec.space_is_mark) boundaries_.emplace(vocabulary());
   }
@@ -36,6 +37,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
     PreparedText prepared;
     prepare_text(source, matcher(),
                  {.repair_utf8 = true,
+                  .compose = compose_,
                   .space_is_mark = spec.space_is_mark,
                   .add_space_prefix = vocabulary().add_space_prefix},
                  prepared);
@@ -67,6 +69,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
   }
 
   PreTokenizer pre_tokenizer_;
+  bool compose_;
   BpeModel model_;
   std::optional<MarkBoundaries> boundaries_;
 };
@@ -84,9 +87,10 @@ std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const ModelFile> file,
                 "tokenizer.ggml.merges: the file has none, and a "
                 "byte-pair vocabulary cannot do without");
   }
+  const bool compose = file->boolean(kComposeKey).value_or(false);
   Vocabulary vocabulary = read_vocabulary(std::move(file), defaults);
   MergeTable table(vocabulary, SpelledMerges(*merges, "tokenizer.ggml.merges"));
-  return std::make_shared<BpeTokenizer>(std::move(vocabulary), std::move(table), spec);
+  return std::make_shared<BpeTokenizer>(std::move(vocabulary), std::move(table), spec, compose);
 }
 
 }  // namespace strata::models

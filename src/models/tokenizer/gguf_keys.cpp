@@ -16,6 +16,7 @@
 #include "models/tokenizer/tokenizer_limits.h"
 #include "models/tokenizer/tokenizer_ranks.h"
 #include "models/tokenizer/tokenizer_sentencepiece.h"
+#include "models/tokenizer/vocabulary_tokenizer.h"
 
 namespace strata::models {
 namespace {
@@ -107,13 +108,24 @@ std::vector<Say> ways_of_scores(const std::vector<float>& scores) {
   return ways;
 }
 
-std::vector<Say> ways_of_bpe(const JsonPlace& model, const Vocabulary& vocabulary) {
+// Whether the normalizer is NFC and nothing else.
+bool composes(const JsonPlace& root) {
+  const auto normalizer = root.find("normalizer");
+  if (!normalizer) return false;
+  const auto list = normalizer->find("normalizers");
+  if (!list) return normalizer->text_or("type", "") == "NFC";
+  return list->array().size() == 1 && list->item(0).text_or("type", "") == "NFC";
+}
+
+std::vector<Say> ways_of_bpe(const JsonPlace& root, const Vocabulary& vocabulary) {
   std::vector<Say> ways;
-  const auto merges = std::make_shared<const Merges>(read_merges(model));
+  const auto merges = std::make_shared<const Merges>(read_merges(root["model"]));
+  const bool compose = composes(root);
   for (const PreTokenizerSpec& spec : pre_tokenizer_table()) {
-    ways.push_back([merges, name = *spec.names.begin()](MadeFile& file) {
+    ways.push_back([merges, compose, name = *spec.names.begin()](MadeFile& file) {
       file.set_text("tokenizer.ggml.model", "gpt2");
       file.set_text("tokenizer.ggml.pre", name);
+      if (compose) file.set_flag(kComposeKey, true);
       file.set_texts("tokenizer.ggml.merges", merges->texts);
     });
   }
@@ -265,7 +277,7 @@ void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
   JsonVocabulary read = read_json_vocabulary(root, facts, tokenizer->n_vocab());
   read.vocabulary.ids = tokenizer->special_ids();
   std::vector<Say> ways;
-  if (read.kind == ModelKind::bpe) ways = ways_of_bpe(root["model"], read.vocabulary);
+  if (read.kind == ModelKind::bpe) ways = ways_of_bpe(root, read.vocabulary);
   if (read.kind == ModelKind::word_piece) ways = ways_of_word_piece(root, read.vocabulary);
   if (read.kind == ModelKind::unigram) {
     ways = ways_of_unigram(std::vector<float>(read.scores.begin(), read.scores.end()),

@@ -10,7 +10,7 @@
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/prepared_text.h"
 #include "models/tokenizer/tokenizer_json.h"
-#include "models/tokenizer/vocabulary.h"
+#include "models/tokenizer/vocabulary_tokenizer.h"
 
 namespace strata::models {
 namespace {
@@ -131,6 +131,7 @@ void byte_pairs(const ModelFile& file, const Vocabulary& vocabulary, json::objec
   json::array steps;
   for (const SplitStep& step : spec.steps) steps.emplace_back(step_of(step));
   steps.emplace_back(byte_level(false));
+  if (file.boolean(kComposeKey).value_or(false)) out["normalizer"] = {{"type", "NFC"}};
   out["pre_tokenizer"] = sequence("pretokenizers", std::move(steps));
   out["decoder"] = byte_level(true);
   json::array merges;

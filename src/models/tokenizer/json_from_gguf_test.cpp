@@ -7,6 +7,7 @@
 #include "core/testing/test_data.h"
 #include "core/utf8.h"
 #include "models/format/gguf.h"
+#include "models/format/made_file.h"
 #include "models/tokenizer/testing/strings.h"
 #include "models/tokenizer/tokenizer_json.h"
 
@@ -24,9 +25,7 @@ std::shared_ptr<const ModelFile> vocabulary_of(const std::string& name) {
 // llama.cpp's vocabularies, of each kind and pre-tokenizer: what is written gives their ids.
 class JsonFromGguf : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(JsonFromGguf, GivesTheSameIds) {
-  const auto file = vocabulary_of(GetParam());
-  ASSERT_NE(file, nullptr) << "not fetched (tests/oracle/fetch)";
+void compare_ids(const std::shared_ptr<const ModelFile>& file) {
   const auto gguf = Tokenizer::from_gguf(file);
   TokenizerFacts facts;
   facts.bos = gguf->bos();
@@ -38,6 +37,25 @@ TEST_P(JsonFromGguf, GivesTheSameIds) {
     ASSERT_EQ(json->encode_text(text), ids) << i << ": " << text;
     ASSERT_EQ(json->with_bos_eos(ids), gguf->with_bos_eos(ids));
   }
+}
+
+TEST_P(JsonFromGguf, GivesTheSameIds) {
+  const auto file = vocabulary_of(GetParam());
+  ASSERT_NE(file, nullptr) << "not fetched (tests/oracle/fetch)";
+  compare_ids(file);
+}
+
+TEST(JsonFromGgufKinds, OneThatComposesTextSaysSo) {
+  const auto file = vocabulary_of("qwen2");
+  ASSERT_NE(file, nullptr) << "not fetched (tests/oracle/fetch)";
+  const auto composing = std::make_shared<MadeFile>("test", 0, file, [](auto) {});
+  for (const MetaValue& value : file->values()) composing->set_value(value);
+  composing->set_flag("tokenizer.ggml.normalizer.nfc", true);
+  const std::string apart = "e\xCC\x81", whole = "\xC3\xA9";
+  const auto tokenizer = Tokenizer::from_gguf(composing);
+  EXPECT_EQ(tokenizer->encode_text(apart), tokenizer->encode_text(whole));
+  EXPECT_NE(Tokenizer::from_gguf(file)->encode_text(apart), tokenizer->encode_text(whole));
+  compare_ids(composing);
 }
 
 INSTANTIATE_TEST_SUITE_P(Vocabularies, JsonFromGguf,

@@ -2,15 +2,16 @@
 
 #include "core/error.h"
 #include "core/utf8.h"
+#include "models/tokenizer/pipeline/normal_form.h"
 #include "models/tokenizer/tokenizer_limits.h"
 
 namespace strata::models {
 namespace {
 
 void append_changed(std::string_view text, const TextChanges& changes, std::string& out) {
-  const std::string repaired =
-      changes.repair_utf8 && !is_valid_utf8(text) ? repair_utf8(text) : std::string();
-  if (!repaired.empty()) text = repaired;
+  std::string changed;
+  if (changes.repair_utf8 && !is_valid_utf8(text)) text = changed = repair_utf8(text);
+  if (changes.compose) text = changed = composed(text);
   if (!changes.space_is_mark) {
     out += text;
     return;
@@ -63,7 +64,7 @@ void prepare_text(const MarkedText& source, const SpecialMatcher& matcher,
   check_source(source);
   out.fragments = matcher.split(source.text, source.untrusted);
   const bool repair = changes.repair_utf8 && !is_valid_utf8(source.text);
-  if (!repair && !changes.space_is_mark && !changes.add_space_prefix) {
+  if (!repair && !changes.compose && !changes.space_is_mark && !changes.add_space_prefix) {
     out.text = source.text;
     return;
   }
@@ -85,9 +86,8 @@ void prepare_text(const MarkedText& source, const SpecialMatcher& matcher,
   }
   out.text = out.owned;
   if (out.text.size() > UINT32_MAX) {
-    throw Error(
-        Code::resource_exhausted,
-        fmt::format("the text grows to {} bytes when its spaces are marked", out.text.size()));
+    throw Error(Code::resource_exhausted,
+                fmt::format("the text grows to {} bytes when it is made ready", out.text.size()));
   }
 }
 

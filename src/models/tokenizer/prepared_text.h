@@ -15,6 +15,7 @@ inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581, a spa
 
 struct TextChanges {
   bool repair_utf8 = false;       // each invalid byte becomes U+FFFD
+  bool compose = false;           // characters and their marks become one (NFC); with repair_utf8
   bool space_is_mark = false;     // each space becomes U+2581
   bool add_space_prefix = false;  // a space before text at the beginning or behind a special token
 };

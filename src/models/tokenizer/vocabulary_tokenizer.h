@@ -31,6 +31,10 @@ class VocabularyTokenizer : public TokenizerBase {
   SpecialMatcher matcher_;
 };
 
+// Whether text is composed (NFC) before a byte-pair vocabulary cuts it. A key of our own: llama.cpp
+// has none, and reads such a vocabulary as if its text were never composed.
+inline constexpr const char* kComposeKey = "tokenizer.ggml.normalizer.nfc";
+
 // Byte-level BPE with the pre-tokenizer of this name; `default_bos`: see PreTokenizerSpec.
 std::shared_ptr<const Tokenizer> make_bpe(std::shared_ptr<const ModelFile> file,
                                           std::string_view pre_tokenizer);

@@ -119,4 +119,12 @@ void normalize(NormalForm form, TracedText& text) {
   flush(form, segment, old.size(), edit);
 }
 
+std::string composed(std::string_view text) {
+  TracedText traced;
+  traced.text = text;
+  traced.limit = 3 * text.size();
+  normalize(NormalForm::nfc, traced);
+  return std::move(traced.text);
+}
+
 }  // namespace strata::models

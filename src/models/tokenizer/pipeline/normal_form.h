@@ -9,4 +9,7 @@ enum class NormalForm : uint8_t { nfc, nfd, nfkc, nfkd };
 
 void normalize(NormalForm form, TracedText& text);
 
+// Valid UTF-8 in the form of composed characters (NFC); at most three times as long (UAX 15, 9).
+std::string composed(std::string_view text);
+
 }  // namespace strata::models
