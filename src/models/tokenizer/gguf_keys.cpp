@@ -117,11 +117,43 @@ bool composes(const JsonPlace& root) {
   return list->array().size() == 1 && list->item(0).text_or("type", "") == "NFC";
 }
 
+// The pattern of the only step that splits by one, also in a sequence; empty: there is none.
+std::string published_pattern(const JsonPlace& root) {
+  const auto pre_tokenizer = root.find("pre_tokenizer");
+  if (!pre_tokenizer) return {};
+  std::vector<JsonPlace> steps{*pre_tokenizer};
+  if (const auto list = pre_tokenizer->find("pretokenizers")) {
+    steps.clear();
+    for (size_t i = 0; i < list->array().size(); ++i) steps.push_back(list->item(i));
+  }
+  std::string found;
+  for (const JsonPlace& step : steps) {
+    const auto pattern = step.find("pattern");
+    if (!pattern || !pattern->find("Regex")) continue;
+    if (!found.empty()) return {};
+    found = (*pattern)["Regex"].text();
+  }
+  return found;
+}
+
+// All, those that have this very pattern, and take words whole or not, before those that may only
+// do so to the texts that tell kinds apart.
+std::vector<PreTokenizerSpec> specs_for(std::string_view pattern, bool whole_words) {
+  std::vector<PreTokenizerSpec> specs(pre_tokenizer_table().begin(), pre_tokenizer_table().end());
+  std::ranges::stable_partition(
+      specs, [&](const PreTokenizerSpec& spec) { return spec.whole_words == whole_words; });
+  std::ranges::stable_partition(specs, [&](const PreTokenizerSpec& spec) {
+    return spec.steps.size() == 1 && !pattern.empty() && pattern_of(*spec.steps.begin()) == pattern;
+  });
+  return specs;
+}
+
 std::vector<Say> ways_of_bpe(const JsonPlace& root, const Vocabulary& vocabulary) {
   std::vector<Say> ways;
   const auto merges = std::make_shared<const Merges>(read_merges(root["model"]));
   const bool compose = composes(root);
-  for (const PreTokenizerSpec& spec : pre_tokenizer_table()) {
+  const bool whole_words = root["model"].boolean_or("ignore_merges", false);
+  for (const PreTokenizerSpec& spec : specs_for(published_pattern(root), whole_words)) {
     ways.push_back([merges, compose, name = *spec.names.begin()](MadeFile& file) {
       file.set_text("tokenizer.ggml.model", "gpt2");
       file.set_text("tokenizer.ggml.pre", name);
@@ -311,15 +343,8 @@ void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const Tokeniz
     const std::string_view token = read.vocabulary.tokens[i];
     tokens.push_back(plain ? to_alphabet(token) : std::string(token));
   }
-  // The one that has the file's own pattern before those that only cut alike.
   std::vector<Say> ways;
-  const auto has_pattern = [&](const PreTokenizerSpec& spec) {
-    const SplitStep& first = *spec.steps.begin();
-    return spec.steps.size() == 1 && first.pattern != nullptr && read.pattern == first.pattern;
-  };
-  std::vector<PreTokenizerSpec> specs(pre_tokenizer_table().begin(), pre_tokenizer_table().end());
-  std::ranges::stable_partition(specs, has_pattern);
-  for (const PreTokenizerSpec& spec : specs) {
+  for (const PreTokenizerSpec& spec : specs_for(read.pattern, true)) {
     ways.push_back([&merges, &tokens, name = *spec.names.begin()](MadeFile& out) {
       out.set_text("tokenizer.ggml.model", "gpt2");
       out.set_text("tokenizer.ggml.pre", name);

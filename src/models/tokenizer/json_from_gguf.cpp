@@ -29,26 +29,11 @@ json::object split(std::string_view pattern) {
           {"invert", false}};
 }
 
-// The pattern of which split_words (splitters.h) is the hand-written form.
-std::string pattern_of(const WordRules& rules) {
-  const std::string letters = rules.marks_are_letters ? R"(\p{L}\p{M})" : R"(\p{L})";
-  std::string out;
-  if (rules.contractions == Contractions::lower_case) out = "'s|'t|'re|'ve|'m|'ll|'d|";
-  if (rules.contractions == Contractions::any_case) out = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|";
-  const std::string digits = rules.max_digits == 0 ? R"(\p{N}+)"
-                             : rules.max_digits == 1
-                                 ? R"(\p{N})"
-                                 : fmt::format(R"(\p{{N}}{{1,{}}})", rules.max_digits);
-  return out + R"([^\r\n\p{L}\p{N}]?[)" + letters + "]+|" + digits + R"(| ?[^\s\p{N})" + letters +
-         R"(]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-}
-
 json::object step_of(const SplitStep& step) {
   switch (step.kind) {
     case SplitKind::regex:
-      return split(step.pattern);
     case SplitKind::words:
-      return split(pattern_of(step.rules));
+      return split(pattern_of(step));
     case SplitKind::gpt2:
       return split(kGpt2Words);
     case SplitKind::digits:

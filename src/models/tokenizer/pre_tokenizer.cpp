@@ -27,7 +27,25 @@ void split_piece(const SplitStep& step, std::string_view text, size_t begin, siz
   }
 }
 
+std::string pattern_of(const WordRules& rules) {
+  const std::string letters = rules.marks_are_letters ? R"(\p{L}\p{M})" : R"(\p{L})";
+  const std::string word = rules.marks_are_letters ? "[" + letters + "]+" : letters + "+";
+  std::string out;
+  if (rules.contractions == Contractions::lower_case) out = "'s|'t|'re|'ve|'m|'ll|'d|";
+  if (rules.contractions == Contractions::any_case) out = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|";
+  std::string digits = R"(\p{N})";
+  if (rules.max_digits == 0) digits += '+';
+  if (rules.max_digits > 1) digits += fmt::format("{{1,{}}}", rules.max_digits);
+  return out + R"([^\r\n\p{L}\p{N}]?)" + word + "|" + digits + R"(| ?[^\s)" + letters +
+         R"(\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+}
+
 }  // namespace
+
+std::string pattern_of(const SplitStep& step) {
+  if (step.kind == SplitKind::words) return pattern_of(step.rules);
+  return step.kind == SplitKind::regex ? step.pattern : "";
+}
 
 const PreTokenizerSpec& find_pre_tokenizer(std::string_view name) {
   std::string known;

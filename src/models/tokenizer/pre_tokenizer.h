@@ -31,6 +31,10 @@ struct SplitStep {
   WordRules rules;                // of words
 };
 
+// The pattern of a regex, or the one, as models publish it, of which split_words (splitters.h) is
+// the hand-written form. Empty: another kind.
+std::string pattern_of(const SplitStep& step);
+
 struct PreTokenizerSpec {
   std::initializer_list<std::string_view> names;
   std::initializer_list<SplitStep> steps;
