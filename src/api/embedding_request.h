@@ -31,6 +31,7 @@ struct EmbeddingRequest {
   std::optional<int32_t> dimensions{};
   bool normalized = true;
   std::string end_user{};  // as ChatRequest's
+  std::string caller{};    // the same
 };
 
 struct EmbeddingAnswer {

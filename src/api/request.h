@@ -79,6 +79,7 @@ struct ChatRequest {
   std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
   std::optional<int64_t> keep_alive_ms;  // -1: for ever
   uint64_t cache_scope = 0;              // inference::GenerateRequest
+  std::string caller;                    // the id of his key; "": without one
   int32_t priority = 0;                  // the same
   std::string end_user;                  // whom the caller asks for, in his words; for the records
   std::vector<std::string> ignored;      // fields that were understood but have no effect here

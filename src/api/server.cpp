@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "api/access/credentials.h"
+#include "api/access/keys.h"
 #include "api/conversation/history.h"
 #include "api/files/batch_runner.h"
 #include "api/http/side_work.h"
@@ -123,6 +124,7 @@ struct Server::State {
 Server::Server(Services services, KeyChecker* keys) : state_(std::make_unique<State>()) {
   state_->services = std::move(services);
   state_->keys = keys;
+  if (state_->services.keys) state_->services.gateway->tell(state_->services.keys);
   state_->services.beside = [s = state_.get()](std::function<void()> work) {
     s->prompts->run(std::move(work));
   };
@@ -298,6 +300,7 @@ void Server::start(const ServerOptions& options) {
   s.guard = {options.require_key, options.allowed_hosts, options.allowed_origins};
   s.access = {options.require_key};
   s.services.require_key = options.require_key;
+  s.services.keys_manageable = options.require_key || is_loopback(options.host);
   HttpOptions http;
   http.host = options.host;
   http.port = options.port;

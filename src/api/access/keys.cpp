@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/log.h"
 #include "core/os.h"
 #include "core/random.h"
 #include "core/utf8.h"
@@ -15,12 +16,15 @@ constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxNameBytes = 100;
 constexpr int64_t kLastUsedStepS = 60;  // a busy key is written at most so often
 
-constexpr std::array<std::string_view, 2> kMigrations{
+constexpr std::array<std::string_view, 3> kMigrations{
     "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
     " last_used INTEGER, revoked INTEGER)",
     "CREATE TABLE api_session (hash TEXT PRIMARY KEY, key TEXT NOT NULL, expires INTEGER NOT "
-    "NULL)"};
+    "NULL)",
+    "ALTER TABLE api_key ADD COLUMN requests INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE api_key ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE api_key ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0"};
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {
@@ -43,7 +47,8 @@ std::optional<int64_t> optional_integer(const Statement& row, int column) {
 }
 
 constexpr std::string_view kColumns =
-    "id, name, tail, scopes, created, expires, last_used, revoked";
+    "id, name, tail, scopes, created, expires, last_used, revoked, requests, prompt_tokens, "
+    "completion_tokens";
 
 KeyInfo read_row(const Statement& row) {
   return {.id = row.text(0),
@@ -53,7 +58,8 @@ KeyInfo read_row(const Statement& row) {
           .created = row.integer(4),
           .expires = optional_integer(row, 5),
           .last_used = optional_integer(row, 6),
-          .revoked = optional_integer(row, 7)};
+          .revoked = optional_integer(row, 7),
+          .use = {row.integer(8), row.integer(9), row.integer(10)}};
 }
 
 void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
@@ -85,9 +91,36 @@ Database open_database(const std::filesystem::path& path) {
   }
 }
 
+// Adds to what is counted already, of all keys or of none.
+void add_use(Database& database, const std::map<std::string, CallerUse>& unwritten) {
+  Transaction transaction(database);
+  auto update = database.prepare(
+      "UPDATE api_key SET requests = requests + ?, prompt_tokens = prompt_tokens + ?,"
+      " completion_tokens = completion_tokens + ? WHERE id = ?");
+  for (const auto& [id, use] : unwritten) {
+    update.bind(1, use.requests).bind(2, use.prompt_tokens).bind(3, use.completion_tokens);
+    update.bind(4, id).run();
+  }
+  transaction.commit();
+}
+
 }  // namespace
 
+std::string_view state_of(const KeyInfo& key, int64_t now_s) {
+  if (key.revoked) return "revoked";
+  return key.expires && *key.expires <= now_s ? "expired" : "live";
+}
+
 KeyStore::KeyStore(const std::filesystem::path& database) : database_(open_database(database)) {}
+
+KeyStore::~KeyStore() {
+  try {
+    const std::lock_guard lock(mutex_);
+    write_use();
+  } catch (const Error& error) {
+    log_warn("what keys have used is not written: {}", error.message());
+  }
+}
 
 NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scopes,
                         std::optional<int64_t> expires, int64_t now_s) {
@@ -118,11 +151,22 @@ NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scope
 
 std::vector<KeyInfo> KeyStore::list() const {
   const std::lock_guard lock(mutex_);
+  write_use();
   auto select =
       database_.prepare(fmt::format("SELECT {} FROM api_key ORDER BY created, id", kColumns));
   std::vector<KeyInfo> keys;
   while (select.step()) keys.push_back(read_row(select));
   return keys;
+}
+
+KeyInfo KeyStore::get(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  write_use();
+  auto select = database_.prepare(fmt::format("SELECT {} FROM api_key WHERE id = ?", kColumns));
+  if (!select.bind(1, id).step()) {
+    throw Error(Code::not_found, fmt::format("there is no key '{}'", id.substr(0, 80)));
+  }
+  return read_row(select);
 }
 
 void KeyStore::revoke(const std::string& id_or_name, int64_t now_s) {
@@ -160,10 +204,12 @@ std::optional<Principal> KeyStore::check(std::string_view secret, int64_t now_s)
   if (session) select.bind(2, now_s);
   if (!select.step()) return std::nullopt;
   const KeyInfo key = read_row(select);
-  if (key.revoked || (key.expires && *key.expires <= now_s)) return std::nullopt;
+  select.reset();  // an open one would hold up what is written below
+  if (state_of(key, now_s) != "live") return std::nullopt;
   if (!key.last_used || now_s - *key.last_used >= kLastUsedStepS) {
     auto update = database_.prepare("UPDATE api_key SET last_used = ? WHERE id = ?");
     update.bind(1, now_s).bind(2, key.id).run();
+    write_use();
   }
   return Principal{.name = key.name, .scopes = key.scopes, .key_id = key.id};
 }
@@ -185,6 +231,27 @@ std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
 void KeyStore::close_session(std::string_view session) {
   const std::lock_guard lock(mutex_);
   database_.prepare("DELETE FROM api_session WHERE hash = ?").bind(1, sha256_hex(session)).run();
+}
+
+void KeyStore::used(const std::string& caller, const CallerUse& use) {
+  const std::lock_guard lock(use_mutex_);
+  unwritten_[caller] += use;
+}
+
+void KeyStore::write_use() const {
+  std::map<std::string, CallerUse> unwritten;
+  {
+    const std::lock_guard lock(use_mutex_);
+    unwritten.swap(unwritten_);
+  }
+  if (unwritten.empty()) return;
+  try {
+    add_use(database_, unwritten);
+  } catch (const Error&) {
+    const std::lock_guard lock(use_mutex_);
+    for (const auto& [id, use] : unwritten) unwritten_[id] += use;
+    throw;
+  }
 }
 
 }  // namespace strata::api

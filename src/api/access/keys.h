@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "api/access/access.h"
+#include "api/gateway/callers.h"
 #include "core/db.h"
 
 namespace strata::api {
@@ -24,22 +26,29 @@ struct KeyInfo {
   std::optional<int64_t> expires;
   std::optional<int64_t> last_used;
   std::optional<int64_t> revoked;
+  CallerUse use = {};  // since it was made
 };
+
+// "live", "expired" or "revoked".
+std::string_view state_of(const KeyInfo& key, int64_t now_s);
 
 struct NewKey {
   KeyInfo info;
   std::string secret;  // "sk-strata-…", 256 random bits; never to be had again
 };
 
-// Safe to use from several threads and processes.
-class KeyStore : public KeyChecker {
+// Safe to use from several threads and processes. What keys use is counted in memory and written
+// with their last use, when they are listed here, and at the end.
+class KeyStore : public KeyChecker, public Callers {
  public:
   explicit KeyStore(const std::filesystem::path& database);
+  ~KeyStore() override;
 
   // Error{invalid_argument}: an empty or over-long name, no scopes, an expiry in the past.
   NewKey create(const std::string& name, const std::vector<Scope>& scopes,
                 std::optional<int64_t> expires, int64_t now_s);
-  std::vector<KeyInfo> list() const;  // revoked ones included, oldest first
+  std::vector<KeyInfo> list() const;         // revoked ones included, oldest first
+  KeyInfo get(const std::string& id) const;  // Error{not_found}
   // By id, or by name when only one live key has it. Error{not_found}.
   void revoke(const std::string& id_or_name, int64_t now_s);
 
@@ -51,9 +60,15 @@ class KeyStore : public KeyChecker {
   std::string open_session(std::string_view secret, int64_t now_s);
   void close_session(std::string_view session);
 
+  void used(const std::string& caller, const CallerUse& use) override;  // waits for no disk
+
  private:
+  void write_use() const;  // with mutex_
+
   mutable std::mutex mutex_;
   mutable Database database_;
+  mutable std::mutex use_mutex_;
+  mutable std::map<std::string, CallerUse> unwritten_;
 };
 
 }  // namespace strata::api

@@ -42,6 +42,29 @@ TEST(Keys, TheListTellsEverythingButTheSecret) {
   EXPECT_EQ(key.secret.size(), kKeyPrefix.size() + 43);  // 256 bits, six a character
 }
 
+TEST(Keys, WhatTheyUseIsAddedUpAcrossProcesses) {
+  const strata::testing::TempFolder folder;
+  const auto path = folder.path() / "strata.db";
+  std::string id;
+  {
+    KeyStore keys(path);
+    const auto key = keys.create("laptop", {Scope::inference}, std::nullopt, kNow);
+    id = key.info.id;
+    keys.used(id, {.requests = 1, .prompt_tokens = 10, .completion_tokens = 5});
+    keys.check(key.secret, kNow);  // its first use is written, and what it used with it
+    EXPECT_EQ(KeyStore(path).get(id).use.prompt_tokens, 10);
+    keys.used(id, {.requests = 1, .prompt_tokens = 1});
+    keys.check(key.secret, kNow + 59);
+    EXPECT_EQ(KeyStore(path).get(id).use.requests, 1) << "written at most once a minute";
+    keys.used("a key that is gone", {.requests = 1});
+  }
+  const CallerUse use = KeyStore(path).get(id).use;
+  EXPECT_EQ(use.requests, 2);
+  EXPECT_EQ(use.prompt_tokens, 11);
+  EXPECT_EQ(use.completion_tokens, 5);
+  EXPECT_THROW(KeyStore(path).get("nobody"), Error);
+}
+
 TEST(Keys, BadWishesAreRefused) {
   KeyStore keys(":memory:");
   EXPECT_THROW(keys.create("", {Scope::admin}, std::nullopt, kNow), Error);

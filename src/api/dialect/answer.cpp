@@ -2,8 +2,8 @@
 
 #include <mutex>
 
-#include "api/access/access.h"
 #include "api/dialect/answer_metrics.h"
+#include "api/dialect/dialect_common.h"
 #include "core/log.h"
 #include "models/hub/name.h"
 
@@ -195,7 +195,7 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
   for (ChatRequest& request : requests) {
     const int32_t n = request.n;
     log_end_user(*exchange, request.end_user);
-    request.cache_scope = caller_scope(exchange->request().headers);
+    name_caller(request, exchange->request());
     answers->push_back(
         services.gateway->start(std::move(request), [run, first_choice](ChatEvent&& event) {
           const bool counts_prompt = event.choice == 0;

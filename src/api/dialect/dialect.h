@@ -34,10 +34,11 @@ struct Services {
   std::function<int64_t()> now_ms = {};  // since 1970
   // Runs work that would hold up the thread which calls, the engine's. The server provides it.
   std::function<void(std::function<void()>)> beside{};
-  History* history = nullptr;  // conversations and responses; null: none are kept
-  KeyStore* keys = nullptr;    // for signing in; null: nobody can
-  const Site* site = nullptr;  // the app's files; null: none are served
-  bool require_key = false;    // the server sets it
+  History* history = nullptr;    // conversations and responses; null: none are kept
+  KeyStore* keys = nullptr;      // null: nobody can sign in, and none are made
+  const Site* site = nullptr;    // the app's files; null: none are served
+  bool require_key = false;      // the server sets it, and the next one
+  bool keys_manageable = false;  // whoever is admin here is the operator, or has an admin's key
 };
 
 class Dialect {

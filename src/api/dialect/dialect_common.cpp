@@ -5,6 +5,7 @@
 #include <ctime>
 #include <limits>
 
+#include "api/access/access.h"
 #include "api/json_duplicates.h"
 #include "api/limits.h"
 #include "core/check.h"
@@ -152,6 +153,11 @@ std::string read_model_name(Fields& fields, std::string_view key) {
       name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (!clean || !is_valid_utf8(name)) fields.fail(key, "has a control character in it");
   return name;
+}
+
+void name_caller(ChatRequest& request, const Request& http) {
+  request.cache_scope = caller_scope(http.headers);
+  request.caller = http.owner;
 }
 
 const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "api/gateway/backend.h"
+#include "api/http/http.h"
 #include "api/json_fields.h"
 #include "api/request.h"
 
@@ -32,6 +33,8 @@ std::vector<int32_t> read_ids(const json::array& items, const Fields& fields, st
 std::optional<int64_t> read_keep_alive(Fields& fields);
 // FieldError unless it names a model sensibly.
 std::string read_model_name(Fields& fields, std::string_view key);
+// Says in the request whose it is.
+void name_caller(ChatRequest& request, const Request& http);
 // The card that the name stands for (models::resolve_name), with or without ":latest".
 // Error{not_found} with "did you mean".
 const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name);

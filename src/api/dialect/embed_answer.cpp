@@ -76,6 +76,7 @@ void answer_embedding(const std::shared_ptr<Exchange>& exchange, const Services&
                       std::function<json::value(const EmbeddingAnswer&)> write) {
   auto waiting = std::make_shared<Waiting>(exchange, services, dialect, model_label(request.model),
                                            std::move(write));
+  request.caller = exchange->request().owner;
   exchange->keep(services.gateway->embed(std::move(request),
                                          [waiting](EmbeddingAnswer&& answer, const Error* error) {
                                            waiting->take(std::move(answer), error);

@@ -5,6 +5,33 @@
 #include "models/hub/known_names.h"
 
 namespace strata::api {
+namespace {
+
+// The sink, in front of which is counted what its caller uses. The prompt counts once.
+ChatSink counting(Callers* callers, const std::string& caller, ChatSink sink) {
+  if (callers == nullptr || caller.empty()) return sink;
+  callers->used(caller, {.requests = 1});
+  return [callers, caller, sink = std::move(sink)](ChatEvent&& event) {
+    if (event.event.kind == inference::Event::Kind::finished) {
+      const inference::Usage& usage = event.event.usage;
+      callers->used(caller, {.prompt_tokens = event.choice == 0 ? usage.prompt_tokens : 0,
+                             .completion_tokens = usage.completion_tokens});
+    }
+    sink(std::move(event));
+  };
+}
+
+EmbeddingAnswerSink counting(Callers* callers, const std::string& caller,
+                             EmbeddingAnswerSink sink) {
+  if (callers == nullptr || caller.empty()) return sink;
+  callers->used(caller, {.requests = 1});
+  return [callers, caller, sink = std::move(sink)](EmbeddingAnswer&& answer, const Error* error) {
+    if (error == nullptr) callers->used(caller, {.prompt_tokens = answer.n_tokens});
+    sink(std::move(answer), error);
+  };
+}
+
+}  // namespace
 
 Error model_not_found(std::string_view model, const std::vector<ModelCard>& known) {
   std::vector<std::string> names;
@@ -35,14 +62,18 @@ bool Gateway::serves(std::string_view model) const {
 
 std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const {
   for (const auto& backend : backends_) {
-    if (backend->serves(request.model)) return backend->start(std::move(request), std::move(sink));
+    if (!backend->serves(request.model)) continue;
+    sink = counting(callers_, request.caller, std::move(sink));
+    return backend->start(std::move(request), std::move(sink));
   }
   throw model_not_found(request.model, models());
 }
 
 std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
   for (const auto& backend : backends_) {
-    if (backend->serves(request.model)) return backend->embed(std::move(request), std::move(sink));
+    if (!backend->serves(request.model)) continue;
+    sink = counting(callers_, request.caller, std::move(sink));
+    return backend->embed(std::move(request), std::move(sink));
   }
   throw model_not_found(request.model, models());
 }

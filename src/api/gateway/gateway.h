@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/gateway/backend.h"
+#include "api/gateway/callers.h"
 
 namespace strata::api {
 
@@ -15,6 +16,9 @@ class Gateway {
  public:
   // Backends are asked in the order in which they were added; all before the first request.
   void add(std::unique_ptr<Backend> backend);
+
+  // What callers use is told from now on; before the first request, too. It must outlive them all.
+  void tell(Callers* callers) { callers_ = callers; }
 
   // As Backend::start. Error{not_found} with "did you mean" when no backend serves the model.
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) const;
@@ -30,6 +34,7 @@ class Gateway {
   std::optional<ModelTraits> traits(std::string_view model) const;
 
  private:
+  Callers* callers_ = nullptr;
   std::vector<std::unique_ptr<Backend>> backends_;
 };
 

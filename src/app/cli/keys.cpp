@@ -18,11 +18,6 @@ api::KeyStore open_keys() {
   return api::KeyStore(folder / "strata.db");
 }
 
-std::string_view state_of(const api::KeyInfo& key, int64_t now_s) {
-  if (key.revoked) return "revoked";
-  return key.expires && *key.expires <= now_s ? "expired" : "live";
-}
-
 json::object as_json(const api::KeyInfo& key, int64_t now_s) {
   json::array scopes;
   for (const api::Scope scope : key.scopes) scopes.emplace_back(api::name(scope));
@@ -30,11 +25,14 @@ json::object as_json(const api::KeyInfo& key, int64_t now_s) {
           {"name", key.name},
           {"tail", key.tail},
           {"scopes", scopes},
-          {"state", state_of(key, now_s)},
+          {"state", api::state_of(key, now_s)},
           {"created", utc_timestamp(key.created)},
           {"expires", time_or_null(key.expires)},
           {"last_used", time_or_null(key.last_used)},
-          {"revoked", time_or_null(key.revoked)}};
+          {"revoked", time_or_null(key.revoked)},
+          {"requests", key.use.requests},
+          {"prompt_tokens", key.use.prompt_tokens},
+          {"completion_tokens", key.use.completion_tokens}};
 }
 
 }  // namespace strata::app

@@ -12,9 +12,6 @@ namespace strata::app {
 // The key store beside the models, made when it is missing.
 api::KeyStore open_keys();
 
-// "live", "expired" or "revoked".
-std::string_view state_of(const api::KeyInfo& key, int64_t now_s);
-
 // Everything but the secret; times as UTC text, null where there is none.
 json::object as_json(const api::KeyInfo& key, int64_t now_s);
 

@@ -2,7 +2,6 @@
 #include <array>
 #include <charconv>
 
-#include "api/access/access.h"
 #include "api/dialect/app/app.h"
 #include "api/dialect/app/turn.h"
 #include "api/dialect/dialect_common.h"
@@ -208,7 +207,7 @@ class ThreadRoutes {
       request.conversation.messages.push_back(
           {.role = each.role, .content = each.text, .reasoning = each.reasoning});
     }
-    request.cache_scope = caller_scope(exchange->request().headers);
+    name_caller(request, exchange->request());
     ThreadMessage message = going_on ? path.back() : ThreadMessage{};
     if (going_on) {
       if (message.role != "assistant" || message.status == kMessageWorking) {

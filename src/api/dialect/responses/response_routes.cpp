@@ -1,6 +1,6 @@
 #include <charconv>
 
-#include "api/access/access.h"
+#include "api/dialect/dialect_common.h"
 #include "api/dialect/responses/run.h"
 
 namespace strata::api::responses {
@@ -140,7 +140,7 @@ void assemble(Ask& ask, const Services& services, const Request& request) {
   if (messages.size() == (ask.instructions.empty() ? 0u : 1u)) {
     throw FieldError("input", "input has no items, and there are none to go on from");
   }
-  ask.chat.cache_scope = caller_scope(request.headers);
+  name_caller(ask.chat, request);
 }
 
 void add_response_routes(RouteTable& table, const Services& services, const Dialect& dialect) {
