@@ -150,7 +150,10 @@ Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
   vocabulary.add_eos = source.boolean("tokenizer.ggml.add_eos_token").value_or(false);
   vocabulary.add_space_prefix =
       source.boolean("tokenizer.ggml.add_space_prefix").value_or(defaults.add_space_prefix);
-  assign_roles_by_name(vocabulary);
+  // Who wrote the makers' own file into this one knew what each token is: an </s> that is no
+  // control token stays what the model reads in web pages.
+  const bool kinds_are_known = vocabulary.file->text("tokenizer.huggingface.json").has_value();
+  assign_roles_by_name(vocabulary, kinds_are_known ? NamedTokens::control_only : NamedTokens::any);
   return vocabulary;
 }
 
