@@ -35,7 +35,8 @@ class KeyRoutes : public ::testing::Test {
   Reply send(std::string_view method, const std::string& path, const std::string& secret,
              std::string_view body = {}) const {
     return fetch(running_.port(), method, path, body,
-                 "Content-Type: application/json\r\nx-api-key: " + secret + "\r\n");
+                 "Content-Type: application/json\r\nanthropic-version: 2023-06-01\r\nx-api-key: " +
+                     secret + "\r\n");
   }
   json::value call(std::string_view method, const std::string& path, int status,
                    std::string_view body = {}) const {
