@@ -66,6 +66,7 @@ struct ChatRequest {
   std::string suffix;     // of a raw prompt: what stands behind the text that is to be filled in
   bool continue_last = false;  // the last message, an assistant's, is gone on with
   models::ToolChoice tool_choice;
+  bool call_fragments = false;  // arguments of calls may come piece by piece
   models::ReasoningWish reasoning;
   inference::OutputRule output;  // of the text, not of the reasoning or of tool calls
   SamplingOptions sampling;

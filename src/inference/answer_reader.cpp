@@ -28,10 +28,10 @@ std::string AnswerReader::take(models::OutputPieces pieces) {
   reasoning_ += pieces.reasoning;
   for (models::ToolCallPiece& call : pieces.calls) {
     // A list of calls can hold more than the caller allows.
-    if (calls_enough()) break;
-    if (!call.name.empty()) ++n_calls_;
+    if (plan_->max_calls >= 0 && call.index >= plan_->max_calls) break;
     calls_.push_back(std::move(call));
   }
+  n_calls_ += static_cast<int32_t>(pieces.n_ended);
   for (const models::TextRange& range : pieces.content_ranges) {
     pieces_.push_back({range, content_size_});
     content_size_ += range.end - range.begin;

@@ -34,7 +34,7 @@ class AnswerReader {
   };
   std::optional<Forced> forced_token();
   bool reasoning() const { return parser_ && parser_->reasoning(); }  // what comes next is such
-  bool calls_enough() const;  // the answer may make no more of them, and ends
+  bool calls_enough() const;  // the answer has made as many as it may, and ends
   int32_t reasoning_tokens() const { return reasoning_tokens_; }
 
   // Where bytes [begin, end) of the text stand in the content.
@@ -57,7 +57,7 @@ class AnswerReader {
   std::unique_ptr<models::OutputParser> parser_;
   std::string reasoning_;
   std::vector<models::ToolCallPiece> calls_;
-  int32_t n_calls_ = 0;
+  int32_t n_calls_ = 0;  // that have ended
   int32_t reasoning_tokens_ = 0;
   size_t n_closed_ = 0;  // tokens of the closing, of the opening that were forced
   size_t n_opened_ = 0;

@@ -5,8 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/registry.h"
-#include "inference/constraint/matchers.h"
 #include "inference/generation.h"
 #include "inference/testing/byte_tokenizer.h"
 
@@ -116,6 +114,33 @@ TEST_F(AnswerReaderTest, AnAnswerEndsBehindAsManyCallsAsItMayMake) {
   EXPECT_EQ(outcome.last.reason, FinishReason::stop);
 }
 
+TEST_F(AnswerReaderTest, FragmentsOfACallComeTokenByTokenAndTheLastOneEndsTheAnswer) {
+  plan_->options.fragments = true;
+  plan_->max_calls = 1;
+  const auto outcome = run(std::string("Hi ") + kCall + "\n" + kCall);
+  ASSERT_GT(outcome.calls.size(), 4u);
+  std::string arguments;
+  for (const auto& piece : outcome.calls) {
+    EXPECT_EQ(piece.index, 0);
+    EXPECT_EQ(piece.name.empty(), &piece != &outcome.calls.front());
+    arguments += piece.arguments;
+  }
+  EXPECT_EQ(arguments, "{\"a\": 1}");
+  EXPECT_EQ(outcome.text, "Hi");
+  EXPECT_EQ(outcome.last.reason, FinishReason::stop);
+}
+
+TEST_F(AnswerReaderTest, ACallInFragmentsThatIsCutOffByTheLimitEndsThere) {
+  plan_->options.fragments = true;
+  request_.max_tokens = 44;
+  const auto outcome = run(kCall);
+  std::string arguments;
+  for (const auto& piece : outcome.calls) arguments += piece.arguments;
+  EXPECT_EQ(arguments, "{\"a\": ");
+  EXPECT_EQ(outcome.text, "");
+  EXPECT_EQ(outcome.last.reason, FinishReason::length);
+}
+
 TEST_F(AnswerReaderTest, WhatAnAnswerHasToBeginWithComesBehindTheReasoning) {
   plan_->options.state = models::ThinkState::open;
   plan_->opening = tokenizer_->encode_text("<tool_call>");
@@ -123,40 +148,6 @@ TEST_F(AnswerReaderTest, WhatAnAnswerHasToBeginWithComesBehindTheReasoning) {
   EXPECT_EQ(outcome.reasoning, "ab");
   EXPECT_EQ(outcome.calls.size(), 1u);
   EXPECT_EQ(outcome.text, "");
-}
-
-TEST_F(AnswerReaderTest, CallsOfEveryFormatAreKeptToNamesAndSchemas) {
-  const json::value tools = parse_json(
-      R"([{"function": {"name": "f", "parameters": {"type": "object", "properties":
-          {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}}}])");
-  Matchers matchers(tokenizer_, tokenizer_->n_vocab());
-  size_t n_kept = 0;
-  for (const auto& format : Registry<models::OutputFormat>::all()) {
-    SCOPED_TRACE(std::string(format->name()));
-    GenerateRequest request;
-    for (auto& call : format->call_triggers(models::ToolSet(tools.as_array(), {}))) {
-      request.triggers.push_back(
-          {call.begin, {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)}});
-    }
-    if (request.triggers.empty()) continue;
-    ++n_kept;
-    const auto matcher = matchers.find(request);
-    const auto accepts = [&](const std::string& text) {
-      Constraint constraint(matcher);
-      for (const char c : text) {
-        if (!constraint.accept(static_cast<unsigned char>(c))) return false;
-      }
-      return true;
-    };
-    const std::string& begin = request.triggers.front().begin;
-    EXPECT_TRUE(accepts("Any [{text " + begin));
-    EXPECT_FALSE(accepts("Any text " + begin + "x"));
-    if (format->name() != "tool_call-json") continue;
-    EXPECT_TRUE(accepts(begin + R"({"name": "f", "arguments": {"a": 12}} and more)"));
-    EXPECT_FALSE(accepts(begin + R"({"name": "g")"));
-    EXPECT_FALSE(accepts(begin + R"({"name": "f", "arguments": {"a": "1)"));
-  }
-  EXPECT_GE(n_kept, 10u);
 }
 
 TEST_F(AnswerReaderTest, ACallThatIsCutOffByTheLimitIsContent) {

@@ -51,7 +51,7 @@ struct Event {
   int32_t prompt_done = 0;  // progress: prompt tokens worked so far
   std::string text;         // whole UTF-8 characters, may be empty
   std::string reasoning;    // text: likewise, where the request says how its answer is read
-  std::vector<models::ToolCallPiece> calls;  // text: calls that became whole
+  std::vector<models::ToolCallPiece> calls;  // text: pieces of calls, behind `text`
   // Behind the text so far, once no stop string can take it back; filled when logprobs are asked.
   // An end token is not among them, nor those of reasoning and calls.
   std::vector<GeneratedToken> tokens;

@@ -223,9 +223,22 @@ void Generation::emit_text(std::string text) {
   text_released_ += text.size();
   Event event;
   event.kind = Event::Kind::text;
+  event.calls = reader_.take_calls();
+  // What goes on with a call that was begun stands before the text behind it.
+  const bool goes_on = !event.calls.empty() && event.calls.front().name.empty();
+  if (goes_on && !text.empty()) {
+    const auto begun = std::find_if(event.calls.begin(), event.calls.end(),
+                                    [](const auto& piece) { return !piece.name.empty(); });
+    Event rest;
+    rest.kind = Event::Kind::text;
+    rest.calls.assign(event.calls.begin(), begun);
+    rest.usage.prompt_tokens = usage_.prompt_tokens;
+    rest.usage.cached_tokens = usage_.cached_tokens;
+    event.calls.erase(event.calls.begin(), begun);
+    emit(std::move(rest));
+  }
   event.text = std::move(text);
   event.reasoning = reader_.take_reasoning();
-  event.calls = reader_.take_calls();
   event.tokens = settled_tokens();
   event.usage.prompt_tokens = usage_.prompt_tokens;
   event.usage.cached_tokens = usage_.cached_tokens;

@@ -266,6 +266,7 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
   constrain_calls(request, *model.tokenizer, plan.get(), prepared);
   if (plan) {
     plan->options.id_seed = id_seed;
+    plan->options.fragments = request.call_fragments && !prepared.triggers.empty();
     // A model that was never trained to call tools does not end behind the call that it has to
     // make.
     const bool required = request.tool_choice.mode == ToolChoice::Mode::required;

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "inference/constraint/expression.h"
 #include "inference/constraint/limits.h"
+#include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
 namespace {
@@ -187,6 +188,10 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
 // Places: 0 nothing matched, else 1 + trigger << 16 | bytes of it. The longest beginning of any
 // trigger that the text ends with is what counts.
 ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
+  // A control token inside a trigger counts by its spelling.
+  if (byte == TokenTrie::kControl) {
+    return intern({.op = Op::trigger, .regular = false, .a = place});
+  }
   std::string seen;
   if (place > 0) {
     const auto& trigger = free_.triggers[static_cast<size_t>((place - 1) >> 16)];

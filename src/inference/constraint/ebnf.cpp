@@ -304,4 +304,15 @@ ExprId special_token(Expressions& x, std::string_view spelled) {
   return x.any_of({text, x.sequence(mark, text)});
 }
 
+ExprId marker_text(Expressions& x, std::string_view text) {
+  constexpr std::string_view kBegins = "<[]";
+  const ExprId mark = x.optional(x.bytes(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl)));
+  ExprId id = Expressions::kEmpty;
+  for (size_t i = text.size(); i-- > 0;) {
+    id = x.sequence(x.text(text.substr(i, 1)), id);
+    if (i == 0 || kBegins.find(text[i]) != std::string_view::npos) id = x.sequence(mark, id);
+  }
+  return id;
+}
+
 }  // namespace strata::inference

@@ -39,5 +39,7 @@ ExprId compile_lark(Expressions& x, std::string_view text);
 
 // The token that is spelled <name>, be it text or a control token.
 ExprId special_token(Expressions& x, std::string_view spelled);
+// A text with such tokens in it: any of them begins where it does, or at one of < [ ].
+ExprId marker_text(Expressions& x, std::string_view text);
 
 }  // namespace strata::inference

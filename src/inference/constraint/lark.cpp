@@ -214,7 +214,8 @@ class LarkParser {
     if (in_.peek() == '"') return string();
     if (in_.peek() == '/') return regex();
     if (in_.take("%json")) return json();
-    if (in_.peek() == '%') in_.refuse("of % inside rules only %json is honoured");
+    if (in_.take("%mark")) return mark();
+    if (in_.peek() == '%') in_.refuse("of % inside rules only %json and %mark are honoured");
     if (in_.take("(")) return bracket(')');
     if (in_.take("[")) return ebnf_repeat(bracket(']'), 0, 1);
     if (in_.peek() == '<') {
@@ -325,6 +326,13 @@ class LarkParser {
     const json::value schema = parse_json(rest.substr(0, end));
     in_.skip(end);
     return ebnf_text(compile_json_schema(x_, schema));
+  }
+
+  // A text in quotes, with control tokens where the vocabulary spells parts of it so.
+  EbnfNode mark() {
+    blanks(true);
+    if (!in_.take("\"")) in_.refuse("a text in quotes has to follow %mark");
+    return ebnf_text(marker_text(x_, in_.quoted('"')));
   }
 
   // Terminals are regular, so that none refers to itself.

@@ -111,6 +111,7 @@ void read_prompt(Fields& fields, Parsed& parsed, Marks& marks) {
   read_messages(fields, request, marks);
   read_system(fields, request, marks);
   read_tools(fields, request, marks);
+  request.call_fragments = true;
   read_output(fields, request);
   read_thinking(fields, parsed);
   if (request.continue_last && request.reasoning.think.value_or(false)) {

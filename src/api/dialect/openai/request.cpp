@@ -205,6 +205,7 @@ Parsed parse_chat(const std::string& body) {
   read_effort(fields, request.reasoning);
   read_template(fields, request);
   parsed.function_form = read_tools(fields, request);
+  request.call_fragments = true;
   read_output_rule(fields, request);
   // Some templates tell the model the schema, and what it is for.
   const bool bound = request.output.kind != inference::OutputRule::Kind::none;

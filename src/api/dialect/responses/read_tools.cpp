@@ -102,6 +102,7 @@ void read_choice(Fields& fields, Ask& ask) {
 void read_tools(Fields& fields, Ask& ask) {
   read_list(fields, ask);
   read_choice(fields, ask);
+  ask.chat.call_fragments = true;
 }
 
 }  // namespace strata::api::responses

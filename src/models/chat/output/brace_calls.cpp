@@ -23,10 +23,10 @@ class BraceCalls : public OutputFormat {
   std::vector<std::string> triggers() const override { return {open_}; }
   std::vector<std::string> markers() const override { return {open_, close_, quote_}; }
 
-  CallReading read(std::string_view text, bool inside, bool last,
+  CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override {
     (void)tools;
-    if (inside) return read_behind(text, last);
+    if (place.inside) return read_behind(text, place.last);
     LooseReader reader(text, 0, {.quote = quote_, .bare_keys = true});
     CallReading reading{.kind = CallReading::Kind::calls, .calls = {{}}};
     ToolCall& call = reading.calls.front();
@@ -35,7 +35,7 @@ class BraceCalls : public OutputFormat {
     if (match == Match::yes) match = reader.word(call.name);
     if (match == Match::yes) match = reader.literal("{");
     if (match == Match::yes) match = reader.members(":", "}", call.arguments);
-    if (match == Match::more && !last) return {.kind = CallReading::Kind::more};
+    if (match == Match::more && !place.last) return {.kind = CallReading::Kind::more};
     if (match != Match::yes) return {};
     reading.size = reader.at();
     return reading;

@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "models/chat/output/call_pattern.h"
 #include "models/chat/output/tool_set.h"
 
 namespace strata::models {
@@ -14,11 +16,19 @@ struct CallKeys {
   std::string id = {};  // of a number that stands before them; "": none
 };
 
-// Lark's grammar of white space and one object with a tool's name and its arguments, in this order;
-// `list`: or of a list of them. `end`: what has to follow; "": anything.
-std::string call_grammar(const ToolSet& tools, const CallKeys& keys, bool list,
-                         std::string_view end = {});
-// Of the arguments alone.
-std::string arguments_grammar(const OfferedTool& tool);
+// What a grammar is to be of.
+struct CallForm {
+  std::vector<std::vector<PatternPart>> calls;  // patterns; a call is written by one of them
+  CallKeys keys = {};                           // of {call} and {calls}
+  bool several = false;                         // more calls may follow the first
+  std::string end = {};                         // what has to stand behind them; "": anything
+};
+
+// Whether calls by this pattern can be kept to their tools.
+bool has_grammar(const std::vector<PatternPart>& pattern);
+
+// Lark's grammar of white space and calls of the tools: their names, and arguments that follow
+// their schemas. Errors: none; a schema that cannot be honoured is found when it is compiled.
+std::string call_grammar(const CallForm& form, const ToolSet& tools);
 
 }  // namespace strata::models

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/json.h"
+#include "models/chat/output/begun_calls.h"
 #include "models/chat/output/limits.h"
 
 namespace strata::models {
@@ -189,20 +190,6 @@ std::string leading_literal(const std::vector<PatternPart>& pattern) {
   return pattern.empty() || pattern.front().kind != Kind::literal ? "" : pattern.front().literal;
 }
 
-std::string literal_before_arguments(const std::vector<PatternPart>& pattern,
-                                     std::string_view name) {
-  std::string text;
-  for (const PatternPart& part : pattern) {
-    if (part.kind == Kind::json) return text;
-    if (part.kind == Kind::literal) text += part.literal;
-    if (part.kind == Kind::name) text += name;
-    const bool known = part.kind == Kind::literal || part.kind == Kind::name ||
-                       part.kind == Kind::space || part.kind == Kind::newline;
-    if (!known) break;
-  }
-  return {};
-}
-
 Match match_literal(std::string_view text, size_t& at, std::string_view literal) {
   const std::string_view there = text.substr(std::min(at, text.size()), literal.size());
   if (literal.substr(0, there.size()) != there) return Match::no;
@@ -221,6 +208,7 @@ struct CallPattern::Filling {
   std::string members = {};  // of the arguments, where they are parameters
   std::vector<ToolCall> calls = {};
   bool one = true;  // the call is `call`
+  BegunCalls* begun = nullptr;
 };
 
 CallPattern::CallPattern(std::string_view call, const std::vector<std::string>& params)
@@ -229,8 +217,8 @@ CallPattern::CallPattern(std::string_view call, const std::vector<std::string>& 
 }
 
 Match CallPattern::match(std::string_view text, size_t& at, const ToolSet& tools,
-                         std::vector<ToolCall>& calls) const {
-  Filling filling{.tools = tools};
+                         std::vector<ToolCall>& calls, BegunCalls* begun) const {
+  Filling filling{.tools = tools, .begun = begun};
   size_t end = at;
   for (const PatternPart& part : parts_) {
     const Match match = fill(text, end, part, filling);
@@ -264,11 +252,17 @@ Match CallPattern::fill(std::string_view text, size_t& at, const PatternPart& pa
     case Kind::path:
       return take_path(text, at, filling.call);
     case Kind::json:
+      if (filling.begun != nullptr) {
+        begin_arguments(text, at, filling.call, filling.tools, *filling.begun);
+      }
       return take_arguments(text, at, filling.call.arguments);
     case Kind::call:
     case Kind::calls:
     case Kind::keyed:
       filling.one = false;
+      if (filling.begun != nullptr) {
+        begin_calls(text, at, part.kind, filling.tools, *filling.begun);
+      }
       return take_calls(text, at, part.kind, filling.calls);
     case Kind::params:
       return fill_params(text, at, filling);

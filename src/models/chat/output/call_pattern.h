@@ -49,21 +49,20 @@ std::vector<PatternPart> parse_pattern(std::string_view pattern);
 // What a text that fits the pattern certainly begins with; "" where that is a field.
 std::string leading_literal(const std::vector<PatternPart>& pattern);
 
-// The text of a call of this name up to its {json}; "" where the pattern has other fields before.
-std::string literal_before_arguments(const std::vector<PatternPart>& pattern,
-                                     std::string_view name);
-
 // Matches the literal at text[at], and moves behind it.
 Match match_literal(std::string_view text, size_t& at, std::string_view literal);
 void skip_space(std::string_view text, size_t& at);
+
+struct BegunCalls;
 
 class CallPattern {
  public:
   CallPattern(std::string_view call, const std::vector<std::string>& params);
 
-  // yes: `at` is behind the calls, which are appended.
-  Match match(std::string_view text, size_t& at, const ToolSet& tools,
-              std::vector<ToolCall>& calls) const;
+  // yes: `at` is behind the calls, which are appended. `begun`: what of them is there, whatever the
+  // text becomes; null: nobody asks.
+  Match match(std::string_view text, size_t& at, const ToolSet& tools, std::vector<ToolCall>& calls,
+              BegunCalls* begun = nullptr) const;
   const std::vector<PatternPart>& parts() const { return parts_; }
 
  private:

@@ -175,7 +175,7 @@ class Channels : public OutputFormat {
     return {std::string(kStart), std::string(kMessage), "<|channel|>", "<|constrain|>", "<|end|>",
             "<|call|>",          "<|return|>"};
   }
-  CallReading read(std::string_view, bool, bool, const ToolSet&) const override { return {}; }
+  CallReading read(std::string_view, const CallPlace&, const ToolSet&) const override { return {}; }
   bool reads_whole() const override { return true; }
   std::unique_ptr<OutputParser> whole_parser(const OutputOptions& options) const override {
     return std::make_unique<ChannelParser>(options);

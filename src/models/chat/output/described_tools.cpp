@@ -90,7 +90,6 @@ const OutputFormat& described_tools_format() {
       .marks = {},
       .sections = {{"<tool_call>", "</tool_call>"}},
       .calls = {"{call}"},
-      .ends_enforced = true,
   });
   return format;
 }

@@ -52,9 +52,9 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-Match skip_json(std::string_view text, size_t& at) {
-  if (at >= text.size()) return Match::more;
-  if (text[at] != '{' && text[at] != '[') return Match::no;
+JsonReach json_reach(std::string_view text, size_t at) {
+  if (at >= text.size()) return {Match::more, text.size()};
+  if (text[at] != '{' && text[at] != '[') return {Match::no, at};
   std::string open;  // the brackets that are to be closed
   bool quoted = false;
   for (size_t i = at; i < text.size(); ++i) {
@@ -66,17 +66,21 @@ Match skip_json(std::string_view text, size_t& at) {
     }
     if (c == '"') quoted = true;
     if (c == '{' || c == '[') {
-      if (open.size() >= kMaxCallDepth) return Match::no;
+      if (open.size() >= kMaxCallDepth) return {Match::no, i};
       open += c == '{' ? '}' : ']';
     }
     if (c != '}' && c != ']') continue;
-    if (open.back() != c) return Match::no;
+    if (open.back() != c) return {Match::no, i};
     open.pop_back();
-    if (!open.empty()) continue;
-    at = i + 1;
-    return Match::yes;
+    if (open.empty()) return {Match::yes, i + 1};
   }
-  return Match::more;
+  return {Match::more, text.size()};
+}
+
+Match skip_json(std::string_view text, size_t& at) {
+  const JsonReach reach = json_reach(text, at);
+  if (reach.match == Match::yes) at = reach.end;
+  return reach.match;
 }
 
 std::optional<std::vector<std::pair<std::string, std::string_view>>> json_members(

@@ -12,8 +12,16 @@ namespace strata::models {
 
 enum class Match { no, more, yes };  // more: the text so far could still become one
 
-// Passes over the object or list at text[at] by its brackets and quotes alone; `at` moves behind it
-// only where it is whole. Nesting beyond kMaxCallDepth is none.
+// How far the object or list at text[at] goes by its brackets and quotes: yes, up to behind it;
+// more, to the text's end; no, up to the first byte that it cannot have. Nesting beyond
+// kMaxCallDepth is none.
+struct JsonReach {
+  Match match = Match::no;
+  size_t end = 0;
+};
+JsonReach json_reach(std::string_view text, size_t at);
+
+// Passes over the object or list at text[at]; `at` moves behind it only where it is whole.
 Match skip_json(std::string_view text, size_t& at);
 
 // The members of an object, the elements of a list: their values as they are spelled. Absent: the

@@ -1,7 +1,9 @@
 #include "models/chat/output/marked_calls.h"
 
 #include <algorithm>
+#include <map>
 
+#include "models/chat/output/begun_calls.h"
 #include "models/chat/output/limits.h"
 
 namespace strata::models {
@@ -57,31 +59,42 @@ std::vector<std::string> MarkedFormat::markers() const {
   return markers;
 }
 
-Reading MarkedFormat::read(std::string_view text, bool inside, bool last,
+Reading MarkedFormat::read(std::string_view text, const CallPlace& place,
                            const ToolSet& tools) const {
-  Reading reading = inside ? read_behind(text, tools) : read_first(text, tools);
-  // At the end what could have become more has become nothing.
-  if (last && reading.kind == Reading::Kind::more) {
-    reading = {.kind = inside ? Reading::Kind::end : Reading::Kind::none};
+  const Asked asked{text, tools, place.fragments, place.inside};
+  Reading reading = place.inside ? read_behind(asked) : read_first(asked);
+  if (!place.last || reading.kind != Reading::Kind::more) return reading;
+  // At the end what could have become more has become nothing; what was begun ends here.
+  if (!reading.calls.empty()) {
+    reading.kind = Reading::Kind::broken;
+    reading.size = text.size();
+    return reading;
   }
-  return reading;
+  if (!place.inside) return {};
+  // The beginning of the section's end falls with it.
+  const std::string_view rest = trimmed(text);
+  const bool closes =
+      std::any_of(data_.sections.begin(), data_.sections.end(),
+                  [&](const auto& section) { return section.second.starts_with(rest); });
+  return {.kind = Reading::Kind::end, .size = closes ? text.size() : 0};
 }
 
-Reading MarkedFormat::read_first(std::string_view text, const ToolSet& tools) const {
+Reading MarkedFormat::read_first(const Asked& asked) const {
   for (const auto& section : data_.sections) {
     size_t at = 0;
-    const Match match = match_literal(text, at, section.first);
+    const Match match = match_literal(asked.text, at, section.first);
     if (match == Match::more) return {.kind = Reading::Kind::more};
     if (match == Match::no) continue;
-    skip_space(text, at);
-    const Reading reading = read_call(text, at, tools);
+    skip_space(asked.text, at);
+    const Reading reading = read_call(asked, at);
     if (reading.kind != Reading::Kind::none) return reading;
   }
-  return read_call(text, 0, tools);
+  return read_call(asked, 0);
 }
 
 // Behind a call: the section's end, or another call.
-Reading MarkedFormat::read_behind(std::string_view text, const ToolSet& tools) const {
+Reading MarkedFormat::read_behind(const Asked& asked) const {
+  const std::string_view text = asked.text;
   size_t at = 0;
   skip_space(text, at);
   if (at == text.size()) return {.kind = Reading::Kind::more};
@@ -97,65 +110,120 @@ Reading MarkedFormat::read_behind(std::string_view text, const ToolSet& tools) c
     if (match == Match::more) return {.kind = Reading::Kind::more};
     if (match != Match::yes) continue;
     skip_space(text, end);
-    Reading reading = read_call(text, end, tools);
+    Reading reading = read_call(asked, end);
     if (reading.kind != Reading::Kind::none) return reading;
   }
-  const Reading reading = read_call(text, at, tools);
+  const Reading reading = read_call(asked, at);
   if (reading.kind != Reading::Kind::none) return reading;
   return {.kind = Reading::Kind::end};
 }
 
-Reading MarkedFormat::read_call(std::string_view text, size_t at, const ToolSet& tools) const {
+Reading MarkedFormat::read_call(const Asked& asked, size_t at) const {
   for (const CallPattern& pattern : patterns_) {
-    size_t end = at;
-    std::vector<ToolCall> calls;
-    const Match match = pattern.match(text, end, tools, calls);
-    if (match == Match::more) return {.kind = Reading::Kind::more};
-    if (match == Match::no) continue;
-    // Without a marker only the name tells a call from an answer in JSON.
-    if (data_.bare && !std::all_of(calls.begin(), calls.end(), [&](const ToolCall& call) {
-          return tools.find(call.name) != nullptr;
-        })) {
-      continue;
-    }
-    std::erase_if(calls, [&](const ToolCall& call) {
-      return std::find(data_.no_calls.begin(), data_.no_calls.end(), call.name) !=
-             data_.no_calls.end();
-    });
-    return {.kind = Reading::Kind::calls, .size = end, .calls = std::move(calls)};
+    Reading reading = read_pattern(pattern, asked, at);
+    if (reading.kind != Reading::Kind::none) return reading;
   }
   return {};
 }
 
+Reading MarkedFormat::read_pattern(const CallPattern& pattern, const Asked& asked,
+                                   size_t at) const {
+  std::vector<ToolCall> calls;
+  BegunCalls begun;
+  const bool tells = asked.fragments && is_kept(pattern, asked.behind);
+  const Match match = pattern.match(asked.text, at, asked.tools, calls, tells ? &begun : nullptr);
+  if (match != Match::yes) {
+    begun.calls = without_no_calls(std::move(begun.calls));
+    if (match == Match::more) {
+      return {.kind = Reading::Kind::more, .size = begun.end, .calls = std::move(begun.calls)};
+    }
+    if (begun.calls.empty()) return {};
+    return {.kind = Reading::Kind::broken, .size = begun.end, .calls = std::move(begun.calls)};
+  }
+  // Without a marker only the name tells a call from an answer in JSON.
+  if (data_.bare && !std::all_of(calls.begin(), calls.end(), [&](const ToolCall& call) {
+        return asked.tools.find(call.name) != nullptr;
+      })) {
+    return {};
+  }
+  // What was told before is told again.
+  std::move(begun.calls.begin(), begun.calls.end(), calls.begin());
+  return {.kind = Reading::Kind::calls, .size = at, .calls = without_no_calls(std::move(calls))};
+}
+
+std::vector<ToolCall> MarkedFormat::without_no_calls(std::vector<ToolCall> calls) const {
+  std::erase_if(calls, [&](const ToolCall& call) {
+    return std::find(data_.no_calls.begin(), data_.no_calls.end(), call.name) !=
+           data_.no_calls.end();
+  });
+  return calls;
+}
+
+// Whether a grammar made the text what it is: behind a trigger, and behind another call where that
+// one's grammar went on, or the call has a trigger of its own.
+bool MarkedFormat::is_kept(const CallPattern& pattern, bool behind) const {
+  if (!has_grammar(pattern.parts())) return false;
+  if (!leading_literal(pattern.parts()).empty()) return true;
+  return !data_.sections.empty() && !(behind && enforced_end(data_.sections.front().first).empty());
+}
+
+// Of the section; "": there may be none.
+std::string MarkedFormat::enforced_end(std::string_view open) const {
+  std::string end;
+  for (const auto& section : data_.sections) {
+    if (section.first != open) continue;
+    if (section.second.empty()) return {};
+    if (end.empty()) end = section.second;
+  }
+  return end;
+}
+
+// Of the literals that calls begin with, the shortest that this one begins with.
+std::string MarkedFormat::shortest_beginning(const std::string& literal) const {
+  std::string shortest = literal;
+  for (const CallPattern& pattern : patterns_) {
+    const std::string other = leading_literal(pattern.parts());
+    if (!other.empty() && shortest.starts_with(other)) shortest = other;
+  }
+  return shortest;
+}
+
 std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const {
   std::vector<CallTrigger> triggers;
+  const auto add = [&](const std::string& begin, CallForm form) {
+    const bool known = std::any_of(triggers.begin(), triggers.end(),
+                                   [&](const CallTrigger& other) { return other.begin == begin; });
+    if (known || form.calls.empty()) return;
+    form.keys = data_.keys;
+    triggers.push_back({begin, call_grammar(form, tools)});
+  };
+  CallForm whole;
+  std::map<std::string, CallForm> behind_literal;
   for (const CallPattern& pattern : patterns_) {
-    const PatternPart::Kind first = pattern.parts().front().kind;
-    if (first == PatternPart::Kind::call || first == PatternPart::Kind::calls) {
-      const bool list = first == PatternPart::Kind::calls;
-      for (const auto& [open, close] : data_.sections) {
-        const std::string_view end = data_.ends_enforced ? close : std::string_view();
-        triggers.push_back({open, call_grammar(tools, data_.keys, list, end)});
-      }
-      continue;
-    }
-    // One of a tool's name and its arguments with nothing unknown between them.
-    for (const OfferedTool& tool : tools.tools()) {
-      const std::string begin = literal_before_arguments(pattern.parts(), tool.name);
-      if (!begin.empty()) triggers.push_back({begin, arguments_grammar(tool)});
-    }
+    const std::vector<PatternPart>& parts = pattern.parts();
+    if (!has_grammar(parts)) continue;
+    const std::string literal = leading_literal(parts);
+    whole.calls.push_back(parts);
+    whole.several = !literal.empty();
+    if (literal.empty()) continue;
+    const std::string begin = shortest_beginning(literal);
+    std::vector<PatternPart> rest = parts;
+    rest.front().literal = literal.substr(begin.size());
+    if (rest.front().literal.empty()) rest.erase(rest.begin());
+    behind_literal[begin].calls.push_back(std::move(rest));
   }
+  for (const auto& section : data_.sections) {
+    CallForm form = whole;
+    form.end = enforced_end(section.first);
+    add(section.first, std::move(form));
+  }
+  for (auto& [literal, form] : behind_literal) add(literal, std::move(form));
   return triggers;
 }
 
 std::string MarkedFormat::opening(const ToolSet& tools) const {
   const std::vector<CallTrigger> triggers = call_triggers(tools);
-  if (triggers.empty()) return {};
-  // Where the trigger has the tool's name in it, there must be one tool.
-  const bool named = !data_.sections.empty() && triggers.front().begin == data_.sections[0].first;
-  if (!named && tools.tools().size() != 1) return {};
-  return named || data_.sections.empty() ? triggers.front().begin
-                                         : data_.sections[0].first + triggers.front().begin;
+  return triggers.empty() ? std::string() : triggers.front().begin;
 }
 
 }  // namespace strata::models

@@ -19,8 +19,7 @@ struct MarkedCalls {
   CallKeys keys = {};  // of {call} and {calls}, as the model is trained to write them
   std::vector<std::string> separators = {};  // that may stand between calls, beside white space
   std::vector<std::string> no_calls = {};    // names that stand for not calling anything
-  bool ends_enforced = false;  // what keeps a call to its schema asks for the section's end, too
-  bool bare = false;           // calls of offered tools may begin the answer without a marker
+  bool bare = false;  // calls of offered tools may begin the answer without a marker
 };
 
 class MarkedFormat : public OutputFormat {
@@ -32,15 +31,27 @@ class MarkedFormat : public OutputFormat {
   std::vector<std::string> triggers() const override;
   std::vector<std::string> markers() const override;
   bool begins_bare(std::string_view text) const override;
-  CallReading read(std::string_view text, bool inside, bool last,
+  CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override;
   std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override;
   std::string opening(const ToolSet& tools) const override;
 
  private:
-  CallReading read_first(std::string_view text, const ToolSet& tools) const;
-  CallReading read_behind(std::string_view text, const ToolSet& tools) const;
-  CallReading read_call(std::string_view text, size_t at, const ToolSet& tools) const;
+  // What is asked of a text, all along.
+  struct Asked {
+    std::string_view text;
+    const ToolSet& tools;
+    bool fragments = false;
+    bool behind = false;  // another call
+  };
+  CallReading read_first(const Asked& asked) const;
+  CallReading read_behind(const Asked& asked) const;
+  CallReading read_call(const Asked& asked, size_t at) const;
+  CallReading read_pattern(const CallPattern& pattern, const Asked& asked, size_t at) const;
+  std::vector<ToolCall> without_no_calls(std::vector<ToolCall> calls) const;
+  bool is_kept(const CallPattern& pattern, bool behind) const;
+  std::string enforced_end(std::string_view open) const;
+  std::string shortest_beginning(const std::string& literal) const;
 
   const MarkedCalls data_;
   std::vector<CallPattern> patterns_;

@@ -16,11 +16,19 @@ namespace strata::models {
 
 // What a format makes of the beginning of a text.
 struct CallReading {
-  // more: it may still become a call. calls: `size` bytes are calls. end: behind the last of them,
+  // more: it may still become a call; of `calls` so much is there. calls: `size` bytes are calls.
+  // broken: calls were begun in `size` bytes, and do not go on. end: behind the last of them,
   // `size` bytes close what they stand in. none: no call stands here.
-  enum class Kind { more, calls, end, none } kind = Kind::none;
+  enum class Kind { more, calls, broken, end, none } kind = Kind::none;
   size_t size = 0;
   std::vector<ToolCall> calls = {};  // id: what the model wrote, where the format has one
+};
+
+// Where a text stands that a format is asked to read.
+struct CallPlace {
+  bool inside = false;  // behind a call that was read; otherwise it begins with a trigger, or bare
+  bool last = false;    // no more text comes
+  bool fragments = false;  // calls are told as soon as they have begun
 };
 
 // What has to stand behind `begin` in an answer: Lark's grammar, with %json for schemas.
@@ -44,9 +52,7 @@ class OutputFormat {
   virtual bool begins_bare(std::string_view text) const { return (void)text, false; }
   // All texts with control tokens that calls are written with.
   virtual std::vector<std::string> markers() const { return triggers(); }
-  // `inside`: the text follows a call that was read; otherwise it begins with a trigger, or bare.
-  // `last`: no more text comes.
-  virtual CallReading read(std::string_view text, bool inside, bool last,
+  virtual CallReading read(std::string_view text, const CallPlace& place,
                            const ToolSet& tools) const = 0;
   // How calls of these tools are kept to their names and schemas; none: by nothing.
   virtual std::vector<CallTrigger> call_triggers(const ToolSet& tools) const;

@@ -51,10 +51,7 @@ class TextParser : public OutputParser {
     return work(false);
   }
 
-  OutputPieces finish() override {
-    OutputPieces pieces = work(true);
-    return pieces;
-  }
+  OutputPieces finish() override { return work(true); }
 
   bool reasoning() const override { return phase_ == Phase::reasoning; }
   size_t decided() const override { return base_; }
@@ -101,8 +98,8 @@ class TextParser : public OutputParser {
     }
     if (options_.format != nullptr && options_.format->begins_bare(text)) {
       const CallReading reading = look(text, false);
-      if (reading.kind == CallReading::Kind::more) return false;
-      if (reading.kind == CallReading::Kind::calls) {
+      if (waits(reading)) return false;
+      if (has_calls(reading)) {
         drop(space);
         begin_calls();
         return true;
@@ -171,8 +168,8 @@ class TextParser : public OutputParser {
     take_content(at - space, pieces);
     const std::string_view text = std::string_view(held_).substr(space);
     const CallReading reading = look(text, false);
-    if (reading.kind == CallReading::Kind::more) return false;
-    if (reading.kind == CallReading::Kind::calls) {
+    if (waits(reading)) return false;
+    if (has_calls(reading)) {
       drop(space);
       begin_calls();
       return true;
@@ -181,13 +178,26 @@ class TextParser : public OutputParser {
     return true;
   }
 
+  static bool waits(const CallReading& reading) {
+    return reading.kind == CallReading::Kind::more && reading.calls.empty();
+  }
+  static bool has_calls(const CallReading& reading) {
+    return reading.kind == CallReading::Kind::calls || !reading.calls.empty();
+  }
+
   // What the format makes of the text. A call over the limits is none.
   CallReading look(std::string_view text, bool inside) const {
-    const CallReading none{.kind = inside ? CallReading::Kind::end : CallReading::Kind::none};
+    using Kind = CallReading::Kind;
+    const CallReading none{.kind = inside ? Kind::end : Kind::none};
     if (n_calls_ >= kMaxCallsOfAnswer) return none;
-    CallReading reading = options_.format->read(text, inside, last_, options_.tools);
-    const size_t size = reading.kind == CallReading::Kind::more ? text.size() : reading.size;
-    return size <= kMaxCallBytes ? reading : none;
+    const bool too_long = text.size() > kMaxCallBytes;
+    const CallPlace place{inside, last_ && !too_long, options_.fragments};
+    CallReading reading =
+        options_.format->read(text.substr(0, kMaxCallBytes), place, options_.tools);
+    if (reading.kind != Kind::more || !too_long) return reading;
+    if (reading.calls.empty()) return none;
+    reading.kind = Kind::broken;
+    return reading;
   }
 
   void begin_calls() {
@@ -196,26 +206,44 @@ class TextParser : public OutputParser {
   }
 
   bool read_calls(OutputPieces& pieces) {
+    using Kind = CallReading::Kind;
     const CallReading reading = look(held_, inside_);
-    if (reading.kind == CallReading::Kind::more) return false;
+    pass_on(reading, pieces);
+    if (reading.kind == Kind::more) return false;
+    n_calls_ += reading.calls.size();
+    pieces.n_ended += reading.calls.size();
+    n_told_ = 0;
     drop(reading.size);
-    for (const ToolCall& call : reading.calls) emit(call, pieces);
-    if (reading.kind == CallReading::Kind::calls) {
+    if (reading.kind == Kind::calls) {
       inside_ = true;
       return true;
     }
-    space_falls_ = true;
+    space_falls_ = reading.kind == Kind::end;
     phase_ = Phase::content;
     return true;
   }
 
-  void emit(const ToolCall& call, OutputPieces& pieces) {
-    pieces.calls.push_back(
-        {.index = static_cast<int32_t>(n_calls_),
-         .id = call.id.empty() ? make_call_id(options_.id_seed, n_calls_) : call.id,
-         .name = call.name,
-         .arguments = call.arguments});
-    ++n_calls_;
+  // What of the calls was not passed on yet.
+  void pass_on(const CallReading& reading, OutputPieces& pieces) {
+    const bool more = reading.kind == CallReading::Kind::more;
+    for (size_t i = n_told_ == 0 ? 0 : n_told_ - 1; i < reading.calls.size(); ++i) {
+      const ToolCall& call = reading.calls[i];
+      std::string_view arguments = call.arguments;
+      if (more && !last_) arguments.remove_suffix(incomplete_utf8_tail(arguments));
+      ToolCallPiece piece{.index = static_cast<int32_t>(n_calls_ + i)};
+      if (i < n_told_) {
+        arguments.remove_prefix(told_bytes_);
+        if (arguments.empty()) continue;
+        told_bytes_ += arguments.size();
+      } else {
+        piece.id = call.id.empty() ? make_call_id(options_.id_seed, n_calls_ + i) : call.id;
+        piece.name = call.name;
+        n_told_ = i + 1;
+        told_bytes_ = arguments.size();
+      }
+      piece.arguments = arguments;
+      pieces.calls.push_back(std::move(piece));
+    }
   }
 
   // Not more than what ends with a whole character.
@@ -250,7 +278,9 @@ class TextParser : public OutputParser {
   bool reasoned_ = false;     // some of it came
   bool space_falls_ = false;  // white space that comes next belongs to a marker
   bool inside_ = false;       // behind a call
-  size_t n_calls_ = 0;
+  size_t n_calls_ = 0;        // that have ended
+  size_t n_told_ = 0;         // of those being read, how many were passed on, the last in part
+  size_t told_bytes_ = 0;     // of its arguments
   std::string held_;
   size_t base_ = 0;  // bytes of the text before held_
 };

@@ -1,5 +1,5 @@
 // Takes an answer apart while it is written: reasoning, content, calls of tools. What comes out
-// depends on the text alone, never on how it was cut into pieces.
+// depends on the text alone, never on how it was cut into pieces: the pieces joined are the same.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ struct OutputPieces {
   std::string reasoning = {};
   std::string content = {};
   std::vector<TextRange> content_ranges = {};  // where the content stands in all the text pushed
-  std::vector<ToolCallPiece> calls = {};       // each whole, with its id
+  std::vector<ToolCallPiece> calls = {};       // the first piece of each has its id and its name
+  size_t n_ended = 0;                          // calls of which no more pieces come
 };
 
 class OutputParser {
@@ -29,7 +30,8 @@ class OutputParser {
   // The next piece of the text, any bytes, with the markers' control tokens spelled. Cut within
   // characters it keeps those together that were whole.
   virtual OutputPieces push(std::string_view text) = 0;
-  // The text ends here. Nothing that was held back is lost: an unfinished call is content.
+  // The text ends here. Nothing that was held back is lost: an unfinished call is content, or, with
+  // fragments, a call whose arguments end here.
   virtual OutputPieces finish() = 0;
   virtual bool reasoning() const = 0;  // what comes next is reasoning
   virtual size_t decided() const = 0;  // bytes pushed that have become pieces, or are markers
@@ -42,6 +44,9 @@ struct OutputOptions {
   ThinkState state = ThinkState::may_begin;
   ToolSet tools = {};  // empty: text that looks like a call is content
   uint64_t id_seed = 0;
+  // Arguments are passed on while they are written; the rule that the model is kept to has to make
+  // them JSON. Otherwise a call comes whole, in one piece.
+  bool fragments = false;
 };
 
 std::unique_ptr<OutputParser> make_output_parser(OutputOptions options);

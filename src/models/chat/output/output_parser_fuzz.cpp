@@ -31,6 +31,9 @@ void check(const OutputOptions& options, std::string_view text, size_t cut) {
   }
   require(whole.reasoning.size() + whole.content.size() <= text.size());
   require(testing::read_output(options, text, {cut}) == whole);
+  OutputOptions pieces = options;
+  pieces.fragments = true;
+  require(testing::read_output(pieces, text, {cut}) == testing::read_output(pieces, text));
 }
 
 }  // namespace

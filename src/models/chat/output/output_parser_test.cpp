@@ -52,6 +52,25 @@ ReadOutput read_every_way(const OutputOptions& options, std::string_view text) {
   return whole;
 }
 
+// What is told of a text in pieces only grows, and ends as the whole: cut at every byte, and at the
+// places that a seed draws.
+ReadOutput read_in_fragments(OutputOptions options, std::string_view text, uint64_t seed = 1) {
+  options.fragments = true;
+  const ReadOutput whole = read_output(options, text);
+  std::vector<size_t> all;
+  std::vector<size_t> some;
+  for (size_t at = 1; at < text.size(); ++at) {
+    all.push_back(at);
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    if ((seed >> 33) % 5 == 0) some.push_back(at);
+    EXPECT_EQ(read_output(options, text, {at}), whole) << "cut at " << at << " of " << text;
+  }
+  EXPECT_EQ(read_output(options, text, some), whole) << text;
+  ReadOutput bytes = read_output(options, text, all);
+  EXPECT_EQ(bytes, whole) << text;
+  return bytes;
+}
+
 constexpr std::string_view kJsonInTags = "<think></think> <tool_call>";
 constexpr std::string_view kParameters = "<tool_call><function=x><parameter=y>";
 
@@ -169,6 +188,120 @@ TEST(OutputParser, NestingSizeAndNumberOfCallsHaveLimits) {
   const auto read = read_output(options, many);
   EXPECT_EQ(read.calls.size(), kMaxCallsOfAnswer);
   EXPECT_THAT(read.content, HasSubstr("get_weather"));
+}
+
+// Answers of the formats whose arguments are JSON, as their rules let a model write them.
+struct Written {
+  const char* marks;
+  const char* answer;
+};
+constexpr Written kInJson[] = {
+    {"<tool_call>",
+     "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"\xC3\x85s\", \"days\": "
+     "12}}"
+     "</tool_call>"},
+    {"<tool_calls>",
+     "<tool_calls>[{\"name\":\"get_weather\",\"arguments\":{\"city\": \"\\\"]}\"}}, {\"name\": "
+     "\"get_weather\", \"arguments\": {}}]</tool_calls>"},
+    {"<|START_ACTION|>",
+     "<|START_ACTION|>[{\"tool_call_id\": \"0\", \"tool_name\": \"get_weather\", \"parameters\": "
+     "{\"days\": -3}}]<|END_ACTION|>"},
+    {"[TOOL_CALLS][ARGS]", "[TOOL_CALLS]get_weather[ARGS]{\"city\": \"Oslo\"}"},
+    {"<function=</function>", "<function=get_weather>{\"places\": [{\"a\": []}]}</function>"},
+    {"<|tools_prefix|>",
+     "<|tools_prefix|>[{\"get_weather\": {\"city\": \"Rome\"}}]<|tools_suffix|>"},
+    {"<|tool_call_begin|>",
+     "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+     "<|tool_call_argument_begin|>{\"days\": 1}<|tool_call_end|><|tool_calls_section_end|>"},
+};
+
+TEST(OutputParser, FragmentsOfArgumentsComeWhileTheyAreWrittenAndJoinToTheWhole) {
+  for (const auto& [marks, answer] : kInJson) {
+    SCOPED_TRACE(answer);
+    const OutputOptions options = options_of(marks);
+    const auto whole = read_every_way(options, answer);
+    const auto read = read_in_fragments(options, answer);
+    EXPECT_EQ(read, whole);
+    EXPECT_FALSE(read.calls.empty());
+    EXPECT_EQ(read.n_ended, read.calls.size());
+    EXPECT_GT(read.n_pieces, read.calls.size() + 3) << "they came whole";
+    EXPECT_EQ(whole.n_pieces, whole.calls.size());
+  }
+}
+
+TEST(OutputParser, ACallInFragmentsThatIsCutOffHasTheArgumentsThatWereWritten) {
+  for (const auto& [marks, answer] : kInJson) {
+    const std::string_view text = answer;
+    const std::string arguments = read_output(options_of(marks), text).calls[0].arguments;
+    for (size_t n = 1; n < text.size(); ++n) {
+      if ((static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) continue;
+      const auto read = read_in_fragments(options_of(marks), text.substr(0, n), n);
+      // Either nothing of it was told, and the text is content, or the text is a call's.
+      EXPECT_EQ(read.content, read.calls.empty() ? text.substr(0, n) : "");
+      if (read.calls.empty()) continue;
+      EXPECT_TRUE(arguments.starts_with(read.calls[0].arguments)) << read.calls[0].arguments;
+      EXPECT_EQ(read.calls[0].name, "get_weather");
+      EXPECT_EQ(read.n_ended, read.calls.size());
+    }
+  }
+}
+
+TEST(OutputParser, ACallInFragmentsThatBreaksKeepsWhatWasToldAndTheRestIsContent) {
+  const OutputOptions options = options_of(kJsonInTags);
+  const std::string begin = "<tool_call>{\"name\": \"get_weather\", \"arguments\": ";
+  for (const auto& [behind, arguments, content] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"{\"city\": ]} x", "{\"city\": ", "]} x"},
+           {"{\"city\": oops}}</tool_call>", "{\"city\": oops", "}}</tool_call>"},
+           {std::string("{\"a\": ") + std::string(kMaxCallDepth, '['),
+            "{\"a\": " + std::string(kMaxCallDepth - 1, '['), "["}}) {
+    const auto read = read_in_fragments(options, begin + behind);
+    ASSERT_EQ(read.calls.size(), 1u) << behind;
+    EXPECT_EQ(read.calls[0].arguments, arguments);
+    EXPECT_EQ(read.content, content);
+    EXPECT_EQ(read.n_ended, 1u);
+  }
+  // Of a tool that was not offered, and in another order than the rule's, nothing is told early.
+  for (const char* text :
+       {"<tool_call>{\"name\": \"other\", \"arguments\": {\"city\": \"Os",
+        "<tool_call>{\"arguments\": {\"city\": \"Oslo\"}, \"name\": \"get_weather\"",
+        "<tool_call>{\"name\": \"get_weather\", \"arguments\": \"{"}) {
+    EXPECT_EQ(read_in_fragments(options, text).content, text);
+  }
+}
+
+TEST(OutputParser, WhatComesInFragmentsDependsOnTheTextAloneWhateverItIs) {
+  uint64_t seed = 5;
+  const auto draw = [&](size_t n) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<size_t>(seed >> 33) % n;
+  };
+  for (const auto& [marks, answer] : kInJson) {
+    for (int i = 0; i < 40; ++i) {
+      std::string text = std::string(answer) + (i % 3 == 0 ? answer : " ");
+      for (size_t n = 1 + draw(3); n > 0; --n) {
+        const size_t at = draw(text.size());
+        if (i % 2 == 0) {
+          text[at] = "{}[]\",: x\\"[draw(10)];
+        } else {
+          text.erase(at, 1 + draw(4));
+        }
+      }
+      read_in_fragments(options_of(marks), text, seed);
+    }
+  }
+}
+
+TEST(OutputParser, ACallInFragmentsThatIsTooLargeEndsAtTheLimit) {
+  OutputOptions options = options_of(kJsonInTags);
+  options.fragments = true;
+  const std::string begin = "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"";
+  const std::string large = begin + std::string(kMaxCallBytes, 'x');
+  const auto whole = read_output(options, large);
+  EXPECT_EQ(read_output(options, large, {kMaxCallBytes - 1, kMaxCallBytes + 3}), whole);
+  ASSERT_EQ(whole.calls.size(), 1u);
+  EXPECT_EQ(whole.calls[0].arguments.size() + whole.content.size(),
+            large.size() - begin.find("{\"city"));
 }
 
 TEST(ToolSet, ChoicesThatTheToolsDoNotHaveAreRefused) {

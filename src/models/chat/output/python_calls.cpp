@@ -26,16 +26,16 @@ class PythonCalls : public OutputFormat {
   std::vector<std::string> markers() const override { return {kOpen, kClose}; }
   bool begins_bare(std::string_view text) const override { return text.starts_with('['); }
 
-  CallReading read(std::string_view text, bool inside, bool last,
+  CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override {
-    if (inside) return read_behind(text, last);
+    if (place.inside) return read_behind(text, place.last);
     size_t at = 0;
     const Match open = match_literal(text, at, kOpen);
     const bool bare = open == Match::no;
-    if (open == Match::more) return waiting(last);
+    if (open == Match::more) return waiting(place.last);
     CallReading reading{.kind = CallReading::Kind::calls};
     const Match match = read_list(text, at, reading.calls);
-    if (match == Match::more) return waiting(last);
+    if (match == Match::more) return waiting(place.last);
     if (match == Match::no) return {};
     // Without a marker only the names tell calls from a list.
     const bool known = std::all_of(reading.calls.begin(), reading.calls.end(),

@@ -124,6 +124,20 @@ TEST(OutputTemplates, WhatATemplateWritesIsReadBackHoweverItIsCut) {
       EXPECT_EQ(read_output(options, turn.answer, {at}), whole) << "cut at " << at;
     }
     EXPECT_EQ(read_output(options, turn.answer, all), whole);
+    // In fragments the same comes out, however they are cut; only ids that stand behind the
+    // arguments come too late.
+    OutputOptions pieces = options;
+    pieces.fragments = true;
+    const ReadOutput joined = read_output(pieces, turn.answer);
+    EXPECT_EQ(joined.content, whole.content);
+    ASSERT_EQ(joined.calls.size(), n_calls);
+    for (size_t i = 0; i < n_calls; ++i) {
+      EXPECT_EQ(joined.calls[i].arguments, whole.calls[i].arguments);
+    }
+    for (size_t at = 1; at < turn.answer.size(); ++at) {
+      EXPECT_EQ(read_output(pieces, turn.answer, {at}), joined) << "cut at " << at;
+    }
+    EXPECT_EQ(read_output(pieces, turn.answer, all), joined);
   }
 }
 

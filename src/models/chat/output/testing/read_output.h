@@ -14,9 +14,13 @@ struct ReadOutput {
   std::string reasoning, content;
   std::vector<ToolCall> calls;
   std::string from_ranges;  // the content again, cut out of the text
+  size_t n_pieces = 0;      // of calls, and how many of them have ended
+  size_t n_ended = 0;
 
+  // But for the number of pieces.
   friend bool operator==(const ReadOutput& a, const ReadOutput& b) {
-    return a.reasoning == b.reasoning && a.content == b.content && a.from_ranges == b.from_ranges &&
+    return a.n_ended == b.n_ended && a.reasoning == b.reasoning && a.content == b.content &&
+           a.from_ranges == b.from_ranges &&
            std::equal(a.calls.begin(), a.calls.end(), b.calls.begin(), b.calls.end(),
                       [](const ToolCall& x, const ToolCall& y) {
                         return x.id == y.id && x.name == y.name && x.arguments == y.arguments;
@@ -36,6 +40,8 @@ inline void add(ReadOutput& read, const OutputPieces& pieces, std::string_view t
   for (const TextRange& range : pieces.content_ranges) {
     read.from_ranges += text.substr(range.begin, range.end - range.begin);
   }
+  read.n_pieces += pieces.calls.size();
+  read.n_ended += pieces.n_ended;
   for (const ToolCallPiece& piece : pieces.calls) {
     const auto index = static_cast<size_t>(piece.index);
     if (read.calls.size() <= index) read.calls.resize(index + 1);

@@ -1,0 +1,122 @@
+// What the formats of calls ask of a model: answers as they are written hold, others do not.
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/registry.h"
+#include "inference/constraint/constraint.h"
+#include "inference/constraint/grammar.h"
+#include "inference/testing/byte_tokenizer.h"
+#include "models/chat/output/output_format.h"
+
+namespace strata::inference {
+namespace {
+
+struct Case {
+  const char* format;
+  std::vector<std::string> good;
+  std::vector<std::string> bad;
+};
+
+// \xff is what stands in front of a control token.
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all{
+      {"tool_call-json",
+       {"Hm.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 12}}\n</tool_call> more "
+        "<tool_call>"
+        "[{\"name\":\"g\",\"arguments\":{}}]\xff</tool_call>"},
+       {"<tool_call>{\"name\": \"h\"", "<tool_call>{\"arguments\"", "<tool_call>x",
+        "<tool_call>{\"name\": \"f\", \"arguments\": {}",
+        "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"",
+        "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}} and"}},
+      {"start_action",
+       {"\xff<|START_ACTION|>[{\"tool_call_id\": \"0\", \"tool_name\": \"f\", \"parameters\": "
+        "{\"a\": 1}}]"
+        "\xff<|END_ACTION|>"},
+       {"<|START_ACTION|>[{\"name\""}},
+      {"functools",
+       {"functools[{\"name\": \"f\", \"arguments\": {\"a\": 1}}] end"},
+       {"functools x"}},
+      {"python_tag",
+       {"<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "{\"any\": 1}"},
+       {"<|python_tag|>print"}},
+      {"function-json",
+       {"<function=f>{\"a\": 1}</function><function=g>{}</function>"},
+       {"<function=h",
+        "<function=f>{\"a\": 1} "
+        "no",
+        "<function=f>x"}},
+      {"bracket-args",
+       {"\xff[TOOL_CALLS]f\xff[ARGS]{\"a\": 1}\xff[TOOL_CALLS]g[CALL_ID]abc123XYZ[ARGS]{}",
+        "[TOOL_CALLS][{\"name\": \"g\", \"arguments\": {}}]"},
+       {"[TOOL_CALLS]h", "[TOOL_CALLS]f[ARGS]{\"b\""}},
+      {"tool_sep-envelope",
+       {"\xff<｜tool▁calls▁begin｜>\xff<｜tool▁call▁begin｜>f\xff<｜tool▁sep｜>{\"a\": 1}"
+        "\xff<｜tool▁call▁end｜>\xff<｜tool▁calls▁end｜> more",
+        "<｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"a\": "
+        "1}\n```<｜tool▁call▁end｜>"},
+       {"<｜tool▁calls▁begin｜>f", "<｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"b\"",
+        "<｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{\"b\""}},
+      {"call_tokens",
+       {"<|tool_call:begin|>id1<|tool_call:name|>f<|tool_call:args|>{\"a\": 1}<|tool_call:end|>"},
+       {"<|tool_call:begin|>id1<|tool_call:name|>h"}},
+      {"tool_calls_section",
+       {"\xff<|tool_calls_section_begin|>\xff<|tool_call_begin|>functions.f:0\xff<|tool_call_"
+        "argument_begin|>"
+        "{\"a\": "
+        "1}\xff<|tool_call_end|>\xff<|tool_call_begin|>functions.g:1<|tool_call_argument_begin|>{}"
+        "<|tool_call_end|><|tool_calls_section_end|>"},
+       {"<|tool_call_begin|>functions.h", "<|tool_call_begin|>f:0"}},
+      {"tools_prefix",
+       {"<|tools_prefix|>[{\"f\": {\"a\": 1}}, {\"g\": {}}]<|tools_suffix|>"},
+       {"<|tools_prefix|>[{\"h\"",
+        "<|tools_prefix|>[{\"f\": {\"a\": 1}}] "
+        "x"}},
+  };
+  return all;
+}
+
+std::shared_ptr<Matcher> matcher_of(std::string_view name) {
+  static const auto trie = [] {
+    const testing::ByteTokenizer tokenizer;
+    return std::make_shared<const TokenTrie>(tokenizer, tokenizer.n_vocab());
+  }();
+  const json::value tools = parse_json(
+      R"([{"function": {"name": "f", "parameters": {"type": "object", "properties":
+          {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}}},
+          {"function": {"name": "g", "parameters": {"type": "object"}}}])");
+  for (const auto& format : Registry<models::OutputFormat>::all()) {
+    if (format->name() != name) continue;
+    std::vector<OutputTrigger> triggers;
+    for (auto& call : format->call_triggers(models::ToolSet(tools.as_array(), {}))) {
+      triggers.push_back(
+          {call.begin, {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)}});
+    }
+    return std::make_shared<Matcher>(compile(triggers), trie);
+  }
+  throw Error(Code::internal, "no such format");
+}
+
+bool accepts(const std::shared_ptr<Matcher>& matcher, const std::string& text) {
+  Constraint constraint(matcher);
+  for (const char c : text) {
+    if (!constraint.accept(static_cast<unsigned char>(c))) return false;
+  }
+  return true;
+}
+
+TEST(CallRules, KeepCallsToNamesAndSchemas) {
+  for (const Case& one : cases()) {
+    SCOPED_TRACE(one.format);
+    const auto matcher = matcher_of(one.format);
+    for (const std::string& text : one.good) {
+      EXPECT_TRUE(accepts(matcher, text)) << text;
+      Constraint constraint(matcher);
+      for (const char c : text) constraint.accept(static_cast<unsigned char>(c));
+      EXPECT_TRUE(constraint.may_end()) << text;
+    }
+    for (const std::string& text : one.bad) EXPECT_FALSE(accepts(matcher, text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace strata::inference
