@@ -50,15 +50,33 @@ std::vector<std::string> texts(const json::object& entry, std::string_view key,
   return out;
 }
 
+std::vector<CacheFact> cache_facts(const json::object& entry, std::string_view name) {
+  const auto* value = entry.if_contains("cache");
+  if (value == nullptr || !value->is_array() || value->get_array().empty()) {
+    refuse(name, "'cache' is missing or no list");
+  }
+  std::vector<CacheFact> out;
+  for (const auto& item : value->get_array()) {
+    if (!item.is_object()) refuse(name, "'cache' has an entry that is no mapping");
+    const auto& fact = item.get_object();
+    out.push_back({number(fact, "layers", name), number(fact, "width", name),
+                   fact.contains("window") ? number(fact, "window", name) : 0});
+    if (fact.size() != (fact.contains("window") ? 3u : 2u)) {
+      refuse(name, "'cache' has an entry with an unknown field");
+    }
+  }
+  return out;
+}
+
 CatalogEntry read_entry(const json::value& value) {
   if (!value.is_object()) refuse("?", "an entry is no mapping");
   const auto& entry = value.get_object();
   CatalogEntry out;
   out.name = text(entry, "name", "?");
   for (const auto& member : entry) {
-    static const std::set<std::string_view> kFields{"name",   "aliases",     "sources",
-                                                    "sha256", "size",        "licence",
-                                                    "kind",   "description", "context"};
+    static const std::set<std::string_view> kFields{"name",    "aliases", "sources", "sha256",
+                                                    "size",    "licence", "kind",    "description",
+                                                    "context", "cache"};
     if (!kFields.contains(std::string_view(member.key()))) {
       refuse(out.name, fmt::format("unknown field '{}'", std::string_view(member.key())));
     }
@@ -75,10 +93,21 @@ CatalogEntry read_entry(const json::value& value) {
   out.context = number(entry, "context", out.name);
   out.kind = text(entry, "kind", out.name);
   if (out.kind != "chat" && out.kind != "base") refuse(out.name, "'kind' is chat or base");
+  out.cache = cache_facts(entry, out.name);
   return out;
 }
 
 }  // namespace
+
+uint64_t cache_bytes(const CatalogEntry& entry, uint64_t positions) {
+  constexpr uint64_t kBytesANumber = 2;
+  uint64_t bytes = 0;
+  for (const CacheFact& fact : entry.cache) {
+    const uint64_t kept = fact.window == 0 ? positions : std::min(positions, fact.window);
+    bytes += fact.layers * fact.width * kBytesANumber * kept;
+  }
+  return bytes;
+}
 
 std::vector<CatalogEntry> parse_catalog(std::string_view yaml) {
   const json::value value = parse_yaml(yaml);

@@ -94,7 +94,7 @@ class Download {
     if (!options_.progress) return;
     options_.progress({std::string(stage), request_.file.name, request_.before + done,
                        request_.total > 0 ? request_.total : total_.value_or(0),
-                       request_.file.sha256.value_or("")});
+                       request_.file.sha256.value_or(""), partial_.key()});
   }
 
   bool go_on() const { return !options_.keep_going || options_.keep_going(); }
@@ -254,6 +254,17 @@ class Download {
 
 BlobRef download(const Store& store, const DownloadRequest& request, const PullOptions& options) {
   return Download(store, request, options).run();
+}
+
+void discard_partial(const Store& store, const std::string& part) {
+  if (part.empty()) return;
+  if (const auto lock = FileLock::attempt(store.lock_path(part), FileLock::Kind::exclusive)) {
+    for (const char* extension : {".json", ".part", ".d"}) {
+      std::error_code ignored;
+      fs::remove_all(store.partial_path(part, extension), ignored);
+    }
+  }
+  store.collect();
 }
 
 }  // namespace strata::models

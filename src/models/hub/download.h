@@ -26,4 +26,8 @@ struct DownloadRequest {
 // source's.
 BlobRef download(const Store& store, const DownloadRequest& request, const PullOptions& options);
 
+// Deletes what has come of a download that was given up (PullProgress::part; "": nothing), and what
+// came whole but belongs to no model. While another process fetches the same file it stays.
+void discard_partial(const Store& store, const std::string& part);
+
 }  // namespace strata::models

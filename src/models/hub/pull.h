@@ -19,6 +19,7 @@ struct PullProgress {
   uint64_t done = 0;        // bytes
   uint64_t total = 0;       // 0: not known
   std::string sha256 = {};  // of that file, "" where the source does not tell
+  std::string part = {};    // what is there of it, for discard_partial(); "": nothing yet
 };
 
 struct PullOptions {
