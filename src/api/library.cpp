@@ -6,9 +6,11 @@
 #include "api/library_facts.h"
 #include "api/store_errors.h"
 #include "core/log.h"
+#include "core/os.h"
 #include "inference/defaults.h"
 #include "inference/model_caches.h"
 #include "models/hub/source.h"
+#include "modify/quantize_stored.h"
 
 namespace strata::api {
 namespace {
@@ -217,6 +219,23 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::create(const std::string& name,
       std::move(progress), std::move(done));
 }
 
+std::unique_ptr<ModelLibrary::Job> ModelLibrary::quantize(const std::string& model,
+                                                          const std::string& type,
+                                                          const std::string& name,
+                                                          Progress progress, Done done) {
+  const modify::Mix& mix = modify::find_mix(type);
+  telling([&] {
+    store_.find(model);
+    modify::refuse_name_in_use(store_, name);
+  });
+  return start(
+      [this, model, &mix, name](const models::PullOptions& options) {
+        lower_priority();  // the threads that it starts inherit it
+        return modify::quantize_stored(store_, model, mix, name, options);
+      },
+      std::move(progress), std::move(done));
+}
+
 std::unique_ptr<ModelLibrary::Job> ModelLibrary::start(Work work, Progress progress, Done done) {
   auto state = std::make_shared<JobState>();
   models::PullOptions options;
@@ -249,7 +268,7 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::start(Work work, Progress progr
   if (stopping_ || workers_.size() >= kMaxLibraryJobs) {
     throw Error(Code::unavailable,
                 stopping_ ? std::string("the server is stopping")
-                          : fmt::format("{} pulls and creates are at work", workers_.size()),
+                          : fmt::format("{} jobs on the store are at work", workers_.size()),
                 "try again when one of them has ended");
   }
   workers_.push_back({state, std::thread(run)});

@@ -80,7 +80,14 @@ class ModelLibrary {
   std::unique_ptr<Job> create(const std::string& name, models::Modelfile modelfile,
                               Progress progress, Done done);
 
+  // Makes the model `name` of `model` with its matrices as `type` says ("Q4_K_M"), giving way to
+  // what else the machine does. Thrown at once also: not_found, already_exists, invalid_argument
+  // (a type that there is not).
+  std::unique_ptr<Job> quantize(const std::string& model, const std::string& type,
+                                const std::string& name, Progress progress, Done done);
+
   const models::Store& store() const { return store_; }
+  const NetPolicy& policy() const { return policy_; }  // of connections that it makes
 
  private:
   struct JobState;

@@ -10,6 +10,7 @@
 #include "api/gateway/model_traits.h"
 #include "api/gateway/remote.h"
 #include "api/gateway/scripted.h"
+#include "api/jobs/job_board.h"
 #include "api/library.h"
 #include "api/prompt/registry.h"
 #include "api/server.h"
@@ -166,6 +167,7 @@ class ServerWithParts : public RunningServer {
     api::Services services;
     services.gateway = &gateway_;
     services.library = &library_;
+    services.jobs = &jobs_;
     services.prompts = &prompts_;
     services.files = &files_;
     services.batches = &batches_;
@@ -217,6 +219,7 @@ class ServerWithParts : public RunningServer {
   api::History history_;
   api::FileStore files_;
   api::ModelLibrary library_;
+  api::JobBoard jobs_{library_};
   api::Gateway gateway_;
   api::BatchRunner batches_;             // before what it asks
   std::unique_ptr<api::Server> server_;  // last: it uses all of the above

@@ -18,6 +18,7 @@ namespace strata::api {
 class History;
 class BatchRunner;
 class FileStore;
+class JobBoard;
 class ModelLibrary;
 class KeyStore;
 class PromptRegistry;
@@ -39,6 +40,7 @@ struct Services {
   const Site* site = nullptr;    // the app's files; null: none are served
   bool require_key = false;      // the server sets it, and the next one
   bool keys_manageable = false;  // whoever is admin here is the operator, or has an admin's key
+  JobBoard* jobs = nullptr;      // pulls and the like that go on by themselves; null: none
 };
 
 class Dialect {

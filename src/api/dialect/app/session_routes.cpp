@@ -3,9 +3,7 @@
 #include "api/access/keys.h"
 #include "api/dialect/app/app.h"
 #include "api/limits.h"
-#include "core/os.h"
 #include "core/version.h"
-#include "models/hub/catalog.h"
 
 namespace strata::api::app {
 namespace {
@@ -49,23 +47,6 @@ void close(const Services& services, Exchange& exchange) {
   respond_json(exchange, json::object{{"signed_in", false}});
 }
 
-// The models that Strata knows by name, and the memory that this machine has for them.
-void catalog(const Services&, Exchange& exchange) {
-  json::array models;
-  for (const models::CatalogEntry& entry : models::catalog()) {
-    models.push_back(json::object{{"name", entry.name},
-                                  {"kind", entry.kind},
-                                  {"size", entry.size},
-                                  {"licence", entry.licence},
-                                  {"description", entry.description},
-                                  {"context", entry.context},
-                                  {"sha256", entry.sha256}});
-  }
-  respond_json(exchange, json::object{{"models", std::move(models)},
-                                      {"memory_bytes", total_memory_bytes()},
-                                      {"available_bytes", available_memory_bytes()}});
-}
-
 }  // namespace
 
 void add_session_routes(RouteTable& table, const Services& services, const Dialect& dialect) {
@@ -78,7 +59,6 @@ void add_session_routes(RouteTable& table, const Services& services, const Diale
   add("GET", "/api/v1/session", Scope::open, 0, Lane::store, state);
   add("POST", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, open);
   add("DELETE", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, close);
-  add("GET", "/api/v1/catalog", Scope::inference, 0, Lane::store, catalog);
 }
 
 }  // namespace strata::api::app
