@@ -59,6 +59,13 @@ export interface ModelRow {
   modified_at: string;
   details: { family: string; parameter_size: string; quantization_level: string; format: string };
 }
+export interface MemoryNeed {
+  context: number;
+  bytes: number;
+  weights_bytes: number;
+  cache_bytes: number;
+  work_bytes: number;
+}
 export interface CatalogRow {
   name: string;
   kind: string;
@@ -67,6 +74,19 @@ export interface CatalogRow {
   description: string;
   context: number;
   sha256: string;
+  sources: string[];
+  memory: MemoryNeed;
+  tokens_per_second: number;
+}
+export interface Machine {
+  processor: string;
+  cores: number;
+  memory_bytes: number;
+  available_bytes: number;
+  memory_bytes_per_second: number;
+  disk_free_bytes: number;
+  offline: boolean;
+  hub: string;
 }
 
 export class ApiError extends Error {

@@ -28,5 +28,9 @@ export async function loadLanguage(wanted: readonly string[]) {
 export const t = (key: Key, values: Record<string, string | number> = {}) =>
   texts[key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 export const language = () => document.documentElement.lang || 'en';
-export const bytes = (n: number) =>
-  n >= 1e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e6)} MB`;
+export const bytes = (n: number) => {
+  if (n >= 1e9) return `${(n / 1e9).toFixed(1)} GB`;
+  return n >= 1e6 ? `${Math.round(n / 1e6)} MB` : `${Math.round(n / 1e3)} kB`;
+};
+export const number = (n: number, digits = 0) =>
+  n.toLocaleString(language(), { maximumFractionDigits: digits });
