@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/prompt/context_policy.h"
 #include "inference/constraint/output_rule.h"
 #include "inference/engine.h"
 #include "models/chat/chat_template.h"
@@ -77,7 +78,9 @@ struct ChatRequest {
   bool tell_start = false;       // an event before all text has `start`
   bool prompt_only = false;      // the same, and no answer is wanted
   bool ignore_end_tokens = false;
-  std::optional<int32_t> context;        // positions to provide, Ollama's num_ctx
+  std::optional<int32_t> context;               // positions to provide, Ollama's num_ctx
+  std::optional<ContextPolicy> context_policy;  // for a conversation that does not fit
+  int64_t left_out = 0;                  // messages that are not in the conversation any more
   std::optional<int64_t> keep_alive_ms;  // -1: for ever
   uint64_t cache_scope = 0;              // inference::GenerateRequest
   std::string caller;                    // the id of his key; "": without one
@@ -106,7 +109,8 @@ struct ChatEvent {
   int32_t reasoning_tokens = 0;  // finished: how many of the answer's tokens were reasoning
   // progress, before the first text: what is done otherwise than the request asked.
   std::string notice{};
-  std::shared_ptr<const AnswerStart> start{};  // progress, where the request asks for it
+  std::shared_ptr<const AnswerStart> start{};             // progress, where the request asks for it
+  std::shared_ptr<const ContextChange> context_change{};  // progress, likewise told in `notice`
 };
 
 }  // namespace strata::api

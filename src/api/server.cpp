@@ -184,7 +184,8 @@ Admission Server::State::route(Request& head, const Dialect*& dialect) {
         response.headers.add("access-control-allow-methods", allowed);
         response.headers.add("access-control-allow-headers",
                              "authorization, content-type, x-api-key, api-key, x-request-id, "
-                             "anthropic-version, anthropic-beta, x-goog-api-key");
+                             "anthropic-version, anthropic-beta, x-goog-api-key, "
+                             "x-strata-context-policy");
       }
       exchange->respond(std::move(response));
     });

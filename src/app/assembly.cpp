@@ -135,6 +135,7 @@ api::LocalOptions local_options(const Config& config) {
   options.cache_disk_bytes = parse_bytes(config.text("cache.disk"));
   options.cache_packed_bytes = parse_bytes(config.text("cache.packed"));
   options.kv = kv_setting(config);
+  options.context_policy = api::parse_context_policy(config.text("engine.context_policy"));
   return options;
 }
 
@@ -278,6 +279,7 @@ std::vector<std::string> setting_problems(const Config& config) {
   attempt([&] { parse_bytes(config.text("cache.disk")); });
   attempt([&] { parse_bytes(config.text("cache.packed")); });
   attempt([&] { kv_setting(config); });
+  attempt([&] { api::parse_context_policy(config.text("engine.context_policy")); });
   for (const auto& [key, range] : kNumbers) {
     attempt([&] { setting_in_range(config, key, range); });
   }

@@ -43,6 +43,11 @@ const std::vector<Setting>& table() {
        "0",
        "positions a request may use; 0: the model's own, at most 8192",
        {"STRATA_CONTEXT", "OLLAMA_CONTEXT_LENGTH"}},
+      {"engine.context_policy",
+       "error",
+       "what becomes of a chat that is longer: error, truncate (its oldest turns are left out) or "
+       "summarise",
+       {"STRATA_CONTEXT_POLICY"}},
       {"engine.threads",
        "0",
        "threads that compute; 0: the cores this process may use",

@@ -43,6 +43,10 @@ void set_context(GenerationDefaults& d, const ParameterValue& value) {
   d.num_ctx = static_cast<int32_t>(value.integer);
 }
 
+void set_context_policy(GenerationDefaults& d, const ParameterValue& value) {
+  d.context_policy = value.text;
+}
+
 void set_top_k(GenerationDefaults& d, const ParameterValue& value) {
   d.sampler.top_k = std::max(0, static_cast<int32_t>(value.integer));  // Ollama: below 1 means all
 }
@@ -62,6 +66,7 @@ struct Setter {
 
 // One for each parameter that is honoured.
 constexpr Setter kSetters[] = {
+    {"context_policy", set_context_policy},
     {"dry_allowed_length", set_int<&SamplerParams::dry_allowed_length>},
     {"dry_base", set_float<&SamplerParams::dry_base>},
     {"dry_multiplier", set_float<&SamplerParams::dry_multiplier>},

@@ -22,6 +22,7 @@ struct GenerationDefaults {
   int32_t max_tokens = -1;  // -1: until the context is full
   std::vector<std::string> stop;
   std::optional<int32_t> num_ctx;
+  std::string context_policy;        // of models/parameters.h; "": none is said
   std::vector<std::string> ignored;  // parameters of the model that have no effect here
 };
 

@@ -52,6 +52,13 @@ constexpr ParameterRule texts(std::string_view name, size_t max_bytes, size_t ma
   return {.name = name, .max_bytes = max_bytes, .max_times = max_times, .wanted = wanted};
 }
 
+constexpr std::array<std::string_view, 3> kContextPolicies{"error", "truncate", "summarise"};
+
+constexpr ParameterRule one_of(std::string_view name, std::span<const std::string_view> words,
+                               std::string_view wanted) {
+  return {.name = name, .max_bytes = 32, .words = words, .wanted = wanted};
+}
+
 // What its value is makes no difference.
 constexpr ParameterRule ignored(std::string_view name) {
   return {.name = name,
@@ -65,6 +72,7 @@ constexpr ParameterRule refused(std::string_view name, std::string_view way_out)
 }
 
 constexpr auto kRules = std::to_array<ParameterRule>({
+    one_of("context_policy", kContextPolicies, "error, truncate or summarise"),
     ignored("draft_num_predict"),
     integer("dry_allowed_length", 0, kMaxInt, "a whole number, 0 or more"),
     number("dry_base", 1, kMaxFloat, "a number, 1 or more"),
@@ -141,7 +149,8 @@ bool read_value(std::string_view text, ParameterValue& value) {
       return parse(text, value.number) && in_range(rule, double{value.number});
     case ParameterKind::text:
       value.text = text;
-      return !text.empty() && text.size() <= rule.max_bytes && is_valid_utf8(text);
+      return !text.empty() && text.size() <= rule.max_bytes && is_valid_utf8(text) &&
+             (rule.words.empty() || std::ranges::find(rule.words, text) != rule.words.end());
   }
   return false;
 }

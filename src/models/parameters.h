@@ -27,10 +27,11 @@ struct ParameterRule {
   int64_t step = 1;  // from `low`
   float number_low = 0;
   float number_high = 0;
-  size_t max_bytes = 0;        // of a text; it has at least one
-  size_t max_times = 1;        // how often it may stand in one model
-  std::string_view wanted;     // the range in words: "it must be …"
-  std::string_view way_out{};  // refused: what to do instead
+  size_t max_bytes = 0;                       // of a text; it has at least one
+  size_t max_times = 1;                       // how often it may stand in one model
+  std::span<const std::string_view> words{};  // that a text may be; empty: any
+  std::string_view wanted;                    // the range in words: "it must be …"
+  std::string_view way_out{};                 // refused: what to do instead
 };
 
 constexpr size_t kMaxStopTexts = 64;

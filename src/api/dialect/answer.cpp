@@ -35,6 +35,7 @@ class Run : public std::enable_shared_from_this<Run> {
     if (!event.notice.empty() && !begun_) {
       exchange_->add_header("x-strata-notice", std::move(event.notice));
     }
+    if (event.context_change) totals_.context_change = event.context_change;
     if (event.event.kind == Event::Kind::progress) return progress(event);
     const bool finished = event.event.kind == Event::Kind::finished;
     if (finished && event.event.reason == FinishReason::error) {
@@ -210,6 +211,12 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
 void log_end_user(const Exchange& exchange, const std::string& name) {
   if (name.empty()) return;
   log_info("{} is for the end user {}", exchange.request().id, json_quote(name, true));
+}
+
+void put_context_change(const ContextChange* change, json::object& answer) {
+  if (change == nullptr) return;
+  json::object& ours = answer.emplace("strata", json::object{}).first->value().as_object();
+  ours["context"] = as_json(*change);
 }
 
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {

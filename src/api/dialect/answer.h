@@ -30,6 +30,7 @@ struct Totals {
   int64_t reasoning_tokens = 0;  // of the completion's
   int64_t prompt_ns = 0, completion_ns = 0, queue_ns = 0, load_ns = 0;
   int64_t total_ns = 0;  // from start to end, as the usage adds up
+  std::shared_ptr<const ContextChange> context_change = {};  // null: nothing was left out
 };
 
 // How a dialect writes one answer. Called by one thread at a time. Appends to `out`.
@@ -64,6 +65,10 @@ void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
 void log_end_user(const Exchange& exchange, const std::string& name);
 // Puts the piece to the call that it belongs to.
 void add_call_piece(std::vector<models::ToolCall>& calls, const models::ToolCallPiece& piece);
+
+// What was left out of the conversation, as the member "strata" of an answer; nothing where none
+// was.
+void put_context_change(const ContextChange* change, json::object& answer);
 
 // Names the ignored fields in x-strata-ignored.
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored);

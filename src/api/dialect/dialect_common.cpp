@@ -158,6 +158,18 @@ std::string read_model_name(Fields& fields, std::string_view key) {
 void name_caller(ChatRequest& request, const Request& http) {
   request.cache_scope = caller_scope(http.headers);
   request.caller = http.owner;
+  const auto policy = http.headers.find(kContextPolicyHeader);
+  if (policy && !request.context_policy) request.context_policy = parse_context_policy(*policy);
+}
+
+std::optional<ContextPolicy> read_context_policy(Fields& fields, std::string_view key) {
+  const auto text = fields.text(key);
+  if (!text) return std::nullopt;
+  try {
+    return parse_context_policy(*text);
+  } catch (const Error& error) {
+    fields.fail(key, "must be error, truncate or summarise");
+  }
 }
 
 const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view name) {

@@ -33,7 +33,12 @@ std::vector<int32_t> read_ids(const json::array& items, const Fields& fields, st
 std::optional<int64_t> read_keep_alive(Fields& fields);
 // FieldError unless it names a model sensibly.
 std::string read_model_name(Fields& fields, std::string_view key);
-// Says in the request whose it is.
+// What to do with a conversation that does not fit, where the field is there.
+std::optional<ContextPolicy> read_context_policy(Fields& fields, std::string_view key);
+// Where neither a field nor this header says it, the model or the server does.
+constexpr std::string_view kContextPolicyHeader = "x-strata-context-policy";
+// Says in the request whose it is, and what its header says of the context.
+// Error{invalid_argument}: the header says no policy.
 void name_caller(ChatRequest& request, const Request& http);
 // The card that the name stands for (models::resolve_name), with or without ":latest".
 // Error{not_found} with "did you mean".

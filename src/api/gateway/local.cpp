@@ -1,9 +1,9 @@
 #include "api/gateway/local.h"
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 
+#include "api/gateway/local_answer.h"
 #include "api/gateway/local_embedding.h"
 #include "api/gateway/local_prompt.h"
 #include "api/gateway/model_manager.h"
@@ -12,184 +12,6 @@
 
 namespace strata::api {
 namespace {
-
-// What an answer and the threads that work for it share.
-class AnswerState : public std::enable_shared_from_this<AnswerState> {
- public:
-  AnswerState(ChatRequest request, ChatSink sink)
-      : request_(std::move(request)), sink_(std::move(sink)) {}
-
-  // Submits every choice to the model's engine. Called once, from the thread that got the model.
-  // Throws what the first choice is refused for; a later choice that is refused takes the others
-  // with it, and `finished` says so.
-  void begin(std::shared_ptr<ModelManager::Use> use, int64_t load_ns) {
-    LoadedModel& model = use->model();
-    tell_context(model);
-    if (request_.load_only) {
-      load_ns_ = load_ns;
-      for (int32_t choice = 0; choice < request_.n; ++choice) send_finished(choice, {});
-      return;
-    }
-    std::vector<std::string> notices;
-    const auto generate = make_generate_request(request_, model, notices);
-    for (std::string& notice : notices) tell(std::move(notice));
-    use_ = std::move(use);
-    load_ns_ = load_ns;
-    if (request_.tell_start || request_.prompt_only) tell_start(generate, model);
-    if (request_.prompt_only) {
-      inference::Event counted;
-      counted.usage.prompt_tokens = static_cast<int32_t>(generate.prompt.size());
-      for (int32_t choice = 0; choice < request_.n; ++choice) send_finished(choice, counted);
-      use_.reset();
-      return;
-    }
-    for (int32_t choice = 0; choice < request_.n; ++choice) {
-      if (!submit(model, generate, choice)) return;
-    }
-  }
-
-  // For all choices, before any was submitted.
-  void fail(const Error& error) { fail_from(0, error); }
-
-  void cancel() {
-    std::vector<std::unique_ptr<inference::Engine::Handle>> handles;
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-    handles.swap(handles_);
-  }
-
-  bool cancelled() const {
-    const std::lock_guard lock(mutex_);
-    return cancelled_;
-  }
-
- private:
-  // A context beyond what the model was trained on is not given, and that is said, whoever asked
-  // for it: the request, the manifest or the server's settings.
-  void tell_context(const LoadedModel& model) const {
-    const int32_t trained = model.model->spec.n_context;
-    const int32_t asked = request_.context.value_or(model.settings_context);
-    if (asked <= trained) return;
-    tell(fmt::format("a context of {} was asked for, the model was trained on {}", asked, trained));
-  }
-
-  void tell(std::string notice) const {
-    ChatEvent event;
-    event.event.kind = inference::Event::Kind::progress;
-    event.notice = std::move(notice);
-    sink_(std::move(event));
-  }
-
-  void tell_start(const inference::GenerateRequest& generate, const LoadedModel& model) const {
-    auto start = std::make_shared<AnswerStart>();
-    start->prompt_ids = generate.prompt;
-    start->prompt = prompt_text(request_, *model.model, generate.prompt);
-    start->sampler = generate.sampler;
-    start->max_tokens = generate.max_tokens;
-    start->stop = generate.stop;
-    start->context = generate.context_limit;
-    ChatEvent event;
-    event.event.kind = inference::Event::Kind::progress;
-    event.start = std::move(start);
-    sink_(std::move(event));
-  }
-
-  bool submit(LoadedModel& model, inference::GenerateRequest one, int32_t choice) {
-    one.choice = choice;
-    {
-      const std::lock_guard lock(mutex_);
-      ++open_choices_;
-    }
-    try {
-      auto handle = model.engine->submit(
-          std::move(one), [self = shared_from_this(), choice](inference::Event&& event) {
-            self->deliver(choice, std::move(event));
-          });
-      const std::lock_guard lock(mutex_);
-      if (!cancelled_) handles_.push_back(std::move(handle));
-      // Otherwise the handle goes here, and the work with it.
-      return true;
-    } catch (const Error& error) {
-      refuse(choice, error);
-      return false;
-    }
-  }
-
-  void refuse(int32_t choice, const Error& error) {
-    std::vector<std::unique_ptr<inference::Engine::Handle>> handles;
-    bool alone = false;
-    {
-      const std::lock_guard lock(mutex_);
-      alone = --open_choices_ == 0;
-      handles.swap(handles_);
-      if (!alone) refused_.emplace(choice, error);
-    }
-    if (choice == 0) {
-      use_.reset();
-      throw error;
-    }
-    // The sink hears from one thread at a time: the engine's, while a choice is still open there.
-    if (alone) end_with(choice, error);
-  }
-
-  void deliver(int32_t choice, inference::Event&& event) {
-    if (event.kind != inference::Event::Kind::finished) {
-      ChatEvent told{.choice = choice,
-                     .reasoning = std::move(event.reasoning),
-                     .calls = std::move(event.calls)};
-      told.event = std::move(event);
-      sink_(std::move(told));
-      return;
-    }
-    send_finished(choice, std::move(event));
-    bool last = false;
-    {
-      const std::lock_guard lock(mutex_);
-      ++ended_;
-      last = --open_choices_ == 0;
-    }
-    if (!last) return;
-    if (refused_) {
-      end_with(refused_->first, refused_->second);
-    } else if (ended_ == request_.n) {
-      use_.reset();
-    }
-  }
-
-  void end_with(int32_t first_choice, const Error& error) {
-    fail_from(first_choice, error);
-    use_.reset();
-  }
-
-  void fail_from(int32_t first_choice, const Error& error) {
-    for (int32_t choice = first_choice; choice < request_.n; ++choice) {
-      inference::Event event;
-      event.reason = inference::FinishReason::error;
-      event.error = error;
-      send_finished(choice, std::move(event));
-    }
-  }
-
-  void send_finished(int32_t choice, inference::Event event) {
-    event.kind = inference::Event::Kind::finished;
-    const int32_t reasoning_tokens = event.usage.reasoning_tokens;
-    sink_({.choice = choice,
-           .event = std::move(event),
-           .load_ns = load_ns_,
-           .reasoning_tokens = reasoning_tokens});
-  }
-
-  const ChatRequest request_;
-  const ChatSink sink_;
-  std::shared_ptr<ModelManager::Use> use_;
-  int64_t load_ns_ = 0;
-  mutable std::mutex mutex_;
-  bool cancelled_ = false;
-  int32_t open_choices_ = 0;  // submitted, not yet finished
-  int32_t ended_ = 0;
-  std::optional<std::pair<int32_t, Error>> refused_;  // first choice that was not taken, and why
-  std::vector<std::unique_ptr<inference::Engine::Handle>> handles_;
-};
 
 class LocalAnswer : public Answer {
  public:
@@ -239,7 +61,11 @@ class LocalCount : public Answer {
 
 class LocalBackend : public Backend {
  public:
-  explicit LocalBackend(LocalOptions options) : manager_(std::move(options)) {}
+  explicit LocalBackend(LocalOptions options) : manager_(options) {
+    contexts_.policy = options.context_policy;
+  }
+  // What waits behind a summary holds its model.
+  ~LocalBackend() override { contexts_.side.stop(); }
 
   std::string_view name() const override { return "local"; }
 
@@ -254,7 +80,7 @@ class LocalBackend : public Backend {
 
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
     ModelManager::Wish wish = wish_for(request);
-    auto state = std::make_shared<AnswerState>(std::move(request), std::move(sink));
+    auto state = std::make_shared<AnswerState>(std::move(request), std::move(sink), contexts_);
     auto answer = std::make_unique<LocalAnswer>(state);
     with_model(std::move(wish), std::move(state));
     return answer;
@@ -341,6 +167,7 @@ class LocalBackend : public Backend {
     return card;
   }
 
+  Contexts contexts_;  // behind the manager's end: its answers use it
   ModelManager manager_;
 };
 

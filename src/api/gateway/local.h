@@ -22,7 +22,8 @@ struct LocalOptions {
   bool float32 = false;             // the plain executor
   int64_t cache_disk_bytes = 0;     // for beginnings that unloaded models computed; 0: none
   int64_t cache_packed_bytes = 0;   // on disk, for packed weights; 0: none
-  tensor::KvFormat kv = tensor::KvFormat::bf16;  // of keys and values
+  ContextPolicy context_policy = ContextPolicy::error;  // where neither request nor model says
+  tensor::KvFormat kv = tensor::KvFormat::bf16;         // of keys and values
   // Milliseconds of a clock that never goes back, for keep_alive; empty: the system's.
   std::function<int64_t()> now_ms{};
   // Bytes of memory that a model may be given; empty: what the system has.

@@ -243,25 +243,47 @@ void enter_answer(const models::Message& last, models::OutputOptions& options) {
   if (last.content.empty() && !last.reasoning.empty()) options.state = models::ThinkState::open;
 }
 
+// A conversation as its model is told of it.
+struct Told {
+  std::string source;          // of the template
+  std::set<std::string> read;  // variables that it looks at
+  Conversation conversation;
+  const models::OutputFormat* described = nullptr;  // tools in words; null: none
+  models::MarkedText text;
+  std::vector<std::string> notices;
+};
+
+Told tell(const ChatRequest& request, const models::Model& model) {
+  const std::optional<models::Model> other = asked_model(request, model);
+  const models::Model& asked = other ? *other : model;
+  Told told;
+  if (asked.chat_template) told.source = asked.chat_template->source();
+  told.read = models::names_of_template(told.source);
+  told.conversation = request.conversation;
+  told.conversation.tools = allowed_tools(request);
+  wish_reasoning(request.reasoning, told.read, told.conversation, told.notices);
+  told.described = described_format(told.conversation, told.read);
+  told.text = told.described != nullptr ? render_described(request, asked, told.conversation)
+                                        : render_asked(request, asked, told.conversation);
+  return told;
+}
+
 }  // namespace
+
+models::MarkedText render_prompt(const ChatRequest& request, const models::Model& model) {
+  return tell(request, model).text;
+}
 
 PreparedConversation prepare_conversation(const ChatRequest& request, const models::Model& model,
                                           uint64_t id_seed) {
   models::ToolSet tools(request.conversation.tools, request.tool_choice);
-  const std::optional<models::Model> other = asked_model(request, model);
-  const models::Model& asked = other ? *other : model;
-  const std::string source = asked.chat_template ? asked.chat_template->source() : std::string();
-  Conversation conversation = request.conversation;
-  conversation.tools = allowed_tools(request);
+  Told told = tell(request, model);
   PreparedConversation prepared;
-  const std::set<std::string> read = models::names_of_template(source);
-  wish_reasoning(request.reasoning, read, conversation, prepared.notices);
-  const models::OutputFormat* described = described_format(conversation, read);
-  prepared.text = described != nullptr ? render_described(request, asked, conversation)
-                                       : render_asked(request, asked, conversation);
-  const auto plan = models::plan_output(source, *model.tokenizer, prepared.text.text,
-                                        std::move(tools), described);
-  tell_of_tools(conversation, read, plan.get(), prepared.notices);
+  prepared.text = std::move(told.text);
+  prepared.notices = std::move(told.notices);
+  const auto plan = models::plan_output(told.source, *model.tokenizer, prepared.text.text,
+                                        std::move(tools), told.described);
+  tell_of_tools(told.conversation, told.read, plan.get(), prepared.notices);
   limit_reasoning(request.reasoning, plan.get(), prepared.notices);
   constrain_calls(request, *model.tokenizer, plan.get(), prepared);
   if (plan) {
@@ -270,8 +292,10 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
     // A model that was never trained to call tools does not end behind the call that it has to
     // make.
     const bool required = request.tool_choice.mode == ToolChoice::Mode::required;
-    if (!request.tool_choice.parallel || (described != nullptr && required)) plan->max_calls = 1;
-    if (request.continue_last) enter_answer(conversation.messages.back(), plan->options);
+    if (!request.tool_choice.parallel || (told.described != nullptr && required)) {
+      plan->max_calls = 1;
+    }
+    if (request.continue_last) enter_answer(told.conversation.messages.back(), plan->options);
   }
   prepared.reading = plan;
   return prepared;

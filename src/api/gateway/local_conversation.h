@@ -25,4 +25,7 @@ struct PreparedConversation {
 PreparedConversation prepare_conversation(const ChatRequest& request, const models::Model& model,
                                           uint64_t id_seed);
 
+// The text alone.
+models::MarkedText render_prompt(const ChatRequest& request, const models::Model& model);
+
 }  // namespace strata::api

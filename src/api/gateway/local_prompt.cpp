@@ -22,7 +22,8 @@ PromptCounts count_parts(const ChatRequest& request, const models::Model& model,
   const auto is_system = [](const Message& message) {
     return message.role == "system" || message.role == "developer";
   };
-  PromptCounts counts;
+  PromptCounts counts{.answer = request.sampling.max_tokens.value_or(-1),
+                      .left_out = request.left_out};
   if (asked.empty() || !is_system(asked.front())) counts.system = tokens_of(own.system);
   for (const auto& message : own.messages) counts.history += tokens_of(message.content);
   for (size_t i = 0; i < asked.size(); ++i) {
@@ -35,18 +36,24 @@ PromptCounts count_parts(const ChatRequest& request, const models::Model& model,
   return counts;
 }
 
+PromptCounts raw_counts(const ChatRequest& request, int64_t total) {
+  return {.message = total, .answer = request.sampling.max_tokens.value_or(-1)};
+}
+
+int64_t least_tokens(std::string_view text, const LoadedModel& loaded) {
+  const auto bytes = static_cast<int64_t>(text.size());
+  return (bytes + loaded.longest_token_bytes - 1) / loaded.longest_token_bytes;
+}
+
 // Refuses by its bytes what would be over the limit however it is cut into tokens: encoding takes
 // many times the memory of the text.
 void check_bytes(const ChatRequest& request, const LoadedModel& loaded, std::string_view text,
                  int64_t limit) {
-  const auto least = [&](std::string_view part) {
-    const auto bytes = static_cast<int64_t>(part.size());
-    return (bytes + loaded.longest_token_bytes - 1) / loaded.longest_token_bytes;
-  };
+  const auto least = [&](std::string_view part) { return least_tokens(part, loaded); };
   const int64_t total = least(text);
   if (total <= limit) return;
-  const auto counts = request.raw ? PromptCounts{.message = total}
-                                  : count_parts(request, *loaded.model, total, least);
+  const auto counts =
+      request.raw ? raw_counts(request, total) : count_parts(request, *loaded.model, total, least);
   throw context_overflow_at_least(counts, static_cast<int64_t>(text.size()), limit);
 }
 
@@ -157,7 +164,7 @@ std::vector<int32_t> with_parts(const ChatRequest& request, const LoadedModel& l
 // The counts of a prompt that was encoded and does not fit.
 Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t total,
                int64_t limit) {
-  if (request.raw) return context_overflow(total, limit);
+  if (request.raw) return context_overflow(raw_counts(request, total), limit);
   const auto tokens_of = [&](const std::string& text) {
     // A template need not write all of a message: what it left out may be of any length.
     const size_t most = static_cast<size_t>(total * loaded.longest_token_bytes);
@@ -180,6 +187,22 @@ std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& 
   return with_parts(request, loaded, read_prompt(request, loaded, limit, 0).ids, limit);
 }
 
+std::optional<int64_t> count_conversation(const ChatRequest& request, const LoadedModel& loaded) {
+  const models::Model& model = *loaded.model;
+  if (continues_prompt(request, model)) return 0;
+  const models::MarkedText text = render_prompt(request, model);
+  if (least_tokens(text.text, loaded) > kMaxCountedContexts * loaded.engine->context()) {
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(models::as_prompt(model, model.tokenizer->encode(text)).size());
+}
+
+int32_t positions_for(const ChatRequest& request, const LoadedModel& loaded) {
+  const int32_t all = loaded.engine->context();
+  const int32_t asked = request.context.value_or(0);
+  return asked > 0 ? std::min(all, asked) : all;
+}
+
 std::string prompt_text(const ChatRequest& request, const models::Model& model,
                         const std::vector<int32_t>& ids) {
   const bool rendered = !request.raw && request.prompt_ids.empty() &&
@@ -193,10 +216,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  std::vector<std::string>& notices) {
   inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
-  out.context_limit = loaded.engine->context();
-  if (request.context && *request.context > 0) {
-    out.context_limit = std::min(out.context_limit, *request.context);
-  }
+  out.context_limit = positions_for(request, loaded);
   Prompt prompt = read_prompt(request, loaded, out.context_limit, random_seed());
   out.prompt = with_parts(request, loaded, std::move(prompt.ids), out.context_limit);
   out.reading = std::move(prompt.conversation.reading);

@@ -19,6 +19,12 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
 constexpr int64_t kMaxCountedContexts = 4;
 std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded);
 
+// Tokens of a request's conversation as a prompt; nullopt: by its bytes over kMaxCountedContexts
+// times the context, which is not counted. 0: a model without a template goes on with a prompt.
+std::optional<int64_t> count_conversation(const ChatRequest& request, const LoadedModel& loaded);
+// Of the model's context, those that the request is held to.
+int32_t positions_for(const ChatRequest& request, const LoadedModel& loaded);
+
 // The prompt as text: a conversation as it was rendered, else what the ids spell.
 std::string prompt_text(const ChatRequest& request, const models::Model& model,
                         const std::vector<int32_t>& ids);

@@ -50,6 +50,7 @@ json::object body_of(const ChatRequest& request) {
   json::object body{{"model", request.model}, {"stream", true}};
   json::object options = options_of(request.sampling);
   put(options, "num_ctx", request.context);
+  if (request.context_policy) options["context_policy"] = name(*request.context_policy);
   body["options"] = std::move(options);
   if (request.keep_alive_ms) {
     body["keep_alive"] = *request.keep_alive_ms < 0

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/gateway/context_fit.h"
 #include "api/gateway/scripted_plan.h"
 
 namespace strata::api {
@@ -32,8 +33,9 @@ struct Job {
   Clock::duration token_pause{}, prompt_pause{};
   std::atomic<bool> cancelled = false;
   bool started = false;
-  bool told_start = true;
+  bool told_start = true, told_change = false;
   int32_t context = 0;
+  std::shared_ptr<const ContextChange> change;  // told before the first token
 };
 
 class Scripted final : public Backend {
@@ -81,10 +83,12 @@ class Scripted final : public Backend {
   }
   void run();
   bool step(Job& job);  // false: it has ended
+  std::shared_ptr<const ContextChange> fit(const ScriptedModel& model, ChatRequest& request);
   static void finish(Job& job, bool cancelled);
   void admit_waiting();
 
   const ScriptedOptions options_;
+  SummaryCache summaries_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Agenda agenda_;
@@ -96,11 +100,38 @@ class Scripted final : public Backend {
   std::thread thread_;
 };
 
+// A summary is written at once: there is nothing to compute.
+std::shared_ptr<const ContextChange> Scripted::fit(const ScriptedModel& model,
+                                                   ChatRequest& request) {
+  ContextFacts facts{.positions = std::min(request.context.value_or(model.context), model.context),
+                     .answer = request.sampling.max_tokens.value_or(-1),
+                     .longest_token_bytes = kScriptedTokenBytes,
+                     .model = model.name,
+                     .count = [](const ChatRequest& each) -> std::optional<int64_t> {
+                       return static_cast<int64_t>(prompt_tokens(each).size());
+                     }};
+  const ContextPolicy policy = request.context_policy.value_or(options_.context_policy);
+  ContextFit fit(request, policy, std::move(facts), summaries_);
+  if (const ChatRequest* wanted = fit.wanted_summary()) {
+    const auto n_prompt = prompt_tokens(*wanted).size();
+    const Plan plan = make_plan(model, *wanted, 0, 0, n_prompt);
+    inference::Usage usage;
+    usage.prompt_tokens = static_cast<int32_t>(n_prompt);
+    usage.completion_tokens = static_cast<int32_t>(plan.tokens.size());
+    std::string text;
+    for (const PlannedToken& token : plan.tokens) text += token.text;
+    fit.take_summary(std::move(text), usage);
+  }
+  request = fit.request();
+  return fit.change();
+}
+
 std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   const ScriptedModel* model = find(request.model);
   if (!model) throw model_not_found(request.model, models());
   inference::validate(apply(request.sampling, {}), kScriptedVocab);
   auto job = std::make_shared<Job>();
+  job->change = fit(*model, request);
   job->prompt = prompt_tokens(request);
   check_fits(request, job->prompt.size(), model->context);
   const uint64_t asked = request.sampling.seed.value_or(kFreshSeed);
@@ -217,8 +248,12 @@ void Scripted::finish(Job& job, bool cancelled) {
     auto& usage = event.event.usage;
     usage.prompt_tokens = static_cast<int32_t>(job.prompt.size());
     usage.completion_tokens = static_cast<int32_t>(std::min(job.at, plan.tokens.size()));
-    for (int32_t i = 0; i < usage.completion_tokens; ++i) {
-      const auto part = plan.tokens[static_cast<size_t>(i)].part;
+    if (choice == 0 && job.change) {
+      usage.prompt_tokens += job.change->summary_input_tokens;
+      usage.completion_tokens += job.change->summary_output_tokens;
+    }
+    for (size_t i = 0; i < std::min(job.at, plan.tokens.size()); ++i) {
+      const auto part = plan.tokens[i].part;
       event.reasoning_tokens += part == PlannedToken::Part::reasoning ? 1 : 0;
     }
     usage.prompt_ns = usage.prompt_tokens * kTokenNs;
@@ -226,6 +261,14 @@ void Scripted::finish(Job& job, bool cancelled) {
     job.sink(std::move(event));
   }
   job.sink = nullptr;
+}
+
+void tell_change(Job& job) {
+  ChatEvent event;
+  event.event.kind = Event::Kind::progress;
+  event.notice = notice_of(*job.change);
+  event.context_change = job.change;
+  job.sink(std::move(event));
 }
 
 // What the answer begins with; an id of the prompt is what scripted_id() makes of its text.
@@ -250,6 +293,7 @@ bool Scripted::step(Job& job) {
     finish(job, true);
     return false;
   }
+  if (job.change && !std::exchange(job.told_change, true)) tell_change(job);
   if (!std::exchange(job.told_start, true)) tell_start(job);
   if (job.request.prompt_only) {
     finish(job, false);

@@ -44,6 +44,7 @@ struct ScriptedOptions {
   std::vector<ScriptedModel> models;
   int32_t max_running = 32;
   int32_t max_queue = 512;
+  ContextPolicy context_policy = ContextPolicy::error;  // where the request says none
 };
 
 // The file of `strata serve --scripted FILE`, JSON. Error{invalid_argument} with the field.
@@ -57,5 +58,6 @@ std::unique_ptr<Backend> make_scripted_backend(ScriptedOptions options);
 std::vector<std::string> scripted_tokens(std::string_view text);
 int32_t scripted_id(std::string_view token);
 constexpr int32_t kScriptedVocab = 50'000;
+constexpr int64_t kScriptedTokenBytes = 17;  // at most, the space included
 
 }  // namespace strata::api

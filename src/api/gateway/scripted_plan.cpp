@@ -99,8 +99,9 @@ std::vector<std::string> prompt_tokens(const ChatRequest& request) {
 void check_fits(const ChatRequest& request, size_t n_prompt, int32_t model_context) {
   const int64_t limit = std::min(request.context.value_or(model_context), model_context);
   if (static_cast<int64_t>(n_prompt) + 1 <= limit) return;
-  if (request.raw) throw context_overflow(static_cast<int64_t>(n_prompt), limit);
-  PromptCounts counts;
+  PromptCounts counts{.answer = request.sampling.max_tokens.value_or(-1),
+                      .left_out = request.left_out};
+  if (request.raw) counts.message = static_cast<int64_t>(n_prompt);
   const auto& messages = request.conversation.messages;
   for (size_t i = 0; i < messages.size(); ++i) {
     const int64_t n = static_cast<int64_t>(scripted_tokens(messages[i].content).size()) + 1;

@@ -230,6 +230,7 @@ std::string noted(const ChatRequest& request) {
   note.add("ignore_end_tokens", request.ignore_end_tokens).add("context", request.context);
   note.add("keep_alive_ms", request.keep_alive_ms).add("priority", request.priority);
   note.add("end_user", request.end_user);
+  if (request.context_policy) note.add("policy", std::string(name(*request.context_policy)));
   return std::move(note).text();
 }
 

@@ -67,13 +67,13 @@ class MessageWriter final : public AnswerWriter {
 
   void close(const Totals& totals, std::string& out) override {
     end_block(out);
-    json::object delta = ending_json(ending_);
-    append_event(out, "message_delta",
-                 json::object{{"type", "message_delta"},
-                              {"delta", std::move(delta)},
-                              {"usage", usage_json(totals.prompt_tokens, totals.cached_tokens,
-                                                   totals.completion_tokens,
-                                                   totals.reasoning_tokens, info_.caches)}});
+    json::object event{
+        {"type", "message_delta"},
+        {"delta", ending_json(ending_)},
+        {"usage", usage_json(totals.prompt_tokens, totals.cached_tokens, totals.completion_tokens,
+                             totals.reasoning_tokens, info_.caches)}};
+    put_context_change(totals.context_change.get(), event);
+    append_event(out, "message_delta", event);
     append_event(out, "message_stop", json::object{{"type", "message_stop"}});
   }
 
@@ -110,6 +110,7 @@ class MessageWriter final : public AnswerWriter {
     for (auto& member : ending_json(ending)) message[member.key()] = member.value();
     message["usage"] = message_usage(totals.prompt_tokens, totals.cached_tokens,
                                      totals.completion_tokens, totals.reasoning_tokens);
+    put_context_change(totals.context_change.get(), message);
     Response response;
     response.body = to_json(message);
     return response;

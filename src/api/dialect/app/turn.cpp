@@ -67,6 +67,7 @@ void Turn::on_event(ChatEvent&& event) {
 void Turn::take(const ChatEvent& event) {
   if (event.event.kind == Event::Kind::finished) return finish(event);
   if (!event.notice.empty()) message_.data["notice"] = event.notice;
+  if (event.context_change) message_.data["context"] = as_json(*event.context_change);
   if (event.event.kind != Event::Kind::text) return;
   metrics_.token();
   if (!spoke_) {

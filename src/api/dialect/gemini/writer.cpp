@@ -121,6 +121,7 @@ class ContentWriter final : public AnswerWriter {
     json::object body = head();
     body["candidates"] = std::move(candidates);
     body["usageMetadata"] = usage_json(totals);
+    put_context_change(totals.context_change.get(), body);
     append(body, out);
     if (!info_.events) out += "]";
   }
@@ -138,6 +139,7 @@ class ContentWriter final : public AnswerWriter {
     json::object body = head();
     body["candidates"] = std::move(candidates);
     body["usageMetadata"] = usage_json(totals);
+    put_context_change(totals.context_change.get(), body);
     Response response;
     response.body = to_json(body);
     return response;

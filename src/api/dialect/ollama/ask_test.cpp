@@ -141,10 +141,10 @@ TEST_F(OllamaAsk, AnErrorInMidStreamIsOneMoreLine) {
 
 TEST_F(OllamaAsk, WhatHasNoEffectIsNamed) {
   const Reply reply =
-      post("/api/chat", std::string(kChat) + R"(,"truncate":true,"think":false,"format":"",)"
+      post("/api/chat", std::string(kChat) + R"(,"shift":true,"think":false,"format":"",)"
                                              R"("options":{"num_gpu":1,"num_thread":4}})");
   ASSERT_EQ(reply.status, 200) << reply.body;
-  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "options.num_gpu, options.num_thread, truncate");
+  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "options.num_gpu, options.num_thread, shift");
 }
 
 TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {

@@ -130,6 +130,7 @@ class LineWriter final : public AnswerWriter {
     line["eval_duration"] = totals.completion_ns;
     // Ours: Ollama has no word for how much of prompt_eval_count cost no time.
     line["strata"] = json::object{{"cached_tokens", totals.cached_tokens}};
+    put_context_change(totals.context_change.get(), line);
     return line;
   }
 

@@ -12,9 +12,8 @@
 namespace strata::api::ollama {
 namespace {
 
-// Sent habitually by clients. A prompt that does not fit is refused whatever truncate and shift
-// say: it is never cut.
-constexpr std::array<std::string_view, 2> kIgnored{"truncate", "shift"};
+// Whether an answer that fills the context goes on without its beginning: it never does.
+constexpr std::array<std::string_view, 1> kIgnored{"shift"};
 
 // They say how to compute; here that is the server's own business and changes no answer.
 const std::vector<std::string_view>& ignored_options() {
@@ -47,6 +46,10 @@ void read_shared(Fields& fields, Asked& asked) {
   asked.stream = fields.boolean("stream").value_or(true);
   asked.request.keep_alive_ms = read_keep_alive(fields);
   read_options(fields, asked.request);
+  const auto truncate = fields.boolean("truncate");
+  if (truncate && !asked.request.context_policy) {
+    asked.request.context_policy = *truncate ? ContextPolicy::truncate : ContextPolicy::error;
+  }
   read_think(fields, asked.request);
   read_logprobs(fields, asked);
   read_format(fields, asked.request);
@@ -130,6 +133,7 @@ void read_options(Fields& fields, ChatRequest& request) {
   sampling.temperature = number("temperature");
   sampling.presence_penalty = number("presence_penalty");
   sampling.frequency_penalty = number("frequency_penalty");
+  request.context_policy = read_context_policy(*options, "context_policy");  // ours
   read_stop(*options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
   if (const auto limit = read_parameter_integer(*options, "num_predict", "num_predict")) {
     sampling.max_tokens = std::max(*limit, -1);

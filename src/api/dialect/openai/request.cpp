@@ -180,6 +180,7 @@ void read_template(Fields& fields, ChatRequest& request) {
     if (!document.is_object()) fields.fail("documents", "must be an array of objects");
     conversation.documents.push_back(document);
   }
+  request.context_policy = read_context_policy(fields, "context_policy");  // ours
   request.continue_last = fields.boolean("continue_final_message").value_or(false);
   if (request.continue_last && conversation.messages.back().role != "assistant") {
     fields.fail("continue_final_message", "is true, and the last message is not an assistant's");

@@ -57,13 +57,15 @@ json::object SseWriter::whole_json(const std::vector<WholeChoice>& choices,
   body["choices"] = std::move(list);
   if (!info_.metadata.empty()) body["metadata"] = info_.metadata;
   body["usage"] = usage_json(totals);
+  put_context_change(totals.context_change.get(), body);
   return body;
 }
 
-void SseWriter::chunk(std::string& out, json::object choice) const {
+void SseWriter::chunk(std::string& out, json::object choice) {
   json::object body = head(chunk_name_);
   body["choices"] = json::array{std::move(choice)};
   if (info_.include_usage) body["usage"] = nullptr;
+  put_context_change(std::exchange(context_change_, nullptr).get(), body);
   if (info_.obfuscate) body["obfuscation"] = padding(to_json(body).size());
   append_event(out, body);
 }

@@ -9,6 +9,9 @@ namespace strata::api::openai {
 class SseWriter : public AnswerWriter {
  public:
   std::string_view stream_type() const override { return "text/event-stream; charset=utf-8"; }
+  void progress(const ChatEvent& event, std::string&) override {
+    if (event.context_change) context_change_ = event.context_change;
+  }
   void close(const Totals& totals, std::string& out) override;
   void error(const Error& error, std::string& out) override;
   void ping(std::string& out) override { out += ": still working\n\n"; }
@@ -24,7 +27,7 @@ class SseWriter : public AnswerWriter {
       : info_(std::move(info)), chunk_name_(chunk_name), whole_name_(whole_name) {}
 
   virtual json::object choice_json(const WholeChoice& choice) const = 0;
-  void chunk(std::string& out, json::object choice) const;
+  void chunk(std::string& out, json::object choice);
 
   const WriterInfo info_;
 
@@ -33,6 +36,7 @@ class SseWriter : public AnswerWriter {
   json::object whole_json(const std::vector<WholeChoice>& choices, const Totals& totals) const;
 
   const std::string_view chunk_name_, whole_name_;
+  std::shared_ptr<const ContextChange> context_change_;  // until the first chunk has told it
 };
 
 }  // namespace strata::api::openai

@@ -166,7 +166,7 @@ TEST_F(HostileResponses, WhatCannotBeIsRefusedWithItsField) {
       {400, R"("input":"x","prompt":{})", "prompt.id is missing"},
       {404, R"("input":"x","prompt":{"id":"nobody"})", "nobody"},
       {501, R"("input":"x","context_management":[{"type":"compaction"}])", "context_management"},
-      {501, R"("input":"x","truncation":"auto")", "truncation"},
+      {400, R"("input":"x","truncation":"middle")", "truncation must be auto or disabled"},
       {400, R"("input":"x","surprise":1)", "surprise is not supported"},
       {400,
        R"("input":")" + std::string(40'000, 'a') + R"( b c d e","instructions":)" + "\"" +

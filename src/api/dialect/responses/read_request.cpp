@@ -140,12 +140,19 @@ void refuse_what_is_not_built(Fields& fields) {
     refuse_unbuilt("context_management: a conversation is not made shorter by itself",
                    "make it short with /v1/responses/compact when you want it");
   }
+}
+
+// Without it the model or the server says what becomes of an input that does not fit.
+void read_truncation(Fields& fields, Ask& ask) {
   const auto truncation = fields.text("truncation");
-  if (truncation && *truncation == "auto") {
-    refuse_unbuilt("truncation: nothing of a conversation is dropped to make it fit",
-                   "leave truncation out; an input that does not fit is refused with the counts");
+  if (truncation && *truncation != "auto" && *truncation != "disabled") {
+    fields.fail("truncation", "must be auto or disabled");
   }
-  if (truncation && *truncation != "disabled") fields.fail("truncation", "must be disabled");
+  if (truncation) {
+    ask.chat.context_policy =
+        *truncation == "auto" ? ContextPolicy::truncate : ContextPolicy::error;
+  }
+  ask.mirror["truncation"] = truncation.value_or("disabled");
 }
 
 void read_history(Fields& fields, Ask& ask) {
@@ -222,6 +229,7 @@ std::string without_input(const json::value& document) {
 void read_prompt_fields(Fields& fields, Ask& ask, const FindItem& find_item) {
   ask.chat.model = read_model_name(fields, "model");
   refuse_what_is_not_built(fields);
+  read_truncation(fields, ask);
   read_history(fields, ask);
   read_input(fields, ask, find_item);
   read_tools(fields, ask);
@@ -267,7 +275,6 @@ Ask parse_ask(const Services& services, const Request& request) {
   read_delivery(fields, ask);
   fields.ignore_unread(kIgnored, ask.chat.ignored);
   ask.mirror["model"] = ask.chat.model;
-  ask.mirror["truncation"] = "disabled";
   ask.mirror["service_tier"] = "default";
   if (ask.store) ask.request = without_input(document);
   return ask;

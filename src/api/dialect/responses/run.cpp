@@ -109,6 +109,7 @@ void Run::on_event(ChatEvent&& event) {
 }
 
 void Run::take(const ChatEvent& event) {
+  if (event.context_change) context_change_ = event.context_change;
   std::vector<json::object> events;
   const bool was_queued = status_ == kQueued;
   if (event.event.kind == Event::Kind::progress && !was_queued) {
@@ -372,6 +373,7 @@ json::object Run::response_json(bool with_output) const {
   if (!incomplete_reason_.empty()) object["incomplete_details"] = {{"reason", incomplete_reason_}};
   if (usage_) object["usage"] = *usage_;
   if (with_output) object["output"] = output_.items();
+  put_context_change(context_change_.get(), object);
   return object;
 }
 

@@ -91,6 +91,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::string incomplete_reason_;
   int64_t completed_s_ = 0;
   std::optional<json::object> usage_;
+  std::shared_ptr<const ContextChange> context_change_;
   std::optional<json::object> last_;  // the last event, once it is made
 };
 

@@ -64,6 +64,14 @@ Texts show_context(const ChatSession& session) {
   return shown(session.context);
 }
 
+void set_context_policy(ChatSession& session, const std::vector<ParameterValue>& values) {
+  session.context_policy = api::parse_context_policy(values.front().text);
+}
+
+Texts show_context_policy(const ChatSession& session) {
+  return session.context_policy ? Texts{std::string(api::name(*session.context_policy))} : Texts{};
+}
+
 // -1: one is drawn for each prompt, also where the model brings its own.
 void set_seed(ChatSession& session, const std::vector<ParameterValue>& values) {
   const int64_t seed = values.front().integer;
@@ -99,6 +107,7 @@ constexpr Row kRows[] = {
     {"seed", set_seed, show_seed},
     integer<&Options::max_tokens, -1>("num_predict"),  // -2 means the same
     {"num_ctx", set_context, show_context},
+    {"context_policy", set_context_policy, show_context_policy},
     texts<&Options::stop>("stop"),
 };
 

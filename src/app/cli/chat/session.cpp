@@ -48,6 +48,7 @@ api::ChatRequest request_of(const ChatSession& session, const std::string& promp
   request.sampling = session.sampling;
   request.output = session.output;
   request.context = session.context;
+  request.context_policy = session.context_policy;
   request.keep_alive_ms = session.keep_alive_ms;
   if (session.base_model) {
     request.raw = true;

@@ -19,8 +19,9 @@ struct ChatSession {
   api::SamplingOptions sampling;
   inference::OutputRule output;    // that every answer follows
   std::optional<int32_t> context;  // positions asked for
-  int32_t model_context = 0;       // positions the model was trained for; 0: not known
-  int32_t model_max_tokens = -1;   // length limit of an answer that the model brings; -1: none
+  std::optional<api::ContextPolicy> context_policy;
+  int32_t model_context = 0;      // positions the model was trained for; 0: not known
+  int32_t model_max_tokens = -1;  // length limit of an answer that the model brings; -1: none
   std::optional<int64_t> keep_alive_ms;
   bool verbose = false;
   bool keep_history = true;  // false: each prompt stands alone
