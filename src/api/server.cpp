@@ -11,7 +11,9 @@
 #include "api/http/side_work.h"
 #include "api/library.h"
 #include "api/limits.h"
+#include "api/metrics_history.h"
 #include "core/log.h"
+#include "core/recent_log.h"
 
 namespace strata::api {
 namespace {
@@ -106,6 +108,8 @@ struct Server::State {
   RouteTable routes;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<SideWork> prompts, store;
+  MetricsHistory history;
+  std::unique_ptr<Sampler> sampler;
   std::mutex mutex;
   std::condition_variable stopped_changed;
   bool stopped = true;
@@ -128,6 +132,7 @@ Server::Server(Services services, KeyChecker* keys) : state_(std::make_unique<St
   state_->services.beside = [s = state_.get()](std::function<void()> work) {
     s->prompts->run(std::move(work));
   };
+  state_->services.metrics_history = &state_->history;
   for (const auto& dialect : Registry<Dialect>::all()) {
     dialect->add_routes(state_->routes, state_->services);
   }
@@ -331,6 +336,9 @@ void Server::start(const ServerOptions& options) {
         [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); });
   }
   s.http = HttpServer::start(http, std::move(hooks));
+  keep_recent_log(LogLevel::info);
+  s.sampler = std::make_unique<Sampler>(
+      [&s] { s.history.add(s.services.now_ms(), MetricsHistory::read(*s.services.gateway)); });
   const std::lock_guard lock(s.mutex);
   s.stopped = false;
 }
@@ -355,6 +363,7 @@ void Server::stop() {
   if (s.services.library) s.services.library->stop();  // a pull goes on where it was, another day
   if (s.services.batches) s.services.batches->stop();  // likewise
   if (s.services.history) s.services.history->feed.close();  // would hold up the drain
+  s.sampler.reset();
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();

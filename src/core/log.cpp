@@ -1,18 +1,25 @@
 #include "core/log.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <deque>
+#include <mutex>
 #include <string>
 
 #include "core/error.h"
+#include "core/recent_log.h"
 
 namespace strata {
 namespace {
 
 std::atomic<LogLevel> level_now{LogLevel::warn};
+std::atomic<LogLevel> kept_level{LogLevel::off};
+std::mutex recent_mutex;
+std::deque<RecentLine> recent;
 constexpr std::array<std::string_view, 5> kNames{"debug", "info", "warn", "error", "off"};
 
 std::string timestamp() {
@@ -27,14 +34,38 @@ std::string timestamp() {
                      utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, millis);
 }
 
+void keep(LogLevel level, std::string time, std::string_view message) {
+  std::string text = mask_secrets(message.substr(0, kRecentLogLineBytes));
+  if (message.size() > kRecentLogLineBytes) text += "…";
+  const std::lock_guard lock(recent_mutex);
+  recent.push_back({std::move(time), level, std::move(text)});
+  if (recent.size() > kRecentLogLines) recent.pop_front();
+}
+
 }  // namespace
+
+void keep_recent_log(LogLevel level) {
+  kept_level = level;
+  const std::lock_guard lock(recent_mutex);
+  if (level == LogLevel::off) recent.clear();
+}
+
+std::vector<RecentLine> recent_log(size_t most) {
+  const std::lock_guard lock(recent_mutex);
+  const size_t n = std::min(most, recent.size());
+  return {recent.end() - static_cast<ptrdiff_t>(n), recent.end()};
+}
+
+std::string_view log_level_name(LogLevel level) {
+  return kNames[static_cast<size_t>(level)];
+}
 
 void set_log_level(LogLevel level) {
   level_now = level;
 }
 
 LogLevel log_level() {
-  return level_now;
+  return std::min(level_now.load(), kept_level.load());
 }
 
 LogLevel parse_log_level(std::string_view text) {
@@ -46,11 +77,14 @@ LogLevel parse_log_level(std::string_view text) {
 }
 
 void log_line(LogLevel level, std::string_view message) {
-  std::string line =
-      fmt::format("{} {:5} {}\n", timestamp(), kNames[static_cast<size_t>(level)], message);
+  const std::string time = timestamp();
+  std::string line = fmt::format("{} {:5} {}\n", time, log_level_name(level), message);
   for (size_t i = 0; i + 1 < line.size(); ++i) {
     if (static_cast<unsigned char>(line[i]) < 0x20) line[i] = ' ';  // one event stays one line
   }
+  const std::string_view text = std::string_view(line).substr(time.size() + 7);
+  if (level >= kept_level) keep(level, time, text.substr(0, text.size() - 1));
+  if (level < level_now) return;
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

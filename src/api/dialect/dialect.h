@@ -19,6 +19,7 @@ class History;
 class BatchRunner;
 class FileStore;
 class JobBoard;
+class MetricsHistory;
 class ModelLibrary;
 class KeyStore;
 class PromptRegistry;
@@ -41,6 +42,7 @@ struct Services {
   bool require_key = false;      // the server sets it, and the next one
   bool keys_manageable = false;  // whoever is admin here is the operator, or has an admin's key
   JobBoard* jobs = nullptr;      // pulls and the like that go on by themselves; null: none
+  const MetricsHistory* metrics_history = nullptr;  // the server sets it
 };
 
 class Dialect {

@@ -63,6 +63,7 @@ bool Gateway::serves(std::string_view model) const {
 std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
     return backend->start(std::move(request), std::move(sink));
   }
@@ -72,6 +73,7 @@ std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const
 std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
     return backend->embed(std::move(request), std::move(sink));
   }

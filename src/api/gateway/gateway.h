@@ -2,6 +2,8 @@
 // it in its own process.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -27,6 +29,8 @@ class Gateway {
   // As Backend::tokenize, the same.
   std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) const;
   bool serves(std::string_view model) const;
+  // Requests that a model was asked, answered or not.
+  uint64_t asked() const { return asked_; }
 
   std::vector<ModelCard> models() const;  // sorted by name
   std::vector<RunningModel> running() const;
@@ -35,6 +39,7 @@ class Gateway {
 
  private:
   Callers* callers_ = nullptr;
+  mutable std::atomic<uint64_t> asked_ = 0;
   std::vector<std::unique_ptr<Backend>> backends_;
 };
 

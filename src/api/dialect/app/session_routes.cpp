@@ -27,6 +27,9 @@ void state(const Services& services, Exchange& exchange) {
   }
   json::object body{{"key_required", services.require_key},
                     {"signed_in", !services.require_key || principal.has_value()},
+                    {"admin", services.keys_manageable &&
+                                  (!services.require_key ||
+                                   (principal && holds(principal->scopes, Scope::admin)))},
                     {"name", principal ? principal->name : ""},
                     {"version", version()}};
   respond_json(exchange, body);

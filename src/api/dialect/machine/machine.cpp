@@ -15,8 +15,9 @@ class Machine final : public Dialect {
  public:
   std::string_view name() const override { return "machine"; }
   bool owns(std::string_view path) const override {
-    static constexpr std::array<std::string_view, 5> kOwned{
-        "/api/v1/machine", "/api/v1/catalog", "/api/v1/models", "/api/v1/jobs", "/api/v1/hub"};
+    static constexpr std::array<std::string_view, 7> kOwned{
+        "/api/v1/machine", "/api/v1/catalog", "/api/v1/models", "/api/v1/jobs",
+        "/api/v1/hub",     "/api/v1/metrics", "/api/v1/logs"};
     return std::ranges::any_of(kOwned, [&](auto prefix) { return path.starts_with(prefix); });
   }
   bool shares() const override { return false; }
@@ -25,6 +26,7 @@ class Machine final : public Dialect {
     add_model_routes(table, services);
     add_job_routes(table, services);
     add_hub_routes(table, services);
+    add_server_routes(table, services);
   }
 };
 

@@ -27,5 +27,6 @@ void add_route(RouteTable& table, const Services& services, std::string method, 
 void add_model_routes(RouteTable& table, const Services& services);
 void add_job_routes(RouteTable& table, const Services& services);
 void add_hub_routes(RouteTable& table, const Services& services);
+void add_server_routes(RouteTable& table, const Services& services);
 
 }  // namespace strata::api::machine

@@ -172,5 +172,53 @@ TEST_F(MachineOffline, SaysSoAndAsksNobody) {
   EXPECT_NE(reply.body.find("offline"), std::string::npos) << reply.body;
 }
 
+TEST_F(Machine, TellsItsLastHourAndItsLog) {
+  EXPECT_EQ(call("GET", "models/who-is-this-one").status, 404);
+  ok("GET", "machine?key=sk-strata-ABCDEFGHIJKLMN");
+  auto history = ok("GET", "metrics/history");
+  while (history.at("time_ms").as_array().empty()) history = ok("GET", "metrics/history");
+  EXPECT_EQ(history.at("time_ms").at(0), testing::kNowMs);
+  for (const char* column : {"tokens_per_second", "requests", "running", "waiting"}) {
+    EXPECT_EQ(history.at(column).as_array().size(), history.at("time_ms").as_array().size());
+  }
+  EXPECT_GT(history.at("memory_bytes").at(0).to_number<int64_t>(), 1 << 20);
+  const auto lines = ok("GET", "logs?limit=1000").at("data");
+  const std::string text = to_json(lines);
+  EXPECT_NE(text.find("/api/v1/models/{name} 404"), std::string::npos) << text;
+  EXPECT_EQ(text.find("ABCDEFGH"), std::string::npos) << text;
+  EXPECT_EQ(ok("GET", "logs?limit=1").at("data").as_array().size(), 1u);
+  EXPECT_EQ(call("GET", "logs?limit=0").status, 400);
+  EXPECT_EQ(ok("GET", "session").at("admin"), true);
+}
+
+TEST(MachineOfKeys, ShowsTheLogToAdminsOnly) {
+  const strata::testing::TempFolder folder;
+  KeyStore keys(folder.path() / "strata.db");
+  ServerOptions options;
+  options.require_key = true;
+  Services services;
+  services.keys = &keys;
+  const testing::Running running(make_scripted_backend(default_script()), services, options, &keys);
+  for (const auto& [scope, status] : {std::pair(Scope::metrics, 403), {Scope::admin, 200}}) {
+    const std::string secret =
+        keys.create("k", {scope}, std::nullopt, testing::kNowMs / 1000).secret;
+    const auto get = [&](const char* path) {
+      return fetch(running.port(), "GET", path, {}, "x-api-key: " + secret + "\r\n");
+    };
+    EXPECT_EQ(get("/api/v1/logs").status, status);
+    EXPECT_EQ(get("/api/v1/metrics/history").status, 200);
+  }
+}
+
+TEST(MachineOpenToAll, ShowsItsLogToNobody) {
+  ServerOptions options;
+  options.host = "0.0.0.0";
+  options.allow_unprotected = true;
+  const testing::Running running(make_scripted_backend(default_script()), {}, options);
+  EXPECT_EQ(fetch(running.port(), "GET", "/api/v1/logs").status, 403);
+  const Reply session = fetch(running.port(), "GET", "/api/v1/session");
+  EXPECT_EQ(parse_json(session.body).at("admin"), false);
+}
+
 }  // namespace
 }  // namespace strata::api::machine
