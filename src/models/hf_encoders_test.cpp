@@ -33,6 +33,27 @@ TEST(EncoderFolders, ModulesSayHowStatesBecomeOneVector) {
   EXPECT_THAT(folder.refusal(), HasSubstr("pooling_mode_max_tokens"));
 }
 
+// As Sentence Transformers 6 writes it.
+TEST(EncoderFolders, ThePoolingMayBeNamed) {
+  EncoderFolder folder("roberta");
+  folder.add_pooling(R"({"embedding_dimension":36,"pooling_mode":"cls","include_prompt":true})");
+  EXPECT_EQ(folder.open()->integer("bert.pooling_type"), 2);
+  folder.add_pooling(R"({"pooling_mode":["lasttoken"]})");
+  EXPECT_EQ(folder.open()->integer("bert.pooling_type"), 3);
+  folder.add_pooling(R"({"pooling_mode":["cls","mean"]})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("beside another"));
+  folder.add_pooling(R"({"pooling_mode":"max"})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("pooling_mode_max_tokens"));
+  folder.add_pooling(R"({"pooling_mode":"median"})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("median"));
+}
+
+TEST(EncoderFolders, AModelInAFolderOfItsOwnIsRefused) {
+  EncoderFolder folder("roberta");
+  folder.add("modules.json", R"([{"type":"a.Transformer","path":"0_Transformer"}])");
+  EXPECT_THAT(folder.refusal(), HasSubstr("0_Transformer"));
+}
+
 TEST(EncoderFolders, AModuleThatIsNotDoneIsRefused) {
   EncoderFolder folder("roberta");
   folder.add("modules.json", R"([{"type":"sentence_transformers.models.Dense","path":"2_Dense"}])");
@@ -65,6 +86,10 @@ TEST(EncoderFolders, DenseLayersStandBehindThePooling) {
     return folder.refusal();
   };
   EXPECT_EQ(with("Tanh", formula_entry("linear.weight", {5, 36})), "");
+  folder.add("2_Dense/config.json",
+             R"({"activation_function":"torch.nn.Tanh","use_residual":true})");
+  EXPECT_THAT(folder.refusal(), HasSubstr("use_residual"));
+  with("Tanh", formula_entry("linear.weight", {5, 36}));
   EXPECT_EQ(vector_width(describe_model(*folder.open())), 5);
   EXPECT_THAT(with("GELU", formula_entry("linear.weight", {5, 36})), HasSubstr("torch.GELU"));
   EXPECT_THAT(with("Tanh", formula_entry("linear.bias", {5})), HasSubstr("linear.weight"));

@@ -5,8 +5,10 @@
 
 #include "core/os.h"
 #include "models/format/meta_json.h"
+#include "models/text_prompts.h"
 #include "models/tokenizer/json_from_gguf.h"
 #include "models/tokenizer/tokenizer.h"
+#include "modify/module_folders.h"
 
 namespace strata::modify {
 namespace {
@@ -15,7 +17,10 @@ using models::MetaValue;
 using models::ModelFile;
 
 // What other files of the folder hold, or what was true of the GGUF file alone.
-constexpr std::array<std::string_view, 15> kHeld{"general.architecture",
+constexpr std::array<std::string_view, 18> kHeld{models::kPromptNames,
+                                                 models::kPromptTexts,
+                                                 models::kPromptDefault,
+                                                 "general.architecture",
                                                  "general.alignment",
                                                  "general.file_type",
                                                  "general.license",
@@ -71,17 +76,59 @@ std::string model_card(const ModelFile& file) {
   return card;
 }
 
+// The padding that the configuration has; of a model that makes vectors, which programs read many
+// of at once, else a token that is called so.
+models::TokenId padding_of(const json::object& config, const models::Tokenizer& tokenizer,
+                           bool needed) {
+  const json::value* own = config.if_contains("pad_token_id");
+  if (own != nullptr && own->is_int64()) {
+    const int64_t id = own->get_int64();
+    return id >= 0 && id < tokenizer.n_vocab() ? static_cast<models::TokenId>(id) : -1;
+  }
+  for (const char* name : {"[PAD]", "<pad>"}) {
+    if (needed && tokenizer.find(name) >= 0) return tokenizer.find(name);
+  }
+  return -1;
+}
+
+// Those that the class's forward() takes.
+json::array input_names(const models::ModelSpec& spec) {
+  json::array names{"input_ids", "attention_mask"};
+  if (spec.n_types > 1) names.emplace_back("token_type_ids");
+  return names;
+}
+
+void copy_files(const std::filesystem::path& from, const std::filesystem::path& to,
+                std::string_view but) {
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || is_of_weights(name) || name == but) continue;
+    std::filesystem::copy_file(entry.path(), to / name);
+  }
+}
+
 }  // namespace
 
+void write_json_files(const std::map<std::string, json::value>& files,
+                      const std::filesystem::path& folder) {
+  for (const auto& [path, value] : files) {
+    make_directories((folder / path).parent_path());
+    write(folder / path, value);
+  }
+}
+
 std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile>& file,
+                                           const models::ModelSpec& spec,
                                            const std::filesystem::path& folder,
                                            json::object& config) {
   write_file_atomic(folder / "tokenizer.json", models::tokenizer_json_of(file));
   const auto tokenizer = models::Tokenizer::from_gguf(file);
   json::object settings{{"tokenizer_class", "PreTrainedTokenizerFast"},
+                        {"model_input_names", input_names(spec)},
                         {"clean_up_tokenization_spaces", false},
                         {"add_bos_token", tokenizer->add_bos()},
                         {"add_eos_token", tokenizer->add_eos()}};
+  const bool writes_text = models::generates(spec);
   json::object generation;
   const auto role = [&](const std::string& name, models::TokenId id) {
     if (id < 0) return;
@@ -93,12 +140,15 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
   role("bos", tokenizer->bos());
   role("eos", tokenizer->eos());
   role("unk", tokenizer->special_ids().unknown);
+  role("pad", padding_of(config, *tokenizer, !writes_text));
   const models::TokenId turn = tokenizer->special_ids().end_of_turn;
   if (turn >= 0 && turn != tokenizer->eos()) {
     generation["eos_token_id"] = json::array{tokenizer->eos(), turn};
   }
   write(folder / "tokenizer_config.json", settings);
-  write(folder / "generation_config.json", generation);
+  if (writes_text) write(folder / "generation_config.json", generation);
+  // Which some classes believe to be a token that a small vocabulary does not have.
+  if (!writes_text && !config.contains("pad_token_id")) config["pad_token_id"] = nullptr;
   if (const auto text = file->text("tokenizer.chat_template")) {
     write_file_atomic(folder / "chat_template.jinja", *text);
   }
@@ -110,10 +160,10 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
 }
 
 void copy_small_files(const std::filesystem::path& from, const std::filesystem::path& folder) {
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    const std::string name = entry.path().filename().string();
-    if (!entry.is_regular_file() || is_of_weights(name) || name == "config.json") continue;
-    std::filesystem::copy_file(entry.path(), folder / name);
+  copy_files(from, folder, "config.json");
+  for (const std::string& module : module_folders(from)) {
+    make_directories(folder / module);
+    copy_files(from / module, folder / module, "");
   }
 }
 

@@ -1,5 +1,6 @@
 #include "modify/folder_rows.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/dequant.h"
@@ -26,6 +27,10 @@ void RowsOfBlock::read(const models::ModelFile& file, uint64_t row, float* out) 
   if (change_ == Change::pairs) row = models::row_in_pairs(row, heads_.head_dim);
   if (change_ == Change::grouped_qkv) row = models::row_in_qkv(row, heads_);
   const HfPart& part = block_.parts[index];
+  if (part.source == nullptr) {
+    std::fill_n(out, cols_, 0.0f);
+    return;
+  }
   const models::TensorInfo& source = *part.source;
   const uint64_t first = (part.matrix * part.rows + row) * cols_;
   const auto bytes = file.bytes(source, tensor::bytes_of(source.type, first),

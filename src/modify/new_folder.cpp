@@ -1,22 +1,35 @@
 #include "modify/new_folder.h"
 
+#include <algorithm>
 #include <system_error>
+#include <vector>
 
 #include "core/error.h"
+#include "modify/module_folders.h"
 
 namespace strata::modify {
 namespace {
 
 namespace fs = std::filesystem;
 
+// Of a folder whose modules.json can't be read: none.
+std::vector<std::string> known_folders(const fs::path& folder) {
+  try {
+    return module_folders(folder);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 // What is no file of a model's folder; empty: nothing.
 std::string stranger_in(const fs::path& folder) {
   if (!fs::is_directory(fs::symlink_status(folder))) return "is no folder";
   if (!fs::is_regular_file(folder / "config.json")) return "has no config.json";
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory()) {
-      return fmt::format("has a folder '{}'", entry.path().filename().string());
-    }
+  const auto known = known_folders(folder);
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().lexically_relative(folder).string();
+    if (!entry.is_directory() || std::ranges::find(known, name) != known.end()) continue;
+    return fmt::format("has a folder '{}'", name);
   }
   return {};
 }
@@ -97,6 +110,9 @@ void NewFolder::clear() const {
 }
 
 void NewFolder::finish() {
+  for (const auto& entry : fs::directory_iterator(temporary_)) {
+    if (entry.is_directory()) sync_directory(entry.path());
+  }
   sync_directory(temporary_);
   const bool replaces = fs::exists(fs::symlink_status(path_));
   if (replaces) rename_durably(path_, old_of(path_));

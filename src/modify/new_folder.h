@@ -12,7 +12,8 @@ class NewFolder {
  public:
   // Holds a lock on the place as long as it lives. Error{already_exists}: something is there, and
   // is not to be replaced. Error{invalid_argument}: it is to be, but is no folder of a model, which
-  // has a config.json and no folders. Error{unavailable}: another process writes it.
+  // has a config.json and no folders but those that its modules.json names. Error{unavailable}:
+  // another process writes it.
   explicit NewFolder(const std::filesystem::path& path, bool replace = false);
   // Beside the nearest folder that is there, since nothing of it is to stay; finish() is not for
   // it. The same errors of the place.

@@ -42,6 +42,26 @@ TEST_F(NewFolderTest, AModelsFolderIsReplacedAndNoOther) {
   EXPECT_FALSE(fs::exists(place_.string() + ".old"));
 }
 
+// Those that its modules.json names are its own, but for what these hold in turn, and links.
+TEST_F(NewFolderTest, FoldersOfModulesAreItsOwn) {
+  write_file_atomic(place_ / "config.json", "{}");
+  write_file_atomic(place_ / "modules.json",
+                    R"([{"type": "a.Transformer", "path": ""}, {"type": "a.Pooling", "path": "1_P"},
+                        {"type": "a.Normalize", "path": "2_N"}])");
+  write_file_atomic(place_ / "1_P" / "config.json", "{}");
+  EXPECT_NO_THROW(NewFolder(place_, true));
+  const auto refused = [&] { return error_of([&] { NewFolder(place_, true); }).message(); };
+  write_file_atomic(place_ / "1_P" / "photos" / "one", "one");
+  EXPECT_THAT(refused(), HasSubstr("has a folder '1_P/photos'"));
+  fs::remove_all(place_ / "1_P" / "photos");
+  fs::create_directory_symlink(folder_.path(), place_ / "2_N");
+  EXPECT_THAT(refused(), HasSubstr("has a folder '2_N'"));
+  fs::remove(place_ / "2_N");
+  write_file_atomic(place_ / "modules.json", "[3]");
+  EXPECT_THAT(refused(), HasSubstr("has a folder '1_P'"));
+  EXPECT_TRUE(fs::exists(place_ / "1_P" / "config.json"));
+}
+
 TEST_F(NewFolderTest, ALinkToAFolderIsNotReplaced) {
   write_file_atomic(folder_.path() / "elsewhere" / "config.json", "{}");
   fs::create_directory_symlink(folder_.path() / "elsewhere", place_);

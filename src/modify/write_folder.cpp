@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "core/error.h"
 #include "core/os.h"
@@ -38,19 +39,31 @@ models::SafeType safe_type(DType type) {
 
 // Scales that are powers of two keep the range of BF16, in which each of these numbers is exact.
 DType type_of(const HfTensor& tensor, const FolderOptions& options) {
-  const DType stored = tensor.blocks[0].parts[0].source->type;
+  const auto& parts = tensor.blocks[0].parts;
+  const auto held = std::ranges::find_if(parts, &models::HfPart::source);
+  const DType stored = held->source->type;
   if (tensor.change == Change::one_plus || tensor.change == Change::minus_exp) return DType::f32;
   if (tensor.shape.size() > 1 && options.type) return *options.type;
   if (tensor::dtype_info(stored).block_weights == 1) return stored;
   return options.type.value_or(stored == DType::mxfp4 ? DType::bf16 : DType::f16);
 }
 
-std::vector<models::SafeHead> heads_of(const HfModel& model, const FolderOptions& options) {
+std::vector<models::SafeHead> heads_of(std::span<const HfTensor> tensors,
+                                       const FolderOptions& options) {
   std::vector<models::SafeHead> heads;
-  for (const HfTensor& tensor : model.tensors) {
+  for (const HfTensor& tensor : tensors) {
     heads.push_back({tensor.name, safe_type(type_of(tensor, options)), tensor.shape});
   }
   return heads;
+}
+
+// Calls visit(folder, tensors) for the folder itself and for each that it holds.
+template <typename F>
+void for_each_folder(const HfModel& model, const std::filesystem::path& folder, const F& visit) {
+  visit(folder, model.tensors);
+  for (const models::HfModule& module : model.modules) {
+    visit(folder / module.folder, module.tensors);
+  }
 }
 
 // The type of most weights, as config.json names it.
@@ -74,20 +87,30 @@ std::vector<float> floats(const ModelFile& file, const models::TensorInfo& tenso
   return out;
 }
 
+// What the tensors that will be written are called where they are stored; others are made.
+std::set<std::string> stored_names(const HfModel& model) {
+  std::set<std::string> names;
+  for (const HfTensor& tensor : model.tensors) names.insert(tensor.name);
+  for (const models::HfModule& module : model.modules) {
+    for (const HfTensor& tensor : module.tensors) names.insert(module.folder + "/" + tensor.name);
+  }
+  return names;
+}
+
 // What the folder, read as any other, has otherwise than the source; empty: nothing.
-std::string difference(const ModelFile& source, const models::ModelSpec& spec,
+std::string difference(const ModelFile& source, const models::ModelSpec& spec, const HfModel& model,
                        const std::filesystem::path& folder) {
-  const auto held = std::make_shared<models::HfFolder>(folder);
-  const auto again = models::translate(held);
+  const auto again = models::translate(std::make_shared<models::HfFolder>(folder));
   models::ModelSpec read = models::describe_model(*again);
   read.family = spec.family;  // of which one may be a case of the other
+  const std::set<std::string> stored = stored_names(model);
   for (const auto& tensor : source.tensors()) {
     const auto* twin = again->find_tensor(tensor.name);
     if (twin == nullptr || twin->shape != tensor.shape) {
       return fmt::format("'{}' would be {}", tensor.name,
                          twin == nullptr ? "lost" : "of another shape");
     }
-    if (held->find(again->stored_name(tensor.name)) != nullptr) continue;
+    if (stored.contains(again->stored_name(tensor.name))) continue;
     const std::vector<float> a = floats(source, tensor), b = floats(*again, *twin);
     for (size_t i = 0; i < a.size(); ++i) {
       if (std::abs(a[i] - b[i]) > kSameNumber * std::abs(double{a[i]})) {
@@ -102,6 +125,7 @@ std::string difference(const ModelFile& source, const models::ModelSpec& spec,
       return fmt::format("layer {} would compute something else", i);
     }
   }
+  if (read.pooling != spec.pooling) return "states would become a vector otherwise";
   return "embedding, head or context would be others";
 }
 
@@ -109,14 +133,20 @@ class FolderWriter {
  public:
   FolderWriter(const ModelFile& file, const HfModel& model, const std::filesystem::path& folder,
                const FolderOptions& options)
-      : file_(file),
-        model_(model),
-        options_(options),
-        writer_(folder, heads_of(model, options), options.shard_bytes),
-        team_(options.n_threads) {}
+      : file_(file), model_(model), folder_(folder), options_(options), team_(options.n_threads) {}
 
   void run() {
-    for (const HfTensor& tensor : model_.tensors) {
+    for_each_folder(model_, folder_, [&](const auto&, const auto& tensors) {
+      for (const auto& head : heads_of(tensors, options_)) total_ += head.size_bytes();
+    });
+    for_each_folder(model_, folder_,
+                    [&](const auto& folder, const auto& tensors) { write(folder, tensors); });
+  }
+
+ private:
+  void write(const std::filesystem::path& folder, std::span<const HfTensor> tensors) {
+    writer_.emplace(folder, heads_of(tensors, options_), options_.shard_bytes);
+    for (const HfTensor& tensor : tensors) {
       for (const models::HfBlock& block : tensor.blocks) {
         const RowsOfBlock rows(block, tensor.change, model_.heads);
         if (block.transposed) {
@@ -126,13 +156,14 @@ class FolderWriter {
         }
       }
       for (const models::HfBlock& block : tensor.blocks) {
-        for (const models::HfPart& part : block.parts) file_.release(*part.source);
+        for (const models::HfPart& part : block.parts) {
+          if (part.source != nullptr) file_.release(*part.source);
+        }
       }
     }
-    writer_.finish();
+    writer_->finish();
   }
 
- private:
   void write(const HfTensor& tensor, DType type, std::span<const float> weights) {
     bytes_.resize(tensor::bytes_of(type, weights.size()));
     if (!tensor::quantize_row(type, weights.data(), bytes_.data(),
@@ -142,9 +173,9 @@ class FolderWriter {
                               tensor.name, tensor::dtype_info(type).name),
                   "--type BF16 or F32 has a wider range");
     }
-    writer_.write(bytes_);
+    writer_->write(bytes_);
     done_ += bytes_.size();
-    if (options_.progress && !options_.progress(done_, writer_.data_bytes())) {
+    if (options_.progress && !options_.progress(done_, total_)) {
       throw Error(Code::cancelled, "converting was cancelled");
     }
   }
@@ -187,12 +218,13 @@ class FolderWriter {
 
   const ModelFile& file_;
   const HfModel& model_;
+  const std::filesystem::path& folder_;
   const FolderOptions& options_;
-  models::SafetensorsWriter writer_;
+  std::optional<models::SafetensorsWriter> writer_;
   Team team_;
   std::vector<float> weights_;
   std::vector<std::byte> bytes_;
-  uint64_t done_ = 0;
+  uint64_t done_ = 0, total_ = 0;  // bytes of all folders
 };
 
 void need_disk(const std::filesystem::path& folder, uint64_t bytes) {
@@ -213,34 +245,44 @@ WrittenFolder write_folder(const std::shared_ptr<const ModelFile>& file,
                                         : NewFolder(path, options.replace);
   const std::filesystem::path& source = options.source_folder;
   const json::object said = source.empty() ? json::object() : models::HfFolder(source).config();
-  const std::string own_class = source.empty() ? "" : models::HfConfig(said).architecture();
+  const auto config_of = [&](const HfModel& model) {
+    json::object config = model.config;
+    if (!source.empty() && model.hf_class == models::HfConfig(said).architecture()) {
+      keep_fields(said, config);
+    }
+    return config;
+  };
   const auto lay_out = [&](const HfModel& model) {
     folder.clear();  // of another class's files
-    json::object config = model.config;
-    if (model.hf_class == own_class) keep_fields(said, config);
-    write_file_atomic(folder.path() / "config.json", to_json(config));
-    models::SafetensorsWriter(folder.path(), heads_of(model, options), options.shard_bytes)
-        .lay_out();
-    return difference(*file, spec, folder.path());
+    if (source.empty()) {
+      write_json_files(model.files, folder.path());
+    } else {
+      copy_small_files(source, folder.path());
+    }
+    write_file_atomic(folder.path() / "config.json", to_json(config_of(model)));
+    for_each_folder(model, folder.path(), [&](const auto& place, const auto& tensors) {
+      make_directories(place);
+      models::SafetensorsWriter(place, heads_of(tensors, options), options.shard_bytes).lay_out();
+    });
+    return difference(*file, spec, model, folder.path());
   };
-  HfModel model = models::invert(*file, spec, own_class, lay_out);
+  HfModel model = models::invert(*file, spec, said, lay_out);
   WrittenFolder written;
   written.hf_class = model.hf_class;
-  written.n_tensors = model.tensors.size();
-  if (model.hf_class == own_class) keep_fields(said, model.config);
+  model.config = config_of(model);
   if (source.empty()) {
-    written.unplaced = write_small_files(file, folder.path(), model.config);
-  } else {
-    copy_small_files(source, folder.path());
+    written.unplaced = write_small_files(file, spec, folder.path(), model.config);
   }
   model.config["torch_dtype"] = model.config["dtype"] = main_dtype(model, options);
   write_file_atomic(folder.path() / "config.json", to_json(model.config, {.indent = 2}) + "\n");
-  const models::SafetensorsWriter sizes(folder.path(), heads_of(model, options),
-                                        options.shard_bytes);
-  written.data_bytes = sizes.data_bytes();
-  written.n_shards = sizes.n_shards();
+  for_each_folder(model, folder.path(), [&](const auto& place, const auto& tensors) {
+    const models::SafetensorsWriter sizes(place, heads_of(tensors, options), options.shard_bytes);
+    written.n_tensors += tensors.size();
+    written.data_bytes += sizes.data_bytes();
+    written.n_shards += sizes.n_shards();
+  });
   if (options.only_shown) return written;
-  need_disk(folder.path(), sizes.data_bytes());
+  need_disk(folder.path(), written.data_bytes);
   FolderWriter(*file, model, folder.path(), options).run();
   folder.finish();
   return written;

@@ -15,6 +15,7 @@
 #include "models/format/gguf_builder.h"
 #include "models/testing/hf_model.h"
 #include "modify/quantize.h"
+#include "modify/testing/characters.h"
 #include "tensor/dequant.h"
 
 namespace strata::modify {
@@ -48,24 +49,6 @@ std::vector<std::string> fixtures() {
   }
   std::ranges::sort(names);
   return names;
-}
-
-// Characters as tokens; the whole tokenizer.json that a file may carry need not be more.
-void set_characters(models::MadeFile& file, int32_t n_vocab) {
-  std::vector<std::string> tokens{"<unk>", "<s>", "</s>"};
-  json::object vocab;
-  while (tokens.size() < static_cast<size_t>(n_vocab)) {
-    tokens.push_back(std::string(1, static_cast<char>(' ' + tokens.size() % 90)) +
-                     std::to_string(tokens.size()));
-  }
-  for (size_t i = 0; i < tokens.size(); ++i) vocab[tokens[i]] = i;
-  file.set_text("tokenizer.ggml.model", "llama");
-  file.set_texts("tokenizer.ggml.tokens", tokens);
-  file.set_numbers("tokenizer.ggml.scores", std::vector<float>(tokens.size()));
-  file.set_text("tokenizer.huggingface.json",
-                to_json(json::object{{"model", json::object{{"type", "WordLevel"},
-                                                            {"vocab", vocab},
-                                                            {"unk_token", "<unk>"}}}}));
 }
 
 std::string class_of(const json::value& fixture) {
@@ -148,11 +131,13 @@ INSTANTIATE_TEST_SUITE_P(Models, WriteFolderOf, ::testing::ValuesIn(fixtures()),
 // Before anything is asked of it but its architecture.
 TEST_F(WriteFolder, AnArchitectureWithoutAFolderIsRefusedByName) {
   auto builder = models::GgufBuilder();
-  builder.set_text("general.architecture", "modern-bert");
+  builder.set_text("general.architecture", "nomic-bert");
   const std::vector<std::byte> bytes = builder.build();
-  const Error error = error_of([&] { write_folder(models::parse_gguf(bytes), {}, out(), {}); });
+  models::ModelSpec spec;
+  spec.scores.emplace();  // of which the family has no class
+  const Error error = error_of([&] { write_folder(models::parse_gguf(bytes), spec, out(), {}); });
   EXPECT_EQ(error.code(), Code::unimplemented);
-  EXPECT_THAT(error.message(), ::testing::HasSubstr("architecture 'modern-bert'"));
+  EXPECT_THAT(error.message(), ::testing::HasSubstr("architecture 'nomic-bert'"));
   EXPECT_FALSE(fs::exists(out()));
 }
 

@@ -4,8 +4,8 @@
 #include <array>
 
 #include "core/error.h"
+#include "models/family/encoder_fields.h"
 #include "models/family/family.h"
-#include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 
@@ -71,17 +71,17 @@ class Bert final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"BertModel", "bert"},
+    return {{"BertModel", "bert", "bert"},
             {"BertForMaskedLM", "bert"},
             {"BertForPreTraining", "bert"},
-            {"BertForSequenceClassification", "bert"},
-            {"CamembertModel", "bert"},
-            {"RobertaModel", "bert"},
+            {"BertForSequenceClassification", "bert", "bert"},
+            {"CamembertModel", "bert", "camembert"},
+            {"RobertaModel", "bert", kRoberta},
             {"RobertaForMaskedLM", "bert"},
-            {"RobertaForSequenceClassification", "bert"},
-            {"XLMRobertaModel", "bert"},
+            {"RobertaForSequenceClassification", "bert", kRoberta},
+            {"XLMRobertaModel", "bert", kXlmRoberta},
             {"XLMRobertaForMaskedLM", "bert"},
-            {"XLMRobertaForSequenceClassification", "bert"}};
+            {"XLMRobertaForSequenceClassification", "bert", kXlmRoberta}};
   }
 
   void translate(Translation& t) const override {
@@ -93,32 +93,41 @@ class Bert final : public Family {
     t.set_flag("attention.causal", false);
     t.ignore("embeddings.position_ids");
     const bool is_roberta = !t.config().architecture().starts_with("Bert");
-    const std::string own = is_roberta ? "roberta." : "bert.";
-    if (t.has("classifier.weight") || t.has("classifier.out_proj.weight")) {
+    if (t.has_scores({"classifier.weight", "classifier.out_proj.weight"})) {
       t.score_keys();
       t.tensors(is_roberta ? kScoresOfRoberta : kScores);
     } else {
       for (const char* head : kHeads) t.ignore(head);
     }
-    t.set_prefix(t.has(own + "embeddings.word_embeddings.weight") ? own : "");
-    if (is_roberta) positions_behind_padding(t);
+    t.set_prefix_under_head(is_roberta ? "roberta." : "bert.", "embeddings.word_embeddings.weight");
+    if (is_roberta) {
+      t.positions_behind_padding("position_embd.weight", "embeddings.position_embeddings.weight");
+    }
     t.tensors(kRules);
   }
 
- private:
-  // The rows before the first position that a token has are never read.
-  static void positions_behind_padding(Translation& t) {
-    const int64_t first = t.config().integer("pad_token_id").value_or(1) + 1;
-    const int64_t n_rows = t.width("max_position_embeddings", kMaxContext);
-    if (first < 1 || first >= n_rows) {
-      throw Error(
-          Code::invalid_argument,
-          fmt::format("config.json: 'pad_token_id' is {}, for {} positions", first - 1, n_rows));
-    }
-    t.set_integer("context_length", n_rows - first);
-    t.rows_from("position_embd.weight", "embeddings.position_embeddings.weight",
-                static_cast<uint64_t>(first));
+  // The vocabularies that they were published with; what they compute is the same.
+  std::string_view likely_model_type(const ModelFile& file) const override {
+    if (file.text("tokenizer.ggml.model").value_or("bert") == "bert") return "bert";
+    return file.find("tokenizer.ggml.merges") != nullptr ? kRoberta : kXlmRoberta;
   }
+
+  void configure(const ModelSpec& spec, const ModelFile&, std::string_view hf_class,
+                 HfFields& fields) const override {
+    encoder_fields(spec, fields);
+    if (spec.n_types == 0)
+      refuse_class("the class has types of tokens, of which the file has none");
+    if (spec.scores && spec.scores->dense.weight == kNoTensor) {
+      refuse_class("the class has a dense layer before its scores, which the file has not");
+    }
+    json::object& said = fields.said;
+    if (!hf_class.starts_with("Bert")) said.emplace("pad_token_id", kUsualPadding);
+    said["position_embedding_type"] = "absolute";
+  }
+
+ private:
+  static constexpr std::string_view kRoberta = "roberta";
+  static constexpr std::string_view kXlmRoberta = "xlm-roberta";
 };
 
 const Registered<Family> registered{std::make_unique<Bert>()};

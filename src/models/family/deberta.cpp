@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/family/encoder_fields.h"
 #include "models/family/family.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
@@ -117,9 +118,9 @@ class Deberta final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"DebertaV2Model", kArchitecture},
+    return {{"DebertaV2Model", kArchitecture, kArchitecture},
             {"DebertaV2ForMaskedLM", kArchitecture},
-            {"DebertaV2ForSequenceClassification", kArchitecture}};
+            {"DebertaV2ForSequenceClassification", kArchitecture, kArchitecture}};
   }
 
   void translate(Translation& t) const override {
@@ -133,15 +134,14 @@ class Deberta final : public Family {
     same_width(config, "pooler_hidden_size");
     distances(t);
     t.ignore("embeddings.position_ids");
-    if (t.has("classifier.weight")) {
+    if (t.has_scores({"classifier.weight"})) {
       t.score_keys();
-      t.set_text(fmt::format("{}.{}", kArchitecture, kPoolerActivation),
-                 config.text("pooler_hidden_act").value_or("gelu"));
+      t.set_text(key_of(kPoolerActivation), config.text("pooler_hidden_act").value_or("gelu"));
       t.tensors(kScores);
     } else {
       for (const char* head : kHeads) t.ignore(head);
     }
-    t.set_prefix(t.has("deberta.embeddings.word_embeddings.weight") ? "deberta." : "");
+    t.set_prefix_under_head("deberta.", "embeddings.word_embeddings.weight");
     if (config.flag("position_biased_input").value_or(true)) {
       t.tensors(kPositions);
     } else {
@@ -151,7 +151,35 @@ class Deberta final : public Family {
     if (!config.flag("share_att_key").value_or(false)) t.tensors(kOwn);
   }
 
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    encoder_fields(spec, fields);
+    const auto& attention = std::get<Attention>(spec.layers[0].blocks[0].op);
+    const DistanceVectors& vectors = attention.distance_vectors;
+    json::array kinds;
+    if (vectors.keys.weight != kNoTensor) kinds.emplace_back("c2p");
+    if (vectors.queries.weight != kNoTensor) kinds.emplace_back("p2c");
+    json::object& said = fields.said;
+    said["relative_attention"] = true;
+    said["pos_att_type"] = kinds;
+    said["position_buckets"] = vectors.n_single > 0 ? vectors.n_rows / 2 : -1;
+    said["max_relative_positions"] = vectors.max_distance;
+    said["share_att_key"] = file.boolean(key_of(kShared)).value_or(true);
+    said["norm_rel_ebd"] = vectors.norm.kind == NormKind::none ? "none" : "layer_norm";
+    said["position_biased_input"] = spec.position_embedding != kNoTensor;
+    said["embedding_size"] = said["pooler_hidden_size"] = spec.n_embd;
+    if (!spec.scores) return;
+    if (spec.scores->dense.weight == kNoTensor) {
+      refuse_class("the class has a dense layer before its scores, which the file has not");
+    }
+    said["pooler_hidden_act"] = file.text(key_of(kPoolerActivation)).value_or("gelu");
+  }
+
  private:
+  static std::string key_of(std::string_view suffix) {
+    return fmt::format("{}.{}", kArchitecture, suffix);
+  }
+
   static void same_width(const HfConfig& config, std::string_view field) {
     const auto width = config.integer(field);
     if (width && *width != config.need_integer({"hidden_size"})) {

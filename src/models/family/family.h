@@ -24,6 +24,7 @@ struct HfClass {
 struct HfFields {
   json::object said;
   std::vector<std::string_view> unknown;  // that the class refuses, though most have them
+  bool rope_of_each_type = false;         // of layers, even where all have the same
 };
 
 class Translation;
@@ -39,8 +40,12 @@ class Family {
   // Classes whose folders this family reads, and how (models/family/translation.h).
   virtual std::vector<HfClass> hf_classes() const { return {}; }
   virtual void translate(Translation&) const {}
+  // The model_type that such a file was probably made of, where several classes compute the same.
+  // Empty: any.
+  virtual std::string_view likely_model_type(const ModelFile&) const { return {}; }
   // Of a folder that is written of such a model, for translate() to read: the fields that it looks
-  // for itself, and what else the class needs. They count before what Translation says.
+  // for itself, and what else the class needs. They count before what Translation says. The padding
+  // is there already, where it is known.
   // Error{unimplemented}: the class can't say this model.
   virtual void configure(const ModelSpec&, const ModelFile&, std::string_view /*hf_class*/,
                          HfFields&) const {}

@@ -88,7 +88,7 @@ class Gemma final : public Family {
     return {{"GemmaForCausalLM", "gemma", "gemma"},
             {"Gemma2ForCausalLM", "gemma2", "gemma2"},
             {"Gemma3ForCausalLM", "gemma3", "gemma3_text"},
-            {"Gemma3TextModel", "gemma-embedding"}};
+            {"Gemma3TextModel", "gemma-embedding", "gemma3_text"}};
   }
 
   void translate(Translation& t) const override {
@@ -109,6 +109,13 @@ class Gemma final : public Family {
     t.tensors(own_of(t.architecture()).post_norms ? std::span<const TensorRule>(kNormsBehind)
                                                   : kNormBetween);
     t.tensors(decoder_rules());
+  }
+
+  void configure(const ModelSpec&, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    const Generation& own = own_of(*file.text("general.architecture"));
+    fields.rope_of_each_type = own.head_norms;
+    if (own.both_ways) fields.said["use_bidirectional_attention"] = true;
   }
 
  private:

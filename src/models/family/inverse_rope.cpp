@@ -100,12 +100,13 @@ void InverseTranslation::rotary() {
   const Rope* windowed = turned.windowed.rope;
   const bool differ =
       turned.full.rope != nullptr && windowed != nullptr && main.rope->base != windowed->base;
-  if (!differ) {
+  if (!differ && !own_.rope_of_each_type) {
     said_["rope_parameters"] = std::move(parameters);
     return;
   }
+  const HeadRope& narrow = windowed != nullptr ? turned.windowed : main;
   json::object own;
-  rotary_parameters(*windowed, turned.windowed.head_dim, own);
+  rotary_parameters(*narrow.rope, narrow.head_dim, own);
   say({"rope_local_base_freq"}, own["rope_theta"]);
   say({"rope_parameters"},
       json::object{{"full_attention", parameters}, {"sliding_attention", own}});

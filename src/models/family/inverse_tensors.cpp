@@ -35,12 +35,17 @@ void InverseTranslation::set_usual_prefix(std::string_view prefix, std::string_v
   set_prefix(std::string(prefix));
 }
 
+void InverseTranslation::set_prefix_under_head(std::string_view prefix,
+                                               std::string_view /*tensor*/) {
+  set_prefix(spec_.scores ? std::string(prefix) : "");
+}
+
 void InverseTranslation::tensors(std::span<const TensorRule> rules) {
   for (const TensorRule& rule : rules) {
     const bool layered = rule.ours.find("{}") != std::string_view::npos;
     for (int32_t layer = 0; layer < (layered ? n_layers() : 1); ++layer) {
       const std::string ours = filled(rule.ours, "{}", layer);
-      const std::string theirs = prefix() + filled(rule.theirs, "{}", layer);
+      const std::string theirs = stored_name(rule.theirs, layer);
       if (names_a_kind(rule.ours) || names_a_kind(rule.theirs)) {
         add(ours, theirs, rule.change);
         continue;

@@ -28,24 +28,53 @@ void for_each_attention(const ModelSpec& spec, const F& visit) {
   }
 }
 
+constexpr std::string_view kScoring = "ForSequenceClassification";
+
 [[noreturn]] void refuse(const std::string& why) {
   throw Error(Code::unimplemented, why);
 }
 
-// Of this architecture, as their families have them; the preferred one first.
-std::vector<std::pair<const Family*, HfClass>> classes_of(std::string_view architecture,
-                                                          std::string_view preferred) {
+std::string_view text_or_none(const json::object& said, std::string_view field) {
+  const json::value* value = said.if_contains(field);
+  if (value == nullptr || !value->is_string()) return {};
+  return std::string_view(value->get_string());
+}
+
+std::string class_in(const json::object& said) {
+  return said.empty() ? std::string() : HfConfig(said).architecture();
+}
+
+// Of this architecture, as their families have them, of the kind that the model is: the likeliest
+// first.
+std::vector<std::pair<const Family*, HfClass>> classes_of(const ModelFile& file,
+                                                          const ModelSpec& spec,
+                                                          const json::object& said) {
+  const auto architecture = file.text("general.architecture").value_or("");
   std::vector<std::pair<const Family*, HfClass>> classes;
+  std::string_view likely = text_or_none(said, "model_type");
   for (const auto& family : Registry<Family>::all()) {
     for (const HfClass& one : family->hf_classes()) {
-      if (one.architecture == architecture && !one.model_type.empty()) {
-        classes.emplace_back(family.get(), one);
-      }
+      if (one.architecture != architecture || one.model_type.empty()) continue;
+      if (one.name.ends_with(kScoring) != spec.scores.has_value()) continue;
+      if (likely.empty()) likely = family->likely_model_type(file);
+      classes.emplace_back(family.get(), one);
     }
   }
   std::ranges::stable_partition(classes,
-                                [&](const auto& one) { return one.second.name == preferred; });
+                                [&](const auto& one) { return one.second.model_type == likely; });
+  std::ranges::stable_partition(
+      classes, [own = class_in(said)](const auto& one) { return one.second.name == own; });
   return classes;
+}
+
+// The padding of the source's configuration, or of the file's vocabulary, where it is a token.
+void set_padding(const ModelFile& file, const ModelSpec& spec, const json::object& said,
+                 json::object& out) {
+  std::optional<int64_t> id = file.integer("tokenizer.ggml.padding_token_id");
+  if (const json::value* own = said.if_contains("pad_token_id"); own && own->is_int64()) {
+    id = own->get_int64();
+  }
+  if (id && *id >= 0 && *id < spec.n_vocab) out["pad_token_id"] = *id;
 }
 
 }  // namespace
@@ -168,8 +197,11 @@ std::vector<float> InverseTranslation::values(const TensorInfo& tensor) const {
 }
 
 HfModel InverseTranslation::result() {
+  HfModel model;
   join_halves();
   join_heads();
+  dense_layers(model);
+  vector_files(model);
   for (const TensorInfo& tensor : source_.tensors()) {
     if (used_.contains(tensor.name)) continue;
     refuse(fmt::format("the tensor '{}' has no place in folders of the class {}", tensor.name,
@@ -183,17 +215,22 @@ HfModel InverseTranslation::result() {
   say({"tie_word_embeddings"}, source_.find_tensor("output.weight") == nullptr);
   say({"vocab_size"}, spec_.n_vocab);
   for (const std::string_view field : own_.unknown) said_.erase(field);
-  return {class_.name, said_, std::move(tensors_), head_groups()};
+  model.hf_class = class_.name;
+  model.config = said_;
+  model.tensors = std::move(tensors_);
+  model.heads = head_groups();
+  return model;
 }
 
-HfModel invert(const ModelFile& file, const ModelSpec& spec, std::string_view preferred,
+HfModel invert(const ModelFile& file, const ModelSpec& spec, const json::object& said,
                const std::function<std::string(const HfModel&)>& reads_back) {
   const std::string name(file.text("general.architecture").value_or(""));
   std::string reasons;
-  for (const auto& [family, one] : classes_of(name, preferred)) {
+  for (const auto& [family, one] : classes_of(file, spec, said)) {
     std::string why;
     try {
       HfFields own;
+      set_padding(file, spec, said, own.said);
       family->configure(spec, file, one.name, own);
       const auto folder = empty_folder(one, own);
       InverseTranslation inverse(file, spec, one, folder, std::move(own));

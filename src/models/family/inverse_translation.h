@@ -16,10 +16,10 @@
 
 namespace strata::models {
 
-// One matrix of a stored tensor.
+// One matrix of a stored tensor, or zeros.
 struct HfPart {
-  const TensorInfo* source = nullptr;
-  uint64_t matrix = 0;  // of a stack
+  const TensorInfo* source = nullptr;  // null: zeros
+  uint64_t matrix = 0;                 // of a stack
   uint64_t rows = 0;
   uint64_t cols = 0;
 };
@@ -40,11 +40,20 @@ struct HfTensor {
   std::vector<HfBlock> blocks;
 };
 
+// Tensors that a folder in the folder holds.
+struct HfModule {
+  std::string folder;
+  std::vector<HfTensor> tensors;
+};
+
 struct HfModel {
   std::string_view hf_class;
   json::object config;
   std::vector<HfTensor> tensors;
-  QkvGroups heads;  // for the changes
+  QkvGroups heads;                // for the changes
+  std::vector<HfModule> modules;  // dense layers behind the pooling
+  std::map<std::string, json::value>
+      files;  // Sentence Transformers', of a model that makes vectors
 };
 
 class InverseTranslation final : public Translation {
@@ -55,6 +64,7 @@ class InverseTranslation final : public Translation {
                      const std::shared_ptr<HfFolder>& folder, HfFields own);
 
   bool has(std::string_view tensor) const override;
+  bool has_scores(std::initializer_list<std::string_view> tensors) const override;
   std::optional<int64_t> copy_integer(std::string_view suffix,
                                       std::initializer_list<std::string_view> fields) override;
   std::optional<double> copy_number(std::string_view suffix,
@@ -68,6 +78,8 @@ class InverseTranslation final : public Translation {
   void expect(std::string_view field, const json::value& value) override;
   void windows() override;
   void no_windows() override {}
+  void score_keys(bool of_mean) override;
+  void positions_behind_padding(const std::string& ours, const std::string& theirs) override;
   void tensors(std::span<const TensorRule> rules) override;
   void reshaped(const std::string& ours, const std::string& theirs,
                 const std::vector<uint64_t>& shape, const std::vector<uint64_t>& stored,
@@ -75,6 +87,7 @@ class InverseTranslation final : public Translation {
   void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
              Change change) override;
   void set_usual_prefix(std::string_view prefix, std::string_view tensor) override;
+  void set_prefix_under_head(std::string_view prefix, std::string_view tensor) override;
 
   // After the family's translate(). Error{unimplemented}: a tensor has no place in such a folder.
   HfModel result();
@@ -100,6 +113,8 @@ class InverseTranslation final : public Translation {
   void stretched_divisors(const TensorInfo& divisors, const Rope& rope, json::object& out);
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_parts(const TensorInfo& source, const std::string& theirs, Change change);
+  void dense_layers(HfModel& model);
+  void vector_files(HfModel& model) const;
   void join_halves();
   void join_heads();
   const TensorInfo& need_tensor(std::string_view name);
@@ -120,10 +135,10 @@ class InverseTranslation final : public Translation {
 };
 
 // The folder of a file whose family has a class for it: the first of its classes that, read again,
-// describes the same model, as `reads_back` finds out (empty: yes; else what differs). The class
-// `preferred`, where there is one, is tried first.
-// Error{unimplemented} with the architecture's name and the reason: there is none.
-HfModel invert(const ModelFile& file, const ModelSpec& spec, std::string_view preferred,
+// describes the same model, as `reads_back` finds out (empty: yes; else what differs). `said` is
+// the config.json of a file that is a folder's, else empty: its class is tried first, then those of
+// its model_type. Error{unimplemented} with the architecture's name and the reason: there is none.
+HfModel invert(const ModelFile& file, const ModelSpec& spec, const json::object& said,
                const std::function<std::string(const HfModel&)>& reads_back);
 
 // A weight's or a key's number, as the shortest decimal that reads back as the same float.

@@ -3,7 +3,9 @@
 #include <array>
 
 #include "core/error.h"
+#include "models/family/encoder_fields.h"
 #include "models/family/family.h"
+#include "models/family/inverse_translation.h"
 #include "models/family/limits.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -60,9 +62,9 @@ class ModernBert final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{"ModernBertModel", "modern-bert"},
+    return {{"ModernBertModel", "modern-bert", "modernbert"},
             {"ModernBertForMaskedLM", "modern-bert"},
-            {"ModernBertForSequenceClassification", "modern-bert"}};
+            {"ModernBertForSequenceClassification", "modern-bert", "modernbert"}};
   }
 
   void translate(Translation& t) const override {
@@ -75,16 +77,64 @@ class ModernBert final : public Family {
     }
     rope_bases(t);
     windows(t);
-    if (t.has("classifier.weight")) {
+    if (t.has_scores({"classifier.weight"})) {
       scores(t);
     } else {
       for (const char* head : kHeads) t.ignore(head);
     }
-    t.set_prefix(t.has("model.embeddings.tok_embeddings.weight") ? "model." : "");
+    t.set_prefix_under_head("model.", "embeddings.tok_embeddings.weight");
     t.tensors(kRules);
   }
 
+  // Layers' kinds and bases as older and as newer programs look for them.
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    encoder_fields(spec, fields);
+    const Block& first = spec.layers[0].blocks[0];
+    if (first.pre_norm.kind != NormKind::none) {
+      refuse_class("the class has no norm before its first layer");
+    }
+    const auto has_bias = [&](std::string_view name) {
+      return file.find_tensor(fmt::format("{}.bias", name)) != nullptr;
+    };
+    json::object& said = fields.said;
+    said["hidden_activation"] = file.text("modern-bert.hidden_activation").value_or("gelu");
+    said["attention_bias"] = has_bias("blk.0.attn_output");
+    said["mlp_bias"] = has_bias("blk.0.ffn_down");
+    said["norm_bias"] = has_bias("output_norm");
+    layer_fields(spec, said);
+    fields.rope_of_each_type = true;
+    if (!spec.scores) return;
+    if (spec.scores->dense.weight == kNoTensor || spec.scores->norm.kind == NormKind::none) {
+      refuse_class("the class has a dense layer and a norm before its scores");
+    }
+    said["classifier_bias"] = has_bias("cls");
+    said["classifier_pooling"] = spec.pooling == Pooling::mean ? "mean" : "cls";
+    said["classifier_activation"] = "gelu";
+  }
+
  private:
+  static void layer_fields(const ModelSpec& spec, json::object& said) {
+    const auto attention_of = [&](size_t layer) -> const Attention& {
+      return std::get<Attention>(spec.layers[layer].blocks[0].op);
+    };
+    json::array kinds;
+    const Attention* windowed = nullptr;
+    size_t period = 0;
+    for (size_t i = 0; i < spec.layers.size(); ++i) {
+      const bool is_windowed = attention_of(i).window > 0;
+      kinds.emplace_back(is_windowed ? "sliding_attention" : "full_attention");
+      if (is_windowed) windowed = &attention_of(i);
+      if (!is_windowed && i > 0 && period == 0) period = i;
+    }
+    said["layer_types"] = kinds;
+    said["global_attn_every_n_layers"] = period > 0 ? period : spec.layers.size();
+    said["global_rope_theta"] = shortest(attention_of(0).rope.base);
+    if (windowed == nullptr) return;
+    said["local_attention"] = windowed->window;
+    said["local_rope_theta"] = shortest(windowed->rope.base);
+  }
+
   // Older configurations name them so.
   static void rope_bases(Translation& t) {
     if (t.config().find("rope_parameters") != nullptr) return;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/error.h"
+#include "models/family/encoder_fields.h"
 #include "models/family/family.h"
 #include "models/family/spec_builder.h"
 #include "models/family/translation.h"
@@ -47,7 +49,9 @@ class NomicBert final : public Family {
     return std::move(spec);
   }
 
-  std::vector<HfClass> hf_classes() const override { return {{"NomicBertModel", "nomic-bert"}}; }
+  std::vector<HfClass> hf_classes() const override {
+    return {{"NomicBertModel", "nomic-bert", "nomic_bert"}};
+  }
 
   void translate(Translation& t) const override {
     t.expect_activation({"swiglu", "silu"});
@@ -56,8 +60,27 @@ class NomicBert final : public Family {
     t.set_flag("attention.causal", false);
     trained_context(t);
     for (const char* head : {"pooler.dense.weight", "pooler.dense.bias"}) t.ignore(head);
-    t.set_prefix(t.has("bert.embeddings.word_embeddings.weight") ? "bert." : "");
+    t.set_prefix_under_head("bert.", "embeddings.word_embeddings.weight");
     t.tensors(kRules);
+  }
+
+  // For transformers' class, and for the makers' program, whose other fields have other defaults.
+  void configure(const ModelSpec& spec, const ModelFile& file, std::string_view,
+                 HfFields& fields) const override {
+    encoder_fields(spec, fields);
+    for (const TensorInfo& tensor : file.tensors()) {
+      const bool is_norm = tensor.name.find("norm") != std::string_view::npos;
+      if (!tensor.name.ends_with(".bias") || is_norm) continue;
+      refuse_class(fmt::format("the class has no bias for '{}'", tensor.name));
+    }
+    json::object& said = fields.said;
+    said["hidden_act"] = "silu";
+    said["activation_function"] = "swiglu";
+    said["rotary_emb_fraction"] = 1.0;
+    for (const char* field : kOtherModels) said[field] = false;
+    said["rotary_emb_scale_base"] = nullptr;
+    said["moe_every_n_layers"] = 0;
+    for (const char* field : {"qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias"}) said[field] = false;
   }
 
  private:

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "models/family/limits.h"
 #include "models/family/refuse.h"
+#include "models/family/sentence_modules.h"
 #include "models/family/spec_builder.h"
 #include "models/format/gguf_part.h"
 
@@ -64,10 +65,9 @@ Pooling SpecBuilder::pooling() const {
   }
 }
 
-// The first module behind a transformer and its pooling has the number 2.
 void SpecBuilder::dense() {
   for (size_t i = 0; i < kMaxDenseStages; ++i) {
-    const std::string name = fmt::format("dense_{}", i + 2);
+    const std::string name = dense_name(i);
     const TensorInfo* weight = file_.find_tensor(name + ".weight");
     if (weight == nullptr) return;
     if (weight->cols() > kMaxEmbedding || weight->rows() > kMaxEmbedding) {

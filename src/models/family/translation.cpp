@@ -109,9 +109,7 @@ void Translation::tensors(std::span<const TensorRule> rules) {
     const bool layered = rule.ours.find("{}") != std::string_view::npos;
     for (int32_t layer = 0; layer < (layered ? n_layers_ : 1); ++layer) {
       const std::string ours = filled(rule.ours, "{}", layer);
-      std::string_view pattern = rule.theirs;
-      if (pattern.starts_with(dropped_)) pattern.remove_prefix(dropped_.size());
-      const std::string theirs = prefix_ + filled(pattern, "{}", layer);
+      const std::string theirs = stored_name(rule.theirs, layer);
       if (names_a_kind(rule.ours) || names_a_kind(rule.theirs)) {
         add(ours, theirs, rule.change);
         continue;
@@ -119,6 +117,11 @@ void Translation::tensors(std::span<const TensorRule> rules) {
       for (const char* kind : {".weight", ".bias"}) add(ours + kind, theirs + kind, rule.change);
     }
   }
+}
+
+std::string Translation::stored_name(std::string_view pattern, int32_t layer) const {
+  if (pattern.starts_with(dropped_)) pattern.remove_prefix(dropped_.size());
+  return prefix_ + filled(pattern, "{}", layer);
 }
 
 void Translation::add(const std::string& ours, const std::string& theirs, Change change) {

@@ -60,6 +60,9 @@ struct HeadRows {
   int32_t n = 0;
 };
 
+// Of classes that count positions from the padding's id on, where they don't say it.
+constexpr int64_t kUsualPadding = 1;
+
 // Of decoders whose classes descend from transformers' Llama: embedding, head, norms, attention,
 // gated MLP.
 std::span<const TensorRule> decoder_rules();
@@ -87,6 +90,8 @@ class Translation {
   virtual bool has(std::string_view tensor) const {
     return folder_->find(tensor) != nullptr || (storage_ && storage_->find(std::string(tensor)));
   }
+  // Whether the model scores sequences, of which the folder has one of these tensors.
+  virtual bool has_scores(std::initializer_list<std::string_view> tensors) const;
 
   // Values of GGUF's keys, `suffix` behind the architecture.
   void set_integer(std::string_view suffix, int64_t value) {
@@ -158,7 +163,7 @@ class Translation {
   void sentence_modules();
   // Of models that score a sequence: their pooling, unless it is the mean, and what scores are
   // called (id2label).
-  void score_keys(bool of_mean = false);
+  virtual void score_keys(bool of_mean = false);
   // Adds what the rules say to the file; of several for one tensor the first.
   virtual void tensors(std::span<const TensorRule> rules);
   // One tensor, `shape` (fastest first) of the same numbers, where the folder has it, in which it
@@ -166,8 +171,10 @@ class Translation {
   virtual void reshaped(const std::string& ours, const std::string& theirs,
                         const std::vector<uint64_t>& shape, const std::vector<uint64_t>& stored,
                         Change change = Change::none);
-  // The rows of a matrix from one on.
-  void rows_from(const std::string& ours, const std::string& theirs, uint64_t first);
+  // Learned positions of classes that count them from the one behind pad_token_id on: the rows
+  // before are never read. After decoder_keys(), which took max_position_embeddings for the
+  // context.
+  virtual void positions_behind_padding(const std::string& ours, const std::string& theirs);
   // A stack with a matrix a head, of some of its rows: as they are, or transposed.
   virtual void heads(const std::string& ours, const std::string& theirs, const HeadRows& rows,
                      Change change = Change::none);
@@ -177,6 +184,8 @@ class Translation {
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
   // That of classes of which some folders have none; `tensor` is one that all have.
   virtual void set_usual_prefix(std::string_view prefix, std::string_view tensor);
+  // That of classes that score, and of other heads; the model alone has none.
+  virtual void set_prefix_under_head(std::string_view prefix, std::string_view tensor);
   // What the rules' names have in front and the folder's do not.
   void drop_prefix(std::string_view prefix) { dropped_ = prefix; }
   // Tensors whose names end so are no weights: buffers that some programs write.
@@ -194,7 +203,8 @@ class Translation {
 
  protected:
   std::string key(std::string_view suffix) const;
-  const std::string& prefix() const { return prefix_; }
+  // What the folder calls a layer's tensor.
+  std::string stored_name(std::string_view pattern, int32_t layer) const;
   QkvGroups head_groups() const { return {n_heads_, n_kv_heads_, head_dim_}; }
   virtual void rotary();
   bool has_magnitude_in_scores() const { return magnitude_in_scores_; }
@@ -208,6 +218,7 @@ class Translation {
   void longrope_divisors(const json::object& scaling);
   void growing_base(const json::object& scaling);
   void yarn_magnitudes(const json::object& scaling, double factor);
+  void rows_from(const std::string& ours, const std::string& theirs, uint64_t first);
   bool pooling(const std::string& path);
   void dense(const std::string& module, size_t index);
   void prompts(bool counted);

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "models/family/change.h"
 #include "models/family/limits.h"
+#include "models/family/sentence_modules.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 #include "models/text_prompts.h"
@@ -14,73 +15,38 @@
 namespace strata::models {
 namespace {
 
-constexpr const char* kModules = "modules.json";
-constexpr const char* kPrompts = "config_sentence_transformers.json";
-
 struct Mode {
   std::string_view field;
-  int64_t type;  // GGUF's pooling_type; 0: there is none
+  std::string_view name;  // of newer programs' pooling_mode
+  int64_t type;           // GGUF's pooling_type; 0: there is none
 };
 constexpr std::array kModes{
-    Mode{"pooling_mode_mean_tokens", 1},
-    Mode{"pooling_mode_cls_token", 2},
-    Mode{"pooling_mode_lasttoken", 3},
-    Mode{"pooling_mode_max_tokens", 0},
-    Mode{"pooling_mode_mean_sqrt_len_tokens", 0},
-    Mode{"pooling_mode_weightedmean_tokens", 0},
+    Mode{"pooling_mode_mean_tokens", "mean", 1},
+    Mode{"pooling_mode_cls_token", "cls", 2},
+    Mode{"pooling_mode_lasttoken", "lasttoken", 3},
+    Mode{"pooling_mode_max_tokens", "max", 0},
+    Mode{"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", 0},
+    Mode{"pooling_mode_weightedmean_tokens", "weightedmean", 0},
 };
 
-// What stands in modules.json; a vector is made of length 1 when it is asked for, with or without
-// the module of that name.
-struct Modules {
-  std::string pooling;             // its folder; empty: none
-  std::vector<std::string> dense;  // theirs
-};
-
-[[noreturn]] void refuse_module(std::string_view type, bool beside_another) {
-  throw Error(Code::unimplemented,
-              fmt::format("modules.json: a module '{}'{} is not supported yet", printable(type),
-                          beside_another ? " beside another" : ""),
-              "without it the vectors would be others; choose a model without it");
-}
-
-Modules modules_of(const HfFolder& folder) {
-  Modules found;
-  const auto text = folder.text(kModules);
-  if (!text) return found;
-  const json::value modules = parse_json(*text, {.max_bytes = kMaxHfConfig, .max_depth = 8});
-  if (!modules.is_array()) throw Error(Code::invalid_argument, "modules.json is no list");
-  bool normed = false;
-  for (const json::value& module : modules.get_array()) {
-    if (!module.is_object()) throw Error(Code::invalid_argument, "modules.json: no object");
-    const auto type = text_in(module.get_object(), "type", kModules).value_or("");
-    const std::string kind = type.substr(type.rfind('.') + 1);
-    normed = normed || kind == "Normalize";
-    if (kind == "Transformer" || kind == "Normalize" || kind == "Dropout") continue;
-    // A vector that was made of length 1 before would be another one.
-    const bool is_dense = kind == "Dense" && !found.pooling.empty() && !normed;
-    const bool is_pooling = kind == "Pooling" && found.pooling.empty();
-    if (!is_dense && !is_pooling) refuse_module(type, kind == "Pooling");
-    const auto path = text_in(module.get_object(), "path", kModules).value_or("");
-    if (!is_plain_name(path)) {
-      throw Error(Code::invalid_argument,
-                  fmt::format("modules.json: '{}' is no folder's name", printable(path)));
-    }
-    if (is_pooling) {
-      found.pooling = path;
-    } else if (found.dense.size() == kMaxDenseStages) {
-      refuse_module(type, true);
-    } else {
-      found.dense.push_back(path);
-    }
+// Whether it is one of the modes that the settings name, or is set by its flag where they name
+// none.
+bool is_chosen(const json::object& settings, const Mode& mode) {
+  const json::value* named = settings.if_contains("pooling_mode");
+  if (named == nullptr) {
+    const json::value* flag = settings.if_contains(mode.field);
+    return flag != nullptr && *flag == true;
   }
-  return found;
+  const auto is_it = [&](const json::value& value) {
+    return value.is_string() && std::string_view(value.get_string()) == mode.name;
+  };
+  return named->is_array() ? std::ranges::any_of(named->get_array(), is_it) : is_it(*named);
 }
 
 // Names that AutoConfig gives where a model has none.
 bool is_made_up(const std::vector<std::string>& labels) {
   for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] != fmt::format("LABEL_{}", i)) return false;
+    if (labels[i] != fmt::format("{}{}", kMadeUpLabel, i)) return false;
   }
   return true;
 }
@@ -88,7 +54,8 @@ bool is_made_up(const std::vector<std::string>& labels) {
 }  // namespace
 
 void Translation::sentence_modules() {
-  const Modules modules = modules_of(*folder_);
+  const auto text = folder_->text(kModulesFile);
+  const SentenceModules modules = text ? sentence_modules_of(*text) : SentenceModules();
   prompts(modules.pooling.empty() || pooling(modules.pooling));
   for (size_t i = 0; i < modules.dense.size(); ++i) dense(modules.dense[i], i);
 }
@@ -97,7 +64,7 @@ void Translation::sentence_modules() {
 void Translation::dense(const std::string& module, size_t index) {
   const auto folder = std::make_shared<const HfFolder>(folder_->path() / module);
   const std::string where = module + "/config.json";
-  const std::string name = fmt::format("dense_{}", index + 2);
+  const std::string name = dense_name(index);
   const auto function = text_in(folder->config(), "activation_function", where).value_or("");
   const std::string kind = function.substr(function.rfind('.') + 1);
   if (kind == "Tanh") {
@@ -105,6 +72,9 @@ void Translation::dense(const std::string& module, size_t index) {
   } else if (kind != "Identity") {
     throw Error(Code::unimplemented, fmt::format("{}: the activation '{}' is not supported yet",
                                                  where, printable(function)));
+  }
+  if (flag_in(folder->config(), "use_residual", where).value_or(false)) {
+    throw Error(Code::unimplemented, fmt::format("{}: 'use_residual' is not supported yet", where));
   }
   for (const SafeTensor& tensor : folder->tensors()) {
     const bool is_weight = tensor.name == "linear.weight" && tensor.shape.size() == 2;
@@ -138,13 +108,17 @@ bool Translation::pooling(const std::string& path) {
   }
   std::optional<int64_t> chosen;
   for (const Mode& mode : kModes) {
-    const json::value* value = settings->if_contains(mode.field);
-    if (value == nullptr || *value != true) continue;
+    if (!is_chosen(*settings, mode)) continue;
     if (chosen || mode.type == 0) {
       throw Error(Code::unimplemented, fmt::format("{}: '{}' is not supported yet{}", file,
                                                    mode.field, chosen ? " beside another" : ""));
     }
     chosen = mode.type;
+  }
+  if (!chosen && settings->contains("pooling_mode")) {
+    throw Error(Code::unimplemented,
+                fmt::format("{}: 'pooling_mode' is {}, which is not known", file,
+                            printable(to_json(settings->at("pooling_mode")))));
   }
   if (chosen) set_integer("pooling_type", *chosen);
   const json::value* counted = settings->if_contains("include_prompt");
@@ -152,17 +126,17 @@ bool Translation::pooling(const std::string& path) {
 }
 
 void Translation::prompts(bool counted) {
-  const auto settings = folder_->object(kPrompts);
+  const auto settings = folder_->object(kPromptFile);
   const json::value* named = settings ? settings->if_contains("prompts") : nullptr;
   if (named == nullptr || named->is_null()) return;
   if (!named->is_object()) {
-    throw Error(Code::invalid_argument, fmt::format("{}: 'prompts' is no object", kPrompts));
+    throw Error(Code::invalid_argument, fmt::format("{}: 'prompts' is no object", kPromptFile));
   }
   std::vector<std::string> names, texts;
   for (const auto& [name, text] : named->get_object()) {
     if (!text.is_string()) {
       throw Error(Code::invalid_argument,
-                  fmt::format("{}: the prompt '{}' is no text", kPrompts, printable(name)));
+                  fmt::format("{}: the prompt '{}' is no text", kPromptFile, printable(name)));
     }
     names.emplace_back(name);
     texts.emplace_back(text.get_string());
@@ -176,7 +150,7 @@ void Translation::prompts(bool counted) {
   }
   file_->set_texts(kPromptNames, names);
   file_->set_texts(kPromptTexts, texts);
-  if (const auto name = text_in(*settings, "default_prompt_name", kPrompts)) {
+  if (const auto name = text_in(*settings, "default_prompt_name", kPromptFile)) {
     file_->set_text(kPromptDefault, *name);
   }
 }

@@ -52,6 +52,14 @@ void Translation::set_usual_prefix(std::string_view prefix, std::string_view ten
   set_prefix(is_there ? std::string(prefix) : "");
 }
 
+void Translation::set_prefix_under_head(std::string_view prefix, std::string_view tensor) {
+  Translation::set_usual_prefix(prefix, tensor);
+}
+
+bool Translation::has_scores(std::initializer_list<std::string_view> tensors) const {
+  return std::ranges::any_of(tensors, [&](std::string_view tensor) { return has(tensor); });
+}
+
 void Translation::reshaped(const std::string& ours, const std::string& theirs,
                            const std::vector<uint64_t>& shape,
                            const std::vector<uint64_t>& /*stored*/, Change change) {
@@ -68,6 +76,18 @@ void Translation::reshaped(const std::string& ours, const std::string& theirs,
   used_.insert(tensor->name);
   const RowsOf all{tensor->bytes, 1, n, safe_type_bytes(tensor->type)};
   put(ours, *tensor, change, shape, {part(*tensor, all, change)});
+}
+
+void Translation::positions_behind_padding(const std::string& ours, const std::string& theirs) {
+  const int64_t first = config_.integer("pad_token_id").value_or(kUsualPadding) + 1;
+  const int64_t n_rows = width("max_position_embeddings", kMaxContext);
+  if (first < 1 || first >= n_rows) {
+    throw Error(
+        Code::invalid_argument,
+        fmt::format("config.json: 'pad_token_id' is {}, for {} positions", first - 1, n_rows));
+  }
+  set_integer("context_length", n_rows - first);
+  rows_from(ours, theirs, static_cast<uint64_t>(first));
 }
 
 void Translation::rows_from(const std::string& ours, const std::string& theirs, uint64_t first) {

@@ -252,11 +252,11 @@ json::value post_processor(const Tokenizer& tokenizer) {
   const bool last = tokenizer.add_eos() && tokenizer.eos() >= 0;
   if (!first && !last) return nullptr;
   json::object specials;
-  const auto special = [&](TokenId id) {
+  const auto special = [&](TokenId id, int type = 0) {
     const std::string name = tokenizer.piece(id, true);
     specials[name] =
         json::object{{"id", name}, {"ids", json::array{id}}, {"tokens", json::array{name}}};
-    return json::object{{"SpecialToken", json::object{{"id", name}, {"type_id", 0}}}};
+    return json::object{{"SpecialToken", json::object{{"id", name}, {"type_id", type}}}};
   };
   const auto sequence_of = [](std::string_view id, int type) {
     return json::object{{"Sequence", json::object{{"id", id}, {"type_id", type}}}};
@@ -267,7 +267,7 @@ json::value post_processor(const Tokenizer& tokenizer) {
   if (last) single.emplace_back(special(tokenizer.eos()));
   json::array pair = single;
   pair.emplace_back(sequence_of("B", 1));
-  if (last) pair.emplace_back(special(tokenizer.eos()));
+  if (last) pair.emplace_back(special(tokenizer.eos(), 1));
   return json::object{{"type", "TemplateProcessing"},
                       {"single", single},
                       {"pair", pair},

@@ -68,6 +68,20 @@ INSTANTIATE_TEST_SUITE_P(Vocabularies, JsonFromGguf,
                            return name;
                          });
 
+// All that stands behind the first text's end, the last token too, is the second's.
+TEST(JsonFromGgufKinds, TwoTextsAreJoinedAsTheFileJoinsThem) {
+  const auto file = vocabulary_of("bert-bge");
+  ASSERT_NE(file, nullptr) << "not fetched (tests/oracle/fetch)";
+  const auto gguf = Tokenizer::from_gguf(file);
+  TokenizerFacts facts;
+  facts.bos = gguf->bos();
+  facts.eos = gguf->eos();
+  const auto json = tokenizer_from_json(tokenizer_json_of(file), facts, gguf->n_vocab());
+  const std::vector<TokenId> first{2000, 2001}, second{2002};
+  EXPECT_EQ(json->join(first, second).ids, gguf->join(first, second).ids);
+  EXPECT_EQ(json->join(first, second).segments, gguf->join(first, second).segments);
+}
+
 TEST(JsonFromGgufKinds, OneWithoutAFormIsRefused) {
   const auto file = vocabulary_of("gemma-4");
   ASSERT_NE(file, nullptr) << "not fetched (tests/oracle/fetch)";
