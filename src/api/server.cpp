@@ -7,6 +7,7 @@
 #include "api/access/credentials.h"
 #include "api/access/keys.h"
 #include "api/conversation/history.h"
+#include "api/document/limits.h"
 #include "api/files/batch_runner.h"
 #include "api/http/side_work.h"
 #include "api/library.h"
@@ -107,9 +108,14 @@ struct Server::State {
   AccessOptions access;
   RouteTable routes;
   std::unique_ptr<HttpServer> http;
-  std::unique_ptr<SideWork> prompts, store;
+  std::unique_ptr<SideWork> prompts, store, documents;
   MetricsHistory history;
   std::unique_ptr<Sampler> sampler;
+
+  SideWork& beside(Lane lane) {
+    return lane == Lane::prompts ? *prompts : lane == Lane::store ? *store : *documents;
+  }
+
   std::mutex mutex;
   std::condition_variable stopped_changed;
   bool stopped = true;
@@ -217,7 +223,7 @@ Admission Server::State::route(Request& head, const Dialect*& dialect) {
 Handler Server::State::on_lane(const Route& route, const Dialect& owner) {
   Handler handler = guarded(owner, route.handler);
   if (route.lane == Lane::direct) return handler;
-  SideWork& side = route.lane == Lane::prompts ? *prompts : *store;
+  SideWork& side = beside(route.lane);
   return guarded(owner, [&side, handler = std::move(handler)](const auto& exchange) {
     side.run([handler, exchange] {
       if (!exchange->gone()) handler(exchange);
@@ -331,6 +337,7 @@ void Server::start(const ServerOptions& options) {
   s.prompts = std::make_unique<SideWork>("prompts", kSideThreads, kMaxWaitingPrompts);
   s.store =
       std::make_unique<SideWork>("requests to the store", kSideThreads, kMaxWaitingStoreRequests);
+  s.documents = std::make_unique<SideWork>("documents", kDocumentThreads, kMaxWaitingDocuments);
   if (s.services.batches) {
     s.services.batches->start(
         [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); });
@@ -367,6 +374,7 @@ void Server::stop() {
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();
+  s.documents->stop();
   s.stopped_changed.notify_all();
 }
 

@@ -5,6 +5,7 @@
 
 #include "api/access/keys.h"
 #include "api/conversation/history.h"
+#include "api/document/document.h"
 #include "api/files/batch_runner.h"
 #include "api/gateway/local.h"
 #include "api/gateway/model_traits.h"
@@ -176,6 +177,9 @@ class ServerWithParts : public RunningServer {
     services.history = &history_;
     services.keys = &keys_;
     services.site = &site_;
+    services.documents = [](std::string_view bytes) {
+      return api::read_document(bytes, "/proc/self/exe");
+    };
     services.now_ms = [] { return unix_seconds() * 1000; };
     server_ = std::make_unique<api::Server>(services, &keys_);
     server_->start(server_options(config, options));

@@ -56,6 +56,9 @@ class File {
   enum class Mode { read, append, truncate };
   // Errors: not_found, permission_denied, resource_exhausted (disk full), internal.
   static File open(const fs::path& path, Mode mode, unsigned permissions = 0644);
+  // A file of these bytes in memory, at its beginning.
+  static File in_memory(std::string_view content);
+  static File standard_input();  // another descriptor of it
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -100,6 +103,8 @@ class FileLock {
 
 struct ProcessOptions {
   std::map<std::string, std::string> environment;  // added to or replacing ours
+  bool inherits_environment = true;                // false: nothing of ours
+  const File* input = nullptr;                     // from where it stands; null: empty
   fs::path directory;                              // empty: ours
   size_t max_output_bytes = 1u << 20;              // of each stream; the rest is read and dropped
   uint64_t timeout_ms = 0;                         // 0: none; then Error{deadline_exceeded}
@@ -113,8 +118,8 @@ struct ProcessResult {
   std::string errors;
 };
 
-// Starts words[0] (looked up in PATH) without a shell, its input empty, and waits for it. The child
-// is in a process group of its own, which is killed with it.
+// Starts words[0] (looked up in PATH) without a shell and waits for it. The child is in a process
+// group of its own, which is killed with it.
 // Error{not_found} when there is no such program.
 ProcessResult run_process(const std::vector<std::string>& words,
                           const ProcessOptions& options = {});

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +73,21 @@ File File::open(const fs::path& path, Mode mode, unsigned permissions) {
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) fail("open", path, errno);
   return {descriptor, path};
+}
+
+File File::in_memory(std::string_view content) {
+  const int descriptor = ::memfd_create("strata", MFD_CLOEXEC);
+  if (descriptor < 0) fail("make", "a file in memory", errno);
+  File file(descriptor, "a file in memory");
+  file.write(std::as_bytes(std::span(content)));
+  file.seek(0);
+  return file;
+}
+
+File File::standard_input() {
+  const int descriptor = ::fcntl(0, F_DUPFD_CLOEXEC, 3);
+  if (descriptor < 0) fail("open", "the standard input", errno);
+  return {descriptor, "the standard input"};
 }
 
 File::File(File&& other) noexcept

@@ -42,9 +42,10 @@ struct Pipe {
   }
 };
 
-std::vector<std::string> child_environment(const std::map<std::string, std::string>& added) {
+std::vector<std::string> child_environment(const ProcessOptions& options) {
+  const auto& added = options.environment;
   std::vector<std::string> lines;
-  for (char** line = environ; *line != nullptr; ++line) {
+  for (char** line = environ; options.inherits_environment && *line != nullptr; ++line) {
     const std::string_view text(*line);
     if (!added.contains(std::string(text.substr(0, text.find('='))))) lines.emplace_back(text);
   }
@@ -62,12 +63,16 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 pid_t spawn(const std::vector<std::string>& words, const ProcessOptions& options, const Pipe& out,
             const Pipe& err) {
   std::vector<std::string> arguments = words;
-  std::vector<std::string> variables = child_environment(options.environment);
+  std::vector<std::string> variables = child_environment(options);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (options.input) {
+    posix_spawn_file_actions_adddup2(&actions, options.input->descriptor(), 0);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&actions, out.write_end, 1);
   posix_spawn_file_actions_adddup2(&actions, err.write_end, 2);
   if (!options.directory.empty()) {

@@ -176,7 +176,7 @@ test('text files go along with a message, others are refused by their content', 
   await picker.setInputFiles([file('a.csv', 'x,y\n1,2'), file('b.py', 'print("```")'), file('picture.txt', Buffer.from([0xff, 0xd8, 0])),
     file('large.txt', 'x'.repeat(300_000))]);
   const refused = await view.getByRole('alert').innerText();
-  assert.match(refused, /picture\.txt is no text\..*large\.txt is larger/s);
+  assert.match(refused, /picture\.txt is neither text, PDF nor DOCX\..*large\.txt is larger/s);
   await say(view, 'sum these up');
   await done(view);
   const [made] = await threads();

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/document/document.h"
 #include "api/gateway/gateway.h"
 #include "api/http/router.h"
 #include "core/metrics.h"
@@ -39,6 +40,7 @@ struct Services {
   History* history = nullptr;    // conversations and responses; null: none are kept
   KeyStore* keys = nullptr;      // null: nobody can sign in, and none are made
   const Site* site = nullptr;    // the app's files; null: none are served
+  DocumentReader documents{};    // of attached files; empty: none are read
   bool require_key = false;      // the server sets it, and the next one
   bool keys_manageable = false;  // whoever is admin here is the operator, or has an admin's key
   JobBoard* jobs = nullptr;      // pulls and the like that go on by themselves; null: none

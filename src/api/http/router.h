@@ -14,9 +14,10 @@ namespace strata::api {
 
 // Where a handler runs.
 enum class Lane : uint8_t {
-  direct,   // on HTTP's own thread: it takes microseconds and waits for nothing
-  prompts,  // beside it: parses, renders and encodes
-  store,    // beside it: reads files, waits for the store's locks
+  direct,     // on HTTP's own thread: it takes microseconds and waits for nothing
+  prompts,    // beside it: parses, renders and encodes
+  store,      // beside it: reads files, waits for the store's locks
+  documents,  // beside it: waits for a process that reads a document
 };
 
 struct Route {

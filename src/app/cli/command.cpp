@@ -131,11 +131,21 @@ const std::vector<OptionSpec>& common_options() {
   return options;
 }
 
-std::vector<const Command*> all_commands() {
+namespace {
+
+std::vector<const Command*> registered_commands() {
   std::vector<const Command*> commands;
   for (const auto& command : Registry<Command>::all()) commands.push_back(command.get());
   std::sort(commands.begin(), commands.end(),
             [](const Command* a, const Command* b) { return a->spec().name < b->spec().name; });
+  return commands;
+}
+
+}  // namespace
+
+std::vector<const Command*> all_commands() {
+  auto commands = registered_commands();
+  std::erase_if(commands, [](const Command* command) { return command->spec().hidden; });
   return commands;
 }
 
@@ -151,14 +161,14 @@ std::pair<const Command*, size_t> find_command(const std::vector<std::string>& w
   const std::string one = words.at(0);
   const std::string two = words.size() > 1 ? one + " " + words[1] : one;
   std::vector<std::string> names;
-  for (const Command* command : all_commands()) {
+  for (const Command* command : registered_commands()) {
     const auto& spec = command->spec();
     if (spec.name == two && words.size() > 1) return {command, 2};
     const auto& aliases = spec.aliases;
     if (spec.name == one || std::find(aliases.begin(), aliases.end(), one) != aliases.end()) {
       return {command, 1};
     }
-    names.emplace_back(spec.name);
+    if (!spec.hidden) names.emplace_back(spec.name);
   }
   if (const auto members = group_members(one); !members.empty()) {
     names.clear();

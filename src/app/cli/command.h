@@ -44,6 +44,7 @@ struct CommandSpec {
   std::vector<OptionSpec> options{};
   std::vector<ExampleSpec> examples{};
   std::vector<std::string_view> aliases{};  // "ls" for "list"
+  bool hidden = false;                      // called by the program itself: not listed
 };
 
 // The words of one call, checked against the spec.
@@ -72,7 +73,7 @@ class Command {
 
 // Options that every command takes.
 const std::vector<OptionSpec>& common_options();
-// All commands, by name.
+// All commands but hidden ones, by name.
 std::vector<const Command*> all_commands();
 // The command whose name (one or two words) or alias begins `words`, and how many words it took.
 // Error{invalid_argument} with the nearest name when there is none.

@@ -22,10 +22,16 @@ export interface Message {
     typed?: number;
   };
 }
-export interface AttachedFile {
+export interface AttachedFile extends FileFacts {
   name: string;
   start: number;
   end: number;
+}
+// What the server tells of a document that it has read.
+export interface FileFacts {
+  pages?: number;
+  words?: number;
+  notes?: string[]; // what of the file is not in its text
 }
 export interface AnswerRequest {
   model: string;
@@ -112,12 +118,13 @@ async function fail(response: Response): Promise<never> {
 
 export async function raw(method: string, path: string, body?: unknown, key?: string) {
   const headers: Record<string, string> = { 'x-strata-app': '1' };
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  const form = body instanceof FormData; // whose type has a boundary in it: the browser says it
+  if (body !== undefined && !form) headers['content-type'] = 'application/json';
   if (key) headers['authorization'] = `Bearer ${key}`;
   const response = await fetch(path, {
     method,
     headers,
-    body: body === undefined ? null : JSON.stringify(body),
+    body: body === undefined ? null : form ? body : JSON.stringify(body),
   });
   return response.ok ? response : fail(response);
 }

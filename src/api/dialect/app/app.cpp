@@ -15,9 +15,9 @@ class App final : public Dialect {
  public:
   std::string_view name() const override { return "app"; }
   bool owns(std::string_view path) const override {
-    static constexpr std::array<std::string_view, 5> kOwned{"/api/v1/conversations",
-                                                            "/api/v1/session", "/api/v1/votes",
-                                                            "/api/v1/schema", "/api/v1/shared/"};
+    static constexpr std::array<std::string_view, 6> kOwned{
+        "/api/v1/conversations", "/api/v1/documents", "/api/v1/schema",
+        "/api/v1/session",       "/api/v1/shared/",   "/api/v1/votes"};
     return std::ranges::any_of(kOwned, [&](auto prefix) { return path.starts_with(prefix); });
   }
   bool shares() const override { return false; }
@@ -30,6 +30,7 @@ class App final : public Dialect {
     add_session_routes(table, services, *this);
     add_vote_routes(table, services, *this);
     add_schema_route(table, *this);
+    add_document_route(table, services, *this);
     const auto add_file = [&](std::string pattern, std::string header, std::string has) {
       table.add({.method = "GET",
                  .pattern = std::move(pattern),

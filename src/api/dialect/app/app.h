@@ -21,5 +21,6 @@ void add_share_routes(RouteTable& table, const Services& services, const Dialect
 void add_session_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_vote_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 void add_schema_route(RouteTable& table, const Dialect& dialect);
+void add_document_route(RouteTable& table, const Services& services, const Dialect& dialect);
 
 }  // namespace strata::api::app
