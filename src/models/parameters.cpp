@@ -59,12 +59,13 @@ constexpr ParameterRule one_of(std::string_view name, std::span<const std::strin
   return {.name = name, .max_bytes = 32, .words = words, .wanted = wanted};
 }
 
-// What its value is makes no difference.
-constexpr ParameterRule ignored(std::string_view name) {
+// What its value is makes no difference, but that `anyway` is no wish that is not met.
+constexpr ParameterRule ignored(std::string_view name, std::string_view anyway = {}) {
   return {.name = name,
           .use = ParameterUse::ignored,
           .max_bytes = kMaxIgnoredBytes,
-          .wanted = "a text of 1 to 1024 bytes"};
+          .wanted = "a text of 1 to 1024 bytes",
+          .anyway = anyway};
 }
 
 constexpr ParameterRule refused(std::string_view name, std::string_view way_out) {
@@ -80,27 +81,27 @@ constexpr auto kRules = std::to_array<ParameterRule>({
     integer("dry_penalty_last_n", -1, kMaxInt, "a whole number, -1 (the context) or more"),
     texts("dry_sequence_breaker", kMaxBreakerTextBytes, kMaxBreakerTexts,
           "a text of 1 to 40 bytes"),
-    ignored("embedding_only"),
-    ignored("f16_kv"),
+    ignored("embedding_only", "false"),
+    ignored("f16_kv", "true"),
     any_number("frequency_penalty"),
     refused("keep_alive",
             "how long a model stays loaded is said by the request's keep_alive or by the server's "
             "configuration: remove it"),
-    ignored("logits_all"),
-    ignored("low_vram"),
-    ignored("main_gpu"),
+    ignored("logits_all", "false"),
+    ignored("low_vram", "false"),
+    ignored("main_gpu", "0"),
     share("min_p"),
     integer("mirostat", 0, 2, "0 (off) or 2", 2),
     number("mirostat_eta", kAboveZero, kMaxMirostat, "a number above 0, 1000 at most"),
     number("mirostat_tau", kAboveZero, kMaxMirostat, "a number above 0, 1000 at most"),
     ignored("num_batch"),
     integer("num_ctx", 1, kMaxInt, "a whole number from 1 to 2147483647"),
-    ignored("num_gpu"),
+    ignored("num_gpu", "0"),
     ignored("num_gqa"),
     ignored("num_keep"),
     integer("num_predict", -2, kMaxInt, "a whole number, 0 or more, or -1 for no limit"),
     ignored("num_thread"),
-    ignored("numa"),
+    ignored("numa", "false"),
     any_number("presence_penalty"),
     integer("repeat_last_n", -1, kMaxInt, "a whole number, -1 (the context) or more"),
     number("repeat_penalty", kAboveZero, kMaxFloat, "a number above 0"),
@@ -112,9 +113,9 @@ constexpr auto kRules = std::to_array<ParameterRule>({
     any_number("top_n_sigma"),
     share("top_p"),
     share("typical_p"),
-    ignored("use_mlock"),
-    ignored("use_mmap"),
-    ignored("vocab_only"),
+    ignored("use_mlock", "false"),
+    ignored("use_mmap", "true"),
+    ignored("vocab_only", "false"),
     share("xtc_probability"),
     share("xtc_threshold"),
 });

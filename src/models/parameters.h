@@ -32,6 +32,7 @@ struct ParameterRule {
   std::span<const std::string_view> words{};  // that a text may be; empty: any
   std::string_view wanted;                    // the range in words: "it must be …"
   std::string_view way_out{};                 // refused: what to do instead
+  std::string_view anyway{};  // ignored: the value, as JSON, that asks for what is so anyway
 };
 
 constexpr size_t kMaxStopTexts = 64;

@@ -37,9 +37,10 @@ def lies_in(field, other):
     return field.startswith(other) and field[len(other):len(other) + 1] in (".", "[")
 
 
-def walked(file, outcome):
+def walked(dialect, file):
     """[(field, what becomes of it)] of a list that testing::expect_effects holds."""
-    data = read(f"openai/testdata/fields/{file}.json")
+    outcome = read(f"{dialect}/testdata/fields/outcome.json")
+    data = read(f"{dialect}/testdata/fields/{file}.json")
     words = {each.removeprefix(data["route"] + " "): word
              for key, word in (("ignored", "told"), ("refused", "refused"))
              for each in outcome[key]
@@ -65,12 +66,18 @@ def cased(dialect, files):
 
 def lists():
     """{route: (client, rows)}"""
-    outcome = read("openai/testdata/fields/outcome.json")
-    chat, messages = walked("chat", outcome), walked("messages", outcome)
+    def joined(dialect, *files):
+        each = [walked(dialect, file) for file in files]
+        return each[0][0], [row for _, rows in each for row in rows]
     return {
-        "/v1/chat/completions": (chat[0], chat[1] + messages[1]),
-        "/v1/completions": walked("completions", outcome),
-        "/v1/embeddings": walked("embeddings", outcome),
+        "/v1/chat/completions": joined("openai", "chat", "messages"),
+        "/v1/completions": walked("openai", "completions"),
+        "/v1/embeddings": walked("openai", "embeddings"),
+        "/v1/responses": joined("responses", "request", "input"),
+        "/api/chat": walked("ollama", "chat"),
+        "/api/generate": walked("ollama", "generate"),
+        "/api/embed": walked("ollama", "embed"),
+        "/models/{id}": walked("huggingface", "generate"),
         "/v1/messages": cased("anthropic", ["cases", "block_cases"]),
         "/v1beta/models/{model}:generateContent": cased("gemini", ["cases"]),
     }

@@ -26,7 +26,7 @@ enum class FieldEffect {
 
 // The model names that a walk's requests may use.
 struct FieldWalk {
-  explicit FieldWalk(ScriptedOptions script);
+  explicit FieldWalk(ScriptedOptions script, Services services = {});
   // By "route field". `file`: below src/, as wire_fields.py wrote it.
   std::map<std::string, FieldEffect> effects(const std::string& file);
 
@@ -34,7 +34,7 @@ struct FieldWalk {
   Running running;
 
  private:
-  explicit FieldWalk(std::unique_ptr<RecordingBackend> recording);
+  FieldWalk(std::unique_ptr<RecordingBackend> recording, Services services);
   struct Seen {
     int status = 0;
     std::string ignored, answer, asked, param;

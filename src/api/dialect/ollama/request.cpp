@@ -15,16 +15,16 @@ namespace {
 // Whether an answer that fills the context goes on without its beginning: it never does.
 constexpr std::array<std::string_view, 1> kIgnored{"shift"};
 
-// They say how to compute; here that is the server's own business and changes no answer.
-const std::vector<std::string_view>& ignored_options() {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> found;
-    for (const auto& rule : models::parameter_rules()) {
-      if (rule.use == models::ParameterUse::ignored) found.push_back(rule.name);
-    }
-    return found;
-  }();
-  return names;
+// They say how to compute; here that is the server's own business and changes no answer. One that
+// asks for what is so anyway is met.
+void ignore_options(Fields& options, std::vector<std::string>& ignored) {
+  for (const auto& rule : models::parameter_rules()) {
+    if (rule.use != models::ParameterUse::ignored || !options.has(rule.name)) continue;
+    const bool is_met = to_json(*options.get(rule.name)) == rule.anyway;
+    // Whole prompts are kept, and with them as many of their first tokens as anybody wants.
+    if (!is_met && rule.name != "num_keep") ignored.push_back(options.path(rule.name));
+  }
+  options.refuse_unread();
 }
 
 void refuse_list(Fields& fields, std::string_view key, std::string hint) {
@@ -149,7 +149,7 @@ void read_options(Fields& fields, ChatRequest& request) {
     options->fail("penalize_newline", "is false, and a new line is a token like any other here",
                   "leave it out, or lower repeat_penalty");
   }
-  options->ignore_unread(ignored_options(), request.ignored);
+  ignore_options(*options, request.ignored);
 }
 
 std::vector<models::Message> read_messages(Fields& fields) {

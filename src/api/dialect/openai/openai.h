@@ -74,6 +74,12 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
 json::object read_metadata(Fields& fields);
 // "user" and "safety_identifier".
 std::string read_end_user(Fields& fields);
+// "service_tier": who goes first. There is one kind of service otherwise.
+struct Tier {
+  std::string name = "default";
+  int32_t priority = 0;
+};
+Tier read_tier(Fields& fields);
 void read_stream(Fields& fields, Parsed& parsed);
 // Last: fields that are left over are refused, or ignored where they do no harm.
 void end_fields(Fields& fields, std::vector<std::string>& ignored);

@@ -41,20 +41,17 @@ void read_logit_bias(Fields& fields, SamplingOptions& options) {
   }
 }
 
-// A tier says who goes first: its priority. There is one kind of service otherwise.
-int32_t read_tier(Fields& fields, Parsed& parsed) {
-  const std::string tier = fields.text("service_tier").value_or("auto");
-  if (tier == "flex" || tier == "priority" || tier == "fast") {
-    parsed.service_tier = tier;
-    return tier == "flex" ? kTierPriority : -kTierPriority;
-  }
-  if (tier != "auto" && tier != "default" && tier != "scale") {
+}  // namespace
+
+Tier read_tier(Fields& fields) {
+  const std::string name = fields.text("service_tier").value_or("auto");
+  if (name == "flex") return {name, kTierPriority};
+  if (name == "priority" || name == "fast") return {name, -kTierPriority};
+  if (name != "auto" && name != "default" && name != "scale") {
     fields.fail("service_tier", "must be auto, default, flex, scale, priority or fast");
   }
-  return 0;
+  return {};
 }
-
-}  // namespace
 
 json::object read_metadata(Fields& fields) {
   const json::value* value = fields.get("metadata");
@@ -111,7 +108,9 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   request.end_user = read_end_user(fields);
   parsed.metadata = read_metadata(fields);
-  request.priority = read_tier(fields, parsed);
+  const Tier tier = read_tier(fields);
+  parsed.service_tier = tier.name;
+  request.priority = tier.priority;
   if (const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority)) {
     request.priority = static_cast<int32_t>(*priority);
   }

@@ -65,6 +65,7 @@ void append_messages(const json::array& items, std::vector<models::Message>& mes
     } else if (type == "function_call_output") {
       messages.push_back({.role = "tool",
                           .content = joined(item, "output"),
+                          .name = std::string(text_of(item, "name")),
                           .tool_call_id = std::string(text_of(item, "call_id"))});
     } else if (type == "compaction") {
       const auto text = unseal(text_of(item, "encrypted_content"));

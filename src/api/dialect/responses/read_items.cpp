@@ -94,7 +94,9 @@ json::array read_parts(Fields& fields, std::string_view key, std::string_view ke
     const auto text = part.text("text");
     if (!text) part.fail("text", "is missing");
     std::vector<std::string> none;  // of our own answers, sent back as history
-    static constexpr std::array<std::string_view, 2> kEmpty{"annotations", "logprobs"};
+    // A beginning is found again without being told where it ends.
+    static constexpr std::array<std::string_view, 3> kEmpty{"annotations", "logprobs",
+                                                            "prompt_cache_breakpoint"};
     part.ignore_unread(kEmpty, none);
     add(*text);
   }
@@ -113,14 +115,28 @@ void read_message(Fields& fields, json::object& item) {
       read_parts(fields, "content", role == "assistant" ? "output_text" : "input_text");
 }
 
+// Calls are made by the model itself, one after the other, of tools in one space of names.
+void expect_direct(Fields& fields) {
+  if (auto caller = fields.object("caller")) {
+    if (caller->required_text("type") != "direct") {
+      caller->fail("type", "is no call of the model itself, and others are not built");
+    }
+    caller->refuse_unread();
+  }
+  if (fields.boolean("async").value_or(false)) fields.fail("async", "is true, which is not built");
+}
+
 void read_call(Fields& fields, json::object& item) {
+  expect_direct(fields);
   item["call_id"] = fields.required_text("call_id");
   item["name"] = fields.required_text("name");
   item["arguments"] = fields.text("arguments").value_or("{}");
 }
 
 void read_call_output(Fields& fields, json::object& item) {
+  expect_direct(fields);
   item["call_id"] = fields.required_text("call_id");
+  if (const auto name = fields.text("name")) item["name"] = *name;
   const json::value* output = fields.get("output");
   if (output && output->is_string()) {
     item["output"] = output->get_string();

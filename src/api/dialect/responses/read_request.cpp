@@ -2,6 +2,7 @@
 #include <array>
 
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/openai/openai.h"
 #include "api/dialect/responses/responses.h"
 #include "api/limits.h"
 
@@ -9,8 +10,7 @@ namespace strata::api::responses {
 namespace {
 
 // Sent habitually by clients, without effect on an answer here.
-constexpr std::array<std::string_view, 5> kIgnored{
-    "user", "prompt_cache_retention", "prompt_cache_options", "background_options", "service_tier"};
+constexpr std::array<std::string_view, 2> kIgnored{"prompt_cache_options", "background_options"};
 
 // Of valid UTF-8.
 size_t n_characters(std::string_view text) {
@@ -206,16 +206,26 @@ void read_delivery(Fields& fields, Ask& ask) {
   }
   if (auto options = fields.object("stream_options")) {
     if (!ask.stream) fields.fail("stream_options", "is only for stream: true");
-    static constexpr std::array<std::string_view, 1> kIgnorable{"include_obfuscation"};
-    options->ignore_unread(kIgnorable, ask.chat.ignored);
+    // Nothing is padded here.
+    if (options->boolean("include_obfuscation").value_or(false)) {
+      ask.chat.ignored.push_back(options->path("include_obfuscation"));
+    }
+    options->refuse_unread();
   }
   ask.mirror["store"] = ask.store;
   ask.mirror["background"] = ask.background;
   ask.mirror["metadata"] = read_metadata(fields);
   ask.mirror["safety_identifier"] = short_text(fields, "safety_identifier");
+  ask.chat.end_user = openai::read_end_user(fields);
+  const openai::Tier tier = openai::read_tier(fields);
+  ask.chat.priority = tier.priority;
+  ask.mirror["service_tier"] = tier.name;
   ask.mirror["prompt_cache_key"] = short_text(fields, "prompt_cache_key");
-  for (const char* key : {"safety_identifier", "prompt_cache_key"}) {
-    if (fields.has(key)) ask.chat.ignored.emplace_back(key);
+  if (fields.has("prompt_cache_key")) ask.chat.ignored.emplace_back("prompt_cache_key");
+  // Beginnings are kept in memory, and on disk where the server's owner says so.
+  const auto retention = fields.text("prompt_cache_retention").value_or("in_memory");
+  if (retention != "in_memory" && retention != "in-memory") {
+    ask.chat.ignored.emplace_back("prompt_cache_retention");
   }
 }
 
@@ -275,7 +285,6 @@ Ask parse_ask(const Services& services, const Request& request) {
   read_delivery(fields, ask);
   fields.ignore_unread(kIgnored, ask.chat.ignored);
   ask.mirror["model"] = ask.chat.model;
-  ask.mirror["service_tier"] = "default";
   if (ask.store) ask.request = without_input(document);
   return ask;
 }

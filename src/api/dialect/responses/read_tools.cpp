@@ -7,6 +7,16 @@ namespace {
 
 constexpr size_t kMaxToolNameBytes = 128;
 
+// Functions are called by the model alone, which knows all of them from the first token on.
+void refuse_other_callers(Fields& tool) {
+  for (const json::value& caller : tool.array("allowed_callers", 8)) {
+    if (caller != "direct") tool.fail("allowed_callers", "must be direct: others are not built");
+  }
+  for (const char* name : {"async", "defer_loading"}) {
+    if (tool.boolean(name).value_or(false)) tool.fail(name, "is true, which is not built");
+  }
+}
+
 // OpenAI's tool → the tool as templates see it.
 json::object read_tool(Fields& tool, json::object& function) {
   const std::string type = tool.required_text("type");
@@ -23,11 +33,14 @@ json::object read_tool(Fields& tool, json::object& function) {
   const bool has_parameters = tool.object("parameters").has_value();
   const json::value parameters = has_parameters ? *tool.get("parameters") : json::value(nullptr);
   const auto strict = tool.boolean("strict");
+  refuse_other_callers(tool);
+  const auto output = tool.object("output_schema");
   tool.refuse_unread();
   function = {{"name", name}};
   if (description) function["description"] = *description;
   if (has_parameters) function["parameters"] = parameters;
   if (strict) function["strict"] = *strict;
+  if (output) function["output_schema"] = *tool.get("output_schema");  // for templates that know it
   json::object mirror{{"type", "function"}, {"name", name}, {"parameters", parameters}};
   mirror["description"] = description ? json::value(json::string(*description)) : nullptr;
   mirror["strict"] = strict ? json::value(*strict) : nullptr;

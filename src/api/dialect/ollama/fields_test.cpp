@@ -1,0 +1,16 @@
+// Every field of the official client's types, one by one: testdata/fields/.
+#include <gtest/gtest.h>
+
+#include "api/testing/field_walk.h"
+
+namespace strata::api {
+namespace {
+
+TEST(OllamaFields, AreHonouredRefusedOrNamedAsIgnored) {
+  testing::FieldWalk walk(parse_script(R"({"models": [{"name": "m"}, {"name": "m2"}]})"));
+  testing::expect_effects(walk, "api/dialect/ollama/testdata/fields",
+                          {"chat.json", "generate.json", "embed.json"});
+}
+
+}  // namespace
+}  // namespace strata::api
