@@ -49,7 +49,9 @@ OLLAMA = {"f16_kv": True, "use_mmap": True, "num_ctx": 64, "tfs_z": 1.0, "mirost
           "template": "{{ messages[0].content }}", "role": "user", "type": "function", "images": ["AAAA"],
           "function": {"name": "f", "parameters": {"type": "object"}}, "num_predict": 3, "top_logprobs": 2,
           "tools": [{"type": "function", "function": {"name": "f"}}],
-          "messages": [{"role": "user", "content": "x y"}], "truncate": True, "penalize_newline": True,
+          "messages": [{"role": "user", "content": "x y"}], "truncate": True, "penalize_newline": True, "arguments": {},
+          "tool_calls": [{"function": {"name": "f", "arguments": {}}}],
+          "ToolCall.function": {"name": "f", "arguments": {}},
           **{name: False for name in ("embedding_only", "logits_all", "low_vram", "numa", "use_mlock",
                                       "vocab_only")}}
 # Fields that a type calls optional and no request can do without.

@@ -21,7 +21,7 @@ void ignore_options(Fields& options, std::vector<std::string>& ignored) {
   for (const auto& rule : models::parameter_rules()) {
     if (rule.use != models::ParameterUse::ignored || !options.has(rule.name)) continue;
     const bool is_met = to_json(*options.get(rule.name)) == rule.anyway;
-    // Whole prompts are kept, and with them as many of their first tokens as anybody wants.
+    // Nothing is shifted out of a context while an answer is written.
     if (!is_met && rule.name != "num_keep") ignored.push_back(options.path(rule.name));
   }
   options.refuse_unread();
