@@ -44,7 +44,11 @@ Cell value_cell(const KvShape& shape, int32_t slot, int32_t d) {
 template <KvFormat kFormat>
 uint32_t bits_at(const uint8_t* page, const Cell& cell) {
   const uint8_t* at = page + cell.byte;
-  if constexpr (kFormat == KvFormat::bf16) return at[0] | uint32_t{at[1]} << 8;
+  if constexpr (kFormat == KvFormat::bf16) {
+    uint16_t both;
+    std::memcpy(&both, at, sizeof both);
+    return both;
+  }
   if constexpr (kFormat == KvFormat::int8) return at[0];
   return (uint32_t{at[0]} >> cell.shift) & 15;
 }
@@ -56,8 +60,12 @@ void set_bits(uint8_t* page, const Cell& cell, uint32_t bits) {
     at[0] = static_cast<uint8_t>(others | bits << cell.shift);
     return;
   }
-  at[0] = static_cast<uint8_t>(bits);
-  if constexpr (kFormat == KvFormat::bf16) at[1] = static_cast<uint8_t>(bits >> 8);
+  if constexpr (kFormat == KvFormat::bf16) {
+    const auto both = static_cast<uint16_t>(bits);  // one store
+    std::memcpy(at, &both, sizeof both);
+  } else {
+    at[0] = static_cast<uint8_t>(bits);
+  }
 }
 
 int64_t k_scale(const KvShape& shape, int32_t slot) {
