@@ -47,13 +47,12 @@ std::vector<models::ToolCallPiece> AnswerReader::take_calls() {
   return std::exchange(calls_, {});
 }
 
-std::optional<AnswerReader::Forced> AnswerReader::forced_token() {
+std::optional<int32_t> AnswerReader::forced_token() {
   if (!parser_) return std::nullopt;
   const int32_t budget = plan_->max_reasoning_tokens;
   if (budget >= 0 && parser_->reasoning() && reasoning_tokens_ >= budget) closing_ = true;
-  if (closing_ && n_closed_ < plan_->closing.size()) return Forced{plan_->closing[n_closed_++]};
-  if (parser_->reasoning() || n_opened_ >= plan_->opening.size()) return std::nullopt;
-  return Forced{plan_->opening[n_opened_++], true};
+  if (closing_ && n_closed_ < plan_->closing.size()) return plan_->closing[n_closed_++];
+  return std::nullopt;
 }
 
 bool AnswerReader::calls_enough() const {

@@ -26,14 +26,10 @@ class AnswerReader {
   std::string take_reasoning();
   std::vector<models::ToolCallPiece> take_calls();
 
-  // The token that has to come next: the reasoning has used up what it was given, or the answer has
-  // to begin so (then it is of the answer).
-  struct Forced {
-    int32_t id = 0;
-    bool of_answer = false;
-  };
-  std::optional<Forced> forced_token();
+  // The token that has to come next: the reasoning has used up what it was given.
+  std::optional<int32_t> forced_token();
   bool reasoning() const { return parser_ && parser_->reasoning(); }  // what comes next is such
+  bool ends_inside(std::string_view text) const { return parser_ && parser_->ends_inside(text); }
   bool calls_enough() const;  // the answer has made as many as it may, and ends
   int32_t reasoning_tokens() const { return reasoning_tokens_; }
 
@@ -59,8 +55,7 @@ class AnswerReader {
   std::vector<models::ToolCallPiece> calls_;
   int32_t n_calls_ = 0;  // that have ended
   int32_t reasoning_tokens_ = 0;
-  size_t n_closed_ = 0;  // tokens of the closing, of the opening that were forced
-  size_t n_opened_ = 0;
+  size_t n_closed_ = 0;  // tokens of the closing that were forced
   bool closing_ = false;
   std::deque<Piece> pieces_;  // of the content, those that are still asked for
   size_t content_size_ = 0;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "inference/constraint/matchers.h"
 #include "inference/generation.h"
 #include "inference/testing/byte_tokenizer.h"
 
@@ -35,6 +36,7 @@ class AnswerReaderTest : public ::testing::Test {
   Outcome run(std::string_view script) {
     request_.reading = plan_;
     Outcome outcome;
+    Matchers matchers(tokenizer_, tokenizer_->n_vocab());
     Generation generation(
         1, request_,
         [&](Event&& event) {
@@ -44,7 +46,7 @@ class AnswerReaderTest : public ::testing::Test {
           for (auto& token : event.tokens) outcome.tokens.push_back(token.bytes);
           if (event.kind == Event::Kind::finished) outcome.last = std::move(event);
         },
-        tokenizer_, tokenizer_->n_vocab(), 4096, nullptr);
+        tokenizer_, tokenizer_->n_vocab(), 4096, nullptr, matchers.find(request_));
     auto ids = tokenizer_->encode_text(script);
     ids.push_back(tokenizer_->eos());
     for (size_t i = 0; i < ids.size() && !generation.ended(); ++i) {
@@ -55,6 +57,21 @@ class AnswerReaderTest : public ::testing::Test {
     if (!generation.ended()) generation.end(FinishReason::cancelled);
     generation.finish();
     return outcome;
+  }
+
+  // The answer is {"a": INTEGER}, behind what the plan says of the reasoning.
+  void rule_text() {
+    request_.output = {.kind = OutputRule::Kind::json_schema,
+                       .schema = parse_json(R"({"type": "object", "required": ["a"],
+                           "properties": {"a": {"type": "integer", "maximum": 9, "minimum": 0}},
+                           "additionalProperties": false})")};
+    request_.frame.front = models::answer_front(plan_->options, true);
+  }
+  void rule_calls() {
+    for (auto& call : plan_->options.format->call_triggers(plan_->options.tools)) {
+      request_.triggers.push_back(
+          {call.begin, {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)}});
+    }
   }
 
   std::shared_ptr<testing::ByteTokenizer> tokenizer_ =
@@ -141,13 +158,75 @@ TEST_F(AnswerReaderTest, ACallInFragmentsThatIsCutOffByTheLimitEndsThere) {
   EXPECT_EQ(outcome.last.reason, FinishReason::length);
 }
 
-TEST_F(AnswerReaderTest, WhatAnAnswerHasToBeginWithComesBehindTheReasoning) {
+TEST_F(AnswerReaderTest, ARuleHoldsFromTheEndOfTheReasoningOn) {
+  rule_text();
+  for (const char* script :
+       {"<think>a{b</think>\n\n{\"a\": 1}", "{\"a\": 1}", "<think></think>{\"a\": 1}"}) {
+    const auto outcome = run(script);
+    EXPECT_EQ(outcome.text, "{\"a\": 1}") << script;
+    EXPECT_EQ(outcome.last.reason, FinishReason::stop);
+  }
+  EXPECT_FALSE(run("Well").text.starts_with("W"));
   plan_->options.state = models::ThinkState::open;
-  plan_->opening = tokenizer_->encode_text("<tool_call>");
-  const auto outcome = run(std::string("ab</think>") + kCall);
-  EXPECT_EQ(outcome.reasoning, "ab");
-  EXPECT_EQ(outcome.calls.size(), 1u);
+  rule_text();
+  const auto open = run("ab</think>\n{\"a\": 1}");
+  EXPECT_EQ(open.reasoning, "ab");
+  EXPECT_EQ(open.text, "{\"a\": 1}");
+  EXPECT_FALSE(run("ab</think>Well").text.starts_with("W"));
+}
+
+TEST_F(AnswerReaderTest, BeforeARuleTheReasoningNeitherEndsTheAnswerNorRunsIntoIt) {
+  tokenizer_ = std::make_shared<testing::ByteTokenizer>(std::vector<std::string>{">x"});
+  plan_->options.state = models::ThinkState::open;
+  rule_text();
+  // The end token and ">x" are not taken: the reasoning goes on.
+  EXPECT_EQ(run("ab").last.reason, FinishReason::cancelled);
+  const auto outcome = run("ab</think>xyz");
   EXPECT_EQ(outcome.text, "");
+  EXPECT_NE(outcome.reasoning.find("yz"), std::string::npos) << outcome.reasoning;
+}
+
+TEST_F(AnswerReaderTest, ABudgetOfTheReasoningIsKeptBeforeARule) {
+  plan_->options.state = models::ThinkState::open;
+  plan_->max_reasoning_tokens = 3;
+  rule_text();
+  const std::string closed(plan_->closing.size(), '.');  // the closing takes their places
+  const auto outcome = run("abc" + closed + "{\"a\": 1}");
+  EXPECT_EQ(outcome.reasoning, "abc");
+  EXPECT_EQ(outcome.text, "{\"a\": 1}");
+}
+
+TEST_F(AnswerReaderTest, AnAnswerWithARuleAndToolsIsEitherTextByItOrCalls) {
+  rule_text();
+  rule_calls();
+  EXPECT_EQ(run("{\"a\": 1}").text, "{\"a\": 1}");
+  EXPECT_EQ(run(std::string(kCall) + "\n" + kCall).calls.size(), 2u);
+  EXPECT_EQ(run(std::string("<think>x</think>\n") + kCall).calls.size(), 1u);
+  EXPECT_FALSE(run("Well").text.starts_with("W"));
+  // Behind a call there is no text.
+  EXPECT_EQ(run(std::string(kCall) + "{\"a\": 1}").text.find("{\"a\": 1}"), std::string::npos);
+}
+
+TEST_F(AnswerReaderTest, AnAnswerThatHasToCallBeginsWithACall) {
+  rule_calls();
+  request_.frame = {.front = models::answer_front(plan_->options, true), .calls_only = true};
+  EXPECT_EQ(run(kCall).calls.size(), 1u);
+  EXPECT_EQ(run(std::string("<think>x</think>\n") + kCall).calls.size(), 1u);
+  for (const char* script : {"Well", "{\"a\": 1}"}) {
+    EXPECT_EQ(run(script).text, "") << "a call that is being written";
+  }
+}
+
+TEST_F(AnswerReaderTest, OnChannelsARuleIsOfTheFinalMessage) {
+  plan_ = models::plan_output("{{ tools }}<|channel|>analysis<|message|>", *tokenizer_, "x", {});
+  rule_text();
+  const std::string final_message = "<|channel|>final<|message|>";
+  const auto outcome = run("<|channel|>analysis<|message|>hm<|end|><|start|>assistant" +
+                           final_message + "{\"a\": 1}");
+  EXPECT_EQ(outcome.reasoning, "hm");
+  EXPECT_EQ(outcome.text, "{\"a\": 1}");
+  EXPECT_EQ(run(final_message + "{\"a\": 1}").text, "{\"a\": 1}");
+  EXPECT_FALSE(run(final_message + "Well").text.starts_with("W"));
 }
 
 TEST_F(AnswerReaderTest, ACallThatIsCutOffByTheLimitIsContent) {

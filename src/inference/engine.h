@@ -78,12 +78,18 @@ struct GenerateRequest {
   int32_t choice = 0;         // of n choices with one seed: each has its own noise
   uint64_t cache_scope = 0;   // only requests of the same scope share what the cache holds
   int32_t priority = 0;       // lower goes first, and may take the place of higher
-  OutputRule output;          // of all the text; or
+  OutputRule output;          // of the answer's text; behind triggers stands something else
   std::vector<OutputTrigger> triggers;  // of what stands behind certain texts
+  OutputFrame frame;                    // of both, where one of them says all that may be written
   // Which of the text is reasoning and calls; null: all of it is the answer's text. Stop strings
   // are looked for in the answer's text alone.
   std::shared_ptr<const models::OutputPlan> reading;
 };
+
+// Whether a rule says all that may be written.
+inline bool is_strict(const GenerateRequest& request) {
+  return request.output.kind != OutputRule::Kind::none || request.frame.calls_only;
+}
 
 struct EngineOptions {
   int32_t n_threads = 0;

@@ -149,17 +149,35 @@ GeneratedToken Generation::describe(int32_t id, std::span<const float> logits) c
 
 // From the tokens that the constraint allows: it is of the answer, not of the reasoning.
 int32_t Generation::choose(std::span<const float> logits) {
-  if (const auto forced = reader_.forced_token()) {
-    if (constraint_ && forced->of_answer && !constraint_->accept(forced->id)) {
-      throw Error(Code::internal, "the answer cannot begin with the marker of a call");
-    }
-    return forced->id;
-  }
-  if (!constraint_ || reader_.reasoning()) return sampler_.sample(logits, tokens_);
+  if (const auto forced = reader_.forced_token()) return *forced;
+  if (!constraint_) return sampler_.sample(logits, tokens_);
+  if (reader_.reasoning()) return reason(logits);
   keep_allowed(logits, *constraint_->mask(), allowed_);
   const int32_t id = sampler_.sample(allowed_, tokens_);
   CHECK(constraint_->accept(id));
   return id;
+}
+
+// Where all of the answer has to follow a rule, it begins with a token of its own, and the
+// reasoning does not end without one.
+int32_t Generation::reason(std::span<const float> logits) {
+  const int32_t id = sampler_.sample(logits, tokens_);
+  const auto spoils = [&](int32_t token) {
+    return tokenizer_->ends_generation(token) ||
+           reader_.ends_inside(tokenizer_->piece(token, true));
+  };
+  if (!is_strict(request_) || !spoils(id)) return id;
+  allowed_.assign(logits.begin(), logits.end());
+  for (size_t i = 0; i < allowed_.size(); ++i) {
+    if (spoils(static_cast<int32_t>(i))) allowed_[i] = -std::numeric_limits<float>::infinity();
+  }
+  return sampler_.sample(allowed_, tokens_);
+}
+
+void Generation::leave_reasoning() {
+  if (!constraint_ || !is_strict(request_) || request_.frame.front.any.empty()) return;
+  if (constraint_->accept_reasoning()) return;
+  throw Error(Code::internal, "the rule of the answer has no place for its reasoning");
 }
 
 void Generation::generate(std::span<const float> logits) {
@@ -178,7 +196,9 @@ void Generation::generate(std::span<const float> logits) {
     pending_.push_back({std::move(token), text_seen_, text_seen_ + text.size()});
   }
   text_seen_ += text.size();
+  const bool reasoned = reader_.reasoning();
   std::string settled = stops_.push(reader_.push(text));
+  if (reasoned && !reader_.reasoning()) leave_reasoning();
   const bool complete = reader_.calls_enough() || (constraint_ && constraint_->complete());
   if (!stops_.matched() && (complete || n_generated() >= max_new_)) {
     end_ = complete ? FinishReason::stop : FinishReason::length;

@@ -84,6 +84,8 @@ class Generation {
   void take_prompt_row(int32_t position, std::span<const float> logits);
   void generate(std::span<const float> logits);
   int32_t choose(std::span<const float> logits);
+  int32_t reason(std::span<const float> logits);
+  void leave_reasoning();
   void emit_progress(int32_t prompt_done);
   std::string settle_rest();
   void emit_text(std::string text);

@@ -116,30 +116,33 @@ models::ToolSet keepable(models::ToolSet tools, std::vector<std::string>& notice
   return tools;
 }
 
-// Calls are kept to the tools' names and schemas, and come first where one is required.
-void constrain_calls(const ChatRequest& request, const models::Tokenizer& tokenizer,
-                     models::OutputPlan* plan, PreparedConversation& prepared) {
+// Calls are kept to the tools' names and schemas. Where one is required, or text has a rule, there
+// is nothing else in the answer.
+void constrain_calls(const ChatRequest& request, const models::OutputPlan* plan,
+                     PreparedConversation& prepared) {
   const bool required = request.tool_choice.mode == ToolChoice::Mode::required;
-  std::string opening;
+  const bool ruled = request.output.kind != inference::OutputRule::Kind::none;
   if (plan != nullptr && plan->options.format != nullptr && !plan->options.tools.empty()) {
-    if (request.output.kind != inference::OutputRule::Kind::none) {
-      prepared.notices.emplace_back("no tool is called while the answer has to match a rule");
-      return;
-    }
-    const models::OutputFormat& format = *plan->options.format;
     const models::ToolSet tools = keepable(plan->options.tools, prepared.notices);
-    for (models::CallTrigger& call : format.call_triggers(tools)) {
+    for (models::CallTrigger& call : plan->options.format->call_triggers(tools)) {
       prepared.triggers.push_back(
           {.begin = std::move(call.begin),
            .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)}});
     }
-    if (required) opening = format.opening(tools);
-    plan->opening = tokenizer.encode_trusted(opening);
-    // A vocabulary that lacks the marker cannot be made to write it.
-    if (tokenizer.decode(plan->opening, true) != opening) opening.clear();
-    if (opening.empty()) plan->opening.clear();
   }
-  if (required && opening.empty()) {
+  const bool may_call =
+      !request.conversation.tools.empty() && request.tool_choice.mode != ToolChoice::Mode::none;
+  if (may_call && prepared.triggers.empty() && ruled) {
+    throw Error(Code::invalid_argument,
+                "the answer has to match a rule or be a call of a tool, and the calls of this "
+                "model's format cannot be told from text by a rule",
+                "send the tools or the rule alone, or tool_choice none");
+  }
+  prepared.frame.calls_only = required && !prepared.triggers.empty();
+  if (plan != nullptr) {
+    prepared.frame.front = models::answer_front(plan->options, plan->max_reasoning_tokens != 0);
+  }
+  if (required && prepared.triggers.empty()) {
     prepared.notices.emplace_back(
         "tool_choice: that a tool is called cannot be enforced in the format of this model's "
         "calls");
@@ -285,7 +288,8 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
                                         std::move(tools), told.described);
   tell_of_tools(told.conversation, told.read, plan.get(), prepared.notices);
   limit_reasoning(request.reasoning, plan.get(), prepared.notices);
-  constrain_calls(request, *model.tokenizer, plan.get(), prepared);
+  if (plan && request.continue_last) enter_answer(told.conversation.messages.back(), plan->options);
+  constrain_calls(request, plan.get(), prepared);
   if (plan) {
     plan->options.id_seed = id_seed;
     plan->options.fragments = request.call_fragments && !prepared.triggers.empty();
@@ -295,7 +299,6 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
     if (!request.tool_choice.parallel || (told.described != nullptr && required)) {
       plan->max_calls = 1;
     }
-    if (request.continue_last) enter_answer(told.conversation.messages.back(), plan->options);
   }
   prepared.reading = plan;
   return prepared;

@@ -17,11 +17,12 @@ struct PreparedConversation {
   models::MarkedText text;                            // of the prompt
   std::shared_ptr<const models::OutputPlan> reading;  // null: the answer is text alone
   std::vector<inference::OutputTrigger> triggers;     // what calls have to match
+  inference::OutputFrame frame;                       // what stands around calls and text by a rule
   std::vector<std::string> notices;                   // wishes that the model cannot honour
 };
 
 // Errors: those of models::render_conversation; invalid_argument: a tool_choice that the tools do
-// not have, a last message that cannot be gone on with.
+// not have, a last message that cannot be gone on with, a rule beside tools whose calls have none.
 PreparedConversation prepare_conversation(const ChatRequest& request, const models::Model& model,
                                           uint64_t id_seed);
 

@@ -221,6 +221,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.prompt = with_parts(request, loaded, std::move(prompt.ids), out.context_limit);
   out.reading = std::move(prompt.conversation.reading);
   out.triggers = std::move(prompt.conversation.triggers);
+  out.frame = std::move(prompt.conversation.frame);
   notices = std::move(prompt.conversation.notices);
   const auto n_prompt = static_cast<int64_t>(out.prompt.size());
   if (n_prompt >= out.context_limit) {

@@ -151,6 +151,26 @@ TEST_F(LocalToolsTest, ACallThatIsRequiredComesFirst) {
   EXPECT_THAT(heard.text, HasSubstr("<tool_call>"));
 }
 
+TEST_F(LocalToolsTest, BesideARuleTheAnswerIsTextByItOrACall) {
+  for (const auto& [token, n_calls] : {std::pair{kWord, 0u}, {kCall, 1u}}) {
+    ChatRequest asked = request(kTools, token);
+    offer_tool(asked);
+    asked.tool_choice.parallel = false;
+    asked.output = {.kind = inference::OutputRule::Kind::choice, .choices = {"word"}};
+    const Heard heard = ask(asked);
+    EXPECT_EQ(heard.calls.size(), n_calls);
+    EXPECT_EQ(heard.text, n_calls == 0 ? "word" : "");
+    EXPECT_EQ(heard.end.event.reason, FinishReason::stop);
+    EXPECT_TRUE(heard.notices.empty());
+  }
+  ChatRequest unknown = request("{{ tools }}{{ messages[0].content }}", kWord);
+  offer_tool(unknown);
+  unknown.output = {.kind = inference::OutputRule::Kind::json_object};
+  const Error error = refusal(unknown);
+  EXPECT_EQ(error.code(), Code::invalid_argument);
+  EXPECT_THAT(error.message(), HasSubstr("match a rule or be a call"));
+}
+
 TEST_F(LocalToolsTest, AToolChoiceThatIsNotThereIsRefused) {
   ChatRequest asked = request(kTools, kWord);
   offer_tool(asked);

@@ -353,6 +353,12 @@ ExprId Matcher::behind(ExprId place, int32_t token) {
   return place;
 }
 
+ExprId Matcher::behind_reasoning(ExprId place) {
+  const std::lock_guard lock(grammar_->mutex);
+  grammar_->expressions.allow(kTextSteps);
+  return grammar_->expressions.derivative(place, TokenTrie::kReasoning);
+}
+
 bool Matcher::may_end(ExprId place) {
   const std::lock_guard lock(grammar_->mutex);
   return grammar_->expressions.nullable(place);
@@ -407,6 +413,13 @@ bool Matcher::is_worn() {
 
 bool Constraint::accept(int32_t token) {
   const ExprId next = matcher_->behind(place_, token);
+  if (next == kNothing) return false;
+  place_ = next;
+  return true;
+}
+
+bool Constraint::accept_reasoning() {
+  const ExprId next = matcher_->behind_reasoning(place_);
   if (next == kNothing) return false;
   place_ = next;
   return true;

@@ -39,6 +39,7 @@ class Matcher {
   std::shared_ptr<const TokenMask> mask(ExprId place);
   // The place behind the token; Expressions::kNothing: it was not allowed.
   ExprId behind(ExprId place, int32_t token);
+  ExprId behind_reasoning(ExprId place);
   bool may_end(ExprId place);
   // A guess of the tokens behind `last`: what the text goes on with while only one character may
   // stand there, blanks aside, in the longest tokens. Errors as of mask().
@@ -84,6 +85,7 @@ class Constraint {
   std::shared_ptr<const TokenMask> mask() const { return matcher_->mask(place_); }
   // False: the token was not allowed, and nothing has changed. An end token ends the text.
   bool accept(int32_t token);
+  bool accept_reasoning();  // one that has ended, of which no token was shown
   bool may_end() const { return matcher_->may_end(place_); }
   std::vector<int32_t> foretold(int32_t last, int32_t most) const {
     return matcher_->foretold(place_, last, most);

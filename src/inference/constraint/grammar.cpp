@@ -55,16 +55,54 @@ ExprId build(Expressions& x, const OutputRule& rule) {
   refuse("there is no rule for the output");
 }
 
+ExprId behind(Expressions& x, const std::string& front, ExprId rest) {
+  return front.empty() ? rest : x.sequence(compile_lark(x, front), rest);
+}
+
+ExprId trigger_rule(Expressions& x, const OutputTrigger& trigger) {
+  constexpr size_t kMaxTriggerBytes = 1024;
+  if (trigger.begin.empty() || trigger.begin.size() > kMaxTriggerBytes) {
+    refuse(fmt::format("a trigger has {} bytes, it must have 1 to {}", trigger.begin.size(),
+                       kMaxTriggerBytes));
+  }
+  const ExprId rule = build(x, trigger.rule);
+  if (rule == Expressions::kNothing) {
+    refuse(fmt::format("no text follows the rule behind {}", trigger.begin));
+  }
+  return rule;
+}
+
+// One or several, with a few blanks between them.
+ExprId calls(Expressions& x, const std::vector<OutputTrigger>& triggers) {
+  std::vector<ExprId> any;
+  for (const OutputTrigger& trigger : triggers) {
+    any.push_back(x.sequence(marker_text(x, trigger.begin), trigger_rule(x, trigger)));
+  }
+  const ExprId one = x.any_of(std::move(any));
+  const ExprId blanks = x.repeat(x.texts({" ", "\n"}), 0, 2);
+  return x.sequence(one, x.repeat(x.sequence(blanks, one), 0, -1));
+}
+
 }  // namespace
 
 std::shared_ptr<Grammar> compile(const OutputRule& rule) {
+  return compile(rule, {}, {});
+}
+
+std::shared_ptr<Grammar> compile(const OutputRule& rule, const std::vector<OutputTrigger>& triggers,
+                                 const OutputFrame& frame) {
   auto grammar = std::make_shared<Grammar>();
   Expressions& x = grammar->expressions;
   x.allow(kCompileSteps);
-  grammar->start = build(x, rule);
-  if (grammar->start == Expressions::kNothing) {
-    refuse("no text follows the rule of the output: its parts contradict each other");
+  ExprId text = Expressions::kNothing;
+  if (!frame.calls_only) {
+    text = build(x, rule);
+    if (text == Expressions::kNothing) {
+      refuse("no text follows the rule of the output: its parts contradict each other");
+    }
+    text = behind(x, frame.front.text, text);
   }
+  grammar->start = behind(x, frame.front.any, x.any_of({text, calls(x, triggers)}));
   x.seal();
   return grammar;
 }
@@ -77,16 +115,8 @@ std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers) {
   std::vector<std::string> begins;
   std::vector<ExprId> rules;
   for (const OutputTrigger& trigger : triggers) {
-    constexpr size_t kMaxTriggerBytes = 1024;
-    if (trigger.begin.empty() || trigger.begin.size() > kMaxTriggerBytes) {
-      refuse(fmt::format("a trigger has {} bytes, it must have 1 to {}", trigger.begin.size(),
-                         kMaxTriggerBytes));
-    }
     begins.push_back(trigger.begin);
-    rules.push_back(build(x, trigger.rule));
-    if (rules.back() == Expressions::kNothing) {
-      refuse(fmt::format("no text follows the rule behind {}", trigger.begin));
-    }
+    rules.push_back(trigger_rule(x, trigger));
   }
   grammar->start = x.free_text(std::move(begins), std::move(rules));
   x.seal();

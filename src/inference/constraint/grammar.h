@@ -23,5 +23,8 @@ struct Grammar {
 std::shared_ptr<Grammar> compile(const OutputRule& rule);
 // Free text with triggers, at least one.
 std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers);
+// Either text by the rule, or what triggers begin, one behind the other; and what the frame says.
+std::shared_ptr<Grammar> compile(const OutputRule& rule, const std::vector<OutputTrigger>& triggers,
+                                 const OutputFrame& frame);
 
 }  // namespace strata::inference

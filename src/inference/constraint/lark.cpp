@@ -12,6 +12,7 @@
 #include "inference/constraint/json_schema.h"
 #include "inference/constraint/limits.h"
 #include "inference/constraint/regex.h"
+#include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
 namespace {
@@ -215,7 +216,11 @@ class LarkParser {
     if (in_.peek() == '/') return regex();
     if (in_.take("%json")) return json();
     if (in_.take("%mark")) return mark();
-    if (in_.peek() == '%') in_.refuse("of % inside rules only %json and %mark are honoured");
+    if (in_.take("%reasoning")) {
+      return ebnf_text(x_.bytes(ByteSet::of(TokenTrie::kReasoning, TokenTrie::kReasoning)));
+    }
+    if (in_.peek() == '%')
+      in_.refuse("of % inside rules only %json, %mark and %reasoning are honoured");
     if (in_.take("(")) return bracket(')');
     if (in_.take("[")) return ebnf_repeat(bracket(']'), 0, 1);
     if (in_.peek() == '<') {

@@ -25,6 +25,9 @@ std::string key_of(const OutputRule& rule) {
 
 std::string key_of(const GenerateRequest& request) {
   std::string key = key_of(request.output);
+  append(key, request.frame.front.any);
+  append(key, request.frame.front.text);
+  key += request.frame.calls_only ? '!' : '.';
   for (const OutputTrigger& trigger : request.triggers) {
     append(key, trigger.begin);
     append(key, key_of(trigger.rule));
@@ -38,15 +41,12 @@ Matchers::Matchers(std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n
     : tokenizer_(std::move(tokenizer)), n_tokens_(n_tokens) {}
 
 std::shared_ptr<Matcher> Matchers::find(const GenerateRequest& request) {
-  const bool ruled = request.output.kind != OutputRule::Kind::none;
-  if (!ruled && request.triggers.empty()) return nullptr;
-  if (ruled && !request.triggers.empty()) {
-    throw Error(Code::invalid_argument, "the output has a rule and triggers of others",
-                "send one of the two");
-  }
+  const bool strict = is_strict(request);
+  if (!strict && request.triggers.empty()) return nullptr;
   const std::string key = key_of(request);
   if (auto known = find_kept(key)) return known;
-  auto grammar = ruled ? compile(request.output) : compile(request.triggers);
+  auto grammar =
+      strict ? compile(request.output, request.triggers, request.frame) : compile(request.triggers);
   auto made = std::make_shared<Matcher>(std::move(grammar), trie());
   const std::lock_guard lock(mutex_);
   kept_.push_front({key, made});

@@ -16,8 +16,7 @@ class Matchers {
  public:
   Matchers(std::shared_ptr<const models::Tokenizer> tokenizer, int32_t n_tokens);
 
-  // Of what a request says of its output; null where it says nothing. Errors: those of compile();
-  // invalid_argument where it has a rule and triggers.
+  // Of what a request says of its output; null where it says nothing. Errors: those of compile().
   std::shared_ptr<Matcher> find(const GenerateRequest& request);
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "models/chat/output/output_format.h"
 
 namespace strata::inference {
 
@@ -30,6 +31,12 @@ struct OutputRule {
 struct OutputTrigger {
   std::string begin;
   OutputRule rule;
+};
+
+// What stands around the text that a rule is of.
+struct OutputFrame {
+  models::AnswerFront front = {};
+  bool calls_only = false;  // the answer is what triggers begin, and nothing else
 };
 
 }  // namespace strata::inference

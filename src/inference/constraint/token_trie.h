@@ -56,6 +56,8 @@ class TokenTrie {
   };
   // What is in front of the spelling of a control token; no text has such a byte.
   static constexpr uint8_t kControl = 0xFF;
+  // What a reasoning is to a rule, once it has ended; no text has such a byte either.
+  static constexpr uint8_t kReasoning = 0xFE;
   static constexpr size_t kLongestToken = 255;  // longer ones are never chosen
 
   // n_tokens: ids that may be chosen.

@@ -183,6 +183,17 @@ class Channels : public OutputFormat {
   std::string reasoning_end() const override {
     return "<|end|><|start|>assistant<|channel|>final<|message|>";
   }
+  // Behind the analysis, and what ends it, another message begins. One that is gone on with has its
+  // header.
+  AnswerFront front(ThinkState state, bool may_think) const override {
+    const std::string next = "%mark \"<|start|>assistant\"";
+    const std::string message = "start: %mark \"<|channel|>final<|message|>\"";
+    if (state == ThinkState::closed) return {};
+    if (state == ThinkState::open) return {.any = "start: %reasoning " + next, .text = message};
+    if (!may_think) return {.text = message};
+    return {.any = "start: (%mark \"<|channel|>analysis<|message|>\" %reasoning " + next + ")?",
+            .text = message};
+  }
 };
 
 const Registered<OutputFormat> channels{std::make_unique<Channels>()};

@@ -221,9 +221,4 @@ std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const
   return triggers;
 }
 
-std::string MarkedFormat::opening(const ToolSet& tools) const {
-  const std::vector<CallTrigger> triggers = call_triggers(tools);
-  return triggers.empty() ? std::string() : triggers.front().begin;
-}
-
 }  // namespace strata::models

@@ -34,7 +34,6 @@ class MarkedFormat : public OutputFormat {
   CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override;
   std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override;
-  std::string opening(const ToolSet& tools) const override;
 
  private:
   // What is asked of a text, all along.

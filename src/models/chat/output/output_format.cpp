@@ -9,8 +9,8 @@ std::vector<CallTrigger> OutputFormat::call_triggers(const ToolSet& tools) const
   return (void)tools, std::vector<CallTrigger>{};
 }
 
-std::string OutputFormat::opening(const ToolSet& tools) const {
-  return (void)tools, std::string();
+AnswerFront OutputFormat::front(ThinkState state, bool may_think) const {
+  return (void)state, (void)may_think, AnswerFront{};
 }
 
 std::unique_ptr<OutputParser> OutputFormat::whole_parser(const OutputOptions& options) const {

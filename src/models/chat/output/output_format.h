@@ -10,6 +10,7 @@
 
 #include "models/chat/message.h"
 #include "models/chat/output/json_scan.h"
+#include "models/chat/output/think_tags.h"
 #include "models/chat/output/tool_set.h"
 
 namespace strata::models {
@@ -37,6 +38,13 @@ struct CallTrigger {
   std::string lark;
 };
 
+// What stands before an answer's text or calls, where a rule says what these are: Lark's grammars
+// with the rule start; "": nothing. A reasoning and what ends it is %reasoning.
+struct AnswerFront {
+  std::string any = {};   // whatever comes
+  std::string text = {};  // and before text alone
+};
+
 class OutputParser;
 struct OutputOptions;
 
@@ -56,15 +64,14 @@ class OutputFormat {
                            const ToolSet& tools) const = 0;
   // How calls of these tools are kept to their names and schemas; none: by nothing.
   virtual std::vector<CallTrigger> call_triggers(const ToolSet& tools) const;
-  // With what an answer begins that has to call one of them, up to where a trigger takes over; "":
-  // the format cannot say that.
-  virtual std::string opening(const ToolSet& tools) const;
   // A parser of whole answers, where calls stand among parts that are reasoning and content; null:
   // calls stand in a text. Such a format reads answers that may make no calls, too.
   virtual std::unique_ptr<OutputParser> whole_parser(const OutputOptions& options) const;
   virtual bool reads_whole() const { return false; }
   // Ends the reasoning of such an answer.
   virtual std::string reasoning_end() const { return {}; }
+  // What such an answer is written with, apart from calls.
+  virtual AnswerFront front(ThinkState state, bool may_think) const;
 };
 
 // The brick that fits best; null: no format of calls is known for that template.

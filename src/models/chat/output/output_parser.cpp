@@ -54,6 +54,15 @@ class TextParser : public OutputParser {
   OutputPieces finish() override { return work(true); }
 
   bool reasoning() const override { return phase_ == Phase::reasoning; }
+
+  bool ends_inside(std::string_view text) const override {
+    if (phase_ != Phase::reasoning) return false;
+    const std::string whole = held_ + std::string(text);
+    const size_t end = whole.find(options_.think.close);
+    if (end == std::string::npos) return false;
+    return !trimmed(std::string_view(whole).substr(end + options_.think.close.size())).empty();
+  }
+
   size_t decided() const override { return base_; }
 
  private:

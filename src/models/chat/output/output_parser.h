@@ -34,6 +34,8 @@ class OutputParser {
   // fragments, a call whose arguments end here.
   virtual OutputPieces finish() = 0;
   virtual bool reasoning() const = 0;  // what comes next is reasoning
+  // Whether the reasoning would end inside this text, with more than white space behind its end.
+  virtual bool ends_inside(std::string_view text) const { return (void)text, false; }
   virtual size_t decided() const = 0;  // bytes pushed that have become pieces, or are markers
 };
 

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
+#include "core/json.h"
+
 namespace strata::models {
 namespace {
 
@@ -60,6 +64,27 @@ std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
   plan->spelled = control_tokens(tokenizer, options);
   plan->closing = closing_ids(tokenizer, options);
   return plan;
+}
+
+AnswerFront answer_front(const OutputOptions& options, bool may_think) {
+  if (options.format != nullptr && options.format->reads_whole()) {
+    return options.format->front(options.state, may_think);
+  }
+  // White space behind the reasoning falls (output_parser.cpp).
+  constexpr std::string_view kBlanks = "/[ \\n]{0,4}/";
+  const ThinkTags& think = options.think;
+  AnswerFront front;
+  if (options.state == ThinkState::open) {
+    front.any = fmt::format("start: %reasoning {}", kBlanks);
+  } else if (options.state == ThinkState::may_begin && may_think && !think.open.empty()) {
+    front.any = fmt::format("start: (%mark {} %reasoning {})?", json_quote(think.open), kBlanks);
+  }
+  for (const std::string& mark : think.dropped) {
+    front.text += (front.text.empty() ? "start: (" : " | ") + ("%mark " + json_quote(mark));
+  }
+  // Of the marks around an answer there are two before it at most.
+  if (!front.text.empty()) front.text += ")~0..2";
+  return front;
 }
 
 }  // namespace strata::models

@@ -13,7 +13,6 @@ struct OutputPlan {
   std::vector<TokenId> spelled;       // control tokens that markers are written with, ascending
   std::vector<TokenId> closing;       // ends the reasoning; empty: the model has no reasoning
   int32_t max_reasoning_tokens = -1;  // then the closing is put in its place; -1: no limit
-  std::vector<TokenId> opening;       // the answer's text has to begin with these
   int32_t max_calls = -1;             // then the answer ends
 };
 
@@ -22,5 +21,9 @@ struct OutputPlan {
 std::shared_ptr<OutputPlan> plan_output(std::string_view template_source,
                                         const Tokenizer& tokenizer, std::string_view prompt,
                                         ToolSet tools, const OutputFormat* format = nullptr);
+
+// What stands before the text and the calls of answers that are read so; `may_think`: reasoning,
+// too, where it has not begun.
+AnswerFront answer_front(const OutputOptions& options, bool may_think);
 
 }  // namespace strata::models
