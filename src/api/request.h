@@ -55,6 +55,7 @@ struct ChatRequest {
   bool raw = false;
   bool load_only = false;  // no answer is wanted, only the model in memory
   models::Conversation conversation;
+  std::string system_front;    // stands before the system text, whose ever that is; "": nothing
   bool model_messages = true;  // false: without the messages that the model itself brings
   std::string chat_template;   // Jinja, instead of the model's own; "": that
   // Beside a conversation: what a model without a template continues; "": it refuses.

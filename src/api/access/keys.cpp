@@ -16,7 +16,7 @@ constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxNameBytes = 100;
 constexpr int64_t kLastUsedStepS = 60;  // a busy key is written at most so often
 
-constexpr std::array<std::string_view, 3> kMigrations{
+constexpr std::array<std::string_view, 4> kMigrations{
     "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
     " last_used INTEGER, revoked INTEGER)",
@@ -24,7 +24,8 @@ constexpr std::array<std::string_view, 3> kMigrations{
     "NULL)",
     "ALTER TABLE api_key ADD COLUMN requests INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE api_key ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE api_key ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0"};
+    "ALTER TABLE api_key ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE api_key ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'"};
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {
@@ -48,7 +49,13 @@ std::optional<int64_t> optional_integer(const Statement& row, int column) {
 
 constexpr std::string_view kColumns =
     "id, name, tail, scopes, created, expires, last_used, revoked, requests, prompt_tokens, "
-    "completion_tokens";
+    "completion_tokens, settings";
+
+KeySettings parse_settings(const std::string& text) {
+  const json::value value = parse_json(text);
+  Fields fields(value);
+  return read_key_settings(fields);
+}
 
 KeyInfo read_row(const Statement& row) {
   return {.id = row.text(0),
@@ -59,7 +66,8 @@ KeyInfo read_row(const Statement& row) {
           .expires = optional_integer(row, 5),
           .last_used = optional_integer(row, 6),
           .revoked = optional_integer(row, 7),
-          .use = {row.integer(8), row.integer(9), row.integer(10)}};
+          .use = {row.integer(8), row.integer(9), row.integer(10)},
+          .settings = parse_settings(row.text(11))};
 }
 
 void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
@@ -123,8 +131,10 @@ KeyStore::~KeyStore() {
 }
 
 NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scopes,
-                        std::optional<int64_t> expires, int64_t now_s) {
+                        std::optional<int64_t> expires, int64_t now_s, KeySettings settings) {
   check_new_key(name, scopes, expires, now_s);
+  strata::api::check(settings);
+  const std::string written = to_json(as_json(settings));
   NewKey key;
   key.secret = std::string(kKeyPrefix) + base64url(random_bytes(kSecretBytes));
   key.info = {.id = random_hex(4),
@@ -134,18 +144,19 @@ NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scope
               .created = now_s,
               .expires = expires,
               .last_used = std::nullopt,
-              .revoked = std::nullopt};
+              .revoked = std::nullopt,
+              .settings = std::move(settings)};
   const std::lock_guard lock(mutex_);
   auto insert = database_.prepare(
-      "INSERT INTO api_key (id, hash, name, tail, scopes, created, expires)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO api_key (id, hash, name, tail, scopes, created, expires, settings)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   insert.bind(1, key.info.id).bind(2, sha256_hex(key.secret)).bind(3, name).bind(4, key.info.tail);
   insert.bind(5, to_text(scopes)).bind(6, now_s);
   if (expires)
     insert.bind(7, *expires);
   else
     insert.bind_null(7);
-  insert.run();
+  insert.bind(8, written).run();
   return key;
 }
 
@@ -162,6 +173,10 @@ std::vector<KeyInfo> KeyStore::list() const {
 KeyInfo KeyStore::get(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   write_use();
+  return find(id);
+}
+
+KeyInfo KeyStore::find(const std::string& id) const {
   auto select = database_.prepare(fmt::format("SELECT {} FROM api_key WHERE id = ?", kColumns));
   if (!select.bind(1, id).step()) {
     throw Error(Code::not_found, fmt::format("there is no key '{}'", id.substr(0, 80)));
@@ -231,6 +246,20 @@ std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
 void KeyStore::close_session(std::string_view session) {
   const std::lock_guard lock(mutex_);
   database_.prepare("DELETE FROM api_session WHERE hash = ?").bind(1, sha256_hex(session)).run();
+}
+
+std::vector<std::string> KeyStore::prepare(ChatRequest& request) {
+  const KeyInfo key = [&] {
+    const std::lock_guard lock(mutex_);
+    return find(request.caller);
+  }();
+  return put_into(key.settings, key.name, request);
+}
+
+void KeyStore::check_model(const std::string& caller, const std::string& model) {
+  const std::lock_guard lock(mutex_);
+  const KeyInfo key = find(caller);
+  strata::api::check_model(key.settings, key.name, model);
 }
 
 void KeyStore::used(const std::string& caller, const CallerUse& use) {

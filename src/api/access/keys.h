@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/access/access.h"
+#include "api/access/key_settings.h"
 #include "api/gateway/callers.h"
 #include "core/db.h"
 
@@ -27,6 +28,7 @@ struct KeyInfo {
   std::optional<int64_t> last_used;
   std::optional<int64_t> revoked;
   CallerUse use = {};  // since it was made
+  KeySettings settings = {};
 };
 
 // "live", "expired" or "revoked".
@@ -44,9 +46,10 @@ class KeyStore : public KeyChecker, public Callers {
   explicit KeyStore(const std::filesystem::path& database);
   ~KeyStore() override;
 
-  // Error{invalid_argument}: an empty or over-long name, no scopes, an expiry in the past.
+  // Error{invalid_argument}: an empty or over-long name, no scopes, an expiry in the past, settings
+  // that are none.
   NewKey create(const std::string& name, const std::vector<Scope>& scopes,
-                std::optional<int64_t> expires, int64_t now_s);
+                std::optional<int64_t> expires, int64_t now_s, KeySettings settings = {});
   std::vector<KeyInfo> list() const;         // revoked ones included, oldest first
   KeyInfo get(const std::string& id) const;  // Error{not_found}
   // By id, or by name when only one live key has it. Error{not_found}.
@@ -60,10 +63,13 @@ class KeyStore : public KeyChecker, public Callers {
   std::string open_session(std::string_view secret, int64_t now_s);
   void close_session(std::string_view session);
 
+  std::vector<std::string> prepare(ChatRequest& request) override;
+  void check_model(const std::string& caller, const std::string& model) override;
   void used(const std::string& caller, const CallerUse& use) override;  // waits for no disk
 
  private:
-  void write_use() const;  // with mutex_
+  void write_use() const;                     // with mutex_
+  KeyInfo find(const std::string& id) const;  // the same, as get()
 
   mutable std::mutex mutex_;
   mutable Database database_;

@@ -213,10 +213,23 @@ void log_end_user(const Exchange& exchange, const std::string& name) {
   log_info("{} is for the end user {}", exchange.request().id, json_quote(name, true));
 }
 
+namespace {
+
+json::object& ours_of(json::object& answer) {
+  return answer.emplace("strata", json::object{}).first->value().as_object();
+}
+
+}  // namespace
+
 void put_context_change(const ContextChange* change, json::object& answer) {
-  if (change == nullptr) return;
-  json::object& ours = answer.emplace("strata", json::object{}).first->value().as_object();
-  ours["context"] = as_json(*change);
+  if (change != nullptr) ours_of(answer)["context"] = as_json(*change);
+}
+
+void put_notices(const std::vector<std::string>& notices, json::object& answer) {
+  if (notices.empty()) return;
+  json::array texts;
+  for (const std::string& notice : notices) texts.push_back(json::string(notice));
+  ours_of(answer)["notices"] = std::move(texts);
 }
 
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {

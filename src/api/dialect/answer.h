@@ -70,6 +70,9 @@ void add_call_piece(std::vector<models::ToolCall>& calls, const models::ToolCall
 // was.
 void put_context_change(const ContextChange* change, json::object& answer);
 
+// What x-strata-notice said, likewise, where an answer is kept.
+void put_notices(const std::vector<std::string>& notices, json::object& answer);
+
 // Names the ignored fields in x-strata-ignored.
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored);
 

@@ -1,8 +1,11 @@
-// Who asks, as the gateway sees it: what is counted of the callers' requests, and by whom.
+// Who asks, as the gateway sees it: what his key puts into his requests, and what he uses.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "api/request.h"
 
 namespace strata::api {
 
@@ -19,10 +22,16 @@ struct CallerUse {
   }
 };
 
-// Any thread may call, an engine's too: nothing may wait.
+// Any thread may call.
 class Callers {
  public:
   virtual ~Callers() = default;
+  // Puts what the caller's key carries into his request; answers what is done otherwise than that
+  // asks. Error{permission_denied}: what the key may not ask.
+  virtual std::vector<std::string> prepare(ChatRequest& request) = 0;
+  // The same of a request that is no conversation.
+  virtual void check_model(const std::string& caller, const std::string& model) = 0;
+  // From an engine's thread, too: waits for nothing.
   virtual void used(const std::string& caller, const CallerUse& use) = 0;
 };
 

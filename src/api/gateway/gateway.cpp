@@ -21,6 +21,18 @@ ChatSink counting(Callers* callers, const std::string& caller, ChatSink sink) {
   };
 }
 
+// What the caller's key says, before anything else does.
+void prepare(Callers* callers, ChatRequest& request, const ChatSink* sink) {
+  if (callers == nullptr || request.caller.empty()) return;
+  for (std::string& notice : callers->prepare(request)) {
+    if (sink == nullptr) continue;
+    ChatEvent event;
+    event.event.kind = inference::Event::Kind::progress;
+    event.notice = std::move(notice);
+    (*sink)(std::move(event));
+  }
+}
+
 EmbeddingAnswerSink counting(Callers* callers, const std::string& caller,
                              EmbeddingAnswerSink sink) {
   if (callers == nullptr || caller.empty()) return sink;
@@ -63,6 +75,7 @@ bool Gateway::serves(std::string_view model) const {
 std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    prepare(callers_, request, &sink);
     ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
     return backend->start(std::move(request), std::move(sink));
@@ -73,6 +86,7 @@ std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const
 std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    if (callers_ && !request.caller.empty()) callers_->check_model(request.caller, request.model);
     ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
     return backend->embed(std::move(request), std::move(sink));
@@ -82,9 +96,9 @@ std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswer
 
 std::unique_ptr<Answer> Gateway::tokenize(ChatRequest request, TokensSink sink) const {
   for (const auto& backend : backends_) {
-    if (backend->serves(request.model)) {
-      return backend->tokenize(std::move(request), std::move(sink));
-    }
+    if (!backend->serves(request.model)) continue;
+    prepare(callers_, request, nullptr);
+    return backend->tokenize(std::move(request), std::move(sink));
   }
   throw model_not_found(request.model, models());
 }

@@ -203,6 +203,24 @@ TEST_F(LocalContext, ASummaryThatIsGivenUpLeavesTheModelFree) {
   EXPECT_TRUE(local->unload("tiny"));
 }
 
+TEST_F(LocalContext, ATextBeforeTheSystemsStandsBeforeWhoseEverThatIs) {
+  ChatRequest request = chat(0, ContextPolicy::error);
+  request.system_front = "FRONT";
+  EXPECT_EQ(ask(*backend(), request).start->prompt,
+            "<look>[system]FRONT\n\nSYSTEM t5 t6[user]LAST t7 t8");
+  request.conversation.messages.erase(request.conversation.messages.begin());
+  EXPECT_EQ(ask(*backend(), request).start->prompt, "<look>[system]FRONT[user]LAST t7 t8");
+  auto manifest = store_.store().find("tiny");
+  manifest.overrides.system = "OWN";
+  store_.store().put_manifest(manifest);
+  EXPECT_EQ(ask(*backend(), request).start->prompt, "<look>[system]FRONT\n\nOWN[user]LAST t7 t8");
+  ChatRequest long_one = chat(40, ContextPolicy::truncate);
+  long_one.system_front = "FRONT";
+  const Heard heard = ask(*backend(), long_one);
+  EXPECT_THAT(heard.start->prompt, StartsWith("<look>[system]FRONT\n\nSYSTEM t5 t6[user]"));
+  EXPECT_TRUE(heard.change);
+}
+
 TEST_F(LocalContext, AModelsParameterAndTheServersSettingSayThePolicy) {
   auto manifest = store_.store().find("tiny");
   ChatRequest silent = chat(40, ContextPolicy::error);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "api/prompt/system_front.h"
 #include "inference/constraint/grammar.h"
 #include "models/chat/output/described_tools.h"
 #include "models/chat/template_variables.h"
@@ -264,6 +265,7 @@ Told tell(const ChatRequest& request, const models::Model& model) {
   told.read = models::names_of_template(told.source);
   told.conversation = request.conversation;
   told.conversation.tools = allowed_tools(request);
+  put_system_front(request.system_front, asked.overrides.system, told.conversation.messages);
   wish_reasoning(request.reasoning, told.read, told.conversation, told.notices);
   told.described = described_format(told.conversation, told.read);
   told.text = told.described != nullptr ? render_described(request, asked, told.conversation)

@@ -19,12 +19,10 @@ PromptCounts count_parts(const ChatRequest& request, const models::Model& model,
   models::ModelOverrides own = model.overrides;
   if (!request.model_messages) own.messages.clear();
   const auto& asked = request.conversation.messages;
-  const auto is_system = [](const Message& message) {
-    return message.role == "system" || message.role == "developer";
-  };
   PromptCounts counts{.answer = request.sampling.max_tokens.value_or(-1),
                       .left_out = request.left_out};
   if (asked.empty() || !is_system(asked.front())) counts.system = tokens_of(own.system);
+  if (!request.system_front.empty()) counts.system += tokens_of(request.system_front);
   for (const auto& message : own.messages) counts.history += tokens_of(message.content);
   for (size_t i = 0; i < asked.size(); ++i) {
     int64_t& part = i + 1 == asked.size() ? counts.message

@@ -13,6 +13,7 @@
 
 #include "api/gateway/context_fit.h"
 #include "api/gateway/scripted_plan.h"
+#include "api/prompt/system_front.h"
 
 namespace strata::api {
 namespace {
@@ -131,6 +132,7 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
   if (!model) throw model_not_found(request.model, models());
   inference::validate(apply(request.sampling, {}), kScriptedVocab);
   auto job = std::make_shared<Job>();
+  put_system_front(request.system_front, {}, request.conversation.messages);
   job->change = fit(*model, request);
   job->prompt = prompt_tokens(request);
   check_fits(request, job->prompt.size(), model->context);
@@ -175,6 +177,7 @@ std::unique_ptr<Answer> Scripted::start(ChatRequest request, ChatSink sink) {
 
 std::unique_ptr<Answer> Scripted::tokenize(ChatRequest request, TokensSink sink) {
   if (!serves(request.model)) throw model_not_found(request.model, models());
+  put_system_front(request.system_front, {}, request.conversation.messages);
   std::vector<int32_t> ids;
   for (const std::string& token : prompt_tokens(request)) ids.push_back(scripted_id(token));
   sink(std::move(ids), nullptr);

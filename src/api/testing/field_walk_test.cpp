@@ -265,7 +265,7 @@ std::string noted(const ChatRequest& request) {
   note.add("ignore_end_tokens", request.ignore_end_tokens).add("context", request.context);
   note.add("keep_alive_ms", request.keep_alive_ms).add("priority", request.priority);
   note.add("keep_last", request.keep_last);
-  note.add("end_user", request.end_user);
+  note.add("end_user", request.end_user).add("system_front", request.system_front);
   if (request.context_policy) note.add("policy", std::string(name(*request.context_policy)));
   return std::move(note).text();
 }

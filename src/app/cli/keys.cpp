@@ -21,18 +21,20 @@ api::KeyStore open_keys() {
 json::object as_json(const api::KeyInfo& key, int64_t now_s) {
   json::array scopes;
   for (const api::Scope scope : key.scopes) scopes.emplace_back(api::name(scope));
-  return {{"id", key.id},
-          {"name", key.name},
-          {"tail", key.tail},
-          {"scopes", scopes},
-          {"state", api::state_of(key, now_s)},
-          {"created", utc_timestamp(key.created)},
-          {"expires", time_or_null(key.expires)},
-          {"last_used", time_or_null(key.last_used)},
-          {"revoked", time_or_null(key.revoked)},
-          {"requests", key.use.requests},
-          {"prompt_tokens", key.use.prompt_tokens},
-          {"completion_tokens", key.use.completion_tokens}};
+  json::object object{{"id", key.id},
+                      {"name", key.name},
+                      {"tail", key.tail},
+                      {"scopes", scopes},
+                      {"state", api::state_of(key, now_s)},
+                      {"created", utc_timestamp(key.created)},
+                      {"expires", time_or_null(key.expires)},
+                      {"last_used", time_or_null(key.last_used)},
+                      {"revoked", time_or_null(key.revoked)},
+                      {"requests", key.use.requests},
+                      {"prompt_tokens", key.use.prompt_tokens},
+                      {"completion_tokens", key.use.completion_tokens}};
+  for (auto& member : api::as_json(key.settings)) object[member.key()] = std::move(member.value());
+  return object;
 }
 
 }  // namespace strata::app

@@ -84,6 +84,21 @@ TEST_F(KeyCommands, ExpiryIsATimeFromNow) {
       json_of({"key", "create", "k", "--expires", "never", "--json"}).at("expires").is_null());
 }
 
+TEST_F(KeyCommands, AKeyCarriesASystemTextAndSettings) {
+  write_file_atomic(home_ / "house.txt", "Be kind.");
+  const auto key =
+      json_of({"key", "create", "kiosk", "--system", "@" + (home_ / "house.txt").string(), "--set",
+               "temperature=0.2", "--set", "stop=a", "--set", "stop=b", "--model", "smollm2:135m",
+               "--max-tokens", "64", "--json"});
+  EXPECT_EQ(key.at("system"), "Be kind.");
+  EXPECT_EQ(to_json(key.at("settings")), R"({"stop":["a","b"],"temperature":["0.2"]})");
+  EXPECT_EQ(key.at("max_tokens"), 64);
+  EXPECT_THROW(output_of({"key", "create", "k", "--set", "temperature"}), Error);
+  EXPECT_THROW(output_of({"key", "create", "k", "--set", "temperature=hot"}), Error);
+  EXPECT_THROW(output_of({"key", "create", "k", "--max-tokens", "0"}), Error);
+  EXPECT_THROW(output_of({"key", "create", "k", "--system", "@nowhere"}), Error);
+}
+
 TEST_F(KeyCommands, MistakesAreRefused) {
   EXPECT_THROW(output_of({"key", "create", "k", "--scopes", "everything"}), Error);
   EXPECT_THROW(output_of({"key", "create", "k", "--expires", "0s"}), Error);

@@ -34,19 +34,21 @@ json::value time_or_null(const std::optional<int64_t>& seconds) {
 json::object as_json(const KeyInfo& key, int64_t now_s) {
   json::array scopes;
   for (const Scope scope : key.scopes) scopes.emplace_back(name(scope));
-  return {{"object", "key"},
-          {"id", key.id},
-          {"name", key.name},
-          {"masked", fmt::format("{}…{}", kKeyPrefix, key.tail)},
-          {"scopes", std::move(scopes)},
-          {"state", state_of(key, now_s)},
-          {"created", key.created},
-          {"expires", time_or_null(key.expires)},
-          {"last_used", time_or_null(key.last_used)},
-          {"revoked", time_or_null(key.revoked)},
-          {"requests", key.use.requests},
-          {"prompt_tokens", key.use.prompt_tokens},
-          {"completion_tokens", key.use.completion_tokens}};
+  json::object object{{"object", "key"},
+                      {"id", key.id},
+                      {"name", key.name},
+                      {"masked", fmt::format("{}…{}", kKeyPrefix, key.tail)},
+                      {"scopes", std::move(scopes)},
+                      {"state", state_of(key, now_s)},
+                      {"created", key.created},
+                      {"expires", time_or_null(key.expires)},
+                      {"last_used", time_or_null(key.last_used)},
+                      {"revoked", time_or_null(key.revoked)},
+                      {"requests", key.use.requests},
+                      {"prompt_tokens", key.use.prompt_tokens},
+                      {"completion_tokens", key.use.completion_tokens}};
+  for (auto& member : as_json(key.settings)) object[member.key()] = std::move(member.value());
+  return object;
 }
 
 void respond(Exchange& exchange, const json::object& body, int status = 200) {
@@ -82,10 +84,12 @@ void create(const Services& services, Exchange& exchange) {
   const std::string name = fields.required_text("name");
   const std::vector<Scope> scopes = read_scopes(fields);
   const auto seconds = fields.integer("expires_in", 1, kMostSeconds);
+  KeySettings settings = read_key_settings(fields);
   fields.refuse_unread();
   const int64_t now = services.now_ms() / 1000;
   const NewKey key =
-      keys.create(name, scopes, seconds ? std::optional(now + *seconds) : std::nullopt, now);
+      keys.create(name, scopes, seconds ? std::optional(now + *seconds) : std::nullopt, now,
+                  std::move(settings));
   json::object answer = as_json(key.info, now);
   answer["secret"] = key.secret;
   respond(exchange, answer, 201);

@@ -11,6 +11,7 @@ class SseWriter : public AnswerWriter {
   std::string_view stream_type() const override { return "text/event-stream; charset=utf-8"; }
   void progress(const ChatEvent& event, std::string&) override {
     if (event.context_change) context_change_ = event.context_change;
+    if (!event.notice.empty()) notices_.push_back(event.notice);
   }
   void close(const Totals& totals, std::string& out) override;
   void error(const Error& error, std::string& out) override;
@@ -18,7 +19,9 @@ class SseWriter : public AnswerWriter {
   Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) override;
   bool keeps() const override { return static_cast<bool>(info_.keep); }
   void keep(const std::vector<WholeChoice>& choices, const Totals& totals) override {
-    info_.keep(whole_json(choices, totals));
+    json::object whole = whole_json(choices, totals);
+    put_notices(notices_, whole);
+    info_.keep(std::move(whole));
   }
 
  protected:
@@ -36,6 +39,7 @@ class SseWriter : public AnswerWriter {
   json::object whole_json(const std::vector<WholeChoice>& choices, const Totals& totals) const;
 
   const std::string_view chunk_name_, whole_name_;
+  std::vector<std::string> notices_;
   std::shared_ptr<const ContextChange> context_change_;  // until the first chunk has told it
 };
 

@@ -110,6 +110,7 @@ void Run::on_event(ChatEvent&& event) {
 
 void Run::take(const ChatEvent& event) {
   if (event.context_change) context_change_ = event.context_change;
+  if (!event.notice.empty()) notices_.push_back(event.notice);
   std::vector<json::object> events;
   const bool was_queued = status_ == kQueued;
   if (event.event.kind == Event::Kind::progress && !was_queued) {
@@ -374,6 +375,7 @@ json::object Run::response_json(bool with_output) const {
   if (usage_) object["usage"] = *usage_;
   if (with_output) object["output"] = output_.items();
   put_context_change(context_change_.get(), object);
+  put_notices(notices_, object);
   return object;
 }
 

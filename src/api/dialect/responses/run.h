@@ -92,6 +92,7 @@ class Run : public std::enable_shared_from_this<Run> {
   int64_t completed_s_ = 0;
   std::optional<json::object> usage_;
   std::shared_ptr<const ContextChange> context_change_;
+  std::vector<std::string> notices_;
   std::optional<json::object> last_;  // the last event, once it is made
 };
 

@@ -1,141 +1,27 @@
 #include "app/cli/chat/parameters.h"
 
-#include <algorithm>
-
-#include "core/check.h"
-#include "core/error.h"
-#include "models/parameters.h"
+#include "api/request_settings.h"
 
 namespace strata::app {
 namespace {
 
-using models::ParameterValue;
-using Options = api::SamplingOptions;
-using Texts = std::vector<std::string>;
-
-// One row a parameter that is honoured: how it is set, and what was set, as it would be typed.
-// What it may be is the table's business (models/parameters.h): what is set here can be saved.
-struct Row {
-  std::string_view name;
-  void (*set)(ChatSession&, const std::vector<ParameterValue>&);
-  Texts (*show)(const ChatSession&);
-};
-
-template <typename T>
-Texts shown(const std::optional<T>& value) {
-  return value ? Texts{fmt::format("{}", *value)} : Texts{};
+api::RequestSettings settings_of(const ChatSession& session) {
+  return {session.sampling, session.context, session.context_policy};
 }
-
-template <auto kMember>
-constexpr Row number(std::string_view name) {
-  return {name,
-          [](ChatSession& session, const std::vector<ParameterValue>& values) {
-            session.sampling.*kMember = values.front().number;
-          },
-          [](const ChatSession& session) { return shown(session.sampling.*kMember); }};
-}
-
-template <auto kMember, int32_t kLeast = INT32_MIN>
-constexpr Row integer(std::string_view name) {
-  return {name,
-          [](ChatSession& session, const std::vector<ParameterValue>& values) {
-            session.sampling.*kMember =
-                std::max(static_cast<int32_t>(values.front().integer), kLeast);
-          },
-          [](const ChatSession& session) { return shown(session.sampling.*kMember); }};
-}
-
-template <auto kMember>
-constexpr Row texts(std::string_view name) {
-  return {name,
-          [](ChatSession& session, const std::vector<ParameterValue>& values) {
-            Texts all;
-            for (const auto& value : values) all.push_back(value.text);
-            session.sampling.*kMember = std::move(all);
-          },
-          [](const ChatSession& session) { return (session.sampling.*kMember).value_or(Texts{}); }};
-}
-
-void set_context(ChatSession& session, const std::vector<ParameterValue>& values) {
-  session.context = static_cast<int32_t>(values.front().integer);
-}
-
-Texts show_context(const ChatSession& session) {
-  return shown(session.context);
-}
-
-void set_context_policy(ChatSession& session, const std::vector<ParameterValue>& values) {
-  session.context_policy = api::parse_context_policy(values.front().text);
-}
-
-Texts show_context_policy(const ChatSession& session) {
-  return session.context_policy ? Texts{std::string(api::name(*session.context_policy))} : Texts{};
-}
-
-// -1: one is drawn for each prompt, also where the model brings its own.
-void set_seed(ChatSession& session, const std::vector<ParameterValue>& values) {
-  const int64_t seed = values.front().integer;
-  session.sampling.seed = seed < 0 ? api::kFreshSeed : static_cast<uint64_t>(seed);
-}
-
-Texts show_seed(const ChatSession& session) {
-  const auto& seed = session.sampling.seed;
-  return seed == api::kFreshSeed ? Texts{"-1"} : shown(seed);
-}
-
-constexpr Row kRows[] = {
-    number<&Options::temperature>("temperature"),
-    integer<&Options::top_k, 0>("top_k"),  // less means all too
-    number<&Options::top_p>("top_p"),
-    number<&Options::min_p>("min_p"),
-    number<&Options::typical_p>("typical_p"),
-    number<&Options::top_n_sigma>("top_n_sigma"),
-    number<&Options::xtc_probability>("xtc_probability"),
-    number<&Options::xtc_threshold>("xtc_threshold"),
-    number<&Options::repeat_penalty>("repeat_penalty"),
-    integer<&Options::repeat_last_n>("repeat_last_n"),
-    number<&Options::presence_penalty>("presence_penalty"),
-    number<&Options::frequency_penalty>("frequency_penalty"),
-    number<&Options::dry_multiplier>("dry_multiplier"),
-    number<&Options::dry_base>("dry_base"),
-    integer<&Options::dry_allowed_length>("dry_allowed_length"),
-    integer<&Options::dry_penalty_last_n>("dry_penalty_last_n"),
-    texts<&Options::dry_sequence_breakers>("dry_sequence_breaker"),
-    integer<&Options::mirostat>("mirostat"),
-    number<&Options::mirostat_tau>("mirostat_tau"),
-    number<&Options::mirostat_eta>("mirostat_eta"),
-    {"seed", set_seed, show_seed},
-    integer<&Options::max_tokens, -1>("num_predict"),  // -2 means the same
-    {"num_ctx", set_context, show_context},
-    {"context_policy", set_context_policy, show_context_policy},
-    texts<&Options::stop>("stop"),
-};
 
 }  // namespace
 
 void set_parameter(ChatSession& session, std::string_view name,
                    const std::vector<std::string>& values) {
-  if (values.empty()) {
-    throw Error(Code::invalid_argument, fmt::format("{} needs a value", name));
-  }
-  models::Parameters given;
-  for (const auto& value : values) given.emplace(name, value);
-  const auto read = models::read_parameters(given);
-  if (read.front().rule->use == models::ParameterUse::ignored) {
-    throw Error(Code::invalid_argument, fmt::format("parameter {} has no effect here", name),
-                "leave it out: how to compute is the program's own business");
-  }
-  const auto row = std::ranges::find(kRows, name, &Row::name);
-  CHECK(row != std::end(kRows));
-  row->set(session, read);
+  api::RequestSettings settings = settings_of(session);
+  api::set_parameter(settings, name, values);
+  session.sampling = std::move(settings.sampling);
+  session.context = settings.context;
+  session.context_policy = settings.context_policy;
 }
 
 std::vector<std::pair<std::string, std::string>> set_parameters(const ChatSession& session) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  for (const Row& row : kRows) {
-    for (auto& value : row.show(session)) pairs.emplace_back(row.name, std::move(value));
-  }
-  return pairs;
+  return api::set_parameters(settings_of(session));
 }
 
 }  // namespace strata::app

@@ -1,0 +1,151 @@
+// What a key carries, as its holder meets it.
+#include "api/access/key_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/access/keys.h"
+#include "api/testing/client.h"
+#include "api/testing/fixture.h"
+#include "api/testing/recording_backend.h"
+#include "core/json.h"
+#include "core/testing/temp_folder.h"
+
+namespace strata::api {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int64_t kNow = testing::kNowMs / 1000;
+
+class KeyCarries : public ::testing::Test {
+ protected:
+  static Services with_keys(KeyStore& keys) {
+    Services services;
+    services.keys = &keys;
+    return services;
+  }
+  static ServerOptions asking_for_keys() {
+    ServerOptions options;
+    options.require_key = true;
+    return options;
+  }
+
+  std::string key(KeySettings settings) {
+    return keys_.create("kiosk", {Scope::inference}, std::nullopt, kNow, std::move(settings))
+        .secret;
+  }
+  testing::Reply post(const std::string& path, const std::string& secret,
+                      const std::string& body) const {
+    return testing::fetch(running_.port(), "POST", path, body,
+                          "anthropic-version: 2023-06-01\r\nx-api-key: " + secret + "\r\n");
+  }
+  static std::string chat(const std::string& more = {}, const std::string& model = "echo") {
+    return R"({"model":")" + model + R"(","messages":[{"role":"user","content":"Hi"}])" + more +
+           "}";
+  }
+
+  strata::testing::TempFolder folder_;
+  KeyStore keys_{folder_.path() / "strata.db"};
+  std::unique_ptr<testing::RecordingBackend> made_ =
+      std::make_unique<testing::RecordingBackend>(default_script());
+  testing::RecordingBackend& backend_ = *made_;
+  testing::Running running_{std::move(made_), with_keys(keys_), asking_for_keys(), &keys_};
+};
+
+TEST_F(KeyCarries, ItsSystemTextStandsBeforeEveryConversationAndIsTold) {
+  const std::string secret = key({.system = "HOUSE RULES"});
+  for (const auto& [path, body] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"/v1/chat/completions", chat()},
+           {"/v1/messages", chat(R"(,"max_tokens":5)")},
+           {"/api/chat", chat()},
+           {"/v1beta/models/echo:generateContent",
+            R"({"contents":[{"role":"user","parts":[{"text":"Hi"}]}]})"}}) {
+    const auto reply = post(path, secret, body);
+    EXPECT_EQ(reply.status, 200) << path << ": " << reply.body;
+    EXPECT_THAT(reply.headers.at("x-strata-notice"), HasSubstr("system text of the key 'kiosk'"));
+    EXPECT_THAT(reply.headers.at("x-strata-notice"), Not(HasSubstr("HOUSE")));
+    EXPECT_THAT(backend_.take(), HasSubstr("HOUSE RULES")) << path;
+  }
+  const std::string plain = key({});
+  const auto count = [&](const std::string& whose) {
+    return parse_json(post("/v1/messages/count_tokens", whose, chat()).body)
+        .at("input_tokens")
+        .as_int64();
+  };
+  EXPECT_GT(count(secret), count(plain)) << "the count is that of the prompt";
+}
+
+TEST_F(KeyCarries, APromptThatLeavesNoPlaceForItsSystemTextIsRefused) {
+  const std::string secret = key({.system = "HOUSE RULES"});
+  for (const auto& [path, body] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"/v1/completions", R"({"model":"echo","prompt":"Hi"})"},
+           {"/completion", R"({"prompt":"Hi"})"},
+           {"/api/generate", R"({"model":"echo","prompt":"Hi","raw":true})"},
+           {"/v1/chat/completions", chat(R"(,"chat_template":"{{ messages[0].content }}")")},
+           {"/v1/chat/completions", chat(R"(,"chat_template_kwargs":{"messages":[]})")}}) {
+    const auto reply = post(path, secret, body);
+    EXPECT_EQ(reply.status, 403) << path << ": " << reply.body;
+  }
+  EXPECT_EQ(backend_.take(), "") << "no model was asked";
+}
+
+TEST_F(KeyCarries, ItsSettingsHoldWhereARequestIsSilent) {
+  const std::string secret = key({.parameters = {{"temperature", "0.25"}, {"stop", "x"}}});
+  EXPECT_EQ(post("/v1/chat/completions", secret, chat()).status, 200);
+  const std::string silent = backend_.take();
+  EXPECT_THAT(silent, HasSubstr("temperature 0.25"));
+  EXPECT_THAT(silent, HasSubstr("stop"));
+  post("/v1/chat/completions", secret, chat(R"(,"temperature":0.5)"));
+  EXPECT_THAT(backend_.take(), HasSubstr("temperature 0.5"));
+}
+
+TEST_F(KeyCarries, AnAnswerIsNoLongerThanItAllowsAndOnlyItsModelsAnswer) {
+  const std::string secret = key({.models = {"echo"}, .max_tokens = 3});
+  const std::string text =
+      R"({"model":"echo","messages":[{"role":"user","content":"a b c d e f"}]})";
+  const auto silent = post("/v1/chat/completions", secret, text);
+  EXPECT_EQ(parse_json(silent.body).at("usage").at("completion_tokens"), 3);
+  EXPECT_FALSE(silent.headers.contains("x-strata-notice"));
+  const auto asking = post("/v1/chat/completions", secret, chat(R"(,"max_tokens":9)"));
+  EXPECT_THAT(asking.headers.at("x-strata-notice"),
+              HasSubstr("at most 3 tokens, 9 were asked for"));
+  const auto less = post("/v1/chat/completions", secret, chat(R"(,"max_tokens":2)"));
+  EXPECT_FALSE(less.headers.contains("x-strata-notice"));
+  const auto other = post("/v1/chat/completions", secret, chat({}, "babble"));
+  EXPECT_EQ(other.status, 403);
+  EXPECT_THAT(other.body, HasSubstr("it may ask echo"));
+  EXPECT_EQ(post("/v1/embeddings", secret, R"({"model":"babble","input":"x"})").status, 403);
+  EXPECT_EQ(post("/v1/embeddings", secret, R"({"model":"echo","input":"x"})").status, 200);
+}
+
+TEST_F(KeyCarries, WhatItCarriesIsKeptAndShown) {
+  const KeySettings settings{.system = "S",
+                             .parameters = {{"stop", "a"}, {"stop", "b"}, {"top_k", "3"}},
+                             .models = {"echo"},
+                             .max_tokens = 7};
+  const auto made = keys_.create("k", {Scope::admin}, std::nullopt, kNow, settings);
+  EXPECT_EQ(as_json(KeyStore(folder_.path() / "strata.db").get(made.info.id).settings),
+            as_json(settings));
+  const auto reply =
+      post("/api/v1/keys", made.secret,
+           R"({"name":"by HTTP","system":"T","settings":{"temperature":0.5,"stop":["a","b"]},)"
+           R"("models":["echo"],"max_tokens":4})");
+  EXPECT_EQ(reply.status, 201) << reply.body;
+  const json::value body = parse_json(reply.body);
+  EXPECT_EQ(body.at("system"), "T");
+  EXPECT_EQ(to_json(body.at("settings")), R"({"stop":["a","b"],"temperature":["0.5"]})");
+  for (const char* wrong :
+       {R"("settings":{"temperature":"hot"})", R"("settings":{"colour":1})", R"("max_tokens":0)",
+        R"("models":[1])", R"("settings":{"stop":{}})", R"("models":[""])"}) {
+    EXPECT_EQ(
+        post("/api/v1/keys", made.secret, std::string(R"({"name":"x",)") + wrong + "}").status, 400)
+        << wrong;
+  }
+  EXPECT_THROW(key({.system = std::string(kMaxKeySystemBytes + 1, 'x')}), Error);
+  EXPECT_THROW(key({.system = "\xff"}), Error);
+}
+
+}  // namespace
+}  // namespace strata::api
