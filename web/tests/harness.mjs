@@ -16,15 +16,18 @@ export function skip(why) {
   process.exit(77);
 }
 
-// A server of its own, in a folder of its own, until close(). A script is a file's name or its content.
+// A server of its own, in a folder of its own, until close(). A script is a file's name or its content;
+// null: none, the server runs models.
 export class Server {
   address = '';
-  constructor(script = join(import.meta.dirname, 'script.json'), args = []) {
+  constructor(script = join(import.meta.dirname, 'script.json'), args = [], env = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'strata-web-'));
+    this.env = { ...process.env, ...env, STRATA_HOME: this.home };
+    this.args = ['serve', '--port', '0', ...args];
+    if (script === null) return;
     const file = typeof script === 'string' ? script : join(this.home, 'script.json');
     if (file !== script) writeFileSync(file, JSON.stringify(script));
-    this.env = { ...process.env, STRATA_HOME: this.home };
-    this.args = ['serve', '--port', '0', '--scripted', file, ...args];
+    this.args.push('--scripted', file);
   }
 
   async start() {
@@ -45,8 +48,8 @@ export class Server {
   }
 
   // The secret of a new one, for the server's args --require-key.
-  key(name) {
-    const said = execFileSync(strata, ['key', 'create', name], { env: this.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  key(name, scopes = 'inference') {
+    const said = execFileSync(strata, ['key', 'create', name, '--scopes', scopes], { env: this.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     return /sk-strata-\S+/.exec(said)[0];
   }
 
@@ -64,7 +67,7 @@ export class Server {
 }
 
 // The browser and a server that has the app; `args` go to "strata serve".
-export async function begin({ script, args } = {}) {
+export async function begin({ script, args, env } = {}) {
   const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium-headless-shell', '/usr/bin/chromium',
     '/usr/bin/chromium-browser'].find(existsSync);
   if (!chromiumPath) skip('Chromium is not here');
@@ -74,7 +77,7 @@ export async function begin({ script, args } = {}) {
   } catch {
     skip('playwright-core is not here');
   }
-  const server = await new Server(script, args).start();
+  const server = await new Server(script, args, env).start();
   const page = await fetch(server.address, { headers: { accept: 'text/html' } });
   if (!(await page.text()).includes('/assets/')) {
     server.close();

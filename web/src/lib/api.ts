@@ -55,6 +55,7 @@ export interface Conversation {
 export interface Session {
   key_required: boolean;
   signed_in: boolean;
+  may: ('inference' | 'metrics' | 'models' | 'admin')[];
   name: string;
   version: string;
 }

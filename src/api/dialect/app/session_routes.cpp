@@ -25,11 +25,16 @@ void state(const Services& services, Exchange& exchange) {
   if (services.require_key && services.keys && session) {
     principal = services.keys->check(*session, services.now_ms() / 1000);
   }
+  std::vector<Scope> scopes = principal ? principal->scopes : std::vector<Scope>();
+  if (!services.require_key) scopes = {Scope::admin};
+  json::array may;
+  for (const Scope scope : {Scope::inference, Scope::metrics, Scope::models}) {
+    if (holds(scopes, scope)) may.emplace_back(name(scope));
+  }
+  if (services.keys_manageable && holds(scopes, Scope::admin)) may.emplace_back("admin");
   json::object body{{"key_required", services.require_key},
                     {"signed_in", !services.require_key || principal.has_value()},
-                    {"admin", services.keys_manageable &&
-                                  (!services.require_key ||
-                                   (principal && holds(principal->scopes, Scope::admin)))},
+                    {"may", std::move(may)},
                     {"name", principal ? principal->name : ""},
                     {"version", version()}};
   respond_json(exchange, body);

@@ -1,0 +1,198 @@
+// The page Models against the real server, which pulls from a hub on this machine, and quantises.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { axe, begin, open, Server } from './harness.mjs';
+import { Hub } from './hub.mjs';
+import { tinyGguf } from './tiny_gguf.mjs';
+
+const tiny = tinyGguf();
+const hub = await new Hub({
+  'own/Tiny-GGUF': { downloads: 1200, tags: ['gguf', 'license:mit'], files: { 'README.md': Buffer.from('# Tiny'), 'Tiny-F32.gguf': tiny } },
+  'own/Closed-tiny': { downloads: 7, tags: ['gguf'], gated: 'auto', files: { 'README.md': Buffer.from('#') } },
+  'own/Tiny-folder': { downloads: 9000, tags: ['safetensors'], files: {} },
+}).start();
+const { server, browser, end } = await begin({ script: null, env: { HF_ENDPOINT: hub.address, HF_TOKEN: '' } });
+const { get } = server;
+const name = 'hf:own/Tiny-GGUF:Tiny-F32';
+const window = (options) => open(browser, server, options);
+const models = async (options, argument = '') => {
+  const view = await window(options);
+  await view.goto(`${server.address}/#/models${argument && `/${encodeURIComponent(argument)}`}`);
+  await view.getByRole('heading', { level: 1 }).waitFor();
+  return view;
+};
+const search = async (view, words) => {
+  await view.getByRole('searchbox', { name: 'Name of a model' }).fill(words);
+  await view.keyboard.press('Enter');
+};
+const partial = () => {
+  const folder = join(server.home, 'partial');
+  return existsSync(folder) ? readdirSync(folder).filter((each) => each.endsWith('.part')).map((each) => statSync(join(folder, each)).size) : [];
+};
+const until = async (what) => {
+  for (;;) {
+    const found = await what();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+const choose = async (view) => {
+  await search(view, 'tiny');
+  await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+  await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).click();
+};
+
+test('what fits is said before a download, at a context of choice, in the reader\'s language', async () => {
+  const view = await models();
+  const card = view.getByRole('listitem').filter({ hasText: 'smollm2:135m' });
+  for (const context of [4096, 8192]) {
+    await view.getByLabel('Foretold for a context of').selectOption(String(context));
+    const [entry] = (await get(`/api/v1/catalog?context=${context}`)).models;
+    assert.equal(entry.memory.bytes, entry.size + context * 23040 + 80 * 2 ** 20);
+    await card.getByText(`${Math.round(entry.memory.bytes / 1e6)} MB of memory`).waitFor();
+    await card.getByText(`up to ${Math.round(entry.tokens_per_second)} tokens/s`).waitFor();
+  }
+  await card.getByText('Apache-2.0').waitFor();
+  assert.deepEqual(view.problems, []);
+  for (const [locale, words] of Object.entries({ fr: /jusqu’à \d+ tokens\/s/, 'pt-BR': /até \d+ tokens\/s/, hi: /\d+ टोकन/, es: /hasta \d+ tokens\/s/, de: /bis \d+ Tokens\/s/ })) {
+    const other = await models({ locale });
+    await other.getByText(words).first().waitFor();
+    assert.deepEqual(other.problems, []);
+    await other.context().close();
+  }
+});
+
+test('a model is found at the hub; its download pauses, goes on where it was, and another window sees it', async () => {
+  const view = await models();
+  const second = await models();
+  hub.hold();
+  await search(view, 'tiny');
+  await view.getByText('1,200 downloads').waitFor();
+  await view.getByText('wants an accepted licence').waitFor();
+  assert.equal(await view.getByText('own/Tiny-folder').count(), 0); // nothing of it is GGUF
+  await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+  await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).click();
+  await second.getByText('downloading').waitFor();
+  await until(() => partial()[0] === tiny.length >> 1);
+  await view.getByRole('progressbar').waitFor();
+  await second.getByText('50 %').waitFor();
+  await second.getByRole('button', { name: /^Pause/ }).click();
+  await view.getByText('paused').waitFor();
+  assert.equal((await get('/api/v1/jobs')).data[0].state, 'paused');
+  assert.deepEqual(partial(), [tiny.length >> 1]);
+  hub.release();
+  await view.getByRole('button', { name: /^Resume/ }).click();
+  await second.getByText('finished').waitFor();
+  await second.getByRole('link', { name }).waitFor();
+  assert.ok(hub.asked.some(({ range }) => range === `bytes=${tiny.length >> 1}-`));
+  assert.deepEqual(partial(), []);
+  const facts = await get(`/api/v1/models/${name}`);
+  const hash = createHash('sha256').update(tiny).digest('hex');
+  assert.equal(facts.files[0].sha256, hash);
+  assert.ok(readFileSync(join(server.home, `blobs/sha256-${hash}`)).equals(tiny));
+  await view.getByRole('button', { name: /^Take off the list/ }).click();
+  await second.getByRole('heading', { name: 'Downloads and work' }).waitFor({ state: 'detached' });
+  assert.deepEqual([...view.problems, ...second.problems], []);
+});
+
+test('a model\'s page says where it came from and what it takes', async () => {
+  const view = await models({}, name);
+  const details = view.getByRole('region', { name: 'Details' });
+  const facts = await get(`/api/v1/models/${name}?context=256`);
+  await details.getByText(facts.files[0].sha256).waitFor();
+  for (const text of ['mit', 'hf:own/Tiny-GGUF:Tiny-F32.gguf', 'F32 100 %', '256 tokens', facts.parameters.toLocaleString('en')]) {
+    await details.getByText(text).first().waitFor();
+  }
+  await details.getByText(/at 256 positions: weights/).waitFor(); // not 4,096: it has no more
+  await details.getByText('Template').click();
+  await details.getByText('m.content').waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
+test('a smaller model is made by the keyboard alone', async () => {
+  const view = await models({}, name);
+  const second = await models();
+  await view.getByLabel('Smaller weights as').focus();
+  await view.keyboard.type('Q8_0');
+  await view.keyboard.press('Tab');
+  await view.keyboard.press('Control+a');
+  await view.keyboard.type('tiny:q8');
+  await view.keyboard.press('Enter');
+  await second.getByRole('link', { name: 'tiny:q8' }).waitFor();
+  const facts = await get('/api/v1/models/tiny:q8');
+  assert.equal(facts.parent, name);
+  assert.equal(facts.quantisation, 'Q8_0');
+  assert.ok(facts.bits_per_weight < 12, String(facts.bits_per_weight));
+  await view.keyboard.press('Enter'); // the name is taken now
+  await view.getByRole('alert').getByText(/there is a model/).waitFor();
+  assert.equal(view.problems.length, 1); // the browser's own line of a refused request
+  assert.match(view.problems[0], /409/);
+  assert.deepEqual(second.problems, []);
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`nothing to find for axe with a model, a job and the hub's answer, ${colorScheme}`, async () => {
+    const view = await models({ colorScheme }, name);
+    await view.getByRole('region', { name: 'Details' }).waitFor();
+    await search(view, 'tiny');
+    await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+    await view.getByText('Tiny-F32.gguf').first().waitFor();
+    await view.getByText('finished').first().waitFor();
+    assert.deepEqual(await axe(view), []);
+    assert.deepEqual(view.problems, []);
+  });
+}
+
+test('a download that is given up leaves nothing', async () => {
+  const view = await models();
+  await view.getByRole('button', { name: `Delete ${name}` }).click();
+  await view.getByRole('link', { name }).waitFor({ state: 'detached' });
+  hub.hold();
+  await choose(view);
+  await until(() => partial()[0] === tiny.length >> 1);
+  await view.getByRole('button', { name: /^Give up/ }).click();
+  await until(() => partial().length === 0);
+  assert.ok(!(await get('/api/v1/jobs')).data.some((job) => job.kind === 'pull'));
+  assert.ok(!(await get('/api/tags')).models.some((each) => each.name === name));
+  assert.deepEqual(view.problems, []);
+  hub.release();
+});
+
+test('what a killed server had of a download is used by the next', async () => {
+  const view = await models();
+  hub.hold();
+  await choose(view);
+  await until(() => partial()[0] === tiny.length >> 1);
+  server.kill();
+  hub.release();
+  const before = hub.asked.length;
+  await server.start();
+  const again = await models();
+  await choose(again);
+  await again.getByRole('link', { name }).waitFor();
+  assert.ok(hub.asked.slice(before).some(({ range }) => range === `bytes=${tiny.length >> 1}-`));
+  assert.deepEqual(again.problems, []);
+});
+
+test('offline it is said, and nobody is asked', async () => {
+  const alone = await new Server(null, [], { HF_ENDPOINT: hub.address, STRATA_OFFLINE: '1' }).start();
+  const before = hub.asked.length;
+  const view = await open(browser, alone);
+  await view.goto(`${alone.address}/#/models`);
+  await view.getByText('Offline: the hub is not asked').waitFor();
+  assert.ok(await view.getByRole('button', { name: 'Download smollm2:135m' }).isDisabled());
+  assert.equal(await view.getByRole('searchbox', { name: 'Name of a model' }).count(), 0);
+  assert.equal((await fetch(`${alone.address}/api/v1/hub/models?search=tiny`)).status, 409);
+  assert.equal(hub.asked.length, before);
+  assert.deepEqual(view.problems, []);
+  alone.close();
+});
+
+test.after(async () => {
+  await end();
+  hub.close();
+});
