@@ -130,7 +130,8 @@ class WriteEncoderOf : public WriteEncoder, public ::testing::WithParamInterface
 
   void expect_tensors() const {
     const models::HfFolder written(out());
-    const json::object& tensors = fixture_.at("hf_tensors").as_object();
+    json::object tensors = fixture_.at("hf_tensors").as_object();
+    for (const char* unread : {"pooler.dense.weight", "pooler.dense.bias"}) tensors.erase(unread);
     EXPECT_EQ(written.tensors().size(), tensors.size());
     for (const auto& [name, shape] : tensors) {
       const models::SafeTensor* tensor = written.find(name);
