@@ -13,6 +13,7 @@ const types = {
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
   '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
   '.webmanifest': 'application/manifest+json',
 };
 const list = [];
@@ -30,7 +31,7 @@ for (const entry of readdirSync(root, { recursive: true, withFileTypes: true }))
     path: name === 'index.html' ? '/' : `/${name}`,
     type,
     etag: `"${hash}"`,
-    keeps: name.startsWith('assets/'),
+    keeps: name.startsWith('assets/') && !name.endsWith('.txt'), // whose name has no hash in it
     size: packed.length,
   });
   parts.push(packed);

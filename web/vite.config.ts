@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig, type Plugin } from 'vite';
+// @ts-expect-error: a script without types
+import { notices } from './licences.mjs';
 
 // `./dev web` names the server that answers while the pages are worked on.
 const server = process.env.STRATA_URL ?? 'http://127.0.0.1:11434';
@@ -18,6 +20,16 @@ const mermaid = (): Plugin => ({
   },
 });
 
+// What is bundled is of others: their licences are checked, and written beside it.
+const licences = (): Plugin => ({
+  name: 'licences',
+  generateBundle(_, bundle) {
+    const modules = Object.values(bundle).flatMap((each) =>
+      each.type === 'chunk' ? Object.keys(each.modules) : []);
+    this.emitFile({ type: 'asset', fileName: 'assets/licences.txt', source: notices(import.meta.dirname, modules) });
+  },
+});
+
 // Every browser that runs this app reads woff2.
 const woff2Only = (): Plugin => ({
   name: 'woff2-only',
@@ -29,7 +41,7 @@ const woff2Only = (): Plugin => ({
 });
 
 export default defineConfig({
-  plugins: [woff2Only(), svelte(), tailwindcss(), mermaid()],
+  plugins: [woff2Only(), svelte(), tailwindcss(), mermaid(), licences()],
   // The policy allows no data: address, and a preload helper would be a script more.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site' },
   server: { proxy: { '/api': server, '/v1': server, '/metrics': server, '/frame/mermaid.js': server } },
