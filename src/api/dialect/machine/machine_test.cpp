@@ -76,22 +76,22 @@ TEST_F(Machine, SaysWhatFitsBeforeADownload) {
 }
 
 TEST_F(Machine, KnowsWhereAModelOfTheStoreCameFromAndWhatItTakes) {
-  const auto stored = store_.add("tiny:f32");
-  const auto facts = ok("GET", "models/tiny:f32?context=64");
+  const auto stored = store_.add("tiny:f32", testing::TinyStore::model_bytes(1024));
+  const auto facts = ok("GET", "models/tiny:f32?context=256");
   EXPECT_EQ(facts.at("files").at(0).at("sha256"), json::value(stored.model[0].sha256));
   EXPECT_EQ(facts.at("architecture"), "llama");
   EXPECT_EQ(facts.at("quantisation_shares").at("F32"), 1.0);
-  EXPECT_EQ(facts.at("context"), 128);
-  EXPECT_EQ(facts.at("memory").at("context"), 64);
+  EXPECT_EQ(facts.at("context"), 1024);
+  EXPECT_EQ(facts.at("memory").at("context"), 256);
   const auto memory = [&](const std::string& query) {
     return ok("GET", "models/tiny:f32" + query).at("memory").at("cache_bytes").as_int64();
   };
-  EXPECT_EQ(memory("?context=128"), 2 * memory("?context=64"));
-  EXPECT_EQ(memory("?context=1000"), memory("?context=128"));
+  EXPECT_EQ(memory("?context=512"), 2 * memory("?context=256"));
+  EXPECT_EQ(memory("?context=5000"), memory("?context=1024"));
   EXPECT_GT(facts.at("tokens_per_second").as_double(), 0.0);
   EXPECT_EQ(facts.at("problem"), "");
   EXPECT_EQ(call("GET", "models/nobody").status, 404);
-  store_.add("broken", "GGUF that is none");
+  store_.add("broken", "no model at all");
   const Reply broken = call("GET", "models/broken");
   EXPECT_EQ(broken.status, 500);
   EXPECT_EQ(broken.body.find(store_.path().string()), std::string::npos) << broken.body;
