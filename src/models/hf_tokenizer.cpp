@@ -28,6 +28,17 @@ using Read = std::shared_ptr<const Tokenizer> (*)(std::string_view, const Tokeni
 using Write = void (*)(MadeFile&, std::string_view, const TokenizerFacts&,
                        const std::shared_ptr<const Tokenizer>&);
 
+// tokenizer.model is SentencePiece's, or tiktoken's text.
+std::shared_ptr<const Tokenizer> from_model(std::string_view text, const TokenizerFacts& facts,
+                                            int32_t n_vocab) {
+  return is_tiktoken(text) ? tokenizer_from_tiktoken(text, facts, n_vocab)
+                           : tokenizer_from_sentencepiece(text, facts, n_vocab);
+}
+void set_model(MadeFile& file, std::string_view text, const TokenizerFacts& facts,
+               const std::shared_ptr<const Tokenizer>& tokenizer) {
+  (is_tiktoken(text) ? set_gguf_tiktoken : set_gguf_sentencepiece)(file, text, facts, tokenizer);
+}
+
 struct Form {
   std::string_view file;
   Read read;
@@ -36,7 +47,9 @@ struct Form {
 constexpr std::array kForms{
     Form{"tokenizer.json", tokenizer_from_json, set_gguf_vocabulary},
     Form{"tekken.json", tokenizer_from_tekken, set_gguf_tekken},
-    Form{"tokenizer.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{"tiktoken.model", tokenizer_from_tiktoken, set_gguf_tiktoken},
+    Form{"tokenizer.tiktoken", tokenizer_from_tiktoken, set_gguf_tiktoken},
+    Form{"tokenizer.model", from_model, set_model},
     Form{"spm.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"spiece.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},

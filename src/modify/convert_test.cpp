@@ -204,13 +204,14 @@ TEST_P(ConvertForm, GivesTheSameIds) {
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, ConvertForm,
-    ::testing::Values(Form{"WordPiece", "minilm/tokenizer.json", "tokenizer.json", "bert"},
-                      Form{"SentencePieceMerges", "mistral-common/tokenizer.model.v1",
-                           "tokenizer.model", "llama"},
-                      Form{"ComposedText", "lenml/qwen2_5/models/tokenizer.json", "tokenizer.json",
-                           "gpt2", "qwen2"},
-                      Form{"Tekken", "mistral-common/tekken_240911.json", "tekken.json", "gpt2",
-                           "tekken"}),
+    ::testing::Values(
+        Form{"WordPiece", "minilm/tokenizer.json", "tokenizer.json", "bert"},
+        Form{"SentencePieceMerges", "mistral-common/tokenizer.model.v1", "tokenizer.model",
+             "llama"},
+        Form{"ComposedText", "lenml/qwen2_5/models/tokenizer.json", "tokenizer.json", "gpt2",
+             "qwen2"},
+        Form{"Tiktoken", "native/tiktoken.model", "tokenizer.model", "gpt2", "llama3"},
+        Form{"Tekken", "mistral-common/tekken_240911.json", "tekken.json", "gpt2", "tekken"}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
 TEST_F(ConvertVocabulary, WhatNoKindDoesIsRefused) {

@@ -333,9 +333,10 @@ void set_gguf_sentencepiece(MadeFile& file, std::string_view model, const Tokeni
          "SentencePiece model");
 }
 
-void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const TokenizerFacts& facts,
-                     const std::shared_ptr<const Tokenizer>& tokenizer) {
-  const TekkenModel read = read_tekken(tekken_json, facts, tokenizer->n_vocab());
+namespace {
+
+void set_ranks(MadeFile& file, const RankedModel& read,
+               const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view form) {
   const std::vector<std::string> merges = merges_of_ranks(read.vocabulary);
   std::vector<std::string> tokens;
   for (size_t i = 0; i < read.vocabulary.size(); ++i) {
@@ -352,7 +353,19 @@ void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const Tokeniz
       out.set_texts("tokenizer.ggml.merges", merges);
     });
   }
-  choose(file, read.vocabulary, *tokenizer, ways, "tekken.json");
+  choose(file, read.vocabulary, *tokenizer, ways, form);
+}
+
+}  // namespace
+
+void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const TokenizerFacts& facts,
+                     const std::shared_ptr<const Tokenizer>& tokenizer) {
+  set_ranks(file, read_tekken(tekken_json, facts, tokenizer->n_vocab()), tokenizer, "tekken.json");
+}
+
+void set_gguf_tiktoken(MadeFile& file, std::string_view text, const TokenizerFacts& facts,
+                       const std::shared_ptr<const Tokenizer>& tokenizer) {
+  set_ranks(file, read_tiktoken(text, facts, tokenizer->n_vocab()), tokenizer, "tiktoken file");
 }
 
 }  // namespace strata::models

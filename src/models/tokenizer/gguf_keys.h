@@ -21,10 +21,12 @@ void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
                          const TokenizerFacts& facts,
                          const std::shared_ptr<const Tokenizer>& tokenizer);
 
-// The same of SentencePiece's file and of tekken.json, which are not kept.
+// The same of SentencePiece's file, of tekken.json and of tiktoken's, which are not kept.
 void set_gguf_sentencepiece(MadeFile& file, std::string_view model, const TokenizerFacts& facts,
                             const std::shared_ptr<const Tokenizer>& tokenizer);
 void set_gguf_tekken(MadeFile& file, std::string_view tekken_json, const TokenizerFacts& facts,
                      const std::shared_ptr<const Tokenizer>& tokenizer);
+void set_gguf_tiktoken(MadeFile& file, std::string_view text, const TokenizerFacts& facts,
+                       const std::shared_ptr<const Tokenizer>& tokenizer);
 
 }  // namespace strata::models

@@ -1,6 +1,7 @@
 // What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json say
 // of a tokenizer.
 #include <algorithm>
+#include <charconv>
 
 #include "core/error.h"
 #include "models/tokenizer/pipeline/json_place.h"
@@ -49,6 +50,37 @@ void read_id_members(const JsonPlace& file, TokenizerFacts& facts) {
   if (facts.end_ids.empty()) facts.end_ids = eos;
 }
 
+// A token as its text, or as an object with its content; empty: neither.
+std::string content_of(const json::value& token) {
+  if (token.is_string()) return std::string(token.get_string());
+  const json::value* content =
+      token.is_object() ? token.get_object().if_contains("content") : nullptr;
+  return content && content->is_string() ? std::string(content->get_string()) : std::string();
+}
+
+// Vocabularies without special tokens of their own need them; the others have said so already.
+void read_added(const JsonPlace& file, TokenizerFacts& facts) {
+  const auto decoder = file.find("added_tokens_decoder");
+  if (decoder && decoder->value().is_object()) {
+    for (const auto& [key, token] : decoder->value().get_object()) {
+      TokenId id = -1;
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      const std::string content = content_of(token);
+      const bool is_whole = error == std::errc() && end == key.data() + key.size();
+      if (is_whole && id >= 0 && !content.empty()) facts.added.emplace_back(id, content);
+    }
+  }
+  for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
+    const auto list = file.find(name);
+    if (!list || !list->value().is_array()) continue;
+    for (const json::value& token : list->value().get_array()) {
+      if (std::string content = content_of(token); !content.empty()) {
+        facts.extra.push_back(std::move(content));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
@@ -60,6 +92,7 @@ TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
   };
   with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
     read_spellings(file, facts);
+    read_added(file, facts);
     if (const auto flag = file.find("add_bos_token")) facts.add_bos = flag->boolean();
     if (const auto flag = file.find("add_eos_token")) facts.add_eos = flag->boolean();
   });

@@ -19,6 +19,9 @@ struct TokenizerFacts {
   std::vector<TokenId> end_ids;  // generation stops at these, beside eos
   std::optional<bool> add_bos;   // else the post-processor decides
   std::optional<bool> add_eos;
+  // tokenizer_config.json's "added_tokens_decoder", and its lists of further special tokens.
+  std::vector<std::pair<TokenId, std::string>> added;
+  std::vector<std::string> extra;
 };
 
 // The text of each file; empty where there is none.

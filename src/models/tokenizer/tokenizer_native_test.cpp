@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base64.h"
 #include "core/error.h"
+#include "core/testing/expect_error.h"
 #include "core/testing/test_data.h"
 #include "core/utf8.h"
 #include "models/tokenizer/testing/answers.h"
@@ -38,8 +40,10 @@ std::string file_of(const Subject& subject) {
 }
 
 std::shared_ptr<const Tokenizer> read(const Subject& subject, const std::string& bytes) {
-  const bool ranks = std::string_view(subject.name).starts_with("tekken");
-  return ranks ? tokenizer_from_tekken(bytes, {}, 0) : tokenizer_from_sentencepiece(bytes, {}, 0);
+  const std::string_view name = subject.name;
+  if (name == "tiktoken") return tokenizer_from_tiktoken(bytes, {}, 0);
+  if (name.starts_with("tekken")) return tokenizer_from_tekken(bytes, {}, 0);
+  return tokenizer_from_sentencepiece(bytes, {}, 0);
 }
 
 class NativeTokenizer : public ::testing::TestWithParam<Subject> {};
@@ -71,7 +75,8 @@ TEST_P(NativeTokenizer, TextComesBackWhereThatIsPromised) {
   const std::string bytes = file_of(GetParam());
   ASSERT_FALSE(bytes.empty()) << GetParam().file << " was not fetched (tests/oracle/fetch)";
   if (!GetParam().exact) GTEST_SKIP() << "nothing is promised of its texts";
-  const bool marks = !std::string_view(GetParam().name).starts_with("tekken");
+  const std::string_view name = GetParam().name;
+  const bool marks = !name.starts_with("tekken") && name != "tiktoken";
   const auto tokenizer = read(GetParam(), bytes);
   for (uint32_t i = 0; i < testing::kTexts; ++i) {
     const std::string text = repair_utf8(testing::varied_text(i));
@@ -80,8 +85,37 @@ TEST_P(NativeTokenizer, TextComesBackWhereThatIsPromised) {
   }
 }
 
+// As transformers places them: an id that nobody names is reserved, what is only listed comes last.
+TEST(TiktokenFile, SpecialTokensStandBehindTheRanks) {
+  std::string file;
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::byte one{static_cast<uint8_t>(byte)};
+    file += base64(std::span(&one, 1)) + fmt::format(" {}\n", byte);
+  }
+  const auto facts = read_tokenizer_facts(
+      {.tokenizer_config = R"({"eos_token": "<end>", "additional_special_tokens": ["<turn>"],
+                              "added_tokens_decoder": {"258": {"content": "<end>"}}})"});
+  EXPECT_TRUE(is_tiktoken(file));
+  const auto tokenizer = tokenizer_from_tiktoken(file, facts, 0);
+  EXPECT_EQ(tokenizer->n_vocab(), 260);
+  EXPECT_EQ(tokenizer->eos(), 258);
+  EXPECT_EQ(tokenizer->encode_trusted("a<end><turn>"), (std::vector<TokenId>{97, 258, 259}));
+  EXPECT_EQ(tokenizer->piece(257, true), "<|reserved_token_257|>");
+  EXPECT_EQ(tokenizer->encode_text("<end>").size(), 5u) << "untrusted text";
+}
+
+TEST(TiktokenFile, WhatIsNoneIsRefusedByItsLine) {
+  const Error error =
+      strata::testing::error_of([] { tokenizer_from_tiktoken("YQ== 0\nYg 1x\n", {}, 0); });
+  EXPECT_NE(error.message().find("line 2"), std::string::npos) << error.message();
+  EXPECT_FALSE(is_tiktoken("\x0a\x0e\x0a\x05<unk>"));
+  EXPECT_THROW(tokenizer_from_tiktoken("YQ== 0\nYg== 0\n", {}, 0), Error) << "a rank twice";
+  EXPECT_THROW(tokenizer_from_tiktoken("YQ== 999999999999\n", {}, 0), Error);
+}
+
 constexpr Subject kSubjects[] = {
     {"unigram", nullptr},
+    {"tiktoken", nullptr, true},
     {"mistral_v1", "mistral-common/tokenizer.model.v1", true},
     {"mistral_v3", "mistral-common/mistral_instruct_tokenizer_240323.model.v3", true},
     {"mistral_v7", "mistral-common/mistral_instruct_tokenizer_241114.model.v7", true},

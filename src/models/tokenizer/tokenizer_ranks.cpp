@@ -1,6 +1,10 @@
 #include "models/tokenizer/tokenizer_ranks.h"
 
 #include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -173,9 +177,83 @@ void put_tekken_specials(const JsonPlace& root, int64_t count, Entries& entries)
   }
 }
 
+constexpr std::string_view kTiktokenPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+)"
+    R"([\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+// A line's token and rank.
+std::optional<std::pair<std::string, int64_t>> read_rank(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const size_t space = std::min(line.find(' '), line.size());
+  int64_t rank = -1;
+  const char* end = line.data() + line.size();
+  const auto [stop, error] =
+      std::from_chars(line.data() + std::min(space + 1, line.size()), end, rank);
+  auto bytes = from_base64(line.substr(0, space));
+  if (error != std::errc() || stop != end || rank < 0 || !bytes) return std::nullopt;
+  return std::pair(std::move(*bytes), rank);
+}
+
+std::string_view take_line(std::string_view& text) {
+  const size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+// Those of `facts` at their ids from `n_ranks` on, the places between them reserved; behind them
+// what is only listed.
+void put_specials(const TokenizerFacts& facts, int64_t n_ranks, Entries& entries) {
+  std::map<int64_t, std::string> placed;
+  std::set<std::string, std::less<>> names;
+  for (const auto& [id, content] : facts.added) {
+    if (id >= n_ranks) placed.emplace(id, content);
+    names.insert(content);
+  }
+  int64_t next = placed.empty() ? n_ranks : placed.rbegin()->first + 1;
+  for (int64_t id = n_ranks; id < next; ++id) {
+    const auto found = placed.find(id);
+    entries.put(id,
+                found != placed.end() ? found->second : fmt::format("<|reserved_token_{}|>", id),
+                TokenKind::control);
+  }
+  for (const std::string& content : facts.extra) {
+    if (names.insert(content).second) entries.put(next++, content, TokenKind::control);
+  }
+}
+
 }  // namespace
 
-TekkenModel read_tekken(std::string_view tekken_json, const TokenizerFacts& facts,
+bool is_tiktoken(std::string_view text) {
+  const auto first = read_rank(take_line(text));
+  return first && !first->first.empty();
+}
+
+RankedModel read_tiktoken(std::string_view text, const TokenizerFacts& facts, int32_t n_vocab) {
+  Entries entries("tiktoken's file", n_vocab);
+  int64_t n_ranks = 0;
+  for (int64_t line = 1; !text.empty(); ++line) {
+    const std::string_view said = take_line(text);
+    if (said.empty() || said == "\r") continue;
+    auto token = read_rank(said);
+    if (!token) entries.refuse(fmt::format("line {} is no token in base64 and its rank", line));
+    n_ranks = std::max(n_ranks, token->second + 1);
+    entries.put(token->second, std::move(token->first), TokenKind::normal);
+  }
+  put_specials(facts, n_ranks, entries);
+  Vocabulary vocabulary = entries.vocabulary();
+  apply_facts(facts, vocabulary);
+  return {std::move(vocabulary), std::string(kTiktokenPattern)};
+}
+
+std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view text,
+                                                         const TokenizerFacts& facts,
+                                                         int32_t n_vocab) {
+  RankedModel model = read_tiktoken(text, facts, n_vocab);
+  return finish(std::move(model.vocabulary), model.pattern);
+}
+
+RankedModel read_tekken(std::string_view tekken_json, const TokenizerFacts& facts,
                         int32_t n_vocab) {
   const json::value document =
       parse_json(tekken_json, {.max_bytes = kMaxTokenizerJsonBytes, .max_depth = 32});
@@ -207,7 +285,7 @@ TekkenModel read_tekken(std::string_view tekken_json, const TokenizerFacts& fact
 std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
                                                        const TokenizerFacts& facts,
                                                        int32_t n_vocab) {
-  TekkenModel model = read_tekken(tekken_json, facts, n_vocab);
+  RankedModel model = read_tekken(tekken_json, facts, n_vocab);
   return finish(std::move(model.vocabulary), model.pattern);
 }
 

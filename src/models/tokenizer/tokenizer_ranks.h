@@ -1,4 +1,5 @@
-// Reads tokenizers whose file lists byte strings by rank: Mistral's tekken.json.
+// Reads tokenizers whose file lists byte strings by rank: Mistral's tekken.json, and tiktoken's
+// files.
 #pragma once
 
 #include <memory>
@@ -10,17 +11,28 @@
 
 namespace strata::models {
 
-// What tekken.json says: tokens by their bytes, specials first, each rank being its id.
-struct TekkenModel {
+// Tokens by their bytes, each rank being its id, behind tekken's special tokens.
+struct RankedModel {
   Vocabulary vocabulary;
   std::string pattern;
 };
-TekkenModel read_tekken(std::string_view tekken_json, const TokenizerFacts& facts, int32_t n_vocab);
+RankedModel read_tekken(std::string_view tekken_json, const TokenizerFacts& facts, int32_t n_vocab);
 
 // Pattern and special tokens are in the file (of its first version, known).
 // Errors: invalid_argument (malformed), unimplemented.
 std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_json,
                                                        const TokenizerFacts& facts,
                                                        int32_t n_vocab);
+
+// tiktoken's: a line for each token, its bytes in base64 and its rank. Neither pattern nor special
+// tokens are in the file: as transformers' TikTokenConverter takes them, the pattern is the one of
+// most such vocabularies, special tokens are those of `facts` behind the ranks, and ids between
+// them are reserved.
+// Errors: invalid_argument (malformed).
+RankedModel read_tiktoken(std::string_view text, const TokenizerFacts& facts, int32_t n_vocab);
+bool is_tiktoken(std::string_view text);
+std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view text,
+                                                         const TokenizerFacts& facts,
+                                                         int32_t n_vocab);
 
 }  // namespace strata::models
