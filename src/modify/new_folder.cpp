@@ -48,7 +48,16 @@ fs::path old_of(const fs::path& path) {
 }
 
 void check_place(const fs::path& path, bool replace) {
-  if (!fs::exists(fs::symlink_status(path))) return;
+  if (!fs::exists(fs::symlink_status(path))) {
+    // What a crash between the two renames of finish() leaves.
+    if (!fs::exists(fs::symlink_status(old_of(path)))) return;
+    throw Error(Code::already_exists,
+                fmt::format("{} is not there, but {}, as replacing it leaves it when it is "
+                            "interrupted",
+                            path.string(), old_of(path).string()),
+                fmt::format("mv {0} {1} brings it back; or remove it", old_of(path).string(),
+                            path.string()));
+  }
   if (!replace) {
     throw Error(Code::already_exists, fmt::format("{} is there already", path.string()),
                 "--force replaces it, another name keeps it");

@@ -20,7 +20,7 @@ constexpr uint64_t kSpareDiskBytes = 16u << 20;  // for the file's head, manifes
 class WorkFile {
  public:
   explicit WorkFile(const models::Store& store)
-      : path_(store.partial_path("quantize-" + random_hex(8), ".gguf")) {
+      : path_(store.partial_path(std::string(kTemporaryPrefix) + random_hex(8), ".gguf")) {
     make_directories(path_.parent_path());
   }
   ~WorkFile() {

@@ -32,11 +32,15 @@ Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& o
   return *principal;
 }
 
-uint64_t caller_scope(const Headers& headers) {
+uint64_t caller_scope(const std::string& owner, const Headers& headers) {
+  const auto scope = [](const std::string& who) {
+    return std::stoull(sha256_hex(who).substr(0, 15), nullptr, 16) + 1;
+  };
+  if (!owner.empty()) return scope(owner);
   const auto secret = read_credential(headers);
   if (!secret || !(secret->starts_with(kKeyPrefix) || secret->starts_with(kSessionPrefix)))
     return 0;
-  return std::stoull(sha256_hex(*secret).substr(0, 15), nullptr, 16) + 1;
+  return scope(*secret);
 }
 
 }  // namespace strata::api

@@ -41,8 +41,9 @@ struct AccessOptions {
 Principal authorize(const Headers& headers, Scope wanted, const AccessOptions& options,
                     KeyChecker* keys, int64_t now_s);
 
-// What keeps the traces of callers in shared caches apart: the same for all requests with one key
-// of ours, 0 for those without.
-uint64_t caller_scope(const Headers& headers);
+// What keeps the traces of callers in shared caches apart: the same for all requests of one owner
+// (a key, its sessions, its batches); where nobody is asked who he is, for all with one key of
+// ours; 0 for the others.
+uint64_t caller_scope(const std::string& owner, const Headers& headers);
 
 }  // namespace strata::api

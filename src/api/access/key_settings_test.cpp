@@ -95,10 +95,10 @@ TEST_F(KeyCarries, ItsSettingsHoldWhereARequestIsSilent) {
   const std::string secret = key({.parameters = {{"temperature", "0.25"}, {"stop", "x"}}});
   EXPECT_EQ(post("/v1/chat/completions", secret, chat()).status, 200);
   const std::string silent = backend_.take();
-  EXPECT_THAT(silent, HasSubstr("temperature 0.25"));
+  EXPECT_THAT(silent, HasSubstr("temperature=0.25"));
   EXPECT_THAT(silent, HasSubstr("stop"));
   post("/v1/chat/completions", secret, chat(R"(,"temperature":0.5)"));
-  EXPECT_THAT(backend_.take(), HasSubstr("temperature 0.5"));
+  EXPECT_THAT(backend_.take(), HasSubstr("temperature=0.5"));
 }
 
 TEST_F(KeyCarries, AnAnswerIsNoLongerThanItAllowsAndOnlyItsModelsAnswer) {

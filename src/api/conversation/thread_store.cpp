@@ -226,26 +226,40 @@ std::vector<ThreadMessage> ThreadStore::path(const std::string& owner, const std
 }
 
 void ThreadStore::check_room(const std::string& owner, const std::string& id,
-                             const ThreadMessage& message) {
+                             std::span<const PlacedMessage> added) {
   if (!find_locked(owner, id)) throw thread_not_found(id);
   auto sums = database_.connection.prepare(
-      "SELECT COUNT(*), COALESCE(SUM(LENGTH(text) + LENGTH(reasoning)), 0),"
-      " COALESCE(SUM(id = ?), 0) FROM thread_message WHERE owner = ? AND thread = ?");
-  sums.bind(1, std::string_view(message.parent)).bind(2, std::string_view(owner));
-  sums.bind(3, std::string_view(id)).step();
-  const int64_t n = sums.integer(0);
-  const int64_t bytes = sums.integer(1) + static_cast<int64_t>(message.text.size());
-  if (n >= kMaxThreadMessages || bytes > kMaxThreadBytes) {
+      "SELECT COUNT(*), COALESCE(SUM(LENGTH(CAST(text AS BLOB)) + LENGTH(CAST(reasoning AS BLOB))"
+      " + LENGTH(CAST(data AS BLOB))), 0) FROM thread_message WHERE owner = ? AND thread = ?");
+  sums.bind(1, std::string_view(owner)).bind(2, std::string_view(id)).step();
+  const int64_t n = sums.integer(0) + static_cast<int64_t>(added.size());
+  int64_t bytes = sums.integer(1);
+  for (const auto& [message, parent] : added) {
+    bytes += static_cast<int64_t>(message.text.size() + message.reasoning.size() +
+                                  to_json(message.data).size());
+  }
+  if (n > kMaxThreadMessages || bytes > kMaxThreadBytes) {
     throw Error(Code::resource_exhausted,
                 fmt::format("the conversation would have {} messages of {} bytes, the limits are {}"
                             " and {}",
-                            n + 1, bytes, kMaxThreadMessages, kMaxThreadBytes),
+                            n, bytes, kMaxThreadMessages, kMaxThreadBytes),
                 "begin a new conversation");
   }
-  if (!message.parent.empty() && sums.integer(2) == 0) {
-    throw Error(Code::not_found,
-                fmt::format("the conversation has no message '{}'", message.parent.substr(0, 80)));
-  }
+}
+
+void ThreadStore::insert_locked(const std::string& owner, const std::string& id,
+                                const ThreadMessage& message) {
+  auto insert = database_.connection.prepare(
+      "INSERT INTO thread_message (id, thread, owner, parent, role, status, text, reasoning, data,"
+      " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  insert.bind(1, std::string_view(message.id)).bind(2, std::string_view(id));
+  insert.bind(3, std::string_view(owner)).bind(4, std::string_view(message.parent));
+  insert.bind(5, std::string_view(message.role)).bind(6, std::string_view(message.status));
+  insert.bind(7, std::string_view(message.text)).bind(8, std::string_view(message.reasoning));
+  insert.bind(9, std::string_view(to_json(message.data))).bind(10, message.created).run();
+  auto index = database_.connection.prepare("INSERT INTO thread_text (rowid, text) VALUES (?, ?)");
+  index.bind(1, database_.connection.last_insert_id()).bind(2, std::string_view(message.text));
+  index.run();
 }
 
 ThreadMessage ThreadStore::add(const std::string& owner, const std::string& id,
@@ -254,21 +268,37 @@ ThreadMessage ThreadStore::add(const std::string& owner, const std::string& id,
   message.created = now_ms;
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
-  check_room(owner, id, message);
-  auto insert = database_.connection.prepare(
-      "INSERT INTO thread_message (id, thread, owner, parent, role, status, text, reasoning, data,"
-      " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  insert.bind(1, std::string_view(message.id)).bind(2, std::string_view(id));
-  insert.bind(3, std::string_view(owner)).bind(4, std::string_view(message.parent));
-  insert.bind(5, std::string_view(message.role)).bind(6, std::string_view(message.status));
-  insert.bind(7, std::string_view(message.text)).bind(8, std::string_view(message.reasoning));
-  insert.bind(9, std::string_view(to_json(message.data))).bind(10, now_ms).run();
-  auto index = database_.connection.prepare("INSERT INTO thread_text (rowid, text) VALUES (?, ?)");
-  index.bind(1, database_.connection.last_insert_id()).bind(2, std::string_view(message.text));
-  index.run();
+  const PlacedMessage placed{message};
+  check_room(owner, id, std::span(&placed, 1));
+  if (!message.parent.empty()) {
+    auto parent = database_.connection.prepare(
+        "SELECT 1 FROM thread_message WHERE owner = ? AND thread = ? AND id = ?");
+    parent.bind(1, std::string_view(owner)).bind(2, std::string_view(id));
+    if (!parent.bind(3, std::string_view(message.parent)).step()) {
+      throw Error(Code::not_found, fmt::format("the conversation has no message '{}'",
+                                               message.parent.substr(0, 80)));
+    }
+  }
+  insert_locked(owner, id, message);
   change_locked(owner, id, {.leaf = message.id}, now_ms);
   transaction.commit();
   return message;
+}
+
+void ThreadStore::add_all(const std::string& owner, const std::string& id,
+                          std::vector<PlacedMessage> messages, int64_t now_ms) {
+  if (messages.empty()) return;
+  const std::lock_guard lock(database_.mutex);
+  Transaction transaction(database_.connection);
+  check_room(owner, id, messages);
+  for (auto& [message, parent] : messages) {
+    message.id = new_id("tmsg_");
+    message.created = now_ms;
+    if (parent >= 0) message.parent = messages.at(static_cast<size_t>(parent)).message.id;
+    insert_locked(owner, id, message);
+  }
+  change_locked(owner, id, {.leaf = messages.back().message.id}, now_ms);
+  transaction.commit();
 }
 
 bool ThreadStore::update(const std::string& owner, const std::string& id,

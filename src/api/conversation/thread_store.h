@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@
 namespace strata::api {
 
 constexpr int64_t kMaxThreadMessages = 20'000;
-constexpr int64_t kMaxThreadBytes = 64 << 20;  // of all its texts: what a request may load
+constexpr int64_t kMaxThreadBytes = 64 << 20;  // of all its messages: what a request may load
 constexpr size_t kMaxTitleBytes = 400;
 constexpr size_t kMaxSearchWords = 8;
 constexpr std::string_view kMessageWorking = "working";  // status, while it is being answered
@@ -29,6 +30,12 @@ struct ThreadMessage {
   std::string reasoning = {};
   json::object data = {};  // an answer's model, parameters, usage, calls, error
   int64_t created = 0;     // milliseconds since 1970
+};
+
+// Of several that are added at once: its parent's place among them, -1: it begins the conversation.
+struct PlacedMessage {
+  ThreadMessage message;
+  int64_t parent = -1;
 };
 
 // What a person changes; what is absent stays.
@@ -69,6 +76,9 @@ class ThreadStore {
   // parent; resource_exhausted: it is full.
   ThreadMessage add(const std::string& owner, const std::string& id, ThreadMessage message,
                     int64_t now_ms);
+  // All of them in one transaction, or, with the errors of add(), none.
+  void add_all(const std::string& owner, const std::string& id, std::vector<PlacedMessage> messages,
+               int64_t now_ms);
   // Its status, text, reasoning and data. False: it is no longer there.
   bool update(const std::string& owner, const std::string& id, const ThreadMessage& message);
 
@@ -80,7 +90,9 @@ class ThreadStore {
   std::optional<json::object> find_locked(const std::string& owner, const std::string& id);
   void change_locked(const std::string& owner, const std::string& id, const ThreadChange& change,
                      int64_t now_ms);
-  void check_room(const std::string& owner, const std::string& id, const ThreadMessage& message);
+  void check_room(const std::string& owner, const std::string& id,
+                  std::span<const PlacedMessage> added);
+  void insert_locked(const std::string& owner, const std::string& id, const ThreadMessage& message);
 
   HistoryDatabase& database_;
 };

@@ -155,8 +155,12 @@ std::string read_model_name(Fields& fields, std::string_view key) {
   return name;
 }
 
+// Whoever waits for his answer goes before: the lowest that a request may say of itself.
+constexpr int32_t kBatchPriority = 100;
+
 void name_caller(ChatRequest& request, const Request& http) {
-  request.cache_scope = caller_scope(http.headers);
+  request.cache_scope = caller_scope(http.owner, http.headers);
+  if (http.is_batch) request.priority = std::max(request.priority, kBatchPriority);
   request.caller = http.owner;
   const auto policy = http.headers.find(kContextPolicyHeader);
   if (policy && !request.context_policy) request.context_policy = parse_context_policy(*policy);

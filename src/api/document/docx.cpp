@@ -59,10 +59,10 @@ class DocxNotes : public XmlSink {
   void end(std::string_view name) override {
     if (!is_text_) return;
     body_.end(name);
-    if ((name != "w:footnote" && name != "w:endnote") || out_.size() == from_) return;
+    if (name != "w:footnote" && name != "w:endnote") return;
+    is_text_ = false;  // also behind one without text
     const size_t text = out_.find_first_not_of('\n', from_);
     if (text != std::string::npos) out_.insert(text, fmt::format("[^{}{}]: ", mark_, id_));
-    is_text_ = false;
   }
   void text(std::string_view piece) override {
     if (is_text_) body_.text(piece);

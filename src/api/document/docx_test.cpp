@@ -110,7 +110,7 @@ TEST(Docx, TextIsWhatStandsThereNowAndTheRestIsTold) {
       {{"word/footnotes.xml",
         part("footnotes", R"(<x:footnote x:type="separator" x:id="0">)" + paragraph("line") +
                               R"(</x:footnote><x:footnote x:id="2">)" + paragraph("below") +
-                              "</x:footnote>"),
+                              R"(</x:footnote><x:footnote x:id="3"></x:footnote>)"),
         true}});
   EXPECT_EQ(read.text, "now\ttab\nline-new[^2]once\n\n[^2]: below");
   EXPECT_EQ(read.notes,

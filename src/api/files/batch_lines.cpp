@@ -14,9 +14,6 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kEndpoints{"/v1/chat/completions", "/v1/completions",
                                                      "/v1/embeddings", "/v1/responses"};
-// Whoever waits for his answer goes before: the lowest that a request may say of itself.
-constexpr int64_t kBatchPriority = 100;
-
 BatchRequest read_line(std::string_view text, std::string_view endpoint) {
   JsonLimits limits;
   limits.max_bytes = kMaxBodyBytes;
@@ -46,9 +43,7 @@ BatchRequest read_line(std::string_view text, std::string_view endpoint) {
     body->fail("stream", "must be false: a batch's answers are read when all are there");
   }
   fields.refuse_unread();
-  json::object sent = document.at("body").as_object();
-  if (endpoint.ends_with("/completions")) sent["priority"] = kBatchPriority;
-  request.body = to_json(sent);
+  request.body = to_json(document.at("body"));
   return request;
 }
 

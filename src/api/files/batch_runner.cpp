@@ -234,9 +234,8 @@ BatchRunner::Asked BatchRunner::ask(const Batch& batch, const BatchInput& input,
       sent.headers.add(std::string(name), std::string(value.as_string()));
     }
   }
-  // Batches of one owner share what is cached, with nobody else.
-  if (!batch.owner.empty()) sent.headers.add("x-api-key", "batches of " + batch.owner);
   sent.owner = batch.owner;
+  sent.is_batch = true;
   sent.peer = "batch";
   sent.body = input.requests[request].body;
   const auto exchange = std::make_shared<LineExchange>(

@@ -39,6 +39,7 @@ struct Request {
   bool http_1_0 = false;
   std::map<std::string, std::string> params;  // what the route's pattern names
   std::string owner;  // whose what it makes will be: the id of the caller's key; "": without one
+  bool is_batch = false;  // a line of many, for which nobody waits
 };
 
 struct Response {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "core/error.h"
 
@@ -77,11 +78,28 @@ bool is_system(const Message& message) {
   return message.role == "system" || message.role == "developer";
 }
 
+// By message: whether a cut in front of it would part a result from its call. Some programs write
+// the person's text between the two.
+std::vector<bool> inside_calls(std::span<const Message> messages) {
+  std::map<std::string_view, size_t> calls;  // where each id was called last
+  size_t last = messages.size();             // where any was
+  std::vector<bool> inside(messages.size());
+  for (size_t i = 0; i < messages.size(); ++i) {
+    for (const models::ToolCall& call : messages[i].tool_calls) calls[call.id] = last = i;
+    if (messages[i].role != "tool") continue;
+    const auto call = calls.find(messages[i].tool_call_id);
+    for (size_t at = call == calls.end() ? last : call->second; ++at <= i;) inside[at] = true;
+  }
+  return inside;
+}
+
 std::vector<Turn> droppable_turns(std::span<const Message> messages) {
   std::vector<Turn> turns;
   const auto users = places_of(messages, 0, "user");
+  const std::vector<bool> inside = inside_calls(messages);
   size_t begin = 0;
   for (const size_t user : users) {
+    if (inside[user]) continue;
     add_turn(messages, begin, user, turns);
     begin = user;
   }

@@ -46,6 +46,17 @@ TEST(ContextPolicy, ATurnGoesWithTheCallsThatWereMadeForItAndTheirResults) {
   EXPECT_EQ(words_of(without_turns(messages, turns, 2)), "sS u2 a tfound cc ");
 }
 
+// As clients of Anthropic's interface may write it: a text beside the result, read as one before
+// it.
+TEST(ContextPolicy, ATextBetweenACallAndItsResultPartsThemNot) {
+  const std::vector<Message> messages{said("user", "1"),         calling("a"),
+                                      said("user", "and hurry"), result_of("a"),
+                                      said("assistant", "1"),    said("user", "2")};
+  const auto turns = droppable_turns(messages);
+  ASSERT_EQ(turns.size(), 1u);
+  EXPECT_EQ(words_of(without_turns(messages, turns, 1)), "u2 ");
+}
+
 TEST(ContextPolicy, ASummaryStandsInFrontOfWhatIsLeftAndRolesStayInTurn) {
   const std::vector<Message> messages{said("system", "S"),    said("user", "1"),
                                       said("assistant", "1"), said("user", "2"),

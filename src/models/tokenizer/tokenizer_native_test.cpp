@@ -92,9 +92,11 @@ TEST(TiktokenFile, SpecialTokensStandBehindTheRanks) {
     const std::byte one{static_cast<uint8_t>(byte)};
     file += base64(std::span(&one, 1)) + fmt::format(" {}\n", byte);
   }
-  const auto facts = read_tokenizer_facts(
-      {.tokenizer_config = R"({"eos_token": "<end>", "additional_special_tokens": ["<turn>"],
-                              "added_tokens_decoder": {"258": {"content": "<end>"}}})"});
+  TokenizerFiles files{};
+  files.tokenizer_config =
+      R"({"eos_token": "<end>", "additional_special_tokens": ["<turn>"],
+          "added_tokens_decoder": {"258": {"content": "<end>"}}})";
+  const auto facts = read_tokenizer_facts(files);
   EXPECT_TRUE(is_tiktoken(file));
   const auto tokenizer = tokenizer_from_tiktoken(file, facts, 0);
   EXPECT_EQ(tokenizer->n_vocab(), 260);

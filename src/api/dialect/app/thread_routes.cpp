@@ -96,23 +96,24 @@ class ThreadRoutes {
     const json::value body = read_body(exchange->request().body);
     Fields fields(body);
     const ThreadChange change = read_change(fields);
-    std::vector<std::pair<ThreadMessage, int64_t>> messages;  // with the parent's place
+    std::vector<PlacedMessage> messages;
     const auto given = fields.array("messages", kMaxImported);
     for (size_t i = 0; i < given.size(); ++i) {
       Fields each(given[i], fmt::format("messages[{}]", i));
       const auto last = static_cast<int64_t>(i) - 1;
       const int64_t parent = each.integer("parent", -1, last).value_or(last);
-      messages.emplace_back(read_message(each), parent);
+      messages.push_back({read_message(each), parent});
       each.refuse_unread();
     }
     fields.refuse_unread();
     const std::string& owner = owner_of(*exchange);
     json::object thread = threads().create(owner, change, services_.now_ms());
     const std::string id(thread.at("id").as_string());
-    std::vector<std::string> ids;
-    for (auto& [message, parent] : messages) {
-      if (parent >= 0) message.parent = ids.at(static_cast<size_t>(parent));
-      ids.push_back(threads().add(owner, id, std::move(message), services_.now_ms()).id);
+    try {
+      threads().add_all(owner, id, std::move(messages), services_.now_ms());
+    } catch (const Error&) {
+      threads().remove(owner, id);  // all of it, or nothing
+      throw;
     }
     thread = *threads().find(owner, id);
     tell_thread(owner, thread);
@@ -229,7 +230,15 @@ class ThreadRoutes {
     }
     feed().tell(owner, "message", message_json(id, message));
     if (const auto thread = threads().find(owner, id)) tell_thread(owner, *thread);
-    turns_.start(owner, id, message, std::move(request));
+    try {
+      turns_.start(owner, id, message, std::move(request));
+    } catch (const Error& error) {  // it would stay "working" until the server ends
+      message.status = kMessageCut;
+      message.data["error"] = error.message();
+      threads().update(owner, id, message);
+      feed().tell(owner, "message", message_json(id, message));
+      throw;
+    }
     respond_json(*exchange, message_json(id, message));
   }
 
