@@ -142,7 +142,7 @@ TEST_F(LocalToolsTest, WhereNoToolMayBeCalledTheModelIsToldOfNone) {
 }
 
 TEST_F(LocalToolsTest, ACallThatIsRequiredComesFirst) {
-  ChatRequest asked = request(kTools, kWord);
+  ChatRequest asked = request(kTools, kOpen);
   offer_tool(asked);
   asked.tool_choice.mode = models::ToolChoice::Mode::required;
   asked.sampling.max_tokens = 1;
