@@ -101,13 +101,27 @@ void tell_of_tools(const Conversation& conversation, const std::set<std::string>
   }
 }
 
+std::vector<inference::OutputTrigger> rules_of_calls(const models::OutputFormat& format,
+                                                     const models::ToolSet& tools) {
+  std::vector<inference::OutputTrigger> rules;
+  for (models::CallTrigger& call : format.call_triggers(tools)) {
+    rules.push_back(
+        {.begin = std::move(call.begin),
+         .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)}});
+  }
+  return rules;
+}
+
 // Tools with the schemas that can be kept; of the others calls are any object.
-models::ToolSet keepable(models::ToolSet tools, std::vector<std::string>& notices) {
+models::ToolSet keepable(const models::OutputFormat& format, models::ToolSet tools,
+                         std::vector<std::string>& notices) {
   for (size_t i = 0; i < tools.tools().size(); ++i) {
     const models::OfferedTool& tool = tools.tools()[i];
     try {
       inference::compile(
           {.kind = inference::OutputRule::Kind::json_schema, .schema = tool.parameters});
+      const auto rules = rules_of_calls(format, tools.only(i));
+      if (!rules.empty()) inference::compile(rules);
     } catch (const Error& error) {
       notices.push_back(fmt::format("the arguments of {} are not kept to its schema: {}", tool.name,
                                     error.message()));
@@ -124,12 +138,9 @@ void constrain_calls(const ChatRequest& request, const models::OutputPlan* plan,
   const bool required = request.tool_choice.mode == ToolChoice::Mode::required;
   const bool ruled = request.output.kind != inference::OutputRule::Kind::none;
   if (plan != nullptr && plan->options.format != nullptr && !plan->options.tools.empty()) {
-    const models::ToolSet tools = keepable(plan->options.tools, prepared.notices);
-    for (models::CallTrigger& call : plan->options.format->call_triggers(tools)) {
-      prepared.triggers.push_back(
-          {.begin = std::move(call.begin),
-           .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)}});
-    }
+    const models::OutputFormat& format = *plan->options.format;
+    prepared.triggers =
+        rules_of_calls(format, keepable(format, plan->options.tools, prepared.notices));
   }
   const bool may_call =
       !request.conversation.tools.empty() && request.tool_choice.mode != ToolChoice::Mode::none;

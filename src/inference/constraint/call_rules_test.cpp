@@ -71,6 +71,30 @@ const std::vector<Case>& cases() {
        {"<|tools_prefix|>[{\"h\"",
         "<|tools_prefix|>[{\"f\": {\"a\": 1}}] "
         "x"}},
+      {"tool_call-function",
+       {"<tool_call>\n<function=p>\n<parameter=n>\n3\n</parameter>\n<parameter=s>\na <b>\n</x\n"
+        "</parameter>\n</function>\n</tool_call>",
+        "<function=p><parameter=s>\n\n</parameter><parameter=e>\nred\n</parameter></function>",
+        "<tool_call><function=g><parameter=any>\nthing\n</parameter></function></tool_call>"},
+       {"<function=h", "<function=p></function>", "<function=p><parameter=x",
+        "<function=p><parameter=n>\nthree",
+        "<function=p><parameter=s>\nx\n</parameter><parameter=s>",
+        "<function=p><parameter=e>\ngreen"}},
+      {"arg_key",
+       {"<tool_call>p\n<arg_key>s</arg_key>\n<arg_value>x</arg_value>\n<arg_key>n</arg_key>"
+        "<arg_value>12</arg_value></tool_call>"},
+       {"<tool_call>h", "<tool_call>p<arg_key>n</arg_key><arg_value>x"}},
+      {"dsml",
+       {"<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"p\">\n<｜DSML｜parameter name=\"s\" "
+        "string=\"true\">x</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>"},
+       {"<｜DSML｜invoke name=\"p\"><｜DSML｜parameter name=\"n\" string=\"true\"",
+        "<｜DSML｜invoke name=\"p\"><｜DSML｜parameter name=\"s\" string=\"false\""}},
+      {"channels",
+       {"\xff<|channel|>commentary to=functions.f \xff<|constrain|>json\xff<|message|>{\"a\": 1}",
+        "<|start|>assistant to=functions.g<|channel|>commentary json<|message|>{}",
+        "<|channel|>final<|message|>to=functions.x"},
+       {"<|channel|>commentary to=functions.h",
+        "<|channel|>commentary to=functions.f<|message|>{\"b\""}},
   };
   return all;
 }
@@ -83,7 +107,10 @@ std::shared_ptr<Matcher> matcher_of(std::string_view name) {
   const json::value tools = parse_json(
       R"([{"function": {"name": "f", "parameters": {"type": "object", "properties":
           {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}}},
-          {"function": {"name": "g", "parameters": {"type": "object"}}}])");
+          {"function": {"name": "g", "parameters": {"type": "object"}}},
+          {"function": {"name": "p", "parameters": {"type": "object", "required": ["s"],
+            "properties": {"s": {"type": "string"}, "n": {"$ref": "#/$defs/n"},
+              "e": {"enum": ["red", "blue"]}}, "$defs": {"n": {"type": "integer"}}}}}])");
   for (const auto& format : Registry<models::OutputFormat>::all()) {
     if (format->name() != name) continue;
     std::vector<OutputTrigger> triggers;

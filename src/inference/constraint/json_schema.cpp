@@ -32,6 +32,35 @@ class SchemaCompiler : public ShapeWriter {
     return root;
   }
 
+  // Strings without their quotes, spelled as they are.
+  ExprId texts() {
+    std::vector<ExprId> any;
+    for (const Shape& shape : reader_.read({&document_.root()})) {
+      if ((shape.types & kString) == 0) continue;
+      if (!shape.scalars.empty()) {
+        document_.refuse(*shape.origin, "", "not and oneOf are not honoured of plain text");
+      }
+      std::vector<ExprId> all{any_text(x_, Spelling::plain)};
+      for (const auto& [schema, pattern] : shape.patterns) {
+        all.push_back(pattern_of(schema, pattern, Spelling::plain));
+      }
+      if (has_length(shape)) {
+        if (shape.max_length >= 0 && shape.min_length > shape.max_length) continue;
+        const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::plain);
+        all.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
+      }
+      if (shape.values) {
+        std::vector<std::string> given;
+        for (const Schema value : *shape.values) {
+          if (value->is_string()) given.emplace_back(value->get_string());
+        }
+        all.push_back(x_.texts(std::move(given)));
+      }
+      any.push_back(x_.all_of(std::move(all)));
+    }
+    return x_.any_of(std::move(any));
+  }
+
   // Schemas that no value fits, beside those that were known.
   std::set<Schemas> newly_dead() {
     const std::vector<bool> dead = x_.dead_rules();
@@ -132,7 +161,7 @@ class SchemaCompiler : public ShapeWriter {
   ExprId strings_of(const Shape& shape) {
     std::vector<ExprId> parts;
     for (const auto& [schema, pattern] : shape.patterns)
-      parts.push_back(pattern_of(schema, pattern));
+      parts.push_back(pattern_of(schema, pattern, Spelling::json));
     if (has_length(shape)) {
       if (shape.max_length >= 0 && shape.min_length > shape.max_length) return kNothing;
       const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::json);
@@ -141,12 +170,12 @@ class SchemaCompiler : public ShapeWriter {
     return parts.empty() ? text_.plain_content() : x_.all_of(std::move(parts));
   }
 
-  ExprId pattern_of(Schema schema, const std::string& pattern) {
+  ExprId pattern_of(Schema schema, const std::string& pattern, Spelling spelling) {
     const auto* object = schema->if_object();
     const auto* own = object == nullptr ? nullptr : object->if_contains("pattern");
     const bool is_pattern = own != nullptr && own->is_string() && own->get_string() == pattern;
     try {
-      return parse_regex(x_, pattern, {.spelling = Spelling::json, .whole = !is_pattern});
+      return parse_regex(x_, pattern, {.spelling = spelling, .whole = !is_pattern});
     } catch (const Error& error) {
       document_.refuse(*schema, is_pattern ? "pattern" : "format", error.message(), error.hint());
     }
@@ -260,6 +289,11 @@ ExprId compile_json_schema(Expressions& x, const json::value& schema) {
     if (more.empty()) return root;
     dead.merge(more);
   }
+}
+
+ExprId compile_schema_texts(Expressions& x, const json::value& schema) {
+  const SchemaDocument document(schema);
+  return SchemaCompiler(x, document, {}).texts();
 }
 
 }  // namespace strata::inference

@@ -215,12 +215,13 @@ class LarkParser {
     if (in_.peek() == '"') return string();
     if (in_.peek() == '/') return regex();
     if (in_.take("%json")) return json();
+    if (in_.take("%text")) return text();
     if (in_.take("%mark")) return mark();
     if (in_.take("%reasoning")) {
       return ebnf_text(x_.bytes(ByteSet::of(TokenTrie::kReasoning, TokenTrie::kReasoning)));
     }
     if (in_.peek() == '%')
-      in_.refuse("of % inside rules only %json, %mark and %reasoning are honoured");
+      in_.refuse("of % inside rules only %json, %text, %mark and %reasoning are honoured");
     if (in_.take("(")) return bracket(')');
     if (in_.take("[")) return ebnf_repeat(bracket(']'), 0, 1);
     if (in_.peek() == '<') {
@@ -310,10 +311,10 @@ class LarkParser {
   }
 
   // A schema up to the bracket that closes it.
-  EbnfNode json() {
+  json::value schema() {
     blanks(true);
     const std::string_view rest = in_.rest();
-    if (!rest.starts_with('{')) in_.refuse("a schema in {…} has to follow %json");
+    if (!rest.starts_with('{')) in_.refuse("a schema in {…} has to follow");
     size_t end = 0;
     int32_t open = 0;
     bool quoted = false;
@@ -328,9 +329,22 @@ class LarkParser {
         open += (c == '{' ? 1 : 0) - (c == '}' ? 1 : 0);
       }
     } while (open > 0);
-    const json::value schema = parse_json(rest.substr(0, end));
+    const json::value read = parse_json(rest.substr(0, end));
     in_.skip(end);
-    return ebnf_text(compile_json_schema(x_, schema));
+    return read;
+  }
+
+  EbnfNode json() { return ebnf_text(compile_json_schema(x_, schema())); }
+
+  // The strings of a schema as they are, without quotes, but for those that hold the text in
+  // quotes.
+  EbnfNode text() {
+    const ExprId strings = compile_schema_texts(x_, schema());
+    blanks(true);
+    if (!in_.take("\"")) in_.refuse("a text in quotes has to follow the schema of %text");
+    const ExprId anything = x_.repeat(x_.bytes(ByteSet::of(0, 255)), 0, -1);
+    const ExprId holding = x_.sequence({anything, x_.text(in_.quoted('"')), anything});
+    return ebnf_text(x_.block(x_.all_of({strings, x_.none_of(holding)})));
   }
 
   // A text in quotes, with control tokens where the vocabulary spells parts of it so.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/json.h"
+#include "models/chat/output/param_grammar.h"
 
 namespace strata::models {
 namespace {
@@ -31,7 +32,8 @@ std::string mark_of(std::string_view text) {
 }
 
 bool names_tool(const PatternPart& part) {
-  return part.kind == Kind::name || part.kind == Kind::path || part.kind == Kind::json;
+  return part.kind == Kind::name || part.kind == Kind::path || part.kind == Kind::json ||
+         part.kind == Kind::params;
 }
 
 class Writer {
@@ -94,6 +96,10 @@ class Writer {
         return "ID";
       case Kind::json:
         return arguments_of(*tool);
+      case Kind::params:
+        return params_grammar(
+            form_.params, tools_, *tool,
+            [&](std::string_view kind, const std::string& body) { return rule(kind, body); });
       case Kind::call:
         return "(" + each_tool([&](const OfferedTool& each) { return call_of(each); }) + ")";
       case Kind::calls: {
@@ -147,11 +153,6 @@ class Writer {
 };
 
 }  // namespace
-
-bool has_grammar(const std::vector<PatternPart>& pattern) {
-  return std::none_of(pattern.begin(), pattern.end(),
-                      [](const PatternPart& part) { return part.kind == Kind::params; });
-}
 
 std::string call_grammar(const CallForm& form, const ToolSet& tools) {
   return Writer(form, tools).write();

@@ -18,14 +18,12 @@ struct CallKeys {
 
 // What a grammar is to be of.
 struct CallForm {
-  std::vector<std::vector<PatternPart>> calls;  // patterns; a call is written by one of them
-  CallKeys keys = {};                           // of {call} and {calls}
-  bool several = false;                         // more calls may follow the first
-  std::string end = {};                         // what has to stand behind them; "": anything
+  std::vector<std::vector<PatternPart>> calls;        // patterns; a call is written by one of them
+  std::vector<std::vector<PatternPart>> params = {};  // patterns of their parameters
+  CallKeys keys = {};                                 // of {call} and {calls}
+  bool several = false;                               // more calls may follow the first
+  std::string end = {};                               // what has to stand behind them; "": anything
 };
-
-// Whether calls by this pattern can be kept to their tools.
-bool has_grammar(const std::vector<PatternPart>& pattern);
 
 // Lark's grammar of white space and calls of the tools: their names, and arguments that follow
 // their schemas. Errors: none; a schema that cannot be honoured is found when it is compiled.

@@ -275,14 +275,6 @@ Match CallPattern::fill(std::string_view text, size_t& at, const PatternPart& pa
   return Match::no;
 }
 
-namespace {
-
-struct Param {
-  std::string key;
-  std::string value;  // JSON
-};
-
-// The literal that ends a field: all literals behind it, up to the next field.
 std::string literal_behind(const std::vector<PatternPart>& pattern, size_t field,
                            const std::string& key) {
   std::string literal;
@@ -298,19 +290,23 @@ std::string literal_behind(const std::vector<PatternPart>& pattern, size_t field
   return literal;
 }
 
+bool names_key_behind(const std::vector<PatternPart>& pattern, size_t field) {
+  return std::any_of(pattern.begin() + static_cast<ptrdiff_t>(field), pattern.end(),
+                     [](const auto& part) { return part.kind == Kind::key; });
+}
+
+namespace {
+
+struct Param {
+  std::string key;
+  std::string value;  // JSON
+};
+
 std::string value_as_json(Kind kind, std::string_view text, std::string_view key,
                           std::string_view tool, const ToolSet& tools) {
   if (kind == Kind::text) return json_quote(text);
   if (kind == Kind::typed) return json_or_text(text);
   return tools.argument(tool, key, text);
-}
-
-// Values between tags that are named after their keys may be made of further tags: such are not
-// read, and no tag becomes a part of an argument.
-bool holds_tags(const std::vector<PatternPart>& pattern, size_t field, std::string_view value) {
-  const bool named = std::any_of(pattern.begin() + static_cast<ptrdiff_t>(field), pattern.end(),
-                                 [](const auto& part) { return part.kind == Kind::key; });
-  return named && value.find(pattern.front().literal) != std::string_view::npos;
 }
 
 Match match_param(const std::vector<PatternPart>& pattern, std::string_view text, size_t& at,
@@ -334,7 +330,11 @@ Match match_param(const std::vector<PatternPart>& pattern, std::string_view text
       const size_t stop = text.find(close, end);
       if (stop == std::string_view::npos) return Match::more;
       std::string_view value = text.substr(end, stop - end);
-      if (holds_tags(pattern, i, value)) return Match::no;
+      // They may be made of further tags: such are not read, and no tag becomes a part of an
+      // argument.
+      if (names_key_behind(pattern, i) && value.find(pattern.front().literal) != value.npos) {
+        return Match::no;
+      }
       const bool framed = i + 1 < pattern.size() && pattern[i + 1].kind == Kind::newline;
       if (framed && value.ends_with('\n')) value.remove_suffix(1);
       param.value = value_as_json(kind, value, param.key, tool, tools);

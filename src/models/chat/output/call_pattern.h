@@ -55,6 +55,12 @@ void skip_space(std::string_view text, size_t& at);
 
 struct BegunCalls;
 
+// The literal that ends a field: all literals behind it, up to the next field.
+std::string literal_behind(const std::vector<PatternPart>& pattern, size_t field,
+                           const std::string& key);
+// Values between tags that are named after their keys: what tags begin with is not in them.
+bool names_key_behind(const std::vector<PatternPart>& pattern, size_t field);
+
 class CallPattern {
  public:
   CallPattern(std::string_view call, const std::vector<std::string>& params);
@@ -64,6 +70,7 @@ class CallPattern {
   Match match(std::string_view text, size_t& at, const ToolSet& tools, std::vector<ToolCall>& calls,
               BegunCalls* begun = nullptr) const;
   const std::vector<PatternPart>& parts() const { return parts_; }
+  const std::vector<std::vector<PatternPart>>& params() const { return params_; }
 
  private:
   struct Filling;

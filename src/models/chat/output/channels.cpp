@@ -183,6 +183,21 @@ class Channels : public OutputFormat {
   std::string reasoning_end() const override {
     return "<|end|><|start|>assistant<|channel|>final<|message|>";
   }
+  // The name of a tool, what is left of the header, arguments.
+  std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override {
+    const std::string type = "(\" \"? %mark \"<|constrain|>\"? \"json\")?";
+    const auto rule = [&](const std::string& channel) {
+      std::string lark = "start: ";
+      for (const OfferedTool& tool : tools.tools()) {
+        if (!lark.ends_with(": ")) lark += "\n  | ";
+        lark += json_quote(tool.name) + channel + type + " %mark " +
+                json_quote(std::string(kMessage)) + " WS %json " + to_json(tool.parameters);
+      }
+      return lark + "\nWS: /[ \\n]{0,2}/\n";
+    };
+    return {{"<|channel|>commentary to=functions.", rule(" ")},
+            {"<|start|>assistant to=functions.", rule(" %mark \"<|channel|>commentary\" ")}};
+  }
   // Behind the analysis, and what ends it, another message begins. One that is gone on with has its
   // header.
   AnswerFront front(ThinkState state, bool may_think) const override {

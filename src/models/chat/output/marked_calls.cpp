@@ -5,6 +5,7 @@
 
 #include "models/chat/output/begun_calls.h"
 #include "models/chat/output/limits.h"
+#include "models/chat/output/param_grammar.h"
 
 namespace strata::models {
 
@@ -162,7 +163,6 @@ std::vector<ToolCall> MarkedFormat::without_no_calls(std::vector<ToolCall> calls
 // Whether a grammar made the text what it is: behind a trigger, and behind another call where that
 // one's grammar went on, or the call has a trigger of its own.
 bool MarkedFormat::is_kept(const CallPattern& pattern, bool behind) const {
-  if (!has_grammar(pattern.parts())) return false;
   if (!leading_literal(pattern.parts()).empty()) return true;
   return !data_.sections.empty() && !(behind && enforced_end(data_.sections.front().first).empty());
 }
@@ -190,18 +190,23 @@ std::string MarkedFormat::shortest_beginning(const std::string& literal) const {
 
 std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const {
   std::vector<CallTrigger> triggers;
+  const auto& params = patterns_.front().params();
+  if (!std::all_of(tools.tools().begin(), tools.tools().end(),
+                   [&](const OfferedTool& tool) { return has_param_grammar(params, tool); })) {
+    return triggers;
+  }
   const auto add = [&](const std::string& begin, CallForm form) {
     const bool known = std::any_of(triggers.begin(), triggers.end(),
                                    [&](const CallTrigger& other) { return other.begin == begin; });
     if (known || form.calls.empty()) return;
     form.keys = data_.keys;
+    form.params = params;
     triggers.push_back({begin, call_grammar(form, tools)});
   };
   CallForm whole;
   std::map<std::string, CallForm> behind_literal;
   for (const CallPattern& pattern : patterns_) {
     const std::vector<PatternPart>& parts = pattern.parts();
-    if (!has_grammar(parts)) continue;
     const std::string literal = leading_literal(parts);
     whole.calls.push_back(parts);
     whole.several = !literal.empty();

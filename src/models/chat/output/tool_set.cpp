@@ -171,6 +171,22 @@ const OfferedTool* ToolSet::find(std::string_view name) const {
   return found == tools_.end() ? nullptr : &*found;
 }
 
+ToolSet ToolSet::only(size_t index) const {
+  ToolSet one;
+  one.tools_.push_back(tools_[index]);
+  return one;
+}
+
+bool ToolSet::allows_text(std::string_view tool, std::string_view key) const {
+  return types_of(find(tool), key).allow("string");
+}
+
+bool ToolSet::allows_other(std::string_view tool, std::string_view key) const {
+  const Types types = types_of(find(tool), key);
+  return types.any || std::any_of(types.names.begin(), types.names.end(),
+                                  [](const std::string& name) { return name != "string"; });
+}
+
 void ToolSet::loosen(size_t index) {
   tools_[index].parameters = json::object{{"type", "object"}};
 }

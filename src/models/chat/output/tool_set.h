@@ -27,6 +27,10 @@ class ToolSet {
   bool empty() const { return tools_.empty(); }
   const std::vector<OfferedTool>& tools() const { return tools_; }
   const OfferedTool* find(std::string_view name) const;  // null: not offered
+  ToolSet only(size_t index) const;                      // this tool alone
+  // Whether an argument may be a string, and whether it may be anything else.
+  bool allows_text(std::string_view tool, std::string_view key) const;
+  bool allows_other(std::string_view tool, std::string_view key) const;
   // What the schema of one says is taken back to: an object.
   void loosen(size_t index);
   // An argument that was written as plain text, as JSON. The schema says what it is: text that is
