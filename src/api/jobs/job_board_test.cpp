@@ -119,7 +119,11 @@ TEST_F(Jobs, APausedPullGoesOnWhereItWas) {
   EXPECT_EQ(read_file(store_.store().model_path(there)), files_.at("Tiny.gguf"));
   const auto asked = ranges();  // of the file, and of where the hub sends for it
   ASSERT_EQ(asked.size(), 2u);
-  for (const auto& range : asked) EXPECT_EQ(range, "bytes=" + std::to_string(kHalf) + "-");
+  // What was under way when the pull was told to stop may have come, too.
+  for (const auto& range : asked) {
+    ASSERT_TRUE(range.starts_with("bytes=")) << range;
+    EXPECT_GE(std::stoull(range.substr(6)), kHalf);
+  }
   EXPECT_EQ(n_partial(), 0u);
 }
 
