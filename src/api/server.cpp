@@ -340,7 +340,12 @@ void Server::start(const ServerOptions& options) {
   s.documents = std::make_unique<SideWork>("documents", kDocumentThreads, kMaxWaitingDocuments);
   if (s.services.batches) {
     s.services.batches->start(
-        [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); });
+        [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); },
+        [&s](const std::string& owner) {
+          const KeyStore* keys = s.services.keys;
+          return owner.empty() || keys == nullptr ||
+                 keys->is_live(owner, s.services.now_ms() / 1000);
+        });
   }
   s.http = HttpServer::start(http, std::move(hooks));
   keep_recent_log(LogLevel::info);

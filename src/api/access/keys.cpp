@@ -176,6 +176,13 @@ KeyInfo KeyStore::get(const std::string& id) const {
   return find(id);
 }
 
+bool KeyStore::is_live(const std::string& id, int64_t now_s) const {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare("SELECT revoked, expires FROM api_key WHERE id = ?");
+  if (!select.bind(1, id).step() || !select.is_null(0)) return false;
+  return select.is_null(1) || select.integer(1) > now_s;
+}
+
 KeyInfo KeyStore::find(const std::string& id) const {
   auto select = database_.prepare(fmt::format("SELECT {} FROM api_key WHERE id = ?", kColumns));
   if (!select.bind(1, id).step()) {

@@ -50,8 +50,9 @@ class KeyStore : public KeyChecker, public Callers {
   // that are none.
   NewKey create(const std::string& name, const std::vector<Scope>& scopes,
                 std::optional<int64_t> expires, int64_t now_s, KeySettings settings = {});
-  std::vector<KeyInfo> list() const;         // revoked ones included, oldest first
-  KeyInfo get(const std::string& id) const;  // Error{not_found}
+  std::vector<KeyInfo> list() const;                         // revoked ones included, oldest first
+  KeyInfo get(const std::string& id) const;                  // Error{not_found}
+  bool is_live(const std::string& id, int64_t now_s) const;  // false too of one that never was
   // By id, or by name when only one live key has it. Error{not_found}.
   void revoke(const std::string& id_or_name, int64_t now_s);
 

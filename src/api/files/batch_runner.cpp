@@ -44,13 +44,14 @@ BatchRunner::~BatchRunner() {
   stop();
 }
 
-void BatchRunner::start(Handler handle) {
+void BatchRunner::start(Handler handle, std::function<bool(const std::string&)> live) {
   lock_ = FileLock::attempt(lock_path_, FileLock::Kind::exclusive);
   if (!lock_) {
     log_warn("another server runs the batches of this store; this one takes none");
     return;
   }
   handle_ = std::move(handle);
+  live_ = std::move(live);
   inbox_->reopen();
   thread_ = std::thread([this] { run(); });
 }
@@ -176,7 +177,8 @@ bool BatchRunner::prepare(Batch& batch, BatchInput& input) {
   return true;
 }
 
-bool BatchRunner::is_over(const Batch& batch) const {
+bool BatchRunner::is_over(const Batch& batch) {
+  if (!is_live(batch)) store_.cancel(batch.id, now_s());
   return store_.get(batch.owner, batch.id).status != kInProgress ||
          now_s() >= batch.data.at("expires_at").as_int64();
 }
@@ -259,6 +261,11 @@ std::string BatchRunner::add_output(const Batch& batch, std::string_view kind,
 // Writes the files; lines that were not answered say why in the error file.
 void BatchRunner::finish(Batch batch, const BatchInput& input) {
   const bool cancelled = batch.status == kCancelling;
+  if (cancelled && !is_live(batch)) {
+    const Error gone(Code::permission_denied, "the key of this batch was revoked or has expired");
+    batch.data["errors"] =
+        json::object{{"object", "list"}, {"data", json::array{failure("key_revoked", gone)}}};
+  }
   const auto lines = store_.lines(batch.id);
   int64_t bytes = 0;
   for (const auto& [line, answer] : lines) bytes += static_cast<int64_t>(answer.text.size());

@@ -49,8 +49,9 @@ class BatchRunner {
   BatchRunner(const BatchRunner&) = delete;
   BatchRunner& operator=(const BatchRunner&) = delete;
 
-  // `handle` answers a request as the server would. Goes on with what an earlier process left.
-  void start(Handler handle);
+  // `handle` answers a request as the server would. Goes on with what an earlier process left. A
+  // batch is cancelled once its owner is not `live` any more; null: all are.
+  void start(Handler handle, std::function<bool(const std::string& owner)> live = {});
   void stop();  // what is under way is made again another time
 
   // Errors: not_found (the file), invalid_argument, resource_exhausted, failed_precondition
@@ -85,7 +86,8 @@ class BatchRunner {
   void finish(Batch batch, const BatchInput& input);
   void fail(Batch batch, json::array errors);
   std::string add_output(const Batch& batch, std::string_view kind, const std::string& content);
-  bool is_over(const Batch& batch) const;  // cancelled or expired
+  bool is_live(const Batch& batch) const { return !live_ || live_(batch.owner); }
+  bool is_over(const Batch& batch);  // cancelled, expired, or its owner is gone
   int64_t now_s() const { return now_ms_() / 1000; }
 
   FileStore& files_;
@@ -95,6 +97,7 @@ class BatchRunner {
   const std::filesystem::path lock_path_;
   std::optional<FileLock> lock_;
   Handler handle_;
+  std::function<bool(const std::string&)> live_;
   const std::shared_ptr<BatchInbox> inbox_;
   std::thread thread_;
 };

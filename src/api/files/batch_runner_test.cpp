@@ -100,6 +100,25 @@ TEST_F(BatchRunnerTest, AnAnswerThatComesLateIsNobodysElse) {
   EXPECT_EQ(text.find("eve's"), std::string::npos) << text;
 }
 
+TEST_F(BatchRunnerTest, ABatchOfARevokedKeyStops) {
+  std::atomic<bool> live = true;
+  runner_.start(held(), [&](const std::string& owner) { return owner != "eve" || live; });
+  const std::string id = begin("eve", 20);
+  answer(*next(), 200, R"("in time")");
+  live = false;
+  const auto stopped = ended("eve", id);
+  EXPECT_EQ(stopped.at("status"), "cancelled");
+  EXPECT_EQ(stopped.at("errors").at("data").at(0).at("code"), "key_revoked");
+  EXPECT_LE(stopped.at("request_counts").at("completed").to_number<int>(), 1);
+  const std::string second = begin("bob");
+  std::shared_ptr<Exchange> exchange;
+  do {  // eve's are there, too
+    exchange = next();
+    answer(*exchange, 200, R"("an answer")");
+  } while (exchange->request().owner != "bob");
+  EXPECT_EQ(ended("bob", second).at("status"), "completed") << "others go on";
+}
+
 // Such a line would keep every other batch waiting for a day.
 TEST_F(BatchRunnerTest, ALineThatAlwaysNeedsTooMuchFails) {
   std::atomic<int> n_asked = 0;

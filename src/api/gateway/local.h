@@ -28,6 +28,7 @@ struct LocalOptions {
   std::function<int64_t()> now_ms{};
   // Bytes of memory that a model may be given; empty: what the system has.
   std::function<int64_t()> free_bytes{};
+  int64_t machine_bytes = 0;  // of memory, with nothing in it; 0: what the system says
 };
 
 constexpr int32_t kMaxDefaultContext = 8192;

@@ -23,6 +23,17 @@ Error no_memory(const ModelManager::Wish& wish, const inference::MemoryNeed& nee
   return Error(Code::unavailable, message, what_fits);
 }
 
+// No waiting helps.
+Error never_fits(const ModelManager::Wish& wish, const inference::MemoryNeed& need, int32_t context,
+                 int64_t machine, const std::string& what_fits) {
+  return Error(
+      Code::failed_precondition,
+      fmt::format("{} needs {} MB (weights {}, context of {}: {}), and this machine has {}",
+                  wish.manifest.name, megabytes(need.total()), megabytes(need.weight_bytes),
+                  context, megabytes(need.kv_bytes), megabytes(machine)),
+      what_fits);
+}
+
 }  // namespace
 
 std::unique_ptr<LoadedModel> ModelManager::take_longest_idle() {
@@ -42,6 +53,13 @@ std::unique_ptr<LoadedModel> ModelManager::take_longest_idle() {
 
 void ModelManager::make_memory(const Wish& wish, const models::Model& model,
                                const inference::MemoryNeed& need, int32_t context) {
+  const int64_t machine = options_.machine_bytes > 0 ? options_.machine_bytes
+                                                     : static_cast<int64_t>(total_memory_bytes());
+  const auto advice = [&](int64_t bytes) {
+    return inference::to_text(
+        inference::advise_fitting(model.spec, *model.file, context, bytes, options_.kv));
+  };
+  if (need.total() > machine) throw never_fits(wish, need, context, machine, advice(machine));
   while (true) {
     const int64_t free = options_.free_bytes ? options_.free_bytes()
                                              : static_cast<int64_t>(available_memory_bytes());
@@ -59,9 +77,7 @@ void ModelManager::make_memory(const Wish& wish, const models::Model& model,
     }
     if (need.total() <= free + idle) leaving = take_longest_idle();
     if (!leaving) {
-      const auto advice =
-          inference::advise_fitting(model.spec, *model.file, context, free + idle, options_.kv);
-      throw no_memory(wish, need, context, free, idle, at_work, inference::to_text(advice));
+      throw no_memory(wish, need, context, free, idle, at_work, advice(free + idle));
     }
   }
 }

@@ -317,6 +317,16 @@ TEST_F(ModelManagerMemory, WhatCannotFitIsUnavailableWithTheNumbersAndNothingGoe
   EXPECT_THAT(names(*manager_), ::testing::ElementsAre("third:latest", "tiny:latest"));
 }
 
+TEST_F(ModelManagerWalk, WhatIsLargerThanTheMachineIsNotWaitedFor) {
+  auto small_machine = options();
+  small_machine.machine_bytes = 1000;
+  ModelManager manager(small_machine);
+  const Outcome refused = load(manager, wish("tiny")).get();
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code(), Code::failed_precondition) << "503 would say: come again";
+  EXPECT_THAT(refused.error->message(), HasSubstr("and this machine has 0"));
+}
+
 TEST_F(ModelManagerWalk, NewWeightsUnderAnOldNameAreNotServedFromTheOldOnes) {
   ModelManager manager(options());
   Outcome old = load(manager, wish("tiny")).get();

@@ -83,6 +83,14 @@ json::object counts_of(const Batch& batch, const BatchStore& store) {
   return counts;
 }
 
+// Behind a proxy that speaks TLS the client's scheme is the one that the proxy tells.
+std::string address_of(const Request& request) {
+  const auto host = request.headers.find("host");
+  if (!host) return {};
+  const bool secure = request.headers.find("x-forwarded-proto") == "https";
+  return fmt::format("{}://{}", secure ? "https" : "http", *host);
+}
+
 json::object batch_json(const Batch& batch, const BatchStore& store, const Request& request) {
   const bool ended = has_ended(batch);
   const json::object& data = batch.data;
@@ -100,8 +108,8 @@ json::object batch_json(const Batch& batch, const BatchStore& store, const Reque
       {"archived_at", nullptr},
       {"results_url", nullptr}};
   if (ended) {
-    whole["results_url"] = fmt::format("http://{}/v1/messages/batches/{}/results",
-                                       request.headers.find("host").value_or(""), batch.id);
+    whole["results_url"] =
+        fmt::format("{}/v1/messages/batches/{}/results", address_of(request), batch.id);
   }
   return whole;
 }
