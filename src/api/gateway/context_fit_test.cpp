@@ -149,12 +149,12 @@ TEST_F(ContextFitServed, TheHeaderHoldsForAnthropicAndGemini) {
 
 TEST_F(ContextFitServed, ASummaryIsCountedWhereItIsWritten) {
   const std::string asked = R"(,"context_policy":"summarise")";
-  const json::value first = parse_json(post("/v1/chat/completions", chat(20, asked)).body);
+  const json::value first = parse_json(post("/v1/chat/completions", chat(30, asked)).body);
   const json::value& told = first.at("strata").at("context");
   EXPECT_EQ(told.at("summary_kept"), false);
   EXPECT_EQ(told.at("summary_output_tokens"), 2);
   EXPECT_GT(told.at("summary_input_tokens").as_int64(), 0);
-  const json::value second = parse_json(post("/v1/chat/completions", chat(20, asked)).body);
+  const json::value second = parse_json(post("/v1/chat/completions", chat(30, asked)).body);
   EXPECT_EQ(second.at("strata").at("context").at("summary_kept"), true);
   const auto difference = [&](const char* what) {
     return first.at("usage").at(what).as_int64() - second.at("usage").at(what).as_int64();
