@@ -61,7 +61,7 @@ def check_refused(read):
             ("a zip bomb", made.docx(" " * (200 << 20)), "unpacked, the limit is"),
             ("entities", made.docx(made.paragraph("a"), styles="<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"),
              "document type"),
-            ("33 MB of text", b"a" * (33 << 20), "limit")]:
+            ("a byte over 32 MiB", b"a" * ((32 << 20) + 1), "limit")]:
         status, answer = read(content)
         check(status in (400, 413) and says in answer["message"], f"{what}: {status} {answer['message']}")
 

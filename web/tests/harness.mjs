@@ -7,7 +7,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const patienceMs = 120_000; // of a machine that does much else
+const patienceMs = Number(process.env.STRATA_PATIENCE_MS ?? 120_000); // of a machine that does much else
+const site = process.env.STRATA_SITE; // a built page, shown in place of the program's own
 const require = createRequire(import.meta.url);
 const strata = process.argv[2] ?? process.env.STRATA;
 
@@ -66,8 +67,8 @@ export class Server {
   get = async (path) => (await fetch(this.address + path)).json();
 }
 
-// The browser and a server that has the app; `args` go to "strata serve".
-export async function begin({ script, args, env } = {}) {
+// The browser and a server that has the app; `args` go to "strata serve", `flags` to Chromium.
+export async function begin({ script, args, env, flags = [] } = {}) {
   const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium-headless-shell', '/usr/bin/chromium',
     '/usr/bin/chromium-browser'].find(existsSync);
   if (!chromiumPath) skip('Chromium is not here');
@@ -85,7 +86,7 @@ export async function begin({ script, args, env } = {}) {
   }
   const browser = await chromium.launch({
     executablePath: chromiumPath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...flags],
   });
   const end = async () => {
     await browser.close();
@@ -94,11 +95,19 @@ export async function begin({ script, args, env } = {}) {
   return { server, browser, end };
 }
 
+// The page with the program's headers, so that its policy holds; files as they are.
+async function fromSite(route) {
+  const { pathname } = new URL(route.request().url());
+  const path = join(site, pathname === '/' ? 'index.html' : pathname);
+  if (!existsSync(path)) return route.fulfill({ status: 404 });
+  return route.fulfill({ path, ...(pathname === '/' && { response: await route.fetch() }) });
+}
+
 // A window with its own cookies. Errors and requests to other origins are its `problems`.
 export async function open(browser, server, options = {}) {
   const context = await browser.newContext({ locale: 'en', serviceWorkers: 'block', ...options });
-  context.setDefaultTimeout(60_000); // of a busy machine
   context.setDefaultTimeout(patienceMs);
+  if (site) await context.route((url) => url.origin === server.address && /^\/($|assets\/)/.test(url.pathname), fromSite);
   const view = await context.newPage();
   view.problems = [];
   view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));
