@@ -305,11 +305,6 @@ int64_t integer_of(const json::object& line, std::string_view name) {
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
-std::string text_of(const json::object& line, std::string_view name) {
-  const auto* value = line.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 Error refusal_of(int status, const std::string& body) {
   std::string message = fmt::format("the server answered {}", status);
   try {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "api/gateway/backend.h"
+#include "api/json_text.h"
 #include "core/error.h"
 #include "core/net.h"
 
@@ -62,8 +63,7 @@ EmbeddingAnswer embed_on_server(const std::string& base_url, const std::string& 
                                 const EmbeddingRequest& request);
 // What an answer that is not 200 says.
 Error refusal_of(int status, const std::string& body);
-// 0 and "" where there is no such number or text.
+// 0 where there is no such number.
 int64_t integer_of(const json::object& line, std::string_view name);
-std::string text_of(const json::object& line, std::string_view name);
 
 }  // namespace strata::api

@@ -46,11 +46,6 @@ const json::value* find(const json::object& object, std::string_view key) {
   return object.if_contains(key);
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = find(object, key);
-  return value ? std::string(value->as_string()) : std::string();
-}
-
 json::object reference(std::string_view kind, std::string_view name) {
   return {{"$ref", fmt::format("#/components/{}/{}", kind, name)}};
 }

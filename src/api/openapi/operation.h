@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "api/http/router.h"
+#include "api/json_text.h"
 #include "core/json.h"
 
 namespace strata::api {
 
-// nullptr, "": it is not there.
+// nullptr: it is not there.
 const json::value* find(const json::object& object, std::string_view key);
-std::string text_of(const json::object& object, std::string_view key);
 
 // {"$ref": "#/components/KIND/NAME"}.
 json::object reference(std::string_view kind, std::string_view name);
