@@ -24,6 +24,22 @@ void forbid(std::vector<uint64_t>& bits, int32_t token) {
   bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
 }
 
+// As a list where they are few.
+void keep_few(Inside& inside) {
+  size_t n = 0;
+  for (const uint64_t word : inside.bits) {
+    if (word != 0) n += static_cast<size_t>(std::popcount(word));
+    if (n > kFewTokens) return;
+  }
+  for (size_t word = 0; word < inside.bits.size(); ++word) {
+    for (uint64_t left = inside.bits[word]; left != 0; left &= left - 1) {
+      inside.ids.push_back(
+          static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
+    }
+  }
+  inside.bits = {};
+}
+
 }  // namespace
 
 void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vector<float>& out) {
@@ -60,62 +76,60 @@ const TokenTrie::Branch* Matcher::branch_of(const TokenTrie::Node& node) const {
 }
 
 // Adds the tokens below a node that `place`, which is where the node's bytes lead, goes on with.
-void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits) {
+// With `crossings` also the nodes with children behind which the place may be over.
+void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
+                   std::vector<int32_t>* crossings) {
   if (place == kEmpty || place == kNothing) return;
   Expressions& x = grammar_->expressions;
   const std::span<const TokenTrie::Node> nodes = trie_->nodes();
   const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
+  // The tokens of the place's own stride are found in their groups: what is left to look at are
+  // those that begin so and go on with something else.
+  const Stride* wide = node == 0 ? strides_.wide_stride(place) : nullptr;
+  std::optional<Stride> stride;
+  if (wide != nullptr && !(crossings != nullptr && wide->over)) stride = *wide;
+  if (stride) trie_->groups().add(stride->of, stride->longest, bits);
+  constexpr int kNever = TokenTrie::kLongestToken + 1;
+  int left = stride ? kNever : 0;  // at which depth the path has left the stride
   path_[top.depth] = place;
   const auto end = static_cast<size_t>(top.end);
   for (auto i = static_cast<size_t>(node) + 1; i < end;) {
     const TokenTrie::Node& at = nodes[i];
-    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
+    const TokenTrie::Branch* branch = branch_of(at);
+    const ExprId before = path_[at.depth - 1u];
+    if (stride && at.depth <= left) {
+      if (branch != nullptr && stride->decides(*branch, at.depth - 1)) {
+        i = static_cast<size_t>(at.end);
+        continue;
+      }
+      left = stride->of.has(at.byte) ? kNever : at.depth;
+    }
+    const ExprId next = x.derivative(before, at.byte);
     if (next == kNothing) {
       i = static_cast<size_t>(at.end);
       continue;
     }
-    const TokenTrie::Branch* branch = branch_of(at);
-    if (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, false)) {
+    if (left != kNever && branch != nullptr &&
+        strides_.spans(before, *branch, crossings != nullptr)) {
       for (const int32_t token : trie_->tokens(*branch)) allow(bits, token);
       i = static_cast<size_t>(at.end);
       continue;
     }
     if (at.token >= 0) add(at.token, bits);
+    const bool has_children = static_cast<size_t>(at.end) > i + 1;
+    if (crossings != nullptr && has_children && x.nullable(next)) {
+      crossings->push_back(static_cast<int32_t>(i));
+    }
     path_[at.depth] = next;
     i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
   }
 }
 
 Inside Matcher::walk_inside(ExprId block) {
-  Expressions& x = grammar_->expressions;
-  const std::span<const TokenTrie::Node> nodes = trie_->nodes();
   Inside result;
-  path_[0] = block;
-  for (size_t i = 1; i < nodes.size();) {
-    const TokenTrie::Node& at = nodes[i];
-    const ExprId next = x.derivative(path_[at.depth - 1u], at.byte);
-    if (next == kNothing) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    const TokenTrie::Branch* branch = branch_of(at);
-    if (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, true)) {
-      const auto tokens = trie_->tokens(*branch);
-      result.ids.insert(result.ids.end(), tokens.begin(), tokens.end());
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    for (int32_t t = at.token; t >= 0; t = trie_->next_alike(t)) result.ids.push_back(t);
-    const bool has_children = static_cast<size_t>(at.end) > i + 1;
-    if (has_children && x.nullable(next)) result.crossings.push_back(static_cast<int32_t>(i));
-    path_[at.depth] = next;
-    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
-  }
-  if (result.ids.size() > kFewTokens) {
-    result.bits.resize(trie_->n_words());
-    for (const int32_t token : result.ids) allow(result.bits, token);
-    result.ids = {};
-  }
+  result.bits.resize(trie_->n_words());
+  walk(block, 0, result.bits, &result.crossings);
+  keep_few(result);
   return result;
 }
 
@@ -251,8 +265,8 @@ Inside Matcher::make_inside(ExprId block) {
   const ExprId base = x.string_tails[1];
   if (base < 0) return walk_inside(block);
   if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
-  // As in a name that must be none of some, or in front of what a pattern looks for.
-  if (!strides_.is_wide(block)) return walk_inside(block);
+  // As in a name that must be none of many.
+  if (strides_.reaches_far(block) || !strides_.is_wide(block)) return walk_inside(block);
   const Inside& known = string_tail(1).inside;
   return known.bits.empty() ? walk_inside(block) : walk_beside(block, base, known);
 }
@@ -310,14 +324,15 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
   auto mask = std::make_shared<TokenMask>();
   mask->bits.resize(trie_->n_words());
   for (const Arm& arm : arms_of(place)) {
-    if (x.at(arm.block).op != Op::block) {
-      walk(x.sequence(arm.block, arm.tail), 0, mask->bits);
+    // What may be over anywhere is walked together with what follows it.
+    if (x.at(arm.block).op != Op::block || strides_.is_open(arm.block)) {
+      walk(x.sequence(arm.block, arm.tail), 0, mask->bits, nullptr);
       continue;
     }
     const Inside& in = inside(arm.block);
     for (size_t i = 0; i < in.bits.size(); ++i) mask->bits[i] |= in.bits[i];
     for (const int32_t token : in.ids) allow(mask->bits, token);
-    for (const int32_t node : in.crossings) walk(arm.tail, node, mask->bits);
+    for (const int32_t node : in.crossings) walk(arm.tail, node, mask->bits, nullptr);
   }
   if (x.nullable(place)) {
     for (const int32_t token : trie_->ends()) allow(mask->bits, token);

@@ -62,7 +62,8 @@ class Matcher {
   StringInside walk_string(ExprId base);
   std::optional<Inside> limited_string(ExprId block);
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
-  void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits);
+  void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
+            std::vector<int32_t>* crossings);
   const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
   void add(int32_t token, std::vector<uint64_t>& bits) const;
 

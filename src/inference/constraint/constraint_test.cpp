@@ -60,10 +60,10 @@ std::shared_ptr<const TokenTrie> trie() {
 
 // Walks through a grammar by random allowed tokens; at each place the mask holds exactly the tokens
 // whose bytes the text may go on with.
-void check_masks(const std::shared_ptr<Matcher>& matcher, uint32_t seed) {
+void check_masks(const std::shared_ptr<Matcher>& matcher, uint32_t seed, int steps = 60) {
   std::mt19937 random(seed);
   ExprId place = matcher->start();
-  for (int step = 0; step < 60; ++step) {
+  for (int step = 0; step < steps; ++step) {
     const auto mask = matcher->mask(place);
     std::vector<int32_t> allowed;
     for (int32_t id = 0; id < tokenizer().n_vocab(); ++id) {
@@ -103,6 +103,37 @@ TEST(Masks, HoldTheTokensThatTheTextMayGoOnWith) {
   for (const OutputRule& rule : rules) {
     const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
     for (uint32_t seed = 0; seed < 20; ++seed) check_masks(matcher, seed);
+  }
+}
+
+// Sets of many characters, counted and not, which a token may leave, with what parts kinds of
+// characters and what goes on inside of one.
+std::string random_pattern(std::mt19937& random) {
+  const std::vector<std::string> parts{
+      "[a-z]{0,3}", "[a-m1]+",     "[^x]*",       "[A-Za-z0-9_]{2,5}", "(ab|é)",
+      "n?",         "[a-zé]{1,4}", "\\p{L}{1,3}", "(a|[b-z]{3})*",     "[a-z0-9]+(-[a-z]+)*",
+      "[^b]{2,6}",  "[:,]",        "([a-w]x)*",   "[^\\n\"]{1,3}",     "1?[a-z]*"};
+  std::string pattern;
+  for (auto n = 1 + random() % 3; n > 0; --n) pattern += parts[random() % parts.size()];
+  return pattern;
+}
+
+TEST(Masks, AreThoseOfAPlainWalkForRandomPatterns) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 60; ++i) {
+    const std::string pattern = random_pattern(random);
+    SCOPED_TRACE(pattern);
+    json::object schema{{"type", "string"}, {"pattern", "^" + pattern + "$"}};
+    if (i % 3 == 0) schema["maxLength"] = 6;
+    if (i % 4 == 0) schema["pattern"] = pattern;
+    OutputRule named{.kind = OutputRule::Kind::json_schema};
+    named.schema = json::object{{"type", "object"}, {"propertyNames", schema}};
+    OutputRule text{.kind = OutputRule::Kind::json_schema};
+    text.schema = schema;
+    for (const OutputRule& rule : {rule_of(OutputRule::Kind::regex, pattern), text, named}) {
+      const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
+      for (uint32_t seed = 0; seed < 2; ++seed) check_masks(matcher, seed, 12);
+    }
   }
 }
 

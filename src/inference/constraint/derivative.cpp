@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -213,6 +213,7 @@ ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
 bool Expressions::is_live(ExprId id) {
   const auto known = live_.find(id);
   if (known != live_.end()) return known->second;
+  if (nullable(id)) return live_[id] = true;
   searching_ = true;
   try {
     const bool live = search_live(id);
@@ -224,13 +225,13 @@ bool Expressions::is_live(ExprId id) {
   }
 }
 
-// Looks for a text that it matches. All that was seen on the way matches one, too; where there is
-// none, nothing that was seen does.
-bool Expressions::search_live(ExprId id) {
+// One byte of each class that the sets it is made of tell apart.
+std::vector<uint8_t> Expressions::bytes_of(ExprId id) {
+  if (sealed_) return representatives_;
   std::vector<ByteSet> sets = sets_of_numbers();
   std::vector<ExprId> open{id};
-  std::map<ExprId, ExprId> from{{id, id}};    // what was seen, and behind what
-  for (size_t i = 0; i < open.size(); ++i) {  // which sets it is made of
+  std::set<ExprId> seen{id};
+  for (size_t i = 0; i < open.size(); ++i) {
     const Expr e = at(open[i]);
     std::vector<ExprId> parts;
     if (e.op == Op::bytes) sets.push_back(sets_[static_cast<size_t>(e.a)]);
@@ -238,29 +239,36 @@ bool Expressions::search_live(ExprId id) {
     if (e.op == Op::sequence) parts = {e.a, e.b};
     if (e.op == Op::none_of || e.op == Op::repeat || e.op == Op::block) parts = {e.a};
     for (const ExprId part : parts) {
-      if (from.emplace(part, part).second) open.push_back(part);
+      if (seen.insert(part).second) open.push_back(part);
     }
   }
   std::array<uint8_t, 256> classes{};
-  const std::vector<uint8_t> bytes = classes_of(sets, classes);
-  open = {id};
-  from = {{id, id}};
+  return classes_of(sets, classes);
+}
+
+// Looks for a text that it matches. All that was seen on the way matches one, too; where there is
+// none, nothing that was seen does.
+bool Expressions::search_live(ExprId id) {
+  const std::vector<uint8_t> bytes = bytes_of(id);
+  std::vector<ExprId> open{id};
+  std::unordered_map<ExprId, ExprId> from{{id, id}};  // what was seen, and behind what
   int64_t steps = kSearchSteps;
   while (!open.empty()) {
     const ExprId here = open.back();
     open.pop_back();
-    const auto proven = live_.find(here);
-    if (nullable(here) || (proven != live_.end() && proven->second)) {
-      for (ExprId at_id = here;; at_id = from[at_id]) {
-        live_[at_id] = true;
-        if (at_id == from[at_id]) return true;
-      }
-    }
-    if (proven != live_.end()) continue;
     for (const uint8_t byte : bytes) {
       if (--steps < 0) steps_ = -1;
       const ExprId next = find_derivative(here, byte);
-      if (next != kNothing && from.emplace(next, here).second) open.push_back(next);
+      if (next == kNothing || !from.emplace(next, here).second) continue;
+      const auto proven = live_.find(next);
+      const bool live = proven != live_.end() ? proven->second : nullable(next);
+      if (live) {
+        for (ExprId seen = next;; seen = from[seen]) {
+          live_[seen] = true;
+          if (seen == from[seen]) return true;
+        }
+      }
+      if (proven == live_.end()) open.push_back(next);
     }
   }
   for (const auto& [dead, _] : from) live_[dead] = false;
@@ -274,6 +282,7 @@ void Expressions::set_classes() {
     for (const char c : trigger) {
       sets.push_back(ByteSet::of(static_cast<uint8_t>(c), static_cast<uint8_t>(c)));
     }
+    sets.push_back(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl));
   }
   representatives_ = classes_of(sets, classes_);
 }

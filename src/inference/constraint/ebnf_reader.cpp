@@ -106,4 +106,23 @@ std::pair<int32_t, int32_t> EbnfReader::bounds(std::string_view between) {
   return {least, most};
 }
 
+std::optional<std::pair<int32_t, int32_t>> EbnfReader::repetition() {
+  if (take("*")) return {{0, -1}};
+  if (take("+")) return {{1, -1}};
+  if (take("?")) return {{0, 1}};
+  if (!take("{")) return std::nullopt;
+  const auto range = bounds(",");
+  if (!take("}")) refuse("a { without its }");
+  return range;
+}
+
+std::string_view EbnfReader::token() {
+  const size_t end = rest().find('>');
+  if (end == std::string_view::npos) refuse("a < without its >");
+  if (next_is("<[")) refuse("tokens by their number are not honoured");
+  const std::string_view spelled = rest().substr(0, end + 1);
+  skip(end + 1);
+  return spelled;
+}
+
 }  // namespace strata::inference

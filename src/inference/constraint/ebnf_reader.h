@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,10 @@ class EbnfReader {
   // m, m,n and the like; most = -1: without end.
   std::pair<int32_t, int32_t> bounds(std::string_view between);
   int32_t number();
+  // *, +, ? or {m,n}: how often what stands before it; nothing where there is none of these.
+  std::optional<std::pair<int32_t, int32_t>> repetition();
+  // <name>, with its brackets.
+  std::string_view token();
 
  private:
   char32_t hex(int digits);

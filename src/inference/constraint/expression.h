@@ -99,6 +99,9 @@ class Expressions {
     }
     return find_derivative(id, byte);
   }
+  // Bytes of one class lead to the same places everywhere.
+  uint8_t class_of(uint8_t byte) const { return classes_[byte]; }
+  size_t n_classes() const { return representatives_.size(); }
   bool nullable(ExprId id) {
     const int8_t known = nullable_[static_cast<size_t>(id)];
     return known >= 0 ? known == 1 : find_nullable(id);
@@ -144,6 +147,7 @@ class Expressions {
   bool compute_nullable(ExprId id);
   bool is_live(ExprId id);
   bool search_live(ExprId id);
+  std::vector<uint8_t> bytes_of(ExprId id);
   bool alive(ExprId id, const std::vector<bool>& rules);
   void set_classes();
   void check_left_recursion();

@@ -72,19 +72,9 @@ class GbnfParser {
     EbnfNode node = item();
     for (;;) {
       blanks(nested);
-      if (in_.take("*")) {
-        node = ebnf_repeat(std::move(node), 0, -1);
-      } else if (in_.take("+")) {
-        node = ebnf_repeat(std::move(node), 1, -1);
-      } else if (in_.take("?")) {
-        node = ebnf_repeat(std::move(node), 0, 1);
-      } else if (in_.take("{")) {
-        const auto [least, most] = in_.bounds(",");
-        if (!in_.take("}")) in_.refuse("a { without its }");
-        node = ebnf_repeat(std::move(node), least, most);
-      } else {
-        return node;
-      }
+      const auto times = in_.repetition();
+      if (!times) return node;
+      node = ebnf_repeat(std::move(node), times->first, times->second);
     }
   }
 
@@ -99,17 +89,8 @@ class GbnfParser {
       return node;
     }
     if (in_.take("!")) in_.refuse("the complement of a token is not honoured");
-    if (in_.peek() == '<') return token();
+    if (in_.peek() == '<') return ebnf_text(special_token(x_, in_.token()));
     return ebnf_rule(in_.name("-_"));
-  }
-
-  EbnfNode token() {
-    const size_t end = in_.rest().find('>');
-    if (end == std::string_view::npos) in_.refuse("a < without its >");
-    if (in_.next_is("<[")) in_.refuse("tokens by their number are not honoured");
-    const std::string_view spelled = in_.rest().substr(0, end + 1);
-    in_.skip(end + 1);
-    return ebnf_text(special_token(x_, spelled));
   }
 
   CodePoints set() {

@@ -191,24 +191,15 @@ class LarkParser {
     EbnfNode node = item();
     for (;;) {
       blanks(false);
-      if (in_.take("*")) {
-        node = ebnf_repeat(std::move(node), 0, -1);
-      } else if (in_.take("+")) {
-        node = ebnf_repeat(std::move(node), 1, -1);
-      } else if (in_.take("?")) {
-        node = ebnf_repeat(std::move(node), 0, 1);
-      } else if (in_.take("~")) {
-        blanks(false);
-        const auto [least, most] = in_.bounds("..");
-        node = ebnf_repeat(std::move(node), least, most);
-      } else if (in_.take("{")) {
-        const auto [least, most] = in_.bounds(",");
-        if (!in_.take("}")) in_.refuse("a { without its }");
-        node = ebnf_repeat(std::move(node), least, most);
-      } else {
-        return node;
-      }
+      const auto times = in_.take("~") ? counted() : in_.repetition();
+      if (!times) return node;
+      node = ebnf_repeat(std::move(node), times->first, times->second);
     }
+  }
+
+  std::optional<std::pair<int32_t, int32_t>> counted() {
+    blanks(false);
+    return in_.bounds("..");
   }
 
   EbnfNode item() {
@@ -224,14 +215,7 @@ class LarkParser {
       in_.refuse("of % inside rules only %json, %text, %mark and %reasoning are honoured");
     if (in_.take("(")) return bracket(')');
     if (in_.take("[")) return ebnf_repeat(bracket(']'), 0, 1);
-    if (in_.peek() == '<') {
-      const size_t end = in_.rest().find('>');
-      if (end == std::string_view::npos) in_.refuse("a < without its >");
-      if (in_.next_is("<[")) in_.refuse("tokens by their number are not honoured");
-      const std::string_view spelled = in_.rest().substr(0, end + 1);
-      in_.skip(end + 1);
-      return ebnf_text(special_token(x_, spelled));
-    }
+    if (in_.peek() == '<') return ebnf_text(special_token(x_, in_.token()));
     return ebnf_rule(in_.name("_"));
   }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr size_t kMostPlaces = 64;  // that one stride may lead to
 constexpr int32_t kEndless = 255;   // characters; no token has more
+constexpr int32_t kFarthest = 24;   // characters that are looked at; few tokens have more
 
 // The characters beyond ASCII by their bytes (RFC 3629, section 4): leads, second bytes, and how
 // many bytes follow these.
@@ -36,7 +37,9 @@ std::vector<ExprId> behind(Expressions& x, const std::vector<ExprId>& places, ui
   std::vector<ExprId> next;
   for (const ExprId place : places) {
     for (unsigned byte = first; byte <= last; ++byte) {
-      add_once(next, x.derivative(place, static_cast<uint8_t>(byte)));
+      const bool known = byte > first && x.class_of(static_cast<uint8_t>(byte)) ==
+                                             x.class_of(static_cast<uint8_t>(byte - 1));
+      if (!known) add_once(next, x.derivative(place, static_cast<uint8_t>(byte)));
     }
   }
   return next;
@@ -47,18 +50,6 @@ bool has_dead(const std::vector<ExprId>& places) {
 }
 
 }  // namespace
-
-int Characters::count() const {
-  return std::popcount(ascii[0]) + std::popcount(ascii[1]) + (beyond ? 1 : 0);
-}
-
-Characters Characters::without(const Characters& other) const {
-  return {{ascii[0] & ~other.ascii[0], ascii[1] & ~other.ascii[1]}, beyond && !other.beyond};
-}
-
-Characters Characters::operator|(const Characters& other) const {
-  return {{ascii[0] | other.ascii[0], ascii[1] | other.ascii[1]}, beyond || other.beyond};
-}
 
 // Where the characters beyond ASCII lead; none where one of them does not go on, or there are many.
 std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
@@ -76,6 +67,18 @@ std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
   return all;
 }
 
+std::span<const Strides::Class> Strides::classes() {
+  if (classes_.empty()) {
+    classes_.resize(x_.n_classes());
+    for (size_t byte = 0; byte < 256; ++byte) {
+      Class& one = classes_[x_.class_of(static_cast<uint8_t>(byte))];
+      one.byte = static_cast<uint8_t>(byte);
+      one.of.add(one.byte);
+    }
+  }
+  return classes_;
+}
+
 const Strides::Ways& Strides::ways(ExprId place) {
   const auto index = static_cast<size_t>(place);
   if (index < ways_at_.size() && ways_at_[index].first >= 0) return ways_at_[index];
@@ -85,16 +88,24 @@ const Strides::Ways& Strides::ways(ExprId place) {
                                     [&](const Way& way) { return way.next == next; });
     return known != ways_.end() ? known->of : ways_.emplace_back(Way{next, {}}).of;
   };
-  for (size_t byte = 0; byte < 128; ++byte) {
-    const ExprId next = x_.derivative(place, static_cast<uint8_t>(byte));
-    if (next != kNothing) way_to(next).ascii[byte >> 6] |= uint64_t{1} << (byte & 63);
+  Characters some;
+  for (const auto& [byte, of] : classes()) {
+    const ExprId next = x_.derivative(place, byte);
+    if (next == kNothing) continue;
+    some = some | of;
+    if ((of.ascii[0] | of.ascii[1]) == 0) continue;
+    Characters& by = way_to(next);
+    by = by | Characters{of.ascii};
   }
-  for (const ExprId next : beyond_ascii(place)) way_to(next).beyond = true;
+  if (some.beyond) {
+    for (const ExprId next : beyond_ascii(place)) way_to(next).beyond = true;
+  }
   if (index >= ways_at_.size()) ways_at_.resize(std::max(index + 1, x_.size()));
   Ways& made = ways_at_[index];
   made.first = static_cast<int32_t>(first);
   made.n = static_cast<int32_t>(ways_.size() - first);
   for (const Way& way : list(made)) made.all = made.all | way.of;
+  made.some = some;
   return made;
 }
 
@@ -106,45 +117,61 @@ Characters Strides::too_much(ExprId place, Stride& stride) {
     int32_t depth;
   };
   std::vector<Seen> seen{{place, {}, 0}};
+  const Characters of = stride.of;
+  stride = {};
+  stride.of = of;
   stride.longest = kEndless;
-  stride.over = false;
+  bool level = true;  // each place is as far as any text that leads there is long
   for (size_t i = 0; i < seen.size(); ++i) {
     const Seen here = seen[i];
     const Characters lost = stride.of.without(ways(here.place).all);
-    if (lost.count() > 0) {
+    if (!lost.empty()) {
       const Characters& fewer = lost.count() < here.by.count() ? lost : here.by;
       if (fewer.count() * 2 < stride.of.count()) return fewer;
       stride.longest = here.depth;
-      return {};
+      const bool first = i == 0 || seen[i - 1].depth < here.depth;
+      stride.ends =
+          level && first &&
+          std::all_of(seen.begin() + static_cast<ptrdiff_t>(i), seen.end(),
+                      [&](const Seen& s) { return (ways(s.place).some & stride.of).empty(); });
+      break;
     }
     for (const Way& way : list(ways(here.place))) {
-      const Characters by = way.of.without(way.of.without(stride.of));
-      if (by.count() == 0) continue;
+      const Characters by = way.of & stride.of;
+      if (by.empty()) continue;
       stride.over = stride.over || x_.nullable(way.next);
       const auto known = std::ranges::find(seen, way.next, &Seen::place);
       if (known != seen.end()) {
         known->by = known->by | by;
-      } else if (seen.size() < kMostPlaces) {
+        level = level && known->depth == here.depth + 1;
+      } else if (seen.size() < kMostPlaces && here.depth < kFarthest) {
         seen.push_back({way.next, by, here.depth + 1});
       } else {
         stride.longest = here.depth;
-        return {};
+        break;
       }
     }
+    if (stride.longest < kEndless) break;
   }
+  for (const Seen& s : seen) {
+    if (s.depth > stride.longest || (s.depth == stride.longest && !stride.ends)) break;
+    stride.others = stride.others | ways(s.place).some;
+  }
+  stride.others = stride.others.without(stride.of);
   return {};
 }
 
-Strides::Stride Strides::find(ExprId place) {
-  Stride found{.of = ways(place).all};
+Stride Strides::find(ExprId place) {
+  Stride found;
+  found.of = ways(place).all;
   for (;;) {
     const Characters out = too_much(place, found);
-    if (out.count() == 0) return found;
+    if (out.empty()) return found;
     found.of = found.of.without(out);
   }
 }
 
-const Strides::Stride& Strides::stride(ExprId place) {
+const Stride& Strides::stride(ExprId place) {
   const auto index = static_cast<size_t>(place);
   if (index >= stride_at_.size()) stride_at_.resize(std::max(index + 1, x_.size()), -1);
   if (stride_at_[index] < 0) {
@@ -156,16 +183,34 @@ const Strides::Stride& Strides::stride(ExprId place) {
 }
 
 bool Strides::spans(ExprId place, const TokenTrie::Branch& branch, bool open) {
-  const Characters needed{branch.ascii, branch.beyond_ascii};
-  if (!ways(place).all.has(needed)) return false;
+  constexpr int32_t kWorthALook = 128;  // tokens: a stride costs about as much as a walk to these
+  if (branch.end - branch.first < kWorthALook || branch.broken) return false;
+  if (!ways(place).all.has(branch.of)) return false;
   const Stride& here = stride(place);
-  return here.of.has(needed) && branch.characters <= here.longest && !(open && here.over);
+  return here.of.has(branch.of) && branch.characters <= here.longest && !(open && here.over);
 }
 
 bool Strides::is_wide(ExprId place) {
   constexpr int kMost = 80;  // of ASCII's 95 that are printed, and the others as one
   const Stride& here = stride(place);
   return here.of.beyond && here.of.count() > kMost;
+}
+
+const Stride* Strides::wide_stride(ExprId place) {
+  constexpr int kLeast = 16;
+  if (ways(place).all.count() < kLeast) return nullptr;
+  const Stride& here = stride(place);
+  return here.of.count() < kLeast ? nullptr : &here;
+}
+
+bool Strides::reaches_far(ExprId place) {
+  const Stride* wide = wide_stride(place);
+  return wide != nullptr && !wide->over && wide->longest >= kFarthest;
+}
+
+bool Strides::is_open(ExprId place) {
+  const Stride* wide = wide_stride(place);
+  return wide != nullptr && wide->over;
 }
 
 size_t Strides::size_bytes() const {

@@ -7,23 +7,26 @@
 #include <span>
 #include <vector>
 
+#include "inference/constraint/characters.h"
 #include "inference/constraint/expression.h"
 #include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
 
-// Characters: ASCII's, one bit each, and all others together.
-struct Characters {
-  std::array<uint64_t, 2> ascii{};
-  bool beyond = false;
+// Any text of the characters `of` that is no longer than `longest` goes on. Exact.
+struct Stride {
+  Characters of;
+  Characters others;  // that something of such a text goes on with, beside them
+  int32_t longest = 0;
+  bool over = false;  // some of them are whole texts
+  bool ends = false;  // none that is longer goes on
 
-  bool has(const Characters& other) const {
-    return (other.ascii[0] & ~ascii[0]) == 0 && (other.ascii[1] & ~ascii[1]) == 0 &&
-           (beyond || !other.beyond);
+  // Whether it is known of every token of the branch if it goes on behind `before` bytes of these
+  // characters: where it has no others, and is not too long.
+  bool decides(const TokenTrie::Branch& branch, int32_t before) const {
+    return (branch.of & others).empty() && (ends || before + branch.characters <= longest) &&
+           !(branch.broken && (of.beyond || others.beyond));
   }
-  int count() const;  // those beyond ASCII are one
-  Characters without(const Characters& other) const;
-  Characters operator|(const Characters& other) const;
 };
 
 // Not thread-safe.
@@ -31,21 +34,21 @@ class Strides {
  public:
   explicit Strides(Expressions& x) : x_(x) {}
 
-  // Whether `place` goes on with each token of the branch; if `open`, also without being over
-  // anywhere on the way. False says nothing. Exact: found by derivatives alone.
+  // Whether `place` goes on with each token of the branch, which has many; if `open`, also without
+  // being over anywhere on the way. False says nothing. Exact: found by derivatives alone.
   bool spans(ExprId place, const TokenTrie::Branch& branch, bool open);
   // Whether it goes on with nearly every character.
   bool is_wide(ExprId place);
+  // Of a place that goes on with many characters; else null. Until the next call of anything here.
+  const Stride* wide_stride(ExprId place);
+  // Whether that holds for nearly every token and nothing of it is a whole text.
+  bool reaches_far(ExprId place);
+  // Whether texts of many characters may be over anywhere.
+  bool is_open(ExprId place);
   size_t size_bytes() const;
   void clear();
 
  private:
-  // Any text of these characters that is no longer than `longest` goes on.
-  struct Stride {
-    Characters of;
-    int32_t longest = 0;
-    bool over = false;  // some of them are whole texts
-  };
   // Where one character leads.
   struct Way {
     ExprId next;
@@ -54,8 +57,16 @@ class Strides {
   struct Ways {
     int32_t first = -1, n = 0;  // of ways_; -1: not known
     Characters all;             // of them
+    Characters some;            // and those of which only some go on
   };
 
+  // Bytes that lead to the same places everywhere.
+  struct Class {
+    uint8_t byte = 0;  // one of them
+    Characters of;
+  };
+
+  std::span<const Class> classes();
   const Stride& stride(ExprId place);
   Stride find(ExprId place);
   // What has to be left out of `stride` so that it holds further on; sets its length.
@@ -67,6 +78,7 @@ class Strides {
   std::vector<ExprId> beyond_ascii(ExprId place);
 
   Expressions& x_;
+  std::vector<Class> classes_;
   std::vector<Stride> strides_;
   std::vector<int32_t> stride_at_;  // by place: of strides_, or -1
   std::vector<Way> ways_;

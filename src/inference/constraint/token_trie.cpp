@@ -1,6 +1,7 @@
 #include "inference/constraint/token_trie.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -9,7 +10,7 @@
 namespace strata::inference {
 namespace {
 
-constexpr int32_t kManyTokens = 16;
+constexpr int32_t kManyTokens = 4;
 
 // Empty: cannot be part of a text.
 std::string bytes_of(const models::Tokenizer& tokenizer, int32_t id) {
@@ -70,6 +71,7 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
   close_to(0);
   nodes_[0].end = static_cast<int32_t>(nodes_.size());
   find_branches();
+  make_groups();
 }
 
 int32_t TokenTrie::longest(std::string_view text) const {
@@ -90,40 +92,37 @@ int32_t TokenTrie::longest(std::string_view text) const {
 
 // From the last node to the first: what is below each of the open depths comes before it.
 void TokenTrie::find_branches() {
-  struct Below {
-    Branch branch;
-    int32_t n_tokens = 0;
-    bool broken = false;  // has parts of characters
-    void add(const Below& o) {
-      for (size_t i = 0; i < branch.ascii.size(); ++i) branch.ascii[i] |= o.branch.ascii[i];
-      branch.beyond_ascii |= o.branch.beyond_ascii;
-      branch.characters = std::max(branch.characters, o.branch.characters);
-      n_tokens += o.n_tokens;
-      broken |= o.broken;
-    }
-  };
-  std::array<Below, kLongestToken + 2> below{};  // by depth
+  std::array<Branch, kLongestToken + 2> below{};  // by depth
   auto first = static_cast<int32_t>(order_.size());
   for (size_t i = nodes_.size(); i-- > 1;) {
     Node& node = nodes_[i];
-    Below here = std::exchange(below[node.depth + 1u], {});
-    if (node.token >= 0) here.broken |= !is_valid_utf8(bytes(node.token));
-    for (int32_t t = node.token; t >= 0; t = next_alike(t)) {
-      ++here.n_tokens;
-      --first;
-    }
+    Branch here = std::exchange(below[node.depth + 1u], {});
+    const int32_t end = first;
+    for (int32_t t = node.token; t >= 0; t = next_alike(t)) --first;
+    here.first = first;
+    here.end = std::max(here.end, end);
+    here.broken |= node.token >= 0 && !is_valid_utf8(bytes(node.token));
+    here.of.add(node.byte);
     const bool begins = (node.byte & 0xC0) != 0x80;
-    if (begins) ++here.branch.characters;
-    if (node.byte < 0x80) here.branch.ascii[node.byte >> 6] |= uint64_t{1} << (node.byte & 63);
-    here.branch.beyond_ascii |= node.byte >= 0x80;
-    if (begins && !here.broken && here.n_tokens >= kManyTokens) {
-      here.branch.first = first;
-      here.branch.end = first + here.n_tokens;
+    if (begins || here.broken) ++here.characters;
+    if (begins && here.end - here.first >= kManyTokens) {
       node.branch = static_cast<int32_t>(branches_.size());
-      branches_.push_back(here.branch);
+      branches_.push_back(here);
     }
-    below[node.depth].add(here);
+    Branch& whole = below[node.depth];
+    whole.of = whole.of | here.of;
+    whole.characters = std::max(whole.characters, here.characters);
+    whole.end = std::max(whole.end, here.end);
+    whole.broken |= here.broken;
   }
+}
+
+void TokenTrie::make_groups() {
+  std::vector<int32_t> whole;
+  std::ranges::copy_if(order_, std::back_inserter(whole),
+                       [&](int32_t token) { return is_valid_utf8(bytes(token)); });
+  groups_ = std::make_unique<const TokenGroups>(whole, n_words(),
+                                                [this](int32_t token) { return bytes(token); });
 }
 
 bool TokenTrie::is_end(int32_t token) const {

@@ -11,14 +11,16 @@
 #include <string_view>
 #include <vector>
 
+#include "inference/constraint/characters.h"
+#include "inference/constraint/token_groups.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::inference {
 
 // Which tokens stay inside a block of a grammar, and where others leave it.
 struct Inside {
-  std::vector<uint64_t> bits;      // over ids; empty: few, in ids
-  std::vector<int32_t> ids;        // ascending by node
+  std::vector<uint64_t> bits;  // over ids; empty: few, in ids
+  std::vector<int32_t> ids;
   std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
 };
 
@@ -46,13 +48,13 @@ class TokenTrie {
     uint8_t depth = 0;  // bytes
   };
   // What the tokens below a node have from the node's own byte on, so that all of them can be
-  // chosen without a look at each. They are whole characters.
+  // chosen without a look at each. A node inside a character has none.
   struct Branch {
-    std::array<uint64_t, 2> ascii{};  // which characters
-    int32_t first = 0;                // of order_
+    Characters of;
+    int32_t first = 0;  // of order_
     int32_t end = 0;
     uint8_t characters = 0;  // of the longest
-    bool beyond_ascii = false;
+    bool broken = false;     // has parts of characters
   };
   // What is in front of the spelling of a control token; no text has such a byte.
   static constexpr uint8_t kControl = 0xFF;
@@ -72,6 +74,7 @@ class TokenTrie {
   int32_t next_alike(int32_t token) const { return alike_[static_cast<size_t>(token)]; }  // or -1
   std::span<const int32_t> ends() const { return ends_; }  // tokens that end a text
   bool is_end(int32_t token) const;
+  const TokenGroups& groups() const { return *groups_; }  // of whole characters
   int32_t n_tokens() const { return static_cast<int32_t>(alike_.size()); }
   size_t n_words() const { return (alike_.size() + 63) / 64; }
   std::string_view bytes(int32_t token) const {
@@ -85,6 +88,7 @@ class TokenTrie {
 
  private:
   void find_branches();
+  void make_groups();
 
   std::vector<Node> nodes_;
   std::vector<Branch> branches_;
@@ -93,6 +97,7 @@ class TokenTrie {
   std::vector<int32_t> ends_;
   std::string text_;
   std::vector<uint32_t> begins_;
+  std::unique_ptr<const TokenGroups> groups_;
   mutable std::mutex mutex_;
   mutable std::array<std::unique_ptr<const StringInside>, 2> string_tails_;
 };

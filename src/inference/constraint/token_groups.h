@@ -1,0 +1,52 @@
+// A vocabulary's tokens by the characters that they are made of, so that all tokens of certain
+// characters are found without a look at each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inference/constraint/characters.h"
+
+namespace strata::inference {
+
+// From any thread.
+class TokenGroups {
+ public:
+  // Tokens of whole characters, with ids below n_words * 64; bytes_of: of a token, as long as this
+  // lives.
+  TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
+              std::function<std::string_view(int32_t)> bytes_of);
+
+  // Sets the bits of the tokens that have these characters only, and no more than `longest`.
+  void add(const Characters& of, int32_t longest, std::vector<uint64_t>& bits) const;
+
+ private:
+  using Bits = std::vector<uint64_t>;
+  // Tokens of the same kinds of characters, those with the fewest first.
+  struct Group {
+    Characters kinds;
+    int32_t first = 0, end = 0;  // of members_
+  };
+  struct Member {
+    int32_t token = 0;
+    int32_t characters = 0;
+  };
+
+  std::shared_ptr<const Bits> all_of(const Characters& of) const;
+  Bits find(const Characters& of) const;
+
+  const size_t n_words_;
+  const std::function<std::string_view(int32_t)> bytes_of_;
+  std::vector<Group> groups_;
+  std::vector<Member> members_;
+  mutable std::mutex mutex_;
+  mutable std::list<std::pair<Characters, std::shared_ptr<const Bits>>> kept_;  // used last first
+};
+
+}  // namespace strata::inference
