@@ -82,8 +82,7 @@ class KeyCreate : public Command {
         .examples = {{"strata key create laptop", "may ask models and list them"},
                      {"strata key create ci --scopes inference,models --expires 30d",
                       "for a month, may pull models too"},
-                     {"strata key create kiosk --system @house.txt --set temperature=0.2 --model "
-                      "smollm2:135m",
+                     {"strata key create kiosk --system @house.txt --model smollm2:135m",
                       "one model, with the rules of the house"}}};
     return spec;
   }
