@@ -22,10 +22,11 @@ constexpr int64_t kHeaderTimeoutMs = 30'000;         // from a header's first by
 constexpr int64_t kBodyPauseTimeoutMs = 30'000;      // between two pieces of a body
 constexpr int64_t kBodyTimeoutMs = 600'000;          // for all of a body: 28 KB a second at least
 constexpr int64_t kWriteTimeoutMs = 60'000;          // for the client to take one piece
-constexpr size_t kSideThreads = 2;                   // of each lane beside HTTP's own thread
-constexpr size_t kMaxWaitingPrompts = 1024;          // to be read, rendered and encoded
-constexpr size_t kMaxWaitingStoreRequests = 64;      // that list, show or change the store
-constexpr int64_t kPingIntervalMs = 10'000;          // silence after which a stream gets a comment
+constexpr size_t kMaxWaitingHubQuestions = 16;
+constexpr size_t kSideThreads = 2;               // of each lane beside HTTP's own thread
+constexpr size_t kMaxWaitingPrompts = 1024;      // to be read, rendered and encoded
+constexpr size_t kMaxWaitingStoreRequests = 64;  // that list, show or change the store
+constexpr int64_t kPingIntervalMs = 10'000;      // silence after which a stream gets a comment
 
 // Requests.
 constexpr size_t kMaxJsonDepth = 32;

@@ -108,12 +108,14 @@ struct Server::State {
   AccessOptions access;
   RouteTable routes;
   std::unique_ptr<HttpServer> http;
-  std::unique_ptr<SideWork> prompts, store, documents;
+  std::unique_ptr<SideWork> prompts, store, documents, network;
   MetricsHistory history;
   std::unique_ptr<Sampler> sampler;
 
   SideWork& beside(Lane lane) {
-    return lane == Lane::prompts ? *prompts : lane == Lane::store ? *store : *documents;
+    if (lane == Lane::prompts) return *prompts;
+    if (lane == Lane::store) return *store;
+    return lane == Lane::documents ? *documents : *network;
   }
 
   std::mutex mutex;
@@ -338,6 +340,8 @@ void Server::start(const ServerOptions& options) {
   s.store =
       std::make_unique<SideWork>("requests to the store", kSideThreads, kMaxWaitingStoreRequests);
   s.documents = std::make_unique<SideWork>("documents", kDocumentThreads, kMaxWaitingDocuments);
+  s.network =
+      std::make_unique<SideWork>("questions to a hub", kSideThreads, kMaxWaitingHubQuestions);
   if (s.services.batches) {
     s.services.batches->start(
         [&s](const std::shared_ptr<Exchange>& exchange) { s.answer_line(exchange); },
@@ -380,6 +384,7 @@ void Server::stop() {
   s.prompts->stop();
   s.store->stop();
   s.documents->stop();
+  s.network->stop();
   s.stopped_changed.notify_all();
 }
 

@@ -18,6 +18,7 @@ enum class Lane : uint8_t {
   prompts,    // beside it: parses, renders and encodes
   store,      // beside it: reads files, waits for the store's locks
   documents,  // beside it: waits for a process that reads a document
+  network,    // beside it: waits for another server
 };
 
 struct Route {

@@ -17,6 +17,7 @@ namespace {
 constexpr int kMaxPages = 50;  // of the list of files, 1,000 files each
 constexpr size_t kMaxFiles = 20'000;
 constexpr size_t kMaxListBytes = 16u << 20;
+constexpr uint64_t kListTimeoutMs = 30'000;  // of a page
 constexpr size_t kMaxHubText = 200;  // longer ones of a search are as if they were not there
 
 uint64_t size_of(const json::object& object) {
@@ -82,6 +83,7 @@ Listing get_list(const std::string& url, std::string_view what, const NetPolicy&
                  const std::function<bool()>& keep_going) {
   HttpRequest request = hf_request(url);
   request.max_body_bytes = kMaxListBytes;
+  request.total_timeout_ms = kListTimeoutMs;
   request.keep_going = keep_going;
   HttpResponse response = http_request(request, policy);
   if (response.head.status != 200) refuse_answer(what, response.head.status);

@@ -51,8 +51,8 @@ void files(const Services& services, Exchange& exchange) {
 }  // namespace
 
 void add_hub_routes(RouteTable& table, const Services& services) {
-  add_route(table, services, "GET", "/api/v1/hub/models", Scope::models, 0, search);
-  add_route(table, services, "GET", "/api/v1/hub/files", Scope::models, 0, files);
+  add_route(table, services, "GET", "/api/v1/hub/models", Scope::models, 0, search, Lane::network);
+  add_route(table, services, "GET", "/api/v1/hub/files", Scope::models, 0, files, Lane::network);
 }
 
 }  // namespace strata::api::machine

@@ -64,10 +64,10 @@ ModelLibrary& library_of(const Services& services) {
 }
 
 void add_route(RouteTable& table, const Services& services, std::string method, std::string pattern,
-               Scope scope, size_t body_limit, Handle handle) {
+               Scope scope, size_t body_limit, Handle handle, Lane lane) {
   table.add({std::move(method), std::move(pattern), scope, body_limit,
              [&services, handle](const auto& exchange) { handle(services, *exchange); }, "machine",
-             Lane::store});
+             lane});
 }
 
 }  // namespace strata::api::machine

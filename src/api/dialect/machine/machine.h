@@ -22,7 +22,7 @@ ModelLibrary& library_of(const Services& services);
 // A route of this dialect; `handle` runs beside HTTP's thread.
 using Handle = void (*)(const Services&, Exchange&);
 void add_route(RouteTable& table, const Services& services, std::string method, std::string pattern,
-               Scope scope, size_t body_limit, Handle handle);
+               Scope scope, size_t body_limit, Handle handle, Lane lane = Lane::store);
 
 void add_model_routes(RouteTable& table, const Services& services);
 void add_job_routes(RouteTable& table, const Services& services);
