@@ -54,11 +54,13 @@ test('what fits is said before a download, at a context of choice, in the reader
     const [entry] = (await get(`/api/v1/catalog?context=${context}`)).models;
     assert.equal(entry.memory.bytes, entry.size + context * 23040 + 80 * 2 ** 20);
     await card.getByText(`${Math.round(entry.memory.bytes / 1e6)} MB of memory`).waitFor();
-    await card.getByText(`up to ${Math.round(entry.tokens_per_second)} tokens/s`).waitFor();
+    const speed = entry.tokens_per_second;
+    const shown = speed.toLocaleString('en', { maximumFractionDigits: speed < 10 ? 1 : 0 });
+    await card.getByText(`up to ${shown} tokens/s`).waitFor();
   }
   await card.getByText('Apache-2.0').waitFor();
   assert.deepEqual(view.problems, []);
-  for (const [locale, words] of Object.entries({ fr: /jusqu’à \d+ tokens\/s/, 'pt-BR': /até \d+ tokens\/s/, hi: /\d+ टोकन/, es: /hasta \d+ tokens\/s/, de: /bis \d+ Tokens\/s/ })) {
+  for (const [locale, words] of Object.entries({ fr: /jusqu’à [\d,]+ tokens\/s/, 'pt-BR': /até [\d,]+ tokens\/s/, hi: /[\d.]+ टोकन/, es: /hasta [\d,]+ tokens\/s/, de: /bis [\d,]+ Tokens\/s/ })) {
     const other = await models({ locale });
     await other.getByText(words).first().waitFor();
     assert.deepEqual(other.problems, []);

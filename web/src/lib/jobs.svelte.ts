@@ -1,5 +1,7 @@
 // Pulls and quantisations of the server, whoever began them. While a page looks they are asked for
 // again and again: often while one runs.
+import { untrack } from 'svelte';
+
 import { call } from './api';
 import { state as app } from './state.svelte';
 
@@ -46,7 +48,8 @@ class Jobs {
   resume = (id: string) => this.act('POST', `/${id}/resume`, {});
   remove = (id: string) => this.act('DELETE', `/${id}`, {});
 
-  // Until what it returns is called. A poll that fails shows nothing over what a person did.
+  // Until what it returns is called. A poll that fails shows nothing over what a person did. What it
+  // reads is no reason for an effect that begins it to run again.
   watch() {
     let timer = 0;
     let over = false;
@@ -56,7 +59,7 @@ class Jobs {
       const busy = this.all.some((job) => job.state === 'running');
       timer = window.setTimeout(() => void again(), busy ? oftenMs : seldomMs);
     };
-    void again();
+    untrack(() => void again());
     return () => {
       over = true;
       clearTimeout(timer);
