@@ -85,6 +85,7 @@ test('a model is found at the hub; its download pauses, goes on where it was, an
   await second.getByRole('button', { name: /^Pause/ }).click();
   await view.getByText('paused').waitFor();
   assert.equal((await get('/api/v1/jobs')).data[0].state, 'paused');
+  await until(() => hub.waiting.length === 0);
   assert.deepEqual(partial(), [tiny.length >> 1]);
   hub.release();
   await view.getByRole('button', { name: /^Resume/ }).click();

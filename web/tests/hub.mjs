@@ -84,6 +84,8 @@ export class Hub {
     const half = content.length >> 1;
     if (!this.holds || from >= half) return response.end(content.subarray(from));
     response.write(content.subarray(from, half));
-    this.waiting.push(() => response.end(content.subarray(half)));
+    const go = () => response.end(content.subarray(half));
+    this.waiting.push(go);
+    response.on('close', () => (this.waiting = this.waiting.filter((each) => each !== go))); // nobody waits any more
   }
 }
