@@ -82,9 +82,10 @@ export class Hub {
     if (from > 0) head['content-range'] = `bytes ${from}-${content.length - 1}/${content.length}`;
     response.writeHead(from > 0 ? 206 : 200, head);
     const half = content.length >> 1;
-    if (!this.holds || from >= half) return response.end(content.subarray(from));
-    response.write(content.subarray(from, half));
-    const go = () => response.end(content.subarray(half));
+    if (!this.holds) return response.end(content.subarray(from));
+    const until = Math.max(from, half);
+    response.write(content.subarray(from, until));
+    const go = () => response.end(content.subarray(until));
     this.waiting.push(go);
     response.on('close', () => (this.waiting = this.waiting.filter((each) => each !== go))); // nobody waits any more
   }
