@@ -42,7 +42,7 @@ const until = async (what) => {
 };
 const choose = async (view) => {
   await search(view, 'tiny');
-  await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+  await view.getByRole('button', { name: 'own/Tiny-GGUF', exact: true }).click();
   await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).click();
 };
 
@@ -76,7 +76,7 @@ test('a model is found at the hub; its download pauses, goes on where it was, an
   await view.getByText('1,200 downloads').waitFor();
   await view.getByText('wants an accepted licence').waitFor();
   assert.equal(await view.getByText('own/Tiny-folder').count(), 0); // nothing of it is GGUF
-  await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+  await view.getByRole('button', { name: 'own/Tiny-GGUF', exact: true }).click();
   await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).click();
   await second.getByText('downloading').waitFor();
   await until(() => partial()[0] === tiny.length >> 1);
@@ -142,7 +142,7 @@ for (const colorScheme of ['light', 'dark']) {
     const view = await models({ colorScheme }, name);
     await view.getByRole('region', { name: 'Details' }).waitFor();
     await search(view, 'tiny');
-    await view.getByRole('button', { name: 'own/Tiny-GGUF' }).click();
+    await view.getByRole('button', { name: 'own/Tiny-GGUF', exact: true }).click();
     await view.getByText('Tiny-F32.gguf').first().waitFor();
     await view.getByText('finished').first().waitFor();
     assert.deepEqual(await axe(view), []);
