@@ -132,6 +132,8 @@ TEST(Defaults, every_parameter_of_the_table_is_set_over_its_whole_range) {
       values = {fmt::format("{}", rule.low), fmt::format("{}", rule.high)};
     } else if (rule.kind == models::ParameterKind::number) {
       values = {fmt::format("{}", rule.number_low), fmt::format("{}", rule.number_high)};
+    } else if (!rule.words.empty()) {
+      values.assign(rule.words.begin(), rule.words.end());
     } else {
       values = {"x", std::string(rule.max_bytes, 'x')};
     }
