@@ -120,7 +120,8 @@ std::string random_pattern(std::mt19937& random) {
 
 TEST(Masks, AreThoseOfAPlainWalkForRandomPatterns) {
   std::mt19937 random(11);
-  for (int i = 0; i < 60; ++i) {
+  int n_checked = 0;
+  for (int i = 0; i < 40; ++i) {
     const std::string pattern = random_pattern(random);
     SCOPED_TRACE(pattern);
     json::object schema{{"type", "string"}, {"pattern", "^" + pattern + "$"}};
@@ -131,10 +132,16 @@ TEST(Masks, AreThoseOfAPlainWalkForRandomPatterns) {
     OutputRule text{.kind = OutputRule::Kind::json_schema};
     text.schema = schema;
     for (const OutputRule& rule : {rule_of(OutputRule::Kind::regex, pattern), text, named}) {
-      const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
-      for (uint32_t seed = 0; seed < 2; ++seed) check_masks(matcher, seed, 12);
+      try {
+        const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
+        for (uint32_t seed = 0; seed < 2; ++seed) check_masks(matcher, seed, 12);
+        ++n_checked;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::resource_exhausted) << error.what();
+      }
     }
   }
+  EXPECT_GE(n_checked, 80) << "some cost too many steps, most do not";
 }
 
 TEST(Masks, HoldAllTextUntilATriggerIsWritten) {
