@@ -187,9 +187,9 @@ class ConvertForm : public ConvertVocabulary, public ::testing::WithParamInterfa
 
 TEST_P(ConvertForm, GivesTheSameIds) {
   const Form& form = GetParam();
-  std::optional<fs::path> path = strata::testing::find_test_data(form.file);
-  if (!path) path = fs::path(STRATA_SOURCE_DIR "/src/models/tokenizer/testdata") / form.file;
-  ASSERT_TRUE(fs::exists(*path)) << form.file << " was not fetched (tests/oracle/fetch)";
+  std::optional path = fs::path(STRATA_SOURCE_DIR "/src/models/tokenizer/testdata") / form.file;
+  if (!fs::exists(*path)) path = strata::testing::find_test_data(form.file);
+  ASSERT_TRUE(path && fs::exists(*path)) << form.file << " was not fetched (tests/oracle/fetch)";
   const auto written = written_as(form.as, read_file(*path));
   EXPECT_EQ(model_, form.model);
   EXPECT_EQ(pre_, form.pre);

@@ -125,10 +125,10 @@ TEST(ChatSession, ParametersByOllamasNames) {
 }
 
 TEST(ChatSession, WhatAChatTakesCanBeSavedAndIsAllThatAModelHas) {
-  const std::vector<std::string> tries{"-3",        "-2",   "-1",  "-0.5", "0",
-                                       "0.5",       "1",    "1.5", "2",    "3",
-                                       "1000",      "1001", "x",   "1e30", std::string(41, 'x'),
-                                       "2147483648"};
+  const std::vector<std::string> tries{"-3",         "-2",      "-1",  "-0.5", "0",
+                                       "0.5",        "1",       "1.5", "2",    "3",
+                                       "1000",       "1001",    "x",   "1e30", std::string(41, 'x'),
+                                       "2147483648", "truncate"};
   for (const auto& rule : models::parameter_rules()) {
     const std::string name(rule.name);
     if (rule.use != models::ParameterUse::honoured) {
