@@ -174,6 +174,7 @@ def ask_of(document, method, path, operation):
     """The request that the programs make."""
     names = dict(NAMES, id=MODEL) if path.startswith(OF_MODELS) else NAMES
     names = dict(names, name="FILE") if path.startswith(OF_THE_APP) else names
+    names = dict(names, name=MODEL) if path.startswith("/api/v1/models/") else names
     url = ADDRESS + re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], found[1].upper()), path)
     headers, query = {}, []
     for parameter in operation["parameters"]:

@@ -24,11 +24,12 @@ SLOW = "slow"  # its answers are still under way when they are cancelled
 SCRIPT = {"models": [{"name": MODEL, "rules": [{"reply": "It scatters blue light."}]},
                      {"name": SLOW, "tokens_per_second": 0.01, "rules": [{"reply": "one two three"}]}]}
 STORED = ROOT / "src/models/format/testdata/gguf_fuzz/llama.gguf"
-OF_THE_STORE = ("POST /api/create", "POST /api/copy", "DELETE /api/delete")
+OF_THE_STORE = ("POST /api/create", "POST /api/copy", "DELETE /api/delete", "GET /api/v1/models/{name}")
 # What scripted models cannot do; --real asks it of one of this machine.
 OF_A_MODEL = ("embed", "Embed", "DELETE /v1/models/")
-# What a server refuses that is offline, and whose model scores nothing.
-REFUSED = ("POST /api/pull", "POST /v1/rerank")
+# What a server refuses that is offline, whose model scores nothing, and that has no job.
+REFUSED = ("POST /api/pull", "POST /v1/rerank", "GET /api/v1/hub/models", "GET /api/v1/hub/files",
+           "POST /api/v1/jobs/{id}/pause", "POST /api/v1/jobs/{id}/resume", "DELETE /api/v1/jobs/{id}")
 # Left out: where the app is not built there are none.
 APP_FILES = ("/assets/", "/frame/", "/icon", "/manifest", "/sw.js")
 ENDLESS = "The stream ends with its reader."  # as reference.py says it
@@ -138,6 +139,8 @@ class Maker:
             words[MODEL] = "stored"
             if not self.server.scripted:
                 self.post("/api/copy", {"source": self.server.model, "destination": "stored"})
+        elif path.startswith("/api/v1/keys/{"):
+            words["ID"] = self.post("/api/v1/keys", {"name": "laptop"})["id"]
         elif path == "/api/v1/session":
             words["KEY"] = self.strata("key", "create", "reader", "--scopes", "inference").strip()
         elif path.startswith("/v1/files/"):
