@@ -29,3 +29,5 @@ foreach(file ${candidates})
   endif()
 endforeach()
 strata_tests(hostile ${hostile} ${replay})
+# Jobs that quantise, which no broken request begins, name functions of rooms that are left out.
+target_link_options(hostile_test PRIVATE -Wl,--unresolved-symbols=ignore-all)
