@@ -36,13 +36,14 @@ class Stream:
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
         self.socket.sendall((head + body).encode())
         self.socket.setblocking(False)
-        self.last, self.delays, self.failed = None, [], None
+        self.begun, self.last, self.delays, self.failed = False, None, [], None
         selector.register(self.socket, selectors.EVENT_READ, self)
 
     def read(self, now):
         received = self.socket.recv(1 << 16)
-        if self.last is None and self.failed is None and not received.startswith(b"HTTP/1.1 200"):
+        if not self.begun and not received.startswith(b"HTTP/1.1 200"):
             self.failed = received[:200]
+        self.begun = True
         if CHUNK in received:
             if self.last is not None:
                 self.delays.append(now - self.last - 1 / RATE)

@@ -231,7 +231,9 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::quantize(const std::string& mod
   return start(
       [this, model, &mix, name](const models::PullOptions& options) {
         lower_priority();  // the threads that it starts inherit it
-        return modify::quantize_stored(store_, model, mix, name, options);
+        return modify::quantize_stored(
+            store_, model, mix, name,
+            {.progress = options.progress, .keep_going = options.keep_going});
       },
       std::move(progress), std::move(done));
 }

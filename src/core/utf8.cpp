@@ -63,6 +63,12 @@ char32_t next_code_point(std::string_view text, size_t& at) {
   return code_point;
 }
 
+size_t n_code_points(std::string_view text) {
+  size_t n = 0;
+  for (size_t at = 0; at < text.size(); ++n) next_code_point(text, at);
+  return n;
+}
+
 bool is_valid_utf8(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {

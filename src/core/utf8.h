@@ -14,6 +14,8 @@ constexpr char32_t kReplacement = 0xFFFD;
 char32_t next_code_point(std::string_view text, size_t& at);
 // Length 1..4 of the valid sequence at text[at], 0 when there is none.
 size_t utf8_length_at(std::string_view text, size_t at);
+// As next_code_point() walks it.
+size_t n_code_points(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 void append_utf8(std::string& out, char32_t code_point);
 // Invalid bytes become U+FFFD.

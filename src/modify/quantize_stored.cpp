@@ -35,6 +35,20 @@ class WorkFile {
   fs::path path_;
 };
 
+// More than half of the weights: rounding them again would lose more than the type says.
+void refuse_quantised(const models::ModelFile& file, const std::string& name) {
+  uint64_t rounded = 0, all = 0;
+  for (const auto& tensor : file.tensors()) {
+    all += tensor.n_weights();
+    if (tensor::dtype_info(tensor.type).block_weights > 1) rounded += tensor.n_weights();
+  }
+  if (2 * rounded <= all) return;
+  throw Error(Code::failed_precondition,
+              fmt::format("{} is quantised already: {:.0f} % of its weights", name,
+                          100.0 * static_cast<double>(rounded) / static_cast<double>(all)),
+              "begin with the model in F16 or BF16, for example hf:OWNER/REPO:safetensors");
+}
+
 void check_space(const models::Store& store, uint64_t bytes) {
   const uint64_t free = free_disk_bytes(store.root());
   if (bytes + kSpareDiskBytes <= free) return;
@@ -42,6 +56,28 @@ void check_space(const models::Store& store, uint64_t bytes) {
       Code::resource_exhausted,
       fmt::format("the new model needs {}, {} is free", format_bytes(bytes), format_bytes(free)),
       "free some space, or choose a smaller type");
+}
+
+models::BlobRef quantized_blob(const models::Store& store, const models::ModelFile& file,
+                               const Mix& mix, std::string_view name,
+                               const QuantizeStoredOptions& options) {
+  const auto report = [&](std::string stage, uint64_t done, uint64_t total) {
+    if (options.progress) options.progress({std::move(stage), std::string(name), done, total});
+    return !options.keep_going || options.keep_going();
+  };
+  const auto plan = plan_quantization(file, models::describe_model(file), mix, {});
+  check_space(store, plan.bytes());
+  const WorkFile work(store);
+  QuantizeOptions how;
+  how.n_threads = options.n_threads > 0 ? options.n_threads : usable_cores();
+  how.progress = [&](uint64_t done, uint64_t total) { return report("quantizing", done, total); };
+  quantize(file, plan, mix, work.path(), how);
+  std::error_code ignored;
+  const uint64_t size = fs::file_size(work.path(), ignored);
+  const auto blob = store.put_file(work.path(), true,
+                                   [&](uint64_t done) { return report("verifying", done, size); });
+  report("writing manifest", 0, 0);
+  return blob;
 }
 
 }  // namespace
@@ -54,33 +90,19 @@ void refuse_name_in_use(const models::Store& store, std::string_view name) {
 }
 
 models::Manifest quantize_stored(const models::Store& store, std::string_view model, const Mix& mix,
-                                 std::string_view name, const models::PullOptions& options) {
-  const auto report = [&](std::string stage, uint64_t done, uint64_t total) {
-    if (options.progress) options.progress({std::move(stage), std::string(name), done, total});
-    return !options.keep_going || options.keep_going();
-  };
-  refuse_name_in_use(store, name);
+                                 std::string_view name, const QuantizeStoredOptions& options) {
+  if (!options.replace) refuse_name_in_use(store, name);
   return models::store_model(store, options.keep_going, [&] {
     models::Manifest manifest = store.find(model);
     const auto file = models::open_whole_model_file(store.model_path(manifest), manifest.name);
-    const auto plan = plan_quantization(*file, models::describe_model(*file), mix, {});
-    check_space(store, plan.bytes());
-    const WorkFile work(store);
-    QuantizeOptions how;
-    how.n_threads = usable_cores();
-    how.progress = [&](uint64_t done, uint64_t total) { return report("quantizing", done, total); };
-    quantize(*file, plan, mix, work.path(), how);
-    std::error_code ignored;
-    const uint64_t size = fs::file_size(work.path(), ignored);
-    const auto blob = store.put_file(
-        work.path(), true, [&](uint64_t done) { return report("verifying", done, size); });
-    refuse_name_in_use(store, name);
-    report("writing manifest", 0, 0);
+    refuse_quantised(*file, manifest.name);
+    const auto blob = quantized_blob(store, *file, mix, name, options);
+    if (!options.replace) refuse_name_in_use(store, name);
     if (manifest.licence.empty()) manifest.licence = models::licence_of(manifest, *file);
     manifest.parent = manifest.name;
     manifest.name = models::parse_model_name(name).full();
     manifest.model = {blob};
-    manifest.source = "create";
+    manifest.source = fmt::format("{} of {}", mix.name, manifest.source);
     manifest.created = 0;  // now
     return manifest;
   });

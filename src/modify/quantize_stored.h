@@ -1,7 +1,6 @@
 // A model of the store written again with its matrices in other types, as another model beside it.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "models/hub/pull.h"
@@ -9,13 +8,22 @@
 
 namespace strata::modify {
 
-// Licence, kind, template, system text, messages and parameters stay; the parent is `model`.
-// Computes on all cores. options: progress ("quantizing", "verifying", "writing manifest") and
-// keep_going. Errors: those of Store::find, plan_quantization and quantize; resource_exhausted
-// (disk); already_exists, also where another process has made the name meanwhile; cancelled. None
-// of them leaves a model, or a part of one.
+struct QuantizeStoredOptions {
+  bool replace = false;  // what `name` stands for, which stays until the new file is whole
+  int n_threads = 0;     // 0: all cores
+  // "quantizing", "verifying", "writing manifest"; bytes.
+  std::function<void(const models::PullProgress&)> progress{};
+  std::function<bool()> keep_going{};  // false: Error{cancelled}
+};
+
+// One GGUF. Licence, kind, template, system text, messages and parameters stay; the parent is
+// `model`, the source says of what it was made. Memory does not grow with the model. Errors: those
+// of Store::find, open_whole_model_file, plan_quantization and quantize; failed_precondition (most
+// of the weights are quantised already); resource_exhausted (disk); already_exists without
+// `replace`, also where another process has made the name meanwhile; cancelled. None of them
+// leaves a model, or a part of one.
 models::Manifest quantize_stored(const models::Store& store, std::string_view model, const Mix& mix,
-                                 std::string_view name, const models::PullOptions& options);
+                                 std::string_view name, const QuantizeStoredOptions& options = {});
 
 // Error{already_exists}.
 void refuse_name_in_use(const models::Store& store, std::string_view name);

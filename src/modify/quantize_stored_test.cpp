@@ -1,6 +1,6 @@
 #include "modify/quantize_stored.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "core/os.h"
 #include "core/testing/expect_error.h"
@@ -22,6 +22,7 @@ class QuantizeStored : public ::testing::Test {
     models::Manifest manifest;
     manifest.name = "tiny:f32";
     manifest.model = {store.put_blob({reinterpret_cast<const char*>(bytes.data()), bytes.size()})};
+    manifest.source = "file:tiny";
     manifest.licence = "MIT";
     manifest.kind = "chat";
     manifest.overrides.system = "Be brief.";
@@ -49,7 +50,7 @@ class QuantizeStored : public ::testing::Test {
 // The bytes are those that the command line would write.
 TEST_F(QuantizeStored, MakesAModelBesideTheFirst) {
   std::vector<std::string> stages;
-  models::PullOptions options;
+  QuantizeStoredOptions options;
   options.progress = [&](const models::PullProgress& now) {
     if (stages.empty() || stages.back() != now.stage) stages.push_back(now.stage);
   };
@@ -57,6 +58,8 @@ TEST_F(QuantizeStored, MakesAModelBesideTheFirst) {
   EXPECT_EQ(stages, (std::vector<std::string>{"quantizing", "verifying", "writing manifest"}));
   EXPECT_EQ(names(), (std::vector<std::string>{"tiny:f32", "tiny:q8_0"}));
   EXPECT_EQ(made.parent, "tiny:f32");
+  EXPECT_EQ(made.source, "Q8_0 of file:tiny");
+  EXPECT_LT(made.size_bytes(), store.find("tiny:f32").size_bytes());
   EXPECT_EQ(made.licence, "MIT");
   EXPECT_EQ(made.kind, "chat");
   EXPECT_EQ(made.overrides.system, "Be brief.");
@@ -71,7 +74,7 @@ TEST_F(QuantizeStored, MakesAModelBesideTheFirst) {
 }
 
 TEST_F(QuantizeStored, LeavesNothingWhereItIsCancelledOrTheNameIsTaken) {
-  models::PullOptions options;
+  QuantizeStoredOptions options;
   int asked = 0;
   options.keep_going = [&] { return ++asked < 4; };
   EXPECT_EQ(error_of([&] {
@@ -86,6 +89,35 @@ TEST_F(QuantizeStored, LeavesNothingWhereItIsCancelledOrTheNameIsTaken) {
             Code::not_found);
   EXPECT_EQ(names(), (std::vector<std::string>{"tiny:f32"}));
   EXPECT_EQ(n_files("partial"), 0u);
+}
+
+TEST_F(QuantizeStored, WhatItReplacesStaysUntilTheEnd) {
+  QuantizeStoredOptions options{.replace = true};
+  const auto before =
+      quantize_stored(store, "tiny:f32", find_mix("Q8_0"), "tiny:small", options).digest();
+  for (const char* stage : {"quantizing", "verifying"}) {
+    std::string now;
+    options.progress = [&](const models::PullProgress& each) { now = each.stage; };
+    options.keep_going = [&] { return now != stage; };
+    EXPECT_EQ(error_of([&] {
+                quantize_stored(store, "tiny:f32", find_mix("Q4_0"), "tiny:small", options);
+              }).code(),
+              Code::cancelled);
+    EXPECT_EQ(store.find("tiny:small").digest(), before);
+    EXPECT_EQ(n_files("partial"), 0u);
+  }
+  options.keep_going = {};
+  quantize_stored(store, "tiny:f32", find_mix("Q4_0"), "tiny:small", options);
+  EXPECT_NE(store.find("tiny:small").digest(), before);
+}
+
+TEST_F(QuantizeStored, NothingIsRoundedTwice) {
+  quantize_stored(store, "tiny:f32", find_mix("Q8_0"), "tiny:q8_0");
+  const Error error =
+      error_of([&] { quantize_stored(store, "tiny:q8_0", find_mix("Q4_0"), "tiny:q4_0"); });
+  EXPECT_EQ(error.code(), Code::failed_precondition);
+  EXPECT_THAT(error.message(), ::testing::HasSubstr("tiny:q8_0 is quantised already: "));
+  EXPECT_EQ(names(), (std::vector<std::string>{"tiny:f32", "tiny:q8_0"}));
 }
 
 }  // namespace

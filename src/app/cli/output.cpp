@@ -12,17 +12,11 @@
 namespace strata::app {
 namespace {
 
-size_t code_points(std::string_view text) {
-  size_t count = 0;
-  for (size_t at = 0; at < text.size(); ++count) next_code_point(text, at);
-  return count;
-}
-
 std::string table_line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {
     line += cells[i];
-    if (i + 1 < cells.size()) line.append(widths[i] - code_points(cells[i]) + 3, ' ');
+    if (i + 1 < cells.size()) line.append(widths[i] - n_code_points(cells[i]) + 3, ' ');
   }
   return line + "\n";
 }
@@ -49,9 +43,9 @@ void complain(std::string_view line) {
 void print_table(const std::vector<std::string>& header,
                  const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
-  for (const auto& cell : header) widths.push_back(code_points(cell));
+  for (const auto& cell : header) widths.push_back(n_code_points(cell));
   for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], code_points(row[i]));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], n_code_points(row[i]));
   }
   std::string out = table_line(header, widths);
   for (const auto& row : rows) out += table_line(row, widths);

@@ -5,7 +5,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
 #include "core/progress.h"
-#include "modify/quantized_model.h"
+#include "modify/quantize_stored.h"
 
 namespace strata::app {
 
@@ -45,15 +45,14 @@ models::PullResult pull_quantized(const models::Store& store, std::string_view w
   if (!options.refresh && store.has(name.full())) return {store.find(name.full()), true};
   const bool kept = store.has(source.full());
   const models::Manifest fetched = pull_with_progress(store, what, own, quiet).manifest;
-  const Interrupts interrupts;
-  ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, quiet));
-  modify::QuantizedModelOptions work;
-  work.n_threads = n_threads;
-  work.progress = [&](const char* stage, uint64_t done, uint64_t total) {
-    printer.show(stage, done, total);
-    return !interrupts.happened();
-  };
-  models::PullResult result{modify::store_quantized(store, fetched, mix, name.full(), work), false};
+  models::PullResult result;
+  with_pull_progress({}, quiet, [&](const models::PullOptions& shown) {
+    result.manifest = modify::quantize_stored(store, fetched.name, mix, name.full(),
+                                              {.replace = true,
+                                               .n_threads = n_threads,
+                                               .progress = shown.progress,
+                                               .keep_going = shown.keep_going});
+  });
   if (!kept && fetched.name != name.full()) store.remove(fetched.name);
   return result;
 }

@@ -201,12 +201,6 @@ class Generator {
   std::mt19937 random_;
 };
 
-size_t length_of(std::string_view text) {
-  size_t n = 0;
-  for (size_t at = 0; at < text.size(); ++n) next_code_point(text, at);
-  return n;
-}
-
 // JSON Schema, as far as the generator uses it.
 class Validator {
  public:
@@ -280,7 +274,7 @@ class Validator {
   static bool string_fits(const json::value& v, const json::object& s) {
     if (!v.is_string()) return true;
     const std::string_view text(v.get_string());
-    const auto n = static_cast<double>(length_of(text));
+    const auto n = static_cast<double>(n_code_points(text));
     if (s.contains("minLength") && n < s.at("minLength").to_number<double>()) return false;
     if (s.contains("maxLength") && n > s.at("maxLength").to_number<double>()) return false;
     if (!s.contains("pattern")) return true;

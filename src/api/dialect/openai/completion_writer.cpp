@@ -12,12 +12,6 @@ namespace {
 using inference::Event;
 using inference::GeneratedToken;
 
-int64_t n_characters(std::string_view text) {
-  int64_t n = 0;
-  for (size_t at = 0; at < text.size(); ++n) next_code_point(text, at);
-  return n;
-}
-
 // The four parallel arrays of a completion's log-probabilities; offsets count characters from the
 // beginning of the text that is returned.
 struct LogprobArrays {
@@ -26,7 +20,7 @@ struct LogprobArrays {
   void add(const GeneratedToken& token, bool first_of_prompt, int64_t& offset) {
     tokens.push_back(json::string(token.bytes));
     text_offset.push_back(offset);
-    offset += n_characters(token.bytes);
+    offset += static_cast<int64_t>(n_code_points(token.bytes));
     if (first_of_prompt) {  // nothing stands before it that could predict it
       token_logprobs.push_back(nullptr);
       top_logprobs.push_back(nullptr);

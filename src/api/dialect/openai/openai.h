@@ -70,7 +70,7 @@ std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
 json::string finish_reason(inference::FinishReason reason);
 json::object error_json(const Error& error);
 void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion);
-// At most 16 pairs of short texts.
+constexpr size_t kMaxMetadataPairs = 16;
 json::object read_metadata(Fields& fields);
 // "user" and "safety_identifier".
 std::string read_end_user(Fields& fields);

@@ -6,13 +6,14 @@
 #include "api/dialect/openai/openai.h"
 #include "api/dialect/openai/request_parts.h"
 #include "api/limits.h"
+#include "core/utf8.h"
 
 namespace strata::api::openai {
 namespace {
 
 constexpr size_t kMaxStop = 4;
 constexpr size_t kMaxEndUserBytes = 512;
-constexpr size_t kMaxMetadata = 16, kMaxMetadataKey = 64, kMaxMetadataValue = 512;
+constexpr size_t kMaxMetadataKey = 64, kMaxMetadataValue = 512;  // characters
 constexpr int64_t kMaxPriority = 100;
 constexpr int32_t kTierPriority = 50;  // how far the tiers flex and priority are from default
 
@@ -54,21 +55,23 @@ Tier read_tier(Fields& fields) {
 }
 
 json::object read_metadata(Fields& fields) {
-  const json::value* value = fields.get("metadata");
-  if (!value) return {};
-  const json::object* object = value->if_object();
-  if (!object || object->size() > kMaxMetadata) {
-    fields.fail("metadata", fmt::format("must be an object of at most {} texts", kMaxMetadata));
+  auto pairs = fields.object("metadata");
+  if (!pairs) return {};
+  const json::object& object = fields.get("metadata")->get_object();
+  if (object.size() > kMaxMetadataPairs) {
+    fields.fail("metadata",
+                fmt::format("has {} pairs, the limit is {}", object.size(), kMaxMetadataPairs));
   }
-  for (const auto& member : *object) {
-    const auto* text = member.value().if_string();
-    if (!text || text->size() > kMaxMetadataValue || member.key().size() > kMaxMetadataKey) {
-      fields.fail("metadata", fmt::format("must have keys of at most {} bytes and texts of at most "
-                                          "{}",
-                                          kMaxMetadataKey, kMaxMetadataValue));
+  for (const auto& [key, value] : object) {
+    if (!value.is_string()) pairs->fail(key, "must be a string");
+    if (n_code_points(key) > kMaxMetadataKey) {
+      pairs->fail(key, fmt::format("has a name of more than {} characters", kMaxMetadataKey));
+    }
+    if (n_code_points(value.get_string()) > kMaxMetadataValue) {
+      pairs->fail(key, fmt::format("has more than {} characters", kMaxMetadataValue));
     }
   }
-  return *object;
+  return object;
 }
 
 std::string read_end_user(Fields& fields) {

@@ -1,4 +1,5 @@
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/openai/openai.h"
 #include "api/dialect/responses/responses.h"
 #include "api/dialect/responses/stored_chats.h"
 
@@ -35,9 +36,9 @@ ChatFilter read_filter(const Request& request) {
     if (*name == "model") filter.model = *value;
     if (!name->starts_with("metadata[") || !name->ends_with(']')) continue;
     filter.metadata[name->substr(9, name->size() - 10)] = *value;
-    if (filter.metadata.size() > kMaxMetadataPairs) {
+    if (filter.metadata.size() > openai::kMaxMetadataPairs) {
       throw FieldError("metadata",
-                       fmt::format("metadata has more than {} pairs", kMaxMetadataPairs));
+                       fmt::format("metadata has more than {} pairs", openai::kMaxMetadataPairs));
     }
   }
   return filter;
@@ -63,7 +64,7 @@ void update(Exchange& exchange, const Services& services) {
   const std::string& id = request.params.at("id");
   const json::value document = read_body(request.body);
   Fields fields(document);
-  const json::object metadata = read_metadata(fields);
+  const json::object metadata = openai::read_metadata(fields);
   fields.refuse_unread();
   const auto chat = history_of(services).chats.set_metadata(request.owner, id, metadata);
   if (!chat) throw chat_not_found(id);

@@ -1,4 +1,5 @@
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/openai/openai.h"
 #include "api/dialect/responses/responses.h"
 
 namespace strata::api::responses {
@@ -32,7 +33,7 @@ void create(Exchange& exchange, const Services& services) {
   if (!request.body.empty()) {
     const json::value document = read_body(request.body);
     Fields fields(document);
-    metadata = read_metadata(fields);
+    metadata = openai::read_metadata(fields);
     items = read_items(fields, "items", kMaxNewItems, finder(services, request.owner));
     fields.refuse_unread();
   }
@@ -45,7 +46,7 @@ void update(Exchange& exchange, const Services& services) {
   ConversationRow row = find(services, request);
   const json::value document = read_body(request.body);
   Fields fields(document);
-  row.metadata = read_metadata(fields);
+  row.metadata = openai::read_metadata(fields);
   fields.refuse_unread();
   services.history->conversations.set_metadata(request.owner, row.id, row.metadata);
   respond_json(exchange, conversation_json(row));

@@ -12,12 +12,6 @@ namespace {
 // Sent habitually by clients, without effect on an answer here.
 constexpr std::array<std::string_view, 2> kIgnored{"prompt_cache_options", "background_options"};
 
-// Of valid UTF-8.
-size_t n_characters(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 // Something short that the answer repeats; null where it is absent.
 json::value short_text(Fields& fields, std::string_view key) {
   const auto text = fields.text(key);
@@ -214,7 +208,7 @@ void read_delivery(Fields& fields, Ask& ask) {
   }
   ask.mirror["store"] = ask.store;
   ask.mirror["background"] = ask.background;
-  ask.mirror["metadata"] = read_metadata(fields);
+  ask.mirror["metadata"] = openai::read_metadata(fields);
   ask.mirror["safety_identifier"] = short_text(fields, "safety_identifier");
   ask.chat.end_user = openai::read_end_user(fields);
   const openai::Tier tier = openai::read_tier(fields);
@@ -251,26 +245,6 @@ void read_prompt_fields(Fields& fields, Ask& ask, const FindItem& find_item) {
 
 void refuse_unbuilt(const std::string& what, std::string hint) {
   throw Error(Code::unimplemented, what, std::move(hint));
-}
-
-json::object read_metadata(Fields& fields) {
-  auto pairs = fields.object("metadata");
-  if (!pairs) return {};
-  const json::object& object = fields.get("metadata")->get_object();
-  if (object.size() > kMaxMetadataPairs) {
-    fields.fail("metadata",
-                fmt::format("has {} pairs, the limit is {}", object.size(), kMaxMetadataPairs));
-  }
-  for (const auto& [key, value] : object) {
-    if (!value.is_string()) pairs->fail(key, "must be a string");
-    if (n_characters(key) > kMaxMetadataKey) {
-      pairs->fail(key, fmt::format("has a name of more than {} characters", kMaxMetadataKey));
-    }
-    if (n_characters(value.get_string()) > kMaxMetadataValue) {
-      pairs->fail(key, fmt::format("has more than {} characters", kMaxMetadataValue));
-    }
-  }
-  return object;
 }
 
 Ask parse_ask(const Services& services, const Request& request) {

@@ -16,12 +16,9 @@
 
 namespace strata::api::responses {
 
-constexpr size_t kMaxItems = 8192;   // of one request's input
-constexpr size_t kMaxNewItems = 20;  // of one change of a conversation
-constexpr size_t kMaxTools = 128;    // as OpenAI has it
-constexpr size_t kMaxMetadataPairs = 16;
-constexpr size_t kMaxMetadataKey = 64;
-constexpr size_t kMaxMetadataValue = 512;
+constexpr size_t kMaxItems = 8192;      // of one request's input
+constexpr size_t kMaxNewItems = 20;     // of one change of a conversation
+constexpr size_t kMaxTools = 128;       // as OpenAI has it
 constexpr size_t kMaxIdentifier = 512;  // safety_identifier, prompt_cache_key, user
 
 // A request as read from the wire.
@@ -60,8 +57,6 @@ json::object read_item(const json::value& value, const std::string& path,
                        const FindItem& find_item);
 json::array read_items(Fields& fields, std::string_view key, size_t max_count,
                        const FindItem& find_item);
-// Up to 16 pairs of texts.
-json::object read_metadata(Fields& fields);
 
 // Items as they are kept → messages. An assistant's reasoning, text and calls are one message.
 void append_messages(const json::array& items, std::vector<models::Message>& messages);
