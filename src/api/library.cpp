@@ -40,6 +40,19 @@ std::filesystem::file_time_type last_written(const models::Manifest& manifest,
   return last;
 }
 
+// The files that are quantised have no name of their own, and go with the next collection unless
+// they are another model's.
+models::Manifest create_quantized(const models::Store& store, const std::string& name,
+                                  const models::Modelfile& modelfile, const modify::Mix& mix,
+                                  const models::PullOptions& options) {
+  return models::store_model(store, options.keep_going, [&] {
+    auto manifest = models::assemble_model(store, name, modelfile, store.root(), options);
+    lower_priority();  // the threads that it starts inherit it
+    return modify::quantize_files(store, std::move(manifest), mix,
+                                  {.progress = options.progress, .keep_going = options.keep_going});
+  });
+}
+
 }  // namespace
 
 struct ModelLibrary::JobState {
@@ -201,7 +214,8 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, b
 
 std::unique_ptr<ModelLibrary::Job> ModelLibrary::create(const std::string& name,
                                                         models::Modelfile modelfile,
-                                                        Progress progress, Done done) {
+                                                        const modify::Mix* mix, Progress progress,
+                                                        Done done) {
   models::parse_model_name(name);
   check_reference(modelfile.from);
   inference::parse_parameters(modelfile.overrides.parameters);
@@ -213,7 +227,8 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::create(const std::string& name,
     models::ChatTemplate::parse(*source, "", "");
   }
   return start(
-      [this, name, modelfile = std::move(modelfile)](const models::PullOptions& options) {
+      [this, name, modelfile = std::move(modelfile), mix](const models::PullOptions& options) {
+        if (mix) return create_quantized(store_, name, modelfile, *mix, options);
         return models::create_model(store_, name, modelfile, store_.root(), options);
       },
       std::move(progress), std::move(done));

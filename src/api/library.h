@@ -21,6 +21,10 @@
 #include "models/hub/modelfile.h"
 #include "models/parameters.h"
 
+namespace strata::modify {
+struct Mix;
+}
+
 namespace strata::api {
 
 constexpr size_t kMaxLibraryJobs = 8;      // pulls and creates at once
@@ -76,9 +80,10 @@ class ModelLibrary {
   // invalid_argument (name), permission_denied (file: — over the network nobody names files of this
   // machine), unavailable (kMaxLibraryJobs are at work). Later ones are told to `done`.
   std::unique_ptr<Job> pull(const std::string& name, bool refresh, Progress progress, Done done);
-  // Thrown at once also: invalid_argument (a parameter, a template that does not parse).
+  // Thrown at once also: invalid_argument (a parameter, a template that does not parse). `mix`,
+  // when given, is what its matrices are written as, if they are not quantised yet.
   std::unique_ptr<Job> create(const std::string& name, models::Modelfile modelfile,
-                              Progress progress, Done done);
+                              const modify::Mix* mix, Progress progress, Done done);
 
   // Makes the model `name` of `model` with its matrices as `type` says ("Q4_K_M"), giving way to
   // what else the machine does. Thrown at once also: not_found, already_exists, invalid_argument

@@ -36,7 +36,7 @@ class LibraryTest : public ::testing::Test {
   Outcome create(const std::string& name, const models::Modelfile& modelfile) {
     std::promise<Outcome> promise;
     const auto job = library_.create(
-        name, modelfile, [](const models::PullProgress&) {},
+        name, modelfile, nullptr, [](const models::PullProgress&) {},
         [&](const models::Manifest* manifest, const Error* error) {
           Outcome outcome;
           if (manifest != nullptr) outcome.manifest = *manifest;
@@ -150,9 +150,10 @@ TEST_F(LibraryTest, AStopEndsEveryWaitForTheStoresLock) {
   models::Modelfile modelfile;
   modelfile.from = "tiny";
   std::promise<Code> created;
-  const auto job = library_.create("x", modelfile, {}, [&](const auto*, const Error* error) {
-    created.set_value(error == nullptr ? Code::internal : error->code());
-  });
+  const auto job =
+      library_.create("x", modelfile, nullptr, {}, [&](const auto*, const Error* error) {
+        created.set_value(error == nullptr ? Code::internal : error->code());
+      });
   auto copied = std::async(std::launch::async, [&] {
     return strata::testing::error_of([&] { library_.copy("tiny", "again"); }).code();
   });
@@ -170,7 +171,7 @@ TEST_F(LibraryTest, AJobThatNobodyWantsAnyMoreStopsWaitingForTheStoresLock) {
   modelfile.from = "tiny";
   std::promise<Code> created;
   library_
-      .create("x", modelfile, {},
+      .create("x", modelfile, nullptr, {},
               [&](const auto*, const Error* error) {
                 created.set_value(error == nullptr ? Code::internal : error->code());
               })

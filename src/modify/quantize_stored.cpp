@@ -89,19 +89,23 @@ void refuse_name_in_use(const models::Store& store, std::string_view name) {
               "choose another name, or remove that one");
 }
 
+models::Manifest quantize_files(const models::Store& store, models::Manifest manifest,
+                                const Mix& mix, const QuantizeStoredOptions& options) {
+  const auto file = models::open_whole_model_file(store.model_path(manifest), manifest.name);
+  refuse_quantised(*file, manifest.name);
+  manifest.model = {quantized_blob(store, *file, mix, manifest.name, options)};
+  if (manifest.licence.empty()) manifest.licence = models::licence_of(manifest, *file);
+  return manifest;
+}
+
 models::Manifest quantize_stored(const models::Store& store, std::string_view model, const Mix& mix,
                                  std::string_view name, const QuantizeStoredOptions& options) {
   if (!options.replace) refuse_name_in_use(store, name);
   return models::store_model(store, options.keep_going, [&] {
-    models::Manifest manifest = store.find(model);
-    const auto file = models::open_whole_model_file(store.model_path(manifest), manifest.name);
-    refuse_quantised(*file, manifest.name);
-    const auto blob = quantized_blob(store, *file, mix, name, options);
+    models::Manifest manifest = quantize_files(store, store.find(model), mix, options);
     if (!options.replace) refuse_name_in_use(store, name);
-    if (manifest.licence.empty()) manifest.licence = models::licence_of(manifest, *file);
     manifest.parent = manifest.name;
     manifest.name = models::parse_model_name(name).full();
-    manifest.model = {blob};
     manifest.source = fmt::format("{} of {}", mix.name, manifest.source);
     manifest.created = 0;  // now
     return manifest;

@@ -25,6 +25,12 @@ struct QuantizeStoredOptions {
 models::Manifest quantize_stored(const models::Store& store, std::string_view model, const Mix& mix,
                                  std::string_view name, const QuantizeStoredOptions& options = {});
 
+// The same of a manifest that need not be in the store, whose files are: what it is called, made of
+// and says otherwise stays. To be called in a models::store_model(), which writes it; `replace` is
+// that one's.
+models::Manifest quantize_files(const models::Store& store, models::Manifest manifest,
+                                const Mix& mix, const QuantizeStoredOptions& options);
+
 // Error{already_exists}.
 void refuse_name_in_use(const models::Store& store, std::string_view name);
 

@@ -46,4 +46,9 @@ bool is_go_template(std::string_view text);
 Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
                       const std::filesystem::path& folder, const PullOptions& options = {});
 
+// The part of create_model() before the manifest is written: brings the files into the store and
+// returns the manifest that create_model() would write. To be called in a store_model().
+Manifest assemble_model(const Store& store, std::string_view name, const Modelfile& modelfile,
+                        const std::filesystem::path& folder, const PullOptions& options = {});
+
 }  // namespace strata::models

@@ -105,20 +105,26 @@ Modelfile to_modelfile(const Manifest& manifest, std::string from) {
   return out;
 }
 
-Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
-                      const fs::path& folder, const PullOptions& options) {
+Manifest assemble_model(const Store& store, std::string_view name, const Modelfile& modelfile,
+                        const fs::path& folder, const PullOptions& options) {
   const std::string full = parse_model_name(name).full();
   if (const auto& source = modelfile.overrides.chat_template) {
     ChatTemplate::parse(*source, "", "");  // its errors now, not at the first chat
   }
   read_parameters(modelfile.overrides.parameters);
+  Manifest manifest = find_base(store, full, modelfile, folder, options);
+  manifest.name = full;
+  manifest.created = 0;  // now
+  if (!manifest.parent.empty()) manifest.source = "create";
+  put_over(modelfile, manifest);
+  name_ignored(modelfile.overrides.parameters, options);
+  return manifest;
+}
+
+Manifest create_model(const Store& store, std::string_view name, const Modelfile& modelfile,
+                      const fs::path& folder, const PullOptions& options) {
   return store_model(store, options.keep_going, [&] {
-    Manifest manifest = find_base(store, full, modelfile, folder, options);
-    manifest.name = full;
-    manifest.created = 0;  // now
-    if (!manifest.parent.empty()) manifest.source = "create";
-    put_over(modelfile, manifest);
-    name_ignored(modelfile.overrides.parameters, options);
+    Manifest manifest = assemble_model(store, name, modelfile, folder, options);
     if (options.progress) options.progress({"writing manifest", "", 0, 0});
     return manifest;
   });

@@ -7,6 +7,7 @@
 #include "api/library.h"
 #include "core/os.h"
 #include "models/parameters.h"
+#include "modify/mix.h"
 
 namespace strata::api::ollama {
 namespace {
@@ -25,8 +26,13 @@ json::object status_json(std::string_view status) {
 // A pull or a create as its client sees it: lines of progress and a last word, or only that.
 class JobReport {
  public:
-  JobReport(std::shared_ptr<Exchange> exchange, const Dialect& dialect, bool stream)
-      : exchange_(std::move(exchange)), dialect_(dialect), stream_(stream) {}
+  // quantizing: what that stage is called.
+  JobReport(std::shared_ptr<Exchange> exchange, const Dialect& dialect, bool stream,
+            std::string quantizing)
+      : exchange_(std::move(exchange)),
+        dialect_(dialect),
+        stream_(stream),
+        quantizing_(std::move(quantizing)) {}
 
   void progress(const models::PullProgress& now) {
     const std::lock_guard lock(mutex_);
@@ -56,7 +62,8 @@ class JobReport {
   }
 
  private:
-  static std::string status_of(const models::PullProgress& now) {
+  std::string status_of(const models::PullProgress& now) const {
+    if (now.stage == "quantizing") return quantizing_;
     if (now.stage == "resolving") return "pulling manifest";
     if (now.stage == "verifying") return "verifying sha256 digest";
     if (now.stage != "downloading") return now.stage;
@@ -74,6 +81,7 @@ class JobReport {
   const std::shared_ptr<Exchange> exchange_;
   const Dialect& dialect_;
   const bool stream_;
+  const std::string quantizing_;
   std::mutex mutex_;
   std::string status_;
   uint64_t reported_ns_ = 0;
@@ -83,8 +91,8 @@ class JobReport {
 // Starts a job with the sinks that report it. `start`: (Progress, Done) → the job.
 template <typename Start>
 void report_job(const std::shared_ptr<Exchange>& exchange, const Dialect& dialect, bool stream,
-                Start start) {
-  const auto report = std::make_shared<JobReport>(exchange, dialect, stream);
+                const std::string& quantizing, Start start) {
+  const auto report = std::make_shared<JobReport>(exchange, dialect, stream, quantizing);
   exchange->keep(start(
       [report](const models::PullProgress& now) { report->progress(now); },
       [report](const models::Manifest* made, const Error* error) { report->done(made, error); }));
@@ -100,7 +108,7 @@ void pull(const std::shared_ptr<Exchange>& exchange, const Services& services,
     fields.fail("insecure", "is true; what is fetched is always checked", "leave insecure out");
   }
   fields.refuse_unread();
-  report_job(exchange, dialect, stream, [&](auto progress, auto done) {
+  report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(
         library_of(services).pull(model, false, std::move(progress), std::move(done)));
   });
@@ -154,8 +162,6 @@ models::Modelfile read_modelfile(Fields& fields) {
   const std::string on_the_machine = "on the server's machine: strata create NAME -f Modelfile";
   refuse_if_given(fields, "files", "name a model in from; files can be used " + on_the_machine);
   refuse_if_given(fields, "adapters", "use a model that has the adapter merged into it");
-  refuse_if_given(fields, "quantize", "take a file that is quantised already");
-  refuse_if_given(fields, "quantise", "take a file that is quantised already");
   refuse_if_given(fields, "modelfile",
                   "send from, system, template, parameters, messages; or " + on_the_machine);
   models::Modelfile modelfile;
@@ -176,6 +182,17 @@ models::Modelfile read_modelfile(Fields& fields) {
   return modelfile;
 }
 
+// What the model is to be written as; null: as it is.
+const modify::Mix* read_quantize(Fields& fields) {
+  const auto type = fields.text("quantize");
+  if (!type || type->empty()) return nullptr;
+  try {
+    return &modify::find_mix(*type);
+  } catch (const Error& error) {
+    fields.fail("quantize", error.message(), error.hint());
+  }
+}
+
 void create(const std::shared_ptr<Exchange>& exchange, const Services& services,
             const Dialect& dialect) {
   const json::value body = read_body(exchange->request().body);
@@ -183,11 +200,13 @@ void create(const std::shared_ptr<Exchange>& exchange, const Services& services,
   const std::string model = read_model(fields);
   const bool stream = fields.boolean("stream").value_or(true);
   models::Modelfile modelfile = read_modelfile(fields);
+  const modify::Mix* mix = read_quantize(fields);
   fields.refuse_unread();
   tell_ignored(*exchange, models::ignored_parameters(modelfile.overrides.parameters));
-  report_job(exchange, dialect, stream, [&](auto progress, auto done) {
+  const std::string quantizing = mix ? fmt::format("quantizing model to {}", mix->name) : "";
+  report_job(exchange, dialect, stream, quantizing, [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(library_of(services).create(
-        model, std::move(modelfile), std::move(progress), std::move(done)));
+        model, std::move(modelfile), mix, std::move(progress), std::move(done)));
   });
 }
 

@@ -268,6 +268,55 @@ TEST_F(OllamaModels, CreatesFromWhatIsThere) {
   EXPECT_NE(parameters.find("stop                           \"a\"\n"), std::string::npos);
 }
 
+TEST_F(OllamaModels, CreateQuantisesByOllamasNamesAndReplacesOnlyByWhatIsWhole) {
+  const Reply made = call("POST", "/api/create",
+                          R"({"model":"small","from":"tiny","system":"Be brief.",)"
+                          R"("parameters":{"top_k":3},"quantize":"q8_0"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  std::vector<std::string> seen;
+  for (const auto& line : lines_of(made.body)) {
+    const std::string status(line.at("status").as_string());
+    if (seen.empty() || seen.back() != status) seen.push_back(status);
+    if (status.starts_with("quantizing")) {
+      EXPECT_GT(line.at("total").to_number<int64_t>(), 0) << made.body;
+    }
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"quantizing model to Q8_0", "verifying sha256 digest",
+                                            "writing manifest", "success"}));
+  const auto shown = ask("POST", "/api/show", R"({"model":"small"})");
+  EXPECT_EQ(shown.at("details").at("quantization_level"), "Q8_0");
+  EXPECT_EQ(shown.at("details").at("parent_model"), "tiny:latest");
+  EXPECT_EQ(shown.at("system"), "Be brief.");
+  EXPECT_EQ(shown.at("parameters"), "top_k                          3");
+  EXPECT_EQ(ask("POST", "/api/generate",
+                R"({"model":"small","prompt":"abc","stream":false,"options":{"num_predict":2}})")
+                .at("eval_count"),
+            2);
+  const std::string head = R"({"model":"small","stream":false,"quantize":)";
+  const Reply twice = call("POST", "/api/create", head + R"("Q4_k_m","from":"small"})");
+  EXPECT_EQ(twice.status, 409) << twice.body;
+  EXPECT_NE(twice.body.find("quantised already"), std::string::npos) << twice.body;
+  EXPECT_EQ(ask("POST", "/api/show", R"({"model":"small"})").at("details"), shown.at("details"));
+  ask("POST", "/api/create", head + R"("Q4_k_m","from":"tiny"})");
+  const auto replaced = ask("POST", "/api/show", R"({"model":"small"})");
+  EXPECT_EQ(replaced.at("details").at("quantization_level"), "Q4_K_M");
+  EXPECT_EQ(names("/api/tags"),
+            (std::vector<std::string>{"base:latest", "small:latest", "tiny:latest"}));
+  ask("POST", "/api/create", R"({"model":"as-it-is","from":"tiny","stream":false,"quantize":""})");
+  EXPECT_EQ(
+      ask("POST", "/api/show", R"({"model":"as-it-is"})").at("details").at("quantization_level"),
+      "F32");
+}
+
+TEST_F(OllamaModels, ARefusedTypeNamesTheFieldAndWhatThereIs) {
+  const Reply reply =
+      call("POST", "/api/create", R"({"model":"x","from":"tiny","quantize":"q4_k_n"})");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(reply.body.find(R"({"error":"quantize)"), 0u) << reply.body;
+  EXPECT_NE(reply.body.find("Q4_K_M"), std::string::npos) << reply.body;
+  EXPECT_EQ(names("/api/tags").size(), 2u);
+}
+
 TEST_F(OllamaModels, ACreateNamesTheParametersThatHaveNoEffect) {
   for (const char* stream : {"true", "false"}) {
     const Reply reply = call("POST", "/api/create",
@@ -283,8 +332,9 @@ TEST_F(OllamaModels, RefusesRecipesThatItCannotFollow) {
   const std::string head = R"({"model":"x","from":"tiny","stream":false,)";
   for (const char* field :
        {R"("files":{"m.gguf":"sha256:0"})", R"("adapters":{"a":"sha256:0"})",
-        R"("quantize":"q4_0")", R"("template":"{{ .Prompt }}")", R"("modelfile":"FROM tiny")",
-        R"("parameters":{"no_such":1})", R"("parameters":{"stop":{}})", R"("renderer":"r")",
+        R"("quantize":"q4_9")", R"("quantize":8)", R"("template":"{{ .Prompt }}")",
+        R"("modelfile":"FROM tiny")", R"("parameters":{"no_such":1})",
+        R"("parameters":{"stop":{}})", R"("renderer":"r")",
         R"("messages":[{"role":"assistant","content":"x","thinking":"t"}])",
         R"("messages":[{"role":"tool","content":"x","tool_name":"f"}])",
         R"("messages":[{"role":"tool","content":"x","tool_call_id":"1"}])",
