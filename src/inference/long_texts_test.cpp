@@ -184,9 +184,9 @@ Tokens random_text(uint32_t seed, size_t n) {
   return tokens;
 }
 
-// Texts that are short, become long, and are long from the beginning, some of them the same.
-TEST(LongTexts, AnswersDoNotDependOnTheBatchTheCacheOrGuesses) {
-  const auto model = tiny_model(telling(150));
+// Texts that are short, become long behind 150 tokens, and are long from the beginning, some of
+// them the same.
+void expect_same_answers_however_they_are_run(const std::shared_ptr<const models::Model>& model) {
   const auto executor = [&](int64_t n_kept) {
     return make_fast_executor(
         model, {.n_threads = 1, .n_positions_limit = 4096, .n_positions_kept = n_kept});
@@ -203,6 +203,10 @@ TEST(LongTexts, AnswersDoNotDependOnTheBatchTheCacheOrGuesses) {
   EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.prefill_chunk = 32}),
             alone);
   EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.max_batch = 1}), alone);
+}
+
+TEST(LongTexts, AnswersDoNotDependOnTheBatchTheCacheOrGuesses) {
+  expect_same_answers_however_they_are_run(tiny_model(telling(150)));
 }
 
 TEST(LongTexts, KeysOfLongAndOfShortTextsAreNeverShared) {
@@ -287,23 +291,7 @@ TinyOptions growing(int32_t growing_from) {
 }
 
 TEST(GrowingBases, AnswersDoNotDependOnTheBatchTheCacheOrGuesses) {
-  const auto model = tiny_model(growing(150));
-  const auto executor = [&](int64_t n_kept) {
-    return make_fast_executor(
-        model, {.n_threads = 1, .n_positions_limit = 4096, .n_positions_kept = n_kept});
-  };
-  const Tokens text = random_text(3, 300);
-  const std::vector<Tokens> prompts{beginning(text, 140), beginning(text, 150),
-                                    beginning(text, 151), text, beginning(text, 20)};
-  std::vector<Tokens> alone;
-  for (const Tokens& prompt : prompts) {
-    alone.push_back(generate(executor(0), model->spec.n_vocab, {prompt}, 24,
-                             {.max_batch = 1, .speculate = false})[0]);
-    EXPECT_EQ(alone.back().size(), 24u);
-  }
-  EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.prefill_chunk = 32}),
-            alone);
-  EXPECT_EQ(generate(executor(4096), model->spec.n_vocab, prompts, 24, {.max_batch = 1}), alone);
+  expect_same_answers_however_they_are_run(tiny_model(growing(150)));
 }
 
 TEST(GrowingBases, KeysOfLongTextsAreSharedByThoseOfTheirLengthOnly) {

@@ -24,23 +24,11 @@ class SentencePieceTokenizer final : public VocabularyTokenizer {
                   .space_is_mark = true,
                   .add_space_prefix = vocabulary().add_space_prefix},
                  prepared);
-    std::vector<TokenId> ids;
-    ids.reserve(prepared.text.size() / 3 + prepared.fragments.size());
     WordScratch scratch;
-    WordCache cache(prepared.text, ids);
-    for (const Fragment& fragment : prepared.fragments) {
-      if (fragment.token >= 0) {
-        ids.push_back(fragment.token);
-        continue;
-      }
-      size_t begin = fragment.begin;
-      for (const size_t end : words(prepared.text, fragment)) {
-        cache.append(begin, end, [&](size_t from, size_t to) {
-          model_.encode(prepared.text.substr(from, to - from), scratch, ids);
-        });
-        begin = end;
-      }
-    }
+    auto ids = encode_words(
+        prepared,
+        [&](std::string_view text, const Fragment& fragment) { return words(text, fragment); },
+        model_, scratch);
     if (scratch.lost_byte >= 0) report_lost_byte(static_cast<uint8_t>(scratch.lost_byte));
     return ids;
   }

@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "models/tokenizer/prepared_text.h"
 #include "models/tokenizer/token_table.h"
 #include "models/tokenizer/tokenizer.h"
+#include "models/tokenizer/word_model.h"
 
 namespace strata::models {
 
@@ -49,5 +51,29 @@ class WordCache {
   std::vector<TokenId>* ids_;
   std::vector<Slot> slots_;
 };
+
+// The ids of a text whose fragments between tokens are cut into words, each of which `model`
+// encodes: words(text, fragment) are their ends.
+template <typename Words, typename Model>
+std::vector<TokenId> encode_words(const PreparedText& prepared, const Words& words,
+                                  const Model& model, WordScratch& scratch) {
+  std::vector<TokenId> ids;
+  ids.reserve(prepared.text.size() / 3 + prepared.fragments.size());
+  WordCache cache(prepared.text, ids);
+  for (const Fragment& fragment : prepared.fragments) {
+    if (fragment.token >= 0) {
+      ids.push_back(fragment.token);
+      continue;
+    }
+    size_t begin = fragment.begin;
+    for (const size_t end : words(prepared.text, fragment)) {
+      cache.append(begin, end, [&](size_t from, size_t to) {
+        model.encode(prepared.text.substr(from, to - from), scratch, ids);
+      });
+      begin = end;
+    }
+  }
+  return ids;
+}
 
 }  // namespace strata::models
