@@ -170,7 +170,9 @@ class Trips:
             wide = wider(model["config"], model["tensors"], FACTOR, WIDE.get(name, {}))
             folder = write_folder(self.work / "wide", *wide)
             sequences = model["sequences"] if name in WIDE else comparable(name, model)
-            self.quantised(f"{name}, wider", folder, sequences, ["F32", "Q8_0", "Q4_0"])
+            # The scores of encoders with decoders are not divided: rounding to four bits changes all of them.
+            types = ["F32", "Q8_0"] + ["Q4_0"] * ("source" not in sequences[0])
+            self.quantised(f"{name}, wider", folder, sequences, types)
 
     def quantised(self, what, source, sequences, types, *options):
         file, plain = self.work / "quantised.gguf", None
