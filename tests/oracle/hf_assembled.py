@@ -17,7 +17,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaMLP, L
 from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 from hf_models import hf_formula
-from tiny_models import answers, token_ids
+from tiny import answers, token_ids
 
 
 def small(kind, **changes):

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from hf_models import hf_formula
 from tiny_encoders import FIRST, MEAN, kept, pooled
-from tiny_models import token_ids
+from tiny import token_ids
 
 SMALL = dict(vocab_size=95, hidden_size=36, intermediate_size=50, num_hidden_layers=2,
              num_attention_heads=3, layer_norm_eps=1e-12)

@@ -18,7 +18,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from tiny_models import all_logits, answers, formula, token_ids, watch_experts
+from tiny import all_logits, answers, formula, token_ids, watch_experts
 
 ORACLE = (f"transformers {version('transformers')}, torch {version('torch')}, "
           "tests/oracle/hf_models.py")

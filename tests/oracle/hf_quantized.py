@@ -25,7 +25,7 @@ from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 from formula import formula_weights
 from hf_models import DEEPSEEK, hf_formula
-from tiny_models import all_logits, answers, token_ids, watch_experts
+from tiny import all_logits, answers, token_ids, watch_experts
 
 SMALL = dict(vocab_size=91, hidden_size=64, intermediate_size=96, num_hidden_layers=1,
              num_attention_heads=4, num_key_value_heads=2, head_dim=32, max_position_embeddings=64,

@@ -21,7 +21,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from tiny_models import formula
+from tiny import formula
 
 LLAMA = transformers.LlamaConfig(
     vocab_size=20, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2,

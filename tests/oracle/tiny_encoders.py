@@ -10,7 +10,7 @@ from importlib.metadata import version
 import torch
 import transformers
 
-from tiny_models import Tiny, token_ids, write_gguf
+from tiny import Tiny, token_ids, write_gguf
 
 N_VALUES = 10  # of each vector that the fixture keeps, beside its norm
 NONE, MEAN, FIRST, LAST, RANK = range(5)  # pooling_type

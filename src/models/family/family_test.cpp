@@ -182,7 +182,7 @@ TEST(Family, FusedSlicesAreTheirRowsOfTheStoredTensor) {
 }
 
 TEST(Family, FormulaHasItsKnownValues) {
-  // The twin in tests/oracle/tiny_models.py prints the same.
+  // The twin in tests/oracle/formula.py prints the same.
   const auto weights = formula_weights("token_embd.weight", 3, 2);
   const std::vector<float> expected{0.200195312f,  0.58203125f, -0.427734375f,
                                     0.0830078125f, 0.94140625f, -0.2578125f};

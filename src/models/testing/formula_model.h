@@ -1,5 +1,5 @@
 // Models whose weights are a formula of tensor name and element index, for tests: a fixture then
-// holds a configuration and expected numbers, no weights. tests/oracle/tiny_models.py has the twin.
+// holds a configuration and expected numbers, no weights. tests/oracle/formula.py has the twin.
 #pragma once
 
 #include <cstdint>
