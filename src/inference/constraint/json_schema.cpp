@@ -8,6 +8,7 @@
 #include "inference/constraint/code_points.h"
 #include "inference/constraint/limits.h"
 #include "inference/constraint/regex.h"
+#include "inference/constraint/schema_array.h"
 #include "inference/constraint/schema_object.h"
 #include "inference/constraint/schema_shape.h"
 
@@ -19,8 +20,13 @@ constexpr ExprId kEmpty = Expressions::kEmpty;
 
 class SchemaCompiler : public ShapeWriter {
  public:
-  SchemaCompiler(Expressions& x, const SchemaDocument& document, std::set<Schemas> dead)
-      : x_(x), document_(document), text_(x), reader_(x, document, *this), dead_(std::move(dead)) {}
+  SchemaCompiler(Expressions& x, const SchemaDocument& document, MadeSchemas& made,
+                 std::set<Schemas> dead)
+      : x_(x),
+        document_(document),
+        text_(x),
+        reader_(x, document, made, *this),
+        dead_(std::move(dead)) {}
 
   ExprId compile() {
     const ExprId root = value_of({&document_.root()});
@@ -181,21 +187,22 @@ class SchemaCompiler : public ShapeWriter {
     }
   }
 
+  // Numbers without an exponent and without zeros that say nothing: 1.0 is written as 1.
+  ExprId spelled(const json::value& value) {
+    const std::optional<Decimal> d = value.is_number() ? decimal_of(value) : std::nullopt;
+    if (!d) return text_.exactly(value);
+    std::string text = (d->negative ? "-" : "") + d->whole;
+    if (!d->fraction.empty()) text += '.' + d->fraction;
+    return x_.text(text);
+  }
+
   // enum and const. `rest`: what else is said of numbers and strings.
   ExprId given_scalars(const Shape& shape, ExprId rest) {
     std::vector<ExprId> texts;
     for (const Schema value : *shape.values) {
       const int type = type_of(*value);
       if ((type & shape.types & kScalars) == 0) continue;
-      json::value number = *value;
-      if (type == kNumber && number.is_double()) {
-        // 1.0 is written as 1, which is the same number.
-        const double d = number.get_double();
-        if (d == static_cast<double>(static_cast<int64_t>(std::clamp(d, -1e15, 1e15)))) {
-          number = static_cast<int64_t>(d);
-        }
-      }
-      const ExprId text = text_.exactly(number);
+      const ExprId text = spelled(*value);
       const bool checked = (type == kNumber && (shape.integer || has_bounds(shape))) ||
                            (type == kString && has_patterns(shape));
       texts.push_back(checked ? x_.all_of({text, rest}) : text);
@@ -217,36 +224,36 @@ class SchemaCompiler : public ShapeWriter {
     return x_.block(x_.any_of(std::move(texts)));
   }
 
-  ExprId item_of(const Shape& shape, size_t index) {
-    return value_of(schemas_of_item(shape, index));
-  }
-
   ExprId array_of(const Shape& shape) {
     if (!shape.says_of_arrays()) return text_.array_rule();
-    if (shape.unique && (shape.max_items < 0 || shape.max_items > 1)) {
-      document_.refuse(*shape.origin, "uniqueItems",
-                       "items that differ are not honoured where there may be several",
-                       "leave out uniqueItems, or set maxItems to 1");
+    return array_text(x_, text_, document_, shape,
+                      {.value_of = [this](Schemas schemas) { return value_of(std::move(schemas)); },
+                       .given_in = [this](const Schemas& schemas) { return given_in(schemas); }});
+  }
+
+  // The texts of all values, if they are given and scalars.
+  std::optional<std::vector<ExprId>> given_in(const Schemas& schemas) {
+    std::vector<ExprId> texts;
+    for (const Shape& shape : reader_.read(schemas)) {
+      if (!shape.values && (shape.types & ~(kNull | kBoolean)) != 0) return std::nullopt;
+      static const std::vector<json::value> kFew{nullptr, true, false};
+      std::vector<Schema> values;
+      for (const json::value& few : kFew) values.push_back(&few);
+      if (shape.values) values = *shape.values;
+      const ExprId fitting = scalars_of(shape);
+      for (const Schema value : values) {
+        const int type = type_of(*value);
+        if ((type & shape.types) == 0) continue;
+        if ((type & kScalars) == 0) return std::nullopt;
+        // What has more digits may be spelled in two ways.
+        if (value->is_number() && !decimal_of(*value)) return std::nullopt;
+        const ExprId text = spelled(*value);
+        if (x_.all_of({text, fitting}) != kNothing) texts.push_back(text);
+      }
     }
-    if (shape.max_items >= 0 && shape.min_items > shape.max_items) return kNothing;
-    size_t n_prefix = 0;
-    for (const ArrayPart& part : shape.arrays) n_prefix = std::max(n_prefix, part.prefix.size());
-    const auto least = static_cast<size_t>(shape.min_items);
-    const size_t most = shape.max_items < 0 ? SIZE_MAX : static_cast<size_t>(shape.max_items);
-    // From the last of those that are said one by one to the first.
-    const size_t single = std::min(std::max<size_t>(n_prefix, 1), most);
-    ExprId rest = kEmpty;
-    if (single < most) {
-      const auto more = static_cast<int32_t>(least > single ? least - single : 0);
-      const int32_t end = most == SIZE_MAX ? -1 : static_cast<int32_t>(most - single);
-      rest = x_.repeat(x_.sequence(text_.comma(), item_of(shape, single)), more, end);
-    }
-    for (size_t i = single; i-- > 0;) {
-      const ExprId item = x_.sequence({i > 0 ? text_.comma() : kEmpty, item_of(shape, i), rest});
-      rest = i < least ? item : x_.optional(item);
-    }
-    return x_.sequence({x_.block(x_.sequence(x_.text("["), text_.space())), rest,
-                        x_.block(x_.sequence(text_.space(), x_.text("]")))});
+    std::ranges::sort(texts);
+    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+    return texts;
   }
 
   ExprId object_of(const Shape& shape) {
@@ -281,9 +288,10 @@ class SchemaCompiler : public ShapeWriter {
 ExprId compile_json_schema(Expressions& x, const json::value& schema) {
   const SchemaDocument document(schema);
   std::set<Schemas> dead;
+  MadeSchemas made;  // for all turns, so that `dead` keeps its meaning
   // Schemas that nothing fits are found last; without them, others may have no value either.
   for (;;) {
-    SchemaCompiler compiler(x, document, dead);
+    SchemaCompiler compiler(x, document, made, dead);
     const ExprId root = compiler.compile();
     std::set<Schemas> more = compiler.newly_dead();
     if (more.empty()) return root;

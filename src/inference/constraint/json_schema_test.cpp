@@ -84,6 +84,32 @@ TEST(JsonSchemaTexts, FitTheSchema) {
        {R"({"k":"s"})"}},
       {R"({"type":"string","format":"date"})", {R"("2024-02-29")"}, {R"("2023-02-29")"}},
       {R"({"type":["string","null"]})", {"null", R"("")"}, {"1"}},
+      {R"({"type":"array","contains":{"type":"string"},"minItems":2})",
+       {R"([1,"a"])", R"(["a", "b"])", R"(["a",{},[]])", R"([[],"x",2,"y"])"},
+       {"[]", R"(["a"])", "[1,2]", R"([1,["a"]])"}},
+      {R"({"type":"array","items":{"type":"integer"},"contains":{"minimum":5},"minContains":2,
+          "maxContains":3})",
+       {"[5,6]", "[1,5,2,6,3]", "[7,8,9,1]"},
+       {"[5]", "[1,2,3]", "[5,6,7,8]", R"([5,6,"a"])"}},
+      {R"({"type":"array","prefixItems":[{"type":"string"}],"contains":{"const":1},"minContains":0,
+          "maxContains":1,"maxItems":3})",
+       {"[]", R"(["a",1])", R"(["a",2,3])"},
+       {"[1]", R"(["a",1,1])", R"(["a",1,1.0])", R"(["a",2,3,4])"}},
+      {R"({"type":"number","not":{"type":"integer"}})",
+       {"1.5", "-0.25"},
+       {"1", "1.0", "1e0", "-0"}},
+      {R"({"type":"array","items":{"enum":["a","b",1,1.0]},"uniqueItems":true,"minItems":2})",
+       {R"(["a","b"])", R"([1, "b","a"])"},
+       {R"(["a"])", R"(["a","a"])", "[1,1]", R"(["a","b",1,1])", R"(["a","c"])"}},
+      {R"({"type":"array","items":{"anyOf":[{"enum":[1,2]},{"enum":[2,3]},{"type":"boolean"}]},
+          "uniqueItems":true})",
+       {"[]", "[2,1,3,true,false]"},
+       {"[2,2]", "[true,1,true]", "[null]"}},
+      {R"({"type":"object","oneOf":[{"properties":{"k":{"const":"a"}},"required":["n"]},
+          {"properties":{"k":{"const":"b"}}}],"properties":{"k":{"type":"string"}},
+          "additionalProperties":{"type":"integer"}})",
+       {R"({"k":"b"})", R"({"k":"b","n":1})", "{}", R"({"k":"a","n":1})"},
+       {R"({"k":"a"})", R"({"n":1})", R"({"k":"c"})"}},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.schema);
@@ -95,7 +121,9 @@ TEST(JsonSchemaTexts, FitTheSchema) {
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
   const std::vector<std::pair<const char*, const char*>> cases{
-      {R"({"properties":{"a":{"maxContains":1}}})", "#/properties/a/maxContains: "},
+      {R"({"properties":{"a":{"$dynamicRef":"#"}}})", "#/properties/a/$dynamicRef: "},
+      {R"({"contains":{"type":"array"},"allOf":[{"contains":{"type":"string"}}]})", "#/contains: "},
+      {R"({"contains":{},"unevaluatedItems":false})", "#/unevaluatedItems: "},
       {R"({"properties":{"a/b":{"pattern":"(?=a)."}}})", "#/properties/a~1b/pattern: "},
       {R"({"$ref":"#"})", "#: the schema refers to itself"},
       {R"({"type":"array","uniqueItems":true})", "#/uniqueItems: "},

@@ -51,7 +51,7 @@ const std::vector<Pattern> kPatterns{
 
 class Generator {
  public:
-  explicit Generator(uint32_t seed) : random_(seed) {}
+  explicit Generator(uint32_t seed) : random_(seed), arrays_(seed + 10'000) {}
 
   json::value schema() {
     json::object root = object(2);
@@ -108,6 +108,7 @@ class Generator {
                             {"if", json::object{{"type", "integer"}}},
                             {"then", json::object{{"maximum", 5}}}};
       default:
+        if (arrays_() % 2 == 0) return either();
         return json::object{
             {"oneOf",
              json::array{
@@ -166,7 +167,34 @@ class Generator {
     if (coin()) schema["minItems"] = 1;
     if (below(3) == 0) schema["prefixItems"] = json::array{any(depth), scalar()};
     schema["items"] = any(depth);
+    if (arrays_() % 4 == 0) count_items(schema);
+    if (arrays_() % 6 == 0) {
+      return json::object{
+          {"type", "array"},
+          {"items", json::object{{"enum", json::array{1, "a\"", nullptr, 12, "b"}}}},
+          {"minItems", arrays_() % 3},
+          {"uniqueItems", true}};
+    }
     return schema;
+  }
+
+  void count_items(json::object& schema) {
+    const std::vector<std::string> types{"number", "string", "boolean", "object"};
+    const json::object type{{"type", json::string(types[arrays_() % 4])}};
+    schema["contains"] = arrays_() % 2 == 0 ? type : json::object{{"not", type}};
+    if (arrays_() % 2 == 0) schema["minContains"] = arrays_() % 3;
+    if (arrays_() % 2 == 0) schema["maxContains"] = 1 + arrays_() % 2;
+  }
+
+  // An object fits both where it has no k.
+  json::value either() {
+    const auto of = [](const char* k) {
+      return json::object{{"properties", json::object{{"k", json::object{{"const", k}}}}}};
+    };
+    return json::object{{"type", "object"},
+                        {"properties", json::object{{"k", true}, {"n", scalar()}}},
+                        {"additionalProperties", false},
+                        {"oneOf", json::array{of("a"), of("b")}}};
   }
 
   json::object object(int depth) {
@@ -199,6 +227,7 @@ class Generator {
   }
 
   std::mt19937 random_;
+  std::mt19937 arrays_;  // of what came later, so that the other schemas stay as they were
 };
 
 // JSON Schema, as far as the generator uses it.
@@ -295,8 +324,18 @@ class Validator {
       const bool in_front = i < n_prefix;
       if (in_front && !fits(items[i], s.at("prefixItems").get_array()[i])) return false;
       if (!in_front && s.contains("items") && !fits(items[i], s.at("items"))) return false;
+      for (size_t k = 0; s.contains("uniqueItems") && k < i; ++k) {
+        if (same(items[i], items[k])) return false;
+      }
     }
-    return true;
+    if (!s.contains("contains")) return true;
+    const auto found = std::count_if(items.begin(), items.end(), [&](const json::value& item) {
+      return fits(item, s.at("contains"));
+    });
+    const auto bound = [&](const char* key, int64_t otherwise) {
+      return s.contains(key) ? s.at(key).to_number<int64_t>() : otherwise;
+    };
+    return found >= bound("minContains", 1) && found <= bound("maxContains", found);
   }
 
   bool object_fits(const json::value& v, const json::object& s) const {

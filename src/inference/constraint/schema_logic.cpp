@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "inference/constraint/limits.h"
+#include "inference/constraint/regex.h"
 #include "inference/constraint/schema_shape.h"
 
 namespace strata::inference {
@@ -71,6 +72,13 @@ ExprId ShapeReader::scalars_of(const Shapes& shapes) {
   return x_.any_of(std::move(parts));
 }
 
+// Texts that are none of these. Numbers are written in one way, so that 1.0 and 1e0 are not taken
+// for others than 1.
+ExprId ShapeReader::scalars_but(ExprId texts) {
+  const ExprId other_spellings = parse_regex(x_, R"(-?[0-9]+\.[0-9]*0|-?[0-9.]+[eE][-+0-9]+|-0)");
+  return x_.none_of(x_.any_of({texts, other_spellings}));
+}
+
 // Whether no value fits two shapes. May say no although it is so.
 bool ShapeReader::apart(const Shape& a, const Shape& b, int depth) {
   const int common = a.types & b.types;
@@ -124,24 +132,47 @@ void ShapeReader::absorb_one_of(Shapes& shapes, Schema schema, const json::value
     }
   }
   if (all_apart) return absorb_any_of(shapes, schema, "oneOf", alternatives);
-  if (!all_scalar) {
-    document_.refuse(*schema, "oneOf",
-                     "a value could fit two alternatives, which cannot be ruled out",
-                     "use anyOf, or let the alternatives differ in a required property's const");
-  }
+  if (!all_scalar) return absorb_only_one_of(shapes, schema, alternatives);
   std::vector<ExprId> texts;
   for (const Shapes& alone : read_alone) texts.push_back(scalars_of(alone));
   std::vector<ExprId> one;
   for (size_t i = 0; i < texts.size(); ++i) {
     std::vector<ExprId> others = texts;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    one.push_back(x_.all_of({texts[i], x_.none_of(x_.any_of(std::move(others)))}));
+    one.push_back(x_.all_of({texts[i], scalars_but(x_.any_of(std::move(others)))}));
   }
   const ExprId text = x_.any_of(std::move(one));
   for (Shape& shape : shapes) {
     shape.types &= kScalars;
     shape.scalars.push_back(text);
   }
+}
+
+// Each of the alternatives with what the others rule out.
+void ShapeReader::absorb_only_one_of(Shapes& shapes, Schema schema, const Schemas& alternatives) {
+  Shapes all;
+  for (const Schema alternative : alternatives) {
+    Shapes some = shapes;
+    absorb(some, alternative);
+    for (const Schema other : alternatives) {
+      if (other == alternative) continue;
+      try {
+        absorb_not(some, schema, other);
+      } catch (const Error&) {
+        document_.refuse(
+            *schema, "oneOf", "a value could fit two alternatives, which cannot be ruled out",
+            "use anyOf, or let the alternatives differ in a required property's const");
+      }
+      std::erase_if(some, [](const Shape& shape) { return shape.types == 0; });
+      if (all.size() + some.size() > kMaxAlternatives) {
+        document_.refuse(
+            *schema, "oneOf",
+            fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
+      }
+    }
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  shapes = std::move(all);
 }
 
 // A schema that only the values that do not fit `schema` fit, in terms of what can be written.
@@ -209,7 +240,7 @@ void ShapeReader::absorb_not(Shapes& shapes, Schema schema, Schema what) {
     if (objects) types &= ~kObject;
     if (arrays) types &= ~kArray;
   }
-  const ExprId text = x_.none_of(scalars_of(alone));
+  const ExprId text = scalars_but(scalars_of(alone));
   for (Shape& shape : shapes) {
     shape.types &= types;
     shape.scalars.push_back(text);

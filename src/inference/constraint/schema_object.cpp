@@ -16,11 +16,12 @@ constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 
 // One object schema, whose members are expressions. What may follow depends on which names were
-// there; those places are made when a text gets to them.
+// there; those places are made when a text gets to them. Or an array whose items differ: they are
+// the members.
 class ObjectText : public std::enable_shared_from_this<ObjectText> {
  public:
-  ObjectText(Expressions& x, JsonText& text) : x_(x), comma_(text.comma()) {
-    close_ = x.block(x.sequence(text.space(), x.text("}")));
+  ObjectText(Expressions& x, JsonText& text, std::string_view close) : x_(x), comma_(text.comma()) {
+    close_ = x.block(x.sequence(text.space(), x.text(close)));
   }
 
   struct Named {
@@ -128,7 +129,7 @@ class ObjectBuilder {
       : x_(x), text_(text), document_(document), shape_(shape), values_(values) {}
 
   ExprId build() {
-    const auto object = std::make_shared<ObjectText>(x_, text_);
+    const auto object = std::make_shared<ObjectText>(x_, text_, "}");
     if (!shape_.names.empty()) names_ = values_.names_of(shape_.names);
     for (const std::string& name : all_names()) object->named.push_back(named(name));
     for (const auto& [name, others] : shape_.dependents) {
@@ -271,6 +272,16 @@ class ObjectBuilder {
 ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
                    const Shape& shape, const SchemaValues& values) {
   return ObjectBuilder(x, text, document, shape, values).build();
+}
+
+ExprId different_items(Expressions& x, JsonText& text, const std::vector<ExprId>& items,
+                       size_t least, size_t most) {
+  if (least > std::min(items.size(), most)) return kNothing;
+  const auto array = std::make_shared<ObjectText>(x, text, "]");
+  for (const ExprId item : items) array->named.push_back({.name = {}, .member = item});
+  array->least = least;
+  array->most = most;
+  return x.sequence(x.block(x.sequence(x.text("["), text.space())), array->begin());
 }
 
 }  // namespace strata::inference

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "inference/constraint/json_text.h"
 #include "inference/constraint/schema_shape.h"
@@ -16,5 +17,9 @@ struct SchemaValues {
 // Errors: those of compile_json_schema.
 ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
                    const Shape& shape, const SchemaValues& values);
+
+// An array of some of these texts, each at most once.
+ExprId different_items(Expressions& x, JsonText& text, const std::vector<ExprId>& items,
+                       size_t least, size_t most);
 
 }  // namespace strata::inference

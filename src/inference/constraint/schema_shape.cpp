@@ -255,6 +255,10 @@ bool ShapeReader::absorb_array_keyword(Shapes& shapes, Schema schema, std::strin
   } else if (key == "uniqueItems") {
     if (!value.is_bool()) document_.refuse(*schema, key, "uniqueItems must be true or false");
     for (Shape& shape : shapes) shape.unique = shape.unique || value.get_bool();
+  } else if (key == "contains") {
+    absorb_contains(shapes, schema, value);
+  } else if (key == "minContains" || key == "maxContains") {
+    count(schema, key, value);  // which says nothing without contains
   } else if (key == "items" || key == "prefixItems" || key == "additionalItems") {
     // All three at the first of them. A list under `items` is an older draft's prefixItems.
     const json::value* items = object->if_contains("items");
@@ -276,6 +280,17 @@ bool ShapeReader::absorb_array_keyword(Shapes& shapes, Schema schema, std::strin
     return false;
   }
   return true;
+}
+
+void ShapeReader::absorb_contains(Shapes& shapes, Schema schema, const json::value& value) {
+  const auto* object = schema->if_object();
+  const json::value* least = object->if_contains("minContains");
+  const json::value* most = object->if_contains("maxContains");
+  Contains contains{.schema = &value};
+  if (least != nullptr) contains.least = count(schema, "minContains", *least);
+  if (most != nullptr) contains.most = count(schema, "maxContains", *most);
+  if (contains.most >= 0) contains.others = keep(negated(&value, 0));
+  for (Shape& shape : shapes) shape.contains.push_back(contains);
 }
 
 bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::string_view key,
@@ -357,6 +372,9 @@ void ShapeReader::absorb_unevaluated(Shapes& shapes, Schema schema) {
       for (const auto& [name, _] : part.patterns) rest.patterns.emplace_back(name, &kAny);
     }
     if (rest.additional != nullptr) shape.objects.push_back(std::move(rest));
+    if (items != nullptr && !shape.contains.empty()) {
+      document_.refuse(*schema, "unevaluatedItems", "it is not honoured beside contains");
+    }
     ArrayPart behind;
     behind.items = items;
     for (size_t i = first_array; i < shape.arrays.size(); ++i) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +17,9 @@ namespace strata::inference {
 
 using Schema = const json::value*;
 using Schemas = std::vector<Schema>;  // all of which hold; sorted
+
+// Schemas that stand in no document, by their text; the same schema is the same pointer.
+using MadeSchemas = std::map<std::string, json::value>;
 
 enum ValueType : uint8_t {
   kNull = 1,
@@ -42,6 +45,13 @@ struct ArrayPart {
   bool evaluates = true;
 };
 
+// At least `least` items, at most `most` (-1: any number) fit a schema.
+struct Contains {
+  Schema schema = nullptr;
+  Schema others = nullptr;  // what the other items fit, where they are counted
+  int64_t least = 1, most = -1;
+};
+
 struct Shape {
   Schema origin = nullptr;  // for messages
   int types = kAllTypes;
@@ -64,6 +74,7 @@ struct Shape {
   std::vector<ArrayPart> arrays;
   int64_t min_items = 0, max_items = -1;
   bool unique = false;
+  std::vector<Contains> contains;
 
   // How many parts of objects and arrays there were where schemas that are being read begin.
   std::vector<std::pair<size_t, size_t>> marks;
@@ -73,7 +84,7 @@ struct Shape {
            min_properties > 0 || max_properties >= 0;
   }
   bool says_of_arrays() const {
-    return !arrays.empty() || min_items > 0 || max_items >= 0 || unique;
+    return !arrays.empty() || min_items > 0 || max_items >= 0 || unique || !contains.empty();
   }
 };
 
@@ -87,13 +98,17 @@ class ShapeWriter {
 
 class ShapeReader {
  public:
-  ShapeReader(Expressions& x, const SchemaDocument& document, ShapeWriter& writer)
-      : x_(x), document_(document), writer_(writer) {}
+  ShapeReader(Expressions& x, const SchemaDocument& document, MadeSchemas& made,
+              ShapeWriter& writer)
+      : x_(x), document_(document), made_(made), writer_(writer) {}
 
   // Errors: those of compile_json_schema.
   std::vector<Shape> read(const Schemas& schemas);
   // A schema that is made here, and kept.
-  Schema keep(json::value schema) { return &kept_.emplace_back(std::move(schema)); }
+  Schema keep(json::value schema) {
+    std::string text = to_json(schema);
+    return &made_.try_emplace(std::move(text), std::move(schema)).first->second;
+  }
 
  private:
   using Shapes = std::vector<Shape>;
@@ -105,6 +120,7 @@ class ShapeReader {
                              const json::value& value);
   bool absorb_array_keyword(Shapes& shapes, Schema schema, std::string_view key,
                             const json::value& value);
+  void absorb_contains(Shapes& shapes, Schema schema, const json::value& value);
   bool absorb_object_keyword(Shapes& shapes, Schema schema, std::string_view key,
                              const json::value& value);
   bool absorb_applicator(Shapes& shapes, Schema schema, std::string_view key,
@@ -114,6 +130,7 @@ class ShapeReader {
   void absorb_any_of(Shapes& shapes, Schema schema, std::string_view key,
                      const Schemas& alternatives);
   void absorb_one_of(Shapes& shapes, Schema schema, const json::value& value);
+  void absorb_only_one_of(Shapes& shapes, Schema schema, const Schemas& alternatives);
   void absorb_not(Shapes& shapes, Schema schema, Schema negated);
   void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
   bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
@@ -121,13 +138,14 @@ class ShapeReader {
   bool apart(const Shapes& some, const Shapes& others, int depth);
   bool apart(const Shape& a, const Shape& b, int depth);
   ExprId scalars_of(const Shapes& shapes);
+  ExprId scalars_but(ExprId texts);
   Schemas schemas_in(Schema schema, std::string_view key, const json::value& value) const;
   int64_t count(Schema schema, std::string_view key, const json::value& value) const;
 
   Expressions& x_;
   const SchemaDocument& document_;
+  MadeSchemas& made_;
   ShapeWriter& writer_;
-  std::deque<json::value> kept_;
   std::vector<Schema> path_;  // what is being absorbed
   int32_t silent_ = 0;        // above 0: it only rules out, and evaluates nothing
 };
