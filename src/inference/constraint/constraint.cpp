@@ -263,8 +263,13 @@ std::optional<Inside> Matcher::limited_string(ExprId block) {
 Inside Matcher::make_inside(ExprId block) {
   Expressions& x = grammar_->expressions;
   const ExprId base = x.string_tails[1];
-  if (base < 0) return walk_inside(block);
   if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
+  if (strides_.is_open(block)) {
+    Inside open;
+    open.open = true;
+    return open;
+  }
+  if (base < 0) return walk_inside(block);
   // As in a name that must be none of many.
   if (strides_.reaches_far(block) || !strides_.is_wide(block)) return walk_inside(block);
   const Inside& known = string_tail(1).inside;
@@ -324,15 +329,14 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
   auto mask = std::make_shared<TokenMask>();
   mask->bits.resize(trie_->n_words());
   for (const Arm& arm : arms_of(place)) {
-    // What may be over anywhere is walked together with what follows it.
-    if (x.at(arm.block).op != Op::block || strides_.is_open(arm.block)) {
+    const Inside* in = x.at(arm.block).op == Op::block ? &inside(arm.block) : nullptr;
+    if (in == nullptr || in->open) {
       walk(x.sequence(arm.block, arm.tail), 0, mask->bits, nullptr);
       continue;
     }
-    const Inside& in = inside(arm.block);
-    for (size_t i = 0; i < in.bits.size(); ++i) mask->bits[i] |= in.bits[i];
-    for (const int32_t token : in.ids) allow(mask->bits, token);
-    for (const int32_t node : in.crossings) walk(arm.tail, node, mask->bits, nullptr);
+    for (size_t i = 0; i < in->bits.size(); ++i) mask->bits[i] |= in->bits[i];
+    for (const int32_t token : in->ids) allow(mask->bits, token);
+    for (const int32_t node : in->crossings) walk(arm.tail, node, mask->bits, nullptr);
   }
   if (x.nullable(place)) {
     for (const int32_t token : trie_->ends()) allow(mask->bits, token);

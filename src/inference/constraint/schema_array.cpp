@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "inference/constraint/limits.h"
 #include "inference/constraint/schema_object.h"
 

@@ -278,7 +278,10 @@ ExprId different_items(Expressions& x, JsonText& text, const std::vector<ExprId>
                        size_t least, size_t most) {
   if (least > std::min(items.size(), most)) return kNothing;
   const auto array = std::make_shared<ObjectText>(x, text, "]");
-  for (const ExprId item : items) array->named.push_back({.name = {}, .member = item});
+  for (const ExprId item : items) {
+    array->named.emplace_back();
+    array->named.back().member = item;
+  }
   array->least = least;
   array->most = most;
   return x.sequence(x.block(x.sequence(x.text("["), text.space())), array->begin());

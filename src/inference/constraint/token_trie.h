@@ -22,6 +22,7 @@ struct Inside {
   std::vector<uint64_t> bits;  // over ids; empty: few, in ids
   std::vector<int32_t> ids;
   std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
+  bool open = false;  // it may be over nearly anywhere, and is walked with what follows it
 };
 
 // Of the inside of JSON strings also how many characters each token takes, so that strings of
