@@ -301,7 +301,8 @@ ExprId compile_json_schema(Expressions& x, const json::value& schema) {
 
 ExprId compile_schema_texts(Expressions& x, const json::value& schema) {
   const SchemaDocument document(schema);
-  return SchemaCompiler(x, document, {}).texts();
+  MadeSchemas made;
+  return SchemaCompiler(x, document, made, {}).texts();
 }
 
 }  // namespace strata::inference
