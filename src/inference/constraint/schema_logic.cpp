@@ -158,7 +158,8 @@ void ShapeReader::absorb_only_one_of(Shapes& shapes, Schema schema, const Schema
       if (other == alternative) continue;
       try {
         absorb_not(some, schema, other);
-      } catch (const Error&) {
+      } catch (const Error& error) {
+        if (error.code() != Code::invalid_argument) throw;
         document_.refuse(
             *schema, "oneOf", "a value could fit two alternatives, which cannot be ruled out",
             "use anyOf, or let the alternatives differ in a required property's const");
