@@ -84,6 +84,7 @@ struct ChatRequest {
   int64_t left_out = 0;                  // messages that are not in the conversation any more
   std::optional<int64_t> keep_alive_ms;  // -1: for ever
   uint64_t cache_scope = 0;              // inference::GenerateRequest
+  bool computes_anew = false;            // nothing that the cache holds is used
   std::string caller;                    // the id of his key; "": without one
   int32_t priority = 0;                  // the same
   std::string end_user;                  // whom the caller asks for, in his words; for the records

@@ -13,7 +13,8 @@ HEAD = """# What is taken of each interface
 
 Written by `python3 tests/documents/write.py` out of the lists that the field tests hold against the server
 (`build/api_test --gtest_filter='*Fields*'`); do not edit it. The fields are those that the makers' own Python
-clients may send ({clients}); each is sent alone.
+clients may send, or, of llama.cpp, those that its server's README names ({clients}); each is sent alone.
+`/infill` takes all of `/completion` besides.
 
 - **honoured**: the answer depends on it, or it asks for what is so anyway.
 - **told**: it has no effect here, and the header `x-strata-ignored` of the answer names it.
@@ -78,6 +79,9 @@ def lists():
         "/api/generate": walked("ollama", "generate"),
         "/api/embed": walked("ollama", "embed"),
         "/models/{id}": walked("huggingface", "generate"),
+        **{f"/{operation}": walked("llamacpp", operation)
+           for operation in ("completion", "infill", "tokenize", "detokenize", "apply-template",
+                             "embedding", "reranking")},
         "/v1/messages": cased("anthropic", ["cases", "block_cases"]),
         "/v1beta/models/{model}:generateContent": cased("gemini", ["cases"]),
     }

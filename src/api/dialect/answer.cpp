@@ -185,13 +185,16 @@ void add_call_piece(std::vector<models::ToolCall>& calls, const models::ToolCall
 void answer(const std::shared_ptr<Exchange>& exchange, const Services& services,
             const Dialect& dialect, std::vector<ChatRequest> requests, bool stream,
             std::shared_ptr<AnswerWriter> writer) {
+  const int64_t ping_ms = writer->ping_ms();
   const auto run =
       std::make_shared<Run>(exchange, services, dialect, stream, std::move(writer), requests);
   auto answers = std::make_shared<std::vector<std::unique_ptr<Answer>>>();
   if (!requests.empty()) tell_ignored(*exchange, requests.front().ignored);
-  exchange->on_silence([weak = std::weak_ptr(run)] {
-    if (const auto alive = weak.lock()) alive->ping();
-  });
+  exchange->on_silence(
+      [weak = std::weak_ptr(run)] {
+        if (const auto alive = weak.lock()) alive->ping();
+      },
+      ping_ms);
   int32_t first_choice = 0;
   for (ChatRequest& request : requests) {
     const int32_t n = request.n;

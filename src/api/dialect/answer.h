@@ -46,6 +46,7 @@ class AnswerWriter {
   virtual void close(const Totals& totals, std::string& out) = 0;    // after the last choice
   virtual void error(const Error& error, std::string& out) = 0;      // instead of close()
   virtual void ping(std::string& out) { (void)out; }  // where the format has room for one
+  virtual int64_t ping_ms() const { return 0; }       // silence before one; 0: kPingIntervalMs
   virtual Response whole(const std::vector<WholeChoice>& choices, const Totals& totals) = 0;
   // Whether the whole answer, streamed or not, is put somewhere before its end is written. keep()
   // may take the disk: it is not called on the engine's thread. What it throws ends the answer.

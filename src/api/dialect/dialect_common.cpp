@@ -10,6 +10,7 @@
 #include "api/limits.h"
 #include "core/check.h"
 #include "core/duration.h"
+#include "core/random.h"
 #include "core/utf8.h"
 #include "models/hub/known_names.h"
 #include "models/parameters.h"
@@ -158,8 +159,20 @@ std::string read_model_name(Fields& fields, std::string_view key) {
 // Whoever waits for his answer goes before: the lowest that a request may say of itself.
 constexpr int32_t kBatchPriority = 100;
 
+namespace {
+
+uint64_t random_scope() {
+  uint64_t scope = 0;
+  for (const unsigned char byte : random_bytes(sizeof scope)) scope = scope << 8 | byte;
+  return scope;
+}
+
+}  // namespace
+
 void name_caller(ChatRequest& request, const Request& http) {
-  request.cache_scope = caller_scope(http.owner, http.headers);
+  // In a scope of its own a request finds nothing, and is found by none.
+  request.cache_scope =
+      request.computes_anew ? random_scope() : caller_scope(http.owner, http.headers);
   if (http.is_batch) request.priority = std::max(request.priority, kBatchPriority);
   request.caller = http.owner;
   const auto policy = http.headers.find(kContextPolicyHeader);

@@ -34,7 +34,7 @@ class LineExchange final : public Exchange {
   void keep(std::shared_ptr<void> work) override;
   // Over: destroys the work. It would hold this exchange for ever otherwise.
   void release();
-  void on_silence(std::function<void()>) override {}
+  void on_silence(std::function<void()>, int64_t) override {}
 
  private:
   const Request request_;

@@ -190,6 +190,28 @@ TEST_F(LocalServer, AnEmptyPromptIsBosAlone) {
   EXPECT_NE(empty.at("choices"), completion("[5]").at("choices"));
 }
 
+TEST_F(LocalServer, APromptThatIsToBeComputedAnewFindsNothingAndSpoilsNothing) {
+  serve(testing::tiny_backend(store_));
+  const auto ask = [&](const std::string& fields) {
+    std::string ids = "5";
+    for (int i = 0; i < 63; ++i) ids += fmt::format(",{}", 6 + i % 7);
+    const testing::Reply reply = testing::fetch(
+        server_->port(), "POST", "/completion",
+        fmt::format(R"({{"model":"tiny","prompt":[{}],"n_predict":4,"temperature":0{}}})", ids,
+                    fields));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body);
+  };
+  const auto first = ask("");
+  EXPECT_EQ(first.at("tokens_cached"), 0);
+  const auto found = ask("").at("tokens_cached").to_number<int64_t>();
+  EXPECT_GT(found, 0);
+  const auto anew = ask(R"(,"cache_prompt":false)");
+  EXPECT_EQ(anew.at("tokens_cached"), 0);
+  EXPECT_EQ(anew.at("content"), first.at("content"));
+  EXPECT_EQ(ask("").at("tokens_cached").to_number<int64_t>(), found);
+}
+
 TEST_F(LocalServer, AnEmptyPromptWithoutABosIsRefused) {
   auto builder = models::tiny_llama();
   builder.set_bool("tokenizer.ggml.add_bos_token", false);

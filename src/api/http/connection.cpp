@@ -182,7 +182,7 @@ void Connection::dispatch(const Handler& handler, bool close_after) {
   };
   exchange_ = std::make_shared<ExchangeState>(reader_.take(), std::move(settings));
   reader_ = RequestReader();
-  arm(core_->options.ping_interval_ms);
+  arm_for_silence();
   const auto exchange = exchange_;
   handler(exchange);
 }
@@ -203,6 +203,8 @@ void Connection::flush() {
     send(std::move(output.bytes));
   } else if (ending_) {
     finish_exchange();
+  } else {
+    arm_for_silence();
   }
 }
 
@@ -232,7 +234,6 @@ void Connection::on_sent(const error_code& error, size_t n) {
   if (error) return close();
   if (!outgoing_.empty()) return send({});
   if (!exchange_) return;
-  arm(core_->options.ping_interval_ms);
   if (ending_) {
     finish_exchange();
   } else {
@@ -269,6 +270,11 @@ void Connection::arm_for_body() {
   arm(std::clamp<int64_t>(left_ms, 0, core_->options.body_pause_ms));
 }
 
+void Connection::arm_for_silence() {
+  const int64_t own_ms = exchange_ ? exchange_->silence_ms() : 0;
+  arm(own_ms > 0 ? own_ms : core_->options.ping_interval_ms);
+}
+
 void Connection::arm(int64_t timeout_ms) {
   timer_.expires_after(std::chrono::milliseconds(timeout_ms));
   timer_.async_wait([weak = weak_from_this()](const error_code& error) {
@@ -287,7 +293,7 @@ void Connection::on_timeout() {
         return close();
       }
       if (exchange_) exchange_->beat();
-      return arm(core_->options.ping_interval_ms);
+      return arm_for_silence();
     case Phase::head:
     case Phase::body: {
       const Response response =

@@ -54,6 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void linger();
   void arm(int64_t timeout_ms);
   void arm_for_body();
+  void arm_for_silence();
   void on_timeout();
 
   std::shared_ptr<HttpCore> core_;

@@ -136,9 +136,17 @@ void ExchangeState::keep(std::shared_ptr<void> work) {
   // caller's last reference ends.
 }
 
-void ExchangeState::on_silence(std::function<void()> beat) {
+void ExchangeState::on_silence(std::function<void()> beat, int64_t every_ms) {
   const std::lock_guard lock(mutex_);
-  if (!released_) beat_ = std::move(beat);
+  if (released_) return;
+  beat_ = std::move(beat);
+  beat_every_ms_ = every_ms;
+  wake_locked();  // the connection waits for the usual time as yet
+}
+
+int64_t ExchangeState::silence_ms() const {
+  const std::lock_guard lock(mutex_);
+  return beat_every_ms_;
 }
 
 ExchangeState::Output ExchangeState::take() {

@@ -28,7 +28,7 @@ class ExchangeState final : public Exchange {
   bool begun() const override;
   bool gone() const override;
   void keep(std::shared_ptr<void> work) override;
-  void on_silence(std::function<void()> beat) override;
+  void on_silence(std::function<void()> beat, int64_t every_ms) override;
 
   // --- for the connection, on its thread ---
   struct Output {
@@ -38,6 +38,7 @@ class ExchangeState final : public Exchange {
   };
   Output take();  // bytes handed out count as backlog until the next take()
   void beat();
+  int64_t silence_ms() const;  // before a beat(); 0: as the server has it
   void release(bool cut_off);  // over: destroys the work, no more wake()
   bool close_after() const;
   int status() const;
@@ -57,6 +58,7 @@ class ExchangeState final : public Exchange {
   bool awake_ = false;  // a wake() is on its way
   std::shared_ptr<void> work_;
   std::function<void()> beat_;
+  int64_t beat_every_ms_ = 0;
   void wake_locked();
 };
 

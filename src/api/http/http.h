@@ -67,8 +67,9 @@ class Exchange {
   // Owned until the exchange is over: when the client goes away, the work behind it is destroyed
   // at once. Destroyed on the server's thread, never inside a call of this class.
   virtual void keep(std::shared_ptr<void> work) = 0;
-  // Calls `beat` on the server's thread whenever nothing was written for kPingIntervalMs.
-  virtual void on_silence(std::function<void()> beat) = 0;
+  // Calls `beat` on the server's thread whenever nothing was written for so long; 0: for
+  // kPingIntervalMs.
+  virtual void on_silence(std::function<void()> beat, int64_t every_ms = 0) = 0;
 };
 
 using Handler = std::function<void(const std::shared_ptr<Exchange>&)>;

@@ -38,29 +38,36 @@ std::string param_of(const Reply& reply) {
   return message.substr(0, message.find_first_of(" :"));
 }
 
-// Without what no two answers have in common: when, how long, which one.
+// Without what no two answers have in common: when, how long, how fast, which one.
 void drop_times(json::value& value) {
   if (value.is_array()) {
     for (json::value& each : value.get_array()) drop_times(each);
   }
   if (!value.is_object()) return;
-  json::object kept;
   for (auto& [name, member] : value.get_object()) {
-    if (name.ends_with("_at") || name.ends_with("_duration") || name == "id") continue;
     drop_times(member);
-    kept.emplace(name, std::move(member));
+    const bool is_time = name.ends_with("_at") || name.ends_with("_duration") ||
+                         name.ends_with("_ms") || name.ends_with("_per_second");
+    if (is_time || name == "id") member = nullptr;
   }
-  value = std::move(kept);
 }
 
+// A document, or the lines of a stream.
 std::string steady(const std::string& answer) {
-  try {
-    json::value value = parse_json(answer);
-    drop_times(value);
-    return to_json(value);
-  } catch (const Error&) {  // a stream
-    return answer;
+  std::string out;
+  for (std::string_view rest = answer; !rest.empty();) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.starts_with("data: ")) line.remove_prefix(6);
+    try {
+      json::value value = parse_json(line);
+      drop_times(value);
+      out += to_json(value) + "\n";
+    } catch (const Error&) {  // "event: …", "[DONE]"
+      out += std::string(line) + "\n";
+    }
   }
+  return out;
 }
 
 std::string top_of(const std::string& field) {
@@ -224,6 +231,12 @@ void add(Note& note, const models::Message& message) {
   }
 }
 
+void add(Note& note, std::string_view name, const std::vector<PromptPart>& parts) {
+  for (const PromptPart& part : parts) {
+    note.add(name, part.text).add("ids", part.ids).add("plain", part.plain);
+  }
+}
+
 void add(Note& note, const SamplingOptions& s) {
   note.add("temperature", s.temperature).add("top_p", s.top_p).add("min_p", s.min_p);
   note.add("typical_p", s.typical_p).add("top_n_sigma", s.top_n_sigma).add("top_k", s.top_k);
@@ -252,6 +265,9 @@ std::string noted(const ChatRequest& request) {
   note.add("model_messages", request.model_messages, true);
   note.add("chat_template", request.chat_template).add("prompt", request.prompt);
   note.add("prompt_ids", request.prompt_ids).add("suffix", request.suffix);
+  add(note, "front", request.prompt_front);
+  add(note, "back", request.prompt_back);
+  note.add("anew", request.computes_anew).add("prompt_only", request.prompt_only);
   note.add("continue_last", request.continue_last).add("choice", request.tool_choice.mode);
   note.add("names", request.tool_choice.names).add("parallel", request.tool_choice.parallel, true);
   note.add("think", request.reasoning.think).add("effort", request.reasoning.effort);

@@ -37,11 +37,13 @@ class RecordingBackend final : public Backend {
     EmbeddingAnswer answer;
     for (size_t i = 0; i < request.inputs.size(); ++i) {
       answer.embeddings.emplace_back().vector = {0.5f, 0.25f, 0.125f};
+      if (request.query) answer.embeddings.back().scores = {0.5f};
     }
     sink(std::move(answer), nullptr);
     return std::make_unique<Answer>();
   }
   std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) override {
+    note(noted(request));
     return inner_->tokenize(std::move(request), std::move(sink));
   }
   std::vector<ModelCard> models() const override { return inner_->models(); }

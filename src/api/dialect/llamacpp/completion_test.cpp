@@ -143,14 +143,28 @@ TEST_F(LlamaCompletion, SamplersThatAreLeftOutAreOff) {
 }
 
 TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
-  for (const char* field :
-       {R"("n_indent":2)", R"("min_keep":3)", R"("dynatemp_range":0.5)", R"("adaptive_target":0.5)",
-        R"("t_max_predict_ms":5)", R"("lora":[{"id":0,"scale":1}])", R"("grammar_lazy":true)",
-        R"("post_sampling_probs":true,"n_probs":1)", R"("logit_bias":[["word",1]])",
-        R"("logit_bias":[[1]])", R"("logit_bias":{"x":1})", R"("n_probs":99)",
-        R"("no_such_field":1)", R"("json_schema":[],"x":1)",
-        R"("json_schema":{"type":"object"},"grammar":"root ::= \"a\"")",
-        R"("n_predict":1,"max_tokens":2)", R"("mirostat":1)", R"("id_slot":-2)"}) {
+  for (const char* field : {R"("n_indent":2)",
+                            R"("min_keep":3)",
+                            R"("dynatemp_range":0.5)",
+                            R"("adaptive_target":0.5)",
+                            R"("t_max_predict_ms":5)",
+                            R"("lora":[{"id":0,"scale":1}])",
+                            R"("grammar_lazy":true)",
+                            R"("post_sampling_probs":true,"n_probs":1)",
+                            R"("logit_bias":[["word",1]])",
+                            R"("logit_bias":[[1]])",
+                            R"("logit_bias":{"x":1})",
+                            R"("n_probs":99)",
+                            R"("no_such_field":1)",
+                            R"("json_schema":[],"x":1)",
+                            R"("json_schema":{"type":"object"},"grammar":"root ::= \"a\"")",
+                            R"("n_predict":1,"max_tokens":2)",
+                            R"("mirostat":1)",
+                            R"("sse_ping_interval":0)",
+                            R"("sse_ping_interval":3601)",
+                            R"("n_keep":-2)",
+                            R"("cache_prompt":1)",
+                            R"("id_slot":-2)"}) {
     const std::string text(field);
     const std::string name = text.substr(1, text.find('"', 1) - 1);
     const std::string told = refusal("/completion", R"({"prompt":"a",)" + text + "}");
@@ -160,16 +174,20 @@ TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
 
 TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
   const Reply reply =
-      post("/completion", R"({"prompt":"a","id_slot":1,"cache_prompt":false,"n_keep":4,)"
+      post("/completion", R"({"prompt":"a","id_slot":1,"n_keep":4,"cache_prompt":true,)"
                           R"("n_indent":0,"min_keep":0,"lora":[],"seed":4294967295})");
   ASSERT_EQ(reply.status, 200) << reply.body;
-  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "id_slot, cache_prompt, n_keep");
+  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "id_slot, n_keep");
 }
 
 TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
   const auto answer = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
                                      R"("input_extra":[{"filename":"x","text":"y"}]})");
   EXPECT_EQ(answer.at("tokens_evaluated"), 5);
+  const Reply named =
+      post("/infill", R"({"input_prefix":"a","input_suffix":"c",)"
+                      R"("input_extra":[{"text":"y"},{"filename":"x","text":""}]})");
+  EXPECT_EQ(named.headers.at("x-strata-ignored"), "input_extra[1].filename");
   refusal("/infill", R"({"input_suffix":"c"})");
   refusal("/infill", R"({"input_prefix":"c"})");
   for (const char* bad : {"{}", R"({"filename":"ok"})", R"({"filename":1,"text":"a"})", "3"}) {
@@ -195,6 +213,31 @@ TEST_F(LlamaCompletion, TheServerSaysWhatItIs) {
   refusal("/slots/0?action=sing", "{}");
   refusal("/props", "{}", 501);
   EXPECT_EQ(fetch(running_.port(), "GET", "/health").status, 200);
+}
+
+// The model takes `seconds` for each of three tokens.
+std::string stream_of(double seconds, int64_t server_ping_ms, const std::string& fields) {
+  ScriptedOptions script = one_model();
+  script.models.front().tokens_per_second = 1 / seconds;
+  ServerOptions options;
+  options.ping_interval_ms = server_ping_ms;
+  Running running(script, options);
+  return fetch(running.port(), "POST", "/completion",
+               R"({"prompt":"a b c","stream":true)" + fields + "}")
+      .body;
+}
+
+TEST(LlamaPings, ComeAfterTheSilenceThatARequestAsksFor) {
+  constexpr int64_t kLong = 3'600'000;
+  EXPECT_NE(stream_of(0.1, 10, "").find(": still working"), std::string::npos);
+  for (const char* none : {"-1", "3600"}) {
+    const std::string body = stream_of(0.1, 10, R"(,"sse_ping_interval":)" + std::string(none));
+    EXPECT_EQ(body.find(": still working"), std::string::npos) << none;
+    EXPECT_NE(body.find(R"("stop":true)"), std::string::npos) << body;
+  }
+  EXPECT_NE(
+      stream_of(1.5, kLong, R"(,"n_predict":1,"sse_ping_interval":1)").find(": still working"),
+      std::string::npos);
 }
 
 TEST(LlamaModels, OfSeveralOneHasToBeNamed) {

@@ -20,6 +20,7 @@ struct Parsed {
   bool timings_per_token = false;
   bool return_progress = false;
   int32_t n_probs = 0;
+  int32_t ping_s = 0;  // silence before a comment in a stream; -1: none comes, 0: the server's
   std::vector<std::string> response_fields;  // empty: all
 };
 

@@ -18,9 +18,9 @@ constexpr size_t kMaxFiles = 256;
 
 // How the work is done, which changes no answer here: the cache finds what it has, a prompt is
 // never cut or shifted.
-constexpr std::array<std::string_view, 7> kIgnored{
-    "n_keep",  "n_discard",      "n_cache_reuse",    "backend_sampling",
-    "verbose", "stream_options", "sse_ping_interval"};
+constexpr std::array<std::string_view, 5> kIgnored{"n_discard", "n_cache_reuse", "backend_sampling",
+                                                   "verbose", "stream_options"};
+constexpr int64_t kMostPingSeconds = 3600;
 
 // Settings that are not built, with the values that switch them off.
 struct Unbuilt {
@@ -195,15 +195,22 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   if (fields.integer("id_slot", -1, INT32_MAX).value_or(-1) >= 0) {
     request.ignored.emplace_back("id_slot");
   }
-  if (!fields.boolean("cache_prompt").value_or(true)) request.ignored.emplace_back("cache_prompt");
+  // All of the prompt is kept whatever comes, which is -1.
+  if (fields.integer("n_keep", -1, INT32_MAX).value_or(-1) >= 0) {
+    request.ignored.emplace_back("n_keep");
+  }
+  request.computes_anew = !fields.boolean("cache_prompt").value_or(true);
+  const auto ping = fields.integer("sse_ping_interval", -1, kMostPingSeconds);
+  if (ping == 0) fields.fail("sse_ping_interval", "must be -1 or at least 1 second");
+  parsed.ping_s = static_cast<int32_t>(ping.value_or(0));
 }
 
 // Its text alone: names of files have no tokens of their own.
-PromptPart read_file(const json::value& value, size_t index) {
+PromptPart read_file(const json::value& value, size_t index, std::vector<std::string>& ignored) {
   Fields fields(value, fmt::format("input_extra[{}]", index));
   const auto text = fields.text("text");
   if (!text) fields.fail("text", "is missing");
-  fields.text("filename");
+  if (!fields.text("filename").value_or("").empty()) ignored.push_back(fields.path("filename"));
   fields.refuse_unread();
   return {.text = *text, .plain = true};
 }
@@ -236,7 +243,9 @@ Parsed parse_infill(const json::value& body, const Services& services) {
   const std::string begin = fields.text("prompt").value_or("");
   if (!begin.empty()) request.prompt_back.push_back({.text = begin, .plain = true});
   const auto files = fields.array("input_extra", kMaxFiles);
-  for (size_t i = 0; i < files.size(); ++i) request.prompt_front.push_back(read_file(files[i], i));
+  for (size_t i = 0; i < files.size(); ++i) {
+    request.prompt_front.push_back(read_file(files[i], i, request.ignored));
+  }
   fields.ignore_unread(kIgnored, request.ignored);
   return parsed;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/dialect/llamacpp/llamacpp.h"
+#include "api/limits.h"
 #include "core/utf8.h"
 
 namespace strata::api::llamacpp {
@@ -89,6 +90,7 @@ class CompletionWriter final : public AnswerWriter {
         timings_per_token_(parsed.timings_per_token),
         return_progress_(parsed.return_progress),
         n_probs_(parsed.n_probs),
+        ping_s_(parsed.ping_s),
         n_each_(static_cast<size_t>(parsed.requests.front().n)),
         response_fields_(parsed.response_fields),
         now_ms_(std::move(now_ms)),
@@ -143,7 +145,10 @@ class CompletionWriter final : public AnswerWriter {
   void error(const Error& error, std::string& out) override {
     append_event(out, error_json(error));
   }
-  void ping(std::string& out) override { out += ": still working\n\n"; }
+  void ping(std::string& out) override {
+    if (ping_s_ >= 0) out += ": still working\n\n";
+  }
+  int64_t ping_ms() const override { return ping_s_ > 0 ? int64_t{ping_s_} * 1000 : 0; }
 
   Response whole(const std::vector<WholeChoice>& choices, const Totals&) override {
     if (choices.size() == 1) return json_response(whole_json(choices.front()));
@@ -203,6 +208,7 @@ class CompletionWriter final : public AnswerWriter {
     settings["stream"] = stream_;
     settings["timings_per_token"] = timings_per_token_;
     settings["post_sampling_probs"] = false;
+    settings["sse_ping_interval"] = ping_s_ != 0 ? ping_s_ : kPingIntervalMs / 1000;
     settings["n_ctx"] = start.context;
     settings["model"] = model_;
     body["generation_settings"] = std::move(settings);
@@ -213,7 +219,7 @@ class CompletionWriter final : public AnswerWriter {
 
   const std::string model_;
   const bool stream_, return_tokens_, timings_per_token_, return_progress_;
-  const int32_t n_probs_;
+  const int32_t n_probs_, ping_s_;
   const size_t n_each_;  // choices of a prompt
   const std::vector<std::string> response_fields_;
   const std::function<int64_t()> now_ms_;
