@@ -22,6 +22,12 @@ std::string read_model_or_pick(Fields& fields, const Services& services) {
   return fields.has("model") ? read_model_name(fields, "model") : pick_model(services);
 }
 
+std::string settle_model(std::string named, const Services& services) {
+  const bool stands_for_any = named == "tgi" || named == "dummy";
+  if (!named.empty() && !(stands_for_any && !services.gateway->serves(named))) return named;
+  return pick_model(services);
+}
+
 std::string model_of_query(const std::string& query, const Services& services) {
   auto name = query_value(query, "model");
   return name && !name->empty() ? std::move(*name) : pick_model(services);

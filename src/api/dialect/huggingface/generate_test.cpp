@@ -52,6 +52,12 @@ TEST_F(HfGenerate, EachAddressHasItsOwnShape) {
                            "/pipeline/text-generation/echo"}) {
     EXPECT_EQ(ask(path, R"({"inputs":"a b c"})"), parse_json(R"([{"generated_text":"a b c"}])"));
   }
+  const auto chat =
+      parse_json(post("/models/echo/v1/chat/completions",
+                      R"({"model":"tgi","messages":[{"role":"user","content":"a b"}]})")
+                     .body);
+  EXPECT_EQ(chat.at("model"), "echo");
+  EXPECT_EQ(chat.at("choices").at(0).at("message").at("content"), "a b");
   EXPECT_EQ(fetch(running_.port(), "GET", "/").body, "Strata is running");
   EXPECT_EQ(post("/generate", R"({"inputs":"a","stream":true,"model":"echo"})")
                 .headers.at("content-type"),

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/openai/openai.h"
 #include "api/dialect/pick_model.h"
 #include "api/limits.h"
 #include "core/version.h"
@@ -122,8 +123,15 @@ class HuggingFace final : public Dialect {
     chosen(exchange, services, *this, body, asked);
   }
 
+  // A model's address is a whole server to its clients, which chat there too.
   void ask_model(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    auto [model, task] = split_task(exchange->request().params.at("id"));
+    constexpr std::string_view kChat = "/v1/chat/completions";
+    const std::string& rest = exchange->request().params.at("id");
+    if (rest.ends_with(kChat)) {
+      return openai::answer_chat(exchange, services, *this,
+                                 rest.substr(0, rest.size() - kChat.size()));
+    }
+    auto [model, task] = split_task(rest);
     run(exchange, services, task, std::move(model));
   }
 

@@ -72,6 +72,22 @@ TEST_F(LlamaCompletion, AnswersInItsOwnShapeAndNeedsNoModelNameWhereThereIsOne) 
   EXPECT_FALSE(answer.as_object().contains("completion_probabilities"));
 }
 
+// As do OpenAI's operations; clients of servers with one model write a name that none has.
+TEST_F(LlamaCompletion, OpenAisOperationsTakeTheOnlyModel) {
+  const std::string chat = R"("messages":[{"role":"user","content":"a b"}]})";
+  const auto post = [&](const char* path, const std::string& body) {
+    return fetch(running_.port(), "POST", path, body);
+  };
+  for (const std::string begin : {"{", R"({"model":"tgi",)", R"({"model":"dummy",)"}) {
+    for (const auto& reply : {post("/v1/chat/completions", begin + chat),
+                              post("/v1/completions", begin + R"("prompt":"a b"})")}) {
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      EXPECT_EQ(parse_json(reply.body).at("model"), "echo");
+    }
+  }
+  EXPECT_EQ(post("/v1/chat/completions", R"({"model":"gpt",)" + chat).status, 404);
+}
+
 TEST_F(LlamaCompletion, SaysWhatStoppedIt) {
   EXPECT_EQ(complete("").at("stop_type"), "eos");
   const auto word = complete(R"(,"stop":[" c"])");

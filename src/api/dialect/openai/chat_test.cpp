@@ -232,6 +232,7 @@ TEST(ChatRequests, EveryWayToBindAnAnswerIsOneRule) {
            "schema": )" +
               schema + "}}",
           R"("response_format": {"type": "json_object", "schema": )" + schema + "}",
+          R"("response_format": {"type": "json_object", "value": )" + schema + "}",
           R"("guided_json": )" + schema, R"("guided_json": "{\"type\": \"object\"}")",
           R"("structured_outputs": {"json": )" + schema + "}", R"("json_schema": )" + schema}) {
     EXPECT_EQ(rule(more).kind, Kind::json_schema) << more;

@@ -2,6 +2,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/embed_answer.h"
 #include "api/dialect/openai/openai.h"
+#include "api/dialect/pick_model.h"
 #include "api/limits.h"
 
 namespace strata::api::openai {
@@ -49,7 +50,7 @@ Wanted parse(const std::string& body) {
   const json::value document = read_body(body);
   Fields fields(document);
   Wanted wanted;
-  wanted.request.model = read_model_name(fields, "model");
+  if (fields.has("model")) wanted.request.model = read_model_name(fields, "model");
   wanted.request.inputs = read_inputs(fields);
   for (size_t i = 0; i < wanted.request.inputs.size(); ++i) {
     const EmbeddingText& input = wanted.request.inputs[i];
@@ -97,7 +98,8 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
            const Dialect& dialect) {
   Wanted wanted = parse(exchange->request().body);
   log_end_user(*exchange, wanted.request.end_user);
-  const std::string model = wanted.request.model;
+  const std::string model = settle_model(std::move(wanted.request.model), services);
+  wanted.request.model = model;
   answer_embedding(exchange, services, dialect, std::move(wanted.request),
                    [model, base64 = wanted.base64](const EmbeddingAnswer& answer) {
                      return embeddings_json(answer, model, base64);

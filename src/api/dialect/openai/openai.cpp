@@ -2,6 +2,7 @@
 
 #include "api/conversation/page.h"
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/pick_model.h"
 #include "api/dialect/responses/stored_chats.h"
 #include "api/library.h"
 
@@ -34,6 +35,44 @@ json::object model_json(const ModelCard& card) {
       {"id", card.name}, {"object", "model"}, {"created", card.modified}, {"owned_by", "strata"}};
 }
 
+WriterInfo writer_info(const Exchange& exchange, const Services& services, const Parsed& parsed,
+                       std::string_view prefix) {
+  WriterInfo info;
+  info.id = fmt::format("{}-{}", prefix, exchange.request().id);
+  info.created = services.now_ms() / 1000;
+  info.model = parsed.requests.front().model;
+  info.include_usage = parsed.include_usage;
+  info.service_tier = parsed.service_tier;
+  info.metadata = parsed.metadata;
+  info.obfuscate = parsed.obfuscate;
+  info.function_form = parsed.function_form;
+  info.logprobs = parsed.requests.front().n_logprobs >= 0;
+  info.n = parsed.requests.front().n;
+  return info;
+}
+
+// A server that keeps nothing says that it ignores the wish.
+void keep_answer(const Exchange& exchange, const Services& services, Parsed& parsed,
+                 WriterInfo& info) {
+  if (!parsed.store) return;
+  if (services.history == nullptr) {
+    parsed.requests.front().ignored.emplace_back("store");
+    return;
+  }
+  info.id = new_id("chatcmpl-");
+  info.keep = [&services, owner = exchange.request().owner, messages = std::move(parsed.messages),
+               metadata = parsed.metadata](json::object completion) {
+    responses::keep_chat(services, owner, std::move(completion), messages, metadata);
+  };
+}
+
+// Of each request the same, in `model` or else in the body.
+void settle_models(Parsed& parsed, const Services& services, const std::string& model = "") {
+  const std::string settled =
+      settle_model(model.empty() ? parsed.requests.front().model : model, services);
+  for (ChatRequest& request : parsed.requests) request.model = settled;
+}
+
 class OpenAi final : public Dialect {
  public:
   std::string_view name() const override { return "openai"; }
@@ -60,7 +99,7 @@ class OpenAi final : public Dialect {
     }
     add("GET", "/v1/models/{id}", 0, [&services](const auto& e) { get(e, services); });
     add("POST", "/v1/chat/completions", kMaxBodyBytes,
-        [this, &services](const auto& e) { chat(e, services); });
+        [this, &services](const auto& e) { answer_chat(e, services, *this); });
     add("POST", "/v1/completions", kMaxBodyBytes,
         [this, &services](const auto& e) { complete(e, services); });
     add("POST", "/v1/embeddings", kMaxBodyBytes,
@@ -108,47 +147,9 @@ class OpenAi final : public Dialect {
                 "/v1/chat/completions");
   }
 
-  static WriterInfo writer_info(const Exchange& exchange, const Services& services,
-                                const Parsed& parsed, std::string_view prefix) {
-    WriterInfo info;
-    info.id = fmt::format("{}-{}", prefix, exchange.request().id);
-    info.created = services.now_ms() / 1000;
-    info.model = parsed.requests.front().model;
-    info.include_usage = parsed.include_usage;
-    info.service_tier = parsed.service_tier;
-    info.metadata = parsed.metadata;
-    info.obfuscate = parsed.obfuscate;
-    info.function_form = parsed.function_form;
-    info.logprobs = parsed.requests.front().n_logprobs >= 0;
-    info.n = parsed.requests.front().n;
-    return info;
-  }
-
-  // A server that keeps nothing says that it ignores the wish.
-  static void keep_answer(const Exchange& exchange, const Services& services, Parsed& parsed,
-                          WriterInfo& info) {
-    if (!parsed.store) return;
-    if (services.history == nullptr) {
-      parsed.requests.front().ignored.emplace_back("store");
-      return;
-    }
-    info.id = new_id("chatcmpl-");
-    info.keep = [&services, owner = exchange.request().owner, messages = std::move(parsed.messages),
-                 metadata = parsed.metadata](json::object completion) {
-      responses::keep_chat(services, owner, std::move(completion), messages, metadata);
-    };
-  }
-
-  void chat(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    Parsed parsed = parse_chat(exchange->request().body);
-    WriterInfo info = writer_info(*exchange, services, parsed, "chatcmpl");
-    keep_answer(*exchange, services, parsed, info);
-    auto writer = chat_writer(std::move(info));
-    answer(exchange, services, *this, std::move(parsed.requests), parsed.stream, std::move(writer));
-  }
-
   void complete(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     Parsed parsed = parse_completion(exchange->request().body);
+    settle_models(parsed, services);
     WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
     info.echo = parsed.echo;
     info.logprobs = parsed.logprobs;
@@ -162,6 +163,16 @@ class OpenAi final : public Dialect {
 const Registered<Dialect> openai{std::make_unique<OpenAi>()};
 
 }  // namespace
+
+void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                 const Dialect& dialect, const std::string& model) {
+  Parsed parsed = parse_chat(exchange->request().body);
+  settle_models(parsed, services, model);
+  WriterInfo info = writer_info(*exchange, services, parsed, "chatcmpl");
+  keep_answer(*exchange, services, parsed, info);
+  auto writer = chat_writer(std::move(info));
+  answer(exchange, services, dialect, std::move(parsed.requests), parsed.stream, std::move(writer));
+}
 
 json::object error_json(const Error& error) {
   const auto* field = dynamic_cast<const FieldError*>(&error);

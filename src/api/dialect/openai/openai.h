@@ -31,7 +31,7 @@ struct Parsed {
   int32_t n_kept = 1;                // of each prompt's choices, the likeliest
 };
 
-// FieldError, Error{invalid_argument}.
+// FieldError, Error{invalid_argument}. A model that is not named is "".
 Parsed parse_chat(const std::string& body);
 Parsed parse_completion(const std::string& body);
 
@@ -65,6 +65,10 @@ struct WriterInfo {
 };
 std::shared_ptr<AnswerWriter> chat_writer(WriterInfo info);
 std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
+
+// /v1/chat/completions. model: "" for what the body names.
+void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                 const Dialect& dialect, const std::string& model = "");
 
 // Shared by the two.
 json::string finish_reason(inference::FinishReason reason);

@@ -25,11 +25,13 @@ OutputRule schema_rule(const json::value& given, const std::string& path) {
 OutputRule response_format(Fields format) {
   const std::string type = format.required_text("type");
   OutputRule rule;
-  if (type == "json_object") {
+  if (type == "json_object" || type == "json") {
     rule.kind = OutputRule::Kind::json_object;
-    // llama.cpp's form of a schema
-    if (const auto* schema = format.get("schema"))
-      rule = schema_rule(*schema, format.path("schema"));
+    // The schema's place for clients of llama.cpp's, and of Hugging Face's
+    const std::string place = format.has("value") ? "value" : "schema";
+    if (const auto* schema = format.get(place)) rule = schema_rule(*schema, format.path(place));
+  } else if (type == "regex") {
+    rule = {.kind = OutputRule::Kind::regex, .text = format.required_text("value")};
   } else if (type == "json_schema") {
     rule.kind = OutputRule::Kind::json_object;  // where no schema is given
     auto named = format.object("json_schema");
@@ -41,7 +43,7 @@ OutputRule response_format(Fields format) {
       rule = schema_rule(*schema, named->path("schema"));
     named->refuse_unread();
   } else if (type != "text") {
-    format.fail("type", fmt::format("is '{}'; it must be text, json_object or json_schema",
+    format.fail("type", fmt::format("is '{}'; it must be text, json_object, json_schema or regex",
                                     type.substr(0, 40)));
   }
   format.refuse_unread();

@@ -95,7 +95,7 @@ void read_stream(Fields& fields, Parsed& parsed) {
 }
 
 void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion) {
-  request.model = read_model_name(fields, "model");
+  if (fields.has("model")) request.model = read_model_name(fields, "model");
   SamplingOptions& sampling = request.sampling;
   read_common_sampling(fields, sampling);
   sampling.temperature = fields.real("temperature", 0, 2);
