@@ -18,7 +18,8 @@ constexpr size_t kTokenBytes = 32;
 
 std::optional<Share> read_share(Statement& select) {
   if (!select.step()) return std::nullopt;
-  return Share{select.text(0), select.integer(1), parse_json(select.text(2)).as_object()};
+  return Share{select.text(0), select.text(1), select.integer(2),
+               parse_json(select.text(3)).as_object()};
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ ShareStore::ShareStore(HistoryDatabase& database) : database_(database) {
 
 Share ShareStore::put(const std::string& owner, const std::string& thread, json::object content,
                       int64_t now_ms) {
-  const Share share{"share_" + random_hex(kTokenBytes), now_ms, std::move(content)};
+  const Share share{"share_" + random_hex(kTokenBytes), owner, now_ms, std::move(content)};
   const std::lock_guard lock(database_.mutex);
   auto insert = database_.connection.prepare(
       "INSERT INTO thread_share (token, owner, thread, created, content)"
@@ -47,7 +48,7 @@ Share ShareStore::put(const std::string& owner, const std::string& thread, json:
 std::optional<Share> ShareStore::find_of(const std::string& owner, const std::string& thread) {
   const std::lock_guard lock(database_.mutex);
   auto select = database_.connection.prepare(
-      "SELECT token, created, content FROM thread_share WHERE owner = ? AND thread = ?");
+      "SELECT token, owner, created, content FROM thread_share WHERE owner = ? AND thread = ?");
   select.bind(1, std::string_view(owner)).bind(2, std::string_view(thread));
   return read_share(select);
 }
@@ -63,7 +64,7 @@ bool ShareStore::remove(const std::string& owner, const std::string& thread) {
 std::optional<Share> ShareStore::find(const std::string& token) {
   const std::lock_guard lock(database_.mutex);
   auto select = database_.connection.prepare(
-      "SELECT token, created, content FROM thread_share WHERE token = ?");
+      "SELECT token, owner, created, content FROM thread_share WHERE token = ?");
   select.bind(1, std::string_view(token));
   return read_share(select);
 }

@@ -11,6 +11,7 @@ namespace strata::api {
 
 struct Share {
   std::string token;    // 256 random bits in hex: who has it may read
+  std::string owner;    // whose conversation it is
   int64_t created = 0;  // milliseconds since 1970
   json::object content = {};
 };

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "api/access/keys.h"
 #include "api/dialect/own_error.h"
 #include "api/json_fields.h"
 #include "api/site.h"
 #include "core/error.h"
+#include "core/log.h"
 
 namespace strata::api::app {
 namespace {
@@ -62,6 +64,16 @@ const Registered<Dialect> app{std::make_unique<App>()};
 History& history_of(const Services& services) {
   if (services.history) return *services.history;
   throw Error(Code::failed_precondition, "this server keeps no conversations");
+}
+
+bool is_live(const Services& services, const std::string& owner) {
+  if (owner.empty() || services.keys == nullptr) return true;
+  try {
+    return services.keys->is_live(owner, services.now_ms() / 1000);
+  } catch (const Error& error) {
+    log_warn("the key {} cannot be looked up: {}", owner, error.message());
+    return false;
+  }
 }
 
 std::string param(const Exchange& exchange, std::string_view name) {

@@ -13,6 +13,9 @@ namespace strata::api::app {
 // Error{failed_precondition} where nothing is kept.
 History& history_of(const Services& services);
 std::string param(const Exchange& exchange, std::string_view name);
+// Whether what this owner made is still to be shown: not when his key was revoked or has expired,
+// nor when that cannot be told. "": nobody's key, always.
+bool is_live(const Services& services, const std::string& owner);
 void respond_json(Exchange& exchange, const json::value& body);
 json::object message_json(const std::string& thread, const ThreadMessage& message);
 

@@ -13,9 +13,16 @@ KeyStore& keys_of(const Services& services) {
   throw Error(Code::failed_precondition, "this server has no keys to sign in with");
 }
 
-std::string cookie(const std::string& session, int64_t max_age_s) {
-  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", kSessionCookie,
-                     session, max_age_s);
+// A browser says itself where the page came from, and the cookie is that browser's own: behind a
+// proxy that ends TLS nothing else has to be believed.
+bool came_over_tls(const Headers& headers) {
+  const auto origin = headers.find("origin"), host = headers.find("host");
+  return origin && host && *origin == fmt::format("https://{}", *host);
+}
+
+std::string cookie(const std::string& session, int64_t max_age_s, const Headers& headers) {
+  return fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}", kSessionCookie,
+                     session, max_age_s, came_over_tls(headers) ? "; Secure" : "");
 }
 
 // Anybody may ask whether he has to sign in.
@@ -43,7 +50,7 @@ void state(const Services& services, Exchange& exchange) {
 void open(const Services& services, Exchange& exchange) {
   const std::string secret = read_credential(exchange.request().headers).value_or("");
   const std::string session = keys_of(services).open_session(secret, services.now_ms() / 1000);
-  exchange.add_header("set-cookie", cookie(session, kSessionS));
+  exchange.add_header("set-cookie", cookie(session, kSessionS, exchange.request().headers));
   respond_json(exchange, json::object{{"signed_in", true}});
 }
 
@@ -51,7 +58,7 @@ void close(const Services& services, Exchange& exchange) {
   if (const auto session = read_session(exchange.request().headers)) {
     keys_of(services).close_session(*session);
   }
-  exchange.add_header("set-cookie", cookie("", 0));
+  exchange.add_header("set-cookie", cookie("", 0, exchange.request().headers));
   respond_json(exchange, json::object{{"signed_in", false}});
 }
 

@@ -56,7 +56,7 @@ void remove(const Services& services, Exchange& exchange) {
 
 void read(const Services& services, Exchange& exchange) {
   const auto share = history_of(services).shares.find(param(exchange, "token"));
-  if (!share) throw not_shared("what this link names");
+  if (!share || !is_live(services, share->owner)) throw not_shared("what this link names");
   json::object body = share->content;
   body["created"] = share->created;
   respond_json(exchange, body);

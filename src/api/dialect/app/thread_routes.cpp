@@ -252,7 +252,11 @@ class ThreadRoutes {
     respond_json(*exchange, turn->snapshot());
   }
 
-  void listen(const ExchangePtr& exchange) { feed().listen(owner_of(*exchange), exchange); }
+  void listen(const ExchangePtr& exchange) {
+    feed().listen(owner_of(*exchange), exchange, [&services = services_](const std::string& owner) {
+      return is_live(services, owner);
+    });
+  }
 
  private:
   ThreadStore& threads() { return history_of(services_).threads; }

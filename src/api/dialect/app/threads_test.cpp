@@ -228,6 +228,60 @@ TEST_F(ThreadsOfOwners, ASessionStandsForItsKeyUntilItIsClosed) {
             401);  // a key is no session
 }
 
+TEST_F(ThreadsOfOwners, ARevokedKeysStreamEndsAtOnceAndItsLinksShowNothing) {
+  const NewKey mine = keys_.create("mine", {Scope::inference}, std::nullopt, kNowMs / 1000);
+  const NewKey chief = keys_.create("chief", {Scope::admin}, std::nullopt, kNowMs / 1000);
+  const std::string header = "x-api-key: " + mine.secret + "\r\n", other = key("other");
+  const std::string id = begin(header), others = begin(other);
+  say(id, "for all", "", header);
+  const auto link = [&](const std::string& thread, const std::string& whose) {
+    const std::string place = "conversations/" + thread + "/share";
+    return "shared/" + text(ok("POST", place, "{}", whose), "token");
+  };
+  const std::string shown = link(id, header), stays = link(others, other);
+  const auto listen = [&](testing::Client& client, const std::string& whose) {
+    client.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n" + whose + "\r\n");
+    client.receive_until("retry");
+  };
+  testing::Client first(running_->port()), second(running_->port()), third(running_->port());
+  listen(first, header);
+  listen(second, header);
+  listen(third, other);
+  ok("DELETE", "keys/" + mine.info.id, "", "x-api-key: " + chief.secret + "\r\n");
+  for (testing::Client* each : {&first, &second}) {
+    EXPECT_TRUE(each->receive_until("\r\n0\r\n\r\n").ends_with("\r\n0\r\n\r\n"));
+  }
+  EXPECT_EQ(call("GET", shown).status, 404);
+  EXPECT_EQ(call("GET", stays).status, 200);
+  say(others, "still told", "", other);
+  EXPECT_NE(third.receive_until("still told").find("still told"), std::string::npos);
+}
+
+TEST_F(ThreadsOfOwners, WhoWasRevokedByAnotherProgramIsToldNothingMore) {
+  const NewKey mine = keys_.create("mine", {Scope::inference}, std::nullopt, kNowMs / 1000);
+  testing::Client listener(running_->port());
+  listener.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nx-api-key: " + mine.secret +
+                "\r\n\r\n");
+  listener.receive_until("retry");
+  KeyStore(folder_.path() / "strata.db").revoke(mine.info.id, kNowMs / 1000);
+  history_.feed.tell(mine.info.id, "message", {{"text", "secret"}});
+  const std::string rest = listener.receive_until("\r\n0\r\n\r\n");
+  EXPECT_TRUE(rest.ends_with("\r\n0\r\n\r\n")) << rest;
+  EXPECT_EQ(rest.find("secret"), std::string::npos) << rest;
+}
+
+TEST_F(ThreadsOfOwners, TheCookieIsSecureWhereThePageCameOverTls) {
+  const std::string mine = key("mine");
+  const auto set = [&](const std::string& headers) {
+    const Reply reply = call("POST", "session", "{}", mine + headers);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return reply.headers.at("set-cookie");
+  };
+  EXPECT_TRUE(set("Origin: https://localhost\r\n").ends_with("; Secure"));
+  EXPECT_EQ(set("Origin: http://localhost\r\n").find("Secure"), std::string::npos);
+  EXPECT_EQ(set("X-Forwarded-Proto: https\r\n").find("Secure"), std::string::npos);
+}
+
 TEST(AppSite, AnEmptyBundleSaysHowToBuildIt) {
   const Site site("");
   Services services;

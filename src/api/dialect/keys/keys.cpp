@@ -1,6 +1,7 @@
 // Strata's own routes for the server's keys, under /api/v1/keys.
 #include "api/access/keys.h"
 
+#include "api/conversation/history.h"
 #include "api/dialect/dialect.h"
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/own_error.h"
@@ -101,6 +102,7 @@ void revoke(const Services& services, Exchange& exchange) {
   const std::string id = exchange.request().params.at("id");
   const int64_t now = services.now_ms() / 1000;
   if (!keys.get(id).revoked) keys.revoke(id, now);
+  if (services.history) services.history->feed.look_again(id);
   respond(exchange, as_json(keys.get(id), now));
 }
 
