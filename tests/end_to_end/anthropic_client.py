@@ -1,5 +1,5 @@
 """Anthropic's Python client against a server of ours: every operation, whole and streamed, its answers
-checked against its own types. Started by tests/long/clients, which installs it."""
+checked against its own types."""
 import argparse
 import sys
 

@@ -1,6 +1,5 @@
 """OpenAI's and Ollama's Python clients against a server with a real model: what they list, show, chat,
-stream, complete and embed, and which exception an error becomes. Started by tests/long/clients, which
-installs the two."""
+stream, complete and embed, and which exception an error becomes."""
 import argparse
 import sys
 

@@ -1,5 +1,5 @@
 """Google's Python client (google-genai) against a server of ours: every operation, whole and streamed,
-its answers checked against its own types. Started by tests/long/clients, which installs it."""
+its answers checked against its own types."""
 import argparse
 import sys
 

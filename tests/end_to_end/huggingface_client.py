@@ -1,5 +1,5 @@
 """huggingface_hub's client against a server with a real model and a real embedder: the tasks that it asks
-a model's address for, whole and streamed, and chats. Started by ctest, with ./dev's own Python."""
+a model's address for, whole and streamed, and chats."""
 import argparse
 import subprocess
 import sys

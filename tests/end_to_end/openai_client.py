@@ -1,5 +1,5 @@
 """OpenAI's Python client with strict parsing over every operation of its interface that is served,
-streamed and not, at a server whose model thinks and calls by rules. Started by tests/long/clients."""
+streamed and not, at a server whose model thinks and calls by rules."""
 import argparse
 import json
 import pathlib

@@ -1,5 +1,5 @@
 """OpenAI's Python client over every operation of responses, conversations and stored chats, against a
-server with a scripted model. Started by tests/long/clients, which installs the client."""
+server with a scripted model."""
 import argparse
 import json
 import pathlib

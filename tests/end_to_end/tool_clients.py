@@ -1,7 +1,7 @@
 """Tools on a real model that was never trained to call them, over the Python clients of OpenAI (chat and
 Responses), Anthropic, Google and Ollama: a call that is required fits its schema, a stream of its
 fragments adds up to the whole, its result goes back, and beside a rule an answer is one or the other.
-Started by tests/long/clients, which installs the clients."""
+"""
 import argparse
 import json
 import sys

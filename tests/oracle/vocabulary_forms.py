@@ -34,8 +34,8 @@ def forms():
             sentencepiece_form(DATA / "mistral-common/tokenizer.model.v1"),
         "merges with marks, gemma": json_form(lenml("gemma"), without_ends),
         "tekken": tekken(DATA / "mistral-common/tekken_240911.json"),
-        **{f"bytes, {name}": json_form(lenml(name))
-           for name in ("gpt2", "llama3", "qwen2_5", "deepseek_v3")}}
+        **{f"bytes, {name}": json_form(lenml(name)) for name in ("gpt2", "llama3", "deepseek_v3")},
+        "bytes, qwen2_5": json_form(lenml("qwen2_5"), composed_without_ends)}
 
 
 def lenml(name):
@@ -66,6 +66,11 @@ def without_controls(all_texts):
 def without_ends(all_texts):
     """llama.cpp takes tokens of these names for control tokens, which they are not in this file."""
     return [text for text in all_texts if "</s>" not in text and "<end_of_turn>" not in text]
+
+
+def composed_without_ends(all_texts):
+    """llama.cpp composes no characters besides, which this file's normaliser does."""
+    return [unicodedata.normalize("NFC", text) for text in without_ends(all_texts)]
 
 
 def json_form(path, *fitting):

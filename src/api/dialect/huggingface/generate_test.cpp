@@ -58,6 +58,10 @@ TEST_F(HfGenerate, EachAddressHasItsOwnShape) {
                      .body);
   EXPECT_EQ(chat.at("model"), "echo");
   EXPECT_EQ(chat.at("choices").at(0).at("message").at("content"), "a b");
+  const std::string completed =
+      post("/models/echo/v1/completions", R"({"model":"http://x/models/echo","prompt":"a b"})")
+          .body;
+  EXPECT_EQ(parse_json(completed).at("choices").at(0).at("text"), "a b");
   EXPECT_EQ(fetch(running_.port(), "GET", "/").body, "Strata is running");
   EXPECT_EQ(post("/generate", R"({"inputs":"a","stream":true,"model":"echo"})")
                 .headers.at("content-type"),

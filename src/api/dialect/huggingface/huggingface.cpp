@@ -123,13 +123,18 @@ class HuggingFace final : public Dialect {
     chosen(exchange, services, *this, body, asked);
   }
 
-  // A model's address is a whole server to its clients, which chat there too.
+  // A model's address is a whole server to its clients, which chat and complete there too.
   void ask_model(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    constexpr std::string_view kChat = "/v1/chat/completions";
+    constexpr std::string_view kChat = "/v1/chat/completions", kComplete = "/v1/completions";
     const std::string& rest = exchange->request().params.at("id");
+    const auto before = [&](std::string_view end) {
+      return rest.substr(0, rest.size() - end.size());
+    };
     if (rest.ends_with(kChat)) {
-      return openai::answer_chat(exchange, services, *this,
-                                 rest.substr(0, rest.size() - kChat.size()));
+      return openai::answer_chat(exchange, services, *this, before(kChat));
+    }
+    if (rest.ends_with(kComplete)) {
+      return openai::answer_completion(exchange, services, *this, before(kComplete));
     }
     auto [model, task] = split_task(rest);
     run(exchange, services, task, std::move(model));

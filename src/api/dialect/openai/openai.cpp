@@ -67,7 +67,7 @@ void keep_answer(const Exchange& exchange, const Services& services, Parsed& par
 }
 
 // Of each request the same, in `model` or else in the body.
-void settle_models(Parsed& parsed, const Services& services, const std::string& model = "") {
+void settle_models(Parsed& parsed, const Services& services, const std::string& model) {
   const std::string settled =
       settle_model(model.empty() ? parsed.requests.front().model : model, services);
   for (ChatRequest& request : parsed.requests) request.model = settled;
@@ -101,7 +101,7 @@ class OpenAi final : public Dialect {
     add("POST", "/v1/chat/completions", kMaxBodyBytes,
         [this, &services](const auto& e) { answer_chat(e, services, *this); });
     add("POST", "/v1/completions", kMaxBodyBytes,
-        [this, &services](const auto& e) { complete(e, services); });
+        [this, &services](const auto& e) { answer_completion(e, services, *this); });
     add("POST", "/v1/embeddings", kMaxBodyBytes,
         [this, &services](const auto& e) { embed(e, services, *this); });
     add("POST", "/v1/moderations", kMaxBodyBytes, [](const auto&) { refuse_moderation(); });
@@ -146,18 +146,6 @@ class OpenAi final : public Dialect {
                 "ask a chat model that was trained to classify texts, through "
                 "/v1/chat/completions");
   }
-
-  void complete(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    Parsed parsed = parse_completion(exchange->request().body);
-    settle_models(parsed, services);
-    WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
-    info.echo = parsed.echo;
-    info.logprobs = parsed.logprobs;
-    info.n_kept = parsed.n_kept;
-    info.prompts = std::move(parsed.prompts);
-    answer(exchange, services, *this, std::move(parsed.requests), parsed.stream,
-           completion_writer(std::move(info)));
-  }
 };
 
 const Registered<Dialect> openai{std::make_unique<OpenAi>()};
@@ -172,6 +160,19 @@ void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& serv
   keep_answer(*exchange, services, parsed, info);
   auto writer = chat_writer(std::move(info));
   answer(exchange, services, dialect, std::move(parsed.requests), parsed.stream, std::move(writer));
+}
+
+void answer_completion(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                       const Dialect& dialect, const std::string& model) {
+  Parsed parsed = parse_completion(exchange->request().body);
+  settle_models(parsed, services, model);
+  WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
+  info.echo = parsed.echo;
+  info.logprobs = parsed.logprobs;
+  info.n_kept = parsed.n_kept;
+  info.prompts = std::move(parsed.prompts);
+  answer(exchange, services, dialect, std::move(parsed.requests), parsed.stream,
+         completion_writer(std::move(info)));
 }
 
 json::object error_json(const Error& error) {

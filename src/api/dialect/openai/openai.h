@@ -66,9 +66,11 @@ struct WriterInfo {
 std::shared_ptr<AnswerWriter> chat_writer(WriterInfo info);
 std::shared_ptr<AnswerWriter> completion_writer(WriterInfo info);
 
-// /v1/chat/completions. model: "" for what the body names.
+// /v1/chat/completions and /v1/completions. model: "" for what the body names.
 void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
                  const Dialect& dialect, const std::string& model = "");
+void answer_completion(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                       const Dialect& dialect, const std::string& model = "");
 
 // Shared by the two.
 json::string finish_reason(inference::FinishReason reason);
