@@ -14,6 +14,7 @@ import sys
 import tarfile
 
 STREAM = {"stream": True}
+LONG = {**STREAM, "prompt": "a " * 300}  # read in more than one piece
 # Where one word allows several shapes, each is a row of its own: `name[shape]`.
 COMPLETION = {
     "prompt": "z", "prompt[tokens]": {"prompt": [1, 2]}, "prompt[mixed]": {"prompt": [1, "z", 2]},
@@ -32,7 +33,7 @@ COMPLETION = {
     "logit_bias[object]": {"logit_bias": {"5": 1.5}}, "n_probs": 2, "min_keep": 2, "t_max_predict_ms": 100,
     "id_slot": 0, "cache_prompt": False, "return_tokens": True, "samplers": ["top_k"],
     "timings_per_token": ({**STREAM, "timings_per_token": True}, STREAM),
-    "return_progress": ({**STREAM, "return_progress": True}, STREAM),
+    "return_progress": ({**LONG, "return_progress": True}, LONG),
     "sse_ping_interval": ({**STREAM, "sse_ping_interval": 5}, STREAM),
     "post_sampling_probs": ({"n_probs": 2, "post_sampling_probs": True}, {"n_probs": 2}),
     "response_fields": ["content"], "lora": [{"id": 0, "scale": 0.5}],
@@ -43,7 +44,7 @@ EXTRA = {"filename": "a.c", "text": "y"}
 OPERATIONS = {
     "completion": ({"model": "m", "prompt": "a b c", "seed": 1}, COMPLETION),
     "infill": ({"model": "m", "input_prefix": "a b", "input_suffix": "c", "seed": 1},  # and all of /completion
-               {"input_prefix": "z", "input_suffix": "z", "prompt": "z", "input_extra": [EXTRA],
+               {"input_prefix": "z", "input_suffix": "z", "prompt": "z", "input_extra": [{"text": "y"}],
                 "input_extra.filename": ({"input_extra": [EXTRA]}, {"input_extra": [{"text": "y"}]}),
                 "input_extra.text": ({"input_extra": [EXTRA]}, {"input_extra": [{**EXTRA, "text": "z"}]})}),
     "tokenize": ({"model": "m", "content": "a b"},

@@ -191,7 +191,10 @@ TEST_F(LocalServer, AnEmptyPromptIsBosAlone) {
 }
 
 TEST_F(LocalServer, APromptThatIsToBeComputedAnewFindsNothingAndSpoilsNothing) {
-  serve(testing::tiny_backend(store_));
+  LocalOptions options;
+  options.store = store_.path();
+  options.n_threads = 1;
+  serve(make_local_backend(std::move(options)));
   const auto ask = [&](const std::string& fields) {
     std::string ids = "5";
     for (int i = 0; i < 63; ++i) ids += fmt::format(",{}", 6 + i % 7);

@@ -252,7 +252,7 @@ TEST(LlamaPings, ComeAfterTheSilenceThatARequestAsksFor) {
     EXPECT_NE(body.find(R"("stop":true)"), std::string::npos) << body;
   }
   EXPECT_NE(
-      stream_of(1.5, kLong, R"(,"n_predict":1,"sse_ping_interval":1)").find(": still working"),
+      stream_of(1.5, kLong, R"(,"n_predict":2,"sse_ping_interval":1)").find(": still working"),
       std::string::npos);
 }
 

@@ -7,7 +7,8 @@ namespace strata::api {
 namespace {
 
 TEST(LlamaCppFields, AreHonouredRefusedOrNamedAsIgnored) {
-  testing::FieldWalk walk(parse_script(R"({"models": [{"name": "m"}, {"name": "m2"}]})"));
+  testing::FieldWalk walk(parse_script(
+      R"({"models": [{"name": "m", "prompt_tokens_per_second": 100000}, {"name": "m2"}]})"));
   testing::expect_effects(walk, "api/dialect/llamacpp/testdata/fields",
                           {"completion.json", "infill.json", "tokenize.json", "detokenize.json",
                            "apply-template.json", "embedding.json", "reranking.json"});
