@@ -113,9 +113,12 @@ namespace {
 
 constexpr int32_t kMostRequests = 1 << 16;  // above what the server's connections can bring
 
+constexpr int32_t kMostDays = 36'500;
+
 constexpr std::pair<std::string_view, Range> kNumbers[]{{"engine.threads", kThreads},
                                                         {"engine.context", {}},
                                                         {"server.max_models", {1, 1024}},
+                                                        {"server.keep_days", {0, kMostDays}},
                                                         {"server.max_parallel", {1, kMostRequests}},
                                                         {"server.max_queue", {0, kMostRequests}}};
 
@@ -123,6 +126,11 @@ int32_t number_of(const Config& config, std::string_view key) {
   const auto row = std::ranges::find(kNumbers, key, [](const auto& each) { return each.first; });
   CHECK(row != std::end(kNumbers));
   return setting_in_range(config, key, row->second);
+}
+
+api::KeepLimits keep_limits(const Config& config) {
+  return {.days = number_of(config, "server.keep_days"),
+          .owner_bytes = parse_bytes(config.text("server.keep_bytes"))};
 }
 
 api::LocalOptions local_options(const Config& config) {
@@ -155,10 +163,13 @@ class ServerWithParts : public RunningServer {
   ServerWithParts(const Config& config, const ServeOptions& options)
       : keys_(database_path()),
         prompts_(database_path()),
-        history_(database_path()),
-        files_(database_path(), models::Store().root() / "files"),
+        history_(database_path(), keep_limits(config)),
+        files_(database_path(), models::Store().root() / "files", keep_limits(config)),
         library_(models::Store().root(), net_policy(config)),
-        batches_(database_path(), files_, [] { return unix_seconds() * 1000; }) {
+        batches_(
+            database_path(), files_, [] { return unix_seconds() * 1000; }, {},
+            keep_limits(config)) {
+    history_.expire(unix_seconds());
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -280,6 +291,7 @@ std::vector<std::string> setting_problems(const Config& config) {
   };
   attempt([&] { parse_host(config.text("server.host")); });
   attempt([&] { parse_duration_ms(config.text("server.keep_alive")); });
+  attempt([&] { parse_bytes(config.text("server.keep_bytes")); });
   attempt([&] { parse_bytes(config.text("cache.disk")); });
   attempt([&] { parse_bytes(config.text("cache.packed")); });
   attempt([&] { kv_setting(config); });

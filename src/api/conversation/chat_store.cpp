@@ -6,7 +6,7 @@
 namespace strata::api {
 namespace {
 
-constexpr std::array<std::string_view, 1> kMigrations{
+constexpr std::array<std::string_view, 2> kMigrations{
     "CREATE TABLE stored_chat (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " owner TEXT NOT NULL, model TEXT NOT NULL, created INTEGER NOT NULL, data TEXT NOT NULL);"
     "CREATE INDEX stored_chat_of_owner ON stored_chat (owner, position);"
@@ -14,7 +14,8 @@ constexpr std::array<std::string_view, 1> kMigrations{
     " ON DELETE CASCADE, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (chat, key));"
     "CREATE TABLE stored_chat_message (chat TEXT NOT NULL REFERENCES stored_chat (id)"
     " ON DELETE CASCADE, owner TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL,"
-    " data TEXT NOT NULL, PRIMARY KEY (chat, position))"};
+    " data TEXT NOT NULL, PRIMARY KEY (chat, position))",
+    "CREATE INDEX stored_chat_by_time ON stored_chat (created)"};
 
 void write_pairs(Database& database, const std::string& id, const json::object& metadata) {
   database.prepare("DELETE FROM stored_chat_pair WHERE chat = ?")
@@ -41,11 +42,15 @@ std::optional<json::object> read_chat(Database& database, const std::string& own
 ChatStore::ChatStore(HistoryDatabase& database) : database_(database) {
   const std::lock_guard lock(database_.mutex);
   database_.connection.migrate("stored_chat", kMigrations);
+  count_kept(database_.connection,
+             std::array{CountedTable{.name = "stored_chat", .texts = {"data"}},
+                        CountedTable{.name = "stored_chat_message", .texts = {"data"}}});
 }
 
 void ChatStore::put(const std::string& owner, const StoredChat& chat) {
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   auto insert = database_.connection.prepare(
       "INSERT INTO stored_chat (id, owner, model, created, data) VALUES (?, ?, ?, ?, ?)");
   insert.bind(1, std::string_view(chat.id)).bind(2, std::string_view(owner));
@@ -63,6 +68,7 @@ void ChatStore::put(const std::string& owner, const StoredChat& chat) {
     message.bind(3, position++).bind(4, std::string_view(each.at("id").as_string()));
     message.bind(5, std::string_view(to_json(each))).run();
   }
+  room.check();
   transaction.commit();
 }
 
@@ -112,6 +118,15 @@ std::optional<json::object> ChatStore::set_metadata(const std::string& owner, co
   write_pairs(database_.connection, id, metadata);
   transaction.commit();
   return completion;
+}
+
+int64_t ChatStore::remove_before(int64_t time_s, int64_t at_most) {
+  const std::lock_guard lock(database_.mutex);
+  auto erase = database_.connection.prepare(
+      "DELETE FROM stored_chat WHERE id IN (SELECT id FROM stored_chat WHERE created < ?"
+      " ORDER BY created LIMIT ?)");
+  erase.bind(1, time_s).bind(2, at_most).run();
+  return database_.connection.changes();
 }
 
 bool ChatStore::remove(const std::string& owner, const std::string& id) {

@@ -36,6 +36,8 @@ class ChatStore {
   std::optional<json::object> set_metadata(const std::string& owner, const std::string& id,
                                            const json::object& metadata);
   bool remove(const std::string& owner, const std::string& id);
+  // Those made before this time, at most so many. Returns how many.
+  int64_t remove_before(int64_t time_s, int64_t at_most);
 
  private:
   HistoryDatabase& database_;

@@ -28,6 +28,9 @@ std::optional<json::object> one_object(Statement& select) {
 ConversationStore::ConversationStore(HistoryDatabase& database) : database_(database) {
   const std::lock_guard lock(database_.mutex);
   database_.connection.migrate("conversation", kMigrations);
+  count_kept(database_.connection,
+             std::array{CountedTable{.name = "conversation", .texts = {"metadata"}},
+                        CountedTable{.name = "conversation_item", .texts = {"data"}}});
 }
 
 ConversationRow ConversationStore::create(const std::string& owner, json::object metadata,
@@ -35,11 +38,13 @@ ConversationRow ConversationStore::create(const std::string& owner, json::object
   ConversationRow row{new_id("conv_"), now_s, std::move(metadata)};
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   auto insert = database_.connection.prepare(
       "INSERT INTO conversation (id, owner, created, metadata) VALUES (?, ?, ?, ?)");
   insert.bind(1, std::string_view(row.id)).bind(2, std::string_view(owner)).bind(3, now_s);
   insert.bind(4, std::string_view(to_json(row.metadata))).run();
   insert_items(owner, row.id, items);
+  room.check();
   transaction.commit();
   return row;
 }
@@ -80,7 +85,9 @@ bool ConversationStore::append(const std::string& owner, const std::string& id,
   select.bind(1, std::string_view(owner)).bind(2, std::string_view(id));
   if (!select.step()) return false;
   select.reset();
+  const KeptRoom room = database_.room_of(owner);
   insert_items(owner, id, items);
+  room.check();
   transaction.commit();
   return true;
 }

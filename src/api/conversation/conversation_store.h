@@ -31,7 +31,7 @@ class ConversationStore {
   bool remove(const std::string& owner, const std::string& id);
 
   // Behind the items that are there; false: there is no such conversation. Error{
-  // resource_exhausted}: it is full.
+  // resource_exhausted}: it is full, or the owner keeps too much.
   bool append(const std::string& owner, const std::string& id, const json::array& items);
   json::array items(const std::string& owner, const std::string& id);  // all, oldest first
   Page item_page(const std::string& owner, const std::string& id, const PageRequest& request);

@@ -1,6 +1,7 @@
 // Everything that is kept of conversations: one database, a table owner each.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 
@@ -15,15 +16,22 @@
 
 namespace strata::api {
 
+constexpr int64_t kMaxExpired = 1000;  // deleted at once: some milliseconds
+
 class History {
  public:
   // Opens or makes the database. The first server of a database marks what an earlier one left
   // unfinished. Errors: those of Database::open.
-  explicit History(const std::filesystem::path& path);
+  explicit History(const std::filesystem::path& path, const KeepLimits& limits = {});
+
+  // Deletes responses and stored chats that are older than the limits say, but for what is under
+  // way: at most kMaxExpired of each, and only when the last time was an hour ago or had no end.
+  void expire(int64_t now_s);
 
  private:
   HistoryDatabase database_;
   std::optional<FileLock> only_server_;
+  std::atomic<int64_t> next_expiry_s_ = 0;
 
  public:
   ConversationStore conversations;

@@ -24,8 +24,8 @@ int bind_all(Statement& statement, std::span<const std::string> values) {
 
 }  // namespace
 
-HistoryDatabase::HistoryDatabase(const std::filesystem::path& path)
-    : connection(open_database(path)) {}
+HistoryDatabase::HistoryDatabase(const std::filesystem::path& path, const KeepLimits& keep)
+    : connection(open_database(path)), limits(keep) {}
 
 std::string new_id(std::string_view prefix) {
   return std::string(prefix) + random_hex(kIdBytes);

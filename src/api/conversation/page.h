@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/kept.h"
 #include "core/db.h"
 #include "core/json.h"
 
@@ -18,9 +19,12 @@ constexpr int64_t kPageItems = 20;  // unless asked otherwise
 
 // One connection for all tables, one caller at a time.
 struct HistoryDatabase {
-  explicit HistoryDatabase(const std::filesystem::path& path);
+  explicit HistoryDatabase(const std::filesystem::path& path, const KeepLimits& limits = {});
   std::mutex mutex;
   Database connection;
+  const KeepLimits limits;
+
+  KeptRoom room_of(const std::string& owner) { return {connection, owner, limits.owner_bytes}; }
 };
 
 // "resp_" and 128 random bits in hex.

@@ -8,7 +8,7 @@
 namespace strata::api {
 namespace {
 
-constexpr std::array<std::string_view, 1> kMigrations{
+constexpr std::array<std::string_view, 2> kMigrations{
     "CREATE TABLE response (id TEXT PRIMARY KEY, owner TEXT NOT NULL, created INTEGER NOT NULL,"
     " status TEXT NOT NULL, previous TEXT NOT NULL, in_conversation INTEGER NOT NULL,"
     " background INTEGER NOT NULL, streamed INTEGER NOT NULL, data TEXT NOT NULL,"
@@ -22,7 +22,26 @@ constexpr std::array<std::string_view, 1> kMigrations{
     "CREATE INDEX response_item_by_id ON response_item (id);"
     "CREATE TABLE response_event (response TEXT NOT NULL REFERENCES response (id)"
     " ON DELETE CASCADE, sequence INTEGER NOT NULL, text TEXT NOT NULL,"
-    " PRIMARY KEY (response, sequence))"};
+    " PRIMARY KEY (response, sequence))",
+    "CREATE INDEX response_by_time ON response (created)"};
+
+// When a response goes its events do, but their triggers cannot ask it any more whose they were.
+constexpr std::string_view kEventsGo =
+    "CREATE TRIGGER kept_response_events BEFORE DELETE ON response BEGIN"
+    " UPDATE kept SET bytes = bytes - (SELECT COALESCE(SUM(LENGTH(CAST(text AS BLOB))), 0)"
+    " FROM response_event WHERE response = OLD.id)"
+    " WHERE owner = OLD.owner AND kind = 'response_event'; END";
+
+void count_responses(Database& database) {
+  count_kept(
+      database,
+      std::array{CountedTable{.name = "response", .texts = {"data", "request"}},
+                 CountedTable{.name = "response_item", .texts = {"data"}},
+                 CountedTable{.name = "response_event",
+                              .texts = {"text"},
+                              .owner = "(SELECT owner FROM response WHERE id = ROW.response)"}},
+      kEventsGo);
+}
 
 json::array read_items(Database& database, const std::string& owner, const std::string& id,
                        bool output) {
@@ -68,18 +87,20 @@ void check_link(const ResponseRow& row) {
 Error response_not_found(std::string_view id) {
   return {Code::not_found,
           fmt::format("there is no response '{}'", json_quote(id.substr(0, 80), true)),
-          "responses made with store: false are not kept"};
+          "responses made with store: false are not kept, others for server.keep_days"};
 }
 
 ResponseStore::ResponseStore(HistoryDatabase& database) : database_(database) {
   const std::lock_guard lock(database_.mutex);
   database_.connection.migrate("response", kMigrations);
+  count_responses(database_.connection);
 }
 
 void ResponseStore::create(const std::string& owner, const ResponseRow& row,
                            const json::array& input, const std::string& request) {
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   auto insert = database_.connection.prepare(
       "INSERT INTO response (id, owner, created, status, previous, in_conversation, background,"
       " streamed, data, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
@@ -90,6 +111,7 @@ void ResponseStore::create(const std::string& owner, const ResponseRow& row,
   insert.bind(8, static_cast<int64_t>(row.streamed));
   insert.bind(9, std::string_view(to_json(row.data))).bind(10, std::string_view(request)).run();
   write_items(database_.connection, owner, row.id, false, 0, input);
+  room.check();
   transaction.commit();
 }
 
@@ -228,6 +250,15 @@ std::optional<json::object> ResponseStore::any_item(const std::string& owner,
   select.bind(1, std::string_view(item_id)).bind(2, std::string_view(owner));
   if (!select.step()) return std::nullopt;
   return parse_json(select.text(0)).as_object();
+}
+
+int64_t ResponseStore::remove_before(int64_t time_s, int64_t at_most) {
+  const std::lock_guard lock(database_.mutex);
+  auto erase = database_.connection.prepare(
+      "DELETE FROM response WHERE id IN (SELECT id FROM response WHERE created < ?"
+      " AND status NOT IN (?, ?) ORDER BY created LIMIT ?)");
+  erase.bind(1, time_s).bind(2, kQueued).bind(3, kInProgress).bind(4, at_most).run();
+  return database_.connection.changes();
 }
 
 int64_t ResponseStore::close_unfinished(const json::object& error) {

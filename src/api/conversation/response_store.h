@@ -67,6 +67,9 @@ class ResponseStore {
   // The item of any response of the owner.
   std::optional<json::object> any_item(const std::string& owner, const std::string& item_id);
 
+  // Those made before this time that are not under way, at most so many. Returns how many.
+  int64_t remove_before(int64_t time_s, int64_t at_most);
+
   // Marks what was under way when the server ended: failed with this error, its items incomplete.
   // Only for who knows that no other server works on the same database. Returns how many.
   int64_t close_unfinished(const json::object& error);

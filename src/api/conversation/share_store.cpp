@@ -27,12 +27,16 @@ std::optional<Share> read_share(Statement& select) {
 ShareStore::ShareStore(HistoryDatabase& database) : database_(database) {
   const std::lock_guard lock(database_.mutex);
   database_.connection.migrate("thread_share", kMigrations);
+  count_kept(database_.connection,
+             std::array{CountedTable{.name = "thread_share", .texts = {"content"}}});
 }
 
 Share ShareStore::put(const std::string& owner, const std::string& thread, json::object content,
                       int64_t now_ms) {
   const Share share{"share_" + random_hex(kTokenBytes), owner, now_ms, std::move(content)};
   const std::lock_guard lock(database_.mutex);
+  Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   auto insert = database_.connection.prepare(
       "INSERT INTO thread_share (token, owner, thread, created, content)"
       " SELECT ?, owner, id, ?, ? FROM thread WHERE owner = ? AND id = ?"
@@ -42,6 +46,8 @@ Share ShareStore::put(const std::string& owner, const std::string& thread, json:
   insert.bind(3, std::string_view(to_json(share.content))).bind(4, std::string_view(owner));
   insert.bind(5, std::string_view(thread)).run();
   if (database_.connection.changes() == 0) throw thread_not_found(thread);
+  room.check();
+  transaction.commit();
   return share;
 }
 

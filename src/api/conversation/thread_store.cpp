@@ -94,6 +94,10 @@ json::object to_json_object(const ThreadMessage& message) {
 ThreadStore::ThreadStore(HistoryDatabase& database) : database_(database) {
   const std::lock_guard lock(database_.mutex);
   database_.connection.migrate("thread", kMigrations);
+  count_kept(
+      database_.connection,
+      std::array{CountedTable{.name = "thread", .texts = {"title", "folder", "draft", "settings"}},
+                 CountedTable{.name = "thread_message", .texts = {"text", "reasoning", "data"}}});
 }
 
 json::object ThreadStore::create(const std::string& owner, const ThreadChange& change,
@@ -101,11 +105,13 @@ json::object ThreadStore::create(const std::string& owner, const ThreadChange& c
   const std::string id = new_id("thread_");
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   auto insert = database_.connection.prepare(
       "INSERT INTO thread (id, owner, created, updated) VALUES (?, ?, ?, ?)");
   insert.bind(1, std::string_view(id)).bind(2, std::string_view(owner));
   insert.bind(3, now_ms).bind(4, now_ms).run();
   change_locked(owner, id, change, now_ms);
+  room.check();
   transaction.commit();
   return *find_locked(owner, id);
 }
@@ -154,7 +160,9 @@ std::optional<json::object> ThreadStore::change(const std::string& owner, const 
                                                 const ThreadChange& change, int64_t now_ms) {
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   change_locked(owner, id, change, now_ms);
+  room.check();
   auto found = find_locked(owner, id);
   transaction.commit();
   return found;
@@ -268,6 +276,7 @@ ThreadMessage ThreadStore::add(const std::string& owner, const std::string& id,
   message.created = now_ms;
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   const PlacedMessage placed{message};
   check_room(owner, id, std::span(&placed, 1));
   if (!message.parent.empty()) {
@@ -281,6 +290,7 @@ ThreadMessage ThreadStore::add(const std::string& owner, const std::string& id,
   }
   insert_locked(owner, id, message);
   change_locked(owner, id, {.leaf = message.id}, now_ms);
+  room.check();
   transaction.commit();
   return message;
 }
@@ -290,6 +300,7 @@ void ThreadStore::add_all(const std::string& owner, const std::string& id,
   if (messages.empty()) return;
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
+  const KeptRoom room = database_.room_of(owner);
   check_room(owner, id, messages);
   for (auto& [message, parent] : messages) {
     message.id = new_id("tmsg_");
@@ -298,6 +309,7 @@ void ThreadStore::add_all(const std::string& owner, const std::string& id,
     insert_locked(owner, id, message);
   }
   change_locked(owner, id, {.leaf = messages.back().message.id}, now_ms);
+  room.check();
   transaction.commit();
 }
 

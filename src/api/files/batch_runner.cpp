@@ -32,9 +32,10 @@ bool has_ended(const Batch& batch) {
 }
 
 BatchRunner::BatchRunner(const std::filesystem::path& database, FileStore& files,
-                         std::function<int64_t()> now_ms, BatchLimits limits)
+                         std::function<int64_t()> now_ms, BatchLimits limits,
+                         const KeepLimits& keep)
     : files_(files),
-      store_(database),
+      store_(database, keep),
       now_ms_(std::move(now_ms)),
       limits_(limits),
       lock_path_(database.parent_path() / "batches.lock"),

@@ -44,7 +44,8 @@ class BatchRunner {
  public:
   // The lock's file lies beside the database: of several servers over one store one runs batches.
   BatchRunner(const std::filesystem::path& database, FileStore& files,
-              std::function<int64_t()> now_ms, BatchLimits limits = {});
+              std::function<int64_t()> now_ms, BatchLimits limits = {},
+              const KeepLimits& keep = {});
   ~BatchRunner();  // stop()
   BatchRunner(const BatchRunner&) = delete;
   BatchRunner& operator=(const BatchRunner&) = delete;

@@ -34,15 +34,22 @@ Error no_such_batch(std::string_view id) {
 
 }  // namespace
 
-BatchStore::BatchStore(const std::filesystem::path& database)
-    : database_(Database::open(database)) {
+BatchStore::BatchStore(const std::filesystem::path& database, const KeepLimits& limits)
+    : owner_bytes_(limits.owner_bytes), database_(Database::open(database)) {
   database_.migrate("batch", kMigrations);
+  count_kept(database_,
+             std::array{CountedTable{.name = "batch", .texts = {"data"}},
+                        CountedTable{.name = "batch_line",
+                                     .texts = {"text"},
+                                     .owner = "(SELECT owner FROM batch WHERE id = ROW.batch)"}});
 }
 
 Batch BatchStore::add(std::string owner, json::object data, std::string kind) {
   const std::string id = fmt::format("{}_{}", kind.empty() ? "batch" : kind, random_hex(16));
   Batch batch{id, std::move(owner), "validating", std::move(data), std::move(kind)};
   const std::lock_guard lock(mutex_);
+  Transaction transaction(database_);
+  const KeptRoom room(database_, batch.owner, owner_bytes_);
   auto count = database_.prepare(
       fmt::format("SELECT COUNT(*) FROM batch WHERE owner = ? AND {}", kUnfinished));
   count.bind(1, std::string_view(batch.owner)).step();
@@ -60,6 +67,8 @@ Batch BatchStore::add(std::string owner, json::object data, std::string kind) {
   insert.bind(3, std::string_view(batch.status));
   const std::string text = to_json(batch.data);
   insert.bind(4, std::string_view(text)).bind(5, std::string_view(batch.kind)).run();
+  room.check();
+  transaction.commit();
   return batch;
 }
 

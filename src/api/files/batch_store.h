@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/kept.h"
 #include "core/db.h"
 #include "core/json.h"
 
@@ -34,9 +35,10 @@ struct BatchLine {
 // Any thread may call.
 class BatchStore {
  public:
-  explicit BatchStore(const std::filesystem::path& database);
+  explicit BatchStore(const std::filesystem::path& database, const KeepLimits& limits = {});
 
-  // Its id begins with the kind, or with "batch". Error{resource_exhausted}: kMaxUnfinishedBatches.
+  // Its id begins with the kind, or with "batch". Error{resource_exhausted}: kMaxUnfinishedBatches,
+  // or the owner keeps too much.
   Batch add(std::string owner, json::object data, std::string kind = {});
   // Error{not_found}: also of another kind.
   Batch get(std::string_view owner, std::string_view id, std::string_view kind) const;
@@ -63,6 +65,7 @@ class BatchStore {
   json::object wire(const Batch& batch) const;
 
  private:
+  const int64_t owner_bytes_;
   mutable std::mutex mutex_;
   mutable Database database_;
 };

@@ -49,26 +49,34 @@ Error no_such_file(std::string_view id) {
 
 }  // namespace
 
-FileStore::FileStore(const std::filesystem::path& database, std::filesystem::path folder)
-    : folder_(std::move(folder)), database_(Database::open(database)) {
+FileStore::FileStore(const std::filesystem::path& database, std::filesystem::path folder,
+                     const KeepLimits& limits)
+    : folder_(std::move(folder)),
+      owner_bytes_(limits.owner_bytes),
+      database_(Database::open(database)) {
   database_.migrate("api_file", kMigrations);
+  count_kept(database_, std::array{CountedTable{.name = "api_file", .bytes = "ROW.bytes"}});
 }
 
 std::filesystem::path FileStore::content_path(std::string_view sha256) const {
   return folder_ / fmt::format("sha256-{}", sha256);
 }
 
-void FileStore::check_room(const StoredFile& file) {
-  auto sum = database_.prepare("SELECT COUNT(*), SUM(bytes) FROM api_file WHERE owner = ?");
+void FileStore::check_count(const StoredFile& file) {
+  auto sum = database_.prepare("SELECT COUNT(*) FROM api_file WHERE owner = ?");
   sum.bind(1, std::string_view(file.owner)).step();
-  const int64_t count = sum.integer(0), bytes = sum.is_null(1) ? 0 : sum.integer(1);
-  if (count >= kMaxFilesOfOwner || bytes + file.size_bytes > kMaxBytesOfOwner) {
+  if (sum.integer(0) >= kMaxFilesOfOwner) {
     throw Error(Code::resource_exhausted,
-                fmt::format("{} files with {} bytes are stored for this key; the limits are {} and "
-                            "{}",
-                            count, bytes, kMaxFilesOfOwner, kMaxBytesOfOwner),
+                fmt::format("{} files are stored for this key, which is the limit", sum.integer(0)),
                 "delete files that are not needed any more");
   }
+}
+
+// Before the content is written, which may take a while.
+void FileStore::check_room(const StoredFile& file) {
+  auto same = database_.prepare("SELECT bytes FROM api_file WHERE id = ?");
+  const int64_t replaced = same.bind(1, std::string_view(file.id)).step() ? same.integer(0) : 0;
+  KeptRoom(database_, file.owner, owner_bytes_).check(file.size_bytes - replaced);
 }
 
 StoredFile FileStore::add(StoredFile file, std::string_view content) {
@@ -82,6 +90,7 @@ StoredFile FileStore::add(StoredFile file, std::string_view content) {
   file.size_bytes = static_cast<int64_t>(content.size());
   const std::lock_guard lock(mutex_);
   remove_expired(file.created);
+  check_count(file);
   check_room(file);
   // First the content, so that no row is without one; a crash between the two leaves a content
   // that nobody names, which the next file of the same content takes over.

@@ -10,13 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "api/kept.h"
 #include "core/db.h"
 
 namespace strata::api {
 
 constexpr size_t kMaxFileBytes = size_t{1} << 30;  // read into memory whole
 constexpr int64_t kMaxFilesOfOwner = 10'000;
-constexpr int64_t kMaxBytesOfOwner = int64_t{8} << 30;  // of all files of one owner
 constexpr size_t kMaxFileNameBytes = 255;
 
 struct StoredFile {
@@ -34,7 +34,8 @@ struct StoredFile {
 class FileStore {
  public:
   // The folder is made with the first file.
-  FileStore(const std::filesystem::path& database, std::filesystem::path folder);
+  FileStore(const std::filesystem::path& database, std::filesystem::path folder,
+            const KeepLimits& limits = {});
 
   // sha256 and size are filled in, the id where there is none; a file with that id gets the new
   // content. The file is whole on the disk when this returns. Errors:
@@ -60,11 +61,13 @@ class FileStore {
 
  private:
   std::filesystem::path content_path(std::string_view sha256) const;
+  void check_count(const StoredFile& file);
   void check_room(const StoredFile& file);
   void remove_expired(int64_t now_s);
   void remove_content(const std::string& sha256);
 
   const std::filesystem::path folder_;
+  const int64_t owner_bytes_;
   mutable std::mutex mutex_;
   mutable Database database_;
 };
