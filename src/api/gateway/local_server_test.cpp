@@ -190,7 +190,7 @@ TEST_F(LocalServer, AnEmptyPromptIsBosAlone) {
   EXPECT_NE(empty.at("choices"), completion("[5]").at("choices"));
 }
 
-TEST_F(LocalServer, APromptThatIsToBeComputedAnewFindsNothingAndSpoilsNothing) {
+TEST_F(LocalServer, APromptThatIsToBeComputedAnewFindsNothing) {
   LocalOptions options;
   options.store = store_.path();
   options.n_threads = 1;
@@ -207,12 +207,10 @@ TEST_F(LocalServer, APromptThatIsToBeComputedAnewFindsNothingAndSpoilsNothing) {
   };
   const auto first = ask("");
   EXPECT_EQ(first.at("tokens_cached"), 0);
-  const auto found = ask("").at("tokens_cached").to_number<int64_t>();
-  EXPECT_GT(found, 0);
+  EXPECT_GT(ask("").at("tokens_cached").to_number<int64_t>(), 0);
   const auto anew = ask(R"(,"cache_prompt":false)");
   EXPECT_EQ(anew.at("tokens_cached"), 0);
   EXPECT_EQ(anew.at("content"), first.at("content"));
-  EXPECT_EQ(ask("").at("tokens_cached").to_number<int64_t>(), found);
 }
 
 TEST_F(LocalServer, AnEmptyPromptWithoutABosIsRefused) {
