@@ -20,6 +20,10 @@ void allow(std::vector<uint64_t>& bits, int32_t token) {
   bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
 }
 
+void unite(std::vector<uint64_t>& bits, const std::vector<uint64_t>& others) {
+  for (size_t word = 0; word < others.size(); ++word) bits[word] |= others[word];
+}
+
 void forbid(std::vector<uint64_t>& bits, int32_t token) {
   bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
 }
@@ -79,7 +83,7 @@ const TokenTrie::Branch* Matcher::branch_of(const TokenTrie::Node& node) const {
 // With `crossings` also the nodes with children behind which the place may be over.
 void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
                    std::vector<int32_t>* crossings) {
-  if (place == kEmpty || place == kNothing) return;
+  if (place == kEmpty || place == kNothing || spread(place, node, bits, crossings)) return;
   Expressions& x = grammar_->expressions;
   const std::span<const TokenTrie::Node> nodes = trie_->nodes();
   const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
@@ -88,7 +92,7 @@ void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
   const Stride* wide = node == 0 ? strides_.wide_stride(place) : nullptr;
   std::optional<Stride> stride;
   if (wide != nullptr && !(crossings != nullptr && wide->over)) stride = *wide;
-  if (stride) trie_->groups().add(stride->of, stride->longest, bits);
+  if (stride) unite(bits, *trie_->groups().tokens_of(stride->of, stride->longest));
   constexpr int kNever = TokenTrie::kLongestToken + 1;
   int left = stride ? kNever : 0;  // at which depth the path has left the stride
   path_[top.depth] = place;
@@ -121,8 +125,81 @@ void Matcher::walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
       crossings->push_back(static_cast<int32_t>(i));
     }
     path_[at.depth] = next;
+    if (at.depth == 1 && spread(next, static_cast<int32_t>(i), bits, crossings)) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
     i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
   }
+}
+
+// As walk(), where the place goes on with whole groups of tokens, and only few tokens of the many
+// below the node are left to be looked at. False: nothing is done.
+bool Matcher::spread(ExprId place, int32_t node, std::vector<uint64_t>& bits,
+                     std::vector<int32_t>* crossings) {
+  constexpr int32_t kMany = 64;  // tokens: to look for a stride costs about as much as these
+  const TokenTrie::Node& top = trie_->nodes()[static_cast<size_t>(node)];
+  const TokenTrie::Branch* branch = branch_of(top);
+  if (top.depth > 1 || (node != 0 && branch == nullptr)) return false;
+  if (branch != nullptr && branch->end - branch->first < kMany) return false;
+  const Stride* wide = strides_.wide_stride(place);
+  if (wide == nullptr || (crossings != nullptr && wide->over)) return false;
+  const bool far = wide->ends || wide->longest >= TokenTrie::kLongText;
+  if (!far || !TokenTrie::has_spots(wide->others)) return false;
+  if (branch != nullptr && !wide->of.has(top.byte)) return false;
+  const Stride stride = *wide;
+  const auto found = trie_->groups().tokens_of(stride.of, stride.longest + top.depth);
+  if (branch == nullptr) {
+    unite(bits, *found);
+  } else {
+    for (const int32_t token : trie_->tokens(*branch)) {
+      const auto at = static_cast<size_t>(token);
+      bits[at >> 6] |= (*found)[at >> 6] & uint64_t{1} << (at & 63);
+    }
+  }
+  walk_spots(place, node, stride, bits, crossings);
+  return true;
+}
+
+// Of the tokens below the node that are not wholly of the stride's characters: to where each has
+// the first other one, or is long, or has a part of a character.
+void Matcher::walk_spots(ExprId place, int32_t node, const Stride& stride,
+                         std::vector<uint64_t>& bits, std::vector<int32_t>* crossings) {
+  Expressions& x = grammar_->expressions;
+  const TokenTrie::Node& top = trie_->nodes()[static_cast<size_t>(node)];
+  const auto look = [&](std::string_view text, int32_t spot, bool below) {
+    ExprId here = place;
+    for (const char c : text.substr(0, text.size() - 1)) {
+      // Is found at that character, or does not go on.
+      if (!stride.of.has(static_cast<uint8_t>(c))) return;
+      here = x.derivative(here, static_cast<uint8_t>(c));
+    }
+    here = x.derivative(here, static_cast<uint8_t>(text.back()));
+    if (here == kNothing) return;
+    const TokenTrie::Node& at = trie_->nodes()[static_cast<size_t>(spot)];
+    if (at.token >= 0) add(at.token, bits);
+    const bool has_children = at.end > spot + 1;
+    if (crossings != nullptr && has_children && x.nullable(here)) crossings->push_back(spot);
+    if (below && has_children) walk(here, spot, bits, crossings);
+  };
+  const auto look_at = [&](const TokenTrie::Spots& spots, bool below) {
+    const std::string_view text = spots.text;
+    const auto first = std::ranges::upper_bound(spots.all, node, {}, &TokenTrie::Spot::node);
+    uint32_t begin = first == spots.all.begin() ? 0 : (first - 1)->end;
+    for (auto spot = first; spot != spots.all.end() && spot->node < top.end; ++spot) {
+      look(text.substr(begin + top.depth, spot->end - begin - top.depth), spot->node, below);
+      begin = spot->end;
+    }
+  };
+  for (uint8_t c = 0; c < 128; ++c) {
+    if (stride.others.has(c)) look_at(trie_->spots_of(c), true);
+  }
+  look_at(trie_->long_texts(), true);
+  if (stride.of.beyond) look_at(trie_->broken(), false);
+  if (crossings == nullptr) return;
+  std::ranges::sort(*crossings);
+  const auto twice = std::ranges::unique(*crossings);
+  crossings->erase(twice.begin(), twice.end());
 }
 
 Inside Matcher::walk_inside(ExprId block) {
@@ -334,7 +411,7 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
       walk(x.sequence(arm.block, arm.tail), 0, mask->bits, nullptr);
       continue;
     }
-    for (size_t i = 0; i < in->bits.size(); ++i) mask->bits[i] |= in->bits[i];
+    unite(mask->bits, in->bits);
     for (const int32_t token : in->ids) allow(mask->bits, token);
     for (const int32_t node : in->crossings) walk(arm.tail, node, mask->bits, nullptr);
   }

@@ -64,6 +64,10 @@ class Matcher {
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
   void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
             std::vector<int32_t>* crossings);
+  bool spread(ExprId place, int32_t node, std::vector<uint64_t>& bits,
+              std::vector<int32_t>* crossings);
+  void walk_spots(ExprId place, int32_t node, const Stride& stride, std::vector<uint64_t>& bits,
+                  std::vector<int32_t>* crossings);
   const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
   void add(int32_t token, std::vector<uint64_t>& bits) const;
 

@@ -49,6 +49,13 @@ const ByteTokenizer& tokenizer() {
       for (auto n = 2 + random() % 4; n > 0; --n) word += letters[random() % letters.size()];
       pieces.push_back(word);
     }
+    // And longer than a stride is looked for.
+    for (int i = 0; i < 60; ++i) {
+      std::string word;
+      for (auto n = 14 + random() % 6; n > 0; --n) word += letters[random() % letters.size()];
+      if (i % 2 == 0) word += parts[random() % parts.size()] + "\"";
+      pieces.push_back(word);
+    }
     return pieces;
   }());
   return made;

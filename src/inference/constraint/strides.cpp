@@ -8,9 +8,9 @@ namespace strata::inference {
 namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
-constexpr size_t kMostPlaces = 64;  // that one stride may lead to
-constexpr int32_t kEndless = 255;   // characters; no token has more
-constexpr int32_t kFarthest = 24;   // characters that are looked at; few tokens have more
+constexpr size_t kMostPlaces = 64;                   // that one stride may lead to
+constexpr int32_t kEndless = 255;                    // characters; no token has more
+constexpr int32_t kFarthest = TokenTrie::kLongText;  // characters that are looked at
 
 // The characters beyond ASCII by their bytes (RFC 3629, section 4): leads, second bytes, and how
 // many bytes follow these.

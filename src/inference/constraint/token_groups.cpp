@@ -17,6 +17,14 @@ Characters characters_of(std::string_view text) {
   return found;
 }
 
+void allow(std::vector<uint64_t>& bits, int32_t token) {
+  bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
+}
+
+void unite(std::vector<uint64_t>& bits, const std::vector<uint64_t>& others) {
+  for (size_t word = 0; word < others.size(); ++word) bits[word] |= others[word];
+}
+
 // Kinds that some of the characters are of.
 Characters kinds_of(const Characters& of) {
   Characters found = of;
@@ -48,7 +56,14 @@ TokenGroups::TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
                       [](const Member& m) { return std::pair(m.characters, m.token); });
     const auto first = static_cast<int32_t>(members_.size());
     members_.insert(members_.end(), members.begin(), members.end());
-    groups_.push_back({kinds, first, static_cast<int32_t>(members_.size())});
+    Group group{kinds, first, static_cast<int32_t>(members_.size()), members.back().characters};
+    longest_ = std::max(longest_, group.longest);
+    if (members.size() > n_words_ / 2) {
+      group.whole = static_cast<int32_t>(wholes_.size());
+      Bits& whole = wholes_.emplace_back(n_words_);
+      for (const Member& member : members) allow(whole, member.token);
+    }
+    groups_.push_back(group);
   }
 }
 
@@ -58,41 +73,46 @@ TokenGroups::Bits TokenGroups::find(const Characters& of) const {
   for (const Group& group : groups_) {
     if (!kinds.has(group.kinds)) continue;
     const bool all = of.has(group.kinds);
+    if (all && group.whole >= 0) {
+      unite(bits, wholes_[static_cast<size_t>(group.whole)]);
+      continue;
+    }
     for (auto i = static_cast<size_t>(group.first); i < static_cast<size_t>(group.end); ++i) {
       const int32_t token = members_[i].token;
       if (!all && !of.has(characters_of(bytes_of_(token)))) continue;
-      bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
+      allow(bits, token);
     }
   }
   return bits;
 }
 
-std::shared_ptr<const TokenGroups::Bits> TokenGroups::all_of(const Characters& of) const {
-  constexpr size_t kMostKept = 16;
-  const std::lock_guard lock(mutex_);
-  const auto known = std::ranges::find(kept_, of, [](const auto& kept) { return kept.first; });
-  if (known != kept_.end()) {
-    kept_.splice(kept_.begin(), kept_, known);
-  } else {
-    kept_.emplace_front(of, std::make_shared<const Bits>(find(of)));
-    if (kept_.size() > kMostKept) kept_.pop_back();
-  }
-  return kept_.front().second;
-}
-
-void TokenGroups::add(const Characters& of, int32_t longest, std::vector<uint64_t>& bits) const {
-  Bits found = *all_of(of);
-  const Characters kinds = kinds_of(of);
+void TokenGroups::leave_out_longer(const Set& set, Bits& bits) const {
+  const Characters kinds = kinds_of(set.of);
   for (const Group& group : groups_) {
-    auto i = static_cast<size_t>(group.end) - 1;
-    if (members_[i].characters <= longest || !kinds.has(group.kinds)) continue;
-    for (; members_[i].characters > longest; --i) {
+    if (group.longest <= set.longest || !kinds.has(group.kinds)) continue;
+    for (auto i = static_cast<size_t>(group.end) - 1; members_[i].characters > set.longest; --i) {
       const int32_t token = members_[i].token;
-      found[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
+      bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
       if (i == static_cast<size_t>(group.first)) break;
     }
   }
-  for (size_t word = 0; word < found.size(); ++word) bits[word] |= found[word];
+}
+
+std::shared_ptr<const TokenGroups::Bits> TokenGroups::tokens_of(const Characters& of,
+                                                                int32_t longest) const {
+  constexpr size_t kMostKept = 16;
+  const Set set{of, std::min(longest, longest_)};
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find(kept_, set, [](const auto& kept) { return kept.first; });
+  if (known != kept_.end()) {
+    kept_.splice(kept_.begin(), kept_, known);
+  } else {
+    Bits bits = find(of);
+    leave_out_longer(set, bits);
+    kept_.emplace_front(set, std::make_shared<const Bits>(std::move(bits)));
+    if (kept_.size() > kMostKept) kept_.pop_back();
+  }
+  return kept_.front().second;
 }
 
 }  // namespace strata::inference

@@ -23,30 +23,41 @@ class TokenGroups {
   TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
               std::function<std::string_view(int32_t)> bytes_of);
 
-  // Sets the bits of the tokens that have these characters only, and no more than `longest`.
-  void add(const Characters& of, int32_t longest, std::vector<uint64_t>& bits) const;
+  using Bits = std::vector<uint64_t>;
+
+  // The tokens that have these characters only, and no more than `longest`.
+  std::shared_ptr<const Bits> tokens_of(const Characters& of, int32_t longest) const;
 
  private:
-  using Bits = std::vector<uint64_t>;
   // Tokens of the same kinds of characters, those with the fewest first.
   struct Group {
     Characters kinds;
     int32_t first = 0, end = 0;  // of members_
+    int32_t longest = 0;         // characters
+    int32_t whole = -1;          // of wholes_
   };
   struct Member {
     int32_t token = 0;
     int32_t characters = 0;
   };
 
-  std::shared_ptr<const Bits> all_of(const Characters& of) const;
+  struct Set {
+    Characters of;
+    int32_t longest = 0;
+    bool operator==(const Set&) const = default;
+  };
+
   Bits find(const Characters& of) const;
+  void leave_out_longer(const Set& set, Bits& bits) const;
 
   const size_t n_words_;
   const std::function<std::string_view(int32_t)> bytes_of_;
   std::vector<Group> groups_;
   std::vector<Member> members_;
+  std::vector<Bits> wholes_;  // of groups so large that these cost less than a look at each member
+  int32_t longest_ = 0;       // characters
   mutable std::mutex mutex_;
-  mutable std::list<std::pair<Characters, std::shared_ptr<const Bits>>> kept_;  // used last first
+  mutable std::list<std::pair<Set, std::shared_ptr<const Bits>>> kept_;  // used last first
 };
 
 }  // namespace strata::inference

@@ -12,6 +12,10 @@ namespace {
 
 constexpr int32_t kManyTokens = 4;
 
+bool is_letter(uint8_t c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 // Empty: cannot be part of a text.
 std::string bytes_of(const models::Tokenizer& tokenizer, int32_t id) {
   switch (tokenizer.kind(id)) {
@@ -71,6 +75,7 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
   close_to(0);
   nodes_[0].end = static_cast<int32_t>(nodes_.size());
   find_branches();
+  find_spots();
   make_groups();
 }
 
@@ -114,6 +119,42 @@ void TokenTrie::find_branches() {
     whole.characters = std::max(whole.characters, here.characters);
     whole.end = std::max(whole.end, here.end);
     whole.broken |= here.broken;
+  }
+}
+
+bool TokenTrie::has_spots(const Characters& of) {
+  static const Characters kWithout = [] {
+    Characters all{.beyond = true};
+    for (uint8_t c = 0; c < 128; ++c) {
+      if (is_letter(c)) all.add(c);
+    }
+    return all;
+  }();
+  return (of & kWithout).empty();
+}
+
+// A node is made for the first token that begins with it, as when the tree was.
+void TokenTrie::find_spots() {
+  int32_t node = 0;
+  std::string_view last;
+  for (const int32_t token : order_) {
+    const std::string_view text = bytes(token);
+    const auto differ = std::mismatch(last.begin(), last.end(), text.begin(), text.end());
+    const auto shared = static_cast<size_t>(differ.second - text.begin());
+    int32_t characters = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const auto byte = static_cast<uint8_t>(text[i]);
+      const bool begins = (byte & 0xC0) != 0x80;
+      if (begins) ++characters;
+      if (i < shared) continue;
+      const std::string_view here = text.substr(0, i + 1);
+      ++node;
+      const bool first = characters <= kLongText && text.find(text[i]) == i;
+      if (first && byte < 128 && !is_letter(byte)) spots_[byte].add(node, here);
+      if (begins && characters == kLongText + 1) long_texts_.add(node, here);
+      if (here == text && !is_valid_utf8(text)) broken_.add(node, here);
+    }
+    last = text;
   }
 }
 

@@ -57,11 +57,25 @@ class TokenTrie {
     uint8_t characters = 0;  // of the longest
     bool broken = false;     // has parts of characters
   };
+  // Nodes where tokens have a certain character, with their bytes.
+  struct Spot {
+    int32_t node = 0;
+    uint32_t end = 0;  // of its bytes, which stand behind those of the spot before
+  };
+  struct Spots {
+    std::vector<Spot> all;
+    std::string text;
+    void add(int32_t node, std::string_view bytes) {
+      text += bytes;
+      all.push_back({node, static_cast<uint32_t>(text.size())});
+    }
+  };
   // What is in front of the spelling of a control token; no text has such a byte.
   static constexpr uint8_t kControl = 0xFF;
   // What a reasoning is to a rule, once it has ended; no text has such a byte either.
   static constexpr uint8_t kReasoning = 0xFE;
   static constexpr size_t kLongestToken = 255;  // longer ones are never chosen
+  static constexpr int32_t kLongText = 16;      // characters; what few tokens are longer than
 
   // n_tokens: ids that may be chosen.
   TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens);
@@ -72,6 +86,13 @@ class TokenTrie {
     return std::span(order_).subspan(static_cast<size_t>(branch.first),
                                      static_cast<size_t>(branch.end - branch.first));
   }
+  // Where tokens have one of ASCII's characters but letters first, within kLongText characters.
+  const Spots& spots_of(uint8_t sign) const { return spots_[sign]; }
+  // Where tokens go on behind kLongText characters.
+  const Spots& long_texts() const { return long_texts_; }
+  // The ends of tokens that have parts of characters.
+  const Spots& broken() const { return broken_; }
+  static bool has_spots(const Characters& of);  // of each of these
   int32_t next_alike(int32_t token) const { return alike_[static_cast<size_t>(token)]; }  // or -1
   std::span<const int32_t> ends() const { return ends_; }  // tokens that end a text
   bool is_end(int32_t token) const;
@@ -89,10 +110,13 @@ class TokenTrie {
 
  private:
   void find_branches();
+  void find_spots();
   void make_groups();
 
   std::vector<Node> nodes_;
   std::vector<Branch> branches_;
+  std::array<Spots, 128> spots_;
+  Spots long_texts_, broken_;
   std::vector<int32_t> order_;  // tokens as a walk meets them
   std::vector<int32_t> alike_;
   std::vector<int32_t> ends_;
