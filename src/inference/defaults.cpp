@@ -127,6 +127,7 @@ constexpr FileKey kFileKeys[] = {
     {"general.sampling.top_k", "top_k"},
     {"general.sampling.top_p", "top_p"},
     {"general.sampling.min_p", "min_p"},
+    {"general.sampling.typical_p", "typical_p"},
     {"general.sampling.xtc_probability", "xtc_probability"},
     {"general.sampling.xtc_threshold", "xtc_threshold"},
     {"general.sampling.penalty_last_n", "repeat_last_n"},

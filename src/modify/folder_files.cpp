@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/os.h"
+#include "models/family/published_sampling.h"
 #include "models/format/meta_json.h"
 #include "models/text_prompts.h"
 #include "models/tokenizer/json_from_gguf.h"
@@ -146,6 +147,7 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
     generation["eos_token_id"] = json::array{tokenizer->eos(), turn};
   }
   write(folder / "tokenizer_config.json", settings);
+  models::add_published_sampling(*file, generation);
   if (writes_text) write(folder / "generation_config.json", generation);
   // Which some classes believe to be a token that a small vocabulary does not have.
   if (!writes_text && !config.contains("pad_token_id")) config["pad_token_id"] = nullptr;

@@ -239,12 +239,15 @@ TEST_F(WriteFolder, AFolderKeepsItsOwnFiles) {
   for (const char* name : {"tokenizer.json", "LICENSE", "chat_template.jinja"}) {
     write_file_atomic(folder_.path() / name, name);
   }
+  write_file_atomic(folder_.path() / "generation_config.json", R"({"temperature": 0.25})");
   const auto source = models::translate(std::make_shared<models::HfFolder>(folder_.path()));
+  EXPECT_EQ(source->number("general.sampling.temp"), 0.25);
   FolderOptions options;
   options.source_folder = folder_.path();
   EXPECT_TRUE(
       write_folder(source, models::describe_model(*source), out(), options).unplaced.empty());
   const models::HfFolder written(out());
+  EXPECT_EQ(written.text("generation_config.json"), R"({"temperature": 0.25})");
   for (const char* name : {"tokenizer.json", "LICENSE", "chat_template.jinja"}) {
     EXPECT_EQ(written.text(name), name);
   }

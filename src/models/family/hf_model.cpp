@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/family/family.h"
+#include "models/family/published_sampling.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 
@@ -116,7 +117,10 @@ std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std:
         translate_general(translation, name);
         translation.sentence_modules();
         family->translate(translation);
-        return translation.finish();
+        const auto generation = translation.folder().object("generation_config.json");
+        auto file = translation.finish();
+        if (generation) set_published_sampling(*generation, *file);
+        return file;
       }
       known.insert(one.name);
     }
