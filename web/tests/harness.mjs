@@ -107,7 +107,7 @@ async function fromSite(route) {
 export async function open(browser, server, options = {}) {
   const context = await browser.newContext({ locale: 'en', serviceWorkers: 'block', ...options });
   context.setDefaultTimeout(patienceMs);
-  if (site) await context.route((url) => url.origin === server.address && /^\/($|assets\/)/.test(url.pathname), fromSite);
+  if (site) await context.route((url) => url.origin === server.address && /^\/($|assets\/|icon|manifest)/.test(url.pathname), fromSite);
   const view = await context.newPage();
   view.problems = [];
   view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));
