@@ -12,6 +12,8 @@ const opened = async (view, id) => {
   await view.goto(`${server.address}/#/chat/${id}`);
   return view;
 };
+const make = async (messages) => (await fetch(`${server.address}/api/v1/conversations`, {
+  method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ messages }) })).json();
 
 test('a chat is streamed, stored and seen by another window', async () => {
   const first = await window();
@@ -86,7 +88,7 @@ test('what is hostile in a message neither runs nor loads', async () => {
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe on any page, ${colorScheme}`, async () => {
     const view = await window({ colorScheme });
-    const [thread] = (await get('/api/v1/conversations')).data;
+    const thread = await make([{ text: 'question' }, { role: 'assistant', text: 'An **answer**, `code`' }]);
     for (const hash of ['chat', `chat/${thread.id}`, 'models', 'server']) {
       await view.goto(`${server.address}/#/${hash}`);
       await view.locator('main h1').waitFor();
@@ -96,11 +98,35 @@ for (const colorScheme of ['light', 'dark']) {
   });
 }
 
+test('a long conversation opens at its end, and what is far is drawn when it comes near', async () => {
+  const turns = Array.from({ length: 40 }, (_, i) => [{ text: `question ${i}` },
+    { role: 'assistant', text: `answer **${i}**\n\n${'more words\n\n'.repeat(20)}` }]).flat();
+  const thread = await make(turns);
+  const view = await opened(await window(), thread.id);
+  const drawn = (i) => answers(view).nth(i).locator('strong');
+  await drawn(39).waitFor();
+  assert.ok(await answers(view).last().evaluate((node) => node.getBoundingClientRect().bottom < innerHeight));
+  assert.equal(await drawn(3).count(), 0);
+  assert.match(await answers(view).nth(3).locator('.prose').textContent(), /^answer \*\*3\*\*\n/); // for "find in page"
+  await view.getByRole('log').evaluate((list) => list.scrollTo(0, 0));
+  await drawn(3).waitFor();
+  await view.getByRole('button', { name: 'To the end' }).click();
+  await view.waitForFunction(() => {
+    const last = [...document.querySelectorAll('article')].at(-1).getBoundingClientRect();
+    return last.top < innerHeight && last.bottom < innerHeight;
+  });
+  await say(view, 'slowly'); // its words are seen as they come
+  await view.getByText('word12').waitFor();
+  assert.ok(await answers(view).last().evaluate((node) => node.getBoundingClientRect().bottom < innerHeight));
+  await view.getByRole('button', { name: 'Stop' }).click();
+  assert.deepEqual(view.problems, []);
+});
+
 test('a killed server keeps what was streamed', async () => {
   const view = await window();
   await view.goto(server.address);
   await say(view, 'slowly');
-  await view.getByText('word12').waitFor();
+  await view.getByText(/^word1 word2 .*word12/).waitFor();
   const [thread] = (await get('/api/v1/conversations')).data;
   server.kill();
   await server.start();

@@ -110,6 +110,12 @@ test('an answer that failed or was stopped is not voted on', async () => {
 });
 
 test('a vote is taken back, and all are deleted, in every window', async () => {
+  const votes = `${server.address}/api/v1/votes`;
+  await fetch(votes, { method: 'DELETE' });
+  for (const vote of [{ models: ['ada', 'bob', 'cleo'], winner: 'bob' }, { models: ['ada', 'bob'] }]) {
+    const kept = await fetch(votes, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(vote) });
+    assert.ok(kept.ok, await kept.text());
+  }
   const [view, second] = [await window('compare'), await window('compare')];
   await ratings(view).getByText('votes: 2').waitFor();
   await ratings(view).getByRole('button', { name: 'Take back the last vote' }).click();

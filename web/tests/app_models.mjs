@@ -137,6 +137,13 @@ test('a smaller model is made by the keyboard alone', async () => {
   assert.deepEqual(second.problems, []);
 });
 
+test('a model that is quantised already is not offered smaller weights, and the page says why', async () => {
+  const view = await models({}, 'tiny:q8');
+  await view.getByText(/^\d+ % of its weights are quantised already/).waitFor();
+  assert.equal(await view.getByLabel('Smaller weights as').count(), 0);
+  assert.deepEqual(view.problems, []);
+});
+
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe with a model, a job and the hub's answer, ${colorScheme}`, async () => {
     const view = await models({ colorScheme }, name);

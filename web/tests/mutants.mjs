@@ -1,5 +1,5 @@
 // Do the tests of the app in a browser see what breaks? Each mutant breaks one thing in a copy of web/src;
-// the copy is built, the browser gets its files in place of the program's, and the mutant's flow must fail.
+// the copy is built, the test gets it in place of the program's page, and the mutant's flow must fail.
 // First every flow runs with an unbroken copy, and must not.
 //   node web/tests/mutants.mjs PROGRAM [WORD]   only mutants in whose flow, test or file WORD stands
 import assert from 'node:assert/strict';
@@ -38,7 +38,7 @@ function fails({ flow, test }) {
   const pattern = `^${test.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`;
   const { status, stdout } = spawnSync(process.execPath,
     [`--test-name-pattern=${pattern}`, join(import.meta.dirname, `${flow}.mjs`), program],
-    { encoding: 'utf8', env: { ...process.env, STRATA_SITE: site, STRATA_PATIENCE_MS: String(patienceMs) } });
+    { encoding: 'utf8', env: { ...process.env, STRATA_SITE: site, STRATA_WEB: folder, STRATA_PATIENCE_MS: String(patienceMs) } });
   assert.notEqual(status, skipped, stdout);
   assert.match(stdout, /^# (pass|fail) [1-9]/m, `there is no test "${test}" in ${flow}.mjs`);
   return status !== 0;

@@ -1,20 +1,7 @@
 // Markdown → nodes. Raw HTML is text, images never load, and the last step is the sanitiser.
 import DOMPurify from 'dompurify';
-import { Marked, type Token } from 'marked';
-import { math } from './math';
-
-const escape = (text: string) =>
-  text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-
-const marked = new Marked({
-  gfm: true,
-  breaks: true,
-  renderer: {
-    html: ({ text }) => escape(text),
-    image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
-  },
-  extensions: math(escape),
-});
+import type { Token } from 'marked';
+import { Blocks, marked } from './blocks';
 
 export const options = {
   ALLOWED_TAGS: ['p', 'br', 'hr', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li',
@@ -37,10 +24,13 @@ function nodesOf(tokens: Token[]): DocumentFragment {
   return nodes;
 }
 
+const perPart = 16; // blocks: app.css has the browser leave out whole parts that are far away
+
 // Shows a text that may grow: only the blocks that differ from what is shown are made anew.
 // `finish` is called once with each block that is whole.
 export class Document {
-  private shown: string[] = [];
+  private blocks = new Blocks();
+  private shown: string[] = []; // the source of each block, and whether it was whole
 
   constructor(
     private readonly root: HTMLElement,
@@ -48,21 +38,34 @@ export class Document {
   ) {}
 
   show(text: string, whole: boolean) {
-    const lexed = marked.lexer(text);
-    const links = Object.keys(lexed.links).length; // a definition changes what is before it
-    const tokens = lexed.filter((each) => each.type !== 'space' && each.type !== 'def');
-    const keys = tokens.map((each, i) =>
-      `${links} ${whole || i + 1 < tokens.length ? 'whole' : 'grows'} ${each.raw.trimEnd()}`);
+    const { from, tokens, anew } = this.blocks.read(text, whole);
+    const isWhole = (i: number) => whole || i + 1 < tokens.length;
+    const keys = tokens.map((each, i) => `${isWhole(i) ? 'whole' : 'grows'} ${each.raw.trimEnd()}`);
     let same = 0;
-    while (same < keys.length && keys[same] === this.shown[same]) same++;
-    while (this.root.children.length > same) this.root.lastChild?.remove();
+    if (!anew) while (same < keys.length && keys[same] === this.shown[from + same]) same++;
+    const kept = anew ? 0 : from + same;
+    this.cut(kept);
     for (let i = same; i < tokens.length; i++) {
       const block = document.createElement('div');
       block.dir = 'auto';
       block.append(nodesOf([tokens[i] as Token]));
-      this.root.append(block);
-      if (keys[i]?.startsWith(`${links} whole`)) this.finish(block);
+      this.place().append(block);
+      if (isWhole(i)) this.finish(block);
+      this.shown.push(keys[i] ?? '');
     }
-    this.shown = keys;
+  }
+
+  // Takes away all blocks but the first `kept`.
+  private cut(kept: number) {
+    this.shown.length = kept;
+    while (this.root.childNodes.length > Math.ceil(kept / perPart)) this.root.lastChild?.remove();
+    const last = this.root.lastElementChild;
+    while (last && last.childNodes.length > kept - perPart * (this.root.childNodes.length - 1)) last.lastChild?.remove();
+  }
+
+  // The part that the next block goes into.
+  private place(): Element {
+    if (this.shown.length % perPart === 0) this.root.append(document.createElement('div'));
+    return this.root.lastElementChild ?? this.root;
   }
 }

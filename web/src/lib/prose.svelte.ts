@@ -1,20 +1,49 @@
 import { finish } from './listing';
 import { Document } from './markdown';
 
-// Shows a text as Markdown in `node`; one that grows is shown once a frame. Nodes, not HTML: what is
-// put in is what the sanitiser has made.
+// Between two drawings of a text that grows passes as long, and as many times what the last one took.
+const pauseMs = 50;
+const share = 4;
+
+// Shows a text as Markdown in `node`; one that grows is drawn some times a second.
+// Nodes, not HTML: what is put in is what the sanitiser has made. Within something that the browser
+// leaves out while it is far from what is seen (content-visibility), the text stands as it is until it
+// comes near.
 export function prose(node: HTMLElement, text: () => string, whole: () => boolean) {
   const shown = new Document(node, finish);
-  let frame = 0;
+  const far = node.closest<HTMLElement>('[data-waits]');
+  let waits = !!far && 'oncontentvisibilityautostatechange' in far && whole();
+  let frame = 0, timer = 0, next = 0;
   const draw = () => {
     frame = 0;
+    const from = performance.now();
     shown.show(text(), whole());
+    const to = performance.now();
+    next = to + Math.max(pauseMs, share * (to - from));
   };
-  draw();
+  const come = (event: Event) => {
+    if (!waits || event.target !== far || (event as ContentVisibilityAutoStateChangeEvent).skipped) return;
+    waits = false;
+    node.replaceChildren();
+    draw();
+  };
+  if (waits) node.textContent = text();
+  else draw();
+  far?.addEventListener('contentvisibilityautostatechange', come);
   $effect(() => {
-    text();
+    const now = text();
     whole();
-    frame ||= requestAnimationFrame(draw);
+    if (waits) node.textContent = now;
+    if (waits || frame || timer) return;
+    const late = next - performance.now();
+    if (late <= 0) frame = requestAnimationFrame(draw);
+    else timer = window.setTimeout(() => { timer = 0; frame = requestAnimationFrame(draw); }, late);
   });
-  return { destroy: () => cancelAnimationFrame(frame) };
+  return {
+    destroy() {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      far?.removeEventListener('contentvisibilityautostatechange', come);
+    },
+  };
 }

@@ -2,6 +2,10 @@
 // the event stream tells is shown, so that two windows are in step.
 import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
 
+const togetherMs = 40; // pieces of an answer that come within it are shown together
+
+interface Delta { message: string; sequence: number; text: string; reasoning: string }
+
 class State {
   session = $state<Session>();
   conversations = $state<Conversation[]>([]);
@@ -14,6 +18,7 @@ class State {
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones
   private events: EventSource | undefined;
+  private deltas: Delta[] = []; // of the last moment, which are taken at once
 
   // Shows what went wrong instead of throwing.
   async attempt(work: () => Promise<unknown>) {
@@ -75,24 +80,29 @@ class State {
       void this.attempt(() => this.list());
     });
     on<Message>('message', (message) => this.put(message));
-    on<{ message: string; sequence: number; text: string; reasoning: string }>('delta', (delta) => {
-      const message = this.messages.find((each) => each.id === delta.message);
-      if (!message || message.status !== 'working') return;
-      const next = (message.sequence ?? 0) + 1;
-      if (delta.sequence < next) return;
-      if (delta.sequence > next) {
-        if (this.current) void this.attempt(() => this.open(this.current?.id ?? ''));
-        return;
-      }
-      message.sequence = delta.sequence;
-      message.text += delta.text;
-      message.reasoning += delta.reasoning;
+    on<Delta>('delta', (delta) => {
+      if (this.deltas.push(delta) > 1) return;
+      setTimeout(() => this.deltas.splice(0).forEach((each) => this.grow(each)), togetherMs);
     });
     on('votes', () => (this.votes += 1));
     on<{ conversation: string }>('removed', ({ conversation }) => {
       this.conversations = this.conversations.filter((each) => each.id !== conversation);
       if (this.current?.id === conversation) location.hash = '#/chat';
     });
+  }
+
+  private grow(delta: Delta) {
+    const message = this.messages.findLast((each) => each.id === delta.message);
+    if (!message || message.status !== 'working') return;
+    const next = (message.sequence ?? 0) + 1;
+    if (delta.sequence < next) return;
+    if (delta.sequence > next) {
+      if (this.current) void this.attempt(() => this.open(this.current?.id ?? ''));
+      return;
+    }
+    message.sequence = delta.sequence;
+    message.text += delta.text;
+    message.reasoning += delta.reasoning;
   }
 
   private put(message: Message) {
