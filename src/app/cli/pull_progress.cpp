@@ -42,7 +42,11 @@ models::PullResult pull_quantized(const models::Store& store, std::string_view w
   models::PullOptions own = options;
   own.as.clear();
   const models::ModelName source = models::name_of_pull(store, what, own);
-  if (!options.refresh && store.has(name.full())) return {store.find(name.full()), true};
+  if (!options.refresh && store.has(name.full())) {
+    models::Manifest there = store.find(name.full());
+    if (models::is_current(there, what, options, fmt::format("{} of ", mix.name)))
+      return {std::move(there), true};
+  }
   const bool kept = store.has(source.full());
   const models::Manifest fetched = pull_with_progress(store, what, own, quiet).manifest;
   models::PullResult result;

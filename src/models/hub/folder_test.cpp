@@ -194,6 +194,40 @@ TEST_F(FolderTest, AFolderOfThisMachineIsStoredAsBlobs) {
   EXPECT_THAT(store.list(), IsEmpty());
 }
 
+// What is pulled by its path is what lies there now, or nothing.
+TEST_F(FolderTest, AnotherFolderOfTheSameNameIsAnotherModel) {
+  const std::string first = "file:" + model.string();
+  pull(store, first, {});
+  EXPECT_TRUE(pull(store, first, {}).already_there);
+  const fs::path other = model.parent_path() / "other" / model.filename();
+  EXPECT_EQ(error_of([&] { pull(store, "file:" + other.string(), {}); }).code(), Code::not_found);
+  make_directories(other.parent_path());
+  fs::copy(model, other, fs::copy_options::recursive);
+  const Error error = error_of([&] { pull(store, "file:" + other.string(), {}); });
+  EXPECT_EQ(error.code(), Code::already_exists);
+  EXPECT_THAT(error.message(), HasSubstr("made of " + first));
+  PullOptions options;
+  options.as = "other";
+  EXPECT_FALSE(pull(store, "file:" + other.string(), options).already_there);
+  EXPECT_EQ(error_of([&] { pull(store, first, options); }).code(), Code::already_exists);
+  options.as.clear();
+  options.refresh = true;
+  pull(store, "file:" + other.string(), options);
+  EXPECT_EQ(store.find("Tiny-Model").source, "file:" + other.string());
+}
+
+TEST_F(FolderTest, AFolderThatWasWrittenAgainIsStoredAgain) {
+  const std::string reference = "file:" + model.string();
+  pull(store, reference, {});
+  const std::string config = read_file(model / "config.json");
+  write_file_atomic(model / "config.json", config + "\n");
+  EXPECT_FALSE(pull(store, reference, {}).already_there);
+  EXPECT_TRUE(pull(store, reference, {}).already_there);
+  fs::last_write_time(model / "config.json",
+                      fs::last_write_time(model / "config.json") + std::chrono::hours(1));
+  EXPECT_FALSE(pull(store, reference, {}).already_there) << "of the same size";
+}
+
 TEST_F(FolderTest, ARepositoryWithoutAGgufIsAFolder) {
   auto files = content();
   HttpServer server([&](const ServedRequest& request) {

@@ -1,6 +1,7 @@
 #include "models/hub/pull.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "core/bytes.h"
@@ -69,7 +70,7 @@ Plan make_plan(const Store& store, std::string_view what, const PullOptions& opt
   Plan plan;
   if (is_source_reference(what)) {
     plan.name = name_from(what);
-    plan.sources.emplace_back(what);
+    plan.sources.push_back(whole_reference(what));
   } else {
     const std::string full = parse_model_name(what).full();
     plan.entry = find_in_catalog(what);
@@ -216,10 +217,40 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
                   : "check the network connection, then pull again: what has come so far is kept");
 }
 
+// Whether files of this machine are newer than what was made of them, or of other sizes than what
+// was stored as they are.
+bool written_since(const std::vector<SourceFile>& files, const Manifest& made, bool as_they_are) {
+  if (as_they_are && files.size() != made.model.size()) return true;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (as_they_are && files[i].size != made.model[i].size) return true;
+    const auto written = std::chrono::file_clock::to_sys(fs::last_write_time(files[i].url));
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(written.time_since_epoch());
+    if (seconds.count() > made.created) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 ModelName name_of_pull(const Store& store, std::string_view what, const PullOptions& options) {
   return make_plan(store, what, options).name;
+}
+
+bool is_current(const Manifest& there, std::string_view what, const PullOptions& options,
+                std::string_view made) {
+  const bool is_file = what.starts_with("file:");
+  const bool may_be_another = is_file || what.starts_with("http");
+  if (!is_source_reference(what) || (!may_be_another && options.as.empty())) return true;
+  const std::string source = whole_reference(what);
+  const auto files = is_file ? source_for(source).resolve(source, {}) : std::vector<SourceFile>();
+  if (there.source != fmt::format("{}{}", made, source)) {
+    const bool was_made = there.source.empty() || there.source == "create";
+    throw Error(Code::already_exists,
+                fmt::format("'{}' is another model: it was {}", there.name,
+                            was_made ? "made here" : "made of " + there.source),
+                fmt::format("strata pull {} --as NAME keeps both, --refresh replaces it", what));
+  }
+  return !written_since(files, there, is_file && made.empty());
 }
 
 Manifest fetch_model(const Store& store, std::string_view what, const PullOptions& options) {
@@ -229,7 +260,8 @@ Manifest fetch_model(const Store& store, std::string_view what, const PullOption
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options) {
   const Plan plan = make_plan(store, what, options);
   if (!options.refresh) {
-    if (auto there = whole(store, plan.name)) return {std::move(*there), true};
+    auto there = whole(store, plan.name);
+    if (there && is_current(*there, what, options)) return {std::move(*there), true};
   }
   Manifest manifest = store_model(store, options.keep_going, [&] {
     Manifest fetched = fetch(store, plan, options);

@@ -46,6 +46,13 @@ struct PullResult {
 // finds it there.
 PullResult pull(const Store& store, std::string_view what, const PullOptions& options = {});
 
+// Whether `there`, which has the name that pull() would store it under, is what is asked for and
+// not to be fetched again: files of this machine must not have been written since. made: what
+// stands in front of its source ("Q8_0 of "). Errors: already_exists (it was made of something
+// else), not_found (no such file).
+bool is_current(const Manifest& there, std::string_view what, const PullOptions& options,
+                std::string_view made = "");
+
 // The name under which pull() stores it, whether or not it is there. Errors: not_found.
 ModelName name_of_pull(const Store& store, std::string_view what, const PullOptions& options = {});
 

@@ -88,6 +88,15 @@ std::string as_reference(std::string_view text) {
   return "file:" + fs::absolute(path).lexically_normal().string();
 }
 
+std::string whole_reference(std::string_view reference) {
+  constexpr std::string_view kScheme = "file:";
+  const std::string_view path = reference.substr(std::min(kScheme.size(), reference.size()));
+  if (!reference.starts_with(kScheme) || path.empty() || path.starts_with("//")) {
+    return std::string(reference);
+  }
+  return std::string(kScheme) + fs::absolute(fs::path(path)).lexically_normal().string();
+}
+
 bool is_source_reference(std::string_view text) {
   for (const auto& source : Registry<Source>::all()) {
     const std::string_view scheme = source->scheme();

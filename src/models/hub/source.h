@@ -67,6 +67,9 @@ bool is_source_reference(std::string_view text);  // begins with a known scheme 
 // A path as people write it ("./model", "../model", "/model", "~/model") as "file:" and the whole
 // path; anything else as it is.
 std::string as_reference(std::string_view text);
+// file: with the whole path, since a relative one names another file in another folder; others as
+// they are.
+std::string whole_reference(std::string_view reference);
 
 // The same with the resume header and the checks that every HTTP source needs.
 void fetch_over_http(HttpRequest request, FetchState& state, const FetchSink& sink,
