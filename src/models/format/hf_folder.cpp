@@ -27,6 +27,14 @@ json::object parse_object(std::string_view text, std::string_view file) {
   throw Error(Code::invalid_argument, fmt::format("{} is no JSON object", file));
 }
 
+// What a clone without Git LFS has in the place of large files.
+void refuse_lfs_pointer(std::string_view content, std::string_view file) {
+  if (!content.starts_with("version https://git-lfs")) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("{} is a Git LFS pointer, which stands for the real file", file),
+              "fetch it: git lfs pull, in the folder");
+}
+
 }  // namespace
 
 bool is_plain_name(std::string_view name) {
@@ -63,7 +71,9 @@ bool HfFolder::has(std::string_view file) const {
 
 std::optional<std::string> HfFolder::text(std::string_view file, size_t max_bytes) const {
   if (!has(file)) return std::nullopt;
-  return read_file(path_ / file, max_bytes);
+  std::string content = read_file(path_ / file, max_bytes);
+  refuse_lfs_pointer(content, file);
+  return content;
 }
 
 std::optional<json::object> HfFolder::object(std::string_view file) const {
@@ -78,6 +88,13 @@ WeightFiles HfFolder::find_weights() const {
     if (has(entry.path().filename().string())) names.push_back(entry.path().filename().string());
   }
   if (auto found = find_weight_files(names)) return std::move(*found);
+  for (const std::string& name : names) {
+    if (!name.starts_with("model-0") || !name.ends_with(".safetensors")) continue;
+    throw Error(Code::not_found,
+                fmt::format("{} holds {}, a part of the weights, and no index of the parts",
+                            path_.string(), name),
+                "fetch model.safetensors.index.json, which names them all");
+  }
   throw Error(Code::not_found,
               fmt::format("{} has neither model.safetensors nor its index, nor weights of PyTorch, "
                           "Keras or TensorFlow",
@@ -128,7 +145,9 @@ std::vector<std::string> HfFolder::weight_files(json::object& weight_map) const 
 std::span<const std::byte> HfFolder::map(const std::string& file) {
   mapped_.push_back(std::make_unique<MappedFile>(path_ / file));
   mapped_names_.push_back(file);
-  return mapped_.back()->bytes();
+  const auto bytes = mapped_.back()->bytes();
+  refuse_lfs_pointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
+  return bytes;
 }
 
 void HfFolder::add(std::vector<SafeTensor> tensors) {

@@ -259,6 +259,28 @@ TEST_F(HfFolderTest, FilesThatAreMissingOrLie) {
   EXPECT_THAT(error(), HasSubstr("stands in two files"));
 }
 
+// A clone without Git LFS, and parts that were fetched without what names them.
+TEST_F(HfFolderTest, PointersAndPartsAreCalledWhatTheyAre) {
+  constexpr std::string_view kPointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
+  write(tiny_config(), tiny_tensors());
+  write_file("model.safetensors", kPointer);
+  EXPECT_THAT(error(), HasSubstr("model.safetensors is a Git LFS pointer"));
+  write(tiny_config(), tiny_tensors());
+  write_file("tokenizer.json", kPointer);
+  const HfFolder folder(folder_.path());
+  try {
+    folder.text("tokenizer.json");
+    ADD_FAILURE() << "was read";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.message(), HasSubstr("tokenizer.json is a Git LFS pointer"));
+  }
+  std::filesystem::remove(folder_.path() / "model.safetensors");
+  write(tiny_config(), tiny_tensors(), 3);
+  std::filesystem::remove(folder_.path() / "model.safetensors.index.json");
+  EXPECT_THAT(error(), HasSubstr("a part of the weights, and no index"));
+}
+
 // Each changes a right header: `from` becomes `to`.
 TEST_F(HfFolderTest, HeadersThatLie) {
   const SafeEntry entry = formula_entry("w.weight", {2, 3});
