@@ -5,7 +5,9 @@
 #include <span>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "models/format/gguf_part.h"
+#include "models/tokenizer/pipeline/characters.h"
 
 namespace strata::models {
 namespace {
@@ -63,6 +65,23 @@ TextPrompts text_prompts(const ModelFile& file) {
     refuse(prompts, prompts.default_name);
   }
   return prompts;
+}
+
+TextReading text_reading(const ModelFile& file) {
+  TextReading reading;
+  reading.most_tokens = file.integer(kTextLimit).value_or(0);
+  if (reading.most_tokens < 0) {
+    throw Error(Code::invalid_argument,
+                fmt::format("{} is {}, no number of tokens", kTextLimit, reading.most_tokens));
+  }
+  reading.lower_case = file.boolean(kTextLower).value_or(false);
+  return reading;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) append_lower(out, next_code_point(text, at));
+  return out;
 }
 
 std::vector<std::string> score_labels(const ModelFile& file) {

@@ -16,6 +16,17 @@ constexpr std::string_view kPromptNames = "embedding.prompt_names";
 constexpr std::string_view kPromptTexts = "embedding.prompt_texts";
 constexpr std::string_view kPromptDefault = "embedding.default_prompt_name";
 
+// How texts are read that vectors are made of, as sentence_bert_config.json says.
+constexpr std::string_view kTextLimit = "embedding.max_tokens";
+constexpr std::string_view kTextLower = "embedding.lower_case";
+
+struct TextReading {
+  int64_t most_tokens = 0;  // of a text with what stands around it; 0: the model's context
+  bool lower_case = false;
+};
+TextReading text_reading(const ModelFile& file);  // Error{invalid_argument} with the key
+std::string lower_case(std::string_view text);
+
 struct TextPrompt {
   std::string name;
   std::string text;

@@ -18,9 +18,11 @@ using models::MetaValue;
 using models::ModelFile;
 
 // What other files of the folder hold, or what was true of the GGUF file alone.
-constexpr std::array<std::string_view, 18> kHeld{models::kPromptNames,
+constexpr std::array<std::string_view, 20> kHeld{models::kPromptNames,
                                                  models::kPromptTexts,
                                                  models::kPromptDefault,
+                                                 models::kTextLimit,
+                                                 models::kTextLower,
                                                  "general.architecture",
                                                  "general.alignment",
                                                  "general.file_type",

@@ -194,6 +194,22 @@ TEST_F(WriteEncoder, SentenceTransformersFilesAreMade) {
   EXPECT_EQ(folder.object("sentence_bert_config.json")->at("max_seq_length"), 64);
 }
 
+TEST_F(WriteEncoder, HowTextsAreReadIsKept) {
+  make_gguf(inference::encoders::fixture_of("dense"));
+  write();
+  const char* name = "sentence_bert_config.json";
+  write_file_atomic(out() / name, R"({"max_seq_length": 9, "do_lower_case": true})");
+  const auto read = models::translate(std::make_shared<models::HfFolder>(out()));
+  const models::TextReading reading = models::text_reading(*read);
+  EXPECT_EQ(reading.most_tokens, 9);
+  EXPECT_TRUE(reading.lower_case);
+  EXPECT_EQ(models::lower_case("ÄB 1"), "äb 1");
+  write_file_atomic(out() / name, R"({"max_seq_length": 0.5})");
+  EXPECT_THAT(
+      error_of([&] { models::translate(std::make_shared<models::HfFolder>(out())); }).message(),
+      ::testing::HasSubstr("'max_seq_length' is 0.5"));
+}
+
 TEST_F(WriteEncoder, ADenseLayerHasTheTypeThatIsAskedFor) {
   make_gguf(inference::encoders::fixture_of("dense"));
   FolderOptions options;

@@ -77,6 +77,12 @@ def vectors(address):
     check(found.shape == (2, 384) and np.allclose(np.linalg.norm(found, axis=1), 1), f"vectors {found.shape}")
     alone = np.asarray(client.feature_extraction("c")).reshape(-1)
     check(np.allclose(alone, found[1], atol=1e-6), "a text alone has the same")
+    long = "word " * 300  # of the 256 tokens that the embedder's folder allows, not its 512 positions
+    cut = np.asarray(client.feature_extraction(long, truncate=True)).reshape(-1)
+    short = np.asarray(client.feature_extraction("word " * 254)).reshape(-1)
+    check(np.allclose(cut, short, atol=1e-6), "a long text is cut where its makers cut it")
+    error = raised(HfHubHTTPError, lambda: client.feature_extraction(long, truncate=False))
+    check(error is not None and "256" in str(error), f"or refused, {error}")
     scores = client.sentence_similarity("a cat sleeps", other_sentences=["a cat is asleep", "stocks fell"])
     check(len(scores) == 2 and scores[0] > scores[1], f"similarity, {scores}")
 

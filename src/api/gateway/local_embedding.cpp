@@ -32,6 +32,7 @@ class InputEncoder {
       : tokenizer_(*model.tokenizer),
         request_(request),
         limit_(limit),
+        lower_case_(models::text_reading(*model.file).lower_case),
         front_(models::prompt_text(models::text_prompts(*model.file), request.prompt_name)) {
     if (request.query) read_query();
   }
@@ -70,7 +71,9 @@ class InputEncoder {
 
   inference::EmbeddingInput single(const EmbeddingText& text) {
     if (!text.ids.empty()) return of_ids(text.ids);
-    std::vector<TokenId> ids = within_most(tokenizer_.encode_text(front_ + text.text));
+    const std::string whole = front_ + text.text;
+    std::vector<TokenId> ids =
+        within_most(tokenizer_.encode_text(lower_case_ ? models::lower_case(whole) : whole));
     cut(ids, limit_ - static_cast<int64_t>(tokenizer_.with_bos_eos({}).size()));
     return {tokenizer_.with_bos_eos(std::move(ids))};
   }
@@ -103,6 +106,7 @@ class InputEncoder {
   const models::Tokenizer& tokenizer_;
   const EmbeddingRequest& request_;
   const int64_t limit_;
+  const bool lower_case_;    // texts before they are cut
   const std::string front_;  // of each text that is no part of a pair
   std::optional<std::vector<TokenId>> query_;
   int64_t n_around_pair_ = 0;
@@ -124,6 +128,8 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   if (request_.context && *request_.context > 0) {
     limit = std::min<int64_t>(limit, *request_.context);
   }
+  const int64_t most = models::text_reading(*loaded.model->file).most_tokens;
+  if (most > 0) limit = std::min(limit, most);
   InputEncoder encoder(*loaded.model, request_, limit);
   std::vector<inference::EmbeddingInput> inputs;
   for (const EmbeddingText& text : request_.inputs) {

@@ -122,8 +122,10 @@ void InverseTranslation::vector_files(HfModel& model) const {
   }
   modules.emplace_back(module_of(modules.size(), "", "Normalize"));
   model.files[kModulesFile] = std::move(modules);
-  model.files["sentence_bert_config.json"] =
-      json::object{{"max_seq_length", spec_.n_context}, {"do_lower_case", false}};
+  const TextReading reading = text_reading(source_);
+  const int64_t most = reading.most_tokens > 0 ? reading.most_tokens : spec_.n_context;
+  model.files[kTextFile] =
+      json::object{{"max_seq_length", most}, {"do_lower_case", reading.lower_case}};
 }
 
 }  // namespace strata::models

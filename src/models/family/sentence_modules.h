@@ -9,6 +9,7 @@
 namespace strata::models {
 
 constexpr const char* kModulesFile = "modules.json";
+constexpr const char* kTextFile = "sentence_bert_config.json";
 constexpr const char* kPromptFile = "config_sentence_transformers.json";
 
 // The first module behind a transformer and its pooling has the number 2.

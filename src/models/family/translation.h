@@ -222,6 +222,7 @@ class Translation {
   bool pooling(const std::string& path);
   void dense(const std::string& module, size_t index);
   void prompts(bool counted);
+  void texts_of_vectors();
   void add(const std::string& ours, const std::string& theirs, Change change);
   void add_stack(const std::string& ours, std::span<const SafeTensor* const> sources,
                  Change change);

@@ -3,6 +3,7 @@
 // say.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
 #include "models/family/change.h"
@@ -56,6 +57,7 @@ bool is_made_up(const std::vector<std::string>& labels) {
 void Translation::sentence_modules() {
   const auto text = folder_->text(kModulesFile);
   const SentenceModules modules = text ? sentence_modules_of(*text) : SentenceModules();
+  if (text) texts_of_vectors();
   prompts(modules.pooling.empty() || pooling(modules.pooling));
   for (size_t i = 0; i < modules.dense.size(); ++i) dense(modules.dense[i], i);
 }
@@ -97,6 +99,20 @@ void Translation::dense(const std::string& module, size_t index) {
   }
   set_integer(name + "_feat_in", static_cast<int64_t>(folder->find("linear.weight")->shape[1]));
   set_integer(name + "_feat_out", static_cast<int64_t>(folder->find("linear.weight")->shape[0]));
+}
+
+// The most tokens of a text, and whether it is read in lower case.
+void Translation::texts_of_vectors() {
+  const auto settings = folder_->object(kTextFile);
+  if (!settings) return;
+  if (const auto most = number_in(*settings, "max_seq_length", kTextFile)) {
+    if (*most < 1 || *most > INT32_MAX || *most != std::floor(*most)) {
+      throw Error(Code::invalid_argument,
+                  fmt::format("{}: 'max_seq_length' is {}, no number of tokens", kTextFile, *most));
+    }
+    file_->set_integer(kTextLimit, static_cast<int64_t>(*most));
+  }
+  if (flag_in(*settings, "do_lower_case", kTextFile) == true) file_->set_flag(kTextLower, true);
 }
 
 // Whether tokens of what goes in front of a text are pooled like others.

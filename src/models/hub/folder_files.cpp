@@ -15,7 +15,7 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 18> kNames{
+constexpr std::array<std::string_view, 19> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, 18> kNames{
     "chat_template.json",
     "modules.json",
     "config_sentence_transformers.json",
+    "sentence_bert_config.json",
     "LICENSE",
     "README.md",
     "strata.json",
