@@ -268,6 +268,14 @@ TEST_F(FolderTest, WhatIsNoModelIsNotStored) {
   EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
 }
 
+// Not the store's view of the folder, which nobody has heard of.
+TEST_F(FolderTest, WhatCannotBeReadIsNamedAsItWasAskedFor) {
+  fs::remove(model / "tokenizer.json");
+  const Error error = error_of([&] { pull(store, "file:" + model.string(), {}); });
+  EXPECT_THAT(error.message(), HasSubstr("file:" + model.string()));
+  EXPECT_EQ(error.message().find(store.root().string()), std::string::npos) << error.message();
+}
+
 TEST_F(FolderTest, WithoutAVocabularyThatCanBeReadNothingIsStored) {
   const auto refusal = [&] {
     const Error error = error_of([&] { pull(store, "file:" + model.string(), {}); });

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/bytes.h"
+#include "models/format/gguf_part.h"
 #include "models/hub/catalog.h"
 #include "models/hub/download.h"
 #include "models/hub/known_names.h"
@@ -174,8 +175,10 @@ Manifest new_manifest(const Plan& plan, const std::string& reference, std::vecto
 void open_for_check(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
-    open_model_file(path);
-    return;
+    const auto file = open_model_file(path);
+    const auto type = file->text("general.type").value_or("model");
+    if (type == "model") return;
+    throw Error(Code::invalid_argument, fmt::format("it is of the type '{}'", printable(type)));
   }
   try {
     open_model(path);
@@ -273,13 +276,20 @@ PullResult pull(const Store& store, std::string_view what, const PullOptions& op
 
 // What was cut, or is of a kind that nobody here reads, gets no name.
 void check_readable(const Store& store, const Manifest& manifest, std::string_view from) {
+  const fs::path path = store.model_path(manifest);
   try {
-    open_for_check(store.model_path(manifest));
+    open_for_check(path);
   } catch (const Error& error) {
     if (!is_unreadable(error)) throw;
-    throw Error(error.code(),
-                fmt::format("{} is no model that can be read: {}", from, error.message()),
-                "nothing was stored: get the whole file, or another one");
+    std::string why = error.message();
+    const std::string ours = path.string();  // which nobody but the store knows
+    if (const size_t at = why.find(ours); at != std::string::npos) {
+      why.replace(at, ours.size(), "it");
+    }
+    const std::string hint =
+        error.hint().empty() ? std::string("get the whole file, or another one") : error.hint();
+    throw Error(error.code(), fmt::format("{} is no model that can be read: {}", from, why),
+                "nothing was stored: " + hint);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
+#include "models/format/gguf_builder.h"
 #include "models/hub/split_name.h"
 #include "models/hub/testing.h"
 
@@ -175,6 +176,19 @@ TEST_F(PullTest, a_file_that_cannot_be_read_is_not_stored) {
   EXPECT_THAT(error.hint(), HasSubstr("nothing was stored"));
   EXPECT_TRUE(store.list().empty());
   EXPECT_EQ(store.collect().blobs, 0u) << "nothing is left to be collected";
+}
+
+TEST_F(PullTest, a_gguf_of_another_type_is_no_model) {
+  GgufBuilder file;
+  file.set_text("general.type", "imatrix");
+  const auto bytes = file.build();
+  write_file_atomic(folder.path() / "m.gguf",
+                    {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const Error error =
+      error_of([&] { pull(store, "file:" + (folder.path() / "m.gguf").string(), options); });
+  EXPECT_EQ(error.code(), Code::invalid_argument);
+  EXPECT_THAT(error.message(), HasSubstr("of the type 'imatrix'"));
+  EXPECT_TRUE(store.list().empty());
 }
 
 TEST_F(PullTest, offline_and_private_addresses_hold_for_pulls) {
