@@ -144,6 +144,14 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
   role("eos", tokenizer->eos());
   role("unk", tokenizer->special_ids().unknown);
   role("pad", padding_of(config, *tokenizer, !writes_text));
+  // What transformers asks a vocabulary of words for by name.
+  for (const auto& [name, key] : {std::pair{"cls_token", "tokenizer.ggml.cls_token_id"},
+                                  std::pair{"sep_token", "tokenizer.ggml.seperator_token_id"},
+                                  std::pair{"mask_token", "tokenizer.ggml.mask_token_id"}}) {
+    const auto id = file->integer(key);
+    if (!id || *id < 0 || *id >= tokenizer->n_vocab()) continue;
+    settings[name] = tokenizer->piece(static_cast<models::TokenId>(*id), true);
+  }
   const models::TokenId turn = tokenizer->special_ids().end_of_turn;
   if (turn >= 0 && turn != tokenizer->eos()) {
     generation["eos_token_id"] = json::array{tokenizer->eos(), turn};

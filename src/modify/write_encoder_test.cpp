@@ -192,6 +192,8 @@ TEST_F(WriteEncoder, SentenceTransformersFilesAreMade) {
   EXPECT_EQ(dense.at("out_features"), 20);
   EXPECT_EQ(dense.at("bias"), true);
   EXPECT_EQ(folder.object("sentence_bert_config.json")->at("max_seq_length"), 64);
+  EXPECT_EQ(folder.object("tokenizer_config.json")->at("cls_token"), "<s>");
+  EXPECT_EQ(folder.object("tokenizer_config.json")->at("sep_token"), "</s>");
 }
 
 TEST_F(WriteEncoder, HowTextsAreReadIsKept) {

@@ -25,6 +25,10 @@ inline void set_characters(models::MadeFile& file, int32_t n_vocab,
   file.set_texts("tokenizer.ggml.tokens", tokens);
   file.set_numbers("tokenizer.ggml.scores", std::vector<float>(tokens.size()));
   file.set_integer("tokenizer.ggml.unknown_token_id", 0);
+  if (kind == "bert") {
+    file.set_integer("tokenizer.ggml.cls_token_id", 1);
+    file.set_integer("tokenizer.ggml.seperator_token_id", 2);
+  }
   file.set_text("tokenizer.huggingface.json",
                 to_json(json::object{{"model", json::object{{"type", "WordLevel"},
                                                             {"vocab", vocab},
