@@ -36,7 +36,7 @@ for (const [colorScheme, size] of looks) {
   if (!thread) {
     await say(view, 'How fast does a ball fall, and can you plot the first seconds in Python?');
     await done(view);
-    await view.waitForURL(/thread_/);
+    await view.waitForFunction(() => location.hash.includes('thread_'));
     thread = view.url().split('/').at(-1);
   }
   await view.goto(`${server.address}/#/chat/${thread}`);
@@ -54,6 +54,7 @@ for (const [colorScheme, size] of looks) {
   for (const page of ['models', 'server']) {
     await view.goto(`${server.address}/#/${page}`);
     await view.locator('main h1').waitFor();
+    await view.getByText(page === 'models' ? 'To download' : 'The last hour').waitFor();
     await shoot(page);
   }
   if (view.problems.length) throw new Error(view.problems.join('\n'));
