@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -34,7 +35,11 @@ std::string request_id(const Headers& headers) {
 }  // namespace
 
 Connection::Connection(std::shared_ptr<HttpCore> core, asio::ip::tcp::socket socket)
-    : core_(std::move(core)), socket_(std::move(socket)), timer_(*core_->io) {
+    : core_(std::move(core)),
+      socket_(std::move(socket)),
+      timer_(*core_->io),
+      body_hold_(core_->requests),
+      answer_hold_(core_->answers) {
   error_code error;
   const auto end = socket_.remote_endpoint(error);
   if (!error) peer_ = fmt::format("{}:{}", end.address().to_string(), end.port());
@@ -75,6 +80,7 @@ void Connection::close() {
     exchange->release(true);
     if (core_->hooks.done) core_->hooks.done(exchange->request(), exchange->status(), true);
   }
+  answer_hold_.set(0);  // its bytes go with what was being written, at once
   error_code ignored;
   timer_.cancel();
   socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
@@ -129,6 +135,7 @@ void Connection::advance() {
         }
         break;
       case RequestReader::State::body:
+        if (!hold_body(reader_.body_bytes())) return refuse_body();
         arm_for_body();
         return;
       case RequestReader::State::complete:
@@ -159,7 +166,24 @@ void Connection::on_head() {
   if (reader_.content_length().value_or(0) > admission_.body_limit) {
     return refuse_head(admission_.too_large);
   }
+  if (!hold_body(reader_.content_length().value_or(0))) return refuse_body();
   if (reader_.expects_continue()) send("HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+// Small ones are always taken: they are bounded by how many connections there may be.
+bool Connection::hold_body(size_t bytes) {
+  return bytes <= kMaxSmallBodyBytes || body_hold_.grow_to(bytes);
+}
+
+void Connection::refuse_body() {
+  log_warn("{}: the server holds {} bytes of requests, {} are the most; a body was refused", peer_,
+           core_->requests->used(), core_->requests->limit());
+  const Response response = core_->hooks.malformed(
+      503,
+      fmt::format("the server holds {} bytes of other requests, and {} are the most",
+                  core_->requests->used(), core_->requests->limit()),
+      reader_.head());
+  refuse_head([response](const std::shared_ptr<Exchange>& e) { e->respond(response); });
 }
 
 // Answers a request whose body stays unread; nothing behind it can be understood.
@@ -175,6 +199,7 @@ void Connection::dispatch(const Handler& handler, bool close_after) {
   ExchangeState::Settings settings;
   settings.close_after = close_after;
   settings.max_backlog_bytes = core_->options.max_backlog_bytes;
+  settings.request_hold = std::exchange(body_hold_, ByteBudget::Hold(core_->requests));
   settings.wake = [weak = weak_from_this(), io = core_->io] {
     asio::post(*io, [weak] {
       if (const auto self = weak.lock()) self->flush();
@@ -215,7 +240,26 @@ void Connection::send(std::string bytes) {
   sending_ = std::move(outgoing_);
   outgoing_.clear();
   sent_ = 0;
+  last_taken_ = core_->n_taken;
+  answer_hold_.set(sending_.size());
+  make_room();
   send_piece();
+}
+
+// Where more is held than may be, those that have taken nothing for the longest are cut off. The
+// newest answer is never among them: it alone may go beyond the limit.
+void Connection::make_room() {
+  while (core_->answers->used() > core_->answers->limit()) {
+    Connection* slowest = nullptr;
+    for (Connection* each : core_->connections) {
+      if (each == this || each->answer_hold_.bytes() <= kPieceBytes) continue;
+      if (!slowest || each->last_taken_ < slowest->last_taken_) slowest = each;
+    }
+    if (!slowest) return;
+    log_warn("{}: {} bytes of answers wait for their readers, {} may; this one was cut off",
+             slowest->peer_, core_->answers->used(), core_->answers->limit());
+    slowest->close();
+  }
 }
 
 // A long answer is read for as long as it takes, if only each of its pieces is.
@@ -228,10 +272,13 @@ void Connection::send_piece() {
 
 void Connection::on_sent(const error_code& error, size_t n) {
   sent_ += n;
+  last_taken_ = ++core_->n_taken;
   if (!closed_ && !error && sent_ < sending_.size()) return send_piece();
   writing_ = false;
   if (closed_) return;
   if (error) return close();
+  sending_ = std::string();
+  answer_hold_.set(0);
   if (!outgoing_.empty()) return send({});
   if (!exchange_) return;
   if (ending_) {
@@ -243,10 +290,11 @@ void Connection::on_sent(const error_code& error, size_t n) {
 
 void Connection::finish_exchange() {
   ending_ = false;
-  const auto exchange = std::move(exchange_);
+  auto exchange = std::move(exchange_);
   exchange_.reset();
   if (core_->hooks.done) core_->hooks.done(exchange->request(), exchange->status(), false);
   if (exchange->close_after() || draining_) return linger();
+  exchange.reset();  // with its body, before the next one asks for room
   phase_ = Phase::idle;
   arm(kIdleTimeoutMs);
   advance();  // what was pipelined

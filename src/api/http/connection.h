@@ -25,6 +25,8 @@ struct HttpCore {
   HttpHooks hooks;
   std::shared_ptr<boost::asio::io_context> io;
   std::unordered_set<Connection*> connections;
+  std::shared_ptr<ByteBudget> requests, answers;  // bytes that are held of all connections
+  uint64_t n_taken = 0;                           // pieces of answers that clients have taken
   bool stopping = false;
 };
 
@@ -44,11 +46,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_read(const boost::system::error_code& error, size_t n);
   void advance();
   void on_head();
+  bool hold_body(size_t bytes);
+  void refuse_body();
   void dispatch(const Handler& handler, bool close_after);
   void refuse_head(const Handler& handler);
   void flush();
   void send(std::string bytes);
   void send_piece();
+  void make_room();
   void on_sent(const boost::system::error_code& error, size_t n);
   void finish_exchange();
   void linger();
@@ -69,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string scratch_;  // where the pending read writes
   std::string outgoing_, sending_;
   size_t sent_ = 0;  // bytes of sending_
+  ByteBudget::Hold body_hold_, answer_hold_;
+  uint64_t last_taken_ = 0;  // core_->n_taken when it took its last piece
   std::shared_ptr<ExchangeState> exchange_;
   size_t discarded_bytes_ = 0;
   bool reading_ = false, writing_ = false, closed_ = false, draining_ = false, ending_ = false;

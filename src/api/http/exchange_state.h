@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "api/http/byte_budget.h"
 #include "api/http/http.h"
 
 namespace strata::api {
@@ -15,7 +16,8 @@ class ExchangeState final : public Exchange {
   struct Settings {
     bool close_after = false;  // the connection does not stay open
     size_t max_backlog_bytes = 0;
-    std::function<void()> wake;  // asks the connection to take(); from any thread
+    ByteBudget::Hold request_hold{};  // of its body, for as long as that is there
+    std::function<void()> wake;       // asks the connection to take(); from any thread
   };
   ExchangeState(Request request, Settings settings);
 

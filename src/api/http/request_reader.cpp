@@ -168,6 +168,10 @@ void RequestReader::check_head() {
   state_ = State::head_ready;
 }
 
+size_t RequestReader::body_bytes() const {
+  return parser_->http.get().body().size();
+}
+
 Request RequestReader::take() {
   request_.body = std::move(parser_->http.get().body());
   return std::move(request_);

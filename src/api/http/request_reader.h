@@ -33,6 +33,7 @@ class RequestReader {
 
   // After head_ready.
   Request& head() { return request_; }
+  size_t body_bytes() const;  // that have arrived
   bool keep_alive() const { return keep_alive_; }
   bool has_body() const { return has_body_; }
   bool expects_continue() const { return expects_continue_; }

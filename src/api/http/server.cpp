@@ -48,6 +48,11 @@ class Server final : public HttpServer {
     if (core_->options.max_backlog_bytes == 0) {
       core_->options.max_backlog_bytes = kMaxStreamBacklogBytes;
     }
+    const auto budget = [](size_t bytes, size_t usual) {
+      return std::make_shared<ByteBudget>(bytes == 0 ? usual : bytes);
+    };
+    core_->requests = budget(options.max_request_bytes, kMaxHeldRequestBytes);
+    core_->answers = budget(options.max_answer_bytes, kMaxHeldAnswerBytes);
     const auto set_default = [](int64_t& value, int64_t usual) {
       if (value == 0) value = usual;
     };

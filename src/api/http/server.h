@@ -26,6 +26,8 @@ struct HttpOptions {
   uint16_t port = 0;               // 0: any free one
   size_t max_connections = 0;      // 0: kMaxConnections
   size_t max_backlog_bytes = 0;    // 0: kMaxStreamBacklogBytes
+  size_t max_request_bytes = 0;    // of all connections together; 0: kMaxHeldRequestBytes
+  size_t max_answer_bytes = 0;     // likewise; 0: kMaxHeldAnswerBytes
   int64_t ping_interval_ms = 0;    // 0: kPingIntervalMs
   int64_t header_timeout_ms = 0;   // 0: kHeaderTimeoutMs
   int64_t body_pause_ms = 0;       // 0: kBodyPauseTimeoutMs
