@@ -260,7 +260,7 @@ def check_formats(c, **here):
     answer = c.ended(*ask, "--format", schema, **here)[0]
     c.check(json.loads(answer)["colour"] in ("red", "blue"), f"{answer}")
     c.equal(c.ended(*ask, "--format", schema.read_text(encoding="utf-8"), **here)[0], answer, "inline")
-    c.refused(*ask, "--format", '{"type": "object", "contains": 1}', code=2, says="#/contains", **here)
+    c.refused(*ask, "--format", '{"type": "object", "$dynamicRef": "#a"}', code=2, says="#/$dynamicRef", **here)
     c.refused(*ask, "--format", c.home / "none.json", code=3, says="none.json", **here)
 
 
