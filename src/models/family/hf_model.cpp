@@ -17,6 +17,23 @@ namespace strata::models {
 
 namespace {
 
+// The template named "default". Which of several others a conversation is meant for, nobody says:
+// the reference refuses to choose, too.
+std::optional<std::string> default_template(const json::array& named, std::string_view file) {
+  std::string others;
+  for (const json::value& entry : named) {
+    if (!entry.is_object()) continue;
+    const std::string name = text_in(entry.get_object(), "name", file).value_or("");
+    if (name == "default") return text_in(entry.get_object(), "template", file);
+    others += fmt::format("{}\"{}\"", others.empty() ? "" : ", ", printable(name));
+  }
+  log_warn(
+      "{}: of chat_template none is named \"default\", which is what a conversation takes; there "
+      "is {}. The model counts as one without (give it one with strata create and TEMPLATE)",
+      file, others.empty() ? "none at all" : others);
+  return std::nullopt;
+}
+
 // Newer folders have the template in a file of its own; older ones in the tokenizer's settings,
 // some as a list of named ones.
 std::optional<std::string> chat_template_of(const HfFolder& folder) {
@@ -27,12 +44,7 @@ std::optional<std::string> chat_template_of(const HfFolder& folder) {
     if (value == nullptr) continue;
     if (value->is_string()) return std::string(value->get_string());
     if (!value->is_array()) continue;
-    for (const json::value& entry : value->get_array()) {
-      if (!entry.is_object()) continue;
-      if (text_in(entry.get_object(), "name", file) == "default") {
-        return text_in(entry.get_object(), "template", file);
-      }
-    }
+    if (auto named = default_template(value->get_array(), file)) return named;
   }
   return std::nullopt;
 }

@@ -107,6 +107,26 @@ TEST_F(HfFolderTest, ATinyModelIsDescribed) {
   }
 }
 
+// As transformers, which names the others.
+TEST_F(HfFolderTest, OfNamedTemplatesTheDefaultIsTaken) {
+  write_hf_folder(folder_.path(), tiny_config(), tiny_tensors(), 1);
+  const auto with = [&](std::string_view list) {
+    write_file_atomic(folder_.path() / "tokenizer_config.json",
+                      fmt::format(R"({{"chat_template": [{}]}})", list));
+    ::testing::internal::CaptureStderr();
+    const auto file = translate(std::make_shared<HfFolder>(folder_.path()));
+    return std::pair(std::string(file->text("tokenizer.chat_template").value_or("")),
+                     ::testing::internal::GetCapturedStderr());
+  };
+  const std::string tools = R"({"name": "tool_use", "template": "t"})";
+  EXPECT_EQ(with(tools + R"(, {"name": "default", "template": "d"})"),
+            std::pair(std::string("d"), std::string()));
+  const auto [text, told] = with(tools + R"(, {"name": "rag", "template": "r"})");
+  EXPECT_EQ(text, "");
+  EXPECT_THAT(told, ::testing::HasSubstr(R"("tool_use", "rag")"));
+  EXPECT_THAT(with("").second, ::testing::HasSubstr("none at all"));
+}
+
 TEST_F(HfFolderTest, TheTextPartOfAModelWithSeveralIsRead) {
   json::object config{{"architectures", json::array{"LlamaForCausalLM"}},
                       {"text_config", tiny_config()}};

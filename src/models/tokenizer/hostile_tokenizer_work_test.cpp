@@ -1,4 +1,5 @@
 // tokenizer.json files that ask for more work than their bytes: refused, or done in time.
+#include <functional>
 #include <span>
 
 #include <gmock/gmock.h>
@@ -75,6 +76,76 @@ TEST(HostileTokenizerWork, ManyAddedTokensOfManyPieces) {
   EXPECT_EQ(t->n_vocab(), static_cast<int32_t>(first + 2 * kCount));
   EXPECT_EQ(t->encode_trusted("a000007"),
             std::vector<TokenId>{static_cast<TokenId>(first + kCount + 7)});
+}
+
+const json::object kByteLevel{{"type", "ByteLevel"}};
+
+json::object replacing(std::string_view kind, std::string_view pattern,
+                       const std::string& content) {
+  return {{"type", "Replace"},
+          {"pattern", {{json::string(kind), json::string(pattern)}}},
+          {"content", json::string(content)}};
+}
+
+std::shared_ptr<const Tokenizer> decoding_by(json::array decoders) {
+  auto document = testing::tiny_json_bpe();
+  document["decoder"] = {{"type", "Sequence"}, {"decoders", std::move(decoders)}};
+  return tokenizer_from_json(to_json(document), {}, 0);
+}
+
+// Four of them make 10^12 bytes of one letter.
+TEST(HostileTokenizerWork, TokensThatGrowWhenTheyAreDecoded) {
+  for (const char* kind : {"String", "Regex"}) {
+    json::array decoders;
+    decoders.push_back(kByteLevel);
+    for (int i = 0; i < 4; ++i) {
+      decoders.push_back(replacing(kind, "a", i < 1 ? "aaaaaaaa" : std::string(1000, 'a')));
+    }
+    const auto t = decoding_by(decoders);
+    const std::vector<TokenId> ids = t->encode_text("a");
+    ASSERT_EQ(ids.size(), 1u);
+    for (const auto& make : {std::function<std::string()>([&] { return t->piece(ids[0]); }),
+                             std::function<std::string()>([&] { return t->decode(ids); })}) {
+      const Error error = strata::testing::error_of(make);
+      EXPECT_EQ(error.code(), Code::invalid_argument);
+      EXPECT_THAT(error.message(), HasSubstr("decoder.decoders[2]: Replace makes over 272 bytes"));
+    }
+    EXPECT_EQ(t->piece(t->find("b")), "b");
+  }
+}
+
+TEST(HostileTokenizerWork, DecodersOfBoundedLength) {
+  json::array decoders(64, replacing("String", "a", "a"));
+  EXPECT_NO_THROW(decoding_by(decoders));
+  decoders.push_back(kByteLevel);
+  const Error error = strata::testing::error_of([&] { decoding_by(decoders); });
+  EXPECT_THAT(error.message(), HasSubstr("decoders[64] is one step more than 64"));
+}
+
+// Each of as many tokens as a vocabulary has.
+TEST(HostileTokenizerWork, PatternsOfOneTokenAreBounded) {
+  const auto t = decoding_by({kByteLevel, replacing("String", "a", std::string(32, 'a')),
+                              replacing("Regex", "(?:a|a)*(?<=b)", "")});
+  const Error error = strata::testing::error_of([&] { t->piece(t->find("a")); });
+  EXPECT_EQ(error.code(), Code::resource_exhausted);
+  EXPECT_EQ(t->piece(t->find("b")), "b");
+}
+
+// As tokenizers 0.23.3 does it: Tokenizer.from_file(...).decode(ids).
+TEST(HostileTokenizerWork, PatternsSeeWholeCharacters) {
+  const auto t = decoding_by({kByteLevel, replacing("Regex", ".", "x")});
+  std::vector<TokenId> ids = t->encode_text("h\u00E9llo \u20AC");
+  ASSERT_EQ(ids.size(), 9u);  // "ll" is one
+  EXPECT_EQ(t->decode(ids), "xxxxxxx");
+  // A token alone that is a part of a character stays it.
+  EXPECT_EQ(t->piece(ids[1]), "\xC3");
+  EXPECT_EQ(t->piece(ids[0]), "x");
+  ids.pop_back();  // what stands of the character is one U+FFFD
+  EXPECT_EQ(t->decode(ids), "xxxxxxx");
+  ids.pop_back();
+  EXPECT_EQ(t->decode(ids), "xxxxxxx");
+  ids.insert(ids.end(), 3, ids[2]);  // two end a character, the third one nothing
+  EXPECT_EQ(t->decode(ids), "xxxxxxxx");
 }
 
 TEST(HostileTokenizerWork, WordsOfBoundedLength) {

@@ -27,6 +27,12 @@ namespace {
 RegexBudget::RegexBudget(size_t text_bytes)
     : steps(kRegexTextSteps + kRegexStepsPerByte * text_bytes) {}
 
+RegexBudget RegexBudget::of_token(size_t bytes) {
+  RegexBudget budget(0);
+  budget.steps = kRegexTokenSteps + kRegexStepsPerByte * bytes;
+  return budget;
+}
+
 struct SplitRegex::Compiled {
   Compiled() = default;
   Compiled(const Compiled&) = delete;

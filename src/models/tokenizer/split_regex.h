@@ -19,6 +19,7 @@ enum class Anchors : uint8_t {
 // as many matches as bytes.
 struct RegexBudget {
   explicit RegexBudget(size_t text_bytes);
+  static RegexBudget of_token(size_t bytes);
   uint64_t steps = 0;
 };
 

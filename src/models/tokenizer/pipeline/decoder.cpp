@@ -7,6 +7,7 @@
 #include "models/tokenizer/byte_alphabet.h"
 #include "models/tokenizer/pipeline/text_pattern.h"
 #include "models/tokenizer/pipeline/word_splitter.h"
+#include "models/tokenizer/tokenizer_limits.h"
 #include "models/tokenizer/vocabulary.h"
 
 namespace strata::models {
@@ -15,24 +16,39 @@ namespace {
 using Tokens = std::vector<Spelled>;
 using Step = std::unique_ptr<const DecoderStep>;
 
-void replace_all(std::string& text, const TextPattern& pattern, std::string_view content) {
-  std::string out;
-  RegexBudget budget(text.size());
-  TextPattern::Search search(pattern, budget);
-  search.start(text);
-  size_t last = 0;
-  for (size_t begin = 0, end = 0; search.next(begin, end); last = end) {
-    out.append(text, last, begin - last).append(content);
-  }
-  if (last == 0 && out.empty()) return;
-  text = out.append(text, last);
+size_t decoded_limit(size_t bytes) {
+  return kMaxDecodedGrowth * (bytes + kMaxDecodedGrowth);
 }
 
 void replace_text(std::string& text, std::string_view what, std::string_view with) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at)) {
-    text.replace(at, what.size(), with);
-    at += with.size();
+  size_t at = text.find(what);
+  if (at == std::string::npos) return;
+  std::string out;
+  size_t last = 0;
+  for (; at != std::string::npos; at = text.find(what, last)) {
+    out.append(text, last, at - last).append(with);
+    last = at + what.size();
   }
+  text = out.append(text, last);
+}
+
+// U+FFFD for each longest beginning of a character that does not go on, as Rust's strings do it.
+std::string lossy_text(std::string_view bytes) {
+  std::string out;
+  for (size_t at = 0; at < bytes.size();) {
+    size_t length = utf8_length_at(bytes, at);
+    if (length > 0) {
+      out += bytes.substr(at, length);
+    } else {
+      for (length = 3; length > 1; --length) {
+        const std::string_view begun = bytes.substr(at, length);
+        if (begun.size() == length && incomplete_utf8_tail(begun) == length) break;
+      }
+      append_utf8(out, kReplacement);
+    }
+    at += length;
+  }
+  return out;
 }
 
 // English spacing, as the library mends it.
@@ -44,12 +60,25 @@ void clean_up(std::string& text) {
   for (const auto& [what, with] : kRules) replace_text(text, what, with);
 }
 
+void join_all(Tokens& tokens) {
+  Spelled all;
+  for (const Spelled& token : tokens) {
+    all.text += token.text;
+    all.limit += token.limit;
+  }
+  tokens.clear();
+  tokens.push_back(std::move(all));
+}
+
+// A character's bytes may be of several tokens: what comes behind sees one text, as the library
+// has it.
 class ByteLevelStep final : public DecoderStep {
  public:
-  void apply(Tokens& tokens, bool) const override {
+  void apply(Tokens& tokens, Decoding& decoding) const override {
     for (Spelled& token : tokens) {
       if (!token.verbatim) token.text = from_alphabet(token.text);
     }
+    if (decoding.whole) join_all(tokens);
   }
 };
 
@@ -57,10 +86,10 @@ class WordPieceStep final : public DecoderStep {
  public:
   WordPieceStep(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
 
-  void apply(Tokens& tokens, bool whole) const override {
+  void apply(Tokens& tokens, Decoding& decoding) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       std::string& text = tokens[i].text;
-      if (i > 0 || !whole) {
+      if (i > 0 || !decoding.whole) {
         text.starts_with(prefix_) ? text.erase(0, prefix_.size()) : text.insert(0, " ");
       }
       if (cleanup_) clean_up(text);
@@ -77,9 +106,9 @@ class MetaspaceStep final : public DecoderStep {
   MetaspaceStep(std::string mark, bool drop_first)
       : mark_(std::move(mark)), drop_first_(drop_first) {}
 
-  void apply(Tokens& tokens, bool whole) const override {
+  void apply(Tokens& tokens, Decoding& decoding) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
-      replace_text(tokens[i].text, mark_, i == 0 && whole && drop_first_ ? "" : " ");
+      replace_text(tokens[i].text, mark_, i == 0 && decoding.whole && drop_first_ ? "" : " ");
     }
   }
 
@@ -92,10 +121,10 @@ class SuffixStep final : public DecoderStep {
  public:
   explicit SuffixStep(std::string suffix) : suffix_(std::move(suffix)) {}
 
-  void apply(Tokens& tokens, bool whole) const override {
+  void apply(Tokens& tokens, Decoding& decoding) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (suffix_.empty()) break;
-      replace_text(tokens[i].text, suffix_, whole && i + 1 == tokens.size() ? "" : " ");
+      replace_text(tokens[i].text, suffix_, decoding.whole && i + 1 == tokens.size() ? "" : " ");
     }
   }
 
@@ -109,7 +138,7 @@ class CtcStep final : public DecoderStep {
   CtcStep(std::string pad, std::string delimiter, bool cleanup)
       : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
 
-  void apply(Tokens& tokens, bool) const override {
+  void apply(Tokens& tokens, Decoding&) const override {
     const auto same = [](const Spelled& a, const Spelled& b) { return a.text == b.text; };
     tokens.erase(std::unique(tokens.begin(), tokens.end(), same), tokens.end());
     for (Spelled& token : tokens) {
@@ -128,12 +157,7 @@ class CtcStep final : public DecoderStep {
 
 class FuseStep final : public DecoderStep {
  public:
-  void apply(Tokens& tokens, bool) const override {
-    Spelled all;
-    for (const Spelled& token : tokens) all.text += token.text;
-    tokens.clear();
-    tokens.push_back(std::move(all));
-  }
+  void apply(Tokens& tokens, Decoding&) const override { join_all(tokens); }
   bool joins() const override { return true; }
 };
 
@@ -142,7 +166,7 @@ class StripStep final : public DecoderStep {
   StripStep(std::string content, size_t start, size_t stop)
       : content_(std::move(content)), start_(start), stop_(stop) {}
 
-  void apply(Tokens& tokens, bool) const override {
+  void apply(Tokens& tokens, Decoding&) const override {
     for (Spelled& token : tokens) {
       std::string_view text = token.text;
       for (size_t i = 0; i < start_ && text.starts_with(content_); ++i) {
@@ -162,14 +186,43 @@ class StripStep final : public DecoderStep {
 
 class ReplaceStep final : public DecoderStep {
  public:
-  ReplaceStep(TextPattern pattern, std::string content)
-      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  ReplaceStep(std::string path, TextPattern pattern, std::string content)
+      : path_(std::move(path)), pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  void apply(Tokens& tokens, bool) const override {
-    for (Spelled& token : tokens) replace_all(token.text, pattern_, content_);
+  void apply(Tokens& tokens, Decoding& decoding) const override {
+    const bool regex = !pattern_.regex_source().empty();
+    for (Spelled& token : tokens) {
+      if (regex && !is_valid_utf8(token.text)) {
+        // Alone, a part of a character is left as it is: the rest comes with the next token.
+        if (!decoding.whole) continue;
+        token.text = lossy_text(token.text);
+      }
+      replace(token, decoding.regex);
+    }
   }
 
  private:
+  void replace(Spelled& token, RegexBudget& budget) const {
+    const std::string& text = token.text;
+    std::string out;
+    TextPattern::Search search(pattern_, budget);
+    search.start(text);
+    size_t last = 0;
+    for (size_t begin = 0, end = 0; search.next(begin, end); last = end) {
+      if (out.size() + (begin - last) + content_.size() > token.limit) refuse(token.limit);
+      out.append(text, last, begin - last).append(content_);
+    }
+    if (last == 0 && out.empty()) return;
+    if (out.size() + text.size() - last > token.limit) refuse(token.limit);
+    token.text = out.append(text, last);
+  }
+
+  [[noreturn]] void refuse(size_t limit) const {
+    throw Error(Code::invalid_argument,
+                fmt::format("{}: Replace makes over {} bytes of what it decodes", path_, limit));
+  }
+
+  std::string path_;  // in the file
   TextPattern pattern_;
   std::string content_;
 };
@@ -177,23 +230,26 @@ class ReplaceStep final : public DecoderStep {
 // <0xHH> is that byte. A run of them that is no valid UTF-8 is one U+FFFD a byte.
 class ByteFallbackStep final : public DecoderStep {
  public:
-  void apply(Tokens& tokens, bool whole) const override {
+  void apply(Tokens& tokens, Decoding& decoding) const override {
     Tokens out;
     std::string bytes;
+    size_t limit = 0;  // of the bytes
     const auto flush = [&] {
       if (bytes.empty()) return;
-      if (whole && !is_valid_utf8(bytes)) {
+      if (decoding.whole && !is_valid_utf8(bytes)) {
         std::string replaced;
         for (size_t i = 0; i < bytes.size(); ++i) append_utf8(replaced, kReplacement);
         bytes = replaced;
       }
-      out.push_back({std::move(bytes), true});
+      out.push_back({std::move(bytes), true, limit});
       bytes.clear();
+      limit = 0;
     };
     for (Spelled& token : tokens) {
       const int byte = byte_token_value(token.text);
       if (byte >= 0) {
         bytes += static_cast<char>(byte);
+        limit += token.limit;
         continue;
       }
       flush();
@@ -243,7 +299,7 @@ Step read_one(const JsonPlace& place) {
   if (type == "Strip") return read_strip(place);
   if (type == "Replace") {
     place.allow({"pattern", "content"});
-    return std::make_unique<ReplaceStep>(TextPattern::read(place["pattern"]),
+    return std::make_unique<ReplaceStep>(place.path(), TextPattern::read(place["pattern"]),
                                          std::string(place["content"].text()));
   }
   place.allow({});
@@ -254,6 +310,9 @@ Step read_one(const JsonPlace& place) {
 
 void read_steps(const JsonPlace& place, std::vector<Step>& out) {
   if (place.type() != "Sequence") {
+    if (out.size() == kMaxDecoderSteps) {
+      place.refuse(fmt::format("is one step more than {}, the limit", kMaxDecoderSteps));
+    }
     out.push_back(read_one(place));
     return;
   }
@@ -283,7 +342,13 @@ Decoder Decoder::read(const JsonPlace& place) {
 }
 
 std::string Decoder::decode(std::vector<Spelled> tokens) const {
-  for (const auto& step : steps_) step->apply(tokens, true);
+  size_t bytes = 0;
+  for (Spelled& token : tokens) {
+    token.limit = decoded_limit(token.text.size());
+    bytes += token.text.size();
+  }
+  Decoding decoding{true, RegexBudget(bytes)};
+  for (const auto& step : steps_) step->apply(tokens, decoding);
   std::string text;
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (i > 0 && steps_.empty()) text += ' ';
@@ -293,11 +358,13 @@ std::string Decoder::decode(std::vector<Spelled> tokens) const {
 }
 
 std::string Decoder::piece(Spelled token) const {
+  token.limit = decoded_limit(token.text.size());
+  Decoding decoding{false, RegexBudget::of_token(token.text.size())};
   Tokens tokens = {std::move(token)};
   if (steps_.empty()) tokens[0].text.insert(0, " ");
   for (const auto& step : steps_) {
     if (step->joins()) break;
-    step->apply(tokens, false);
+    step->apply(tokens, decoding);
   }
   std::string text;
   for (const Spelled& part : tokens) text += part.text;
