@@ -25,6 +25,112 @@ void expect_refused(const std::string& name, const std::vector<Broken>& cases) {
   }
 }
 
+json::object renamed(const json::object& tensors, std::string_view from, std::string_view to) {
+  json::object out;
+  for (const auto& [key, shape] : tensors) {
+    const std::string_view name = key;
+    const bool begins = name.starts_with(from);
+    out[begins ? std::string(to) + std::string(name.substr(from.size())) : std::string(name)] =
+        shape;
+  }
+  return out;
+}
+
+// A fixture's model among other parts, as models that see are published; of the text's
+// configuration without what the class has anyway.
+void put_among_parts(FixtureFolder& folder, std::string_view hf_class) {
+  folder.tensors = renamed(folder.tensors, "model.", "language_model.model.");
+  folder.tensors["vision_tower.post_layernorm.weight"] = json::array{8};
+  folder.tensors["multi_modal_projector.mm_soft_emb_norm.weight"] = json::array{8};
+  json::object text = std::move(folder.config);
+  for (const char* field : {"rope_parameters", "query_pre_attn_scalar"}) text.erase(field);
+  folder.config = {{"architectures", json::array{hf_class}}, {"text_config", std::move(text)}};
+}
+
+TEST(FoldersOfModelsThatSee, AreReadAsTheirTextModel) {
+  FixtureFolder folder("hf_gemma3");
+  put_among_parts(folder, "Gemma3ForConditionalGeneration");
+  folder.config["text_config"].as_object()["rope_scaling"] = {{"factor", 8.0},
+                                                              {"rope_type", "linear"}};
+  const ModelSpec spec = describe_model(*folder.open());
+  const auto& windowed = std::get<Attention>(spec.layers[0].blocks[0].op);
+  const auto& full = std::get<Attention>(spec.layers[5].blocks[0].op);
+  EXPECT_EQ(windowed.window, 5);
+  EXPECT_EQ(windowed.rope.base, 10000.0f);
+  EXPECT_EQ(windowed.rope.position_scale, 1.0f);
+  EXPECT_EQ(full.window, 0);
+  EXPECT_EQ(full.rope.base, 1000000.0f);
+  EXPECT_EQ(full.rope.position_scale, 0.125f);
+  EXPECT_EQ(full.scale, 1.0f / 16) << "of the class's width 256";
+  folder.config["text_config"].as_object().erase("num_attention_heads");
+  EXPECT_THAT(folder.refusal(), HasSubstr("self_attn.q_proj")) << "8 heads";
+}
+
+// Newer programs write the parts in another order of names, and the head beside them.
+TEST(FoldersOfModelsThatSee, AreReadByNewerNamesToo) {
+  FixtureFolder folder("hf_gemma3");
+  put_among_parts(folder, "Gemma3ForConditionalGeneration");
+  json::object& tensors = folder.tensors;
+  tensors = renamed(tensors, "language_model.model.", "model.language_model.");
+  tensors = renamed(tensors, "vision_tower.", "model.vision_tower.");
+  tensors = renamed(tensors, "multi_modal_projector.", "model.multi_modal_projector.");
+  EXPECT_EQ(folder.refusal(), "");
+  EXPECT_EQ(folder.open()->find_tensor("output.weight"), nullptr);
+  tensors["lm_head.weight"] = json::array{91, 30};
+  EXPECT_EQ(folder.refusal(), "");
+  EXPECT_NE(folder.open()->find_tensor("output.weight"), nullptr);
+  tensors["model.other.weight"] = json::array{8};
+  EXPECT_THAT(folder.refusal(), HasSubstr("'model.other.weight'"));
+}
+
+TEST(FoldersOfDecoders, WithoutAHeadMakeVectorsAndWriteNoText) {
+  for (const auto& [fixture, hf_class] :
+       {std::pair("hf_qwen3", "Qwen3Model"), std::pair("hf_qwen2", "Qwen2Model"),
+        std::pair("hf_llama", "LlamaModel"), std::pair("hf_mistral", "MistralModel"),
+        std::pair("hf_gemma2", "Gemma2Model")}) {
+    FixtureFolder folder(fixture);
+    EXPECT_TRUE(generates(describe_model(*folder.open()))) << fixture;
+    folder.tensors = renamed(folder.tensors, "model.", "");
+    EXPECT_TRUE(generates(describe_model(*folder.open()))) << fixture << " by other names";
+    folder.config["architectures"] = json::array{hf_class};
+    folder.tensors.erase("lm_head.weight");
+    const ModelSpec spec = describe_model(*folder.open());
+    EXPECT_FALSE(generates(spec)) << hf_class;
+    EXPECT_EQ(spec.pooling, Pooling::last) << hf_class;
+  }
+}
+
+TEST(FoldersOfDecoders, WhoseHeadIsMissingAreRefused) {
+  FixtureFolder folder("hf_llama");
+  folder.tensors.erase("lm_head.weight");
+  EXPECT_THAT(folder.refusal(), HasSubstr("'tie_word_embeddings' is false, and the folder has no "
+                                          "tensor 'lm_head.weight'"));
+  folder.config["tie_word_embeddings"] = true;
+  EXPECT_EQ(folder.refusal(), "");
+}
+
+TEST(FoldersOfDecoders, AreReadByOtherNamesOfTheSame) {
+  FixtureFolder folder("hf_llama");
+  folder.config["hidden_act"] = "swish";
+  folder.config["architectures"] = json::array{"LLaMAForCausalLM"};
+  EXPECT_EQ(folder.refusal(), "");
+}
+
+TEST(FoldersWithoutAClass, AreThoseThatWriteTextOfTheirType) {
+  for (const char* name : {"hf_llama", "hf_mistral", "hf_gpt2", "hf_gemma3"}) {
+    FixtureFolder folder(name);
+    folder.config.erase("architectures");
+    EXPECT_EQ(folder.refusal(), "") << name;
+  }
+  FixtureFolder folder("hf_llama");
+  folder.config.erase("architectures");
+  folder.config["model_type"] = "bert";
+  EXPECT_THAT(folder.refusal(), HasSubstr("'architectures' does not name the model's class, nor "
+                                          "does 'model_type': \"bert\""));
+  folder.config.erase("model_type");
+  EXPECT_THAT(folder.refusal(), HasSubstr("'architectures'"));
+}
+
 TEST(FoldersOfDeepSeek, AreRefusedWhereTheyAskForMore) {
   expect_refused("hf_deepseek3", {{"rope_interleave", false, "rope_interleave"},
                                   {"scoring_func", "softmax", "scoring_func"},

@@ -67,6 +67,24 @@ const Generation& own_of(std::string_view architecture) {
   return *std::ranges::find(kGenerations, architecture, &Generation::architecture);
 }
 
+// transformers' Gemma3TextConfig: published configurations of models that see, too, leave most of
+// it out.
+json::object defaults_of_third() {
+  return {{"vocab_size", 262208},
+          {"hidden_size", 2304},
+          {"intermediate_size", 9216},
+          {"num_hidden_layers", 26},
+          {"num_attention_heads", 8},
+          {"num_key_value_heads", 4},
+          {"head_dim", 256},
+          {"max_position_embeddings", 131072},
+          {"rms_norm_eps", 1e-6},
+          {"query_pre_attn_scalar", 256},
+          {"sliding_window", 4096},
+          {"rope_theta", 1000000.0},
+          {"rope_local_base_freq", 10000.0}};
+}
+
 class Gemma final : public Family {
  public:
   std::vector<std::string_view> architectures() const override {
@@ -88,13 +106,17 @@ class Gemma final : public Family {
     return {{"GemmaForCausalLM", "gemma", "gemma"},
             {"Gemma2ForCausalLM", "gemma2", "gemma2"},
             {"Gemma3ForCausalLM", "gemma3", "gemma3_text"},
+            {"Gemma3ForConditionalGeneration", "gemma3"},
+            {"Gemma2Model", "gemma2"},
             {"Gemma3TextModel", "gemma-embedding", "gemma3_text"}};
   }
 
   void translate(Translation& t) const override {
     // Gemma 1's first configurations say gelu and mean the tanh form.
     t.expect_activation({"gelu_pytorch_tanh", "gelu"});
+    if (own_of(t.architecture()).head_norms) t.set_defaults(defaults_of_third());
     t.decoder_keys();
+    if (!own_of(t.architecture()).both_ways) t.headless_if_model_alone();
     t.set_integer("attention.sliding_window", 0);
     t.windows();
     for (const char* field : {"final_logit_softcapping", "attn_logit_softcapping"}) {

@@ -85,10 +85,6 @@ class Gemma3n final : public Family {
   void translate(Translation& t) const override {
     const HfConfig& config = t.config();
     t.expect_activation({"gelu_pytorch_tanh"});
-    for (const char* part : {"model.vision_tower.", "model.audio_tower.", "model.embed_vision.",
-                             "model.embed_audio."}) {
-      t.leave_out(part);
-    }
     if (!config.flag("altup_correct_scale").value_or(true)) {
       throw Error(Code::unimplemented,
                   "config.json: 'altup_correct_scale' is false, which is not supported yet");
@@ -103,10 +99,6 @@ class Gemma3n final : public Family {
                   config.need_integer({"hidden_size_per_layer_input"}));
     t.set_integer("attention.shared_kv_layers", config.need_integer({"num_kv_shared_layers"}));
     sparsity(t);
-    if (t.has("model.language_model.embed_tokens.weight")) {
-      t.drop_prefix("model.");
-      t.set_prefix("model.language_model.");
-    }
     t.tensors(kRules);
     t.tensors(decoder_rules());
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/family/family.h"
 #include "models/format/gguf_part.h"
 
 namespace strata::models {
@@ -62,30 +63,64 @@ double finite(const json::value& value, std::string_view where, std::string_view
   return number;
 }
 
+// Of this model_type those that write text.
+std::set<std::string_view> writers_of(std::string_view model_type) {
+  std::set<std::string_view> names;
+  for (const auto& family : Registry<Family>::all()) {
+    for (const HfClass& one : family->hf_classes()) {
+      const bool writes = one.name.ends_with("ForCausalLM") || one.name.ends_with("LMHeadModel");
+      if (writes && !one.model_type.empty() && one.model_type == model_type) names.insert(one.name);
+    }
+  }
+  return names;
+}
+
+// As transformers does, by model_type where no class is named.
+std::string class_of(const json::object& config) {
+  const json::value* list = config.if_contains("architectures");
+  if (list != nullptr && list->is_array() && !list->get_array().empty() &&
+      list->get_array()[0].is_string()) {
+    return std::string(list->get_array()[0].get_string());
+  }
+  const json::value* type = config.if_contains("model_type");
+  const bool has_type = type != nullptr && type->is_string();
+  if (has_type) {
+    const auto names = writers_of(std::string_view(type->get_string()));
+    if (names.size() == 1) return std::string(*names.begin());
+  }
+  throw Error(Code::invalid_argument,
+              fmt::format("config.json: 'architectures' does not name the model's class, nor does "
+                          "'model_type'{}",
+                          has_type ? ": " + printable(to_json(*type)) : std::string()),
+              "add the class of transformers that the model is of, such as \"architectures\": "
+              "[\"BertModel\"]");
+}
+
 std::string_view first_name(std::initializer_list<std::string_view> names) {
   return *names.begin();
 }
 
 }  // namespace
 
-HfConfig::HfConfig(const json::object& config) : config_(config), text_(&config) {
-  const json::value* list = config.if_contains("architectures");
-  if (list == nullptr || !list->is_array() || list->get_array().empty() ||
-      !list->get_array()[0].is_string()) {
-    refuse("config.json", "architectures", "does not name the model's class");
-  }
-  architecture_ = std::string(list->get_array()[0].get_string());
+HfConfig::HfConfig(const json::object& config)
+    : config_(config), text_(&config), architecture_(class_of(config)) {
   const json::value* part = config.if_contains("text_config");
   if (part != nullptr && part->is_object()) text_ = &part->get_object();
 }
 
 const json::value* HfConfig::find(std::initializer_list<std::string_view> names) const {
   for (const std::string_view name : names) read_.emplace(name);
+  bool is_named = false;
   for (const std::string_view name : names) {
     for (const json::object* part : {text_, &config_}) {
       const json::value* value = part->if_contains(name);
       if (value != nullptr && !value->is_null()) return value;
+      is_named = is_named || value != nullptr;
     }
+  }
+  for (const std::string_view name : names) {
+    const json::value* value = defaults_.if_contains(name);
+    if (value != nullptr && !is_named) return value;
   }
   return nullptr;
 }

@@ -21,6 +21,8 @@ class HfConfig {
   explicit HfConfig(const json::object& config);
 
   const std::string& architecture() const { return architecture_; }  // a class of transformers
+  // Values of fields that the class has where neither part names them, be it as null.
+  void set_defaults(json::object defaults) { defaults_ = std::move(defaults); }
   // Below, `names` are the field's names, the first one present counts; null is absent.
   // Error{invalid_argument} with the field: a value of another kind, out of range, or missing.
   const json::value* find(std::initializer_list<std::string_view> names) const;
@@ -44,6 +46,7 @@ class HfConfig {
  private:
   const json::object& config_;
   const json::object* text_;
+  json::object defaults_;
   std::string architecture_;
   mutable std::set<std::string, std::less<>> read_;
 };

@@ -31,7 +31,10 @@ class Llama final : public Family {
 
   std::vector<HfClass> hf_classes() const override {
     return {{kPlain, "llama", "llama"},
+            {"LLaMAForCausalLM", "llama"},  // as the first conversions spelt it
+            {kPlainModel, "llama"},
             {"MistralForCausalLM", "llama", "mistral"},
+            {"MistralModel", "llama"},
             {kMixedWindows, "llama", "ministral"},
             {kWithExperts, "llama", "mixtral"}};
   }
@@ -39,8 +42,9 @@ class Llama final : public Family {
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
+    t.headless_if_model_alone();
     const std::string& name = t.config().architecture();
-    if (name == kPlain) {  // of these transformers reads no window
+    if (name == kPlain || name == kPlainModel) {  // of these transformers reads no window
       t.no_windows();
     } else if (name == kMixedWindows) {
       t.windows();
@@ -57,6 +61,7 @@ class Llama final : public Family {
 
  private:
   static constexpr std::string_view kPlain = "LlamaForCausalLM";
+  static constexpr std::string_view kPlainModel = "LlamaModel";
   static constexpr std::string_view kMixedWindows = "MinistralForCausalLM";
   static constexpr std::string_view kWithExperts = "MixtralForCausalLM";
 

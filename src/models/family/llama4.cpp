@@ -77,11 +77,6 @@ class Llama4 final : public Family {
     sections(t);
     growth(t);
     interval(t);
-    if (t.has("language_model.model.embed_tokens.weight")) {
-      t.set_prefix("language_model.");
-      t.leave_out("vision_model.");
-      t.leave_out("multi_modal_projector.");
-    }
     t.tensors(kRules);
     t.tensors(decoder_rules());
   }

@@ -51,11 +51,6 @@ class Mistral3 final : public Family {
     t.decoder_keys();
     t.same_windows();
     if (const json::object* rope = t.config().object("rope_parameters")) positions(t, *rope);
-    if (t.has("language_model.model.embed_tokens.weight")) {
-      t.set_prefix("language_model.");
-      t.leave_out("vision_tower.");
-      t.leave_out("multi_modal_projector.");
-    }
     t.tensors(pair_rules());
     t.tensors(decoder_rules());
   }

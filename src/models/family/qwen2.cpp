@@ -34,12 +34,14 @@ class Qwen2 final : public Family {
 
   std::vector<HfClass> hf_classes() const override {
     return {{"Qwen2ForCausalLM", "qwen2", "qwen2"},
-            {"Qwen2MoeForCausalLM", "qwen2moe", "qwen2_moe"}};
+            {"Qwen2MoeForCausalLM", "qwen2moe", "qwen2_moe"},
+            {"Qwen2Model", "qwen2"}};
   }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
+    t.headless_if_model_alone();
     t.no_windows();
     t.expert_keys(false);
     t.copy_integer("expert_shared_feed_forward_length", {"shared_expert_intermediate_size"});

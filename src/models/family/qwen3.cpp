@@ -21,12 +21,14 @@ class Qwen3 final : public Family {
 
   std::vector<HfClass> hf_classes() const override {
     return {{"Qwen3ForCausalLM", "qwen3", "qwen3"},
-            {"Qwen3MoeForCausalLM", "qwen3moe", "qwen3_moe"}};
+            {"Qwen3MoeForCausalLM", "qwen3moe", "qwen3_moe"},
+            {"Qwen3Model", "qwen3"}};
   }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
     t.decoder_keys();
+    t.headless_if_model_alone();
     t.no_windows();
     t.expert_keys(true);
     t.tensors(decoder_rules());

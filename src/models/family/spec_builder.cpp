@@ -399,6 +399,7 @@ ModelSpec SpecBuilder::decoder(const std::function<Layer(int32_t)>& layer,
 }
 
 void SpecBuilder::head() {
+  if (file_.boolean(key(kHeadless)).value_or(false)) return;
   spec.head = {spec.token_embedding, kNoTensor};
   if (has("output.weight")) spec.head = linear("output", spec.n_vocab, spec.n_embd);
 }

@@ -42,6 +42,8 @@ struct ExpertRules {
 constexpr std::array<std::string_view, 3> kExpertKeys{"expert_count", "expert_used_count",
                                                       "expert_weights_scale"};
 
+// A decoder that was published without a head: it makes vectors, it writes no text. Ours.
+constexpr std::string_view kHeadless = "headless";
 // Whether YaRN's bounds are whole pairs. Ours: others' files don't say.
 constexpr std::string_view kYarnTruncate = "rope.scaling.yarn_truncate";
 // BaseGrowth's factor, of whose type GGUF has no word. Ours.

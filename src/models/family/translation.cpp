@@ -120,7 +120,8 @@ void Translation::tensors(std::span<const TensorRule> rules) {
 }
 
 std::string Translation::stored_name(std::string_view pattern, int32_t layer) const {
-  if (pattern.starts_with(dropped_)) pattern.remove_prefix(dropped_.size());
+  if (!pattern.starts_with(dropped_)) return filled(pattern, "{}", layer);
+  pattern.remove_prefix(dropped_.size());
   return prefix_ + filled(pattern, "{}", layer);
 }
 
@@ -274,8 +275,24 @@ void Translation::add_vector(std::string name, std::span<const float> values) {
                     std::move(stored));
 }
 
+// The embedding is the head of those only that say nothing of it, or that it is.
+void Translation::check_head() const {
+  constexpr std::string_view kHead = "output.weight";
+  const std::string stored = file_->stored_name(kHead);  // its own: no rule asked for it
+  if (stored == kHead || file_->find_tensor(kHead) != nullptr) return;
+  if (is_model_alone()) return;
+  if (config_.flag("tie_word_embeddings").value_or(true)) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("config.json: 'tie_word_embeddings' is false, and the folder has no "
+                          "tensor '{}'",
+                          printable(stored)),
+              "fetch the file that holds it; if the embedding is the head, set "
+              "tie_word_embeddings to true");
+}
+
 std::shared_ptr<MadeFile> Translation::finish() {
   config_.refuse_unread();
+  check_head();
   tell_left_out();
   for (const SafeTensor& tensor : folder_->tensors()) {
     const bool ignored = std::ranges::any_of(

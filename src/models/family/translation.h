@@ -134,8 +134,14 @@ class Translation {
   void set_architecture(std::string_view name);
   // A field from 1 to max. Error{invalid_argument}: another value, or none.
   int32_t width(std::string_view field, int32_t max) const;
-  // Layers, widths, heads, context, norms' epsilon, rotary positions.
+  // Of classes whose published configurations leave out what transformers' class has anyway.
+  void set_defaults(json::object defaults) { config_.set_defaults(std::move(defaults)); }
+  // Layers, widths, heads, context, norms' epsilon, rotary positions; what tensors' names have in
+  // front.
   void decoder_keys();
+  // Of decoders that some folders hold without a head, as a class whose name ends in Model: they
+  // make vectors, they write no text.
+  void headless_if_model_alone();
   // YaRN's mscale_all_dim is a factor on scores; before decoder_keys().
   void magnitude_in_scores() { magnitude_in_scores_ = true; }
   // Of configurations that call it by another name, after decoder_keys().
@@ -186,7 +192,8 @@ class Translation {
   virtual void set_usual_prefix(std::string_view prefix, std::string_view tensor);
   // That of classes that score, and of other heads; the model alone has none.
   virtual void set_prefix_under_head(std::string_view prefix, std::string_view tensor);
-  // What the rules' names have in front and the folder's do not.
+  // What the rules' names have in front and the folder's do not: the prefix stands in its place,
+  // and only there.
   void drop_prefix(std::string_view prefix) { dropped_ = prefix; }
   // Tensors whose names end so are no weights: buffers that some programs write.
   void ignore(std::string_view ending) { ignored_.emplace_back(ending); }
@@ -213,6 +220,9 @@ class Translation {
   bool is_left_out(const SafeTensor& tensor) const;
   void tell_left_out() const;
   int64_t need_integer(std::string_view suffix, std::initializer_list<std::string_view> fields);
+  void names_of_decoder();
+  bool is_model_alone() const;  // a class without a head
+  void check_head() const;
   void rotary_scaling(const json::object& scaling, double base);
   void stretched_divisors(const json::object& scaling, double base);
   void longrope_divisors(const json::object& scaling);

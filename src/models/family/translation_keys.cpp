@@ -1,9 +1,11 @@
 // What decoders' configurations say, as keys of GGUF's.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
 #include "models/family/limits.h"
+#include "models/family/spec_builder.h"
 #include "models/family/translation.h"
 #include "models/format/gguf_part.h"
 
@@ -97,6 +99,36 @@ void Translation::decoder_keys() {
   copy_number("attention.layer_norm_epsilon",
               {"layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"});
   rotary();
+  names_of_decoder();
+}
+
+// Folders of vectors have the model alone, without the `model.` of the rules; those that see or
+// hear, too, have it among other parts, with an older and a newer order of names.
+void Translation::names_of_decoder() {
+  constexpr std::array<std::string_view, 6> kOtherParts{"vision_tower.", "vision_model.",
+                                                        "audio_tower.",  "multi_modal_projector.",
+                                                        "embed_vision.", "embed_audio."};
+  const auto begin_with = [&](std::string_view prefix) {
+    return has(fmt::format("{}embed_tokens.weight", prefix));
+  };
+  if (begin_with("model.")) return;
+  if (begin_with("")) return drop_prefix("model.");
+  const bool is_older = begin_with("language_model.model.");
+  if (!is_older && !begin_with("model.language_model.")) return;
+  set_prefix(is_older ? "language_model." : "model.language_model.");
+  if (!is_older) drop_prefix("model.");
+  for (const std::string_view part : kOtherParts) {
+    leave_out(fmt::format("{}{}", is_older ? "" : "model.", part));
+  }
+}
+
+bool Translation::is_model_alone() const {
+  const std::string& name = config_.architecture();
+  return name.ends_with("Model") && !name.ends_with("LMHeadModel");
+}
+
+void Translation::headless_if_model_alone() {
+  if (is_model_alone()) set_flag(kHeadless, true);
 }
 
 void Translation::set_kv_heads(int64_t n) {
@@ -109,8 +141,9 @@ void Translation::set_layers(int64_t n, std::string_view field) {
 }
 
 void Translation::expect_activation(std::initializer_list<std::string_view> known) {
-  const auto name =
+  auto name =
       config_.text({"hidden_activation", "hidden_act", "activation_function", "activation"});
+  if (name == "swish") name = "silu";  // which is the same
   if (!name || std::ranges::find(known, *name) != known.end()) return;
   throw Error(Code::unimplemented,
               fmt::format("config.json: 'hidden_act' is '{}', which is not supported yet for {}",

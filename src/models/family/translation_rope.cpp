@@ -86,22 +86,19 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   copy("rope.scaling.yarn_beta_slow", "beta_slow");
   copy("rope.scaling.yarn_attn_factor", "attention_factor");
   set_flag(kYarnTruncate, flag_in(scaling, "truncate", kWhere).value_or(true));
-  if (magnitude_in_scores_) return yarn_magnitudes(scaling, positive(scaling, "factor"));
-  for (const std::string_view field : {"mscale", "mscale_all_dim"}) {
-    if (!number_in(scaling, field, kWhere)) continue;
-    throw Error(Code::unimplemented, fmt::format("{}: '{}' is not supported yet for {}", kWhere,
-                                                 field, config_.architecture()));
-  }
+  yarn_magnitudes(scaling, positive(scaling, "factor"));
 }
 
-// Of positions and of scores (transformers, modeling_rope_utils: yarn, get_mscale).
+// Of positions and of scores (transformers, modeling_rope_utils: yarn, get_mscale). Most classes
+// know that of positions alone, which is the ratio of both.
 void Translation::yarn_magnitudes(const json::object& scaling, double factor) {
   constexpr double kShare = 0.1;  // of the logarithm
   const double of_positions = number_in(scaling, "mscale", kWhere).value_or(0);
   const double of_scores = number_in(scaling, "mscale_all_dim", kWhere).value_or(0);
   if (of_scores == 0) return;
-  set_number("rope.scaling.yarn_log_multiplier", kShare * of_scores);
-  if (of_positions == 0 || of_positions == of_scores || factor <= 1) return;
+  if (magnitude_in_scores_) set_number("rope.scaling.yarn_log_multiplier", kShare * of_scores);
+  const bool is_one = magnitude_in_scores_ && of_positions == of_scores;
+  if (of_positions == 0 || is_one || factor <= 1) return;
   if (number_in(scaling, "attention_factor", kWhere)) return;
   const auto magnitude = [&](double m) { return kShare * m * std::log(factor) + 1; };
   set_number("rope.scaling.yarn_attn_factor", magnitude(of_positions) / magnitude(of_scores));

@@ -148,7 +148,7 @@ void Translation::count_matrices(const SafeTensor& tensor) {
 void Translation::leave_out_layers(int64_t n) {
   size_t n_tensors = 0;
   for (int64_t i = n_layers_; i < n_layers_ + std::min<int64_t>(n, kMaxLayers); ++i) {
-    const std::string prefix = fmt::format("{}model.layers.{}.", prefix_, i);
+    const std::string prefix = stored_name(fmt::format("model.layers.{}.", i), 0);
     for (const SafeTensor& tensor : folder_->tensors()) {
       if (tensor.name.starts_with(prefix) && used_.insert(tensor.name).second) ++n_tensors;
     }

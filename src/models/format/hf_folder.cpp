@@ -1,6 +1,7 @@
 #include "models/format/hf_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "core/error.h"
@@ -16,9 +17,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Python writes the numbers that JSON has no word for bare; newer programs write
+// {"__float__": "Infinity"}, which this makes of them.
+std::string with_named_floats(std::string_view text) {
+  constexpr std::array<std::string_view, 3> kWords{"-Infinity", "Infinity", "NaN"};
+  std::string out;
+  out.reserve(text.size());
+  bool in_string = false;
+  while (!text.empty()) {
+    const auto word =
+        std::ranges::find_if(kWords, [&](auto one) { return !in_string && text.starts_with(one); });
+    if (word != kWords.end()) {
+      out += fmt::format(R"({{"__float__":"{}"}})", *word);
+      text.remove_prefix(word->size());
+      continue;
+    }
+    if (text[0] == '"') in_string = !in_string;
+    const size_t n = text[0] == '\\' ? std::min<size_t>(2, text.size()) : 1;  // an escaped quote
+    out += text.substr(0, n);
+    text.remove_prefix(n);
+  }
+  return out;
+}
+
 json::object parse_object(std::string_view text, std::string_view file) {
   try {
-    json::value value = parse_json(text, {.max_bytes = kMaxHfConfig, .max_depth = 64});
+    json::value value =
+        parse_json(with_named_floats(text), {.max_bytes = kMaxHfConfig, .max_depth = 64});
     if (value.is_object()) return std::move(value.get_object());
   } catch (const Error& error) {
     throw Error(Code::invalid_argument, fmt::format("{}: {}", file, error.message()),

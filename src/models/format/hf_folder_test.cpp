@@ -159,6 +159,20 @@ TEST_F(HfFolderTest, AModelIsCalledAsItsFolderOrAsItIsTold) {
   EXPECT_EQ(name(path, "tiny:latest"), "tiny:latest");
 }
 
+// As Python's json writes them; in a text they are text.
+TEST_F(HfFolderTest, BareNumbersOfPythonAreRead) {
+  write(tiny_config(), tiny_tensors());
+  write_file("config.json", R"({"a": [0.0, Infinity], "b": -Infinity, "c": NaN,
+                                "d": "\"Infinity\\", "e": "NaN"})");
+  const json::object expected = parse_json(R"({
+      "a": [0.0, {"__float__": "Infinity"}], "b": {"__float__": "-Infinity"},
+      "c": {"__float__": "NaN"}, "d": "\"Infinity\\", "e": "NaN"})")
+                                    .as_object();
+  EXPECT_EQ(HfFolder(folder_.path()).config(), expected);
+  write_file("config.json", R"({"a": Infinity7})");
+  EXPECT_THROW(HfFolder(folder_.path()), Error);
+}
+
 TEST_F(HfFolderTest, ACardThatIsTooLongIsLeftOut) {
   write(tiny_config(), tiny_tensors());
   write_file("README.md", "---\nlicense: mit\n---\n");

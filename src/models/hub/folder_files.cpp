@@ -15,7 +15,7 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 19> kNames{
+constexpr std::array<std::string_view, 21> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
@@ -27,6 +27,8 @@ constexpr std::array<std::string_view, 19> kNames{
     "spm.model",
     "sentencepiece.bpe.model",
     "tekken.json",
+    "tiktoken.model",
+    "tokenizer.tiktoken",
     "chat_template.jinja",
     "chat_template.json",
     "modules.json",
