@@ -116,12 +116,13 @@ TEST_F(Conversations, ACompactionStandsForWhatWasSaid) {
 TEST_F(Conversations, StoredChatsAreListedReadChangedAndDeleted) {
   Services services;
   services.history = &history_;
+  services.now_ms = [] { return testing::kNowMs; };
   const json::array messages{
       json::object{{"role", "user"},
                    {"content", json::array{json::object{{"type", "text"}, {"text", "hello"}}}}}};
   for (const std::string id : {"chatcmpl-1", "chatcmpl-2"}) {
-    keep_chat(services, "", {{"id", id}, {"model", "demo"}, {"created", 5}}, messages,
-              {{"team", id == "chatcmpl-1" ? "red" : "a b"}});
+    keep_chat(services, "", {{"id", id}, {"model", "demo"}, {"created", testing::kNowMs / 1000}},
+              messages, {{"team", id == "chatcmpl-1" ? "red" : "a b"}});
   }
   const auto list = ok("GET", "/v1/chat/completions?limit=1");
   EXPECT_EQ(list.at("has_more"), true);

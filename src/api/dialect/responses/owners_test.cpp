@@ -74,8 +74,9 @@ TEST_F(Owners, AnotherKeyFindsNothingOnAnyRoute) {
          R"({"model":"crawl","input":"secret","background":true,"stream":false})", mine);
   Services services;
   services.history = &history_;
-  keep_chat(services, ids_["mine"], {{"id", "chatcmpl-1"}, {"model", "demo"}, {"created", 5}}, {},
-            {});
+  services.now_ms = [] { return testing::kNowMs; };
+  keep_chat(services, ids_["mine"],
+            {{"id", "chatcmpl-1"}, {"model", "demo"}, {"created", testing::kNowMs / 1000}}, {}, {});
   const std::string item = id_of(items.at("data").at(0));
   for (const Call& each : calls_for(id_of(made), id_of(talk), item, "chatcmpl-1")) {
     const auto reply = call(each.method, each.path, each.body, other);
