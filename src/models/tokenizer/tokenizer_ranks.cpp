@@ -86,7 +86,7 @@ class Entries {
 // Joins the bytes of tokens as they are.
 class PlainBytes final : public DecoderStep {
  public:
-  void apply(std::vector<Spelled>&, bool) const override {}
+  void apply(std::vector<Spelled>&, Decoding&) const override {}
 };
 
 Pipeline make_parts(const Vocabulary& vocabulary, std::string_view pattern) {

@@ -78,8 +78,8 @@ class LibrarySpaces final : public DecoderStep {
  public:
   LibrarySpaces(bool merge, bool drop_first) : merge_(merge), drop_first_(drop_first) {}
 
-  void apply(std::vector<Spelled>& tokens, bool whole) const override {
-    bool at_start = whole && (drop_first_ || merge_);
+  void apply(std::vector<Spelled>& tokens, Decoding& decoding) const override {
+    bool at_start = decoding.whole && (drop_first_ || merge_);
     for (Spelled& token : tokens) {
       std::string_view rest = token.text;
       if (at_start && rest.starts_with(kSpaceMark)) {
