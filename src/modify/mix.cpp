@@ -143,6 +143,12 @@ std::string upper(std::string_view text) {
   return result;
 }
 
+std::string without_dashes(std::string_view name) {
+  std::string result(name);
+  std::erase_if(result, [](char c) { return c == '_' || c == '-'; });
+  return result;
+}
+
 }  // namespace
 
 std::span<const Mix> all_mixes() {
@@ -160,7 +166,10 @@ const Mix& find_mix(std::string_view name) {
     all += (all.empty() ? "" : " ") + std::string(mix.name);
     names.emplace_back(mix.name);
   }
-  const std::string near = did_you_mean(wanted, names);
+  const auto same = std::ranges::find(kMixes, without_dashes(wanted),
+                                      [](const Mix& mix) { return without_dashes(mix.name); });
+  const std::string near = same != kMixes.end() ? fmt::format("did you mean '{}'?", same->name)
+                                                : did_you_mean(wanted, names);
   throw Error(Code::invalid_argument, fmt::format("'{}' is none of the types", name),
               near.empty() ? all : near + " (" + all + ")");
 }

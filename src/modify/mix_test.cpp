@@ -107,6 +107,8 @@ TEST(Mix, KnowsNamesInAnyCaseAndNamesTheNearest) {
   const Error error = strata::testing::error_of([] { find_mix("Q4_K_X"); });
   EXPECT_EQ(error.code(), Code::invalid_argument);
   EXPECT_NE(error.hint().find("Q4_K_M"), std::string::npos);
+  EXPECT_EQ(
+      strata::testing::error_of([] { find_mix("q4km"); }).hint().find("did you mean 'Q4_K_M'"), 0u);
 }
 
 }  // namespace

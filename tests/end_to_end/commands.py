@@ -40,10 +40,10 @@ class Commands:
             self.failures += 1
             print(f"FAILED: {what}", file=sys.stderr)
 
-    def ended(self, *words, code=0, stdin="", **variables):
+    def ended(self, *words, code=0, stdin="", cwd=None, **variables):
         """stdout and stderr of a command that has to end with `code`."""
         done = subprocess.run([self.program, *map(str, words)], input=stdin, capture_output=True,
-                              text=True, timeout=120, env=self.environment | variables)
+                              text=True, timeout=120, cwd=cwd, env=self.environment | variables)
         self.check(done.returncode == code,
                    f"{words} ended with {done.returncode}, not {code}: {done.stderr[-400:]}")
         return done.stdout, done.stderr
@@ -172,6 +172,16 @@ def ollama_folder(c, file):
     return folder
 
 
+def check_closed_pipe(c):
+    """Whoever reads no further is no mistake."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([c.program, "list"], stdout=writer, stderr=subprocess.PIPE, timeout=120,
+                          env=c.environment)
+    os.close(writer)
+    c.equal((done.returncode, done.stderr), (141, b""), "stdout is a closed pipe")
+
+
 def check_store(c, file):
     c.refused("pull", "file:/nowhere.gguf", code=3, says="/nowhere.gguf")
     stored = c.data("pull", f"file:{file}", "--as", "smol")
@@ -193,7 +203,12 @@ def check_store(c, file):
     c.refused("cp", "smol", "other", code=1, says="other")
     (c.home / "Modelfile").write_text("FROM smol\nSYSTEM Be brief.\nPARAMETER top_k 7\n",
                                       encoding="utf-8")
-    c.ended("create", "brief", "-f", c.home / "Modelfile")
+    c.has(c.ended("create", "brief", "-f", c.home / "Modelfile")[1], "created brief:latest")
+    c.has(c.ended("create", "brief", "-f", c.home / "Modelfile")[1], "replaced brief:latest")
+    check_closed_pipe(c)
+    (c.home / "bare.gguf").write_bytes(b"")
+    for command in (("pull", "bare.gguf"), ("run", "bare.gguf", "Hi")):
+        c.refused(*command, code=3, says="./bare.gguf", cwd=c.home)
     c.refused("create", "x", "-f", "/nowhere", code=3, says="/nowhere")
     c.equal(c.out("show", "brief", "--system").strip(), "Be brief.", "system text")
     c.has(c.out("show", "brief", "--modelfile"), "SYSTEM Be brief.", "PARAMETER top_k 7")
@@ -219,6 +234,8 @@ def check_vectors(c, **here):
     c.check(abs(sum(x * x for x in first) - 1) < 1e-5, "a vector of length 1")
     c.equal(c.ended("embed", "smol", stdin="a b\nc\n", **here)[0].splitlines(), lines, "from a pipe")
     (c.home / "texts").write_text("a b\n\nc\n", encoding="utf-8")
+    c.refused("embed", "smol", "--file", c.home / "texts", code=2, says="line 2 is empty", **here)
+    (c.home / "texts").write_text("a b\nc\n", encoding="utf-8")
     found = c.data("embed", "smol", "--file", c.home / "texts", **here)
     c.equal(found["embeddings"][0], first, "from a file, as JSON")
     c.check(found["tokens"] > 1, f"tokens {found['tokens']}")

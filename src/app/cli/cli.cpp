@@ -70,6 +70,8 @@ int run_command_line(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run_words({argv + 1, argv + argc});
+  } catch (const ReaderGone&) {
+    return kReaderGone;
   } catch (const Error& error) {
     return report(error);
   } catch (const std::bad_alloc&) {

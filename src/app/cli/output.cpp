@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include <unistd.h>
 
@@ -25,9 +27,10 @@ std::string table_line(const std::vector<std::string>& cells, const std::vector<
 
 void print(std::string_view text) {
   const bool wrote = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!wrote || std::fflush(stdout) != 0) {
-    throw Error(Code::cancelled, "stdout was closed before everything was written");
-  }
+  if (wrote && std::fflush(stdout) == 0) return;
+  const int why = errno;
+  if (why == EPIPE) throw ReaderGone();
+  throw Error(Code::cancelled, fmt::format("stdout took not everything: {}", std::strerror(why)));
 }
 
 void print_json(const json::value& value) {

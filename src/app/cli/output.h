@@ -8,11 +8,19 @@
 
 #include <fmt/core.h>
 
+#include "core/error.h"
 #include "core/json.h"
 
 namespace strata::app {
 
-// Writes to stdout; Error{cancelled} when the reader is gone (a closed pipe).
+// Whoever read stdout from a pipe has closed it ("| head"): no mistake, and nobody to tell.
+class ReaderGone : public Error {
+ public:
+  ReaderGone() : Error(Code::cancelled, "stdout was closed before everything was written") {}
+};
+constexpr int kReaderGone = 141;  // exit code, that of a process which SIGPIPE ends
+
+// Writes to stdout; ReaderGone, or Error{cancelled} where it can't be written otherwise.
 void print(std::string_view text);
 void print_json(const json::value& value);  // indented, with a newline
 void complain(std::string_view line);       // one line on stderr

@@ -89,6 +89,7 @@ const Mix& stored_mix(const ModelFile& file) {
 
 fs::path path_of_model(const std::string& name_or_file) {
   if (is_model_path(name_or_file)) return name_or_file;
+  refuse_no_model(name_or_file);
   const models::Store store;
   return store.model_path(store.find(name_or_file));
 }
@@ -170,23 +171,29 @@ double ratio(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
-void refuse_check(const Rewriting& job) {
-  inference::refuse_reader(*models::load_model(job.source, job.source.string()), "the check is");
+ChunkedText text_of_check(const Rewriting& job, const std::string& text) {
+  const auto source = models::load_model(job.source, job.source.string());
+  inference::refuse_reader(*source, "the check is");
+  const int32_t chunk = chunk_from({}, *source);
+  require_memory(source->name, " for the check, with what is made of it",
+                 fast_bytes(*source, chunk, tensor::KvFormat::bf16) + job.plan.bytes(),
+                 "quantise without --check");
+  return chunk_text(*source, text, chunk, "give a longer text");
 }
 
 inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arguments,
-                                      const std::string& text) {
+                                      const ChunkedText& text) {
   const Config config = load_config(arguments);
   const auto source = models::load_model(job.source, job.source.string());
   const auto target = models::load_model(job.target, job.target.string());
   inference::PerplexityOptions options;
+  options.context = text.chunk;
+  options.bos = text.bos;
   options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
   inference::ExecutorOptions executor;
   executor.n_threads = threads_from(arguments, config);
   executor.n_positions_limit = options.context;
   options.n_threads = executor.n_threads > 0 ? executor.n_threads : usable_cores();
-  const auto& tokenizer = *source->tokenizer;
-  if (tokenizer.add_bos()) options.bos = tokenizer.bos();
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
   options.progress = [&](int64_t done, int64_t total) {
     printer.show("checking", static_cast<uint64_t>(done), static_cast<uint64_t>(total), "tokens");
@@ -194,8 +201,7 @@ inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arg
   const auto of = [&](const std::shared_ptr<const models::Model>& model) {
     return [&executor, model] { return inference::make_fast_executor(model, executor); };
   };
-  return inference::measure_divergence(
-      of(source), of(target), tokenizer.with_bos_eos(tokenizer.encode_text(text)), options);
+  return inference::measure_divergence(of(source), of(target), text.tokens, options);
 }
 
 void print_rewriting(const Rewriting& job, const std::optional<inference::Divergence>& checked) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/cli/command.h"
+#include "app/cli/measuring.h"
 #include "core/json.h"
 #include "inference/perplexity.h"
 #include "models/model.h"
@@ -45,11 +46,13 @@ Rewriting prepare_rewriting(const RewritingRequest& request);
 void tell_rewriting(const Rewriting& job);
 std::vector<modify::QuantizedTensor> write_rewriting(const Rewriting& job,
                                                      const Arguments& arguments, int n_threads);
-// Error{failed_precondition}: of such a model there is no perplexity. To be asked before the work.
-void refuse_check(const Rewriting& job);
-// Perplexity and KL divergence of what was written to its source, on a text.
+// What the check of a rewriting runs through source and result. To be asked before the work: Error
+// {failed_precondition}: of such a model there is no perplexity; {invalid_argument}: the text is
+// too short; {resource_exhausted}: both do not fit the memory.
+ChunkedText text_of_check(const Rewriting& job, const std::string& text);
+// Perplexity and KL divergence of what was written to its source.
 inference::Divergence check_rewriting(const Rewriting& job, const Arguments& arguments,
-                                      const std::string& text);
+                                      const ChunkedText& text);
 void print_rewriting(const Rewriting& job, const std::optional<inference::Divergence>& checked);
 json::object rewriting_json(const Rewriting& job,
                             const std::vector<modify::QuantizedTensor>& results,

@@ -63,7 +63,13 @@ ModelName name_from(std::string_view reference) {
   std::vector<std::string> names;
   for (const auto& manifest : store.list()) names.push_back(manifest.name);
   std::string hint = did_you_mean_model(name, names);
-  if (hint.empty()) hint = "use a name of the catalogue, or hf:OWNER/REPO, https:…, file:…";
+  if (hint.empty()) {
+    std::string known;
+    for (const CatalogEntry& entry : catalog()) {
+      known += (known.empty() ? "" : ", ") + entry.name;
+    }
+    hint = fmt::format("the catalogue has {}; others: hf:OWNER/REPO, https:…, file:…", known);
+  }
   throw Error(Code::not_found, fmt::format("no model is known as '{}'", name), hint);
 }
 

@@ -4,6 +4,7 @@
 #include "app/cli/chat/slash.h"
 #include "app/cli/command.h"
 #include "app/cli/line_editor.h"
+#include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pull_progress.h"
 #include "core/error.h"
@@ -48,6 +49,7 @@ api::ModelTraits find_or_fetch(api::Backend& backend, const Config& config,
   if (can_be_a_name(name)) {
     if (auto known = backend.traits(name)) return *std::move(known);
   }
+  refuse_bare_path(name);
   std::string fetched;
   with_pull_progress(pull_options(config), false, [&](const models::PullOptions& options) {
     fetched = backend.fetch(name, options);
@@ -70,6 +72,11 @@ void complain_about(const Error& error) {
 void open_model(ChatSession& session, api::Backend& backend, const Config& config,
                 const std::string& name) {
   const api::ModelTraits traits = find_or_fetch(backend, config, models::as_reference(name));
+  if (!traits.generates && traits.scores) {
+    throw Error(Code::failed_precondition,
+                fmt::format("{} scores texts for a query, it generates none", traits.name),
+                "strata serve answers POST /v1/rerank; or choose another model");
+  }
   if (!traits.generates) {
     throw Error(Code::failed_precondition,
                 fmt::format("{} makes vectors of text, it generates none", traits.name),

@@ -9,6 +9,7 @@
 #include "app/cli/bench_report.h"
 #include "app/cli/command.h"
 #include "app/cli/load_config.h"
+#include "app/cli/measuring.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
@@ -65,13 +66,15 @@ int32_t number(const Arguments& arguments, std::string_view option, int32_t leas
   return given ? to_number(option, *given, least) : otherwise;
 }
 
-std::vector<BenchLine> lines_of(const Arguments& arguments) {
+// What is not given is no more than the model has positions.
+std::vector<BenchLine> lines_of(const Arguments& arguments, const models::Model& model) {
+  const int32_t most = model.spec.n_context;
   std::vector<BenchLine> lines;
-  for (const int32_t prompt : numbers(arguments, "prompt", 0, 512)) {
+  for (const int32_t prompt : numbers(arguments, "prompt", 0, std::min(512, most))) {
     if (prompt > 0)
       lines.push_back({.generate = false, .prompt = prompt, .generated = {}, .speeds = {}});
   }
-  const int32_t generate = number(arguments, "generate", 0, 128);
+  const int32_t generate = number(arguments, "generate", 0, std::min(128, most));
   for (const int32_t depth : numbers(arguments, "depth", 0, 0)) {
     for (const int32_t batch : numbers(arguments, "batch", 1, 1)) {
       if (generate == 0) continue;
@@ -80,6 +83,18 @@ std::vector<BenchLine> lines_of(const Arguments& arguments) {
     }
   }
   return lines;
+}
+
+void refuse_beyond_model(const std::vector<BenchLine>& lines, const models::Model& model) {
+  for (const BenchLine& line : lines) {
+    const auto& g = line.generated;
+    const int64_t positions = line.generate ? int64_t{g.depth} + g.n_tokens : line.prompt;
+    if (positions <= model.spec.n_context) continue;
+    throw Error(Code::invalid_argument,
+                fmt::format("{} takes {} positions, {} has {}", line.name(), positions, model.name,
+                            model.spec.n_context),
+                line.generate ? "give a smaller --depth or --generate" : "give a smaller --prompt");
+  }
 }
 
 int64_t positions_for(const std::vector<BenchLine>& lines) {
@@ -124,17 +139,20 @@ class Bench : public Command {
 
   int run(const Arguments& arguments) const override {
     const Config config = load_config(arguments);
-    std::vector<BenchLine> lines = lines_of(arguments);
     const int32_t rounds = number(arguments, "rounds", 1, 3);
     std::optional<EarlierBench> earlier;
     if (const auto file = arguments.value("compare")) earlier = read_earlier_bench(*file);
     const auto model = open_named_model(arguments.words()[0]);
     inference::refuse_reader(*model, "these measurements are");
+    std::vector<BenchLine> lines = lines_of(arguments, *model);
+    refuse_beyond_model(lines, *model);
     inference::ExecutorOptions options;
     options.n_threads = threads_from(arguments, config);
     if (options.n_threads == 0) options.n_threads = usable_cores();
     options.n_positions_limit = positions_for(lines);
     options.kv = kv_from(arguments, config);
+    require_memory(model->name, "", fast_bytes(*model, options.n_positions_limit, options.kv),
+                   "measure on a machine with more memory, or fewer bits; fewer at once");
     const auto executor = inference::make_fast_executor(model, options);
 
     const double bandwidth =

@@ -15,18 +15,24 @@
 namespace strata::app {
 namespace {
 
+// None: as stored. A type in blocks would be one for all matrices, which is no mixture of that
+// name.
+const modify::Mix* type_from(const Arguments& arguments) {
+  const auto name = arguments.value("type");
+  if (!name) return nullptr;
+  const modify::Mix& mix = modify::find_mix(*name);
+  if (tensor::dtype_info(mix.base).block_weights == 1) return &mix;
+  throw Error(
+      Code::invalid_argument, fmt::format("--type {} is not F32, F16 or BF16", *name),
+      fmt::format("smaller weights: strata quantize {} {}", arguments.words()[0], mix.name));
+}
+
 modify::FolderOptions folder_options(const Arguments& arguments, int32_t threads) {
   modify::FolderOptions options;
   options.replace = arguments.has("force");
   options.only_shown = arguments.has("dry-run");
   options.n_threads = threads > 0 ? threads : usable_cores();
-  if (const auto type = arguments.value("type")) {
-    options.type = modify::find_mix(*type).base;
-    if (tensor::dtype_info(*options.type).block_weights > 1) {
-      throw Error(Code::invalid_argument, fmt::format("--type {} is no type of a folder", *type),
-                  "F32, F16 or BF16; strata quantize writes GGUF in the others");
-    }
-  }
+  if (const modify::Mix* type = type_from(arguments)) options.type = type->base;
   return options;
 }
 
@@ -129,9 +135,8 @@ class Convert : public Command {
       throw Error(Code::invalid_argument, fmt::format("--to {} is no format", to),
                   "gguf or safetensors");
     }
-    const auto type = arguments.value("type");
     const Rewriting job = prepare_rewriting({.model = words[0],
-                                             .mix = type ? &modify::find_mix(*type) : nullptr,
+                                             .mix = type_from(arguments),
                                              .target = words.size() > 1 ? words[1] : "",
                                              .imatrix = {},
                                              .options = {.pure = true},

@@ -19,7 +19,8 @@ class Create : public Command {
         .summary = "make a model from a Modelfile",
         .description =
             "A Modelfile has FROM (a name, a GGUF file or a source), and may have\n"
-            "PARAMETER, SYSTEM, TEMPLATE (Jinja), MESSAGE and LICENSE.",
+            "PARAMETER, SYSTEM, TEMPLATE (Jinja), MESSAGE and LICENSE. A model that has the name\n"
+            "is replaced.",
         .arguments = {{"NAME", "what to call it"}},
         .options = {{"file", "FILE", "the Modelfile; ./Modelfile without it", 'f'},
                     {"quiet", "", "show no progress", 'q'}},
@@ -35,13 +36,17 @@ class Create : public Command {
                   "name the Modelfile: strata create NAME -f FILE");
     }
     const auto modelfile = models::parse_modelfile(read_file(path, models::kMaxModelfileBytes));
+    const models::Store store;
+    const std::string& name = arguments.words()[0];
+    const bool replaced = store.has(models::parse_model_name(name).full());
     models::Manifest manifest;
-    with_pull_progress(
-        pull_options(config), arguments.has("quiet"), [&](const models::PullOptions& options) {
-          manifest = models::create_model(models::Store(), arguments.words()[0], modelfile,
-                                          fs::absolute(path).parent_path(), options);
-        });
-    complain(fmt::format("created {} ({})", manifest.name, format_bytes(manifest.size_bytes())));
+    with_pull_progress(pull_options(config), arguments.has("quiet"),
+                       [&](const models::PullOptions& options) {
+                         manifest = models::create_model(store, name, modelfile,
+                                                         fs::absolute(path).parent_path(), options);
+                       });
+    complain(fmt::format("{} {} ({})", replaced ? "replaced" : "created", manifest.name,
+                         format_bytes(manifest.size_bytes())));
     return 0;
   }
 };

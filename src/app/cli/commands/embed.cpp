@@ -8,6 +8,7 @@
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/load_config.h"
+#include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pipe.h"
 #include "app/in_range.h"
@@ -45,13 +46,20 @@ class Waiting {
   std::optional<Error> error_;
 };
 
+// Vectors are counted by lines: none may be left out, and of nothing there is none.
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty()) lines.emplace_back(line);
+    if (line.empty()) {
+      throw Error(
+          Code::invalid_argument,
+          fmt::format("line {} is empty: each line is to become a vector", lines.size() + 1),
+          "take it out, or give all as one text: --whole");
+    }
+    lines.emplace_back(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
@@ -107,12 +115,14 @@ class Embed : public Command {
                     {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                     {"local", "", "do not use a server, run in this process"},
                     {"json", "", "print JSON"}},
-        .examples = {{"strata embed minilm \"The sky is blue\"", "one vector"},
-                     {"strata embed arctic --prompt query \"Why is the sky blue?\"",
-                      "of a model that wants to know what is a question"},
-                     {"strata embed minilm --file sentences.txt --json", "one a line of a file"},
-                     {"cat page.txt | strata embed minilm --whole --truncate",
-                      "one of all that comes from a pipe"}}};
+        .examples = {
+            {"strata pull hf:sentence-transformers/all-MiniLM-L6-v2 --as minilm", "a model for it"},
+            {"strata embed minilm \"The sky is blue\"", "one vector"},
+            {"strata embed MODEL --prompt query \"Why is the sky blue?\"",
+             "of a model that wants to know what is a question"},
+            {"strata embed minilm --file sentences.txt --json", "one a line of a file"},
+            {"cat page.txt | strata embed minilm --whole --truncate",
+             "one of all that comes from a pipe"}}};
     return spec;
   }
 
@@ -121,6 +131,7 @@ class Embed : public Command {
     const std::vector<std::string> texts = texts_from(arguments);
     api::EmbeddingRequest request;
     request.model = arguments.words()[0];
+    refuse_path(request.model);
     request.truncate = arguments.has("truncate");
     request.prompt_name = arguments.value("prompt");
     if (arguments.has("dimensions")) {

@@ -4,6 +4,7 @@
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/load_config.h"
+#include "app/cli/measuring.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
@@ -16,19 +17,6 @@
 
 namespace strata::app {
 namespace {
-
-// The float32 executor holds every weight as a float.
-void check_memory(const models::Model& model) {
-  uint64_t n_weights = 0;
-  for (const auto& tensor : model.file->tensors()) n_weights += tensor.n_weights();
-  const uint64_t needed = n_weights * sizeof(float);
-  const uint64_t available = available_memory_bytes();
-  if (needed <= available) return;
-  throw Error(Code::resource_exhausted,
-              fmt::format("{} takes {} of memory as float32, {} are available", model.name,
-                          format_bytes(needed), format_bytes(available)),
-              "measure on a machine with more memory, or quantise without --imatrix");
-}
 
 class Imatrix : public Command {
  public:
@@ -47,7 +35,9 @@ class Imatrix : public Command {
                       {"TEXT", "a text file", true, false, ArgumentSpec::Kind::file},
                       {"FILE", "where to; imatrix.gguf without it", false, false,
                        ArgumentSpec::Kind::file}},
-        .options = {{"context", "N", "tokens in a chunk; 512 without it"},
+        .options = {{"context", "N",
+                     "tokens in a chunk; 512 without it, or the model's positions"
+                     " where those are fewer"},
                     {"chunks", "N", "only the first N chunks; all without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
@@ -70,15 +60,16 @@ class Imatrix : public Command {
     const std::string text = read_file(words[1]);
     const int32_t threads = threads_from(arguments, load_config(arguments));
     modify::CollectOptions options;
-    options.context = option_in_range(arguments, "context", {4}, 512);
     options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
     options.n_threads = threads > 0 ? threads : usable_cores();
     const auto model = open_named_model(words[0]);
     inference::refuse_reader(*model, "importances are");
-    check_memory(*model);
-    if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
-    const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));
-    auto result = collect(model, tokens, options, arguments.has("quiet"));
+    options.context = chunk_from(arguments, *model);
+    require_memory(model->name, " as float32", float32_bytes(*model),
+                   "measure on a machine with more memory, or quantise without --imatrix");
+    const ChunkedText chunked = chunk_text(*model, text, options.context);
+    options.bos = chunked.bos;
+    auto result = collect(model, chunked.tokens, options, arguments.has("quiet"));
     result.texts = {words[1]};
     modify::write_importance(target, result);
     const json::object report{{"file", target.string()},

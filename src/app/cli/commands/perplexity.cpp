@@ -9,6 +9,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/load_config.h"
+#include "app/cli/measuring.h"
 #include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
@@ -37,12 +38,31 @@ std::string text_from(const Arguments& arguments) {
   return text;
 }
 
+std::string for_people(const json::value& value) {
+  if (value.is_double()) return fmt::format("{:.4f}", value.get_double());
+  if (value.is_string()) return std::string(value.get_string());
+  return to_json(value);
+}
+
 json::object as_json(const inference::Perplexity& p) {
   return {{"perplexity", p.value},
           {"standard_error", p.standard_error},
           {"tokens_scored", p.n_scored},
           {"chunks", p.n_chunks},
           {"chunk_nll", json::array(p.chunk_nll.begin(), p.chunk_nll.end())}};
+}
+
+void check_memory(const Arguments& arguments, const models::Model& model,
+                  const inference::ExecutorOptions& executor) {
+  constexpr std::string_view kHint = "measure on a machine with more memory, or fewer bits";
+  const uint64_t fast = fast_bytes(model, executor.n_positions_limit, executor.kv);
+  if (arguments.has("against-float32")) {
+    require_memory(model.name, " for both executors", float32_bytes(model) + fast, kHint);
+  } else if (arguments.has("float32")) {
+    require_memory(model.name, " as float32", float32_bytes(model), kHint);
+  } else {
+    require_memory(model.name, "", fast, kHint);
+  }
 }
 
 class PerplexityCommand : public Command {
@@ -60,7 +80,9 @@ class PerplexityCommand : public Command {
         .arguments = {{"MODEL", "a name, a .gguf file or a folder", true, false,
                        ArgumentSpec::Kind::model}},
         .options = {{"text", "FILE", "the text; without it the licences of the system"},
-                    {"context", "N", "tokens in a chunk; 512 without it"},
+                    {"context", "N",
+                     "tokens in a chunk; 512 without it, or the model's positions"
+                     " where those are fewer"},
                     {"chunks", "N", "only the first N chunks; all without it"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
@@ -79,11 +101,9 @@ class PerplexityCommand : public Command {
   int run(const Arguments& arguments) const override {
     const Config config = load_config(arguments);
     inference::PerplexityOptions options;
-    options.context = option_in_range(arguments, "context", {4}, 512);
     options.max_chunks = option_in_range(arguments, "chunks", {1}, 0);
     inference::ExecutorOptions executor;
     executor.n_threads = threads_from(arguments, config);
-    executor.n_positions_limit = options.context;
     executor.kv = kv_from(arguments, config);
     if (arguments.has("kv") && arguments.has("float32")) {
       throw Error(Code::invalid_argument, "--kv is for the fast executor: --float32 keeps floats",
@@ -92,9 +112,12 @@ class PerplexityCommand : public Command {
     options.n_threads = executor.n_threads > 0 ? executor.n_threads : usable_cores();
     const auto model = open_named_model(arguments.words()[0]);
     inference::refuse_reader(*model, "perplexity is");
+    options.context = chunk_from(arguments, *model);
+    executor.n_positions_limit = options.context;
+    check_memory(arguments, *model, executor);
     const std::string text = text_from(arguments);
-    const auto tokens = model->tokenizer->with_bos_eos(model->tokenizer->encode_text(text));
-    if (model->tokenizer->add_bos()) options.bos = model->tokenizer->bos();
+    const auto [tokens, chunk, bos] = chunk_text(*model, text, options.context);
+    options.bos = bos;
     const auto fast = [&] { return inference::make_fast_executor(model, executor); };
     const auto plain = [&] { return inference::make_float32_executor(model, executor); };
     ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));
@@ -126,7 +149,8 @@ class PerplexityCommand : public Command {
     } else {
       for (const auto& member : out) {
         if (member.value().is_array()) continue;
-        print(fmt::format("{:<20}{}\n", std::string_view(member.key()), to_json(member.value())));
+        print(
+            fmt::format("{:<20}{}\n", std::string_view(member.key()), for_people(member.value())));
       }
     }
     return 0;

@@ -50,6 +50,7 @@ class Pull : public Command {
     options.as = arguments.value("as").value_or("");
     options.refresh = arguments.has("refresh");
     const models::Store store;
+    refuse_bare_path(arguments.words()[0]);
     const std::string what = models::as_reference(arguments.words()[0]);
     const auto quant = arguments.value("quant");
     const int32_t threads = threads_from(arguments, config);

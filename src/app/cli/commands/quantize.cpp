@@ -57,7 +57,7 @@ class Quantize : public Command {
                     {"embedding", "TYPE", "another type for the token embedding"},
                     {"head", "TYPE", "another type for the output head"},
                     {"check", "TEXT", "a text file: perplexity and KL divergence to the source"},
-                    {"chunks", "N", "of the check only the first N chunks of 512 tokens"},
+                    {"chunks", "N", "of the check only the first N chunks"},
                     {"threads", "N",
                      "threads that compute; engine.threads of the settings without it"},
                     {"force", "", "replace FILE when it is there"},
@@ -77,7 +77,8 @@ class Quantize : public Command {
     std::optional<std::string> text;  // read first, so that a wrong name does not end a long work
     if (const auto path = arguments.value("check")) text = read_file(*path);
     const Rewriting job = prepare_rewriting(request_of(arguments));
-    if (text) refuse_check(job);
+    std::optional<ChunkedText> check;
+    if (text) check = text_of_check(job, *text);
     tell_rewriting(job);
     if (arguments.has("dry-run")) {
       if (arguments.has("json")) print_json(rewriting_json(job, {}, std::nullopt));
@@ -85,7 +86,7 @@ class Quantize : public Command {
     }
     const auto results = write_rewriting(job, arguments, threads > 0 ? threads : usable_cores());
     std::optional<inference::Divergence> checked;
-    if (text) checked = check_rewriting(job, arguments, *text);
+    if (check) checked = check_rewriting(job, arguments, *check);
     if (arguments.has("json")) {
       print_json(rewriting_json(job, results, checked));
     } else {

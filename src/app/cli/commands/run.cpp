@@ -6,6 +6,7 @@
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
 #include "app/cli/load_config.h"
+#include "app/cli/model_file.h"
 #include "app/cli/output.h"
 #include "app/cli/pipe.h"
 #include "app/cli/pull_progress.h"
@@ -22,17 +23,18 @@ namespace {
 struct ParameterOption {
   std::string_view option;
   std::string_view parameter;
+  std::string_view value;
   std::string_view help;
 };
 constexpr ParameterOption kParameterOptions[]{
-    {"temperature", "temperature", "0: always the most likely token"},
-    {"top-k", "top_k", "choose among the K most likely; 0: all"},
-    {"top-p", "top_p", "choose among the likeliest that sum up to P"},
-    {"min-p", "min_p", "leave out what is less likely than P times the likeliest"},
-    {"repeat-penalty", "repeat_penalty", "1: none"},
-    {"seed", "seed", "the same seed gives the same answer; -1: a new one each time"},
-    {"max-tokens", "num_predict", "length limit of an answer"},
-    {"context", "num_ctx", "positions to provide for prompt and answer"},
+    {"temperature", "temperature", "T", "0: always the most likely token"},
+    {"top-k", "top_k", "K", "choose among the K most likely; 0: all"},
+    {"top-p", "top_p", "P", "choose among the likeliest that sum up to P"},
+    {"min-p", "min_p", "P", "leave out what is less likely than P times the likeliest"},
+    {"repeat-penalty", "repeat_penalty", "X", "1: none"},
+    {"seed", "seed", "N", "the same seed gives the same answer; -1: a new one each time"},
+    {"max-tokens", "num_predict", "N", "length limit of an answer"},
+    {"context", "num_ctx", "N", "positions to provide for prompt and answer"},
 };
 
 CommandSpec make_spec() {
@@ -67,7 +69,7 @@ CommandSpec make_spec() {
                    {"strata run smollm2:135m --format person.json \"Invent a person\"",
                     "JSON that fits a schema"}}};
   for (const auto& row : kParameterOptions) {
-    spec.options.push_back({row.option, "N", row.help});
+    spec.options.push_back({row.option, row.value, row.help});
   }
   return spec;
 }
@@ -114,6 +116,7 @@ class Run : public Command {
     const auto backend = connect_backend(config, arguments.has("local"));
     std::string model = arguments.words().empty() ? config.text("model") : arguments.words()[0];
     if (const auto quant = arguments.value("quant")) {
+      refuse_bare_path(model);
       model = pull_quantized(models::Store(), models::as_reference(model), *quant,
                              pull_options(config), usable_cores())
                   .manifest.name;

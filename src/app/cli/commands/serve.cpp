@@ -30,8 +30,9 @@ class Serve : public Command {
   const CommandSpec& spec() const override {
     static const CommandSpec spec{
         .name = "serve",
-        .summary = "answer over HTTP: OpenAI's and Ollama's interfaces",
+        .summary = "answer over HTTP: six programs' interfaces",
         .description =
+            "Clients of OpenAI, Ollama, Anthropic, Gemini, llama.cpp and Hugging Face can ask it.\n"
             "Listens on this machine only unless told otherwise. Requests load their model; an "
             "idle\n"
             "model is unloaded after its keep-alive time. Ctrl-C lets running answers end, then "

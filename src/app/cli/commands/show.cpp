@@ -164,7 +164,8 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("source", parent.empty() ? facts.manifest.source : "made from " + parent);
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   if (!models::generates(facts.spec)) {
-    row("makes", "vectors of text (strata embed), no text");
+    row("makes", facts.spec.scores ? "scores of texts for a query (POST /v1/rerank), no text"
+                                   : "vectors of text (strata embed), no text");
   } else {
     const char* none = facts.spec.encoder ? "none: it reads a text and writes an answer"
                                           : "none: a base model, it completes text";
@@ -294,6 +295,7 @@ class Show : public Command {
   int run(const Arguments& arguments) const override {
     const models::Store store;
     const Part* part = wanted_part(arguments);
+    refuse_path(arguments.words()[0]);
     Facts facts = read_facts(store, arguments.words()[0]);
     if (part == nullptr) facts.kv = kv_from(arguments, load_config(arguments));
     const bool wants_json = arguments.has("json");
