@@ -38,6 +38,8 @@ bool is_written(std::string_view hf_class) {
 const std::map<std::string, std::string, std::less<>> kOtherClasses{
     {"hf_granitehybrid_dense", "GraniteForCausalLM"},
     {"hf_llama4_both", "Llama4ForCausalLM"},
+    {"hf_gemma3_both", "Gemma3ForCausalLM"},
+    {"hf_qwen3_bare", "Qwen3ForCausalLM"},  // with names as under a head
     {"hf_minicpm", "GraniteForCausalLM"},
     {"hf_mt5", "T5ForConditionalGeneration"}};
 

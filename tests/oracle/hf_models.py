@@ -40,6 +40,13 @@ LONG_QWEN = {"rope_parameters": None, "rope_theta": 5000.0,
 MINISTRAL3_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0, "beta_slow": 0.02,
                    "original_max_position_embeddings": 6, "mscale": 1.0, "mscale_all_dim": 1.0,
                    "llama_4_scaling_beta": 0.3}
+MSCALE_QWEN = {"rope_parameters": None, "rope_theta": 5000.0,
+               "rope_scaling": {**LONG_QWEN["rope_scaling"], "mscale": 0.6, "mscale_all_dim": 1.4}}
+# As published, without what the class has anyway: 8 heads, 4 of keys, the scale of scores and the
+# bases of positions.
+GEMMA3_TEXT = dict(model_type="gemma3_text", vocab_size=91, hidden_size=32, intermediate_size=52, head_dim=8,
+                   num_hidden_layers=7, sliding_window=5, max_position_embeddings=64,
+                   rope_scaling={"rope_type": "linear", "factor": 8.0})
 GPT_OSS_ROPE = {"rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "beta_fast": 1.0,
                 "beta_slow": 0.02, "original_max_position_embeddings": 16}
 
@@ -82,7 +89,8 @@ class Model:
     """transformers' model with the formula's weights, as from_pretrained reads it. `published`: how a
     configuration of another class says the same, which transformers does not have, and tensors
     that it does not read. `early`: fields of published configurations that this transformers would
-    not write. `more`: tensors that it would not write."""
+    not write. `more`: tensors that it would not write. `bare`: names as of the model alone, without
+    what they have in front under a head."""
 
     def __init__(self, name, kind, **settings):
         self.name = name
@@ -92,6 +100,7 @@ class Model:
         published = settings.pop("published", None)
         early = settings.pop("early", {})
         more = settings.pop("more", {})
+        bare = settings.pop("bare", "")
         attention = settings.pop("attention", "eager")
         empty = getattr(transformers, kind)(config(**settings))
         with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +108,7 @@ class Model:
             folder = pathlib.Path(folder)
             with safe_open(folder / "model.safetensors", "pt") as file:
                 self.tensors = {key: list(file.get_slice(key).get_shape()) for key in file.keys()}
+            self.tensors = {key.removeprefix(bare): shape for key, shape in self.tensors.items()}
             self.tensors |= more
             save_file({key: hf_formula(key, shape).contiguous()
                        for key, shape in self.tensors.items()}, folder / "model.safetensors",
@@ -193,7 +203,8 @@ def describe(model, without):
 
 # What the converter loses (the answers would be others) or cannot do without a tokenizer.
 WITHOUT_GGUF = {"mistral": "its window", "olmo3": "YaRN", "gemma3": "needs a tokenizer",
-                "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi", "llama_dynamic": "its growth",
+                "gemma3_both": "needs a tokenizer", "qwen3_bare": "not tried",
+                "qwen2_yarn_mscale": "the magnitude of positions", "gemma3n": "needs a tokenizer", "falcon_rw": "ALiBi", "llama_dynamic": "its growth",
                 "ministral3": "needs a tokenizer",
                 "ministral": "not known", "gptj": "not known", "deepseek2_lite": "the magnitude of positions",
                 "stablelm_parallel": "it stops at the norms of heads",
@@ -244,6 +255,8 @@ MODELS = {
                    dict(SMALL, rms_norm_eps=1e-6, early=LONG_QWEN),
                    {"YaRN": {"rope_scaling": None},
                     "its factor": {"rope_scaling": {**LONG_QWEN["rope_scaling"], "factor": 2.0}}}),
+    "qwen2_yarn_mscale": ("Qwen2ForCausalLM", dict(SMALL, rms_norm_eps=1e-6, early=MSCALE_QWEN),
+                          {"its magnitude": {"rope_scaling": LONG_QWEN["rope_scaling"]}}),
     "qwen2moe": ("Qwen2MoeForCausalLM",
                  dict(SMALL, hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
                       num_experts=5, num_experts_per_tok=2, moe_intermediate_size=14,
@@ -256,6 +269,10 @@ MODELS = {
                    dict(SMALL, head_dim=14, num_key_value_heads=3, rms_norm_eps=1e-6, early=LONG_QWEN),
                    {"YaRN": {"rope_scaling": None},
                     "its factor": {"rope_scaling": {**LONG_QWEN["rope_scaling"], "factor": 2.0}}}),
+    "qwen3_bare": ("Qwen3ForCausalLM",  # as its embedders are published
+                   dict(SMALL, head_dim=14, rms_norm_eps=1e-6, tie_word_embeddings=True,
+                        rope_parameters=ROPE, bare="model."),
+                   {"its rope base": {"rope_parameters": {"rope_theta": 50000.0}}}),
     "qwen3moe": ("Qwen3MoeForCausalLM",
                  dict(SMALL, head_dim=14, num_experts=7, num_experts_per_tok=3,
                       moe_intermediate_size=14, norm_topk_prob=True, rope_parameters=ROPE),
@@ -314,6 +331,20 @@ MODELS = {
                     "full_attention": {"rope_type": "linear", "factor": 4.0,
                                        "rope_theta": 1000000.0},
                     "sliding_attention": {"rope_type": "default", "rope_theta": 1000.0}}}}),
+    "gemma3_both": ("Gemma3ForConditionalGeneration",
+                    dict(config="Gemma3Config", mm_tokens_per_image=4,
+                         text_config={k: v for k, v in GEMMA3_TEXT.items() if k != "rope_scaling"},
+                         vision_config=dict(hidden_size=8, intermediate_size=12, image_size=28,
+                                            patch_size=14, num_hidden_layers=1,
+                                            num_attention_heads=2, vision_use_head=False),
+                         early=dict(text_config=GEMMA3_TEXT)),
+                    {"its window": {"text_config": {**GEMMA3_TEXT, "sliding_window": None}},
+                     "the class's scale of scores": {"text_config": {**GEMMA3_TEXT,
+                                                                     "query_pre_attn_scalar": 8}},
+                     "its stretching": {"text_config": {**GEMMA3_TEXT, "rope_scaling": None}},
+                     "the class's rope base": {"text_config": {**GEMMA3_TEXT, "rope_theta": 10000.0}},
+                     "the window's rope base": {"text_config": {**GEMMA3_TEXT,
+                                                                "rope_local_base_freq": 500.0}}}),
     "gptneox": ("GPTNeoXForCausalLM",
                 dict({k: v for k, v in SMALL.items() if k != "num_key_value_heads"},
                      hidden_size=36, use_parallel_residual=True, hidden_act="gelu",
