@@ -1,6 +1,8 @@
 #include "core/utf8.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace strata {
 namespace {
@@ -33,6 +35,14 @@ bool second_byte_fits(unsigned char first, unsigned char second) {
     default:
       return second >= 0x80 && second <= 0xBF;
   }
+}
+
+// Whether the next eight bytes are ASCII.
+bool begins_with_ascii(std::string_view text, size_t at) {
+  uint64_t bytes = 0;
+  if (text.size() - at < sizeof bytes) return false;
+  std::memcpy(&bytes, text.data() + at, sizeof bytes);
+  return (bytes & 0x8080808080808080u) == 0;
 }
 
 }  // namespace
@@ -72,6 +82,10 @@ size_t n_code_points(std::string_view text) {
 bool is_valid_utf8(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
+    if (begins_with_ascii(text, at)) {
+      at += sizeof(uint64_t);
+      continue;
+    }
     const size_t length = utf8_length_at(text, at);
     if (length == 0) return false;
     at += length;

@@ -6,8 +6,10 @@
 
 #include "core/testing/expect_error.h"
 #include "models/tokenizer/pipeline/charsmap.h"
+#include "models/tokenizer/split_regex.h"
 #include "models/tokenizer/testing/tiny_json.h"
 #include "models/tokenizer/tokenizer_json.h"
+#include "models/tokenizer/tokenizer_limits.h"
 
 namespace strata::models {
 namespace {
@@ -30,6 +32,51 @@ TEST(HostileTokenizerWork, PatternsAreBoundedOverTheWholeText) {
     EXPECT_THAT(error.message(), HasSubstr("the rest of the text"));
     EXPECT_NO_THROW(t->encode_text(text.substr(0, 100)));
   }
+}
+
+// One step of each match runs to the end of the text. Quadratic, it would take minutes.
+TEST(HostileTokenizerWork, PatternsThatLookFarAreBounded) {
+  const std::string text = std::string(100'000, 'a') + "z";
+  for (const char* pattern : {"a(?=.*z)", "a+b", "a(?!.*b)"}) {
+    const SplitRegex regex(pattern);
+    const Ends ends{static_cast<uint32_t>(text.size())};
+    const Error error = strata::testing::error_of([&] { regex.split(text, 0, ends); });
+    EXPECT_EQ(error.code(), Code::resource_exhausted) << pattern;
+  }
+}
+
+// What is looked at in windows is found as if it were looked at at once.
+TEST(HostileTokenizerWork, LongMatchesAndThoseAcrossWindows) {
+  using Spans = std::vector<std::pair<size_t, size_t>>;
+  const auto matches = [](const char* pattern, std::string_view text) {
+    const SplitRegex regex(pattern);
+    RegexBudget budget(text.size());
+    SplitRegex::Search search(regex, budget);
+    search.start(text);
+    Spans out;
+    for (size_t begin = 0, end = 0; search.next(begin, end);) out.emplace_back(begin, end);
+    return out;
+  };
+  for (size_t before = kRegexWindow - 8; before < kRegexWindow + 8; ++before) {
+    const std::string text = std::string(before, 'a') + "\u20AC\u20ACb";
+    const size_t euro = before, last = before + 6, end = before + 7;
+    EXPECT_EQ(matches("\u20AC+", text), Spans({{euro, last}}));
+    EXPECT_EQ(matches("(?<=aaa\u20AC)\u20AC", text), Spans({{euro + 3, last}}));
+    EXPECT_EQ(matches("a(?=\u20AC\u20ACb$)", text), Spans({{before - 1, before}}));
+    EXPECT_EQ(matches("a(?!a)", text), Spans({{before - 1, before}}));
+    EXPECT_EQ(matches("$", text), Spans({{end, end}}));
+    EXPECT_EQ(matches("\\A.+", text), Spans({{0, end}}));
+    EXPECT_EQ(matches("b|$", text), Spans({{last, end}}));
+  }
+  const std::string word(100'000, 'a');
+  EXPECT_EQ(matches(" ?a+", word + " " + word), Spans({{0, 100'000}, {100'000, 200'001}}));
+}
+
+TEST(HostileTokenizerWork, PatternsAreGivenTextOnly) {
+  const SplitRegex regex(".");
+  RegexBudget budget(2);
+  SplitRegex::Search search(regex, budget);
+  EXPECT_THROW(search.start("a\xC3"), Error);
 }
 
 // A trie of one byte's edge that leads back to itself: every text would be one key's beginning,

@@ -39,6 +39,7 @@ struct SplitRegex::Compiled {
   Compiled& operator=(const Compiled&) = delete;
   ~Compiled() { pcre2_code_free(code); }
   pcre2_code* code = nullptr;
+  uint64_t free_steps = kRegexFreeSteps;
 };
 
 SplitRegex::SplitRegex(std::string_view pattern, Anchors anchors)
@@ -55,20 +56,23 @@ SplitRegex::SplitRegex(std::string_view pattern, Anchors anchors)
   const uint32_t ends = anchors == Anchors::line ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
   int error = 0;
   PCRE2_SIZE offset = 0;
-  compiled_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | ends, &error,
-                                  &offset, context.get());
+  compiled_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT | ends,
+                    &error, &offset, context.get());
   if (compiled_->code == nullptr) refuse(pattern, error, offset);
-  pcre2_jit_compile(compiled_->code,
-                    PCRE2_JIT_COMPLETE);  // without it matching is slower, not wrong
+  // Without it matching is slower, not wrong, and takes more steps, which are smaller.
+  const int jit = pcre2_jit_compile(compiled_->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
+  if (jit != 0) compiled_->free_steps = kRegexFreeStepsWithoutJit;
 }
 
 SplitRegex::SplitRegex(SplitRegex&&) noexcept = default;
 SplitRegex::~SplitRegex() = default;
 
 struct SplitRegex::Search::State {
-  State(const pcre2_code* compiled, RegexBudget& of_text)
-      : code(compiled),
+  State(const Compiled& compiled, RegexBudget& of_text)
+      : code(compiled.code),
+        free_steps(compiled.free_steps),
         budget(&of_text),
         data(pcre2_match_data_create_from_pattern(code, nullptr)),
         context(pcre2_match_context_create(nullptr)),
@@ -85,20 +89,69 @@ struct SplitRegex::Search::State {
     pcre2_jit_stack_free(stack);
   }
 
-  // Whether the pattern matches at or behind `from`. PCRE2 does not tell how many steps it took:
-  // the limit grows until the match ends, and the last one is what is taken from the budget.
-  bool find() const {
-    for (uint64_t limit = kRegexFreeSteps;; limit *= 16) {
-      const uint64_t most = std::min<uint64_t>(kRegexMatchLimit, budget->steps);
-      const bool last = limit >= most;
-      pcre2_set_match_limit(context, static_cast<uint32_t>(last ? most : limit));
-      const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), piece.size(),
-                                    from, PCRE2_NO_UTF_CHECK, data, context);
-      if (found == PCRE2_ERROR_MATCHLIMIT && !last) continue;
-      if (found < 0 && found != PCRE2_ERROR_NOMATCH) refuse_text(found, most);
-      if (limit > kRegexFreeSteps) budget->steps -= std::min(limit, most);
-      return found >= 0;
+  // What came of a look: the pattern matches, or does not, or that depends on text behind the
+  // window, or it takes more steps.
+  enum class Look : uint8_t { match, none, further, harder };
+
+  // Whether the pattern matches at or behind `from`; moves it to where a match may begin first.
+  //
+  // PCRE2 limits the steps of each place where a match may begin, and one step may run through all
+  // of the text. So it sees a window only, and says where the text behind it matters (a partial
+  // match). Places that need more than a few steps in a small window, which no published pattern
+  // does but for long words, are tried one by one, with ever more of both, and charged.
+  bool find() {
+    size_t alone_until = from;
+    for (;;) {
+      const bool alone = from < alone_until;
+      Look found = look(free_steps, kRegexWindow, alone);
+      if (found == Look::harder && !alone) {
+        alone_until = window_end + 1;
+        continue;
+      }
+      bool at_one = alone;
+      if (found == Look::further || found == Look::harder) {
+        if (!alone) from = std::clamp(pcre2_get_ovector_pointer(data)[0], from, window_end);
+        found = insist(found);
+        at_one = true;
+      }
+      if (found == Look::match) return true;
+      if ((at_one ? from : window_end) == piece.size()) return false;
+      from = at_one ? from + utf8_length_at(piece, from) : window_end;
     }
+  }
+
+  // At `from` alone, and what it takes is taken from the budget.
+  Look insist(Look last) {
+    uint64_t steps = free_steps, windows = 1;
+    while (last == Look::further || last == Look::harder) {
+      if (last == Look::further) windows *= 4;
+      const uint64_t most = std::min<uint64_t>(kRegexMatchLimit, budget->steps / windows);
+      if (last == Look::harder ? steps >= most : steps > most) {
+        refuse_text(PCRE2_ERROR_MATCHLIMIT, most);
+      }
+      if (last == Look::harder) steps = std::min(steps * 16, most);
+      budget->steps -= steps * windows;
+      last = look(steps, windows * kRegexWindow, true);
+    }
+    return last;
+  }
+
+  Look look(uint64_t steps, size_t window, bool alone) {
+    const bool all = window >= piece.size() - from;
+    window_end = all ? piece.size() : from + window;
+    while (!all && (piece[window_end] & 0xC0) == 0x80) --window_end;  // inside a character
+    pcre2_set_match_limit(context, static_cast<uint32_t>(steps));
+    pcre2_set_offset_limit(context, alone ? from : PCRE2_UNSET);
+    const int found =
+        pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(piece.data()), window_end, from,
+                    PCRE2_NO_UTF_CHECK | (all ? 0 : PCRE2_PARTIAL_HARD), data, context);
+    if (found == PCRE2_ERROR_NOMATCH) return Look::none;
+    if (found == PCRE2_ERROR_MATCHLIMIT) return Look::harder;
+    if (found == PCRE2_ERROR_PARTIAL) return Look::further;
+    if (found < 0) refuse_text(found, steps);
+    // At a window's end the pattern took it for the end of the text.
+    const bool seen = all || pcre2_get_ovector_pointer(data)[0] < window_end;
+    return seen ? Look::match : Look::further;
   }
 
   [[noreturn]] static void refuse_text(int error, uint64_t steps) {
@@ -111,20 +164,25 @@ struct SplitRegex::Search::State {
   }
 
   const pcre2_code* code;
+  uint64_t free_steps;
   RegexBudget* budget;
   pcre2_match_data* data;
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
   std::string_view piece;
   size_t from = 0;               // where the search goes on
+  size_t window_end = 0;         // of the last look
   size_t last_end = ~size_t{0};  // of the match before
 };
 
 SplitRegex::Search::Search(const SplitRegex& regex, RegexBudget& budget)
-    : state_(std::make_unique<State>(regex.compiled_->code, budget)) {}
+    : state_(std::make_unique<State>(*regex.compiled_, budget)) {}
 SplitRegex::Search::~Search() = default;
 
 void SplitRegex::Search::start(std::string_view piece) {
+  if (!is_valid_utf8(piece)) {  // what PCRE2 would do is not defined
+    throw Error(Code::invalid_argument, "a pattern is to be found in bytes that are no UTF-8");
+  }
   state_->piece = piece;
   state_->from = 0;
   state_->last_end = ~size_t{0};

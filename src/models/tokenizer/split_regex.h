@@ -16,7 +16,8 @@ enum class Anchors : uint8_t {
 };
 
 // Steps that the matches in one text may still take together: each alone is bounded, but a text has
-// as many matches as bytes.
+// as many matches as bytes. One runs through kRegexWindow bytes at most; in a longer stretch each
+// counts once for every such window.
 struct RegexBudget {
   explicit RegexBudget(size_t text_bytes);
   static RegexBudget of_token(size_t bytes);
@@ -45,7 +46,8 @@ class SplitRegex {
     Search(const Search&) = delete;
     Search& operator=(const Search&) = delete;
 
-    // Begins with a new piece of valid UTF-8, which must outlive the walk through it.
+    // Begins with a new piece of valid UTF-8, which must outlive the walk through it. Errors:
+    // invalid_argument when it is none.
     void start(std::string_view piece);
     // The next match as [begin, end) of the piece. An empty one right behind a match is passed
     // over. Errors: resource_exhausted.

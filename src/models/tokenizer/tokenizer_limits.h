@@ -21,11 +21,13 @@ constexpr uint64_t kRegexTextSteps = 50000000;
 constexpr uint64_t kRegexStepsPerByte = 1000;
 // Of a token that is decoded alone, likewise: there are as many as the vocabulary has.
 constexpr uint64_t kRegexTokenSteps = 16000;
-constexpr uint32_t kRegexFreeSteps = 1024;      // of one match; they are not counted
-constexpr int64_t kMaxWordCharacters = 1000;    // of WordPiece; all known: 100
-constexpr size_t kMaxCharsmapBytes = 1u << 24;  // largest known: 247,165
-constexpr size_t kMaxCharsmapKey = 256;         // bytes; longest known: 12
-constexpr size_t kMaxPatternBytes = 1u << 14;   // of one split pattern; largest known: 1,500
-constexpr size_t kRegexStackBytes = 64u << 20;  // backtracking memory of PCRE2's JIT
+constexpr size_t kRegexWindow = 512;                  // bytes that a match looks at without charge
+constexpr uint32_t kRegexFreeSteps = 64;              // of one match there; they are not counted
+constexpr uint32_t kRegexFreeStepsWithoutJit = 1024;  // PCRE2 counts finer then
+constexpr int64_t kMaxWordCharacters = 1000;          // of WordPiece; all known: 100
+constexpr size_t kMaxCharsmapBytes = 1u << 24;        // largest known: 247,165
+constexpr size_t kMaxCharsmapKey = 256;               // bytes; longest known: 12
+constexpr size_t kMaxPatternBytes = 1u << 14;         // of one split pattern; largest known: 1,500
+constexpr size_t kRegexStackBytes = 64u << 20;        // backtracking memory of PCRE2's JIT
 
 }  // namespace strata::models
