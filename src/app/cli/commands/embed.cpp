@@ -103,7 +103,8 @@ class Embed : public Command {
             "one line of numbers on stdout, in order. Texts with like meanings have vectors whose\n"
             "product is near 1. Where a strata server answers it is used; otherwise the model "
             "runs\n"
-            "in this process.",
+            "in this process. A model for it, which the examples use:\n"
+            "strata pull hf:sentence-transformers/all-MiniLM-L6-v2 --as minilm",
         .arguments = {{"MODEL", "a name", true, false, ArgumentSpec::Kind::model},
                       {"TEXT", "a text; more than one are more vectors", false, true}},
         .options = {{"file", "FILE", "read texts from a file, one a line; -: standard input", 'f'},
@@ -115,14 +116,12 @@ class Embed : public Command {
                     {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                     {"local", "", "do not use a server, run in this process"},
                     {"json", "", "print JSON"}},
-        .examples = {
-            {"strata pull hf:sentence-transformers/all-MiniLM-L6-v2 --as minilm", "a model for it"},
-            {"strata embed minilm \"The sky is blue\"", "one vector"},
-            {"strata embed MODEL --prompt query \"Why is the sky blue?\"",
-             "of a model that wants to know what is a question"},
-            {"strata embed minilm --file sentences.txt --json", "one a line of a file"},
-            {"cat page.txt | strata embed minilm --whole --truncate",
-             "one of all that comes from a pipe"}}};
+        .examples = {{"strata embed minilm \"The sky is blue\"", "one vector"},
+                     {"strata embed MODEL --prompt query \"Why is the sky blue?\"",
+                      "of a model that wants to know what is a question"},
+                     {"strata embed minilm --file sentences.txt --json", "one a line of a file"},
+                     {"cat page.txt | strata embed minilm --whole --truncate",
+                      "one of all that comes from a pipe"}}};
     return spec;
   }
 
