@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "models/tokenizer/gguf_keys.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "models/tokenizer/tokenizer_ranks.h"
@@ -17,7 +18,7 @@ TokenizerFacts facts_of(const HfFolder& folder) {
   const std::string tokenizer_config = text("tokenizer_config.json");
   const std::string special_tokens_map = text("special_tokens_map.json");
   const std::string generation_config = text("generation_config.json");
-  const std::string config = text("config.json");
+  const std::string config = to_json(folder.config());  // without Python's bare numbers
   return read_tokenizer_facts({.tokenizer_config = tokenizer_config,
                                .special_tokens_map = special_tokens_map,
                                .generation_config = generation_config,

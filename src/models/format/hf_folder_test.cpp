@@ -12,7 +12,9 @@
 #include "core/testing/temp_folder.h"
 #include "models/family/family.h"
 #include "models/family/hf_model.h"
+#include "models/hf_tokenizer.h"
 #include "models/testing/hf_model.h"
+#include "models/tokenizer/testing/tiny_json.h"
 
 namespace strata::models {
 namespace {
@@ -169,6 +171,8 @@ TEST_F(HfFolderTest, BareNumbersOfPythonAreRead) {
       "c": {"__float__": "NaN"}, "d": "\"Infinity\\", "e": "NaN"})")
                                     .as_object();
   EXPECT_EQ(HfFolder(folder_.path()).config(), expected);
+  write_file("tokenizer.json", to_json(models::testing::tiny_json_bpe()));
+  EXPECT_NE(tokenizer_of(HfFolder(folder_.path()), 264), nullptr) << "reads config.json, too";
   write_file("config.json", R"({"a": Infinity7})");
   EXPECT_THROW(HfFolder(folder_.path()), Error);
 }
