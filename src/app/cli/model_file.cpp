@@ -51,8 +51,8 @@ void refuse_path(const std::string& name_or_path) {
 
 void refuse_bare_path(const std::string& name) {
   std::error_code ignored;
-  if (models::is_source_reference(name) || models::find_in_catalog(name) != nullptr ||
-      !fs::exists(name, ignored) || is_stored(name)) {
+  if (is_written_as_path(name) || models::is_source_reference(name) ||
+      models::find_in_catalog(name) != nullptr || !fs::exists(name, ignored) || is_stored(name)) {
     return;
   }
   throw Error(Code::not_found, fmt::format("no model is known as '{}'", name),
