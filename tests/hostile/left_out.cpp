@@ -33,6 +33,11 @@ models::Manifest modify::quantize_stored(const models::Store&, std::string_view,
   left_out("modify::quantize_stored");
 }
 
+models::Manifest modify::quantize_files(const models::Store&, models::Manifest, const Mix&,
+                                        const QuantizeStoredOptions&) {
+  left_out("modify::quantize_files");
+}
+
 void modify::refuse_name_in_use(const models::Store&, std::string_view) {
   left_out("modify::refuse_name_in_use");
 }
