@@ -77,11 +77,11 @@ def write_folder(folder, config, tensors, tokenizer=None):
 
 
 def wider(config, tensors, factor, fields=()):
-    """The model with all widths times `factor`; `fields`: of config.json, set behind that."""
+    """The model with all widths times `factor`; `fields`: of the part that writes text, set behind that."""
     config = copy.deepcopy(config)
     _widen(config, factor)
-    config.update(fields)
     text = config.get("text_config", config)
+    text.update(fields)
     counts = {text.get(key) for key in EXPERTS} - {None}
 
     def is_count(name, axis, shape):
