@@ -1,10 +1,10 @@
 #include "models/family/published_sampling.h"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "core/error.h"
 #include "models/family/hf_config.h"
+#include "models/family/inverse_translation.h"
 
 namespace strata::models {
 namespace {
@@ -23,11 +23,6 @@ constexpr Field kFields[] = {{"temperature", kTemperature},
                              {"min_p", "general.sampling.min_p"},
                              {"typical_p", "general.sampling.typical_p"},
                              {"repetition_penalty", "general.sampling.penalty_repeat"}};
-
-// The decimal number that a float was read from, 0.6 instead of 0.6000000238.
-double shortest(double value) {
-  return std::strtod(fmt::format("{}", static_cast<float>(value)).c_str(), nullptr);
-}
 
 void set_integer(const Field& field, double value, MadeFile& file) {
   if (std::abs(value) > INT32_MAX || value != std::floor(value)) {
@@ -61,7 +56,7 @@ void add_published_sampling(const ModelFile& file, json::object& generation) {
     if (field.is_integer) {
       generation[field.name] = *file.integer(field.key);
     } else {
-      generation[field.name] = shortest(*file.number(field.key));
+      generation[field.name] = shortest(static_cast<float>(*file.number(field.key)));
     }
     generation["do_sample"] = !is_greedy;
   }
