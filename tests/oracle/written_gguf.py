@@ -37,7 +37,6 @@ LONG = {"phi3_longrope": "the divisors of the context, not of the text",
         "phi4_mini": "the divisors of the context, not of the text"}
 OTHER = {"deepseek2": "groups of V2 ranked as V3's", "gemma3": "scores by the head's width",
          "gemma3_both": "scores by the head's width",
-         "qwen2_yarn_mscale": "YaRN's own magnitude whatever yarn_attn_factor says",
          "gpt_oss": "the published limit and bounds of YaRN whatever the file says"}
 REFUSED = {"cohere_qk_norm": "no biases beside norms of heads",
            "deci": "no last layer without attention",
@@ -58,8 +57,7 @@ WIDE = {"mistral": {"sliding_window": 64}, "ministral": {"sliding_window": 64},
         "gptneox": {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0,
                                         "partial_rotary_factor": 1 / 3}}}
 # Rows of several widths in one matrix; a part of the head that would be odd.
-NOT_WIDER = {"granitehybrid", "granitehybrid_experts", "openelm", "phi4_mini",
-             "qwen2_yarn_mscale"}
+NOT_WIDER = {"granitehybrid", "granitehybrid_experts", "openelm", "phi4_mini"}
 FACTOR = 16
 TYPES = ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K", "Q5_1", "Q5_0",
          "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "MXFP4"]

@@ -99,6 +99,7 @@ TEST(Family, YarnsFactorOnKeysAndQueries) {
   EXPECT_FLOAT_EQ(magnitude("yarn_attn_factor", 1), own);
   EXPECT_FLOAT_EQ(magnitude("attn_factor", 1.2079441541679836f), own);
   EXPECT_FLOAT_EQ(magnitude("attn_factor", 1), own);
+  EXPECT_FLOAT_EQ(magnitude("attn_factor", 0.75f), 0.75f * own);
 }
 
 TEST(Family, Gemma3) {
@@ -335,11 +336,16 @@ TEST(FamilyHostile, YarnsFactorOnKeysAndQueries) {
       "olmo3", {{"0", set("yarn_attn_factor", 0), "olmo2.rope.scaling.yarn_attn_factor is 0"},
                 {"negative", set("yarn_attn_factor", -1), "yarn_attn_factor is -1"},
                 {"NaN", set("yarn_attn_factor", nan), "yarn_attn_factor is nan"},
-                {"another than YaRN's own", set("attn_factor", 1.2f),
-                 "olmo2.rope.scaling.attn_factor = 1.2"},
-                {"NaN in the older key", set("attn_factor", nan), "attn_factor is nan"},
+                {"of the other key, 0", set("attn_factor", 0), "scaling.attn_factor is 0"},
+                {"NaN in the other key", set("attn_factor", nan), "attn_factor is nan"},
+                {"both",
+                 [](auto& b) {
+                   b.set_f32("olmo2.rope.scaling.attn_factor", 1.1f);
+                   b.set_f32("olmo2.rope.scaling.yarn_attn_factor", 1.2f);
+                 },
+                 "olmo2.rope.scaling.attn_factor = 1.1"},
                 {"without YaRN", set_linear("yarn_attn_factor"), "scaling.yarn_attn_factor = 1.2"},
-                {"the older key too", set_linear("attn_factor"), "scaling.attn_factor = 1.2"},
+                {"the other key too", set_linear("attn_factor"), "scaling.attn_factor = 1.2"},
                 {"of a stretch that is not set",
                  [](auto& b) {
                    b.set_f32("olmo2.rope.scaling.factor", 0);

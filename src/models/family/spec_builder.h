@@ -46,6 +46,10 @@ constexpr std::array<std::string_view, 3> kExpertKeys{"expert_count", "expert_us
 constexpr std::string_view kHeadless = "headless";
 // Whether YaRN's bounds are whole pairs. Ours: others' files don't say.
 constexpr std::string_view kYarnTruncate = "rope.scaling.yarn_truncate";
+// YaRN's factor on keys and queries: what its own one is multiplied by, and the whole one.
+constexpr std::string_view kYarnFactor = "rope.scaling.attn_factor";
+constexpr std::string_view kYarnMagnitude = "rope.scaling.yarn_attn_factor";
+constexpr float kSameMagnitude = 1e-4f;  // what decimals of a configuration lose
 // BaseGrowth's factor, of whose type GGUF has no word. Ours.
 constexpr std::string_view kDynamicFactor = "rope.scaling.dynamic_factor";
 

@@ -10,11 +10,8 @@
 namespace strata::models {
 namespace {
 
-constexpr std::string_view kMagnitude = "rope.scaling.yarn_attn_factor";
-constexpr std::string_view kOlderMagnitude = "rope.scaling.attn_factor";
 constexpr std::string_view kShortFactors = "rope_factors_short.weight";
 constexpr std::string_view kLongFactors = "rope_factors_long.weight";
-constexpr float kSameMagnitude = 1e-4f;  // what decimals of a configuration lose
 
 }  // namespace
 
@@ -35,8 +32,8 @@ void SpecBuilder::scale_positions(Rope& rope) {
                            ? 0.0f
                            : number_or("rope.scaling.factor", number_or("rope.scale_linear", 1.0f));
   if (type != "yarn" || factor == 0.0f) {
-    refuse_unless(kMagnitude, 1);
-    refuse_unless(kOlderMagnitude, 1);
+    refuse_unless(kYarnMagnitude, 1);
+    refuse_unless(kYarnFactor, 1);
   }
   if (factor == 0.0f) return;
   if (!(factor > 0)) refuse(fmt::format("{} is {}", key("rope.scaling.factor"), factor));
@@ -51,9 +48,9 @@ void SpecBuilder::scale_by_factors(Rope& rope) {
   rope.frequency_divisors = vector(std::string(kShortFactors), rope.n_dims / 2);
   rope.long_divisors = vector(std::string(kLongFactors), rope.n_dims / 2);
   if (first < spec.n_context) spec.short_context = first;
-  rope.yarn.magnitude = number_or(kOlderMagnitude, 1.0f);
+  rope.yarn.magnitude = number_or(kYarnFactor, 1.0f);
   if (!(rope.yarn.magnitude > 0)) {
-    refuse(fmt::format("{} is {}", key(kOlderMagnitude), rope.yarn.magnitude));
+    refuse(fmt::format("{} is {}", key(kYarnFactor), rope.yarn.magnitude));
   }
 }
 
@@ -81,17 +78,21 @@ Yarn SpecBuilder::yarn(float factor) const {
   return yarn;
 }
 
-// What a file says is the whole factor (attention_factor of transformers); 1 stands for the paper's
-// own, or for none where the file has a multiplier for scores instead. Of the older key readers
-// disagree on whether it multiplies that, so it may say nothing else.
+// YaRN's own is the paper's, or none where the file has a multiplier for scores instead.
+// kYarnFactor multiplies it, as in llama.cpp; the published files of OLMo 3 have its own one there,
+// which is meant as the whole. kYarnMagnitude is the whole one where it is not 1.
 float SpecBuilder::magnitude(float factor) const {
   const bool in_scores = number_or("rope.scaling.yarn_log_multiplier", 0.0f) != 0.0f;
   const float own = factor > 1 && !in_scores ? 1.0f + 0.1f * std::log(factor) : 1.0f;
-  const float older = number_or(kOlderMagnitude, 1.0f);
-  if (std::abs(older - own) > kSameMagnitude) refuse_unless(kOlderMagnitude, 1);
-  const float said = number_or(kMagnitude, 1.0f);
-  if (!(said > 0)) refuse(fmt::format("{} is {}", key(kMagnitude), said));
-  return said == 1.0f ? own : said;
+  const float times = number_or(kYarnFactor, 1.0f);
+  const float whole = number_or(kYarnMagnitude, 1.0f);
+  if (!(times > 0)) refuse(fmt::format("{} is {}", key(kYarnFactor), times));
+  if (!(whole > 0)) refuse(fmt::format("{} is {}", key(kYarnMagnitude), whole));
+  if (whole != 1.0f) {
+    refuse_unless(kYarnFactor, 1);
+    return whole;
+  }
+  return std::abs(times - own) <= kSameMagnitude ? own : times * own;
 }
 
 Rope SpecBuilder::rope(RopeKind kind, int32_t head_dim) {

@@ -84,24 +84,31 @@ void Translation::rotary_scaling(const json::object& scaling, double base) {
   }
   copy("rope.scaling.yarn_beta_fast", "beta_fast");
   copy("rope.scaling.yarn_beta_slow", "beta_slow");
-  copy("rope.scaling.yarn_attn_factor", "attention_factor");
   set_flag(kYarnTruncate, flag_in(scaling, "truncate", kWhere).value_or(true));
   yarn_magnitudes(scaling, positive(scaling, "factor"));
 }
 
 // Of positions and of scores (transformers, modeling_rope_utils: yarn, get_mscale). Most classes
-// know that of positions alone, which is the ratio of both.
+// know that of positions alone, which is the ratio of both. GGUF has what YaRN's own one
+// (SpecBuilder::magnitude) is multiplied by, as llama.cpp reads it.
 void Translation::yarn_magnitudes(const json::object& scaling, double factor) {
   constexpr double kShare = 0.1;  // of the logarithm
+  const auto magnitude = [&](double m) {
+    return factor > 1 ? kShare * m * std::log(factor) + 1 : 1.0;
+  };
   const double of_positions = number_in(scaling, "mscale", kWhere).value_or(0);
   const double of_scores = number_in(scaling, "mscale_all_dim", kWhere).value_or(0);
-  if (of_scores == 0) return;
-  if (magnitude_in_scores_) set_number("rope.scaling.yarn_log_multiplier", kShare * of_scores);
-  const bool is_one = magnitude_in_scores_ && of_positions == of_scores;
-  if (of_positions == 0 || is_one || factor <= 1) return;
-  if (number_in(scaling, "attention_factor", kWhere)) return;
-  const auto magnitude = [&](double m) { return kShare * m * std::log(factor) + 1; };
-  set_number("rope.scaling.yarn_attn_factor", magnitude(of_positions) / magnitude(of_scores));
+  const bool in_scores = magnitude_in_scores_ && of_scores != 0;
+  if (in_scores) set_number("rope.scaling.yarn_log_multiplier", kShare * of_scores);
+  const bool both = of_positions != 0 && of_scores != 0;
+  const double whole =
+      number_in(scaling, "attention_factor", kWhere)
+          .value_or(both ? magnitude(of_positions) / magnitude(of_scores) : magnitude(1));
+  const double own = in_scores ? 1.0 : magnitude(1);
+  if (std::abs(whole - own) < kSameMagnitude) return;
+  // A factor as large as YaRN's own is read as the whole one, see there.
+  const bool is_clear = std::abs(whole / own - own) > kSameMagnitude;
+  set_number(is_clear ? kYarnFactor : kYarnMagnitude, is_clear ? whole / own : whole);
 }
 
 // Llama 3.1's stretching (transformers, modeling_rope_utils: llama3): waves longer than the first
@@ -154,8 +161,7 @@ void Translation::longrope_divisors(const json::object& scaling) {
   const double factor = number_in(scaling, "factor", kWhere).value_or(*all / *first);
   const double own = factor > 1 ? std::sqrt(1 + std::log(factor) / std::log(*first)) : 1.0;
   set_integer("rope.scaling.original_context_length", std::llround(*first));
-  set_number("rope.scaling.attn_factor",
-             number_in(scaling, "attention_factor", kWhere).value_or(own));
+  set_number(kYarnFactor, number_in(scaling, "attention_factor", kWhere).value_or(own));
   add_vector("rope_factors_short.weight", numbers_in(scaling, "short_factor", kWhere));
   add_vector("rope_factors_long.weight", numbers_in(scaling, "long_factor", kWhere));
 }
