@@ -9,21 +9,10 @@
 #include "models/tokenizer/tokenizer_json.h"
 #include "models/tokenizer/tokenizer_ranks.h"
 #include "models/tokenizer/tokenizer_sentencepiece.h"
+#include "models/tokenizer/tokenizer_word_list.h"
 
 namespace strata::models {
 namespace {
-
-TokenizerFacts facts_of(const HfFolder& folder) {
-  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
-  const std::string tokenizer_config = text("tokenizer_config.json");
-  const std::string special_tokens_map = text("special_tokens_map.json");
-  const std::string generation_config = text("generation_config.json");
-  const std::string config = to_json(folder.config());  // without Python's bare numbers
-  return read_tokenizer_facts({.tokenizer_config = tokenizer_config,
-                               .special_tokens_map = special_tokens_map,
-                               .generation_config = generation_config,
-                               .config = config});
-}
 
 using Read = std::shared_ptr<const Tokenizer> (*)(std::string_view, const TokenizerFacts&, int32_t);
 using Write = void (*)(MadeFile&, std::string_view, const TokenizerFacts&,
@@ -45,6 +34,7 @@ struct Form {
   Read read;
   Write write;  // as GGUF's keys
 };
+constexpr std::string_view kFairseq = "sentencepiece.bpe.model";
 constexpr std::array kForms{
     Form{"tokenizer.json", tokenizer_from_json, set_gguf_vocabulary},
     Form{"tekken.json", tokenizer_from_tekken, set_gguf_tekken},
@@ -53,8 +43,26 @@ constexpr std::array kForms{
     Form{"tokenizer.model", from_model, set_model},
     Form{"spm.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"spiece.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
-    Form{"sentencepiece.bpe.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{kFairseq, tokenizer_from_sentencepiece, set_gguf_sentencepiece},
+    Form{"vocab.txt", tokenizer_from_word_list, set_gguf_word_list},
 };
+
+TokenizerFacts facts_of(const HfFolder& folder, const Form& form) {
+  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
+  const std::string tokenizer_config = text("tokenizer_config.json");
+  const std::string special_tokens_map = text("special_tokens_map.json");
+  const bool says_all = form.read == Read{tokenizer_from_json};  // tokenizer.json itself
+  const std::string added_tokens = says_all ? "" : text("added_tokens.json");
+  const std::string generation_config = text("generation_config.json");
+  const std::string config = to_json(folder.config());  // without Python's bare numbers
+  TokenizerFacts facts = read_tokenizer_facts({.tokenizer_config = tokenizer_config,
+                                               .special_tokens_map = special_tokens_map,
+                                               .added_tokens = added_tokens,
+                                               .generation_config = generation_config,
+                                               .config = config});
+  facts.fairseq_order = form.file == kFairseq;
+  return facts;
+}
 
 // The first form that the folder has, with its text.
 std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
@@ -73,12 +81,12 @@ std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab) {
   const auto [form, text] = form_of(folder);
-  return form->read(text, facts_of(folder), n_vocab);
+  return form->read(text, facts_of(folder, *form), n_vocab);
 }
 
 void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab) {
   const auto [form, text] = form_of(folder);
-  const TokenizerFacts facts = facts_of(folder);
+  const TokenizerFacts facts = facts_of(folder, *form);
   form->write(file, text, facts, form->read(text, facts, n_vocab));
 }
 

@@ -9,8 +9,9 @@
 
 namespace strata::models {
 
-// tokenizer.json, else tekken.json, else SentencePiece's file. `n_vocab`: rows of the embedding.
-// Error{not_found} when there is none; those of the readers, with the file's name.
+// tokenizer.json, else tekken.json, else one of the others that docs/tokenizers.md lists.
+// `n_vocab`: rows of the embedding. Error{not_found} when there is none; those of the readers, with
+// the file's name.
 std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab);
 
 // Puts the folder's vocabulary into `file` in GGUF's keys. Errors: those of

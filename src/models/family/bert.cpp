@@ -76,6 +76,8 @@ class Bert final : public Family {
             {"BertForPreTraining", "bert"},
             {"BertForSequenceClassification", "bert", "bert"},
             {"CamembertModel", "bert", "camembert"},
+            {"CamembertForMaskedLM", "bert"},
+            {"CamembertForSequenceClassification", "bert"},
             {"RobertaModel", "bert", kRoberta},
             {"RobertaForMaskedLM", "bert"},
             {"RobertaForSequenceClassification", "bert", kRoberta},

@@ -124,9 +124,9 @@ TEST(FoldersWithoutAClass, AreThoseThatWriteTextOfTheirType) {
   }
   FixtureFolder folder("hf_llama");
   folder.config.erase("architectures");
-  folder.config["model_type"] = "bert";
+  folder.config["model_type"] = "rwkv";
   EXPECT_THAT(folder.refusal(), HasSubstr("'architectures' does not name the model's class, nor "
-                                          "does 'model_type': \"bert\""));
+                                          "does 'model_type': \"rwkv\""));
   folder.config.erase("model_type");
   EXPECT_THAT(folder.refusal(), HasSubstr("'architectures'"));
 }

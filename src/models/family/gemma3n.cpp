@@ -3,6 +3,7 @@
 // attention, side inputs of each layer, values that are normed, the last layers' attention on the
 // keys of those before them, widths of each layer's own, and gates of which only the greatest
 // count.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -45,6 +46,26 @@ constexpr std::array kRules{
     TensorRule{"blk.{}.laurel_post_norm", "model.layers.{}.laurel.post_laurel_norm"},
 };
 
+// transformers' Gemma3nTextConfig: a text_config leaves out what is as there.
+json::object defaults_of_class() {
+  return {{"vocab_size", 262400},
+          {"hidden_size", 2048},
+          {"intermediate_size", 16384},
+          {"num_hidden_layers", 35},
+          {"num_attention_heads", 8},
+          {"num_key_value_heads", 2},
+          {"head_dim", 256},
+          {"max_position_embeddings", 32768},
+          {"rms_norm_eps", 1e-6},
+          {"sliding_window", 512},
+          {"rope_theta", 1000000.0},
+          {"rope_local_base_freq", kWindowRopeBase},
+          {"final_logit_softcapping", kLogitCap},
+          {"altup_num_inputs", 4},
+          {"hidden_size_per_layer_input", 256},
+          {"num_kv_shared_layers", 15}};
+}
+
 // Where the standard normal distribution has so much below it, by halving.
 double normal_quantile(double share) {
   double low = -40, high = 40;
@@ -85,6 +106,7 @@ class Gemma3n final : public Family {
   void translate(Translation& t) const override {
     const HfConfig& config = t.config();
     t.expect_activation({"gelu_pytorch_tanh"});
+    t.set_defaults(defaults_of_class());
     if (!config.flag("altup_correct_scale").value_or(true)) {
       throw Error(Code::unimplemented,
                   "config.json: 'altup_correct_scale' is false, which is not supported yet");
@@ -134,10 +156,20 @@ class Gemma3n final : public Family {
     return std::vector(static_cast<size_t>(t.n_layers()), t.width("intermediate_size", kMaxHidden));
   }
 
-  // Shares of gates that count as 0, as standard deviations; below all that is possible: none.
+  // Of each layer the share of gates that count as 0; where none are named, those of the class.
+  static std::vector<double> shares(const Translation& t) {
+    if (t.config().find("activation_sparsity_pattern") != nullptr) {
+      return t.numbers_of_layers("activation_sparsity_pattern");
+    }
+    std::vector<double> shares(static_cast<size_t>(t.n_layers()), 0.0);
+    if (t.n_layers() > kSparseLayers) std::fill_n(shares.begin(), kSparseLayers, 0.95);
+    return shares;
+  }
+
+  // As standard deviations; below all that is possible: none.
   static void sparsity(Translation& t) {
     std::vector<float> deviations;
-    for (const double share : t.numbers_of_layers("activation_sparsity_pattern")) {
+    for (const double share : shares(t)) {
       if (!(share >= 0 && share < 1)) {
         throw Error(Code::invalid_argument,
                     fmt::format("config.json: 'activation_sparsity_pattern' holds {}", share));
@@ -148,6 +180,7 @@ class Gemma3n final : public Family {
   }
 
   static constexpr float kNone = -40.0f;
+  static constexpr int32_t kSparseLayers = 10;
 
   static void streams(SpecBuilder& build) {
     ModelSpec& spec = build.spec;

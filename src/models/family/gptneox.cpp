@@ -67,6 +67,7 @@ class GptNeox final : public Family {
   void translate(Translation& t) const override {
     t.expect_activation({"gelu", "gelu_new", "gelu_fast"});
     t.copy_text("hidden_activation", "hidden_act");
+    t.set_defaults({{"partial_rotary_factor", 0.25}});  // of the class
     t.decoder_keys();
     t.copy_flag("use_parallel_residual", "use_parallel_residual", true);
     t.ignore(".attention.bias");

@@ -1,5 +1,6 @@
 #include "models/family/hf_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -63,16 +64,22 @@ double finite(const json::value& value, std::string_view where, std::string_view
   return number;
 }
 
-// Of this model_type those that write text.
-std::set<std::string_view> writers_of(std::string_view model_type) {
-  std::set<std::string_view> names;
+constexpr std::array<std::string_view, 3> kWriting{"ForCausalLM", "LMHeadModel",
+                                                   "ForConditionalGeneration"};
+
+// Of this model_type those that write text; where there are none, the models alone.
+std::set<std::string_view> classes_of(std::string_view model_type) {
+  std::set<std::string_view> writers, alone;
   for (const auto& family : Registry<Family>::all()) {
     for (const HfClass& one : family->hf_classes()) {
-      const bool writes = one.name.ends_with("ForCausalLM") || one.name.ends_with("LMHeadModel");
-      if (writes && !one.model_type.empty() && one.model_type == model_type) names.insert(one.name);
+      if (one.model_type.empty() || one.model_type != model_type) continue;
+      const bool writes = std::ranges::any_of(
+          kWriting, [&](std::string_view ending) { return one.name.ends_with(ending); });
+      if (writes) writers.insert(one.name);
+      if (!writes && one.name.ends_with("Model")) alone.insert(one.name);
     }
   }
-  return names;
+  return writers.empty() ? alone : writers;
 }
 
 // As transformers does, by model_type where no class is named.
@@ -85,7 +92,7 @@ std::string class_of(const json::object& config) {
   const json::value* type = config.if_contains("model_type");
   const bool has_type = type != nullptr && type->is_string();
   if (has_type) {
-    const auto names = writers_of(std::string_view(type->get_string()));
+    const auto names = classes_of(std::string_view(type->get_string()));
     if (names.size() == 1) return std::string(*names.begin());
   }
   throw Error(Code::invalid_argument,

@@ -23,6 +23,7 @@ class HfConfig {
   const std::string& architecture() const { return architecture_; }  // a class of transformers
   // Values of fields that the class has where neither part names them, be it as null.
   void set_defaults(json::object defaults) { defaults_ = std::move(defaults); }
+  bool has_default(std::string_view name) const { return defaults_.contains(name); }
   // Below, `names` are the field's names, the first one present counts; null is absent.
   // Error{invalid_argument} with the field: a value of another kind, out of range, or missing.
   const json::value* find(std::initializer_list<std::string_view> names) const;

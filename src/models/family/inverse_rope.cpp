@@ -78,7 +78,8 @@ void InverseTranslation::rotary() {
   const Turned turned = turned_of(spec_);
   const HeadRope main = turned.full.rope != nullptr ? turned.full : turned.windowed;
   if (main.rope == nullptr) return;
-  if (main.rope->n_dims != main.head_dim) {
+  // A class that turns a part where nothing is said is told of the whole, too.
+  if (main.rope->n_dims != main.head_dim || config().has_default("partial_rotary_factor")) {
     say({"partial_rotary_factor", "rotary_pct", "rope_pct"},
         fraction_of(main.rope->n_dims, main.head_dim));
   }

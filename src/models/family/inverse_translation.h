@@ -77,6 +77,7 @@ class InverseTranslation final : public Translation {
   void expect_activation(std::initializer_list<std::string_view> known) override;
   void expect(std::string_view field, const json::value& value) override;
   void windows() override;
+  void same_windows() override { windows(); }  // that there is none is said, too
   void no_windows() override {}
   void score_keys(bool of_mean) override;
   void positions_behind_padding(const std::string& ours, const std::string& theirs) override;

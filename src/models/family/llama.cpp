@@ -33,17 +33,19 @@ class Llama final : public Family {
     return {{kPlain, "llama", "llama"},
             {"LLaMAForCausalLM", "llama"},  // as the first conversions spelt it
             {kPlainModel, "llama"},
-            {"MistralForCausalLM", "llama", "mistral"},
-            {"MistralModel", "llama"},
+            {kOneWindow, "llama", "mistral"},
+            {kOneWindowModel, "llama"},
             {kMixedWindows, "llama", "ministral"},
             {kWithExperts, "llama", "mixtral"}};
   }
 
   void translate(Translation& t) const override {
+    const std::string& name = t.config().architecture();
     t.expect_activation({"silu"});
+    // The class has a window where none is named, be it as null.
+    if (name == kOneWindow || name == kOneWindowModel) t.set_defaults({{"sliding_window", 4096}});
     t.decoder_keys();
     t.headless_if_model_alone();
-    const std::string& name = t.config().architecture();
     if (name == kPlain || name == kPlainModel) {  // of these transformers reads no window
       t.no_windows();
     } else if (name == kMixedWindows) {
@@ -62,6 +64,8 @@ class Llama final : public Family {
  private:
   static constexpr std::string_view kPlain = "LlamaForCausalLM";
   static constexpr std::string_view kPlainModel = "LlamaModel";
+  static constexpr std::string_view kOneWindow = "MistralForCausalLM";
+  static constexpr std::string_view kOneWindowModel = "MistralModel";
   static constexpr std::string_view kMixedWindows = "MinistralForCausalLM";
   static constexpr std::string_view kWithExperts = "MixtralForCausalLM";
 

@@ -24,6 +24,10 @@ constexpr std::array kRules{
                Change::transposed_second_half},
     TensorRule{"blk.{}.ffn_down_exps.weight", "model.layers.{}.feed_forward.experts.down_proj",
                Change::transposed},
+    // Of quantised folders, which hold each expert's matrices as those of an MLP.
+    TensorRule{"blk.{}.ffn_gate_exps", "model.layers.{}.feed_forward.experts.{e}.gate_proj"},
+    TensorRule{"blk.{}.ffn_up_exps", "model.layers.{}.feed_forward.experts.{e}.up_proj"},
+    TensorRule{"blk.{}.ffn_down_exps", "model.layers.{}.feed_forward.experts.{e}.down_proj"},
     TensorRule{"blk.{}.ffn_gate_shexp", "model.layers.{}.feed_forward.shared_expert.gate_proj"},
     TensorRule{"blk.{}.ffn_up_shexp", "model.layers.{}.feed_forward.shared_expert.up_proj"},
     TensorRule{"blk.{}.ffn_down_shexp", "model.layers.{}.feed_forward.shared_expert.down_proj"},
@@ -43,6 +47,24 @@ constexpr std::string_view kIntervalKey = "interleave_moe_layer_step";
 
 constexpr std::array<std::string_view, 4> kKeys{"expert_count", "expert_used_count",
                                                 "expert_weights_scale", kGrowthKey};
+
+// transformers' Llama4TextConfig: a text_config leaves out what is as there.
+json::object defaults_of_class() {
+  return {{"vocab_size", 202048},
+          {"hidden_size", 5120},
+          {"intermediate_size", 8192},
+          {"intermediate_size_mlp", 16384},
+          {"num_hidden_layers", 48},
+          {"num_attention_heads", 40},
+          {"num_key_value_heads", 8},
+          {"head_dim", 128},
+          {"max_position_embeddings", 131072},
+          {"rms_norm_eps", 1e-5},
+          {"num_experts_per_tok", 1},
+          {"num_local_experts", 16},
+          {"rope_theta", 500000.0},
+          {"attention_chunk_size", kSection}};
+}
 
 [[noreturn]] void refuse_field(const Translation& t, std::string_view field, std::string_view how) {
   throw Error(Code::unimplemented,
@@ -69,6 +91,7 @@ class Llama4 final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    t.set_defaults(defaults_of_class());
     t.decoder_keys();
     t.expert_keys(false);
     t.copy_integer("expert_feed_forward_length", {"intermediate_size"});

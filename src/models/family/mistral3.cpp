@@ -16,7 +16,38 @@ namespace {
 constexpr std::string_view kGrowth = "attention.temperature_scale";
 constexpr std::string_view kMagnitude = "rope.scaling.yarn_log_multiplier";
 constexpr std::array kKeys{kGrowth, kMagnitude};
+constexpr std::string_view kGrowingType = "ministral3";
 constexpr std::string_view kWhere = "config.json: rope_parameters";
+
+// transformers' MistralConfig and Ministral3Config: a text_config leaves out what is as there.
+json::object defaults_of(std::string_view model_type) {
+  if (model_type != kGrowingType) {
+    return {{"vocab_size", 32000},        {"hidden_size", 4096},
+            {"intermediate_size", 14336}, {"num_hidden_layers", 32},
+            {"num_attention_heads", 32},  {"num_key_value_heads", 8},
+            {"rms_norm_eps", 1e-6},       {"max_position_embeddings", 131072},
+            {"sliding_window", 4096}};
+  }
+  return {{"vocab_size", 131072},
+          {"hidden_size", 4096},
+          {"intermediate_size", 14336},
+          {"num_hidden_layers", 34},
+          {"num_attention_heads", 32},
+          {"num_key_value_heads", 8},
+          {"head_dim", 128},
+          {"rms_norm_eps", 1e-5},
+          {"max_position_embeddings", 262144},
+          {"rope_parameters",
+           {{"rope_type", "yarn"},
+            {"rope_theta", 1000000.0},
+            {"factor", 16.0},
+            {"original_max_position_embeddings", 16384},
+            {"beta_fast", 32.0},
+            {"beta_slow", 1.0},
+            {"mscale", 1.0},
+            {"mscale_all_dim", 1.0},
+            {"llama_4_scaling_beta", 0.1}}}};
+}
 
 class Mistral3 final : public Family {
  public:
@@ -40,13 +71,14 @@ class Mistral3 final : public Family {
   }
 
   std::vector<HfClass> hf_classes() const override {
-    return {{kGrowing, "mistral3", "ministral3"},
+    return {{kGrowing, "mistral3", kGrowingType},
             {"Mistral3ForConditionalGeneration", "mistral3"},
             {"MistralForCausalLM", "mistral3", "mistral"}};  // the same where queries do not grow
   }
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    t.set_defaults(defaults_of(t.config().text("model_type").value_or("")));
     t.magnitude_in_scores();
     t.decoder_keys();
     t.same_windows();
@@ -59,7 +91,6 @@ class Mistral3 final : public Family {
                  HfFields& fields) const override {
     const auto& attention = std::get<Attention>(spec.layers[0].blocks[0].op);
     const bool grows = attention.growth.step > 0;
-    if (attention.window == 0) fields.said["sliding_window"] = nullptr;  // else classes have one
     if (hf_class != kGrowing) return;
     if (!grows) throw Error(Code::unimplemented, "its queries grow with their position");
     const double magnitude =

@@ -44,6 +44,7 @@ class Nemotron final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"relu2"});
+    t.set_defaults({{"partial_rotary_factor", 0.5}});  // of the class
     t.decoder_keys();
     t.tensors(kNorms);
     t.tensors(decoder_rules());

@@ -35,6 +35,7 @@ class Phi2 final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"gelu_new", "gelu_pytorch_tanh"});
+    t.set_defaults({{"partial_rotary_factor", 0.5}});  // of the class
     t.decoder_keys();
     t.tensors(kRules);
     t.tensors(decoder_rules());

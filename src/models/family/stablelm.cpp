@@ -31,6 +31,7 @@ class StableLm final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    t.set_defaults({{"partial_rotary_factor", 0.25}});  // of the class
     t.decoder_keys();
     t.said_by_tensor("qk_layernorm", "blk.0.attn_q_norm.weight");
     t.said_by_tensor("use_qkv_bias", "blk.0.attn_q.bias");

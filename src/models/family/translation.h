@@ -155,7 +155,7 @@ class Translation {
   // Error{unimplemented} where the field is there and says otherwise.
   virtual void expect(std::string_view field, const json::value& value);
   // sliding_window, of all layers.
-  void same_windows() { copy_integer("attention.sliding_window", {"sliding_window"}); }
+  virtual void same_windows() { copy_integer("attention.sliding_window", {"sliding_window"}); }
   // sliding_window, with layer_types where they are given.
   virtual void windows();
   // Of models whose configuration names a window that they do not use.

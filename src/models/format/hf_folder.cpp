@@ -177,6 +177,7 @@ std::span<const std::byte> HfFolder::map(const std::string& file) {
 
 void HfFolder::add(std::vector<SafeTensor> tensors) {
   for (SafeTensor& tensor : tensors) {
+    tensor.name = current_name(std::move(tensor.name));
     tensors_.push_back(std::move(tensor));
     files_.push_back(mapped_.size() - 1);
   }
@@ -205,7 +206,7 @@ void HfFolder::read_bundle() {
 // Each tensor lies where the index says.
 void HfFolder::check_index(const json::object& weight_map) const {
   for (const auto& [name, file] : weight_map) {
-    const auto found = by_name_.find(std::string_view(name));
+    const auto found = by_name_.find(current_name(name));
     if (found != by_name_.end() &&
         mapped_names_[files_[found->second]] == std::string_view(file.get_string())) {
       continue;

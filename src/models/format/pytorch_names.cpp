@@ -105,6 +105,18 @@ std::optional<PytorchName> pytorch_name_of_variable(std::string_view path) {
   return joined(std::move(parts));
 }
 
+std::string current_name(std::string name) {
+  constexpr std::array kLayerNorm{Renamed{"LayerNorm.gamma", "LayerNorm.weight"},
+                                  Renamed{"LayerNorm.beta", "LayerNorm.bias"}};
+  for (const Renamed& one : kLayerNorm) {
+    if (!name.ends_with(one.theirs)) continue;
+    name.resize(name.size() - one.theirs.size());
+    name += one.ours;
+    break;
+  }
+  return name;
+}
+
 std::vector<SafeTensor> with_pytorch_names(std::vector<SafeTensor> tensors,
                                            std::optional<PytorchName> (*name_of)(std::string_view),
                                            std::string_view file) {

@@ -23,6 +23,10 @@ std::optional<PytorchName> pytorch_name_of_keras(std::string_view path);
 // bert/encoder/layer_0/attention/self/query/kernel of a checkpoint's variable -> the same.
 std::optional<PytorchName> pytorch_name_of_variable(std::string_view path);
 
+// PyTorch's own state dicts of the first models: LayerNorm.gamma and .beta are its weight and bias,
+// as transformers has them renamed. Any other name stays.
+std::string current_name(std::string name);
+
 // Names all tensors anew. Those that are transposed get their shape turned round and `by_columns`;
 // what Keras stores as [1 x n] for a bias becomes [n]. Left out: what has no name.
 // Error{unimplemented}: a kernel of more than two dimensions; Error{invalid_argument}: one name of

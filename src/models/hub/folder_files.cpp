@@ -15,17 +15,19 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 21> kNames{
+constexpr std::array<std::string_view, 23> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "tokenizer.model",
     "spiece.model",
     "spm.model",
     "sentencepiece.bpe.model",
+    "vocab.txt",
     "tekken.json",
     "tiktoken.model",
     "tokenizer.tiktoken",

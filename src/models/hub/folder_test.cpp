@@ -54,11 +54,11 @@ TEST(FolderFiles, TakeWhatIsTheModelAndNothingElse) {
     return R"({"weight_map": {"a": "model-00002-of-00002.safetensors",
                "b": "model-00001-of-00002.safetensors", "c": "model-00001-of-00002.safetensors"}})";
   };
-  EXPECT_THAT(
-      folder_files(paths, index),
-      ElementsAre("config.json", "1_Pooling/config.json", "model-00001-of-00002.safetensors",
-                  "model-00002-of-00002.safetensors", "model.safetensors.index.json",
-                  "tiktoken.model", "tokenizer.json", "tokenizer.tiktoken"));
+  EXPECT_THAT(folder_files(paths, index),
+              ElementsAre("config.json", "1_Pooling/config.json", "added_tokens.json",
+                          "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                          "model.safetensors.index.json", "tiktoken.model", "tokenizer.json",
+                          "tokenizer.tiktoken", "vocab.txt"));
   const auto files = [](std::vector<std::string> all) { return folder_files(all, no_index); };
   EXPECT_THAT(files({"config.json", "a.bin"}), IsEmpty());
   EXPECT_THAT(files({"a.safetensors"}), IsEmpty());

@@ -322,6 +322,9 @@ void set_gguf_vocabulary(MadeFile& file, std::string_view tokenizer_json,
 void set_gguf_sentencepiece(MadeFile& file, std::string_view model, const TokenizerFacts& facts,
                             const std::shared_ptr<const Tokenizer>& tokenizer) {
   const SentenceModel read = read_sentencepiece(model, facts, tokenizer->n_vocab());
+  if (read.rules.separator >= 0) {
+    file.set_integer("tokenizer.ggml.seperator_token_id", read.rules.separator);
+  }
   std::vector<float> scores;
   for (size_t i = 0; i < read.vocabulary.size(); ++i) {
     scores.push_back(read.vocabulary.score(static_cast<TokenId>(i)));

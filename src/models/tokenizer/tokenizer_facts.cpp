@@ -67,7 +67,10 @@ void read_added(const JsonPlace& file, TokenizerFacts& facts) {
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       const std::string content = content_of(token);
       const bool is_whole = error == std::errc() && end == key.data() + key.size();
-      if (is_whole && id >= 0 && !content.empty()) facts.added.emplace_back(id, content);
+      const json::value* special =
+          token.is_object() ? token.get_object().if_contains("special") : nullptr;
+      const bool is_special = special == nullptr || *special != false;
+      if (is_whole && id >= 0 && !content.empty()) facts.added.push_back({id, content, is_special});
     }
   }
   for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
@@ -78,6 +81,24 @@ void read_added(const JsonPlace& file, TokenizerFacts& facts) {
         facts.extra.push_back(std::move(content));
       }
     }
+  }
+}
+
+void read_words(const JsonPlace& file, WordFacts& words) {
+  if (const auto flag = file.find("do_lower_case")) words.lower_case = flag->boolean();
+  if (const auto flag = file.find("tokenize_chinese_chars")) words.cut_chinese = flag->boolean();
+  if (const auto flag = file.find("strip_accents")) words.strip_accents = flag->boolean();
+  if (const auto name = file.find("word_tokenizer_type")) words.cutter = name->text();
+}
+
+// Ids by spelling, of programs that wrote no "added_tokens_decoder" yet. Which are special no one
+// says: those that have the form of a mark.
+void read_added_ids(const JsonPlace& file, TokenizerFacts& facts) {
+  if (!facts.added.empty()) return;
+  for (const auto& [content, value] : file.object()) {
+    const TokenId id = as_id(file[content]);
+    const bool is_mark = content.starts_with('<') || content.starts_with('[');
+    if (id >= 0 && !content.empty()) facts.added.push_back({id, content, is_mark});
   }
 }
 
@@ -93,9 +114,12 @@ TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
   with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
     read_spellings(file, facts);
     read_added(file, facts);
+    read_words(file, facts.words);
     if (const auto flag = file.find("add_bos_token")) facts.add_bos = flag->boolean();
     if (const auto flag = file.find("add_eos_token")) facts.add_eos = flag->boolean();
   });
+  with(files.added_tokens, "added_tokens.json",
+       [&](const JsonPlace& file) { read_added_ids(file, facts); });
   with(files.special_tokens_map, "special_tokens_map.json",
        [&](const JsonPlace& file) { read_spellings(file, facts); });
   with(files.generation_config, "generation_config.json",

@@ -12,6 +12,20 @@
 namespace strata::models {
 
 // What stands outside of tokenizer.json.
+struct AddedFact {
+  TokenId id = -1;
+  std::string content;
+  bool special = true;  // else text that is not trusted may hold it, too
+};
+
+// What tokenizer_config.json says of the words of a vocabulary that is only a list of them.
+struct WordFacts {
+  bool lower_case = true;
+  bool cut_chinese = true;            // each of these characters is a word
+  std::optional<bool> strip_accents;  // else where the text is made lower case
+  std::string cutter;                 // another program's, that cuts words before
+};
+
 struct TokenizerFacts {
   std::string bos_token, eos_token, unk_token, pad_token;  // spelled; empty: not said
   TokenId bos = -1;                                        // by id, where no spelling is given
@@ -19,15 +33,19 @@ struct TokenizerFacts {
   std::vector<TokenId> end_ids;  // generation stops at these, beside eos
   std::optional<bool> add_bos;   // else the post-processor decides
   std::optional<bool> add_eos;
-  // tokenizer_config.json's "added_tokens_decoder", and its lists of further special tokens.
-  std::vector<std::pair<TokenId, std::string>> added;
+  // tokenizer_config.json's "added_tokens_decoder", or added_tokens.json; and its lists of further
+  // special tokens.
+  std::vector<AddedFact> added;
   std::vector<std::string> extra;
+  WordFacts words;
+  bool fairseq_order = false;  // SentencePiece's pieces stand behind the roles of fairseq's models
 };
 
 // The text of each file; empty where there is none.
 struct TokenizerFiles {
   std::string_view tokenizer_config;
   std::string_view special_tokens_map;
+  std::string_view added_tokens;
   std::string_view generation_config;
   std::string_view config;
 };

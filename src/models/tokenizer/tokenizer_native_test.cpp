@@ -1,6 +1,7 @@
 // Compares tokenizer.model and tekken.json with the makers' own libraries, SentencePiece and
 // mistral-common: ids and texts of 5,000 strings (testdata/native,
 // tests/oracle/tokenizer_native.py).
+#include <algorithm>
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -104,6 +105,61 @@ TEST(TiktokenFile, SpecialTokensStandBehindTheRanks) {
   EXPECT_EQ(tokenizer->encode_trusted("a<end><turn>"), (std::vector<TokenId>{97, 258, 259}));
   EXPECT_EQ(tokenizer->piece(257, true), "<|reserved_token_257|>");
   EXPECT_EQ(tokenizer->encode_text("<end>").size(), 5u) << "untrusted text";
+}
+
+// SentencePiece's ids, one further, behind the roles that fairseq's dictionary begins with.
+TEST(FairseqOrder, PiecesStandBehindItsRoles) {
+  const std::string bytes = testing::read_file(kAnswers / "unigram.model");
+  const auto plain = tokenizer_from_sentencepiece(bytes, {}, 0);
+  TokenizerFacts facts;
+  facts.fairseq_order = true;
+  const auto moved = tokenizer_from_sentencepiece(bytes, facts, 0);
+  EXPECT_EQ(moved->n_vocab(), plain->n_vocab() + 2);
+  EXPECT_EQ(moved->bos(), 0);
+  EXPECT_EQ(moved->eos(), 2);
+  for (uint32_t i = 0; i < 500; ++i) {
+    const std::string text = repair_utf8(testing::varied_text(i));
+    std::vector<TokenId> wanted = plain->encode_text(text);
+    for (TokenId& id : wanted) id = id == 0 ? 3 : id + 1;
+    ASSERT_EQ(moved->encode_text(text), wanted) << i;
+    EXPECT_EQ(moved->decode(wanted), plain->decode(plain->encode_text(text))) << i;
+  }
+  EXPECT_EQ(moved->encode_trusted("<mask>"), std::vector<TokenId>{moved->n_vocab() - 1});
+  const Error other = strata::testing::error_of(
+      [&] { tokenizer_from_sentencepiece(bytes, facts, plain->n_vocab() + 5); });
+  EXPECT_NE(other.message().find("502 tokens, but the model has 505 rows"), std::string::npos)
+      << other.message();
+}
+
+TEST(SentencePieceFile, TokensThatWereAddedStandBehindThePieces) {
+  const std::string bytes = testing::read_file(kAnswers / "unigram.model");
+  TokenizerFiles files{};
+  files.tokenizer_config = R"({"added_tokens_decoder": {"2": {"content": "</s>"},
+      "500": {"content": "<|im_start|>", "special": true},
+      "502": {"content": "[pause]", "special": false}, "900": {"content": "<far>"}}})";
+  const auto facts = read_tokenizer_facts(files);
+  const auto tokenizer = tokenizer_from_sentencepiece(bytes, facts, 512);
+  EXPECT_EQ(tokenizer->n_vocab(), 512);
+  const auto trusted = tokenizer->encode_trusted("<|im_start|>a[pause]");
+  EXPECT_EQ(trusted.front(), 500);
+  EXPECT_EQ(trusted.back(), 502);
+  EXPECT_EQ(tokenizer->encode_text("a[pause]").back(), 502);
+  const auto untrusted = tokenizer->encode_text("<|im_start|>");
+  EXPECT_EQ(std::ranges::count(untrusted, 500), 0);
+  EXPECT_EQ(tokenizer->piece(500, true), "<|im_start|>");
+}
+
+// Programs of before 2023 wrote them so.
+TEST(SentencePieceFile, AddedTokensMayStandInAFileOfTheirOwn) {
+  TokenizerFiles files{};
+  files.added_tokens = R"({"<|im_end|>": 500, "pause": 501})";
+  const auto facts = read_tokenizer_facts(files);
+  const std::string bytes = testing::read_file(kAnswers / "unigram.model");
+  const auto tokenizer = tokenizer_from_sentencepiece(bytes, facts, 512);
+  EXPECT_EQ(tokenizer->encode_trusted("a<|im_end|>").back(), 500);
+  EXPECT_EQ(tokenizer->encode_text("apause").back(), 501);
+  files.added_tokens = R"({"a": "b"})";
+  EXPECT_THROW(read_tokenizer_facts(files), Error);
 }
 
 TEST(TiktokenFile, WhatIsNoneIsRefusedByItsLine) {

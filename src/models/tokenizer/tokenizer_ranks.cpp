@@ -206,7 +206,7 @@ std::string_view take_line(std::string_view& text) {
 void put_specials(const TokenizerFacts& facts, int64_t n_ranks, Entries& entries) {
   std::map<int64_t, std::string> placed;
   std::set<std::string, std::less<>> names;
-  for (const auto& [id, content] : facts.added) {
+  for (const auto& [id, content, special] : facts.added) {
     if (id >= n_ranks) placed.emplace(id, content);
     names.insert(content);
   }

@@ -2,9 +2,12 @@
 #include "models/tokenizer/tokenizer_sentencepiece.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "models/format/gguf_part.h"
 #include "models/tokenizer/pipeline/proto_reader.h"
 #include "models/tokenizer/pipeline/sentence_pipeline.h"
 #include "models/tokenizer/tokenizer_limits.h"
@@ -121,6 +124,57 @@ Model read_model(std::string_view bytes) {
   return model;
 }
 
+// The ids of fairseq's models, whose dictionary begins with its own roles and ends with a mask: the
+// pieces behind SentencePiece's three follow these (XLMRobertaTokenizer of transformers 4). Another
+// order of the same file can be told by the number of rows only.
+void take_fairseq_order(Model& model, int32_t n_vocab) {
+  constexpr std::array<std::string_view, 3> kFirst{"<unk>", "<s>", "</s>"};
+  const auto refuse_order = [](std::string_view why) {
+    throw Error(Code::unimplemented,
+                fmt::format("sentencepiece.bpe.model: the order of its ids is not known: {}", why),
+                "fetch or make the model's tokenizer.json");
+  };
+  for (size_t i = 0; i < kFirst.size(); ++i) {
+    if (i < model.pieces.size() && model.pieces[i].text == kFirst[i]) continue;
+    refuse_order(fmt::format("piece {} is not {}", i, kFirst[i]));
+  }
+  std::vector<Piece> pieces{{"<s>", 0, TokenKind::control},
+                            {"<pad>", 0, TokenKind::control},
+                            {"</s>", 0, TokenKind::control},
+                            {"<unk>", 0, TokenKind::unknown}};
+  pieces.insert(pieces.end(), model.pieces.begin() + kFirst.size(), model.pieces.end());
+  pieces.push_back({"<mask>", 0, TokenKind::control});
+  if (n_vocab > 0 && pieces.size() != static_cast<size_t>(n_vocab)) {
+    refuse_order(fmt::format("{} tokens, but the model has {} rows", pieces.size(), n_vocab));
+  }
+  model.pieces = std::move(pieces);
+  model.bos_id = 0;
+  model.eos_id = 2;
+  model.unk_id = 3;
+}
+
+// What was added to the pieces since the file was made, at the ids that are said.
+void add_tokens(const TokenizerFacts& facts, int32_t n_vocab, Model& model) {
+  const size_t n_own = model.pieces.size();
+  const size_t most = n_vocab > 0 ? static_cast<size_t>(n_vocab) : kMaxVocabulary;
+  for (const AddedFact& added : facts.added) {
+    const auto id = static_cast<size_t>(added.id);
+    if (id < n_own) continue;
+    if (id >= most) {
+      log_warn("the added token \"{}\" has the id {}, of {} rows; it is left out",
+               printable(added.content), id, most);
+      continue;
+    }
+    if (added.content.size() > kMaxTokenBytes) {
+      refuse(fmt::format("the added token {} has {} bytes, the limit is {}", id,
+                         added.content.size(), kMaxTokenBytes));
+    }
+    if (id >= model.pieces.size()) model.pieces.resize(id + 1, {{}, 0, TokenKind::unused});
+    model.pieces[id] = {added.content, 0,
+                        added.special ? TokenKind::control : TokenKind::user_defined};
+  }
+}
+
 TokenId role(const Model& model, int64_t id, size_t rows) {
   if (id >= 0 && static_cast<size_t>(id) >= model.pieces.size()) {
     refuse(fmt::format("a role is given to {}, no piece of {}", id, model.pieces.size()));
@@ -188,11 +242,15 @@ SentenceModel read_sentencepiece(std::string_view bytes, const TokenizerFacts& f
     throw Error(Code::invalid_argument,
                 fmt::format("a vocabulary of {} tokens, the limit is {}", n_vocab, kMaxVocabulary));
   }
-  const Model model = read_model(bytes);
+  Model model = read_model(bytes);
+  if (facts.fairseq_order) take_fairseq_order(model, n_vocab);
+  add_tokens(facts, n_vocab, model);
+  const TokenId separator = facts.fairseq_order ? static_cast<TokenId>(model.eos_id) : -1;
   return {make_vocabulary(model, facts, n_vocab),
           {.charsmap = model.charsmap,
            .merge_spaces = model.remove_extra_whitespaces,
            .merges_by_score = model.type == kBpe,
+           .separator = separator,
            .byte_fallback = model.byte_fallback,
            .as_library = true}};
 }
