@@ -1,15 +1,16 @@
 #include "models/hf_tokenizer.h"
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include "core/error.h"
 #include "core/json.h"
 #include "models/tokenizer/gguf_keys.h"
+#include "models/tokenizer/older_tokenizer.h"
 #include "models/tokenizer/tokenizer_json.h"
 #include "models/tokenizer/tokenizer_ranks.h"
 #include "models/tokenizer/tokenizer_sentencepiece.h"
-#include "models/tokenizer/tokenizer_word_list.h"
 
 namespace strata::models {
 namespace {
@@ -44,7 +45,6 @@ constexpr std::array kForms{
     Form{"spm.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{"spiece.model", tokenizer_from_sentencepiece, set_gguf_sentencepiece},
     Form{kFairseq, tokenizer_from_sentencepiece, set_gguf_sentencepiece},
-    Form{"vocab.txt", tokenizer_from_word_list, set_gguf_word_list},
 };
 
 TokenizerFacts facts_of(const HfFolder& folder, const Form& form) {
@@ -64,17 +64,35 @@ TokenizerFacts facts_of(const HfFolder& folder, const Form& form) {
   return facts;
 }
 
+// The tokenizer.json that vocab.txt, or vocab.json with merges.txt, stand for.
+std::optional<std::string> json_of_older_files(const HfFolder& folder) {
+  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
+  const std::string tokenizer_config = text("tokenizer_config.json");
+  const std::string special_tokens_map = text("special_tokens_map.json");
+  const std::string added_tokens = text("added_tokens.json");
+  const std::string config = to_json(folder.config());
+  const OlderTokenizerFiles beside{tokenizer_config, special_tokens_map, added_tokens, config};
+  if (const auto vocab = folder.text("vocab.txt", kMaxHfTokenizer)) {
+    return tokenizer_json_of_words(*vocab, beside);
+  }
+  const auto vocab = folder.text("vocab.json", kMaxHfTokenizer);
+  const auto merges = folder.text("merges.txt", kMaxHfTokenizer);
+  if (vocab && merges) return tokenizer_json_of_merges(*vocab, *merges, beside);
+  return std::nullopt;
+}
+
 // The first form that the folder has, with its text.
 std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
   std::string looked_for;
   for (const Form& form : kForms) {
     if (auto text = folder.text(form.file, kMaxHfTokenizer)) return {&form, std::move(*text)};
-    looked_for += looked_for.empty() ? "" : ", ";
     looked_for += form.file;
+    looked_for += ", ";
   }
+  if (auto json = json_of_older_files(folder)) return {kForms.data(), std::move(*json)};
   throw Error(Code::not_found,
               fmt::format("{} holds no tokenizer that can be read", folder.path().string()),
-              "one of these is needed: " + looked_for);
+              "one of these is needed: " + looked_for + "vocab.txt, vocab.json with merges.txt");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace strata::models {
 namespace {
 
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr std::array<std::string_view, 23> kNames{
+constexpr std::array<std::string_view, 25> kNames{
     "config.json",
     "generation_config.json",
     kIndex,
@@ -28,6 +28,8 @@ constexpr std::array<std::string_view, 23> kNames{
     "spm.model",
     "sentencepiece.bpe.model",
     "vocab.txt",
+    "vocab.json",
+    "merges.txt",
     "tekken.json",
     "tiktoken.model",
     "tokenizer.tiktoken",

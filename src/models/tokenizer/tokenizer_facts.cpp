@@ -84,13 +84,6 @@ void read_added(const JsonPlace& file, TokenizerFacts& facts) {
   }
 }
 
-void read_words(const JsonPlace& file, WordFacts& words) {
-  if (const auto flag = file.find("do_lower_case")) words.lower_case = flag->boolean();
-  if (const auto flag = file.find("tokenize_chinese_chars")) words.cut_chinese = flag->boolean();
-  if (const auto flag = file.find("strip_accents")) words.strip_accents = flag->boolean();
-  if (const auto name = file.find("word_tokenizer_type")) words.cutter = name->text();
-}
-
 // Ids by spelling, of programs that wrote no "added_tokens_decoder" yet. Which are special no one
 // says: those that have the form of a mark.
 void read_added_ids(const JsonPlace& file, TokenizerFacts& facts) {
@@ -114,7 +107,6 @@ TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
   with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
     read_spellings(file, facts);
     read_added(file, facts);
-    read_words(file, facts.words);
     if (const auto flag = file.find("add_bos_token")) facts.add_bos = flag->boolean();
     if (const auto flag = file.find("add_eos_token")) facts.add_eos = flag->boolean();
   });

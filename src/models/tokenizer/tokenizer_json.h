@@ -18,14 +18,6 @@ struct AddedFact {
   bool special = true;  // else text that is not trusted may hold it, too
 };
 
-// What tokenizer_config.json says of the words of a vocabulary that is only a list of them.
-struct WordFacts {
-  bool lower_case = true;
-  bool cut_chinese = true;            // each of these characters is a word
-  std::optional<bool> strip_accents;  // else where the text is made lower case
-  std::string cutter;                 // another program's, that cuts words before
-};
-
 struct TokenizerFacts {
   std::string bos_token, eos_token, unk_token, pad_token;  // spelled; empty: not said
   TokenId bos = -1;                                        // by id, where no spelling is given
@@ -37,7 +29,6 @@ struct TokenizerFacts {
   // special tokens.
   std::vector<AddedFact> added;
   std::vector<std::string> extra;
-  WordFacts words;
   bool fairseq_order = false;  // SentencePiece's pieces stand behind the roles of fairseq's models
 };
 
