@@ -3,28 +3,16 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "inference/constraint/grammar.h"
-#include "inference/constraint/strides.h"
+#include "inference/constraint/insides.h"
+#include "inference/constraint/token_mask.h"
 #include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
-
-// A set of ids.
-struct TokenMask {
-  std::vector<uint64_t> bits;
-  bool has(int32_t id) const {
-    const auto at = static_cast<size_t>(id);
-    return (bits[at >> 6] >> (at & 63) & 1) != 0;
-  }
-};
-
-// The logits with -inf for what is not allowed, and for what the mask does not reach.
-void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vector<float>& out);
 
 // A grammar on a vocabulary, with what was found out about them; from any thread.
 class Matcher {
@@ -55,30 +43,13 @@ class Matcher {
   std::shared_ptr<const TokenMask> compute(ExprId place);
   std::string only_text(ExprId place, char before);
   std::vector<Arm> arms_of(ExprId place);
-  const Inside& inside(ExprId block);
-  Inside make_inside(ExprId block);
-  Inside walk_inside(ExprId block);
-  const StringInside& string_tail(size_t i);
-  StringInside walk_string(ExprId base);
-  std::optional<Inside> limited_string(ExprId block);
-  Inside walk_beside(ExprId block, ExprId base, const Inside& known);
-  void walk(ExprId place, int32_t node, std::vector<uint64_t>& bits,
-            std::vector<int32_t>* crossings);
-  bool spread(ExprId place, int32_t node, std::vector<uint64_t>& bits,
-              std::vector<int32_t>* crossings);
-  void walk_spots(ExprId place, int32_t node, const Stride& stride, std::vector<uint64_t>& bits,
-                  std::vector<int32_t>* crossings);
-  const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
-  void add(int32_t token, std::vector<uint64_t>& bits) const;
 
   const std::shared_ptr<Grammar> grammar_;
   const std::shared_ptr<const TokenTrie> trie_;
   // Under the grammar's mutex:
   std::unordered_map<ExprId, std::shared_ptr<const TokenMask>> masks_;
-  std::unordered_map<ExprId, Inside> insides_;
-  size_t kept_bytes_ = 0;
-  Strides strides_;
-  std::vector<ExprId> path_, other_path_;  // by depth of the walk
+  size_t kept_bytes_ = 0;  // of them
+  Insides insides_;
 };
 
 // How far one answer is. Copies are cheap and independent.

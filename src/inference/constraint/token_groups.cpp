@@ -17,14 +17,6 @@ Characters characters_of(std::string_view text) {
   return found;
 }
 
-void allow(std::vector<uint64_t>& bits, int32_t token) {
-  bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
-}
-
-void unite(std::vector<uint64_t>& bits, const std::vector<uint64_t>& others) {
-  for (size_t word = 0; word < others.size(); ++word) bits[word] |= others[word];
-}
-
 // Kinds that some of the characters are of.
 Characters kinds_of(const Characters& of) {
   Characters found = of;
@@ -60,15 +52,15 @@ TokenGroups::TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
     longest_ = std::max(longest_, group.longest);
     if (members.size() > n_words_ / 2) {
       group.whole = static_cast<int32_t>(wholes_.size());
-      Bits& whole = wholes_.emplace_back(n_words_);
+      TokenBits& whole = wholes_.emplace_back(n_words_);
       for (const Member& member : members) allow(whole, member.token);
     }
     groups_.push_back(group);
   }
 }
 
-TokenGroups::Bits TokenGroups::find(const Characters& of) const {
-  Bits bits(n_words_);
+TokenBits TokenGroups::find(const Characters& of) const {
+  TokenBits bits(n_words_);
   const Characters kinds = kinds_of(of);
   for (const Group& group : groups_) {
     if (!kinds.has(group.kinds)) continue;
@@ -86,20 +78,20 @@ TokenGroups::Bits TokenGroups::find(const Characters& of) const {
   return bits;
 }
 
-void TokenGroups::leave_out_longer(const Set& set, Bits& bits) const {
+void TokenGroups::leave_out_longer(const Set& set, TokenBits& bits) const {
   const Characters kinds = kinds_of(set.of);
   for (const Group& group : groups_) {
     if (group.longest <= set.longest || !kinds.has(group.kinds)) continue;
     for (auto i = static_cast<size_t>(group.end) - 1; members_[i].characters > set.longest; --i) {
       const int32_t token = members_[i].token;
-      bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
+      forbid(bits, token);
       if (i == static_cast<size_t>(group.first)) break;
     }
   }
 }
 
-std::shared_ptr<const TokenGroups::Bits> TokenGroups::tokens_of(const Characters& of,
-                                                                int32_t longest) const {
+std::shared_ptr<const TokenBits> TokenGroups::tokens_of(const Characters& of,
+                                                        int32_t longest) const {
   constexpr size_t kMostKept = 16;
   const Set set{of, std::min(longest, longest_)};
   const std::lock_guard lock(mutex_);
@@ -107,9 +99,9 @@ std::shared_ptr<const TokenGroups::Bits> TokenGroups::tokens_of(const Characters
   if (known != kept_.end()) {
     kept_.splice(kept_.begin(), kept_, known);
   } else {
-    Bits bits = find(of);
+    TokenBits bits = find(of);
     leave_out_longer(set, bits);
-    kept_.emplace_front(set, std::make_shared<const Bits>(std::move(bits)));
+    kept_.emplace_front(set, std::make_shared<const TokenBits>(std::move(bits)));
     if (kept_.size() > kMostKept) kept_.pop_back();
   }
   return kept_.front().second;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inference/constraint/characters.h"
+#include "inference/constraint/token_mask.h"
 
 namespace strata::inference {
 
@@ -23,10 +24,8 @@ class TokenGroups {
   TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
               std::function<std::string_view(int32_t)> bytes_of);
 
-  using Bits = std::vector<uint64_t>;
-
   // The tokens that have these characters only, and no more than `longest`.
-  std::shared_ptr<const Bits> tokens_of(const Characters& of, int32_t longest) const;
+  std::shared_ptr<const TokenBits> tokens_of(const Characters& of, int32_t longest) const;
 
  private:
   // Tokens of the same kinds of characters, those with the fewest first.
@@ -47,17 +46,17 @@ class TokenGroups {
     bool operator==(const Set&) const = default;
   };
 
-  Bits find(const Characters& of) const;
-  void leave_out_longer(const Set& set, Bits& bits) const;
+  TokenBits find(const Characters& of) const;
+  void leave_out_longer(const Set& set, TokenBits& bits) const;
 
   const size_t n_words_;
   const std::function<std::string_view(int32_t)> bytes_of_;
   std::vector<Group> groups_;
   std::vector<Member> members_;
-  std::vector<Bits> wholes_;  // of groups so large that these cost less than a look at each member
-  int32_t longest_ = 0;       // characters
+  std::vector<TokenBits> wholes_;  // of large groups, where these cost less than the members
+  int32_t longest_ = 0;            // characters
   mutable std::mutex mutex_;
-  mutable std::list<std::pair<Set, std::shared_ptr<const Bits>>> kept_;  // used last first
+  mutable std::list<std::pair<Set, std::shared_ptr<const TokenBits>>> kept_;  // used last first
 };
 
 }  // namespace strata::inference

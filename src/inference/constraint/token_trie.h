@@ -13,13 +13,14 @@
 
 #include "inference/constraint/characters.h"
 #include "inference/constraint/token_groups.h"
+#include "inference/constraint/token_mask.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::inference {
 
 // Which tokens stay inside a block of a grammar, and where others leave it.
 struct Inside {
-  std::vector<uint64_t> bits;  // over ids; empty: few, in ids
+  TokenBits bits;  // over ids; empty: few, in ids
   std::vector<int32_t> ids;
   std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
   bool open = false;  // it may be over nearly anywhere, and is walked with what follows it

@@ -1,0 +1,82 @@
+#include "inference/constraint/insides.h"
+
+#include <utility>
+
+namespace strata::inference {
+
+const StringInside& Insides::string_tail(size_t i) {
+  return trie_.string_tail(i, [&] { return walk_.walk_string(x_.string_tails[i]); });
+}
+
+void Insides::prepare_strings() {
+  for (size_t i = 0; i < x_.string_tails.size(); ++i) {
+    if (x_.string_tails[i] >= 0) static_cast<void>(string_tail(i));
+  }
+}
+
+// Of block(repeat(character, least, most), quote), with the characters of one of the string tails:
+// what that has without the tokens that are too long or close too soon.
+std::optional<Inside> Insides::limited_string(ExprId block) {
+  const Expr whole = x_.at(x_.at(block).a);
+  if (whole.op != Op::sequence || x_.at(whole.a).op != Op::repeat) return std::nullopt;
+  const Expr characters = x_.at(whole.a);
+  for (size_t i = 0; i < x_.string_tails.size(); ++i) {
+    if (x_.string_tails[i] < 0) continue;
+    const Expr base = x_.at(x_.at(x_.string_tails[i]).a);
+    if (base.b != whole.b || x_.at(base.a).a != characters.a) continue;
+    const StringInside& known = string_tail(i);
+    if (known.inside.bits.empty()) return std::nullopt;
+    Inside result;
+    result.bits = known.inside.bits;
+    const int32_t least = characters.b;
+    const int32_t most = characters.c < 0 ? INT32_MAX : characters.c;
+    for (const auto& [n, token] : known.tokens) {
+      if (n <= most) break;
+      forbid(result.bits, token);
+    }
+    for (const auto& [n, token] : known.closers) {
+      if (n >= least) break;
+      forbid(result.bits, token);
+    }
+    for (const auto& [n, node] : known.crossings) {
+      if (n >= least && n <= most) result.crossings.push_back(node);
+    }
+    return result;
+  }
+  return std::nullopt;
+}
+
+Inside Insides::make(ExprId block) {
+  if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
+  Strides& strides = walk_.strides();
+  if (strides.is_open(block)) {
+    Inside open;
+    open.open = true;
+    return open;
+  }
+  const ExprId base = x_.string_tails[1];
+  if (base < 0) return walk_.walk_inside(block);
+  // As in a name that must be none of many.
+  if (strides.reaches_far(block) || !strides.is_wide(block)) return walk_.walk_inside(block);
+  const Inside& known = string_tail(1).inside;
+  return known.bits.empty() ? walk_.walk_inside(block) : walk_.walk_beside(block, base, known);
+}
+
+const Inside& Insides::of(ExprId block) {
+  const auto known = known_.find(block);
+  if (known != known_.end()) return known->second;
+  for (size_t i = 0; i < x_.string_tails.size(); ++i) {
+    if (block == x_.string_tails[i]) return string_tail(i).inside;
+  }
+  Inside made = make(block);
+  kept_bytes_ += made.bits.size() * 8 + (made.ids.size() + made.crossings.size()) * 4;
+  return known_.emplace(block, std::move(made)).first->second;
+}
+
+void Insides::clear() {
+  walk_.strides().clear();
+  known_.clear();
+  kept_bytes_ = 0;
+}
+
+}  // namespace strata::inference

@@ -1,0 +1,36 @@
+// A set of a vocabulary's ids, as bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace strata::inference {
+
+using TokenBits = std::vector<uint64_t>;
+
+inline void allow(TokenBits& bits, int32_t token) {
+  bits[static_cast<size_t>(token) >> 6] |= uint64_t{1} << (token & 63);
+}
+
+inline void forbid(TokenBits& bits, int32_t token) {
+  bits[static_cast<size_t>(token) >> 6] &= ~(uint64_t{1} << (token & 63));
+}
+
+inline void unite(TokenBits& bits, const TokenBits& others) {
+  for (size_t word = 0; word < others.size(); ++word) bits[word] |= others[word];
+}
+
+struct TokenMask {
+  TokenBits bits;
+  bool has(int32_t id) const {
+    const auto at = static_cast<size_t>(id);
+    return (bits[at >> 6] >> (at & 63) & 1) != 0;
+  }
+};
+
+// The logits with -inf for what is not allowed, and for what the mask does not reach.
+void keep_allowed(std::span<const float> logits, const TokenMask& mask, std::vector<float>& out);
+
+}  // namespace strata::inference

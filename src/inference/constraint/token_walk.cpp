@@ -1,0 +1,250 @@
+#include "inference/constraint/token_walk.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <optional>
+
+namespace strata::inference {
+namespace {
+
+constexpr ExprId kNothing = Expressions::kNothing;
+constexpr ExprId kEmpty = Expressions::kEmpty;
+constexpr size_t kFewTokens = 512;  // are kept as a list
+
+// As a list where they are few.
+void keep_few(Inside& inside) {
+  size_t n = 0;
+  for (const uint64_t word : inside.bits) {
+    if (word != 0) n += static_cast<size_t>(std::popcount(word));
+    if (n > kFewTokens) return;
+  }
+  for (size_t word = 0; word < inside.bits.size(); ++word) {
+    for (uint64_t left = inside.bits[word]; left != 0; left &= left - 1) {
+      inside.ids.push_back(
+          static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
+    }
+  }
+  inside.bits = {};
+}
+
+}  // namespace
+
+TokenWalk::TokenWalk(Expressions& x, const TokenTrie& trie)
+    : x_(x),
+      trie_(trie),
+      strides_(x),
+      path_(TokenTrie::kLongestToken + 1),
+      other_path_(TokenTrie::kLongestToken + 1) {}
+
+void TokenWalk::add(int32_t token, TokenBits& bits) const {
+  for (; token >= 0; token = trie_.next_alike(token)) allow(bits, token);
+}
+
+const TokenTrie::Branch* TokenWalk::branch_of(const TokenTrie::Node& node) const {
+  return node.branch < 0 ? nullptr : &trie_.branches()[static_cast<size_t>(node.branch)];
+}
+
+void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings) {
+  if (place == kEmpty || place == kNothing || spread(place, node, bits, crossings)) return;
+  const std::span<const TokenTrie::Node> nodes = trie_.nodes();
+  const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
+  // The tokens of the place's own stride are found in their groups: what is left to look at are
+  // those that begin so and go on with something else.
+  const Stride* wide = node == 0 ? strides_.wide_stride(place) : nullptr;
+  std::optional<Stride> stride;
+  if (wide != nullptr && !(crossings != nullptr && wide->over)) stride = *wide;
+  if (stride) unite(bits, *trie_.groups().tokens_of(stride->of, stride->longest));
+  constexpr int kNever = TokenTrie::kLongestToken + 1;
+  int left = stride ? kNever : 0;  // at which depth the path has left the stride
+  path_[top.depth] = place;
+  const auto end = static_cast<size_t>(top.end);
+  for (auto i = static_cast<size_t>(node) + 1; i < end;) {
+    const TokenTrie::Node& at = nodes[i];
+    const TokenTrie::Branch* branch = branch_of(at);
+    const ExprId before = path_[at.depth - 1u];
+    if (stride && at.depth <= left) {
+      if (branch != nullptr && stride->decides(*branch, at.depth - 1)) {
+        i = static_cast<size_t>(at.end);
+        continue;
+      }
+      left = stride->of.has(at.byte) ? kNever : at.depth;
+    }
+    const ExprId next = x_.derivative(before, at.byte);
+    if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    if (left != kNever && branch != nullptr &&
+        strides_.spans(before, *branch, crossings != nullptr)) {
+      for (const int32_t token : trie_.tokens(*branch)) allow(bits, token);
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    if (at.token >= 0) add(at.token, bits);
+    const bool has_children = static_cast<size_t>(at.end) > i + 1;
+    if (crossings != nullptr && has_children && x_.nullable(next)) {
+      crossings->push_back(static_cast<int32_t>(i));
+    }
+    path_[at.depth] = next;
+    if (at.depth == 1 && spread(next, static_cast<int32_t>(i), bits, crossings)) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  }
+}
+
+// As walk(), where the place goes on with whole groups of tokens, and only few tokens of the many
+// below the node are left to be looked at. False: nothing is done.
+bool TokenWalk::spread(ExprId place, int32_t node, TokenBits& bits,
+                       std::vector<int32_t>* crossings) {
+  constexpr int32_t kMany = 64;  // tokens: to look for a stride costs about as much as these
+  const TokenTrie::Node& top = trie_.nodes()[static_cast<size_t>(node)];
+  const TokenTrie::Branch* branch = branch_of(top);
+  if (top.depth > 1 || (node != 0 && branch == nullptr)) return false;
+  if (branch != nullptr && branch->end - branch->first < kMany) return false;
+  const Stride* wide = strides_.wide_stride(place);
+  if (wide == nullptr || (crossings != nullptr && wide->over)) return false;
+  const bool far = wide->ends || wide->longest >= TokenTrie::kLongText;
+  if (!far || !TokenTrie::has_spots(wide->others)) return false;
+  if (branch != nullptr && !wide->of.has(top.byte)) return false;
+  const Stride stride = *wide;
+  const auto found = trie_.groups().tokens_of(stride.of, stride.longest + top.depth);
+  if (branch == nullptr) {
+    unite(bits, *found);
+  } else {
+    for (const int32_t token : trie_.tokens(*branch)) {
+      const auto at = static_cast<size_t>(token);
+      bits[at >> 6] |= (*found)[at >> 6] & uint64_t{1} << (at & 63);
+    }
+  }
+  walk_spots(place, node, stride, bits, crossings);
+  return true;
+}
+
+// Of the tokens below the node that are not wholly of the stride's characters: to where each has
+// the first other one, or is long, or has a part of a character.
+void TokenWalk::walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
+                           std::vector<int32_t>* crossings) {
+  const TokenTrie::Node& top = trie_.nodes()[static_cast<size_t>(node)];
+  const auto look = [&](std::string_view text, int32_t spot, bool below) {
+    ExprId here = place;
+    for (const char c : text.substr(0, text.size() - 1)) {
+      // Is found at that character, or does not go on.
+      if (!stride.of.has(static_cast<uint8_t>(c))) return;
+      here = x_.derivative(here, static_cast<uint8_t>(c));
+    }
+    here = x_.derivative(here, static_cast<uint8_t>(text.back()));
+    if (here == kNothing) return;
+    const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(spot)];
+    if (at.token >= 0) add(at.token, bits);
+    const bool has_children = at.end > spot + 1;
+    if (crossings != nullptr && has_children && x_.nullable(here)) crossings->push_back(spot);
+    if (below && has_children) walk(here, spot, bits, crossings);
+  };
+  const auto look_at = [&](const TokenTrie::Spots& spots, bool below) {
+    const std::string_view text = spots.text;
+    const auto first = std::ranges::upper_bound(spots.all, node, {}, &TokenTrie::Spot::node);
+    uint32_t begin = first == spots.all.begin() ? 0 : (first - 1)->end;
+    for (auto spot = first; spot != spots.all.end() && spot->node < top.end; ++spot) {
+      look(text.substr(begin + top.depth, spot->end - begin - top.depth), spot->node, below);
+      begin = spot->end;
+    }
+  };
+  for (uint8_t c = 0; c < 128; ++c) {
+    if (stride.others.has(c)) look_at(trie_.spots_of(c), true);
+  }
+  look_at(trie_.long_texts(), true);
+  if (stride.of.beyond) look_at(trie_.broken(), false);
+  if (crossings == nullptr) return;
+  std::ranges::sort(*crossings);
+  const auto twice = std::ranges::unique(*crossings);
+  crossings->erase(twice.begin(), twice.end());
+}
+
+Inside TokenWalk::walk_inside(ExprId block) {
+  Inside result;
+  result.bits.resize(trie_.n_words());
+  walk(block, 0, result.bits, &result.crossings);
+  keep_few(result);
+  return result;
+}
+
+Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
+  const std::span<const TokenTrie::Node> nodes = trie_.nodes();
+  Inside result;
+  result.bits = known.bits;
+  std::vector<int32_t> gone;
+  std::vector<int32_t> come;
+  path_[0] = block;
+  other_path_[0] = base;
+  for (size_t i = 1; i < nodes.size();) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x_.derivative(path_[at.depth - 1u], at.byte);
+    const ExprId other = x_.derivative(other_path_[at.depth - 1u], at.byte);
+    const TokenTrie::Branch* branch = next == other ? nullptr : branch_of(at);
+    const bool alike = next == other ||
+                       (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, true) &&
+                        strides_.spans(other_path_[at.depth - 1u], *branch, true));
+    if (alike) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    if (next == kNothing && branch != nullptr) {
+      for (const int32_t token : trie_.tokens(*branch)) forbid(result.bits, token);
+      const auto first = std::ranges::lower_bound(known.crossings, static_cast<int32_t>(i));
+      gone.insert(gone.end(), first, std::ranges::lower_bound(known.crossings, at.end));
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    for (int32_t t = at.token; t >= 0; t = trie_.next_alike(t)) {
+      next == kNothing ? forbid(result.bits, t) : allow(result.bits, t);
+    }
+    if (static_cast<size_t>(at.end) > i + 1) {
+      if (x_.nullable(next)) come.push_back(static_cast<int32_t>(i));
+      if (x_.nullable(other)) gone.push_back(static_cast<int32_t>(i));
+    }
+    path_[at.depth] = next;
+    other_path_[at.depth] = other;
+    ++i;
+  }
+  std::vector<int32_t> kept;
+  std::ranges::set_difference(known.crossings, gone, std::back_inserter(kept));
+  std::ranges::merge(kept, come, std::back_inserter(result.crossings));
+  return result;
+}
+
+StringInside TokenWalk::walk_string(ExprId base) {
+  const std::span<const TokenTrie::Node> nodes = trie_.nodes();
+  StringInside result;
+  result.inside = walk_inside(base);
+  std::vector<int32_t> count(TokenTrie::kLongestToken + 1);
+  path_[0] = base;
+  for (size_t i = 1; i < nodes.size();) {
+    const TokenTrie::Node& at = nodes[i];
+    const ExprId next = x_.derivative(path_[at.depth - 1u], at.byte);
+    if (next == kNothing) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
+    const int32_t n = count[at.depth - 1u] + (next == base ? 1 : 0);
+    count[at.depth] = n;
+    path_[at.depth] = next;
+    const bool whole = next == base || next == kEmpty;
+    for (int32_t t = at.token; t >= 0; t = trie_.next_alike(t)) {
+      result.tokens.push_back({n + (whole ? 0 : 1), t});
+      if (next == kEmpty) result.closers.push_back({n, t});
+    }
+    const bool crosses = next == kEmpty && static_cast<size_t>(at.end) > i + 1;
+    if (crosses) result.crossings.push_back({n, static_cast<int32_t>(i)});
+    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  }
+  const auto fewer = [](const auto& a, const auto& b) { return a.characters < b.characters; };
+  const auto more = [&](const auto& a, const auto& b) { return fewer(b, a); };
+  std::stable_sort(result.tokens.begin(), result.tokens.end(), more);
+  std::stable_sort(result.closers.begin(), result.closers.end(), fewer);
+  return result;
+}
+
+}  // namespace strata::inference
