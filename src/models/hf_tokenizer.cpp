@@ -3,6 +3,8 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -96,6 +98,12 @@ std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> tokenizer_files() {
+  std::vector<std::string_view> files;
+  for (const Form& form : kForms) files.push_back(form.file);
+  return files;
+}
 
 std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_vocab) {
   const auto [form, text] = form_of(folder);

@@ -117,23 +117,12 @@ void translate_general(Translation& translation, std::string_view name) {
   if (const auto licence = licence_of(folder)) translation.set_text("general.license", *licence);
 }
 
-}  // namespace
-
-std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std::string_view name) {
-  const std::string hf_class = HfConfig(folder->config()).architecture();
+std::pair<const Family*, HfClass> known_class(const json::object& config) {
+  const std::string hf_class = HfConfig(config).architecture();
   std::set<std::string_view> known;
   for (const auto& family : Registry<Family>::all()) {
     for (const HfClass& one : family->hf_classes()) {
-      if (one.name == hf_class) {
-        Translation translation(std::move(folder), std::string(one.architecture));
-        translate_general(translation, name);
-        translation.sentence_modules();
-        family->translate(translation);
-        const auto generation = translation.folder().object("generation_config.json");
-        auto file = translation.finish();
-        if (generation) set_published_sampling(*generation, *file);
-        return file;
-      }
+      if (one.name == hf_class) return {family.get(), one};
       known.insert(one.name);
     }
   }
@@ -145,6 +134,26 @@ std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std:
   throw Error(Code::unimplemented,
               fmt::format("models of the class '{}' can't be run yet", printable(hf_class)),
               "known classes: " + list);
+}
+
+}  // namespace
+
+std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std::string_view name) {
+  const auto [family, hf_class] = known_class(folder->config());
+  Translation translation(std::move(folder), std::string(hf_class.architecture));
+  translate_general(translation, name);
+  translation.sentence_modules();
+  family->translate(translation);
+  const auto generation = translation.folder().object("generation_config.json");
+  auto file = translation.finish();
+  if (generation) set_published_sampling(*generation, *file);
+  return file;
+}
+
+void refuse_unknown_folder(const json::object& config) {
+  const HfFolder folder(config);
+  known_class(folder.config());
+  open_storage(folder);
 }
 
 }  // namespace strata::models

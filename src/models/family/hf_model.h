@@ -16,4 +16,8 @@ namespace strata::models {
 std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder,
                                     std::string_view name = {});
 
+// What config.json alone tells, before anything else is there: errors of translate() for a class
+// that no family translates, and for weights that are stored in a way that nobody reads.
+void refuse_unknown_folder(const json::object& config);
+
 }  // namespace strata::models

@@ -40,7 +40,17 @@ std::string with_named_floats(std::string_view text) {
   return out;
 }
 
-json::object parse_object(std::string_view text, std::string_view file) {
+// What a clone without Git LFS has in the place of large files.
+void refuse_lfs_pointer(std::string_view content, std::string_view file) {
+  if (!content.starts_with("version https://git-lfs")) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("{} is a Git LFS pointer, which stands for the real file", file),
+              "fetch it: git lfs pull, in the folder");
+}
+
+}  // namespace
+
+json::object parse_hf_object(std::string_view text, std::string_view file) {
   try {
     json::value value =
         parse_json(with_named_floats(text), {.max_bytes = kMaxHfConfig, .max_depth = 64});
@@ -51,16 +61,6 @@ json::object parse_object(std::string_view text, std::string_view file) {
   }
   throw Error(Code::invalid_argument, fmt::format("{} is no JSON object", file));
 }
-
-// What a clone without Git LFS has in the place of large files.
-void refuse_lfs_pointer(std::string_view content, std::string_view file) {
-  if (!content.starts_with("version https://git-lfs")) return;
-  throw Error(Code::invalid_argument,
-              fmt::format("{} is a Git LFS pointer, which stands for the real file", file),
-              "fetch it: git lfs pull, in the folder");
-}
-
-}  // namespace
 
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name != "." && name != ".." &&
@@ -104,7 +104,7 @@ std::optional<std::string> HfFolder::text(std::string_view file, size_t max_byte
 std::optional<json::object> HfFolder::object(std::string_view file) const {
   const auto content = text(file);
   if (!content) return std::nullopt;
-  return parse_object(*content, file);
+  return parse_hf_object(*content, file);
 }
 
 WeightFiles HfFolder::find_weights() const {

@@ -23,6 +23,9 @@ namespace strata::models {
 // A file's name that can't lead out of its folder.
 bool is_plain_name(std::string_view name);
 
+// config.json or another of a folder's JSON files. Error{invalid_argument} with `file`, its name.
+json::object parse_hf_object(std::string_view text, std::string_view file);
+
 class HfFolder {
  public:
   // The tensors are those of model.safetensors, or of the files that model.safetensors.index.json

@@ -271,6 +271,31 @@ TEST_F(FolderTest, WhatIsNoModelIsNotStored) {
   EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
 }
 
+// Of a folder that can't be run the weights are not fetched.
+TEST_F(FolderTest, WhatConfigJsonTellsIsToldBeforeWeightsAreFetched) {
+  std::vector<std::string> fetched;
+  PullOptions options;
+  options.progress = [&](const PullProgress& progress) { fetched.push_back(progress.file); };
+  const auto refusal = [&](const char* config) {
+    write_file_atomic(model / "config.json", config);
+    fetched.clear();
+    return error_of([&] { pull(store, "file:" + model.string(), options); }).message();
+  };
+  const auto has_weights = [&] {
+    return std::ranges::any_of(fetched, [](const auto& file) { return file.ends_with("tensors"); });
+  };
+  EXPECT_THAT(refusal(R"({"architectures": ["NoSuchModel"]})"), HasSubstr("NoSuchModel"));
+  EXPECT_FALSE(has_weights());
+  EXPECT_THAT(refusal(R"({"architectures": ["LlamaForCausalLM"],
+                          "quantization_config": {"quant_method": "bitsandbytes"}})"),
+              HasSubstr("'bitsandbytes'"));
+  EXPECT_FALSE(has_weights());
+  fs::remove(model / "tokenizer.json");
+  EXPECT_THAT(refusal("{}"), HasSubstr("no tokenizer that can be read"));
+  EXPECT_FALSE(has_weights());
+  EXPECT_TRUE(fs::is_empty(store.root() / "blobs"));
+}
+
 // Not the store's view of the folder, which nobody has heard of.
 TEST_F(FolderTest, WhatCannotBeReadIsNamedAsItWasAskedFor) {
   fs::remove(model / "tokenizer.json");

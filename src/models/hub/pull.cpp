@@ -5,7 +5,10 @@
 #include <set>
 
 #include "core/bytes.h"
+#include "core/os.h"
+#include "models/family/hf_model.h"
 #include "models/format/gguf_part.h"
+#include "models/hf_tokenizer.h"
 #include "models/hub/catalog.h"
 #include "models/hub/download.h"
 #include "models/hub/known_names.h"
@@ -130,6 +133,35 @@ std::vector<SourceFile> resolve(const Source& source, const std::string& referen
   return files;
 }
 
+[[noreturn]] void refuse_unreadable(std::string_view from, const Error& error, std::string why) {
+  const std::string hint =
+      error.hint().empty() ? std::string("get the whole file, or another one") : error.hint();
+  throw Error(error.code(), fmt::format("{} is no model that can be read: {}", from, why),
+              "nothing was stored: " + hint);
+}
+
+// Of a folder, before its weights are fetched.
+void check_names(const std::vector<SourceFile>& files, const std::string& reference) {
+  if (files.empty() || !files[0].in_folder) return;
+  std::string all;
+  for (const std::string_view one : tokenizer_files()) {
+    if (std::ranges::find(files, one, &SourceFile::name) != files.end()) return;
+    all += (all.empty() ? "" : ", ") + std::string(one);
+  }
+  const std::string why = "it holds no tokenizer that can be read; one of these is needed: " + all;
+  refuse_unreadable(reference, Error(Code::invalid_argument, why), why);
+}
+
+// What the first of its files says.
+void check_config(const Store& store, const BlobRef& blob, const std::string& reference) {
+  try {
+    const std::string text = read_file(store.blob_path(blob.sha256), kMaxHfConfig);
+    refuse_unknown_folder(parse_hf_object(text, blob.file));
+  } catch (const Error& error) {
+    refuse_unreadable(reference, error, error.message());
+  }
+}
+
 std::vector<BlobRef> fetch_all(const Store& store, const Source& source,
                                const std::vector<SourceFile>& files, const Plan& plan,
                                const std::string& reference, const PullOptions& options) {
@@ -139,6 +171,7 @@ std::vector<BlobRef> fetch_all(const Store& store, const Source& source,
     sized = sized && file.size;
     total = checked_add(total, file.size.value_or(0), "size of all parts");
   }
+  check_names(files, reference);
   std::vector<BlobRef> blobs;
   uint64_t before = 0;
   for (const auto& file : files) {
@@ -153,6 +186,7 @@ std::vector<BlobRef> fetch_all(const Store& store, const Source& source,
     };
     blobs.push_back(download(store, request, options));
     if (file.in_folder) blobs.back().file = file.name;
+    if (blobs.back().file == "config.json") check_config(store, blobs.back(), reference);
     before += blobs.back().size;
   }
   return blobs;
@@ -292,10 +326,7 @@ void check_readable(const Store& store, const Manifest& manifest, std::string_vi
     if (const size_t at = why.find(ours); at != std::string::npos) {
       why.replace(at, ours.size(), "it");
     }
-    const std::string hint =
-        error.hint().empty() ? std::string("get the whole file, or another one") : error.hint();
-    throw Error(error.code(), fmt::format("{} is no model that can be read: {}", from, why),
-                "nothing was stored: " + hint);
+    refuse_unreadable(from, error, why);
   }
 }
 
