@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "models/tokenizer/pipeline/json_place.h"
 #include "models/tokenizer/tokenizer_json.h"
+#include "models/tokenizer/tokenizer_limits.h"
 
 namespace strata::models {
 namespace {
@@ -107,6 +108,12 @@ TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
   with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
     read_spellings(file, facts);
     read_added(file, facts);
+    if (const auto count = file.find("extra_ids")) {
+      facts.n_sentinels = count->integer();
+      if (facts.n_sentinels < 0 || facts.n_sentinels > kMaxSentinels) {
+        count->refuse(fmt::format("is {}, the limit is {}", facts.n_sentinels, kMaxSentinels));
+      }
+    }
     if (const auto flag = file.find("add_bos_token")) facts.add_bos = flag->boolean();
     if (const auto flag = file.find("add_eos_token")) facts.add_eos = flag->boolean();
   });

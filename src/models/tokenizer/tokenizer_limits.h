@@ -7,6 +7,7 @@
 namespace strata::models {
 
 constexpr size_t kMaxVocabulary = 1u << 24;            // largest known: 262,144
+constexpr int64_t kMaxSentinels = 1024;                // all known: 100
 constexpr size_t kMaxMerges = 1u << 25;                // largest known: 514,906
 constexpr size_t kMaxTokenBytes = 1u << 14;            // largest known: 1,024
 constexpr size_t kMaxTokenizerJsonBytes = 256u << 20;  // largest known: 33 MB

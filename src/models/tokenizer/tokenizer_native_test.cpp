@@ -149,6 +149,17 @@ TEST(SentencePieceFile, TokensThatWereAddedStandBehindThePieces) {
   EXPECT_EQ(tokenizer->piece(500, true), "<|im_start|>");
 }
 
+TEST(SentencePieceFile, SentinelsAreCountedFromTheEnd) {
+  const std::string bytes = testing::read_file(kAnswers / "unigram.model");
+  TokenizerFiles files{};
+  files.tokenizer_config = R"({"extra_ids": 10})";
+  const auto tokenizer = tokenizer_from_sentencepiece(bytes, read_tokenizer_facts(files), 512);
+  EXPECT_EQ(tokenizer->encode_trusted("<extra_id_0>").back(), 509);
+  EXPECT_EQ(tokenizer->encode_trusted("<extra_id_9>").back(), 500);
+  files.tokenizer_config = R"({"extra_ids": 1000000000})";
+  EXPECT_THROW(read_tokenizer_facts(files), Error);
+}
+
 // Programs of before 2023 wrote them so.
 TEST(SentencePieceFile, AddedTokensMayStandInAFileOfTheirOwn) {
   TokenizerFiles files{};

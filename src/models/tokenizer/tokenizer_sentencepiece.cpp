@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -154,10 +156,10 @@ void take_fairseq_order(Model& model, int32_t n_vocab) {
 }
 
 // What was added to the pieces since the file was made, at the ids that are said.
-void add_tokens(const TokenizerFacts& facts, int32_t n_vocab, Model& model) {
+void add_tokens(std::span<const AddedFact> tokens, int32_t n_vocab, Model& model) {
   const size_t n_own = model.pieces.size();
   const size_t most = n_vocab > 0 ? static_cast<size_t>(n_vocab) : kMaxVocabulary;
-  for (const AddedFact& added : facts.added) {
+  for (const AddedFact& added : tokens) {
     const auto id = static_cast<size_t>(added.id);
     if (id < n_own) continue;
     if (id >= most) {
@@ -173,6 +175,19 @@ void add_tokens(const TokenizerFacts& facts, int32_t n_vocab, Model& model) {
     model.pieces[id] = {added.content, 0,
                         added.special ? TokenKind::control : TokenKind::user_defined};
   }
+}
+
+// Those that are listed by id, or else counted.
+std::vector<AddedFact> added_to(const Model& model, const TokenizerFacts& facts) {
+  std::vector<AddedFact> added = facts.added;
+  const auto n_pieces = static_cast<int64_t>(model.pieces.size());
+  const bool listed =
+      std::ranges::any_of(added, [&](const AddedFact& one) { return one.id >= n_pieces; });
+  for (int64_t i = 0; !listed && i < facts.n_sentinels; ++i) {
+    const int64_t id = n_pieces + facts.n_sentinels - 1 - i;
+    added.push_back({static_cast<TokenId>(id), fmt::format("<extra_id_{}>", i)});
+  }
+  return added;
 }
 
 TokenId role(const Model& model, int64_t id, size_t rows) {
@@ -244,7 +259,8 @@ SentenceModel read_sentencepiece(std::string_view bytes, const TokenizerFacts& f
   }
   Model model = read_model(bytes);
   if (facts.fairseq_order) take_fairseq_order(model, n_vocab);
-  add_tokens(facts, n_vocab, model);
+  const std::vector<AddedFact> added = added_to(model, facts);  // which pieces point into
+  add_tokens(added, n_vocab, model);
   const TokenId separator = facts.fairseq_order ? static_cast<TokenId>(model.eos_id) : -1;
   return {make_vocabulary(model, facts, n_vocab),
           {.charsmap = model.charsmap,
