@@ -134,7 +134,7 @@ TEST(PublishedForms, Llama4sExpertsMayBeStoredOneByOne) {
     const size_t down = name.find("experts.down_proj");
     const auto size = [&](size_t i) { return shape.as_array()[i].as_int64(); };
     if (at == std::string::npos && down == std::string::npos) tensors[name] = shape;
-    for (int64_t e = 0; e < 4; ++e) {
+    for (int64_t e = 0; e < 5; ++e) {
       const auto own = [&](const char* part) {
         return fmt::format("{}experts.{}.{}.weight", name.substr(0, std::min(at, down)), e, part);
       };

@@ -85,6 +85,16 @@ void read_added(const JsonPlace& file, TokenizerFacts& facts) {
   }
 }
 
+// "auto_map": {"AutoTokenizer": ["tokenization_x.XTokenizer", null]}, or the text alone.
+void read_program(const JsonPlace& file, std::string& program) {
+  const auto map = file.find("auto_map");
+  const auto own = map && map->value().is_object() ? map->find("AutoTokenizer") : std::nullopt;
+  if (!own) return;
+  const json::value* first = &own->value();
+  if (first->is_array()) first = first->get_array().empty() ? nullptr : &first->get_array()[0];
+  if (first != nullptr && first->is_string()) program = first->get_string();
+}
+
 // Ids by spelling, of programs that wrote no "added_tokens_decoder" yet. Which are special no one
 // says: those that have the form of a mark.
 void read_added_ids(const JsonPlace& file, TokenizerFacts& facts) {
@@ -108,6 +118,7 @@ TokenizerFacts read_tokenizer_facts(const TokenizerFiles& files) {
   with(files.tokenizer_config, "tokenizer_config.json", [&](const JsonPlace& file) {
     read_spellings(file, facts);
     read_added(file, facts);
+    read_program(file, facts.program);
     if (const auto count = file.find("extra_ids")) {
       facts.n_sentinels = count->integer();
       if (facts.n_sentinels < 0 || facts.n_sentinels > kMaxSentinels) {

@@ -29,6 +29,7 @@ struct TokenizerFacts {
   // special tokens.
   std::vector<AddedFact> added;
   std::vector<std::string> extra;
+  std::string program;         // "FILE.CLASS" of the folder's own, which is not run
   int64_t n_sentinels = 0;     // "extra_ids": <extra_id_0> and so on, from the last id backwards
   bool fairseq_order = false;  // SentencePiece's pieces stand behind the roles of fairseq's models
 };

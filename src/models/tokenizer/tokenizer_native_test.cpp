@@ -173,6 +173,20 @@ TEST(SentencePieceFile, AddedTokensMayStandInAFileOfTheirOwn) {
   EXPECT_THROW(read_tokenizer_facts(files), Error);
 }
 
+// The pattern of folders that bring a program stands in it: one that is known, or none.
+TEST(TiktokenFile, AProgramOfTheFoldersOwnHasThePattern) {
+  const std::string bytes = testing::read_file(kAnswers / "tiktoken.model");
+  TokenizerFacts facts;
+  facts.program = "tokenization_kimi.TikTokenTokenizer";
+  EXPECT_NE(read_tiktoken(bytes, facts, 0).pattern.find("Han"), std::string::npos);
+  EXPECT_EQ(read_tiktoken(bytes, {}, 0).pattern.find("Han"), std::string::npos);
+  TokenizerFiles files{};
+  files.tokenizer_config = R"({"auto_map": {"AutoTokenizer": ["tokenization_own.Own", null]}})";
+  facts = read_tokenizer_facts(files);
+  const Error error = strata::testing::error_of([&] { read_tiktoken(bytes, facts, 0); });
+  EXPECT_NE(error.message().find("'tokenization_own.Own'"), std::string::npos) << error.message();
+}
+
 TEST(TiktokenFile, WhatIsNoneIsRefusedByItsLine) {
   const Error error =
       strata::testing::error_of([] { tokenizer_from_tiktoken("YQ== 0\nYg 1x\n", {}, 0); });

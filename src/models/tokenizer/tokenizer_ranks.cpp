@@ -1,6 +1,7 @@
 #include "models/tokenizer/tokenizer_ranks.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -9,10 +10,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "models/format/gguf_part.h"
 #include "models/tokenizer/pipeline/base64.h"
 #include "models/tokenizer/pipeline/json_place.h"
 #include "models/tokenizer/pipeline/pipeline_tokenizer.h"
 #include "models/tokenizer/pipeline/sentence_pipeline.h"
+#include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/scored_bpe.h"
 #include "models/tokenizer/tokenizer_limits.h"
 
@@ -224,6 +227,25 @@ void put_specials(const TokenizerFacts& facts, int64_t n_ranks, Entries& entries
 
 }  // namespace
 
+namespace {
+
+// Where a folder brings a program of its own, the pattern stands in it.
+std::string tiktoken_pattern(std::string_view program) {
+  constexpr std::array<std::string_view, 2> kOfHan{"tokenization_kimi.", "tokenization_moonshot."};
+  if (program.empty()) return std::string(kTiktokenPattern);
+  for (const std::string_view file : kOfHan) {
+    if (program.find(file) == std::string_view::npos) continue;
+    return pattern_of(*find_pre_tokenizer("kimi-k2").steps.begin());
+  }
+  throw Error(Code::unimplemented,
+              fmt::format("tiktoken's file: the pattern that cuts words stands in the folder's "
+                          "program '{}', which is not run",
+                          printable(program)),
+              "make tokenizer.json of it with transformers");
+}
+
+}  // namespace
+
 bool is_tiktoken(std::string_view text) {
   const auto first = read_rank(take_line(text));
   return first && !first->first.empty();
@@ -243,7 +265,7 @@ RankedModel read_tiktoken(std::string_view text, const TokenizerFacts& facts, in
   put_specials(facts, n_ranks, entries);
   Vocabulary vocabulary = entries.vocabulary();
   apply_facts(facts, vocabulary);
-  return {std::move(vocabulary), std::string(kTiktokenPattern)};
+  return {std::move(vocabulary), tiktoken_pattern(facts.program)};
 }
 
 std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view text,

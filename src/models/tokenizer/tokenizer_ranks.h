@@ -27,8 +27,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_tekken(std::string_view tekken_j
 // tiktoken's: a line for each token, its bytes in base64 and its rank. Neither pattern nor special
 // tokens are in the file: as transformers' TikTokenConverter takes them, the pattern is the one of
 // most such vocabularies, special tokens are those of `facts` behind the ranks, and ids between
-// them are reserved.
-// Errors: invalid_argument (malformed).
+// them are reserved. Of a folder with a program of its own the pattern is that program's.
+// Errors: invalid_argument (malformed), unimplemented (a program that is not known).
 RankedModel read_tiktoken(std::string_view text, const TokenizerFacts& facts, int32_t n_vocab);
 bool is_tiktoken(std::string_view text);
 std::shared_ptr<const Tokenizer> tokenizer_from_tiktoken(std::string_view text,
