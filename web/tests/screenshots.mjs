@@ -2,10 +2,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { begin, done, open, say } from './harness.mjs';
+import { begin, done, open, say, Server } from './harness.mjs';
 
 const out = join(import.meta.dirname, '../../docs/app');
-const { server, browser, end } = await begin({ script: join(import.meta.dirname, 'screenshots.json') });
+const script = join(import.meta.dirname, 'screenshots.json');
+const { server, browser, end } = await begin({ script });
+const locked = new Server(script, ['--require-key']);
+locked.key('laptop');
+await locked.start();
 mkdirSync(out, { recursive: true });
 
 async function fill() {
@@ -57,6 +61,26 @@ for (const [colorScheme, size] of looks) {
     await view.getByText(page === 'models' ? 'To download' : 'The last hour').waitFor();
     await shoot(page);
   }
+  await view.goto(`${server.address}/#/playground`);
+  await view.getByLabel('System prompt').fill('Answer in two sentences.');
+  await view.getByRole('textbox', { name: 'Message 1' }).fill('What is a mutex?');
+  await view.getByRole('button', { name: 'Run', exact: true }).click();
+  await view.locator('[role=tabpanel][data-status=done]').waitFor();
+  await shoot('playground');
+  await view.goto(`${server.address}/#/compare`);
+  await view.getByLabel('Question to all').fill('Explain a mutex to a child.');
+  await view.getByRole('button', { name: 'Ask all' }).click();
+  await view.getByRole('button', { name: 'None is better' }).waitFor();
+  await shoot('compare');
+  const { path } = await (await fetch(`${server.address}/api/v1/conversations/${thread}/share`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json();
+  await view.goto(server.address + path);
+  await view.locator('.katex').first().waitFor();
+  await shoot('shared');
   if (view.problems.length) throw new Error(view.problems.join('\n'));
+  await view.goto(locked.address);
+  await view.getByRole('button', { name: 'Sign in' }).waitFor();
+  await shoot('sign-in');
 }
+locked.close();
 await end();
