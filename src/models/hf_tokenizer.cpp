@@ -66,6 +66,8 @@ TokenizerFacts facts_of(const HfFolder& folder, const Form& form) {
   return facts;
 }
 
+constexpr std::array<std::string_view, 2> kOlder{"vocab.txt", "vocab.json"};
+
 // The tokenizer.json that vocab.txt, or vocab.json with merges.txt, stand for.
 std::optional<std::string> json_of_older_files(const HfFolder& folder) {
   const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
@@ -74,10 +76,10 @@ std::optional<std::string> json_of_older_files(const HfFolder& folder) {
   const std::string added_tokens = text("added_tokens.json");
   const std::string config = to_json(folder.config());
   const OlderTokenizerFiles beside{tokenizer_config, special_tokens_map, added_tokens, config};
-  if (const auto vocab = folder.text("vocab.txt", kMaxHfTokenizer)) {
+  if (const auto vocab = folder.text(kOlder[0], kMaxHfTokenizer)) {
     return tokenizer_json_of_words(*vocab, beside);
   }
-  const auto vocab = folder.text("vocab.json", kMaxHfTokenizer);
+  const auto vocab = folder.text(kOlder[1], kMaxHfTokenizer);
   const auto merges = folder.text("merges.txt", kMaxHfTokenizer);
   if (vocab && merges) return tokenizer_json_of_merges(*vocab, *merges, beside);
   return std::nullopt;
@@ -102,6 +104,7 @@ std::pair<const Form*, std::string> form_of(const HfFolder& folder) {
 std::vector<std::string_view> tokenizer_files() {
   std::vector<std::string_view> files;
   for (const Form& form : kForms) files.push_back(form.file);
+  files.insert(files.end(), kOlder.begin(), kOlder.end());
   return files;
 }
 

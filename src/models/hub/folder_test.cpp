@@ -316,6 +316,8 @@ TEST_F(FolderTest, WithoutAVocabularyThatCanBeReadNothingIsStored) {
   EXPECT_THAT(refusal(), HasSubstr("tokenizer.json has no \"model\""));
   fs::remove(model / "tokenizer.json");
   EXPECT_THAT(refusal(), HasSubstr("no tokenizer that can be read; one of these is needed"));
+  write_file_atomic(model / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n");
+  EXPECT_EQ(pull(store, "file:" + model.string(), {}).manifest.model[0].file, "config.json");
 }
 
 // As another user, since root may list everything.
