@@ -64,15 +64,19 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
   auto mask = std::make_shared<TokenMask>();
   mask->bits.resize(trie_->n_words());
   for (const Arm& arm : arms_of(place)) {
-    const Inside* in = x.at(arm.block).op == Op::block ? &insides_.of(arm.block) : nullptr;
-    if (in == nullptr || in->open) {
+    std::span<const std::shared_ptr<const Inside>> inside;
+    if (x.at(arm.block).op == Op::block) inside = insides_.of(arm.block);
+    if (inside.empty() || inside.front()->open) {
       insides_.walk().walk(x.sequence(arm.block, arm.tail), 0, mask->bits, nullptr);
       continue;
     }
-    unite(mask->bits, in->bits);
-    for (const int32_t token : in->ids) allow(mask->bits, token);
-    for (const int32_t node : in->crossings)
-      insides_.walk().walk(arm.tail, node, mask->bits, nullptr);
+    for (const auto& part : inside) {
+      unite(mask->bits, part->bits);
+      for (const int32_t token : part->ids) allow(mask->bits, token);
+      for (const int32_t node : part->crossings) {
+        insides_.walk().walk(arm.tail, node, mask->bits, nullptr);
+      }
+    }
   }
   if (x.nullable(place)) {
     for (const int32_t token : trie_->ends()) allow(mask->bits, token);

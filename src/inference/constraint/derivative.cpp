@@ -104,6 +104,30 @@ bool Expressions::compute_nullable(ExprId id) {
 
 bool Expressions::matches(ExprId id, std::string_view text) {
   for (const char c : text) id = find_derivative(id, static_cast<uint8_t>(c));
+ByteSet Expressions::first_bytes(ExprId id) {
+  const Depth depth(*this);
+  const Expr e = at(id);
+  switch (e.op) {
+    case Op::nothing:
+    case Op::empty:
+      return {};
+    case Op::bytes:
+      return set(e);
+    case Op::sequence:
+      return nullable(e.a) ? first_bytes(e.a) | first_bytes(e.b) : first_bytes(e.a);
+    case Op::any_of: {
+      ByteSet all;
+      for (size_t i = 0; i < list(e).size(); ++i) all = all | first_bytes(list(e)[i]);
+      return all;
+    }
+    case Op::repeat:
+    case Op::block:
+      return first_bytes(e.a);
+    default:
+      return ByteSet::of(0, 255);
+  }
+}
+
   return nullable(id);
 }
 

@@ -118,6 +118,8 @@ class Expressions {
   size_t size() const { return exprs_.size(); }
   // How much may still be derived; below 0 it is refused.
   void allow(int64_t steps) { steps_ = steps; }
+  // Bytes that its texts may begin with, and perhaps others.
+  ByteSet first_bytes(ExprId id);
 
   // In a JSON string behind its opening quote (json_text.h): with any escapes, and with those of
   // Spelling::json; -1: not built.
@@ -125,6 +127,8 @@ class Expressions {
 
  private:
   struct Rule {
+  const ByteSet& set(const Expr& e) const { return sets_[static_cast<size_t>(e.a)]; }
+  const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
     ExprId body = -1;
     std::function<ExprId()> make;
     ExprId witness = kEmpty;

@@ -1,5 +1,6 @@
 #include "inference/constraint/insides.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace strata::inference {
@@ -48,13 +49,17 @@ std::optional<Inside> Insides::limited_string(ExprId block) {
 
 Inside Insides::make(ExprId block) {
   if (std::optional<Inside> limited = limited_string(block)) return std::move(*limited);
+  const ExprId base = x_.string_tails[1];
+  if (base >= 0 && walk_.lacks_some(block, base)) {
+    const Inside& known = string_tail(1).inside;
+    if (!known.bits.empty()) return walk_.walk_beside(block, base, known);
+  }
   Strides& strides = walk_.strides();
   if (strides.is_open(block)) {
     Inside open;
     open.open = true;
     return open;
   }
-  const ExprId base = x_.string_tails[1];
   if (base < 0) return walk_.walk_inside(block);
   // As in a name that must be none of many.
   if (strides.reaches_far(block) || !strides.is_wide(block)) return walk_.walk_inside(block);
@@ -62,14 +67,36 @@ Inside Insides::make(ExprId block) {
   return known.bits.empty() ? walk_.walk_inside(block) : walk_.walk_beside(block, base, known);
 }
 
-const Inside& Insides::of(ExprId block) {
+std::shared_ptr<const Inside> Insides::one(ExprId block) {
+  for (size_t i = 0; i < x_.string_tails.size(); ++i) {
+    // Lives as long as the vocabulary.
+    if (block == x_.string_tails[i])
+      return {std::shared_ptr<const Inside>(), &string_tail(i).inside};
+  }
+  const std::optional<std::string> text = text_of(x_, block);
+  if (text) {
+    if (auto known = trie_.insides().find(*text)) return known;
+  }
+  const auto made = std::make_shared<const Inside>(make(block));
+  if (text) trie_.insides().keep(*text, made);
+  return made;
+}
+
+std::span<const std::shared_ptr<const Inside>> Insides::of(ExprId block) {
   const auto known = known_.find(block);
   if (known != known_.end()) return known->second;
-  for (size_t i = 0; i < x_.string_tails.size(); ++i) {
-    if (block == x_.string_tails[i]) return string_tail(i).inside;
+  constexpr size_t kMostParts = 16;
+  const Expr inner = x_.at(x_.at(block).a);
+  std::vector<ExprId> parts{block};
+  if (inner.op == Op::any_of && x_.list(inner).size() <= kMostParts) {
+    parts.assign(x_.list(inner).begin(), x_.list(inner).end());
+    for (ExprId& part : parts) part = x_.block(part);
   }
-  Inside made = make(block);
-  kept_bytes_ += made.bits.size() * 8 + (made.ids.size() + made.crossings.size()) * 4;
+  std::vector<std::shared_ptr<const Inside>> made;
+  for (const ExprId part : parts) made.push_back(one(part));
+  const bool open = std::ranges::any_of(made, [](const auto& part) { return part->open; });
+  if (open && parts.size() > 1) made = {one(block)};
+  for (const auto& part : made) kept_bytes_ += part->size_bytes();
   return known_.emplace(block, std::move(made)).first->second;
 }
 

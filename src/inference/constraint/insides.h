@@ -1,8 +1,11 @@
 // Of the blocks of a grammar which tokens stay inside, found when a text first gets to them.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "inference/constraint/token_walk.h"
 
@@ -14,8 +17,8 @@ class Insides {
   // Both must outlive it.
   Insides(Expressions& x, const TokenTrie& trie) : x_(x), trie_(trie), walk_(x, trie) {}
 
-  // Until clear().
-  const Inside& of(ExprId block);
+  // What they have together is the block's: of its alternatives each. Until clear().
+  std::span<const std::shared_ptr<const Inside>> of(ExprId block);
   // What all grammars share on this vocabulary.
   void prepare_strings();
   TokenWalk& walk() { return walk_; }
@@ -23,6 +26,7 @@ class Insides {
   void clear();
 
  private:
+  std::shared_ptr<const Inside> one(ExprId block);
   Inside make(ExprId block);
   const StringInside& string_tail(size_t i);
   std::optional<Inside> limited_string(ExprId block);
@@ -30,7 +34,7 @@ class Insides {
   Expressions& x_;
   const TokenTrie& trie_;
   TokenWalk walk_;
-  std::unordered_map<ExprId, Inside> known_;
+  std::unordered_map<ExprId, std::vector<std::shared_ptr<const Inside>>> known_;
   size_t kept_bytes_ = 0;
 };
 

@@ -12,19 +12,11 @@
 #include <vector>
 
 #include "inference/constraint/characters.h"
+#include "inference/constraint/inside_store.h"
 #include "inference/constraint/token_groups.h"
-#include "inference/constraint/token_mask.h"
 #include "models/tokenizer/tokenizer.h"
 
 namespace strata::inference {
-
-// Which tokens stay inside a block of a grammar, and where others leave it.
-struct Inside {
-  TokenBits bits;  // over ids; empty: few, in ids
-  std::vector<int32_t> ids;
-  std::vector<int32_t> crossings;  // nodes with children behind which the block may be over
-  bool open = false;  // it may be over nearly anywhere, and is walked with what follows it
-};
 
 // Of the inside of JSON strings also how many characters each token takes, so that strings of
 // limited length need no walk of their own.
@@ -106,6 +98,7 @@ class TokenTrie {
   }
   // The longest token that the text begins with; -1: none.
   int32_t longest(std::string_view text) const;
+  InsideStore& insides() const { return insides_; }
   // What Expressions::string_tails[i] leaves, the same in every grammar.
   const StringInside& string_tail(size_t i, const std::function<StringInside()>& make) const;
 
@@ -124,6 +117,7 @@ class TokenTrie {
   std::string text_;
   std::vector<uint32_t> begins_;
   std::unique_ptr<const TokenGroups> groups_;
+  mutable InsideStore insides_;
   mutable std::mutex mutex_;
   mutable std::array<std::unique_ptr<const StringInside>, 2> string_tails_;
 };

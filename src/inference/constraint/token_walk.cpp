@@ -35,7 +35,8 @@ TokenWalk::TokenWalk(Expressions& x, const TokenTrie& trie)
       trie_(trie),
       strides_(x),
       path_(TokenTrie::kLongestToken + 1),
-      other_path_(TokenTrie::kLongestToken + 1) {}
+      other_path_(TokenTrie::kLongestToken + 1),
+      differing_(TokenTrie::kLongestToken + 1) {}
 
 void TokenWalk::add(int32_t token, TokenBits& bits) const {
   for (; token >= 0; token = trie_.next_alike(token)) allow(bits, token);
@@ -171,6 +172,36 @@ Inside TokenWalk::walk_inside(ExprId block) {
   return result;
 }
 
+// Of two places, a string's end and the same without some texts: the bytes that may lead elsewhere;
+// none: they are not of this form. The content is a part of an all_of beside what it must not be.
+std::optional<ByteSet> TokenWalk::differing(ExprId place, ExprId base) {
+  const auto body = [&](ExprId id) {
+    const Expr& e = x_.at(id);
+    return e.op == Op::block ? x_.at(e.a) : e;
+  };
+  const Expr whole = body(place);
+  const Expr known = body(base);
+  if (whole.op != Op::sequence || known.op != Op::sequence || whole.b != known.b) {
+    return std::nullopt;
+  }
+  const Expr content = x_.at(whole.a);
+  if (content.op != Op::all_of) return std::nullopt;
+  ByteSet found;
+  bool beside = false;
+  for (size_t i = 0; i < x_.list(content).size(); ++i) {
+    const ExprId part = x_.list(content)[i];
+    if (part == known.a) {
+      beside = true;
+      continue;
+    }
+    const Expr e = x_.at(part);
+    if (e.op != Op::none_of) return std::nullopt;
+    found = found | x_.first_bytes(e.a);
+    if (x_.nullable(e.a)) found = found | x_.first_bytes(whole.b);
+  }
+  return beside ? std::optional(found) : std::nullopt;
+}
+
 Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
   const std::span<const TokenTrie::Node> nodes = trie_.nodes();
   Inside result;
@@ -179,14 +210,20 @@ Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
   std::vector<int32_t> come;
   path_[0] = block;
   other_path_[0] = base;
+  differing_[0] = differing(block, base);
   for (size_t i = 1; i < nodes.size();) {
     const TokenTrie::Node& at = nodes[i];
+    const std::optional<ByteSet>& differs = differing_[at.depth - 1u];
+    if (differs && !differs->has(at.byte)) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
     const ExprId next = x_.derivative(path_[at.depth - 1u], at.byte);
     const ExprId other = x_.derivative(other_path_[at.depth - 1u], at.byte);
     const TokenTrie::Branch* branch = next == other ? nullptr : branch_of(at);
-    const bool alike = next == other ||
-                       (branch != nullptr && strides_.spans(path_[at.depth - 1u], *branch, true) &&
-                        strides_.spans(other_path_[at.depth - 1u], *branch, true));
+    const bool alike = next == other || (branch != nullptr && !differs &&
+                                         strides_.spans(path_[at.depth - 1u], *branch, true) &&
+                                         strides_.spans(other_path_[at.depth - 1u], *branch, true));
     if (alike) {
       i = static_cast<size_t>(at.end);
       continue;
@@ -207,6 +244,7 @@ Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
     }
     path_[at.depth] = next;
     other_path_[at.depth] = other;
+    differing_[at.depth] = differing(next, other);
     ++i;
   }
   std::vector<int32_t> kept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "inference/constraint/strides.h"
@@ -22,6 +23,8 @@ class TokenWalk {
   // The same, of a block that soon leads where `base` leads, of which it is known: looks only at
   // what differs.
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
+  // Whether the block is base's texts but for some: where it leads elsewhere is known then.
+  bool lacks_some(ExprId block, ExprId base) { return differing(block, base).has_value(); }
   // As walk_inside(), of a string's end `base` = block(repeat(character), quote): there, what
   // follows a whole character is `base` again.
   StringInside walk_string(ExprId base);
@@ -32,6 +35,7 @@ class TokenWalk {
   bool spread(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings);
   void walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
                   std::vector<int32_t>* crossings);
+  std::optional<ByteSet> differing(ExprId place, ExprId base);
   const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
   void add(int32_t token, TokenBits& bits) const;
 
@@ -39,6 +43,7 @@ class TokenWalk {
   const TokenTrie& trie_;
   Strides strides_;
   std::vector<ExprId> path_, other_path_;  // by depth of the walk
+  std::vector<std::optional<ByteSet>> differing_;
 };
 
 }  // namespace strata::inference
