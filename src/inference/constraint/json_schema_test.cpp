@@ -58,6 +58,15 @@ TEST(JsonSchemaTexts, FitTheSchema) {
           "$ref":"#/$defs/n"})",
        {R"({"v":1})", R"({"v":1,"next":{"v":2,"next":{"v":3}}})"},
        {R"({"v":1,"next":{}})"}},
+      {R"({"$dynamicAnchor":"node","type":"object","properties":{"kids":{"type":"array",
+          "items":{"$dynamicRef":"#node"}}},"additionalProperties":false})",
+       {R"({"kids":[{"kids":[]},{}]})"},
+       {R"({"kids":[1]})"}},
+      {R"({"$id":"http://h/root","$ref":"list","$defs":{"own":{"$dynamicAnchor":"item",
+          "type":"integer"},"list":{"$id":"list","type":"array","items":{"$dynamicRef":"#item"},
+          "$defs":{"any":{"$dynamicAnchor":"item"}}}}})",
+       {"[1]", "[]"},
+       {R"(["a"])"}},
       {R"({"anyOf":[{"type":"integer"},{"type":"string","minLength":2}]})",
        {"1", R"("ab")"},
        {R"("a")", "1.5"}},
@@ -130,7 +139,10 @@ TEST(JsonSchemaTexts, FitTheSchema) {
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
   const std::vector<std::pair<const char*, const char*>> cases{
-      {R"({"properties":{"a":{"$dynamicRef":"#"}}})", "#/properties/a/$dynamicRef: "},
+      {R"({"$ref":"x","$defs":{"x":{"$id":"x","$dynamicRef":"#n","$defs":{"n":{"$dynamicAnchor":"n"}}},
+          "y":{"$id":"y","$dynamicAnchor":"n"}}})",
+       "#/$defs/x/$dynamicRef: 2 schemas"},
+      {R"({"properties":{"a":{"$dynamicRef":"#no"}}})", "#/properties/a/$dynamicRef: "},
       {R"({"contains":{"type":"array"},"allOf":[{"contains":{"type":"string"}}]})", "#/contains: "},
       {R"({"contains":{},"unevaluatedItems":false})", "#/unevaluatedItems: "},
       {R"({"properties":{"a/b":{"pattern":"(?=a)."}}})", "#/properties/a~1b/pattern: "},

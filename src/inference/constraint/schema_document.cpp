@@ -116,8 +116,8 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
   }
 }
 
-const json::value& SchemaDocument::resolve(const json::value& from,
-                                           std::string_view reference) const {
+const json::value& SchemaDocument::resolve(const json::value& from, std::string_view reference,
+                                           std::string_view keyword) const {
   std::string base;
   // The nearest $id around: found by the way to it.
   const std::function<bool(const json::value&, const std::string&)> find =
@@ -147,11 +147,11 @@ const json::value& SchemaDocument::resolve(const json::value& from,
   if (!fragment.empty() && !fragment.starts_with('/')) {
     const auto anchor = names_.find(document + '#' + std::string(fragment));
     if (anchor != names_.end()) return *anchor->second;
-    refuse(from, "$ref", fmt::format("there is no {} in the schema", reference));
+    refuse(from, keyword, fmt::format("there is no {} in the schema", reference));
   }
   const auto found = names_.find(document);
   if (found == names_.end()) {
-    refuse(from, "$ref", fmt::format("{} is another document", reference),
+    refuse(from, keyword, fmt::format("{} is another document", reference),
            "put what it refers to under $defs");
   }
   const json::value* at = found->second;
@@ -162,8 +162,36 @@ const json::value& SchemaDocument::resolve(const json::value& from,
     at = step(*at, unescaped(rest.substr(0, end)));
     rest.remove_prefix(end);
   }
-  if (at == nullptr) refuse(from, "$ref", fmt::format("there is no {} in the schema", reference));
+  if (at == nullptr) refuse(from, keyword, fmt::format("there is no {} in the schema", reference));
   return *at;
+}
+
+const json::value& SchemaDocument::resolve_dynamic(const json::value& from,
+                                                   std::string_view reference) const {
+  const auto is_dynamic = [](const json::value& schema, std::string_view anchor) {
+    const auto* object = schema.if_object();
+    const auto* own = object == nullptr ? nullptr : object->if_contains("$dynamicAnchor");
+    return own != nullptr && own->is_string() && own->get_string() == anchor;
+  };
+  const json::value& first = resolve(from, reference, "$dynamicRef");
+  const size_t hash = std::min(reference.find('#'), reference.size());
+  const std::string anchor(hash < reference.size() ? reference.substr(hash + 1) : "");
+  if (!is_dynamic(first, anchor)) return first;
+  // All evaluation begins in the root's document, so that an anchor of its own is the outermost.
+  const auto root = bases_.find(&root_);
+  const auto outermost = names_.find((root == bases_.end() ? "" : root->second) + '#' + anchor);
+  if (outermost != names_.end() && is_dynamic(*outermost->second, anchor)) {
+    return *outermost->second;
+  }
+  const auto n = std::ranges::count_if(names_, [&](const auto& name) {
+    return name.first.ends_with('#' + anchor) && is_dynamic(*name.second, anchor);
+  });
+  if (n == 1) return first;
+  refuse(from, "$dynamicRef",
+         fmt::format("{} schemas have the $dynamicAnchor {}, and which is meant depends on the way "
+                     "that leads here",
+                     n, anchor),
+         "give the schema's root this $dynamicAnchor, or use $ref");
 }
 
 std::string SchemaDocument::pointer_to(const json::value& value) const {

@@ -15,8 +15,13 @@ class SchemaDocument {
   explicit SchemaDocument(const json::value& root);
 
   const json::value& root() const { return root_; }
-  // What a $ref of `from` means. Errors: invalid_argument (no such place, or in another document).
-  const json::value& resolve(const json::value& from, std::string_view reference) const;
+  // What a reference of `from` means, which stands behind the keyword. Errors: invalid_argument (no
+  // such place, or in another document).
+  const json::value& resolve(const json::value& from, std::string_view reference,
+                             std::string_view keyword = "$ref") const;
+  // What a $dynamicRef of it means, whatever the way that led there. Errors: the same; several
+  // schemas have its $dynamicAnchor, and the root's document none.
+  const json::value& resolve_dynamic(const json::value& from, std::string_view reference) const;
   // "#/properties/a"; "#" also for what does not stand in the document.
   std::string pointer_to(const json::value& value) const;
   // Error{invalid_argument} whose message begins with the pointer to `schema`, and its keyword.

@@ -31,6 +31,10 @@ bool ShapeReader::absorb_applicator(Shapes& shapes, Schema schema, std::string_v
   if (key == "$ref") {
     if (!value.is_string()) document_.refuse(*schema, key, "$ref must be a string");
     absorb(shapes, &document_.resolve(*schema, std::string_view(value.get_string())));
+  } else if (key == "$dynamicRef") {
+    if (!value.is_string()) document_.refuse(*schema, key, "$dynamicRef must be a string");
+    const std::string_view to(value.get_string());
+    absorb(shapes, &document_.resolve_dynamic(*schema, to));
   } else if (key == "allOf") {
     for (const Schema part : schemas_in(schema, key, value)) absorb(shapes, part);
   } else if (key == "anyOf") {
@@ -204,6 +208,9 @@ json::value ShapeReader::negated(Schema schema, int depth) {
     } else if (key == "$ref" && value.is_string()) {
       const std::string_view to(value.get_string());
       parts.push_back(negated(&document_.resolve(*schema, to), depth + 1));
+    } else if (key == "$dynamicRef" && value.is_string()) {
+      const std::string_view to(value.get_string());
+      parts.push_back(negated(&document_.resolve_dynamic(*schema, to), depth + 1));
     } else {
       plain[key] = value;
     }
@@ -219,7 +226,7 @@ void ShapeReader::absorb_not(Shapes& shapes, Schema schema, Schema what) {
     return object != nullptr && object->contains(key);
   };
   if (what->is_bool() || says("properties") || says("required") || says("not") || says("anyOf") ||
-      says("allOf") || says("$ref") || allows_all(what)) {
+      says("allOf") || says("$ref") || says("$dynamicRef") || allows_all(what)) {
     return absorb_silently(shapes, keep(negated(what, 0)));
   }
   Shapes alone(1);
