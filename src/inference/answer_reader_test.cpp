@@ -70,7 +70,10 @@ class AnswerReaderTest : public ::testing::Test {
   void rule_calls() {
     for (auto& call : plan_->options.format->call_triggers(plan_->options.tools)) {
       request_.triggers.push_back(
-          {call.begin, {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)}});
+          {.begin = call.begin,
+           .rule = {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)},
+           .bare = call.bare,
+           .last = call.last});
     }
   }
 

@@ -175,7 +175,9 @@ int32_t Generation::reason(std::span<const float> logits) {
 }
 
 void Generation::leave_reasoning() {
-  if (!constraint_ || !is_strict(request_) || request_.frame.front.any.empty()) return;
+  const auto is_bare = [](const OutputTrigger& trigger) { return trigger.bare; };
+  const bool has_front = is_strict(request_) || std::ranges::any_of(request_.triggers, is_bare);
+  if (!constraint_ || !has_front || request_.frame.front.any.empty()) return;
   if (constraint_->accept_reasoning()) return;
   throw Error(Code::internal, "the rule of the answer has no place for its reasoning");
 }

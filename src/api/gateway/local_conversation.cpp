@@ -107,7 +107,9 @@ std::vector<inference::OutputTrigger> rules_of_calls(const models::OutputFormat&
   for (models::CallTrigger& call : format.call_triggers(tools)) {
     rules.push_back(
         {.begin = std::move(call.begin),
-         .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)}});
+         .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)},
+         .bare = call.bare,
+         .last = call.last});
   }
   return rules;
 }

@@ -16,7 +16,8 @@ using inference::Event;
 using inference::FinishReason;
 using ::testing::HasSubstr;
 
-constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kRest = 14, kUserDefined = 4;
+constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kRest = 14, kObject = 15,
+                  kPython = 16, kUserDefined = 4;
 
 std::string model_with(const std::string& chat_template) {
   auto builder = models::tiny_llama();
@@ -27,6 +28,8 @@ std::string model_with(const std::string& chat_template) {
   tokens[kClose] = "</think>";
   tokens[kOpen] = "<tool_call>";
   tokens[kRest] = R"({"name":"f","arguments":{"a":1}}</tool_call>)";
+  tokens[kObject] = R"({"name": "f", "parameters": {"a": 1}})";
+  tokens[kPython] = "[f(a=1)]";
   std::vector<int32_t> kinds(tokens.size(), 1);
   kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
   kinds[kClose] = kinds[kOpen] = kUserDefined;
@@ -149,6 +152,24 @@ TEST_F(LocalToolsTest, ACallThatIsRequiredComesFirst) {
   const Heard heard = ask(asked);
   EXPECT_TRUE(heard.notices.empty());
   EXPECT_THAT(heard.text, HasSubstr("<tool_call>"));
+}
+
+TEST_F(LocalToolsTest, ACallThatIsRequiredIsMadeInFormatsWithoutAMarkerToo) {
+  for (const char* mark : {R"("parameters": dictionary of argument name)", "[func_name(params"}) {
+    ChatRequest asked =
+        request("{{ tools }}{{ messages[0].content }}{# " + std::string(mark) + " #}", kWord);
+    offer_tool(asked);
+    EXPECT_THAT(ask(asked).text, HasSubstr("word"));
+    asked.tool_choice.mode = models::ToolChoice::Mode::required;
+    asked.sampling.max_tokens = 200;
+    asked.tool_choice.parallel = false;
+    const Heard heard = ask(asked);
+    EXPECT_TRUE(heard.notices.empty());
+    EXPECT_EQ(heard.text, "");
+    ASSERT_EQ(heard.calls.size(), 1u) << mark;
+    EXPECT_EQ(heard.calls[0].arguments, R"({"a": 1})");
+    EXPECT_EQ(heard.end.event.reason, FinishReason::stop);
+  }
 }
 
 TEST_F(LocalToolsTest, BesideARuleTheAnswerIsTextByItOrACall) {

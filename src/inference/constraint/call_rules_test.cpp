@@ -1,4 +1,7 @@
 // What the formats of calls ask of a model: answers as they are written hold, others do not.
+#include <algorithm>
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -7,6 +10,7 @@
 #include "inference/constraint/grammar.h"
 #include "inference/testing/byte_tokenizer.h"
 #include "models/chat/output/output_format.h"
+#include "models/chat/output/testing/read_output.h"
 
 namespace strata::inference {
 namespace {
@@ -37,8 +41,35 @@ const std::vector<Case>& cases() {
        {"functools[{\"name\": \"f\", \"arguments\": {\"a\": 1}}] end"},
        {"functools x"}},
       {"python_tag",
-       {"<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "{\"any\": 1}"},
-       {"<|python_tag|>print"}},
+       {"<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "{\"any\": 1}",
+        "\n{\"name\": \"f\", \"parameters\": {\"a\": 1}}",
+        "{\"type\": \"function\", \"name\": \"f\", \"parameters\": {\"a\": 1}}; "
+        "{\"name\": \"g\", \"parameters\": {}}",
+        "{\"name\": \"Ada\", \"parameters\": 1}", "{\"name\": \"f\\u0066\"}",
+        "Say {\"name\": \"f\", \"parameters\": 1}"},
+       {"<|python_tag|>print", "{\"name\": \"f\", \"parameters\": {\"b\"", "{\"name\":\"f\"}",
+        "{\"name\": \"f\", \"parameters\": {\"a\": 1}} and",
+        "{\"type\": \"function\", \"name\": \"f\", \"parameters\": {\"a\": \"",
+        "<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}} and",
+        "{\"name\": \"f\", \"parameters\": {\"a\": 1}}; {\"name\": \"f\", \"parameters\": {\"b\""}},
+      {"python-calls",
+       {"[f(a=1), g()]", "\xff<|tool_call_start|>[p(s=\"it's\", n=-3)]\xff<|tool_call_end|> so",
+        "[p(e='red', s='a \\'b\\'\\n')]", "[g(x={'a': [True, None, 1.5]}, y=\"q\")]",
+        "[g(x={\"a\": False})]", "[1, 2]", "[h(a=1)]", "See [f(b=1)]", "[f]"},
+       {"[f()", "[f(a=1.5", "[f(b=", "[f(a=1)] and", "[f(a=1)][", "<|tool_call_start|>[h(",
+        "[p(e='green'", "[p(n=1)", "[p(s=\"x\", s=", "[g(x=true", "[p(s=\"x\", e='red'",
+        "<|tool_call_start|>f("}},
+      {"brace-calls",
+       {"Hm. \xff<|tool_call>call:p{s:\xff<|\"|>say \"no\"\n\xff<|\"|>,n:3}\xff<tool_call|>\n"
+        "<|tool_call>call:f{a: 1}<tool_call|> so",
+        "<|tool_call>call:g{x:{y:[true,null,<|\"|><|<|\"|>]}}<tool_call|>",
+        "<|tool_call>call:p{e:<|\"|>red<|\"|>,s:<|\"|><|\"|>}<tool_call|>"},
+       {"<|tool_call>call:h", "<|tool_call>f{", "<|tool_call>call:f{a:1.", "<|tool_call>call:f{}",
+        "<|tool_call>call:f{\"a\"", "<|tool_call>call:p{e:<|\"|>g", "<|tool_call>call:p{s:1",
+        "<|tool_call>call:f{a:1} "}},
+      {"brace-calls-words",
+       {"<start_function_call>call:p{s:<escape>x<escape>}<end_function_call>"},
+       {"<start_function_call>call:p{s:<|\"|>"}},
       {"function-json",
        {"<function=f>{\"a\": 1}</function><function=g>{}</function>"},
        {"<function=h",
@@ -99,11 +130,7 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-std::shared_ptr<Matcher> matcher_of(std::string_view name) {
-  static const auto trie = [] {
-    const testing::ByteTokenizer tokenizer;
-    return std::make_shared<const TokenTrie>(tokenizer, tokenizer.n_vocab());
-  }();
+models::ToolSet tools_of_tests() {
   const json::value tools = parse_json(
       R"([{"function": {"name": "f", "parameters": {"type": "object", "properties":
           {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}}},
@@ -111,16 +138,33 @@ std::shared_ptr<Matcher> matcher_of(std::string_view name) {
           {"function": {"name": "p", "parameters": {"type": "object", "required": ["s"],
             "properties": {"s": {"type": "string"}, "n": {"$ref": "#/$defs/n"},
               "e": {"enum": ["red", "blue"]}}, "$defs": {"n": {"type": "integer"}}}}}])");
+  return {tools.as_array(), {}};
+}
+
+const models::OutputFormat& format_of(std::string_view name) {
   for (const auto& format : Registry<models::OutputFormat>::all()) {
-    if (format->name() != name) continue;
-    std::vector<OutputTrigger> triggers;
-    for (auto& call : format->call_triggers(models::ToolSet(tools.as_array(), {}))) {
-      triggers.push_back(
-          {call.begin, {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)}});
-    }
-    return std::make_shared<Matcher>(compile(triggers), trie);
+    if (format->name() == name) return *format;
   }
   throw Error(Code::internal, "no such format");
+}
+
+std::vector<OutputTrigger> triggers_of(const models::OutputFormat& format) {
+  std::vector<OutputTrigger> triggers;
+  for (auto& call : format.call_triggers(tools_of_tests())) {
+    triggers.push_back({.begin = call.begin,
+                        .rule = {.kind = OutputRule::Kind::lark, .text = std::move(call.lark)},
+                        .bare = call.bare,
+                        .last = call.last});
+  }
+  return triggers;
+}
+
+std::shared_ptr<Matcher> matcher_of(std::string_view name) {
+  static const auto trie = [] {
+    const testing::ByteTokenizer tokenizer;
+    return std::make_shared<const TokenTrie>(tokenizer, tokenizer.n_vocab());
+  }();
+  return std::make_shared<Matcher>(compile(triggers_of(format_of(name))), trie);
 }
 
 bool accepts(const std::shared_ptr<Matcher>& matcher, const std::string& text) {
@@ -142,6 +186,69 @@ TEST(CallRules, KeepCallsToNamesAndSchemas) {
       EXPECT_TRUE(constraint.may_end()) << text;
     }
     for (const std::string& text : one.bad) EXPECT_FALSE(accepts(matcher, text)) << text;
+  }
+}
+
+// Pieces that end what is open.
+const std::vector<std::string>& closers() {
+  static const std::vector<std::string> all{"\"",           "'",        "}", ")", "]", "<|\"|>",
+                                            "<tool_call|>", "<escape>", "1"};
+  return all;
+}
+
+// An answer that has to call, of a model that wants anything; until it may end.
+std::string random_answer(std::string_view format, std::mt19937& random) {
+  const testing::ByteTokenizer tokenizer(closers());
+  const auto trie = std::make_shared<const TokenTrie>(tokenizer, tokenizer.n_vocab());
+  const OutputFrame frame{.calls_only = true};
+  Constraint constraint(
+      std::make_shared<Matcher>(compile({}, triggers_of(format_of(format)), frame), trie));
+  std::string text;
+  while (!constraint.may_end() && text.size() < 4000) {
+    const auto mask = constraint.mask();
+    std::vector<int32_t> allowed, closing;
+    for (int32_t id = 0; id < tokenizer.n_vocab(); ++id) {
+      if (!mask->has(id)) continue;
+      allowed.push_back(id);
+      const auto& all = closers();
+      if (std::ranges::find(all, tokenizer.piece(id, false)) != all.end()) closing.push_back(id);
+    }
+    if (!closing.empty() && random() % 3 == 0) allowed = closing;
+    if (allowed.empty()) return text + " (nothing may follow)";
+    const int32_t id = allowed[random() % allowed.size()];
+    text += tokenizer.piece(id, false);
+    EXPECT_TRUE(constraint.accept(id));
+  }
+  EXPECT_TRUE(constraint.may_end()) << text;
+  return text;
+}
+
+bool fits(const json::value& schema, std::string_view text) {
+  const auto grammar = compile({.kind = OutputRule::Kind::json_schema, .schema = schema});
+  Expressions& x = grammar->expressions;
+  x.allow(4'000'000);
+  ExprId place = grammar->start;
+  for (const char c : text) place = x.derivative(place, static_cast<uint8_t>(c));
+  return x.nullable(place);
+}
+
+TEST(CallRules, WhateverAModelWritesThatHasToCallIsReadAsCallsThatFit) {
+  std::mt19937 random(7);
+  const models::ToolSet tools = tools_of_tests();
+  for (const char* format :
+       {"tool_call-json", "python_tag", "python-calls", "brace-calls", "brace-calls-words"}) {
+    for (int i = 0; i < 40; ++i) {
+      const std::string text = random_answer(format, random);
+      SCOPED_TRACE(format + (": " + text));
+      const auto read =
+          models::testing::read_output({.format = &format_of(format), .tools = tools}, text);
+      ASSERT_FALSE(read.calls.empty());
+      EXPECT_EQ(read.content, "");
+      for (const models::ToolCall& call : read.calls) {
+        ASSERT_NE(tools.find(call.name), nullptr) << call.name;
+        EXPECT_TRUE(fits(tools.find(call.name)->parameters, call.arguments)) << call.arguments;
+      }
+    }
   }
 }
 

@@ -59,6 +59,8 @@ std::string escape(char32_t c) {
   switch (c) {
     case '"':
       return "\\\"";
+    case '\'':
+      return "\\'";
     case '\\':
       return "\\\\";
     case '\b':
@@ -76,8 +78,9 @@ std::string escape(char32_t c) {
   }
 }
 
-bool is_escaped(char32_t c) {
-  return c < 0x20 || c == '"' || c == '\\';
+bool is_escaped(char32_t c, Spelling spelling) {
+  if (spelling == Spelling::plain) return false;
+  return c < 0x20 || c == (spelling == Spelling::json ? '"' : '\'') || c == '\\';
 }
 
 }  // namespace
@@ -172,11 +175,13 @@ std::optional<CodePoints> code_points_of_category(std::string_view name) {
 ExprId one_of(Expressions& x, const CodePoints& set, Spelling spelling) {
   std::vector<ExprId> parts;
   CodePoints plain = set;
-  if (spelling == Spelling::json) {
-    const CodePoints escaped{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
+  if (spelling != Spelling::plain) {
+    CodePoints escaped;
     std::vector<std::string> texts;
     for (char32_t c = 0; c < 0x60; ++c) {
-      if (is_escaped(c) && set.has(c)) texts.push_back(escape(c));
+      if (!is_escaped(c, spelling)) continue;
+      escaped.add(c, c);
+      if (set.has(c)) texts.push_back(escape(c));
     }
     parts.push_back(x.texts(std::move(texts)));
     plain = set.both(escaped.inverted());
@@ -189,7 +194,7 @@ std::string spell(std::string_view text, Spelling spelling) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     const char32_t c = next_code_point(text, at);
-    if (spelling == Spelling::json && is_escaped(c)) {
+    if (is_escaped(c, spelling)) {
       out += escape(c);
     } else {
       append_utf8(out, c);

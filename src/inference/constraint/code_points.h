@@ -34,7 +34,8 @@ class CodePoints {
 // How a character of a text is written.
 enum class Spelling {
   plain,  // UTF-8
-  json    // inside a JSON string: as it is, or where JSON wants it escaped, in the shortest way
+  json,   // inside a JSON string: as it is, or where JSON wants it escaped, in the shortest way
+  single  // the same inside single quotes, as Python writes it
 };
 
 // Of Unicode's general categories those of one letter (L, M, N, P, S), by letter or name.

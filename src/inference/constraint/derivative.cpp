@@ -93,6 +93,8 @@ bool Expressions::compute_nullable(ExprId id) {
       return rules_[static_cast<size_t>(e.a)].nullable;
     case Op::trigger:
       return true;
+    case Op::unless:
+      return nullable(e.a);
     case Op::multiple:
       break;
   }
@@ -102,8 +104,6 @@ bool Expressions::compute_nullable(ExprId id) {
   return rest == 0;
 }
 
-bool Expressions::matches(ExprId id, std::string_view text) {
-  for (const char c : text) id = find_derivative(id, static_cast<uint8_t>(c));
 ByteSet Expressions::first_bytes(ExprId id) {
   const Depth depth(*this);
   const Expr e = at(id);
@@ -128,6 +128,8 @@ ByteSet Expressions::first_bytes(ExprId id) {
   }
 }
 
+bool Expressions::matches(ExprId id, std::string_view text) {
+  for (const char c : text) id = find_derivative(id, static_cast<uint8_t>(c));
   return nullable(id);
 }
 
@@ -192,6 +194,10 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
       return derivative(body(e.a), byte);
     case Op::trigger:
       return derive_trigger(e.a, byte);
+    case Op::unless: {
+      const ExprId beginning = derivative(e.b, byte);
+      return nullable(beginning) ? kNothing : unless(derivative(e.a, byte), beginning);
+    }
     case Op::multiple:
       break;
   }
@@ -218,15 +224,18 @@ ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
   }
   std::string seen;
   if (place > 0) {
-    const auto& trigger = free_.triggers[static_cast<size_t>((place - 1) >> 16)];
-    seen = trigger.substr(0, static_cast<size_t>((place - 1) & 0xFFFF));
+    const Trigger& trigger = triggers_[static_cast<size_t>((place - 1) >> 16)];
+    seen = trigger.begin.substr(0, static_cast<size_t>((place - 1) & 0xFFFF));
   }
   seen.push_back(static_cast<char>(byte));
   const ExprId begin = intern({.op = Op::trigger, .regular = false, .a = 0});
   for (; !seen.empty(); seen.erase(0, 1)) {
-    for (size_t i = 0; i < free_.triggers.size(); ++i) {
-      if (!free_.triggers[i].starts_with(seen)) continue;
-      if (seen.size() == free_.triggers[i].size()) return sequence(free_.rules[i], begin);
+    for (size_t i = 0; i < triggers_.size(); ++i) {
+      const Trigger& trigger = triggers_[i];
+      if (!trigger.begin.starts_with(seen)) continue;
+      if (seen.size() == trigger.begin.size()) {
+        return trigger.last ? trigger.rule : sequence(trigger.rule, begin);
+      }
       const auto next = static_cast<int32_t>(1 + (i << 16 | seen.size()));
       return intern({.op = Op::trigger, .regular = false, .a = next});
     }
@@ -302,8 +311,8 @@ bool Expressions::search_live(ExprId id) {
 void Expressions::set_classes() {
   std::vector<ByteSet> sets = sets_of_numbers();
   sets.insert(sets.end(), sets_.begin(), sets_.end());
-  for (const std::string& trigger : free_.triggers) {
-    for (const char c : trigger) {
+  for (const Trigger& trigger : triggers_) {
+    for (const char c : trigger.begin) {
       sets.push_back(ByteSet::of(static_cast<uint8_t>(c), static_cast<uint8_t>(c)));
     }
     sets.push_back(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl));
@@ -340,6 +349,9 @@ void Expressions::check_left_recursion() {
       if (nullable(e.a)) visit(e.b);
     } else if (e.op == Op::repeat) {
       visit(e.a);
+    } else if (e.op == Op::unless) {
+      visit(e.a);
+      visit(e.b);
     } else if (e.op == Op::rule) {
       const auto rule = static_cast<size_t>(e.a);
       if (state[rule] == 2 || rules_[rule].make) return;
@@ -366,6 +378,7 @@ bool Expressions::alive(ExprId id, const std::vector<bool>& rules) {
     return std::ranges::any_of(list(e), [&](ExprId part) { return alive(part, rules); });
   }
   if (e.op == Op::repeat) return e.b == 0 || alive(e.a, rules);
+  if (e.op == Op::unless) return alive(e.a, rules);
   if (e.op == Op::rule) return rules[static_cast<size_t>(e.a)];
   return true;
 }

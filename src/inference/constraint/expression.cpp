@@ -299,8 +299,13 @@ ExprId Expressions::body(int32_t rule) {
   return rules_[at].body;
 }
 
-ExprId Expressions::free_text(std::vector<std::string> triggers, std::vector<ExprId> rules) {
-  free_ = {std::move(triggers), std::move(rules)};
+ExprId Expressions::unless(ExprId a, ExprId b) {
+  if (a == kNothing || b == kNothing) return a;
+  return intern({.op = Op::unless, .regular = false, .a = a, .b = b});
+}
+
+ExprId Expressions::free_text(std::vector<Trigger> triggers) {
+  triggers_ = std::move(triggers);
   return intern({.op = Op::trigger, .regular = false, .a = 0});
 }
 

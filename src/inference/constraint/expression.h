@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -31,6 +32,7 @@ enum class Op : uint8_t {
   block,     // a, regular: what is looked up for itself when tokens are chosen
   rule,      // rule number a
   trigger,   // any text; behind one of the triggers its rule; place a
+  unless,    // the texts of a that begin with none of b's
 };
 
 struct Expr {
@@ -80,8 +82,16 @@ class Expressions {
   void set_body(int32_t rule, ExprId body) { rules_[static_cast<size_t>(rule)].body = body; }
   ExprId rule(int32_t rule);
   ExprId body(int32_t rule);
-  // From now on there is free text in front of the rules: behind triggers[i] stands rules[i].
-  ExprId free_text(std::vector<std::string> triggers, std::vector<ExprId> rules);
+  // The texts of `a` that begin with none of b's; b has no empty text.
+  ExprId unless(ExprId a, ExprId b);
+  struct Trigger {
+    std::string begin;
+    ExprId rule = kEmpty;  // what stands behind it
+    bool last = false;     // behind that stands nothing
+  };
+  // From now on there is free text in front of the triggers' rules, and behind those that are not
+  // last.
+  ExprId free_text(std::vector<Trigger> triggers);
 
   // The sets are known, every rule but those made later has its body. Errors: invalid_argument (a
   // rule begins with itself).
@@ -108,6 +118,8 @@ class Expressions {
   }
   // Of a regular one, also before seal().
   bool matches(ExprId id, std::string_view text);
+  // Bytes that its texts may begin with, and perhaps others.
+  ByteSet first_bytes(ExprId id);
   // Whether id matches more than the empty text.
   bool goes_on(ExprId id) const { return id != kNothing && id != kEmpty; }
 
@@ -115,11 +127,11 @@ class Expressions {
   std::span<const ExprId> list(const Expr& e) const {
     return std::span(lists_).subspan(static_cast<size_t>(e.a), static_cast<size_t>(e.b));
   }
+  const ByteSet& set(const Expr& e) const { return sets_[static_cast<size_t>(e.a)]; }
+  const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
   size_t size() const { return exprs_.size(); }
   // How much may still be derived; below 0 it is refused.
   void allow(int64_t steps) { steps_ = steps; }
-  // Bytes that its texts may begin with, and perhaps others.
-  ByteSet first_bytes(ExprId id);
 
   // In a JSON string behind its opening quote (json_text.h): with any escapes, and with those of
   // Spelling::json; -1: not built.
@@ -127,16 +139,10 @@ class Expressions {
 
  private:
   struct Rule {
-  const ByteSet& set(const Expr& e) const { return sets_[static_cast<size_t>(e.a)]; }
-  const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
     ExprId body = -1;
     std::function<ExprId()> make;
     ExprId witness = kEmpty;
     bool nullable = false;
-  };
-  struct Free {
-    std::vector<std::string> triggers;
-    std::vector<ExprId> rules;
   };
 
   ExprId intern(Expr e, std::span<const ExprId> list = {});
@@ -174,7 +180,7 @@ class Expressions {
   std::vector<ByteSet> sets_;
   std::vector<Multiple> multiples_;
   std::vector<Rule> rules_;
-  Free free_;
+  std::vector<Trigger> triggers_;
   std::vector<int32_t> slots_;    // open addressing: 0 free, else id + 1
   std::vector<int32_t> rows_;     // per expression: where its derivatives stand in cells_, or -1
   std::vector<ExprId> cells_;     // by class of byte; -1: not known

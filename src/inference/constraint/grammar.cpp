@@ -61,26 +61,48 @@ ExprId behind(Expressions& x, const std::string& front, ExprId rest) {
 
 ExprId trigger_rule(Expressions& x, const OutputTrigger& trigger) {
   constexpr size_t kMaxTriggerBytes = 1024;
-  if (trigger.begin.empty() || trigger.begin.size() > kMaxTriggerBytes) {
+  if (trigger.begin.empty() || (!trigger.bare && trigger.begin.size() > kMaxTriggerBytes)) {
     refuse(fmt::format("a trigger has {} bytes, it must have 1 to {}", trigger.begin.size(),
                        kMaxTriggerBytes));
   }
   const ExprId rule = build(x, trigger.rule);
   if (rule == Expressions::kNothing) {
-    refuse(fmt::format("no text follows the rule behind {}", trigger.begin));
+    refuse(trigger.bare ? "no text follows the rule of calls"
+                        : fmt::format("no text follows the rule behind {}", trigger.begin));
   }
   return rule;
 }
 
-// One or several, with a few blanks between them.
-ExprId calls(Expressions& x, const std::vector<OutputTrigger>& triggers) {
+// How texts start that follow the rules of bare triggers.
+ExprId bare_beginnings(Expressions& x, const std::vector<OutputTrigger>& triggers) {
   std::vector<ExprId> any;
   for (const OutputTrigger& trigger : triggers) {
-    any.push_back(x.sequence(marker_text(x, trigger.begin), trigger_rule(x, trigger)));
+    if (trigger.bare) any.push_back(compile_lark(x, trigger.begin));
   }
-  const ExprId one = x.any_of(std::move(any));
+  return x.any_of(std::move(any));
+}
+
+ExprId bare_texts(Expressions& x, const std::vector<OutputTrigger>& triggers) {
+  std::vector<ExprId> any;
+  for (const OutputTrigger& trigger : triggers) {
+    if (trigger.bare) any.push_back(trigger_rule(x, trigger));
+  }
+  return x.any_of(std::move(any));
+}
+
+// One or several, with a few blanks between them; the last ones at their end.
+ExprId calls(Expressions& x, const std::vector<OutputTrigger>& triggers) {
+  std::vector<ExprId> some, last{bare_texts(x, triggers)};
+  for (const OutputTrigger& trigger : triggers) {
+    if (trigger.bare) continue;
+    const ExprId call = x.sequence(marker_text(x, trigger.begin), trigger_rule(x, trigger));
+    (trigger.last ? last : some).push_back(call);
+  }
+  const ExprId one = x.any_of(std::move(some));
+  const ExprId end = x.any_of(std::move(last));
   const ExprId blanks = x.repeat(x.texts({" ", "\n"}), 0, 2);
-  return x.sequence(one, x.repeat(x.sequence(blanks, one), 0, -1));
+  const ExprId several = x.sequence(one, x.repeat(x.sequence(blanks, one), 0, -1));
+  return x.any_of({several, end});
 }
 
 }  // namespace
@@ -100,25 +122,30 @@ std::shared_ptr<Grammar> compile(const OutputRule& rule, const std::vector<Outpu
     if (text == Expressions::kNothing) {
       refuse("no text follows the rule of the output: its parts contradict each other");
     }
-    text = behind(x, frame.front.text, text);
+    text = x.unless(behind(x, frame.front.text, text), bare_beginnings(x, triggers));
   }
   grammar->start = behind(x, frame.front.any, x.any_of({text, calls(x, triggers)}));
   x.seal();
   return grammar;
 }
 
-std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers) {
+std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers,
+                                 const OutputFrame& frame) {
   CHECK(!triggers.empty());
   auto grammar = std::make_shared<Grammar>();
   Expressions& x = grammar->expressions;
   x.allow(kCompileSteps);
-  std::vector<std::string> begins;
-  std::vector<ExprId> rules;
+  std::vector<Expressions::Trigger> marked;
   for (const OutputTrigger& trigger : triggers) {
-    begins.push_back(trigger.begin);
-    rules.push_back(trigger_rule(x, trigger));
+    if (!trigger.bare) marked.push_back({trigger.begin, trigger_rule(x, trigger), trigger.last});
   }
-  grammar->start = x.free_text(std::move(begins), std::move(rules));
+  grammar->start = x.free_text(std::move(marked));
+  const ExprId begun = bare_beginnings(x, triggers);
+  if (begun != Expressions::kNothing) {
+    const std::string& front = frame.front.any;
+    grammar->start = x.any_of({x.unless(grammar->start, behind(x, front, begun)),
+                               behind(x, front, bare_texts(x, triggers))});
+  }
   x.seal();
   return grammar;
 }

@@ -21,8 +21,9 @@ struct Grammar {
 // Errors: invalid_argument (what is wrong or cannot be honoured; of a schema the message begins
 // with its JSON pointer; a rule that no text follows), resource_exhausted (limits.h).
 std::shared_ptr<Grammar> compile(const OutputRule& rule);
-// Free text with triggers, at least one.
-std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers);
+// Free text with triggers, at least one. Of the frame's front what may stand before bare ones.
+std::shared_ptr<Grammar> compile(const std::vector<OutputTrigger>& triggers,
+                                 const OutputFrame& frame = {});
 // Either text by the rule, or what triggers begin, one behind the other; and what the frame says.
 std::shared_ptr<Grammar> compile(const OutputRule& rule, const std::vector<OutputTrigger>& triggers,
                                  const OutputFrame& frame);

@@ -21,21 +21,29 @@ constexpr ExprId kEmpty = Expressions::kEmpty;
 class SchemaCompiler : public ShapeWriter {
  public:
   SchemaCompiler(Expressions& x, const SchemaDocument& document, MadeSchemas& made,
-                 std::set<Schemas> dead)
+                 std::set<Schemas> dead, ValueStyle style = {})
       : x_(x),
         document_(document),
-        text_(x),
+        text_(x, std::move(style)),
         reader_(x, document, made, *this),
         dead_(std::move(dead)) {}
 
   ExprId compile() {
     const ExprId root = value_of({&document_.root()});
-    while (!open_.empty()) {
-      const auto [schemas, rule] = std::move(open_.back());
-      open_.pop_back();
-      x_.set_body(rule, body_of(schemas));
-    }
+    write_rules();
     return root;
+  }
+
+  // The object as the arguments of a call: NAME=VALUE in brackets.
+  ExprId call_arguments() {
+    std::vector<ExprId> parts;
+    for (const Shape& shape : reader_.read({&document_.root()})) {
+      if ((shape.types & kObject) == 0) continue;
+      if (shape.values) document_.refuse(*shape.origin, "", "given arguments are not honoured");
+      parts.push_back(members_of(shape, text_.call_marks()));
+    }
+    write_rules();
+    return x_.any_of(std::move(parts));
   }
 
   // Strings without their quotes, spelled as they are.
@@ -80,14 +88,14 @@ class SchemaCompiler : public ShapeWriter {
   ExprId scalars_of(const Shape& shape) override {
     std::vector<ExprId> parts;
     if (!shape.values) {
-      if ((shape.types & kNull) != 0) parts.push_back(x_.text("null"));
-      if ((shape.types & kBoolean) != 0) parts.push_back(x_.texts({"true", "false"}));
+      if ((shape.types & kNull) != 0) parts.push_back(text_.null());
+      if ((shape.types & kBoolean) != 0) parts.push_back(text_.booleans());
     }
     if ((shape.types & kNumber) != 0 && (!shape.values || shape.integer || has_bounds(shape))) {
       parts.push_back(numbers_of(shape));
     }
     if ((shape.types & kString) != 0 && (!shape.values || has_patterns(shape))) {
-      parts.push_back(x_.sequence({quote(), strings_of(shape), quote()}));
+      parts.push_back(text_.quoted(strings_of(shape)));
     }
     ExprId text = x_.any_of(parts);
     if (shape.values) text = given_scalars(shape, text);
@@ -98,7 +106,14 @@ class SchemaCompiler : public ShapeWriter {
   }
 
  private:
-  ExprId quote() { return x_.text("\""); }
+  void write_rules() {
+    while (!open_.empty()) {
+      const auto [schemas, rule] = std::move(open_.back());
+      open_.pop_back();
+      x_.set_body(rule, body_of(schemas));
+    }
+  }
+
   static bool has_bounds(const Shape& shape) {
     return shape.least || shape.most || !shape.multiples.empty();
   }
@@ -167,10 +182,10 @@ class SchemaCompiler : public ShapeWriter {
   ExprId strings_of(const Shape& shape) {
     std::vector<ExprId> parts;
     for (const auto& [schema, pattern] : shape.patterns)
-      parts.push_back(pattern_of(schema, pattern, Spelling::json));
+      parts.push_back(pattern_of(schema, pattern, text_.style().spelling()));
     if (has_length(shape)) {
       if (shape.max_length >= 0 && shape.min_length > shape.max_length) return kNothing;
-      const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::json);
+      const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, text_.style().spelling());
       parts.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
     }
     return parts.empty() ? text_.plain_content() : x_.all_of(std::move(parts));
@@ -257,9 +272,12 @@ class SchemaCompiler : public ShapeWriter {
   }
 
   ExprId object_of(const Shape& shape) {
-    if (!shape.says_of_objects()) return text_.object_rule();
+    return shape.says_of_objects() ? members_of(shape, text_.marks()) : text_.object_rule();
+  }
+
+  ExprId members_of(const Shape& shape, const MemberMarks& marks) {
     return object_text(
-        x_, text_, document_, shape,
+        x_, text_, document_, shape, marks,
         {.value_of = [this](Schemas schemas) { return value_of(std::move(schemas)); },
          .names_of = [this](const Schemas& schemas) { return names_of(schemas); }});
   }
@@ -283,20 +301,31 @@ class SchemaCompiler : public ShapeWriter {
   std::vector<std::pair<Schemas, int32_t>> open_;
 };
 
-}  // namespace
-
-ExprId compile_json_schema(Expressions& x, const json::value& schema) {
+// `write`: what of the compiler is asked for.
+template <typename Write>
+ExprId compile_living(Expressions& x, const json::value& schema, const ValueStyle& style,
+                      Write write) {
   const SchemaDocument document(schema);
   std::set<Schemas> dead;
   MadeSchemas made;  // for all turns, so that `dead` keeps its meaning
   // Schemas that nothing fits are found last; without them, others may have no value either.
   for (;;) {
-    SchemaCompiler compiler(x, document, made, dead);
-    const ExprId root = compiler.compile();
+    SchemaCompiler compiler(x, document, made, dead, style);
+    const ExprId root = write(compiler);
     std::set<Schemas> more = compiler.newly_dead();
     if (more.empty()) return root;
     dead.merge(more);
   }
+}
+
+}  // namespace
+
+ExprId compile_json_schema(Expressions& x, const json::value& schema, const ValueStyle& style) {
+  return compile_living(x, schema, style, [](SchemaCompiler& one) { return one.compile(); });
+}
+
+ExprId compile_call_arguments(Expressions& x, const json::value& schema, const ValueStyle& style) {
+  return compile_living(x, schema, style, [](SchemaCompiler& one) { return one.call_arguments(); });
 }
 
 ExprId compile_schema_texts(Expressions& x, const json::value& schema) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "inference/constraint/code_points.h"
+#include "inference/constraint/ebnf.h"
 #include "inference/constraint/regex.h"
 
 namespace strata::inference {
@@ -55,7 +55,7 @@ std::optional<Decimal> decimal_of(const json::value& number) {
   return d;
 }
 
-JsonText::JsonText(Expressions& x) : x_(x) {
+JsonText::JsonText(Expressions& x, ValueStyle style) : x_(x), style_(std::move(style)) {
   const ExprId blank = x_.bytes(ByteSet::of(' ', ' ') | ByteSet::of('\t', '\t'));
   space_ = x_.optional(
       x_.any_of({byte(' '), x_.sequence(byte('\n'), x_.repeat(blank, 0, kMostIndent))}));
@@ -75,28 +75,48 @@ ExprId JsonText::digits(int32_t least, int32_t most) {
 }
 
 void JsonText::build_strings() {
-  const CodePoints plain = CodePoints{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}.inverted();
-  RegexOptions whole;
-  // A \u that is no half of a pair, or both halves.
-  const ExprId escape =
-      parse_regex(x_,
-                  R"(\\(["\\/bfnrt]|u([0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}|)"
-                  R"([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})))",
-                  whole);
-  character_ = x_.any_of({one_of(x_, plain, Spelling::plain), escape});
-  any_content_ = x_.repeat(character_, 0, -1);
-  plain_content_ = any_text(x_, Spelling::json);
-  any_string_ = x_.block(x_.sequence({byte('"'), any_content_, byte('"')}));
-  x_.string_tails = {x_.block(x_.sequence(any_content_, byte('"'))),
-                     x_.block(x_.sequence(plain_content_, byte('"')))};
+  const bool json = style_.kind == ValueStyle::Kind::json;
+  const bool plain = style_.kind == ValueStyle::Kind::marked;
+  const auto quote = static_cast<unsigned char>(style_.quote.front());
+  const CodePoints unescaped = CodePoints{{0, 0x1F}, {quote, quote}, {'\\', '\\'}}.inverted();
+  // A \u that is no half of a pair, or, in JSON, both halves.
+  constexpr const char* kPython =
+      R"(\\(["'\\bfnrt]|u([0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))";
+  constexpr const char* kJson =
+      R"(\\(["\\/bfnrt]|u([0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}|)"
+      R"([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})))";
+  quote_ = plain ? marker_text(x_, style_.quote) : x_.text(style_.quote);
+  if (plain) {
+    const ExprId anything = x_.repeat(x_.bytes(ByteSet::of(0, 255)), 0, -1);
+    no_quote_ = x_.none_of(x_.sequence({anything, x_.text(style_.quote), anything}));
+  }
+  plain_content_ = any_text(x_, style_.spelling());
+  character_ = plain ? one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::plain)
+                     : x_.any_of({one_of(x_, unescaped, Spelling::plain),
+                                  parse_regex(x_, json ? kJson : kPython)});
+  any_string_ = string_of_length(0, -1);
+  bare_name_ = parse_regex(x_, "[A-Za-z0-9_][A-Za-z0-9_./-]{0,63}");
+  if (!json) return;
+  x_.string_tails = {x_.block(x_.sequence(x_.repeat(character_, 0, -1), quote_)),
+                     x_.block(x_.sequence(plain_content_, quote_))};
+}
+
+MemberMarks JsonText::call_marks() const {
+  return {.open = "(", .close = ")", .colon = x_.text("="), .bare_names = true};
+}
+
+ExprId JsonText::quoted(ExprId content) {
+  if (no_quote_ >= 0) content = x_.all_of({content, no_quote_});
+  return x_.sequence({quote_, content, quote_});
 }
 
 ExprId JsonText::string_of_length(int32_t least, int32_t most) {
-  return x_.block(x_.sequence({byte('"'), x_.repeat(character_, least, most), byte('"')}));
+  return x_.block(quoted(x_.repeat(character_, least, most)));
 }
 
-ExprId JsonText::string_of(ExprId content) {
-  return x_.block(x_.sequence({byte('"'), content, byte('"')}));
+ExprId JsonText::name(std::string_view name, bool bare) {
+  if (!bare) return exactly(json::value(name));
+  return x_.matches(bare_name_, name) ? x_.text(name) : kNothing;
 }
 
 void JsonText::build_numbers() {
@@ -223,20 +243,20 @@ void JsonText::build_values() {
   array_ = x_.rule(array);
   const ExprId open = x_.block(x_.sequence(byte('{'), space_));
   const ExprId close = x_.block(x_.sequence(space_, byte('}')));
-  const ExprId member = x_.sequence({any_string_, colon_, value_});
+  const ExprId name = style_.bare_names() ? x_.block(bare_name_) : any_string_;
+  const ExprId member = x_.sequence({name, colon_, value_});
   const ExprId members = x_.sequence(member, x_.repeat(x_.sequence(comma_, member), 0, -1));
   const ExprId items = x_.sequence(value_, x_.repeat(x_.sequence(comma_, value_), 0, -1));
   x_.set_body(object, x_.sequence({open, x_.optional(members), close}));
   x_.set_body(array, x_.sequence({x_.block(x_.sequence(byte('['), space_)), x_.optional(items),
                                   x_.block(x_.sequence(space_, byte(']')))}));
-  const ExprId words = x_.block(x_.texts({"true", "false", "null"}));
+  const ExprId words = x_.block(x_.any_of({booleans(), null()}));
   x_.set_body(value, x_.any_of({any_string_, x_.block(any_number_), words, object_, array_}));
 }
 
 ExprId JsonText::exactly(const json::value& value) {
   if (value.is_string()) {
-    const std::string_view text(value.get_string());
-    return x_.text('"' + spell(text, Spelling::json) + '"');
+    return quoted(x_.text(spell(std::string_view(value.get_string()), style_.spelling())));
   }
   if (value.is_array()) {
     ExprId items = kEmpty;
@@ -250,12 +270,14 @@ ExprId JsonText::exactly(const json::value& value) {
     ExprId members = kEmpty;
     for (const auto& [key, member] : value.get_object()) {
       if (members != kEmpty) members = x_.sequence({members, space_, byte(','), space_});
-      const std::string name = '"' + spell(std::string_view(key), Spelling::json) + '"';
-      members = x_.sequence({members, x_.text(name), space_, byte(':'), space_, exactly(member)});
+      members = x_.sequence({members, name(std::string_view(key), style_.bare_names()), space_,
+                             byte(':'), space_, exactly(member)});
     }
     return x_.sequence(
         {byte('{'), space_, members, members == kEmpty ? kEmpty : space_, byte('}')});
   }
+  if (value.is_null()) return null();
+  if (value.is_bool()) return boolean(value.get_bool());
   return x_.text(to_json(value));
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/json.h"
+#include "inference/constraint/code_points.h"
 #include "inference/constraint/expression.h"
 
 namespace strata::inference {
@@ -24,19 +25,54 @@ struct NumberBound {
   bool exclusive = false;
 };
 
+// How values are written that formats of calls have in place of JSON's.
+struct ValueStyle {
+  enum class Kind {
+    json,
+    python,  // literals of Python
+    marked   // JSON, but strings have no escapes, and names of members no quotes
+  } kind = Kind::json;
+  std::string quote = "\"";  // around strings; marked: a text without their content
+
+  Spelling spelling() const {
+    if (kind == Kind::marked) return Spelling::plain;
+    return quote == "'" ? Spelling::single : Spelling::json;
+  }
+  bool bare_names() const { return kind == Kind::marked; }
+};
+
+// What stands around members, and between a name and its value.
+struct MemberMarks {
+  std::string open = "{", close = "}";
+  ExprId colon = 0;
+  bool bare_names = false;
+};
+
 class JsonText {
  public:
-  explicit JsonText(Expressions& x);
+  explicit JsonText(Expressions& x, ValueStyle style = {});
+
+  const ValueStyle& style() const { return style_; }
+  // Of objects.
+  MemberMarks marks() const { return {.colon = colon_, .bare_names = style_.bare_names()}; }
+  // Of a call's arguments.
+  MemberMarks call_marks() const;
 
   // A string with any escapes, as a block.
   ExprId any_string() const { return any_string_; }
   // Strings of so many characters, each with any escape; most = -1: without end.
   ExprId string_of_length(int32_t least, int32_t most);
-  // Strings that are spelled in the one way of Spelling::json: `content` between quotes.
-  ExprId string_of(ExprId content);
-  // What stands between quotes, spelled in the one way.
+  // `content` between quotes.
+  ExprId quoted(ExprId content);
+  // What stands between quotes, spelled in the one way of the style.
   ExprId plain_content() const { return plain_content_; }
-  ExprId any_content() const { return any_content_; }
+  // Any name of a member, where it has no quotes.
+  ExprId bare_name() const { return bare_name_; }
+  // A given name, with its quotes; nothing: it cannot be written.
+  ExprId name(std::string_view name, bool bare);
+  ExprId null() { return word("null", "None"); }
+  ExprId boolean(bool value) { return value ? word("true", "True") : word("false", "False"); }
+  ExprId booleans() { return x_.any_of({boolean(true), boolean(false)}); }
 
   ExprId any_number() const { return any_number_; }
   ExprId any_integer() const { return any_integer_; }
@@ -57,6 +93,9 @@ class JsonText {
 
  private:
   ExprId byte(char c);
+  ExprId word(std::string_view json, std::string_view python) {
+    return x_.text(style_.kind == ValueStyle::Kind::python ? python : json);
+  }
   ExprId digits(int32_t least, int32_t most);
   ExprId from(const Decimal& bound, bool exclusive, bool integer, bool greater);
   ExprId compare_whole(const Decimal& bound, bool exclusive, bool integer, bool greater);
@@ -66,7 +105,9 @@ class JsonText {
   void build_values();
 
   Expressions& x_;
-  ExprId character_ = 0, any_content_ = 0, plain_content_ = 0, any_string_ = 0;
+  const ValueStyle style_;
+  ExprId quote_ = 0, no_quote_ = -1, bare_name_ = 0;
+  ExprId character_ = 0, plain_content_ = 0, any_string_ = 0;
   ExprId any_number_ = 0, any_integer_ = 0, fraction_ = 0;
   ExprId space_ = 0, comma_ = 0, colon_ = 0;
   ExprId value_ = 0, object_ = 0, array_ = 0;

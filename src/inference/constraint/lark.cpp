@@ -205,14 +205,18 @@ class LarkParser {
   EbnfNode item() {
     if (in_.peek() == '"') return string();
     if (in_.peek() == '/') return regex();
-    if (in_.take("%json")) return json();
+    if (in_.take("%json")) return ebnf_text(compile_json_schema(x_, schema()));
+    if (in_.take("%python")) return python();
+    if (in_.take("%marked")) return marked();
     if (in_.take("%text")) return text();
     if (in_.take("%mark")) return mark();
     if (in_.take("%reasoning")) {
       return ebnf_text(x_.bytes(ByteSet::of(TokenTrie::kReasoning, TokenTrie::kReasoning)));
     }
     if (in_.peek() == '%')
-      in_.refuse("of % inside rules only %json, %text, %mark and %reasoning are honoured");
+      in_.refuse(
+          "of % inside rules only %json, %python, %marked, %text, %mark and "
+          "%reasoning are honoured");
     if (in_.take("(")) return bracket(')');
     if (in_.take("[")) return ebnf_repeat(bracket(']'), 0, 1);
     if (in_.peek() == '<') return ebnf_text(special_token(x_, in_.token()));
@@ -318,7 +322,24 @@ class LarkParser {
     return read;
   }
 
-  EbnfNode json() { return ebnf_text(compile_json_schema(x_, schema())); }
+  // A schema's objects as the arguments of a call in Python, strings in quotes of one kind.
+  EbnfNode python() {
+    constexpr auto kPython = ValueStyle::Kind::python;
+    const json::value read = schema();
+    return ebnf_text(
+        x_.any_of({compile_call_arguments(x_, read, {.kind = kPython, .quote = "\""}),
+                   compile_call_arguments(x_, read, {.kind = kPython, .quote = "'"})}));
+  }
+
+  // A schema's values with strings between such texts as stand in quotes before it.
+  EbnfNode marked() {
+    blanks(true);
+    if (!in_.take("\"")) in_.refuse("a text in quotes has to follow %marked");
+    std::string quote = in_.quoted('"');
+    if (quote.empty()) in_.refuse("%marked needs a text that stands around strings");
+    return ebnf_text(compile_json_schema(
+        x_, schema(), {.kind = ValueStyle::Kind::marked, .quote = std::move(quote)}));
+  }
 
   // The strings of a schema as they are, without quotes, but for those that hold the text in
   // quotes.

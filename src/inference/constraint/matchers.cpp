@@ -31,6 +31,8 @@ std::string key_of(const GenerateRequest& request) {
   for (const OutputTrigger& trigger : request.triggers) {
     append(key, trigger.begin);
     append(key, key_of(trigger.rule));
+    key += trigger.bare ? 'b' : '.';
+    key += trigger.last ? 'l' : '.';
   }
   return key;
 }
@@ -45,8 +47,8 @@ std::shared_ptr<Matcher> Matchers::find(const GenerateRequest& request) {
   if (!strict && request.triggers.empty()) return nullptr;
   const std::string key = key_of(request);
   if (auto known = find_kept(key)) return known;
-  auto grammar =
-      strict ? compile(request.output, request.triggers, request.frame) : compile(request.triggers);
+  auto grammar = strict ? compile(request.output, request.triggers, request.frame)
+                        : compile(request.triggers, request.frame);
   auto made = std::make_shared<Matcher>(std::move(grammar), trie());
   const std::lock_guard lock(mutex_);
   kept_.push_front({key, made});

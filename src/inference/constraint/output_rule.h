@@ -31,6 +31,10 @@ struct OutputRule {
 struct OutputTrigger {
   std::string begin;
   OutputRule rule;
+  // `begin` is a grammar of Lark's: a text that starts so, behind nothing but a reasoning, follows
+  // the rule from its first byte on.
+  bool bare = false;
+  bool last = false;  // nothing stands behind what follows the rule
 };
 
 // What stands around the text that a rule is of.

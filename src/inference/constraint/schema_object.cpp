@@ -125,12 +125,18 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
 class ObjectBuilder {
  public:
   ObjectBuilder(Expressions& x, JsonText& text, const SchemaDocument& document, const Shape& shape,
-                const SchemaValues& values)
-      : x_(x), text_(text), document_(document), shape_(shape), values_(values) {}
+                const MemberMarks& marks, const SchemaValues& values)
+      : x_(x), text_(text), document_(document), shape_(shape), marks_(marks), values_(values) {}
 
   ExprId build() {
-    const auto object = std::make_shared<ObjectText>(x_, text_, "}");
-    if (!shape_.names.empty()) names_ = values_.names_of(shape_.names);
+    const auto object = std::make_shared<ObjectText>(x_, text_, marks_.close);
+    if (!shape_.names.empty()) {
+      if (marks_.bare_names) {
+        document_.refuse(*shape_.origin, "propertyNames",
+                         "propertyNames is not honoured where names stand without quotes");
+      }
+      names_ = values_.names_of(shape_.names);
+    }
     for (const std::string& name : all_names()) object->named.push_back(named(name));
     for (const auto& [name, others] : shape_.dependents) {
       for (const std::string& other : others) {
@@ -150,7 +156,7 @@ class ObjectBuilder {
                       object->least, possible),
           "name more of them under properties");
     }
-    return x_.sequence(x_.block(x_.sequence(x_.text("{"), text_.space())), object->begin());
+    return x_.sequence(x_.block(x_.sequence(x_.text(marks_.open), text_.space())), object->begin());
   }
 
  private:
@@ -185,11 +191,10 @@ class ObjectBuilder {
     ObjectText::Named one;
     one.name = name;
     one.required = shape_.required.contains(name);
-    const std::string key = '"' + spell(name, Spelling::json) + '"';
-    const bool allowed = !names_ || x_.matches(*names_, key);
-    if (!allowed) return one;
+    const ExprId key = text_.name(name, marks_.bare_names);
+    if (names_ && x_.all_of({key, *names_}) == kNothing) return one;
     const ExprId value = values_.value_of(schemas_of_name(x_, shape_, name));
-    one.member = x_.sequence({x_.block(x_.text(key)), text_.colon(), value});
+    one.member = x_.sequence({x_.block(key), marks_.colon, value});
     return one;
   }
 
@@ -211,32 +216,37 @@ class ObjectBuilder {
     std::vector<ExprId> contents;
     for (const std::string& pattern : patterns) contents.push_back(pattern_of(pattern));
     std::vector<std::string> taken;
-    for (const auto& one : object.named) taken.push_back(spell(one.name, Spelling::json));
+    for (const auto& one : object.named) taken.push_back(spell(one.name, spelling()));
     const ExprId others = x_.none_of(x_.texts(std::move(taken)));
     std::vector<ExprId> members;
     for (size_t chosen = 0; chosen < size_t{1} << patterns.size(); ++chosen) {
       const ExprId value = values_.value_of(schemas_for(patterns, chosen));
       if (value == kNothing) continue;
       const bool any = patterns.empty() && object.named.empty() && !names_;
-      ExprId key = text_.any_string();
+      ExprId key = marks_.bare_names ? x_.block(text_.bare_name()) : text_.any_string();
       if (!any) {
-        std::vector<ExprId> parts{text_.plain_content(), others};
+        std::vector<ExprId> parts{marks_.bare_names ? text_.bare_name() : text_.plain_content(),
+                                  others};
         for (size_t i = 0; i < patterns.size(); ++i) {
           parts.push_back((chosen >> i & 1) != 0 ? contents[i] : x_.none_of(contents[i]));
         }
         const ExprId content = x_.all_of(std::move(parts));
-        key = x_.sequence({x_.text("\""), content, x_.text("\"")});
+        key = marks_.bare_names ? content : text_.quoted(content);
         if (names_) key = x_.all_of({key, *names_});
         key = x_.block(key);
       }
-      members.push_back(x_.sequence({key, text_.colon(), value}));
+      members.push_back(x_.sequence({key, marks_.colon, value}));
     }
     return x_.any_of(std::move(members));
   }
 
+  Spelling spelling() const {
+    return marks_.bare_names ? Spelling::plain : text_.style().spelling();
+  }
+
   ExprId pattern_of(const std::string& pattern) {
     try {
-      return parse_regex(x_, pattern, {.spelling = Spelling::json, .whole = false});
+      return parse_regex(x_, pattern, {.spelling = spelling(), .whole = false});
     } catch (const Error& error) {
       document_.refuse(*shape_.origin, "patternProperties", error.message(), error.hint());
     }
@@ -263,6 +273,7 @@ class ObjectBuilder {
   JsonText& text_;
   const SchemaDocument& document_;
   const Shape& shape_;
+  const MemberMarks marks_;
   const SchemaValues& values_;
   std::optional<ExprId> names_;  // of propertyNames
 };
@@ -270,8 +281,8 @@ class ObjectBuilder {
 }  // namespace
 
 ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
-                   const Shape& shape, const SchemaValues& values) {
-  return ObjectBuilder(x, text, document, shape, values).build();
+                   const Shape& shape, const MemberMarks& marks, const SchemaValues& values) {
+  return ObjectBuilder(x, text, document, shape, marks, values).build();
 }
 
 ExprId different_items(Expressions& x, JsonText& text, const std::vector<ExprId>& items,

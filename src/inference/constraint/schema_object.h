@@ -16,7 +16,7 @@ struct SchemaValues {
 
 // Errors: those of compile_json_schema.
 ExprId object_text(Expressions& x, JsonText& text, const SchemaDocument& document,
-                   const Shape& shape, const SchemaValues& values);
+                   const Shape& shape, const MemberMarks& marks, const SchemaValues& values);
 
 // An array of some of these texts, each at most once.
 ExprId different_items(Expressions& x, JsonText& text, const std::vector<ExprId>& items,

@@ -1,5 +1,6 @@
 // <|tool_call>call:NAME{KEY:VALUE,…}<tool_call|>, strings between tokens of their own; and the same
 // with words for tokens.
+#include "core/json.h"
 #include "core/registry.h"
 #include "models/chat/output/call_pattern.h"
 #include "models/chat/output/loose_values.h"
@@ -39,6 +40,17 @@ class BraceCalls : public OutputFormat {
     if (match != Match::yes) return {};
     reading.size = reader.at();
     return reading;
+  }
+
+  std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override {
+    std::string lark = "start: (";
+    for (const OfferedTool& tool : tools.tools()) {
+      if (!lark.ends_with('(')) lark += "\n  | ";
+      lark += json_quote("call:" + tool.name) + " %marked " + json_quote(quote_) + " " +
+              to_json(tool.parameters);
+    }
+    lark += ") WS %mark " + json_quote(close_) + "\nWS: /[ \\n]{0,2}/\n";
+    return {{.begin = open_, .lark = std::move(lark)}};
   }
 
  private:

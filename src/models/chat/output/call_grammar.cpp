@@ -46,12 +46,20 @@ class Writer {
       any += (any.empty() ? "" : " | ") + rule("call", alternatives(pattern));
     }
     std::string start = "WS (" + any + ")";
-    if (form_.several) start += " (WS (" + any + "))*";
+    if (form_.several) start += " (WS " + separator() + "(" + any + "))*";
     if (!form_.end.empty()) start += " WS " + mark_of(form_.end);
     return "start: " + start + "\n" + rules_ + std::string(kTerminals);
   }
 
  private:
+  std::string separator() const {
+    std::string all;
+    for (const std::string& one : form_.separators) {
+      all += (all.empty() ? "(" : " | ") + text_of(one);
+    }
+    return all.empty() ? all : all + ")? WS ";
+  }
+
   std::string rule(std::string_view kind, const std::string& body) {
     std::string name = std::string(kind) + "_" + std::to_string(n_rules_++);
     rules_ += name + ": " + body + "\n";
@@ -132,6 +140,10 @@ class Writer {
   std::string call_of(const OfferedTool& tool) {
     const CallKeys& keys = form_.keys;
     std::string object = "\"{\" WS ";
+    if (keys.typed) {
+      object +=
+          "(" + quoted_text("type") + " WS \":\" WS " + quoted_text("function") + " WS \",\" WS)? ";
+    }
     if (!keys.id.empty()) {
       object += quoted_text(keys.id) + " WS \":\" WS \"\\\"\" NUMBER \"\\\"\" WS \",\" WS ";
     }

@@ -14,6 +14,7 @@ struct CallKeys {
   std::string name = "name";
   std::string arguments = "arguments";
   std::string id = {};  // of a number that stands before them; "": none
+  bool typed = false;   // "type": "function" may stand before them
 };
 
 // What a grammar is to be of.
@@ -22,6 +23,7 @@ struct CallForm {
   std::vector<std::vector<PatternPart>> params = {};  // patterns of their parameters
   CallKeys keys = {};                                 // of {call} and {calls}
   bool several = false;                               // more calls may follow the first
+  std::vector<std::string> separators = {};           // that may stand between them
   std::string end = {};                               // what has to stand behind them; "": anything
 };
 

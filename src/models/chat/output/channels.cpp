@@ -195,8 +195,9 @@ class Channels : public OutputFormat {
       }
       return lark + "\nWS: /[ \\n]{0,2}/\n";
     };
-    return {{"<|channel|>commentary to=functions.", rule(" ")},
-            {"<|start|>assistant to=functions.", rule(" %mark \"<|channel|>commentary\" ")}};
+    return {{.begin = "<|channel|>commentary to=functions.", .lark = rule(" ")},
+            {.begin = "<|start|>assistant to=functions.",
+             .lark = rule(" %mark \"<|channel|>commentary\" ")}};
   }
   // Behind the analysis, and what ends it, another message begins. One that is gone on with has its
   // header.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include <fmt/core.h>
+
+#include "core/json.h"
 #include "models/chat/output/begun_calls.h"
 #include "models/chat/output/limits.h"
 #include "models/chat/output/param_grammar.h"
@@ -131,6 +134,8 @@ Reading MarkedFormat::read_pattern(const CallPattern& pattern, const Asked& aske
                                    size_t at) const {
   std::vector<ToolCall> calls;
   BegunCalls begun;
+  const bool unmarked = data_.bare && !asked.behind && leading_literal(pattern.parts()).empty();
+  const size_t begin = at;
   const bool tells = asked.fragments && is_kept(pattern, asked.behind);
   const Match match = pattern.match(asked.text, at, asked.tools, calls, tells ? &begun : nullptr);
   if (match != Match::yes) {
@@ -147,6 +152,7 @@ Reading MarkedFormat::read_pattern(const CallPattern& pattern, const Asked& aske
       })) {
     return {};
   }
+  if (unmarked && !begins_as_call(asked.text, begin, asked.tools)) return {};
   // What was told before is told again.
   std::move(begun.calls.begin(), begun.calls.end(), calls.begin());
   return {.kind = Reading::Kind::calls, .size = at, .calls = without_no_calls(std::move(calls))};
@@ -201,7 +207,7 @@ std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const
     if (known || form.calls.empty()) return;
     form.keys = data_.keys;
     form.params = params;
-    triggers.push_back({begin, call_grammar(form, tools)});
+    triggers.push_back({.begin = begin, .lark = call_grammar(form, tools), .last = data_.bare});
   };
   CallForm whole;
   std::map<std::string, CallForm> behind_literal;
@@ -222,8 +228,59 @@ std::vector<CallTrigger> MarkedFormat::call_triggers(const ToolSet& tools) const
     form.end = enforced_end(section.first);
     add(section.first, std::move(form));
   }
-  for (auto& [literal, form] : behind_literal) add(literal, std::move(form));
+  for (auto& [literal, form] : behind_literal) {
+    form.several = data_.bare;
+    form.separators = data_.separators;
+    add(literal, std::move(form));
+  }
+  if (data_.bare) triggers.push_back(bare_trigger(tools));
   return triggers;
+}
+
+// Calls as the whole answer.
+CallTrigger MarkedFormat::bare_trigger(const ToolSet& tools) const {
+  CallForm form;
+  form.keys = data_.keys;
+  form.several = true;
+  form.separators = data_.separators;
+  for (const CallPattern& pattern : patterns_) {
+    if (leading_literal(pattern.parts()).empty()) form.calls.push_back(pattern.parts());
+  }
+  const auto member = [](std::string_view key, const std::string& value) {
+    return fmt::format("{} B \":\" B {}", json_quote(json_quote(key)), value);
+  };
+  const auto any_name = [&] {
+    std::string any;
+    for (const OfferedTool& tool : tools.tools()) {
+      any += (any.empty() ? "(" : " | ") + json_quote(json_quote(tool.name));
+    }
+    return any + ")";
+  };
+  std::string begin = "start: B \"{\" B ";
+  if (data_.keys.typed) {
+    begin += "(" + member("type", json_quote(json_quote("function"))) + " B \",\" B)? ";
+  }
+  begin += member(data_.keys.name, any_name()) + "\nB: /[ \\t\\r\\n]*/\n";
+  return {.begin = std::move(begin), .lark = call_grammar(form, tools), .bare = true, .last = true};
+}
+
+// Whether text[at] is what bare_trigger() begins with.
+bool MarkedFormat::begins_as_call(std::string_view text, size_t at, const ToolSet& tools) const {
+  const auto take = [&](std::string_view literal) {
+    skip_space(text, at);
+    return match_literal(text, at, literal) == Match::yes;
+  };
+  const auto take_member = [&](std::string_view key, std::string_view value) {
+    const size_t begin = at;
+    const bool there = take(json_quote(key)) && take(":") && take(json_quote(value));
+    if (!there) at = begin;
+    return there;
+  };
+  if (!take("{")) return false;
+  if (data_.keys.typed && take_member("type", "function") && !take(",")) return false;
+  return std::any_of(tools.tools().begin(), tools.tools().end(), [&](const OfferedTool& tool) {
+    return take_member(data_.keys.name, tool.name);
+  });
 }
 
 }  // namespace strata::models

@@ -19,7 +19,9 @@ struct MarkedCalls {
   CallKeys keys = {};  // of {call} and {calls}, as the model is trained to write them
   std::vector<std::string> separators = {};  // that may stand between calls, beside white space
   std::vector<std::string> no_calls = {};    // names that stand for not calling anything
-  bool bare = false;  // calls of offered tools may begin the answer without a marker
+  // Calls of offered tools may begin the answer without a marker: {call}, the name first. They, and
+  // those behind markers, end the answer.
+  bool bare = false;
 };
 
 class MarkedFormat : public OutputFormat {
@@ -47,6 +49,8 @@ class MarkedFormat : public OutputFormat {
   CallReading read_behind(const Asked& asked) const;
   CallReading read_call(const Asked& asked, size_t at) const;
   CallReading read_pattern(const CallPattern& pattern, const Asked& asked, size_t at) const;
+  CallTrigger bare_trigger(const ToolSet& tools) const;
+  bool begins_as_call(std::string_view text, size_t at, const ToolSet& tools) const;
   std::vector<ToolCall> without_no_calls(std::vector<ToolCall> calls) const;
   bool is_kept(const CallPattern& pattern, bool behind) const;
   std::string enforced_end(std::string_view open) const;

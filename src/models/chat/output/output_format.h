@@ -36,6 +36,9 @@ struct CallPlace {
 struct CallTrigger {
   std::string begin;
   std::string lark;
+  // `begin` is a grammar, too: an answer that begins so has to be by `lark` as a whole.
+  bool bare = false;
+  bool last = false;  // nothing stands behind such calls
 };
 
 // What stands before an answer's text or calls, where a rule says what these are: Lark's grammars

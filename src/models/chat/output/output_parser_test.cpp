@@ -157,7 +157,10 @@ TEST(OutputParser, AnswerInJsonIsACallOnlyOfAToolThatIsOffered) {
       read_every_way(options, "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\"}}");
   ASSERT_EQ(call.calls.size(), 1u);
   EXPECT_EQ(call.content, "");
+  EXPECT_EQ(
+      read_output(options, "{\"type\": \"function\", \"name\": \"get_weather\"}").calls.size(), 1u);
   for (const char* text : {"{\"name\": \"Ann\", \"parameters\": {}}", "{\"a\": [1, 2", "{}",
+                           "{\"parameters\": {}, \"name\": \"get_weather\"}",
                            "See {\"name\": \"get_weather\", \"parameters\": {}}"}) {
     EXPECT_EQ(read_every_way(options, text).content, text);
   }

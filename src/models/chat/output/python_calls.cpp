@@ -1,6 +1,7 @@
 // [NAME(KEY=VALUE, …), …] as Python writes calls, between markers or as the whole answer.
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/registry.h"
 #include "models/chat/output/call_pattern.h"
 #include "models/chat/output/loose_values.h"
@@ -43,6 +44,28 @@ class PythonCalls : public OutputFormat {
     if (bare && !known) return {};
     reading.size = at;
     return reading;
+  }
+
+  // A list alone is the whole answer.
+  std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override {
+    std::string calls;
+    for (const OfferedTool& tool : tools.tools()) {
+      calls += (calls.empty() ? "" : "\n  | ") + json_quote(tool.name) + " %python " +
+               to_json(tool.parameters);
+    }
+    const auto grammar = [&](const std::string& close) {
+      return "start: WS \"[\" WS call (WS \",\" WS call)* WS \"]\"" + close + "\ncall: " + calls +
+             "\nWS: /[ \\n]{0,2}/\n";
+    };
+    std::string any;
+    for (const OfferedTool& tool : tools.tools()) {
+      any += (any.empty() ? "" : " | ") + json_quote(tool.name);
+    }
+    return {{.begin = kOpen, .lark = grammar(" WS %mark " + json_quote(kClose))},
+            {.begin = "start: B \"[\" B (" + any + ") \"(\"\nB: /[ \\t\\r\\n]*/\n",
+             .lark = grammar(""),
+             .bare = true,
+             .last = true}};
   }
 
  private:

@@ -10,7 +10,7 @@ const Registered<OutputFormat> python_tag{std::make_unique<MarkedFormat>(MarkedC
     .marks = {{"<|python_tag|>"}, {"\"parameters\": dictionary of argument name"}},
     .fit = 8,
     .calls = {"<|python_tag|>~{call}", "{call}"},
-    .keys = {.name = "name", .arguments = "parameters"},
+    .keys = {.name = "name", .arguments = "parameters", .typed = true},
     .separators = {";", ","},
     .bare = true,
 })};
