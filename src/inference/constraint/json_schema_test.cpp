@@ -139,8 +139,8 @@ TEST(JsonSchemaTexts, FitTheSchema) {
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
   const std::vector<std::pair<const char*, const char*>> cases{
-      {R"({"$ref":"x","$defs":{"x":{"$id":"x","$dynamicRef":"#n","$defs":{"n":{"$dynamicAnchor":"n"}}},
-          "y":{"$id":"y","$dynamicAnchor":"n"}}})",
+      {R"({"$ref":"x","$defs":{"x":{"$id":"x","$dynamicRef":"#n","$defs":{"n":
+          {"$dynamicAnchor":"n"}}},"y":{"$id":"y","$dynamicAnchor":"n"}}})",
        "#/$defs/x/$dynamicRef: 2 schemas"},
       {R"({"properties":{"a":{"$dynamicRef":"#no"}}})", "#/properties/a/$dynamicRef: "},
       {R"({"contains":{"type":"array"},"allOf":[{"contains":{"type":"string"}}]})", "#/contains: "},
