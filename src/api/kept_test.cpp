@@ -6,6 +6,7 @@
 #include "api/conversation/history.h"
 #include "api/files/batch_store.h"
 #include "api/files/file_store.h"
+#include "api/testing/fixture.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
 
@@ -195,6 +196,27 @@ TEST_F(Kept, WhatIsOldGoesButNotWhatIsUnderWayNorConversations) {
   EXPECT_TRUE(history.responses.find("", "young")) << "it looks once an hour";
   history.expire(now_s + 3600);
   EXPECT_FALSE(history.responses.find("", "young"));
+}
+
+TEST_F(Kept, AServerDeletesWhatIsOldThoughNobodyAsksForIt) {
+  constexpr int64_t kNowS = testing::kNowMs / 1000;
+  History history(path(), {.days = 30});
+  FileStore stored = files();
+  put_response(history, "me", "old", kNowS - 31 * kDayS);
+  put_response(history, "me", "young", kNowS - 29 * kDayS);
+  put_chat(history, "me", "old_chat", kNowS - 31 * kDayS);
+  const auto file = stored.add(
+      {.owner = "me", .name = "a", .purpose = "batch", .created = kNowS - 9, .expires = kNowS - 1},
+      "content");
+  Services services;
+  services.history = &history;
+  services.files = &stored;
+  testing::Running running(make_scripted_backend(default_script()), services);
+  running.server->stop();  // which waits for the look that every start begins with
+  EXPECT_FALSE(history.responses.find("me", "old"));
+  EXPECT_TRUE(history.responses.find("me", "young"));
+  EXPECT_FALSE(history.chats.find("me", "old_chat"));
+  EXPECT_FALSE(stored.remove("me", file.id)) << "its row is gone";
 }
 
 TEST_F(Kept, ZeroDaysAreForEverAndZeroBytesNoLimit) {

@@ -1,9 +1,7 @@
 #include "api/metrics_history.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "core/log.h"
 #include "core/os.h"
 
 namespace strata::api {
@@ -59,31 +57,6 @@ std::vector<HistoryPoint> MetricsHistory::points() const {
   std::vector<HistoryPoint> out(points_.begin() + static_cast<ptrdiff_t>(oldest_), points_.end());
   out.insert(out.end(), points_.begin(), points_.begin() + static_cast<ptrdiff_t>(oldest_));
   return out;
-}
-
-Sampler::Sampler(std::function<void()> work)
-    : thread_([this, work = std::move(work)] {
-        std::unique_lock lock(mutex_);
-        while (!stopping_) {
-          lock.unlock();
-          try {
-            work();
-          } catch (const std::exception& error) {
-            log_warn("a reading of the server's state failed: {}", error.what());
-          }
-          lock.lock();
-          stopped_.wait_for(lock, std::chrono::milliseconds(kHistoryStepMs),
-                            [this] { return stopping_; });
-        }
-      }) {}
-
-Sampler::~Sampler() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  stopped_.notify_all();
-  thread_.join();
 }
 
 }  // namespace strata::api

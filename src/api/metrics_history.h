@@ -2,12 +2,9 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "api/gateway/gateway.h"
@@ -45,21 +42,6 @@ class MetricsHistory {
   std::vector<HistoryPoint> points_;  // a ring once it is full
   size_t oldest_ = 0;
   Reading before_;
-};
-
-// Calls `work` at once and then every kHistoryStepMs on a thread of its own, until it goes.
-class Sampler {
- public:
-  explicit Sampler(std::function<void()> work);
-  ~Sampler();
-  Sampler(const Sampler&) = delete;
-  Sampler& operator=(const Sampler&) = delete;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable stopped_;
-  bool stopping_ = false;
-  std::thread thread_;
 };
 
 }  // namespace strata::api

@@ -38,22 +38,5 @@ TEST(MetricsHistory, IsARing) {
   }
 }
 
-TEST(Sampler, BeginsAtOnceAndIsGoneWhenItGoes) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  int n = 0;
-  {
-    const Sampler sampler([&] {
-      const std::lock_guard lock(mutex);
-      ++n;
-      changed.notify_all();
-      throw std::runtime_error("one that fails does not end the others");
-    });
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return n > 0; });
-  }
-  EXPECT_GE(n, 1);
-}
-
 }  // namespace
 }  // namespace strata::api

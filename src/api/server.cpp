@@ -9,10 +9,12 @@
 #include "api/conversation/history.h"
 #include "api/document/limits.h"
 #include "api/files/batch_runner.h"
+#include "api/files/file_store.h"
 #include "api/http/side_work.h"
 #include "api/library.h"
 #include "api/limits.h"
 #include "api/metrics_history.h"
+#include "api/timer.h"
 #include "core/log.h"
 #include "core/recent_log.h"
 
@@ -110,7 +112,7 @@ struct Server::State {
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<SideWork> prompts, store, documents, network;
   MetricsHistory history;
-  std::unique_ptr<Sampler> sampler;
+  std::unique_ptr<Timer> sampler, upkeep;
 
   SideWork& beside(Lane lane) {
     if (lane == Lane::prompts) return *prompts;
@@ -131,6 +133,7 @@ struct Server::State {
   void answer_line(const std::shared_ptr<Exchange>& exchange);
   void done(const Request& request, int status, bool cut_off);
   void add_metrics();
+  void remove_expired();
 };
 
 Server::Server(Services services, KeyChecker* keys) : state_(std::make_unique<State>()) {
@@ -298,6 +301,12 @@ void Server::State::add_metrics() {
         });
 }
 
+void Server::State::remove_expired() {
+  const int64_t now_s = services.now_ms() / 1000;
+  if (services.history) services.history->expire(now_s);
+  if (services.files) services.files->remove_expired(now_s);
+}
+
 void Server::start(const ServerOptions& options) {
   State& s = *state_;
   if (!is_loopback(options.host) && !options.require_key && !options.allow_unprotected) {
@@ -353,8 +362,11 @@ void Server::start(const ServerOptions& options) {
   }
   s.http = HttpServer::start(http, std::move(hooks));
   keep_recent_log(LogLevel::info);
-  s.sampler = std::make_unique<Sampler>(
-      [&s] { s.history.add(s.services.now_ms(), MetricsHistory::read(*s.services.gateway)); });
+  s.sampler = std::make_unique<Timer>("a reading of the server's state", kHistoryStepMs, [&s] {
+    s.history.add(s.services.now_ms(), MetricsHistory::read(*s.services.gateway));
+  });
+  s.upkeep = std::make_unique<Timer>("deleting what has expired", kExpiryPauseMs,
+                                     [&s] { s.remove_expired(); });
   const std::lock_guard lock(s.mutex);
   s.stopped = false;
 }
@@ -380,6 +392,7 @@ void Server::stop() {
   if (s.services.batches) s.services.batches->stop();  // likewise
   if (s.services.history) s.services.history->feed.close();  // would hold up the drain
   s.sampler.reset();
+  s.upkeep.reset();
   s.http->stop(s.options.drain_ms);
   s.prompts->stop();
   s.store->stop();

@@ -1,7 +1,6 @@
 // Everything that is kept of conversations: one database, a table owner each.
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <optional>
 
@@ -16,7 +15,8 @@
 
 namespace strata::api {
 
-constexpr int64_t kMaxExpired = 1000;  // deleted at once: some milliseconds
+constexpr int64_t kMaxExpired = 1000;       // deleted at once: some milliseconds
+constexpr int64_t kExpiryPauseMs = 60'000;  // between two looks for what has expired
 
 class History {
  public:
@@ -26,12 +26,13 @@ class History {
 
   // Deletes responses and stored chats that are older than the limits say, but for what is under
   // way: at most kMaxExpired of each, and only when the last time was an hour ago or had no end.
+  // To be called again and again, by one thread.
   void expire(int64_t now_s);
 
  private:
   HistoryDatabase database_;
   std::optional<FileLock> only_server_;
-  std::atomic<int64_t> next_expiry_s_ = 0;
+  int64_t next_expiry_s_ = 0;
 
  public:
   ConversationStore conversations;

@@ -89,7 +89,7 @@ StoredFile FileStore::add(StoredFile file, std::string_view content) {
   file.sha256 = sha256_hex(content);
   file.size_bytes = static_cast<int64_t>(content.size());
   const std::lock_guard lock(mutex_);
-  remove_expired(file.created);
+  remove_rows_expired(file.created);
   check_count(file);
   check_room(file);
   // First the content, so that no row is without one; a crash between the two leaves a content
@@ -151,6 +151,11 @@ void FileStore::remove_content(const std::string& sha256) {
 }
 
 void FileStore::remove_expired(int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  remove_rows_expired(now_s);
+}
+
+void FileStore::remove_rows_expired(int64_t now_s) {
   std::vector<StoredFile> expired;
   auto select = database_.prepare(fmt::format("{}WHERE expires <= ?", kColumns));
   select.bind(1, now_s);

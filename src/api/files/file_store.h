@@ -48,6 +48,8 @@ class FileStore {
   std::string read(const StoredFile& file) const;
   // False: it was not there. The content goes when no other file has it.
   bool remove(std::string_view owner, std::string_view id);
+  // Nobody finds them any more; from here on they take no room.
+  void remove_expired(int64_t now_s);
 
   struct ListRequest {
     std::string owner = {};
@@ -63,7 +65,7 @@ class FileStore {
   std::filesystem::path content_path(std::string_view sha256) const;
   void check_count(const StoredFile& file);
   void check_room(const StoredFile& file);
-  void remove_expired(int64_t now_s);
+  void remove_rows_expired(int64_t now_s);
   void remove_content(const std::string& sha256);
 
   const std::filesystem::path folder_;

@@ -69,6 +69,12 @@ TEST_F(Files, ThatHaveExpiredAreGone) {
   EXPECT_TRUE(files_.list({.owner = "eve", .limit = 9}, 200).empty());
   files_.add({.owner = "eve", .name = "b", .purpose = "batch", .created = 201}, "y");
   EXPECT_EQ(n_contents(), 1u) << "the next one sweeps";
+  const StoredFile last = add("z", "eve", 300);
+  files_.remove_expired(299);
+  EXPECT_EQ(n_contents(), 2u);
+  files_.remove_expired(300);
+  EXPECT_EQ(n_contents(), 1u);
+  EXPECT_FALSE(files_.remove("eve", last.id)) << "its row is gone, too";
 }
 
 TEST_F(Files, AreListedInPages) {
