@@ -26,6 +26,7 @@
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/os.h"
+#include "core/secrets.h"
 #include "models/hub/catalog.h"
 #include "models/hub/source.h"
 
@@ -169,7 +170,6 @@ class ServerWithParts : public RunningServer {
         batches_(
             database_path(), files_, [] { return unix_seconds() * 1000; }, {},
             keep_limits(config)) {
-    history_.expire(unix_seconds());
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -261,7 +261,7 @@ std::unique_ptr<api::Backend> find_backend(const Config& config) {
   }
   const auto url = api::find_server(host);
   if (!url) return nullptr;
-  return api::make_remote_backend(*url, environment("STRATA_API_KEY").value_or(""));
+  return api::make_remote_backend(*url, secret_environment("STRATA_API_KEY").value_or(""));
 }
 
 }  // namespace

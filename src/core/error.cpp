@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "core/secrets.h"
+
 namespace strata {
 namespace {
 
@@ -41,13 +43,17 @@ const CodeRow& row(Code code) {
   return kCodes.at(static_cast<size_t>(code));
 }
 
+std::string in_one(const std::string& message, const std::string& hint) {
+  return mask_secrets(hint.empty() ? message : message + " (" + hint + ")");
+}
+
 }  // namespace
 
 Error::Error(Code code, std::string message, std::string hint)
-    : std::runtime_error(hint.empty() ? message : message + " (" + hint + ")"),
+    : std::runtime_error(in_one(message, hint)),
       code_(code),
-      message_(std::move(message)),
-      hint_(std::move(hint)) {}
+      message_(mask_secrets(message)),
+      hint_(mask_secrets(hint)) {}
 
 std::string_view name(Code code) {
   return row(code).name;

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/recent_log.h"
+#include "core/secrets.h"
 
 namespace strata {
 namespace {
@@ -35,7 +36,7 @@ std::string timestamp() {
 }
 
 void keep(LogLevel level, std::string time, std::string_view message) {
-  std::string text = mask_secrets(message.substr(0, kRecentLogLineBytes));
+  std::string text(message.substr(0, kRecentLogLineBytes));
   if (message.size() > kRecentLogLineBytes) text += "…";
   const std::lock_guard lock(recent_mutex);
   recent.push_back({std::move(time), level, std::move(text)});
@@ -78,7 +79,8 @@ LogLevel parse_log_level(std::string_view text) {
 
 void log_line(LogLevel level, std::string_view message) {
   const std::string time = timestamp();
-  std::string line = fmt::format("{} {:5} {}\n", time, log_level_name(level), message);
+  std::string line =
+      fmt::format("{} {:5} {}\n", time, log_level_name(level), mask_secrets(message));
   for (size_t i = 0; i + 1 < line.size(); ++i) {
     if (static_cast<unsigned char>(line[i]) < 0x20) line[i] = ' ';  // one event stays one line
   }

@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "core/os.h"
+#include "core/secrets.h"
 #include "core/version.h"
 
 namespace strata {
@@ -54,6 +55,19 @@ std::vector<std::string> resolve(const Url& url) {
   return out;
 }
 
+// Of a proxy's address, "[SCHEME://][USER[:PASSWORD]@]HOST…".
+void keep_credentials(std::string_view proxy) {
+  const size_t end = proxy.rfind('@');
+  if (end == std::string_view::npos) return;
+  const size_t scheme = proxy.find("://");
+  const size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const std::string_view user = proxy.substr(begin, end - std::min(begin, end));
+  keep_secret(user);
+  if (const size_t colon = user.find(':'); colon != std::string_view::npos) {
+    keep_secret(user.substr(colon + 1));
+  }
+}
+
 // The environment's word for a proxy, as curl(1) understands it.
 std::string proxy_for(const Url& url) {
   const std::string exempt = environment("no_proxy").value_or(environment("NO_PROXY").value_or(""));
@@ -73,6 +87,7 @@ std::string proxy_for(const Url& url) {
   if (!proxy && url.scheme == "https") proxy = environment("HTTPS_PROXY");
   if (!proxy) proxy = environment("all_proxy");
   if (!proxy) proxy = environment("ALL_PROXY");
+  if (proxy) keep_credentials(*proxy);
   return proxy.value_or("");
 }
 

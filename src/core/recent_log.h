@@ -1,5 +1,5 @@
-// The log's last lines in memory, for whoever may read the server's log from afar: bounded, and
-// without what looks like a secret. core/log.h writes it.
+// The log's last lines in memory, for whoever may read the server's log from afar: bounded.
+// core/log.h writes it.
 #pragma once
 
 #include <cstddef>
@@ -26,9 +26,5 @@ void keep_recent_log(LogLevel level);
 std::vector<RecentLine> recent_log(size_t most);  // the newest of them, in their order
 
 std::string_view log_level_name(LogLevel level);
-
-// Keys of ours and others' ("sk-…", "hf_…", sessions), what stands behind "Bearer ", and the value
-// of a query's key, token or api_key, each as "…".
-std::string mask_secrets(std::string_view text);
 
 }  // namespace strata

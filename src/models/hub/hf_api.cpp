@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/os.h"
+#include "core/secrets.h"
 #include "models/hub/name.h"
 #include "models/hub/split_name.h"
 
@@ -164,7 +165,7 @@ HttpRequest hf_request(const std::string& url) {
   HttpRequest request;
   request.url = url;
   request.connect_timeout_ms = 10'000;
-  if (const auto token = environment("HF_TOKEN")) {
+  if (const auto token = secret_environment("HF_TOKEN")) {
     request.secret_headers.emplace_back("Authorization", "Bearer " + *token);
   }
   return request;

@@ -3,6 +3,7 @@
 #include "api/dialect/machine/machine.h"
 #include "api/jobs/job_board.h"
 #include "api/limits.h"
+#include "core/secrets.h"
 #include "modify/mix.h"
 
 namespace strata::api::machine {
@@ -31,7 +32,7 @@ json::object job_json(const JobInfo& job) {
   return {{"id", job.id},
           {"kind", job.kind == JobInfo::Kind::pull ? "pull" : "quantize"},
           {"state", state_name(job.state)},
-          {"model", job.model},
+          {"model", mask_secrets(job.model)},
           {"type", job.type},
           {"name", job.name},
           {"stage", job.stage},

@@ -7,6 +7,7 @@
 #include "api/model_facts.h"
 #include "core/cpu.h"
 #include "core/os.h"
+#include "core/secrets.h"
 #include "models/hub/hf_api.h"
 #include "tensor/ops.h"
 
@@ -76,7 +77,7 @@ json::object model_json(const ModelFacts& facts) {
   json::object out{{"name", facts.manifest.name},
                    {"kind", facts.manifest.kind},
                    {"licence", facts.licence},
-                   {"source", facts.manifest.source},
+                   {"source", mask_secrets(facts.manifest.source)},
                    {"parent", facts.manifest.parent},
                    {"created", facts.manifest.created},
                    {"files", std::move(files)},
