@@ -9,6 +9,7 @@
 #include "core/os.h"
 #include "inference/defaults.h"
 #include "inference/model_caches.h"
+#include "models/hub/push.h"
 #include "models/hub/source.h"
 #include "modify/quantize_stored.h"
 
@@ -208,6 +209,27 @@ std::unique_ptr<ModelLibrary::Job> ModelLibrary::pull(const std::string& name, b
       [this, name, refresh](models::PullOptions options) {
         options.refresh = refresh;
         return models::pull(store_, name, options).manifest;
+      },
+      std::move(progress), std::move(done));
+}
+
+std::unique_ptr<ModelLibrary::Job> ModelLibrary::push(const std::string& place, bool insecure,
+                                                      Progress progress, Done done) {
+  const std::string model = models::parse_registry_name(place).local().full();
+  return start(
+      [this, place, model, insecure](const models::PullOptions& options) {
+        const ModelCard card = card_of(store_.find(model));
+        auto pushed = models::push(store_, place,
+                                   {.policy = options.policy,
+                                    .insecure = insecure,
+                                    .parameter_size = card.parameter_size,
+                                    .quantization = card.quantization,
+                                    .progress = options.progress,
+                                    .keep_going = options.keep_going});
+        for (const std::string& line : pushed.left_out) {
+          options.progress({.stage = "left out: " + line, .file = {}});
+        }
+        return std::move(pushed.manifest);
       },
       std::move(progress), std::move(done));
 }

@@ -80,6 +80,9 @@ class ModelLibrary {
   // invalid_argument (name), permission_denied (file: — over the network nobody names files of this
   // machine), unavailable (kMaxLibraryJobs are at work). Later ones are told to `done`.
   std::unique_ptr<Job> pull(const std::string& name, bool refresh, Progress progress, Done done);
+  // `place`: a name with a registry in front (models/hub/registry.h), whose rest is the store's
+  // model; what cannot be said there is told as a stage. Thrown at once: invalid_argument.
+  std::unique_ptr<Job> push(const std::string& place, bool insecure, Progress progress, Done done);
   // Thrown at once also: invalid_argument (a parameter, a template that does not parse). `mix`,
   // when given, is what its matrices are written as, if they are not quantised yet.
   std::unique_ptr<Job> create(const std::string& name, models::Modelfile modelfile,

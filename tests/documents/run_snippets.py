@@ -28,7 +28,7 @@ OF_THE_STORE = ("POST /api/create", "POST /api/copy", "DELETE /api/delete", "GET
 # What scripted models cannot do; --real asks it of one of this machine.
 OF_A_MODEL = ("embed", "Embed", "DELETE /v1/models/")
 # What a server refuses that is offline, whose model scores nothing, and that has no job.
-REFUSED = ("POST /api/pull", "POST /v1/rerank", "GET /api/v1/hub/models", "GET /api/v1/hub/files",
+REFUSED = ("POST /api/pull", "POST /api/push", "POST /v1/rerank", "GET /api/v1/hub/models", "GET /api/v1/hub/files",
            "POST /api/v1/jobs/{id}/pause", "POST /api/v1/jobs/{id}/resume", "DELETE /api/v1/jobs/{id}")
 # Left out: where the app is not built there are none.
 APP_FILES = ("/assets/", "/frame/", "/icon", "/manifest", "/sw.js")

@@ -1,4 +1,5 @@
-// What changes the store over Ollama's interface: pull, create, copy, delete.
+// What changes the store over Ollama's interface, and what leaves it: pull, push, create, copy,
+// delete.
 #include <mutex>
 
 #include "api/dialect/answer.h"
@@ -23,7 +24,8 @@ json::object status_json(std::string_view status) {
   return {{"status", status}};
 }
 
-// A pull or a create as its client sees it: lines of progress and a last word, or only that.
+// A pull, a push or a create as its client sees it: lines of progress and a last word, or only
+// that.
 class JobReport {
  public:
   // quantizing: what that stage is called.
@@ -66,8 +68,10 @@ class JobReport {
     if (now.stage == "quantizing") return quantizing_;
     if (now.stage == "resolving") return "pulling manifest";
     if (now.stage == "verifying") return "verifying sha256 digest";
-    if (now.stage != "downloading") return now.stage;
-    return "pulling " + (now.sha256.empty() ? now.file : now.sha256.substr(0, 12));
+    const bool pushes = now.stage == "pushing";
+    if (now.stage != "downloading" && !pushes) return now.stage;
+    return (pushes ? "pushing " : "pulling ") +
+           (now.sha256.empty() ? now.file : now.sha256.substr(0, 12));
   }
 
   void write(const json::object& line) {
@@ -111,6 +115,20 @@ void pull(const std::shared_ptr<Exchange>& exchange, const Services& services,
   report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(
         library_of(services).pull(model, false, std::move(progress), std::move(done)));
+  });
+}
+
+void push(const std::shared_ptr<Exchange>& exchange, const Services& services,
+          const Dialect& dialect) {
+  const json::value body = read_body(exchange->request().body);
+  Fields fields(body);
+  const std::string place = read_model(fields);
+  const bool stream = fields.boolean("stream").value_or(true);
+  const bool insecure = fields.boolean("insecure").value_or(false);
+  fields.refuse_unread();
+  report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
+    return std::shared_ptr<ModelLibrary::Job>(
+        library_of(services).push(place, insecure, std::move(progress), std::move(done)));
   });
 }
 
@@ -240,6 +258,8 @@ void add_change_routes(RouteTable& table, const Services& services, const Dialec
   };
   add("POST", "/api/pull", kMaxSmallBodyBytes,
       [&services, &dialect](const auto& e) { pull(e, services, dialect); });
+  add("POST", "/api/push", kMaxSmallBodyBytes,
+      [&services, &dialect](const auto& e) { push(e, services, dialect); });
   add("POST", "/api/create", kMaxBodyBytes,
       [&services, &dialect](const auto& e) { create(e, services, dialect); });
   add("POST", "/api/copy", kMaxSmallBodyBytes, [&services](const auto& e) { copy(e, services); });

@@ -13,6 +13,7 @@
 #include "core/os.h"
 #include "core/testing/temp_folder.h"
 #include "core/version.h"
+#include "models/hub/testing_registry.h"
 #include "models/testing/formula_model.h"
 
 namespace strata::api {
@@ -354,12 +355,39 @@ TEST_F(OllamaModels, PullsWhatIsThereAndSaysWhatIsNot) {
   EXPECT_EQ(call("POST", "/api/pull", R"({"model":"tiny","insecure":true})").status, 400);
 }
 
+TEST_F(OllamaModels, PushesToTheRegistryThatIsNamedAndToNoOther) {
+  models::testing::Registry registry;
+  const strata::testing::ScopedEnvironment nobody("DOCKER_CONFIG", folder_.path().c_str());
+  library_.copy("tiny", "me/tiny:v1");
+  const auto body = [&](const std::string& model, const std::string& more) {
+    return fmt::format(R"({{"model":"{}"{}}})", model, more);
+  };
+  const std::string place = registry.host() + "/me/tiny:v1";
+  EXPECT_EQ(call("POST", "/api/push", body("me/tiny:v1", "")).status, 400) << "no registry";
+  EXPECT_EQ(call("POST", "/api/push", body("http://" + place, R"(,"stream":false)")).status, 409)
+      << "plain http has to be asked for";
+  EXPECT_TRUE(registry.requests().empty());
+  const auto lines = lines_of(call("POST", "/api/push", body(place, R"(,"insecure":true)")).body);
+  const std::string digest = library_.store().find("me/tiny:v1").model[0].sha256;
+  EXPECT_EQ(lines.front().at("status"), "retrieving manifest");
+  EXPECT_EQ(lines.at(1).at("status"), json::value("pushing " + digest.substr(0, 12)));
+  EXPECT_EQ(lines.at(1).at("digest"), json::value("sha256:" + digest));
+  EXPECT_GT(lines.at(1).at("total").as_int64(), 1000);
+  EXPECT_EQ(lines.at(lines.size() - 2).at("status"), "pushing manifest");
+  EXPECT_EQ(lines.back().at("status"), "success");
+  EXPECT_TRUE(registry.blobs.contains("sha256:" + digest));
+  ASSERT_TRUE(registry.manifests.contains("v1"));
+  const std::string whole = R"(,"insecure":true,"stream":false)";
+  EXPECT_EQ(ask("POST", "/api/push", body(place, whole)).at("status"), "success");
+  EXPECT_EQ(call("POST", "/api/push", body(registry.host() + "/me/none:v1", whole)).status, 404);
+  registry.user = "me:open sesame";
+  EXPECT_EQ(call("POST", "/api/push", body(place, whole)).status, 401);
+}
+
 TEST_F(OllamaModels, WhatIsNotBuiltSaysSo) {
-  for (const char* path : {"/api/push", "/api/blobs/sha256:00"}) {
-    const Reply reply = call("POST", path, "{}");
-    EXPECT_EQ(reply.status, 501) << path;
-    EXPECT_TRUE(parse_json(reply.body).at("error").is_string());
-  }
+  const Reply reply = call("POST", "/api/blobs/sha256:00", "{}");
+  EXPECT_EQ(reply.status, 501);
+  EXPECT_TRUE(parse_json(reply.body).at("error").is_string());
   EXPECT_EQ(call("HEAD", "/api/blobs/sha256:00").status, 501);
   EXPECT_TRUE(parse_json(call("GET", "/api/nonsense").body).at("error").is_string());
 }

@@ -13,7 +13,6 @@ struct Unbuilt {
   const char* hint;
 };
 constexpr Unbuilt kUnbuilt[]{
-    {"POST", "/api/push", Scope::models, "copy the file itself: strata show MODEL --modelfile"},
     {"GET", "/api/blobs/{digest}", Scope::models,
      "create models of files on the server's machine: strata create -f Modelfile"},
     {"POST", "/api/blobs/{digest}", Scope::models,

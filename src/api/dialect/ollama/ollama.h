@@ -54,7 +54,7 @@ json::object tags_json(const Services& services);
 json::object running_json(const Services& services);
 json::object show_json(const Services& services, const std::string& model, bool verbose);
 
-// pull, create, copy, delete.
+// pull, push, create, copy, delete.
 void add_change_routes(RouteTable& table, const Services& services, const Dialect& dialect);
 
 json::object error_json(const Error& error);
