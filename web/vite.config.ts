@@ -40,8 +40,30 @@ const woff2Only = (): Plugin => ({
       : undefined,
 });
 
+// The page names every script of the first screen: they are asked for at once, not one behind another.
+const firstScreen = (): Plugin => ({
+  name: 'first-screen',
+  transformIndexHtml: {
+    order: 'post',
+    handler(_, { bundle = {} }) {
+      const needed = new Set<string>();
+      const need = (name: string) => {
+        const chunk = bundle[name];
+        if (chunk?.type !== 'chunk' || needed.has(name)) return;
+        needed.add(name);
+        chunk.imports.forEach(need);
+      };
+      for (const each of Object.values(bundle)) {
+        if (each.type === 'chunk' && (each.isEntry || each.facadeModuleId?.endsWith('/chat/Chat.svelte'))) need(each.fileName);
+      }
+      return [...needed].map((name) => ({ tag: 'link', injectTo: 'head',
+        attrs: { rel: 'modulepreload', crossorigin: true, href: `/${name}` } }));
+    },
+  },
+});
+
 export default defineConfig({
-  plugins: [woff2Only(), svelte(), tailwindcss(), mermaid(), licences()],
+  plugins: [woff2Only(), svelte(), tailwindcss(), mermaid(), licences(), firstScreen()],
   // The policy allows no data: address, and a preload helper would be a script more.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site' },
   server: { proxy: { '/api': server, '/v1': server, '/metrics': server, '/frame/mermaid.js': server } },

@@ -117,7 +117,7 @@ async function fail(response: Response): Promise<never> {
   throw new ApiError(response.status, text);
 }
 
-export async function raw(method: string, path: string, body?: unknown, key?: string) {
+export async function raw(method: string, path: string, body?: unknown, key?: string, signal?: AbortSignal) {
   const headers: Record<string, string> = { 'x-strata-app': '1' };
   const form = body instanceof FormData; // whose type has a boundary in it: the browser says it
   if (body !== undefined && !form) headers['content-type'] = 'application/json';
@@ -126,25 +126,11 @@ export async function raw(method: string, path: string, body?: unknown, key?: st
     method,
     headers,
     body: body === undefined ? null : form ? body : JSON.stringify(body),
+    signal: signal ?? null,
   });
   return response.ok ? response : fail(response);
 }
 
 export async function call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
   return (await raw(method, path, body, key)).json() as Promise<T>;
-}
-
-// Lines of JSON as they arrive.
-export async function* lines(method: string, path: string, body: unknown) {
-  const reader = (await raw(method, path, body)).body?.getReader();
-  const decoder = new TextDecoder();
-  let held = '';
-  while (reader) {
-    const { done, value } = await reader.read();
-    held += decoder.decode(value, { stream: !done });
-    const parts = held.split('\n');
-    held = parts.pop() ?? '';
-    for (const part of parts) if (part) yield JSON.parse(part) as Record<string, unknown>;
-    if (done) return;
-  }
 }

@@ -1,19 +1,21 @@
 // What becomes of a block of code that is whole: its language and a button over it, colours, and a
 // diagram where it is the source of one.
-import DOMPurify from 'dompurify';
 import { diagram } from './diagram';
 import { t } from './i18n.svelte';
-import { options } from './markdown';
+import { idle } from './later';
+import { clean } from './markdown';
 import { typeset } from './math';
 
 export const maxColoured = 100_000; // characters: beyond, colours would hold up the page
 
 async function colour(code: HTMLElement, language: string) {
   if ((code.textContent?.length ?? 0) > maxColoured) return;
+  await idle();
   const { default: hljs } = await import('./languages');
   if (!hljs.getLanguage(language)) return;
+  await idle();
   const html = hljs.highlight(code.textContent ?? '', { language, ignoreIllegals: true }).value;
-  code.replaceChildren(DOMPurify.sanitize(html, options));
+  code.replaceChildren(clean(html));
 }
 
 function button(text: string, run: (self: HTMLButtonElement) => void) {

@@ -1,9 +1,15 @@
+import { inTurn } from './later';
 import { finish } from './listing';
 import { Document } from './markdown';
 
 // Between two drawings of a text that grows passes as long, and as many times what the last one took.
-const pauseMs = 50;
+const pauseMs = 60;
 const share = 4;
+
+// When what is near has been drawn: a picture tells what that is.
+export const drawn = () => new Promise<void>((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => inTurn(resolve)));
+});
 
 // Shows a text as Markdown in `node`; one that grows is drawn some times a second.
 // Nodes, not HTML: what is put in is what the sanitiser has made. Within something that the browser
@@ -13,7 +19,7 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   const shown = new Document(node, finish);
   const far = node.closest<HTMLElement>('[data-waits]');
   let waits = !!far && 'oncontentvisibilityautostatechange' in far && whole();
-  let frame = 0, timer = 0, next = 0;
+  let frame = 0, timer = 0, next = 0, gone = false;
   const draw = () => {
     frame = 0;
     const from = performance.now();
@@ -23,9 +29,13 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   };
   const come = (event: Event) => {
     if (!waits || event.target !== far || (event as ContentVisibilityAutoStateChangeEvent).skipped) return;
-    waits = false;
-    node.replaceChildren();
-    draw();
+    far?.removeEventListener('contentvisibilityautostatechange', come);
+    inTurn(() => {
+      if (gone) return;
+      waits = false;
+      node.replaceChildren();
+      draw();
+    });
   };
   if (waits) node.textContent = text();
   else draw();
@@ -41,6 +51,7 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   });
   return {
     destroy() {
+      gone = true;
       cancelAnimationFrame(frame);
       clearTimeout(timer);
       far?.removeEventListener('contentvisibilityautostatechange', come);

@@ -1,8 +1,7 @@
 // What all pages share. The server's store is the truth: every change is asked for there, and what
 // the event stream tells is shown, so that two windows are in step.
 import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
-
-const togetherMs = 40; // pieces of an answer that come within it are shown together
+import { Events } from './events';
 
 interface Delta { message: string; sequence: number; text: string; reasoning: string }
 
@@ -17,8 +16,7 @@ class State {
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones
-  private events: EventSource | undefined;
-  private deltas: Delta[] = []; // of the last moment, which are taken at once
+  private events: Events | undefined;
 
   // Shows what went wrong instead of throwing.
   async attempt(work: () => Promise<unknown>) {
@@ -30,10 +28,11 @@ class State {
     }
   }
 
-  async begin() {
+  // `first` asks for what the page shows; of what fails there the page itself tells.
+  async begin(first: () => Promise<unknown>) {
     this.session = await call<Session>('GET', '/api/v1/session');
     if (!this.session.signed_in) return;
-    await Promise.all([this.list(), this.listModels()]);
+    await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
     this.listen();
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) this.events?.close();
@@ -43,6 +42,10 @@ class State {
 
   async refresh() {
     this.listen();
+    await this.readAgain();
+  }
+
+  private async readAgain() {
     this.votes += 1;
     await this.list();
     if (this.current) await this.open(this.current.id);
@@ -72,24 +75,23 @@ class State {
 
   private listen() {
     this.events?.close();
-    this.events = new EventSource('/api/v1/events');
-    const on = <T>(name: string, take: (data: T) => void) =>
-      this.events?.addEventListener(name, (event) => take(JSON.parse(event.data) as T));
-    on<Conversation>('conversation', (thread) => {
+    this.events = new Events('/api/v1/events', (name, data) => this.told[name]?.(data as never),
+      () => void this.attempt(() => this.readAgain()));
+  }
+
+  private readonly told: Record<string, (data: never) => void> = {
+    conversation: (thread: Conversation) => {
       if (this.current?.id === thread.id) this.current = { ...this.current, ...thread };
       void this.attempt(() => this.list());
-    });
-    on<Message>('message', (message) => this.put(message));
-    on<Delta>('delta', (delta) => {
-      if (this.deltas.push(delta) > 1) return;
-      setTimeout(() => this.deltas.splice(0).forEach((each) => this.grow(each)), togetherMs);
-    });
-    on('votes', () => (this.votes += 1));
-    on<{ conversation: string }>('removed', ({ conversation }) => {
+    },
+    message: (message: Message) => this.put(message),
+    delta: (delta: Delta) => this.grow(delta),
+    votes: () => (this.votes += 1),
+    removed: ({ conversation }: { conversation: string }) => {
       this.conversations = this.conversations.filter((each) => each.id !== conversation);
       if (this.current?.id === conversation) location.hash = '#/chat';
-    });
-  }
+    },
+  };
 
   private grow(delta: Delta) {
     const message = this.messages.findLast((each) => each.id === delta.message);

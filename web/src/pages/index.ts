@@ -3,16 +3,21 @@
 import type { Component } from 'svelte';
 import type { Key } from '../lib/i18n.svelte';
 import type { IconName } from '../lib/Icon.svelte';
+import { state as app } from '../lib/state.svelte';
 
 interface Page {
   path: string;
   title: Key;
   icon?: IconName; // in the command menu
   load: () => Promise<{ default: Component<{ argument: string }> }>;
+  first?: (argument: string) => Promise<unknown>; // asks for what it shows, while it is loaded
 }
 
+export const pageAt = (path: string | undefined) => pages.find((each) => each.path === path) ?? pages[0];
+
 export const pages: Page[] = [
-  { path: 'chat', title: 'chat', icon: 'chat', load: () => import('./chat/Chat.svelte') },
+  { path: 'chat', title: 'chat', icon: 'chat', load: () => import('./chat/Chat.svelte'),
+    first: async (id) => (id === 'temporary' ? undefined : app.open(id)) },
   { path: 'playground', title: 'playground', icon: 'sliders', load: () => import('./playground/Playground.svelte') },
   { path: 'compare', title: 'compare', icon: 'copy', load: () => import('./compare/Compare.svelte') },
   { path: 'models', title: 'models', icon: 'model', load: () => import('./models/Models.svelte') },

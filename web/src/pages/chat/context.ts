@@ -1,10 +1,12 @@
 // How much of a model's context a conversation takes.
 import { call, type Message } from '../../lib/api';
+import { idle } from '../../lib/later';
 
 const known = new Map<string, Promise<number>>();
 
 // What it was loaded with, else what it was trained with; 0: not known.
 async function ask(model: string): Promise<number> {
+  await idle();
   const { models } = await call<{ models: { name: string; context_length?: number }[] }>('GET', '/api/ps');
   const loaded = models.find((each) => each.name === model)?.context_length;
   if (loaded) return loaded;
