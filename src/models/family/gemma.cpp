@@ -113,7 +113,11 @@ class Gemma final : public Family {
 
   void translate(Translation& t) const override {
     // Gemma 1's first configurations say gelu and mean the tanh form.
-    t.expect_activation({"gelu_pytorch_tanh", "gelu"});
+    if (own_of(t.architecture()).post_norms) {
+      t.expect_activation({"gelu_pytorch_tanh"});
+    } else {
+      t.expect_activation({"gelu_pytorch_tanh", "gelu"});
+    }
     if (own_of(t.architecture()).head_norms) t.set_defaults(defaults_of_third());
     t.decoder_keys();
     if (!own_of(t.architecture()).both_ways) t.headless_if_model_alone();

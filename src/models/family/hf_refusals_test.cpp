@@ -49,6 +49,8 @@ struct Refused {
 };
 
 const Refused kRefused[] = {
+    {"gemma3", "the exact GELU", [](auto& c, auto&) { c["hidden_activation"] = "gelu"; },
+     "'hidden_act' is 'gelu'"},
     {"gpt2", "scores divided by the layer's number",
      [](auto& c, auto&) { c["scale_attn_by_inverse_layer_idx"] = true; },
      "'scale_attn_by_inverse_layer_idx' is true"},

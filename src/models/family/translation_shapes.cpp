@@ -167,8 +167,8 @@ void Translation::tell_left_out() const {
   const auto n = std::ranges::count_if(
       folder_->tensors(), [&](const SafeTensor& tensor) { return is_left_out(tensor); });
   if (n == 0) return;
-  log_warn("{}: {} tensors of the parts that do not write text are left out",
-           folder_->path().string(), n);
+  // Not the folder's path, which may be the store's own.
+  log_warn("{} tensors of the parts that see or hear are left out: the model takes text only", n);
 }
 
 }  // namespace strata::models
