@@ -104,20 +104,21 @@ test('a long conversation opens at its end, and what is far is drawn when it com
   const thread = await make(turns);
   const view = await opened(await window(), thread.id);
   const drawn = (i) => answers(view).nth(i).locator('strong');
+  const atEnd = () => view.waitForFunction(() => {
+    const last = [...document.querySelectorAll('article')].at(-1).getBoundingClientRect();
+    return last.top < innerHeight && last.bottom < innerHeight;
+  });
   await drawn(39).waitFor();
-  assert.ok(await answers(view).last().evaluate((node) => node.getBoundingClientRect().bottom < innerHeight));
+  await atEnd();
   assert.equal(await drawn(3).count(), 0);
   assert.match(await answers(view).nth(3).locator('.prose').textContent(), /^answer \*\*3\*\*\n/); // for "find in page"
   await view.getByRole('log').evaluate((list) => list.scrollTo(0, 0));
   await drawn(3).waitFor();
   await view.getByRole('button', { name: 'To the end' }).click();
-  await view.waitForFunction(() => {
-    const last = [...document.querySelectorAll('article')].at(-1).getBoundingClientRect();
-    return last.top < innerHeight && last.bottom < innerHeight;
-  });
+  await atEnd();
   await say(view, 'slowly'); // its words are seen as they come
   await view.getByText('word12').waitFor();
-  assert.ok(await answers(view).last().evaluate((node) => node.getBoundingClientRect().bottom < innerHeight));
+  await atEnd();
   await view.getByRole('button', { name: 'Stop' }).click();
   assert.deepEqual(view.problems, []);
 });

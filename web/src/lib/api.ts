@@ -117,7 +117,7 @@ async function fail(response: Response): Promise<never> {
   throw new ApiError(response.status, text);
 }
 
-export async function raw(method: string, path: string, body?: unknown, key?: string, signal?: AbortSignal) {
+export async function raw(method: string, path: string, body?: unknown, key?: string) {
   const headers: Record<string, string> = { 'x-strata-app': '1' };
   const form = body instanceof FormData; // whose type has a boundary in it: the browser says it
   if (body !== undefined && !form) headers['content-type'] = 'application/json';
@@ -126,7 +126,6 @@ export async function raw(method: string, path: string, body?: unknown, key?: st
     method,
     headers,
     body: body === undefined ? null : form ? body : JSON.stringify(body),
-    signal: signal ?? null,
   });
   return response.ok ? response : fail(response);
 }

@@ -1,7 +1,8 @@
 // What all pages share. The server's store is the truth: every change is asked for there, and what
 // the event stream tells is shown, so that two windows are in step.
 import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
-import { Events } from './events';
+
+const togetherMs = 40; // pieces of an answer that come within it are shown together
 
 interface Delta { message: string; sequence: number; text: string; reasoning: string }
 
@@ -16,7 +17,8 @@ class State {
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones
-  private events: Events | undefined;
+  private events: EventSource | undefined;
+  private deltas: Delta[] = []; // of the last moment, which are taken at once
 
   // Shows what went wrong instead of throwing.
   async attempt(work: () => Promise<unknown>) {
@@ -75,8 +77,15 @@ class State {
 
   private listen() {
     this.events?.close();
-    this.events = new Events('/api/v1/events', (name, data) => this.told[name]?.(data as never),
-      () => void this.attempt(() => this.readAgain()));
+    const events = (this.events = new EventSource('/api/v1/events'));
+    for (const [name, take] of Object.entries(this.told)) {
+      events.addEventListener(name, (event) => take(JSON.parse((event as MessageEvent<string>).data) as never));
+    }
+    let opened = false;
+    events.onopen = () => {
+      if (opened) void this.attempt(() => this.readAgain()); // behind a gap
+      opened = true;
+    };
   }
 
   private readonly told: Record<string, (data: never) => void> = {
@@ -85,7 +94,10 @@ class State {
       void this.attempt(() => this.list());
     },
     message: (message: Message) => this.put(message),
-    delta: (delta: Delta) => this.grow(delta),
+    delta: (delta: Delta) => {
+      if (this.deltas.push(delta) > 1) return;
+      setTimeout(() => this.deltas.splice(0).forEach((each) => this.grow(each)), togetherMs);
+    },
     votes: () => (this.votes += 1),
     removed: ({ conversation }: { conversation: string }) => {
       this.conversations = this.conversations.filter((each) => each.id !== conversation);
