@@ -34,6 +34,10 @@ class Cohere final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    // transformers' classes have these where a configuration names none.
+    t.set_defaults(t.architecture() == "cohere2"
+                       ? json::object{{"logit_scale", 0.0625}, {"sliding_window", 4096}}
+                       : json::object{{"logit_scale", 0.0625}, {"rope_theta", 500000.0}});
     t.decoder_keys();
     t.windows();
     t.copy_number("logit_scale", {"logit_scale"});

@@ -61,6 +61,9 @@ class DeepSeek2 final : public Family {
                   "config.json: 'rope_interleave' is false, which is not supported yet");
     }
     t.magnitude_in_scores();
+    if (t.config().architecture() != kSecond) {  // as transformers' class has it
+      t.set_defaults({{"routed_scaling_factor", 2.5}, {"n_group", 8}, {"topk_group", 4}});
+    }
     t.decoder_keys();
     latent_keys(t);
     routing_keys(t);

@@ -85,6 +85,14 @@ json::object defaults_of_third() {
           {"rope_local_base_freq", 10000.0}};
 }
 
+// Gemma2Config's that change answers and no shape.
+json::object defaults_of_second() {
+  return {{"attn_logit_softcapping", 50.0},
+          {"final_logit_softcapping", 30.0},
+          {"query_pre_attn_scalar", 256},
+          {"sliding_window", 4096}};
+}
+
 class Gemma final : public Family {
  public:
   std::vector<std::string_view> architectures() const override {
@@ -119,6 +127,7 @@ class Gemma final : public Family {
       t.expect_activation({"gelu_pytorch_tanh", "gelu"});
     }
     if (own_of(t.architecture()).head_norms) t.set_defaults(defaults_of_third());
+    if (t.architecture() == "gemma2") t.set_defaults(defaults_of_second());
     t.decoder_keys();
     if (!own_of(t.architecture()).both_ways) t.headless_if_model_alone();
     t.set_integer("attention.sliding_window", 0);

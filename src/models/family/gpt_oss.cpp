@@ -50,6 +50,14 @@ class GptOss final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    t.set_defaults({{"rope_theta", 150000.0},
+                    {"rope_scaling",
+                     {{"rope_type", "yarn"},
+                      {"factor", 32.0},
+                      {"beta_fast", 32.0},
+                      {"beta_slow", 1.0},
+                      {"truncate", false},
+                      {"original_max_position_embeddings", 4096}}}});  // of the class
     t.decoder_keys();
     t.windows();
     t.expert_keys(true);

@@ -83,7 +83,7 @@ class Granite final : public Family {
             {"GraniteMoeForCausalLM", "granitemoe", "granitemoe"},
             {kWithShared, "granitemoe", "granitemoeshared"},
             {"GraniteMoeHybridForCausalLM", kHybrid, "granitemoehybrid"},
-            {"MiniCPMForCausalLM", kMiniCpm},
+            {kMiniCpmClass, kMiniCpm},
             {"GraniteForCausalLM", kMiniCpm, "granite"}};  // which says it with other fields
   }
 
@@ -92,6 +92,9 @@ class Granite final : public Family {
     const bool hybrid = t.config().architecture() == "GraniteMoeHybridForCausalLM";
     const std::vector<bool> recurrent = hybrid ? recurrent_layers(t) : std::vector<bool>{};
     if (hybrid) choose_architecture(t, recurrent);
+    if (t.config().architecture() != kMiniCpmClass) {  // as transformers' classes have it
+      t.set_defaults({{"attention_multiplier", 1.0}, {"logits_scaling", 1.0}});
+    }
     t.decoder_keys();
     t.copy_number("attention.scale", {"attention_multiplier"});
     t.copy_number("embedding_scale", {"embedding_multiplier"});
@@ -144,6 +147,7 @@ class Granite final : public Family {
 
  private:
   static constexpr std::string_view kMiniCpm = "minicpm";
+  static constexpr std::string_view kMiniCpmClass = "MiniCPMForCausalLM";
   static constexpr std::string_view kWithShared = "GraniteMoeSharedForCausalLM";
   static constexpr std::string_view kHybrid = "granitehybrid";
 

@@ -44,6 +44,7 @@ class Llama final : public Family {
     t.expect_activation({"silu"});
     // The class has a window where none is named, be it as null.
     if (name == kOneWindow || name == kOneWindowModel) t.set_defaults({{"sliding_window", 4096}});
+    if (name == kWithExperts) t.set_defaults({{"rope_theta", 1000000.0}});
     t.decoder_keys();
     t.headless_if_model_alone();
     if (name == kPlain || name == kPlainModel) {  // of these transformers reads no window

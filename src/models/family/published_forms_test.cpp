@@ -71,6 +71,40 @@ TEST(PublishedForms, MistralHasAWindowUnlessItSaysNone) {
   EXPECT_EQ(attention(describe_model(*folder.open()), 0).window, 0);
 }
 
+TEST(PublishedForms, WhatTheClassHasHoldsWhereNothingIsSaid) {
+  FixtureFolder second("hf_gemma2");
+  for (const char* field : {"attn_logit_softcapping", "final_logit_softcapping",
+                            "query_pre_attn_scalar", "sliding_window"}) {
+    second.config.erase(field);
+  }
+  const ModelSpec spec = describe_model(*second.open());
+  EXPECT_EQ(spec.logit_soft_cap, 30.0f);
+  EXPECT_EQ(attention(spec, 0).soft_cap, 50.0f);
+  EXPECT_EQ(attention(spec, 0).scale, 1.0f / 16);
+  EXPECT_EQ(attention(spec, 0).window, 4096);
+  FixtureFolder granite("hf_granite");
+  granite.config.erase("attention_multiplier");
+  granite.config.erase("logits_scaling");
+  EXPECT_EQ(attention(describe_model(*granite.open()), 0).scale, 1.0f);
+  FixtureFolder third("hf_deepseek3");
+  third.config.erase("routed_scaling_factor");
+  EXPECT_EQ(third.open()->number("deepseek2.expert_weights_scale"), 2.5);
+  FixtureFolder experts("hf_qwen3moe");
+  experts.config.erase("norm_topk_prob");
+  EXPECT_THAT(experts.refusal(), HasSubstr("'norm_topk_prob' is false"));
+  for (const char* name : {"hf_mixtral", "hf_gpt_oss"}) {
+    FixtureFolder folder(name);
+    folder.config.erase("rope_parameters");
+    const float base = name == std::string_view("hf_mixtral") ? 1e6f : 150000.0f;
+    EXPECT_EQ(attention(describe_model(*folder.open()), 0).rope.base, base) << name;
+  }
+  for (const char* name : {"hf_cohere", "hf_cohere2"}) {
+    FixtureFolder folder(name);
+    folder.config.erase("logit_scale");
+    EXPECT_EQ(describe_model(*folder.open()).logit_scale, 0.0625f) << name;
+  }
+}
+
 // transformers leaves out of a text_config what its class has anyway.
 json::object nested(const json::object& text, std::string_view hf_class,
                     std::initializer_list<std::string_view> without) {

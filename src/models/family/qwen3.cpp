@@ -30,6 +30,7 @@ class Qwen3 final : public Family {
     t.decoder_keys();
     t.headless_if_model_alone();
     t.no_windows();
+    t.set_defaults({{"norm_topk_prob", false}});  // which is refused
     t.expert_keys(true);
     t.tensors(decoder_rules());
     t.tensors(expert_rules());
