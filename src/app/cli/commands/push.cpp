@@ -24,8 +24,8 @@ class Push : public Command {
                        "HOST/NAMESPACE/NAME:TAG; the rest is the model's name here, of the\n"
                        "namespace library without it"}},
         .options = {{"insecure", "", "over plain http"}, {"quiet", "", "show no progress", 'q'}},
-        .examples = {{"strata cp smollm2:135m me/helper:v1", "the name that it is to have"},
-                     {"strata push registry.example.org/me/helper:v1", "under that name"}}};
+        .examples = {{"strata push registry.example.org/me/helper:v1",
+                      "behind strata cp smollm2:135m me/helper:v1"}}};
     return spec;
   }
 
