@@ -50,7 +50,7 @@ class PushTest : public ::testing::Test {
 };
 
 TEST_F(PushTest, the_file_and_what_stands_beside_it_become_layers) {
-  Manifest manifest = add("me/tiny:v1", testing::model_bytes(40'000'000));
+  Manifest manifest = add("me/tiny:v1", testing::model_bytes(17'000'000));
   manifest.licence = "MIT";
   manifest.overrides.system = "Be kind.";
   manifest.overrides.messages = {{.role = "user", .content = "hi"}};
@@ -68,13 +68,13 @@ TEST_F(PushTest, the_file_and_what_stands_beside_it_become_layers) {
     if (now.sha256 == manifest.model[0].sha256) {
       EXPECT_GE(now.done, done);
       done = now.done;
-      EXPECT_EQ(now.total, 40'000'000u);
+      EXPECT_EQ(now.total, 17'000'000u);
     }
   };
   const PushResult result = push(store, place(), options);
   EXPECT_THAT(result.left_out, ElementsAre(HasSubstr("Go's language")));
   EXPECT_THAT(stages, ElementsAre("retrieving manifest", "pushing", "pushing manifest"));
-  EXPECT_EQ(done, 40'000'000u);
+  EXPECT_EQ(done, 17'000'000u);
   const json::value written = parse_json(registry.manifests.at("v1"));
   EXPECT_EQ(written.at("schemaVersion"), 2);
   std::map<std::string, std::string> layers;
@@ -110,7 +110,7 @@ TEST_F(PushTest, what_is_there_is_not_sent_again) {
 }
 
 TEST_F(PushTest, a_connection_that_breaks_in_the_middle_is_an_error_and_the_next_one_ends_it) {
-  add("me/tiny:v1", testing::model_bytes(20'000'000));
+  add("me/tiny:v1", testing::model_bytes(17'000'000));
   int n_pieces = 0;
   registry.instead = [&](const ServedRequest& request) -> std::optional<Reply> {
     if (request.method != "PATCH" || ++n_pieces != 2) return std::nullopt;

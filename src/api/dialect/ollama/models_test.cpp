@@ -25,7 +25,10 @@ using testing::Reply;
 
 class OllamaModels : public ::testing::Test {
  protected:
-  OllamaModels() {
+  explicit OllamaModels(NetPolicy policy = {.offline = true,
+                                            .allow_private = false,
+                                            .private_hosts = {}})
+      : library_(folder_.path(), std::move(policy)) {
     put("tiny", "{{ messages[0].content }}");
     put("base", "");
     gateway_.add(make_local_backend({.store = folder_.path(), .n_threads = 1, .float32 = true}));
@@ -73,11 +76,15 @@ class OllamaModels : public ::testing::Test {
   }
 
   strata::testing::TempFolder folder_;
-  ModelLibrary library_{folder_.path(),
-                        {.offline = true, .allow_private = false, .private_hosts = {}}};
+  ModelLibrary library_;
   Metrics metrics_;
   Gateway gateway_;
   std::unique_ptr<Server> server_;
+};
+
+class OllamaPushes : public OllamaModels {
+ protected:
+  OllamaPushes() : OllamaModels({.offline = false, .allow_private = true, .private_hosts = {}}) {}
 };
 
 TEST_F(OllamaModels, SaysWhoItIs) {
@@ -355,7 +362,7 @@ TEST_F(OllamaModels, PullsWhatIsThereAndSaysWhatIsNot) {
   EXPECT_EQ(call("POST", "/api/pull", R"({"model":"tiny","insecure":true})").status, 400);
 }
 
-TEST_F(OllamaModels, PushesToTheRegistryThatIsNamedAndToNoOther) {
+TEST_F(OllamaPushes, GoToTheRegistryThatIsNamedAndToNoOther) {
   models::testing::Registry registry;
   const strata::testing::ScopedEnvironment nobody("DOCKER_CONFIG", folder_.path().c_str());
   library_.copy("tiny", "me/tiny:v1");
@@ -382,6 +389,14 @@ TEST_F(OllamaModels, PushesToTheRegistryThatIsNamedAndToNoOther) {
   EXPECT_EQ(call("POST", "/api/push", body(registry.host() + "/me/none:v1", whole)).status, 404);
   registry.user = "me:open sesame";
   EXPECT_EQ(call("POST", "/api/push", body(place, whole)).status, 401);
+}
+
+TEST_F(OllamaModels, PushesNothingWhileTheyAreOffline) {
+  library_.copy("tiny", "me/tiny:v1");
+  const std::string body = R"({"model":"registry.invalid/me/tiny:v1","stream":false})";
+  const Reply reply = call("POST", "/api/push", body);
+  EXPECT_EQ(reply.status, 409) << reply.body;
+  EXPECT_NE(reply.body.find("offline"), std::string::npos) << reply.body;
 }
 
 TEST_F(OllamaModels, WhatIsNotBuiltSaysSo) {
