@@ -6,10 +6,17 @@ import { Document } from './markdown';
 const pauseMs = 60;
 const share = 4;
 
-// When what is near has been drawn: a picture tells what that is.
-export const drawn = () => new Promise<void>((resolve) => {
-  requestAnimationFrame(() => requestAnimationFrame(() => inTurn(resolve)));
-});
+let come = 0; // texts that came near
+
+// When all that is near has been drawn: a picture tells what that is, and drawing brings more near.
+export async function drawn() {
+  for (let before = -1; before !== come; ) {
+    before = come;
+    await new Promise<void>((resolve) => {
+      requestAnimationFrame(() => requestAnimationFrame(() => inTurn(resolve)));
+    });
+  }
+}
 
 // Shows a text as Markdown in `node`; one that grows is drawn some times a second.
 // Nodes, not HTML: what is put in is what the sanitiser has made. Within something that the browser
@@ -27,9 +34,10 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
     const to = performance.now();
     next = to + Math.max(pauseMs, share * (to - from));
   };
-  const come = (event: Event) => {
+  const near = (event: Event) => {
     if (!waits || event.target !== far || (event as ContentVisibilityAutoStateChangeEvent).skipped) return;
-    far?.removeEventListener('contentvisibilityautostatechange', come);
+    far?.removeEventListener('contentvisibilityautostatechange', near);
+    come += 1;
     inTurn(() => {
       if (gone) return;
       waits = false;
@@ -39,7 +47,7 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   };
   if (waits) node.textContent = text();
   else draw();
-  far?.addEventListener('contentvisibilityautostatechange', come);
+  far?.addEventListener('contentvisibilityautostatechange', near);
   $effect(() => {
     const now = text();
     whole();
@@ -54,7 +62,7 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
       gone = true;
       cancelAnimationFrame(frame);
       clearTimeout(timer);
-      far?.removeEventListener('contentvisibilityautostatechange', come);
+      far?.removeEventListener('contentvisibilityautostatechange', near);
     },
   };
 }
