@@ -128,7 +128,7 @@ test('a killed server keeps what was streamed', async () => {
   await view.goto(server.address);
   await say(view, 'slowly');
   await view.getByText(/^word1 word2 .*word12/).waitFor();
-  const [thread] = (await get('/api/v1/conversations')).data;
+  const thread = (await get('/api/v1/conversations')).data.find((each) => each.title === 'slowly'); // not what was just stopped
   server.kill();
   await server.start();
   const kept = (await get(`/api/v1/conversations/${thread.id}`)).messages[1];
