@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -8,41 +7,6 @@
 #include "inference/constraint/token_trie.h"
 
 namespace strata::inference {
-namespace {
-
-// One byte of each class of bytes that none of the sets tells apart, and every byte's class.
-std::vector<uint8_t> classes_of(std::span<const ByteSet> sets, std::array<uint8_t, 256>& classes) {
-  constexpr uint16_t kNew = 256;
-  std::array<uint16_t, 256> group{};
-  uint16_t n = 1;
-  for (const ByteSet& set : sets) {
-    std::array<std::array<uint16_t, 2>, 256>
-        split;  // a group's bytes outside of the set, and in it
-    for (size_t i = 0; i < n; ++i) split[i] = {kNew, kNew};
-    uint16_t next = 0;
-    for (size_t b = 0; b < 256; ++b) {
-      uint16_t& part = split[group[b]][set.has(static_cast<uint8_t>(b)) ? 1 : 0];
-      if (part == kNew) part = next++;
-      group[b] = part;
-    }
-    n = next;
-    if (n == 256) break;
-  }
-  std::vector<uint8_t> representatives(n);
-  for (size_t b = 256; b-- > 0;) {
-    classes[b] = static_cast<uint8_t>(group[b]);
-    representatives[group[b]] = static_cast<uint8_t>(b);
-  }
-  return representatives;
-}
-
-std::vector<ByteSet> sets_of_numbers() {
-  std::vector<ByteSet> sets{ByteSet::of('.', '.')};
-  for (uint8_t digit = '0'; digit <= '9'; ++digit) sets.push_back(ByteSet::of(digit, digit));
-  return sets;
-}
-
-}  // namespace
 
 void Expressions::spend() {
   if (--steps_ >= 0) return;
@@ -102,30 +66,6 @@ bool Expressions::compute_nullable(ExprId id) {
   int64_t rest = m.rest;
   for (int32_t i = std::max(0, m.behind); i < m.digits; ++i) rest = rest * 10 % m.k;
   return rest == 0;
-}
-
-ByteSet Expressions::first_bytes(ExprId id) {
-  const Depth depth(*this);
-  const Expr e = at(id);
-  switch (e.op) {
-    case Op::nothing:
-    case Op::empty:
-      return {};
-    case Op::bytes:
-      return set(e);
-    case Op::sequence:
-      return nullable(e.a) ? first_bytes(e.a) | first_bytes(e.b) : first_bytes(e.a);
-    case Op::any_of: {
-      ByteSet all;
-      for (size_t i = 0; i < list(e).size(); ++i) all = all | first_bytes(list(e)[i]);
-      return all;
-    }
-    case Op::repeat:
-    case Op::block:
-      return first_bytes(e.a);
-    default:
-      return ByteSet::of(0, 255);
-  }
 }
 
 bool Expressions::matches(ExprId id, std::string_view text) {
@@ -258,27 +198,6 @@ bool Expressions::is_live(ExprId id) {
   }
 }
 
-// One byte of each class that the sets it is made of tell apart.
-std::vector<uint8_t> Expressions::bytes_of(ExprId id) {
-  if (sealed_) return representatives_;
-  std::vector<ByteSet> sets = sets_of_numbers();
-  std::vector<ExprId> open{id};
-  std::set<ExprId> seen{id};
-  for (size_t i = 0; i < open.size(); ++i) {
-    const Expr e = at(open[i]);
-    std::vector<ExprId> parts;
-    if (e.op == Op::bytes) sets.push_back(sets_[static_cast<size_t>(e.a)]);
-    if (e.op == Op::any_of || e.op == Op::all_of) parts.assign(list(e).begin(), list(e).end());
-    if (e.op == Op::sequence) parts = {e.a, e.b};
-    if (e.op == Op::none_of || e.op == Op::repeat || e.op == Op::block) parts = {e.a};
-    for (const ExprId part : parts) {
-      if (seen.insert(part).second) open.push_back(part);
-    }
-  }
-  std::array<uint8_t, 256> classes{};
-  return classes_of(sets, classes);
-}
-
 // Looks for a text that it matches. All that was seen on the way matches one, too; where there is
 // none, nothing that was seen does.
 bool Expressions::search_live(ExprId id) {
@@ -306,18 +225,6 @@ bool Expressions::search_live(ExprId id) {
   }
   for (const auto& [dead, _] : from) live_[dead] = false;
   return false;
-}
-
-void Expressions::set_classes() {
-  std::vector<ByteSet> sets = sets_of_numbers();
-  sets.insert(sets.end(), sets_.begin(), sets_.end());
-  for (const Trigger& trigger : triggers_) {
-    for (const char c : trigger.begin) {
-      sets.push_back(ByteSet::of(static_cast<uint8_t>(c), static_cast<uint8_t>(c)));
-    }
-    sets.push_back(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl));
-  }
-  representatives_ = classes_of(sets, classes_);
 }
 
 void Expressions::seal() {

@@ -118,7 +118,7 @@ class Expressions {
   }
   // Of a regular one, also before seal().
   bool matches(ExprId id, std::string_view text);
-  // Bytes that its texts may begin with, and perhaps others.
+  // Bytes that its texts may begin with, and perhaps others. After seal().
   ByteSet first_bytes(ExprId id);
   // Whether id matches more than the empty text.
   bool goes_on(ExprId id) const { return id != kNothing && id != kEmpty; }

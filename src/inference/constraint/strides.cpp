@@ -182,9 +182,28 @@ const Stride& Strides::stride(ExprId place) {
   return strides_[static_cast<size_t>(stride_at_[index])];
 }
 
+ByteSet Strides::first(ExprId place) {
+  const auto index = static_cast<size_t>(place);
+  if (index < first_at_.size() && first_at_[index] >= 0) {
+    return firsts_[static_cast<size_t>(first_at_[index])];
+  }
+  const ByteSet found = x_.first_bytes(place);
+  if (index >= first_at_.size()) first_at_.resize(std::max(index + 1, x_.size()), -1);
+  first_at_[index] = static_cast<int32_t>(firsts_.size());
+  firsts_.push_back(found);
+  return found;
+}
+
+// Beyond ASCII: some.
+Characters Strides::first_characters(ExprId place) {
+  const ByteSet bytes = first(place);
+  return {{bytes.words[0], bytes.words[1]}, (bytes.words[2] | bytes.words[3]) != 0};
+}
+
 bool Strides::spans(ExprId place, const TokenTrie::Branch& branch, bool open) {
   constexpr int32_t kWorthALook = 128;  // tokens: a stride costs about as much as a walk to these
   if (branch.end - branch.first < kWorthALook || branch.broken) return false;
+  if (!first_characters(place).has(branch.of)) return false;
   if (!ways(place).all.has(branch.of)) return false;
   const Stride& here = stride(place);
   return here.of.has(branch.of) && branch.characters <= here.longest && !(open && here.over);
@@ -192,12 +211,14 @@ bool Strides::spans(ExprId place, const TokenTrie::Branch& branch, bool open) {
 
 bool Strides::is_wide(ExprId place) {
   constexpr int kMost = 80;  // of ASCII's 95 that are printed, and the others as one
+  if (first_characters(place).count() <= kMost) return false;
   const Stride& here = stride(place);
   return here.of.beyond && here.of.count() > kMost;
 }
 
 const Stride* Strides::wide_stride(ExprId place) {
   constexpr int kLeast = 16;
+  if (first_characters(place).count() < kLeast) return nullptr;
   if (ways(place).all.count() < kLeast) return nullptr;
   const Stride& here = stride(place);
   return here.of.count() < kLeast ? nullptr : &here;
@@ -215,7 +236,7 @@ bool Strides::is_open(ExprId place) {
 
 size_t Strides::size_bytes() const {
   return strides_.size() * sizeof(Stride) + stride_at_.size() * 4 + ways_.size() * sizeof(Way) +
-         ways_at_.size() * sizeof(Ways);
+         ways_at_.size() * sizeof(Ways) + firsts_.size() * sizeof(ByteSet) + first_at_.size() * 4;
 }
 
 void Strides::clear() {
@@ -223,6 +244,8 @@ void Strides::clear() {
   stride_at_.clear();
   ways_.clear();
   ways_at_.clear();
+  firsts_.clear();
+  first_at_.clear();
 }
 
 }  // namespace strata::inference

@@ -37,6 +37,8 @@ class Strides {
   // Whether `place` goes on with each token of the branch, which has many; if `open`, also without
   // being over anywhere on the way. False says nothing. Exact: found by derivatives alone.
   bool spans(ExprId place, const TokenTrie::Branch& branch, bool open);
+  // The bytes that it may go on with, and perhaps others.
+  ByteSet first(ExprId place);
   // Whether it goes on with nearly every character.
   bool is_wide(ExprId place);
   // Of a place that goes on with many characters; else null. Until the next call of anything here.
@@ -76,6 +78,7 @@ class Strides {
     return std::span(ways_).subspan(static_cast<size_t>(ways.first), static_cast<size_t>(ways.n));
   }
   std::vector<ExprId> beyond_ascii(ExprId place);
+  Characters first_characters(ExprId place);
 
   Expressions& x_;
   std::vector<Class> classes_;
@@ -83,6 +86,8 @@ class Strides {
   std::vector<int32_t> stride_at_;  // by place: of strides_, or -1
   std::vector<Way> ways_;
   std::vector<Ways> ways_at_;  // by place
+  std::vector<ByteSet> firsts_;
+  std::vector<int32_t> first_at_;  // by place: of firsts_, or -1
 };
 
 }  // namespace strata::inference

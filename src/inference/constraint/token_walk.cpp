@@ -36,6 +36,7 @@ TokenWalk::TokenWalk(Expressions& x, const TokenTrie& trie)
       strides_(x),
       path_(TokenTrie::kLongestToken + 1),
       other_path_(TokenTrie::kLongestToken + 1),
+      first_(TokenTrie::kLongestToken + 1),
       differing_(TokenTrie::kLongestToken + 1) {}
 
 void TokenWalk::add(int32_t token, TokenBits& bits) const {
@@ -59,9 +60,14 @@ void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<in
   constexpr int kNever = TokenTrie::kLongestToken + 1;
   int left = stride ? kNever : 0;  // at which depth the path has left the stride
   path_[top.depth] = place;
+  first_[top.depth] = strides_.first(place);
   const auto end = static_cast<size_t>(top.end);
   for (auto i = static_cast<size_t>(node) + 1; i < end;) {
     const TokenTrie::Node& at = nodes[i];
+    if (!first_[at.depth - 1u].has(at.byte)) {
+      i = static_cast<size_t>(at.end);
+      continue;
+    }
     const TokenTrie::Branch* branch = branch_of(at);
     const ExprId before = path_[at.depth - 1u];
     if (stride && at.depth <= left) {
@@ -88,6 +94,7 @@ void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<in
       crossings->push_back(static_cast<int32_t>(i));
     }
     path_[at.depth] = next;
+    if (has_children) first_[at.depth] = strides_.first(next);
     if (at.depth == 1 && spread(next, static_cast<int32_t>(i), bits, crossings)) {
       i = static_cast<size_t>(at.end);
       continue;

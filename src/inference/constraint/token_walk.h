@@ -43,6 +43,7 @@ class TokenWalk {
   const TokenTrie& trie_;
   Strides strides_;
   std::vector<ExprId> path_, other_path_;  // by depth of the walk
+  std::vector<ByteSet> first_;             // bytes that the path may go on with
   std::vector<std::optional<ByteSet>> differing_;
 };
 
