@@ -12,7 +12,7 @@ import urllib.request
 from lib.options import finish, parser_of
 from lib.strata import serving
 
-N_TOKENS = 192
+N_TOKENS = 128
 MOST_SLOWER = 0.05
 # Texts that are longer than an answer, so that none ends by itself: one long string, and a list of
 # objects, where masks change with each token.
