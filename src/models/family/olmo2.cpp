@@ -33,6 +33,9 @@ class Olmo2 final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    if (t.config().architecture() == kWithWindows) {
+      t.set_defaults({{"rope_theta", 500000.0}});  // of the class
+    }
     t.decoder_keys();
     if (t.config().architecture() == kWithWindows) {
       t.windows();

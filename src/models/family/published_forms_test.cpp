@@ -92,10 +92,11 @@ TEST(PublishedForms, WhatTheClassHasHoldsWhereNothingIsSaid) {
   FixtureFolder experts("hf_qwen3moe");
   experts.config.erase("norm_topk_prob");
   EXPECT_THAT(experts.refusal(), HasSubstr("'norm_topk_prob' is false"));
-  for (const char* name : {"hf_mixtral", "hf_gpt_oss"}) {
+  for (const auto& [name, base] :
+       {std::pair("hf_mixtral", 1e6f), std::pair("hf_gpt_oss", 150000.0f),
+        std::pair("hf_olmo3", 500000.0f), std::pair("hf_smollm3", 2e6f)}) {
     FixtureFolder folder(name);
     folder.config.erase("rope_parameters");
-    const float base = name == std::string_view("hf_mixtral") ? 1e6f : 150000.0f;
     EXPECT_EQ(attention(describe_model(*folder.open()), 0).rope.base, base) << name;
   }
   for (const char* name : {"hf_cohere", "hf_cohere2"}) {
@@ -103,6 +104,14 @@ TEST(PublishedForms, WhatTheClassHasHoldsWhereNothingIsSaid) {
     folder.config.erase("logit_scale");
     EXPECT_EQ(describe_model(*folder.open()).logit_scale, 0.0625f) << name;
   }
+}
+
+TEST(PublishedForms, TheFirstContextIsThatOfTheWholeConfiguration) {
+  FixtureFolder folder("hf_phi3_longrope");
+  folder.config["original_max_position_embeddings"] = 17;
+  EXPECT_EQ(folder.open()->integer("phi3.rope.scaling.original_context_length"), 17);
+  folder.config.erase("original_max_position_embeddings");
+  EXPECT_EQ(folder.open()->integer("phi3.rope.scaling.original_context_length"), 16);
 }
 
 // transformers leaves out of a text_config what its class has anyway.

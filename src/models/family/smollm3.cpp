@@ -34,6 +34,7 @@ class SmolLm3 final : public Family {
 
   void translate(Translation& t) const override {
     t.expect_activation({"silu"});
+    t.set_defaults({{"rope_theta", 2000000.0}});  // of the class
     t.decoder_keys();
     t.no_windows();
     check_layers(t);

@@ -148,11 +148,10 @@ void Translation::growing_base(const json::object& scaling) {
 
 // Their factor on keys and queries: transformers, modeling_rope_utils, longrope.
 void Translation::longrope_divisors(const json::object& scaling) {
-  const auto of_both = [&](std::string_view name) {
-    const auto own = number_in(scaling, name, kWhere);
-    return own ? own : config_.number(name);
-  };
-  const auto first = of_both("original_max_position_embeddings");
+  // Of both places that of the whole configuration counts.
+  constexpr std::string_view kFirst = "original_max_position_embeddings";
+  const auto whole = config_.number(kFirst);
+  const auto first = whole ? whole : number_in(scaling, kFirst, kWhere);
   const auto all = config_.number("max_position_embeddings");
   if (!first || !all || !(*first > 1)) {
     throw Error(Code::invalid_argument,
