@@ -136,6 +136,7 @@ models::ToolSet tools_of_tests() {
           {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}}},
           {"function": {"name": "g", "parameters": {"type": "object"}}},
           {"function": {"name": "p", "parameters": {"type": "object", "required": ["s"],
+            "additionalProperties": false,
             "properties": {"s": {"type": "string"}, "n": {"$ref": "#/$defs/n"},
               "e": {"enum": ["red", "blue"]}}, "$defs": {"n": {"type": "integer"}}}}}])");
   return {tools.as_array(), {}};
@@ -208,7 +209,8 @@ std::string random_answer(std::string_view format, std::mt19937& random) {
     const auto mask = constraint.mask();
     std::vector<int32_t> allowed, closing;
     for (int32_t id = 0; id < tokenizer.n_vocab(); ++id) {
-      if (!mask->has(id)) continue;
+      // The byte that stands for a control token is none of a text.
+      if (!mask->has(id) || id == 0xFF) continue;
       allowed.push_back(id);
       const auto& all = closers();
       if (std::ranges::find(all, tokenizer.piece(id, false)) != all.end()) closing.push_back(id);

@@ -206,7 +206,11 @@ std::optional<ByteSet> TokenWalk::differing(ExprId place, ExprId base) {
     found = found | x_.first_bytes(e.a);
     if (x_.nullable(e.a)) found = found | x_.first_bytes(whole.b);
   }
-  return beside ? std::optional(found) : std::nullopt;
+  // Where most bytes lead elsewhere, as with a pattern, strides are the shorter way.
+  constexpr int kMostBytes = 64;
+  int n = 0;
+  for (const uint64_t word : found.words) n += std::popcount(word);
+  return beside && n <= kMostBytes ? std::optional(found) : std::nullopt;
 }
 
 Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
