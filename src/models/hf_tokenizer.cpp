@@ -116,7 +116,9 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const HfFolder& folder, int32_t n_
 void set_vocabulary(MadeFile& file, const HfFolder& folder, int32_t n_vocab) {
   const auto [form, text] = form_of(folder);
   const TokenizerFacts facts = facts_of(folder, *form);
-  form->write(file, text, facts, form->read(text, facts, n_vocab));
+  const auto tokenizer = form->read(text, facts, n_vocab);
+  form->write(file, text, facts, tokenizer);
+  set_gguf_ends(file, facts, *tokenizer);
 }
 
 }  // namespace strata::models

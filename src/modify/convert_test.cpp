@@ -156,6 +156,16 @@ TEST_F(ConvertVocabulary, ThePreTokenizerIsFoundByWhatItDoes) {
   EXPECT_NE(pre_, digits) << "digits one by one, or three together";
 }
 
+TEST_F(ConvertVocabulary, EveryIdThatEndsAnAnswerIsKept) {
+  write_file_atomic(folder_.path() / "generation_config.json", R"({"eos_token_id": [5, 7, 9]})");
+  const auto written = written_with(to_json(byte_level(R"(\p{L}+)")));
+  for (const models::TokenId id : {5, 7, 9}) {
+    EXPECT_TRUE(folder_tokenizer_->ends_generation(id)) << id;
+    EXPECT_TRUE(written->ends_generation(id)) << id;
+  }
+  EXPECT_FALSE(written->ends_generation(6));
+}
+
 // Where no token holds two digits, only the spaces before them tell who cuts them one by one.
 TEST_F(ConvertVocabulary, DigitsThatNothingJoinsAreCutAsTheFolderDoes) {
   json::object document = byte_level("unused");

@@ -7,6 +7,7 @@
 #include "models/family/published_sampling.h"
 #include "models/format/meta_json.h"
 #include "models/text_prompts.h"
+#include "models/tokenizer/gguf_keys.h"
 #include "models/tokenizer/json_from_gguf.h"
 #include "models/tokenizer/tokenizer.h"
 #include "modify/module_folders.h"
@@ -18,7 +19,10 @@ using models::MetaValue;
 using models::ModelFile;
 
 // What other files of the folder hold, or what was true of the GGUF file alone.
-constexpr std::array<std::string_view, 20> kHeld{models::kPromptNames,
+constexpr std::array<std::string_view, 23> kHeld{models::kEndIdsKey,
+                                                 "tokenizer.ggml.add_bos_token",
+                                                 "tokenizer.ggml.add_eos_token",
+                                                 models::kPromptNames,
                                                  models::kPromptTexts,
                                                  models::kPromptDefault,
                                                  models::kTextLimit,
@@ -46,6 +50,7 @@ json::object unplaced_values(const ModelFile& file, std::vector<std::string>& ke
   for (const MetaValue& value : file.values()) {
     if (value.key.starts_with("split.") || value.key.starts_with(own)) continue;
     if (std::ranges::find(kHeld, value.key) != kHeld.end()) continue;
+    if (models::is_published_sampling(value.key)) continue;
     out[value.key] = models::meta_json(value);
     keys.emplace_back(value.key);
   }
@@ -92,6 +97,17 @@ models::TokenId padding_of(const json::object& config, const models::Tokenizer& 
     if (needed && tokenizer.find(name) >= 0) return tokenizer.find(name);
   }
   return -1;
+}
+
+// Ids at which an answer ends, that of the text first.
+json::array ends_of(const ModelFile& file, const models::Tokenizer& tokenizer) {
+  json::array ends{tokenizer.eos()};
+  const models::TokenId turn = tokenizer.special_ids().end_of_turn;
+  if (turn >= 0 && turn != tokenizer.eos()) ends.emplace_back(turn);
+  for (const int64_t id : file.integers(models::kEndIdsKey).value_or(std::vector<int64_t>())) {
+    ends.emplace_back(id);
+  }
+  return ends;
 }
 
 // Those that the class's forward() takes.
@@ -152,9 +168,8 @@ std::vector<std::string> write_small_files(const std::shared_ptr<const ModelFile
     if (!id || *id < 0 || *id >= tokenizer->n_vocab()) continue;
     settings[name] = tokenizer->piece(static_cast<models::TokenId>(*id), true);
   }
-  const models::TokenId turn = tokenizer->special_ids().end_of_turn;
-  if (turn >= 0 && turn != tokenizer->eos()) {
-    generation["eos_token_id"] = json::array{tokenizer->eos(), turn};
+  if (const json::array ends = ends_of(*file, *tokenizer); ends.size() > 1) {
+    generation["eos_token_id"] = ends;
   }
   write(folder / "tokenizer_config.json", settings);
   models::add_published_sampling(*file, generation);

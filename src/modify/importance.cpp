@@ -118,7 +118,14 @@ Importance read_importance(const std::filesystem::path& path) {
   const MappedFile mapped(path);
   const auto bytes = mapped.bytes();
   const bool is_gguf = bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0;
-  return is_gguf ? read_gguf(path) : read_dat(bytes);
+  if (is_gguf) return read_gguf(path);
+  try {
+    return read_dat(bytes);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("{} is no importance matrix: {}", path.string(), error.message()),
+                "strata imatrix makes one of a text");
+  }
 }
 
 void write_importance(const std::filesystem::path& path, const Importance& importance) {

@@ -3,6 +3,7 @@
 #include "modify/write_folder.h"
 
 #include <algorithm>
+#include <array>
 
 #include <gmock/gmock.h>
 
@@ -14,6 +15,7 @@
 #include "models/format/gguf.h"
 #include "models/format/gguf_builder.h"
 #include "models/testing/hf_model.h"
+#include "models/tokenizer/gguf_keys.h"
 #include "modify/quantize.h"
 #include "modify/testing/characters.h"
 #include "tensor/dequant.h"
@@ -71,6 +73,8 @@ class WriteFolder : public ::testing::Test {
     source->set_text("general.license", "apache-2.0");
     source->set_text("general.url", "https://example.org");
     source->set_text("tokenizer.chat_template", "{{ messages }}");
+    source->set_integers(models::kEndIdsKey, std::array{5});
+    source->set_number("general.sampling.temp", 0.5);
     const Mix& mix = find_mix(type);
     quantize(*source, plan_quantization(*source, spec, mix, options), mix, gguf(), {});
   }
@@ -217,7 +221,7 @@ TEST_F(WriteFolder, AModelThatNoClassSaysIsRefused) {
 TEST_F(WriteFolder, WhatTheFileSaysIsInSomeFile) {
   make_gguf(inference::read_fixture("hf_llama3"));
   const WrittenFolder written = write();
-  EXPECT_THAT(written.unplaced, ::testing::Contains("general.url"));
+  EXPECT_THAT(written.unplaced, ::testing::ElementsAre("general.url")) << "what no other file has";
   const models::HfFolder folder(out());
   EXPECT_EQ(folder.object("strata.json")->at("gguf").at("general.url").at("value"),
             "https://example.org");
@@ -229,7 +233,9 @@ TEST_F(WriteFolder, WhatTheFileSaysIsInSomeFile) {
   EXPECT_EQ(folder.config().at("rope_scaling").at("rope_type"), "llama3");
   EXPECT_EQ(folder.config().at("rope_scaling").at("original_max_position_embeddings"), 32);
   EXPECT_EQ(folder.config().at("rope_scaling").at("high_freq_factor"), 4.0);
-  EXPECT_EQ(folder.object("generation_config.json")->at("eos_token_id"), 2);
+  const auto generation = folder.object("generation_config.json");
+  EXPECT_EQ(generation->at("eos_token_id"), (json::array{2, 5}));
+  EXPECT_EQ(generation->at("temperature"), 0.5);
 }
 
 // Also a tokenizer that GGUF has no kind for.

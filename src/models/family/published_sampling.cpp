@@ -1,5 +1,6 @@
 #include "models/family/published_sampling.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -60,6 +61,10 @@ void add_published_sampling(const ModelFile& file, json::object& generation) {
     }
     generation["do_sample"] = !is_greedy;
   }
+}
+
+bool is_published_sampling(std::string_view key) {
+  return std::ranges::any_of(kFields, [&](const Field& field) { return field.key == key; });
 }
 
 }  // namespace strata::models

@@ -15,4 +15,7 @@ void set_published_sampling(const json::object& generation, MadeFile& file);
 // The other way round; what transformers has no field for is left out.
 void add_published_sampling(const ModelFile& file, json::object& generation);
 
+// Whether add_published_sampling writes this key.
+bool is_published_sampling(std::string_view key);
+
 }  // namespace strata::models

@@ -292,6 +292,16 @@ void choose(MadeFile& file, const Vocabulary& vocabulary, const Tokenizer& token
 
 }  // namespace
 
+void set_gguf_ends(MadeFile& file, const TokenizerFacts& facts, const Tokenizer& tokenizer) {
+  const SpecialIds& roles = tokenizer.special_ids();
+  std::vector<int32_t> further;
+  for (const TokenId id : facts.end_ids) {
+    const bool has_role = id == roles.eos || id == roles.end_of_turn || id == roles.end_of_message;
+    if (!has_role && tokenizer.ends_generation(id)) further.push_back(id);
+  }
+  if (!further.empty()) file.set_integers(kEndIdsKey, further);
+}
+
 bool same_ids(const Tokenizer& a, const Tokenizer& b) {
   for (const char* probe : kProbes) {
     if (a.encode_text(probe) != b.encode_text(probe)) return false;

@@ -9,6 +9,13 @@
 
 namespace strata::models {
 
+// Ids that end an answer beside those of the roles (end of text, of a turn, of a message). Ours:
+// other programs know further ones by their names alone.
+constexpr std::string_view kEndIdsKey = "tokenizer.ggml.end_token_ids";
+
+// Sets kEndIdsKey where `facts` name such ids of `tokenizer`.
+void set_gguf_ends(MadeFile& file, const TokenizerFacts& facts, const Tokenizer& tokenizer);
+
 // Whether both give the same ids for a list of texts made to tell kinds of vocabularies apart, and
 // put the same around a text.
 bool same_ids(const Tokenizer& a, const Tokenizer& b);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/tokenizer/gguf_keys.h"
 #include "models/tokenizer/tokenizer_limits.h"
 
 namespace strata::models {
@@ -81,17 +82,28 @@ int hex_digit(char c) {
   return -1;
 }
 
+TokenId checked_id(const Vocabulary& vocabulary, std::string_view key, int64_t id) {
+  if (id < 0 || static_cast<uint64_t>(id) >= vocabulary.size()) {
+    throw Error(Code::invalid_argument, fmt::format("{}: {} is no token of a vocabulary of {}", key,
+                                                    id, vocabulary.size()));
+  }
+  return static_cast<TokenId>(id);
+}
+
 // Some writers say "none" as -1 or, unsigned, as 2^32 - 1.
 TokenId read_id(const Vocabulary& vocabulary, std::string_view name, TokenId otherwise) {
   const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
   const auto id = vocabulary.file->integer(key);
   if (!id) return otherwise < static_cast<TokenId>(vocabulary.size()) ? otherwise : -1;
   if (*id == -1 || *id == 0xFFFFFFFF) return -1;
-  if (*id < 0 || static_cast<uint64_t>(*id) >= vocabulary.size()) {
-    throw Error(Code::invalid_argument, fmt::format("{}: {} is no token of a vocabulary of {}", key,
-                                                    *id, vocabulary.size()));
+  return checked_id(vocabulary, key, *id);
+}
+
+void read_further_ends(Vocabulary& vocabulary) {
+  const auto ids = vocabulary.file->integers(kEndIdsKey);
+  for (const int64_t id : ids.value_or(std::vector<int64_t>())) {
+    vocabulary.end_ids.push_back(checked_id(vocabulary, kEndIdsKey, id));
   }
-  return static_cast<TokenId>(*id);
 }
 
 void read_ids(Vocabulary& vocabulary, const SpecialIds& defaults) {
@@ -145,6 +157,7 @@ Vocabulary read_vocabulary(std::shared_ptr<const ModelFile> file,
   index_byte_tokens(vocabulary, kTokens);
   vocabulary.table = TokenTable(vocabulary.tokens);
   read_ids(vocabulary, defaults.ids);
+  read_further_ends(vocabulary);
   const ModelFile& source = *vocabulary.file;
   vocabulary.add_bos = source.boolean("tokenizer.ggml.add_bos_token").value_or(defaults.add_bos);
   vocabulary.add_eos = source.boolean("tokenizer.ggml.add_eos_token").value_or(false);

@@ -92,6 +92,16 @@ TEST(HostileVocabulary, SpecialIdsMustBeTokens) {
   }
 }
 
+TEST(HostileVocabulary, FurtherEndsMustBeTokens) {
+  auto builder = testing::tiny_bpe();
+  for (const int32_t id : {264, -1}) {
+    builder.set_i32s("tokenizer.ggml.end_token_ids", {3, id});
+    expect_refused(builder, fmt::format("tokenizer.ggml.end_token_ids: {} is no token", id));
+  }
+  builder.set_i32s("tokenizer.ggml.end_token_ids", {3});
+  EXPECT_EQ(refusal(builder), "accepted");
+}
+
 TEST(HostileVocabulary, TokensMustDifferAndBeOfBoundedLength) {
   auto builder = testing::tiny_bpe();
   builder.set_texts("tokenizer.ggml.tokens", {"a", "b", "a"});

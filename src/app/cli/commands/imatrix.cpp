@@ -18,6 +18,20 @@
 namespace strata::app {
 namespace {
 
+// Long work must not end at a place that can't be written: Error with the target's name.
+void require_place(const fs::path& target) {
+  const fs::path probe = target.string() + ".part";
+  try {
+    make_directories(fs::absolute(target).parent_path());
+    File::open(probe, File::Mode::append);
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("{} can't be written: {}", target.string(), error.message()),
+                "name another file, in a folder that you may write to");
+  }
+  remove_durably(probe);
+}
+
 class Imatrix : public Command {
  public:
   const CommandSpec& spec() const override {
@@ -29,7 +43,9 @@ class Imatrix : public Command {
             "activations:\n"
             "an importance matrix, in llama.cpp's GGUF format, for strata quantize --imatrix. "
             "Texts of the\n"
-            "kind that the model will be used for serve best; 100 chunks are plenty.",
+            "kind that the model will be used for serve best; 100 chunks are plenty. The float32 "
+            "executor\n"
+            "reads them: a small model takes minutes, a large one hours.",
         .arguments = {{"MODEL", "a name, a .gguf file or a folder", true, false,
                        ArgumentSpec::Kind::model},
                       {"TEXT", "a text file", true, false, ArgumentSpec::Kind::file},
@@ -57,6 +73,7 @@ class Imatrix : public Command {
       throw Error(Code::already_exists, fmt::format("{} is there already", target.string()),
                   "--force replaces it, another name keeps it");
     }
+    require_place(target);
     const std::string text = read_file(words[1]);
     const int32_t threads = threads_from(arguments, load_config(arguments));
     modify::CollectOptions options;

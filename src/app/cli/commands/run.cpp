@@ -49,8 +49,8 @@ CommandSpec make_spec() {
           "it is used; otherwise the model runs in this process. A server that asks for a key gets "
           "the\n"
           "one in STRATA_API_KEY.",
-      .arguments = {{"MODEL", "a name; without it the default model", false, false,
-                     ArgumentSpec::Kind::model},
+      .arguments = {{"MODEL", "a name, ./FILE.gguf or ./FOLDER; without it the default model",
+                     false, false, ArgumentSpec::Kind::model},
                     {"PROMPT", "the prompt; text from a pipe is put behind it", false, true}},
       .options = {{"system", "TEXT", "system message instead of the model's own; \"\": none"},
                   {"quant", "TYPE",
@@ -64,6 +64,7 @@ CommandSpec make_spec() {
                   {"nowordwrap", "", "do not break lines at words on a terminal"}},
       .examples = {{"strata run smollm2:135m", "open a chat"},
                    {"strata run smollm2:135m \"Why is the sky blue?\"", "one answer on stdout"},
+                   {"strata run ./Llama-3.2-1B \"Hi\"", "a folder with config.json and weights"},
                    {"strata run smollm2:135m \"Summarise:\" < notes.txt", "text from a pipe"},
                    {"strata run smollm2:135m --seed 1 --temperature 0.2 \"Hi\"", "with settings"},
                    {"strata run smollm2:135m --format person.json \"Invent a person\"",
