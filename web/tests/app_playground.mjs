@@ -171,6 +171,10 @@ test('tokens show how likely they were, and are walked by keyboard', async () =>
   const tokens = view.getByRole('toolbar').getByRole('button');
   assert.deepEqual(await tokens.allTextContents(), ['You', ' said', ':', ' one', ' two', ' three']);
   await tokens.first().focus();
+  for (const [key, at] of [['End', 5], ['Home', 0]]) {
+    await view.keyboard.press(key);
+    assert.equal(await tokens.nth(at).getAttribute('aria-pressed'), 'true', key);
+  }
   await view.keyboard.press('ArrowRight');
   await view.keyboard.press('ArrowRight');
   await view.keyboard.press('ArrowRight');
