@@ -49,19 +49,32 @@ constexpr std::array kForms{
     Form{kFairseq, tokenizer_from_sentencepiece, set_gguf_sentencepiece},
 };
 
+// The texts of the files beside the vocabulary.
+struct Beside {
+  explicit Beside(const HfFolder& folder) {
+    const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
+    tokenizer_config = text("tokenizer_config.json");
+    special_tokens_map = text("special_tokens_map.json");
+    added_tokens = text("added_tokens.json");
+    generation_config = text("generation_config.json");
+    config = to_json(folder.config());  // without Python's bare numbers
+  }
+  TokenizerFiles files() const {
+    return {.tokenizer_config = tokenizer_config,
+            .special_tokens_map = special_tokens_map,
+            .added_tokens = added_tokens,
+            .generation_config = generation_config,
+            .config = config};
+  }
+
+  std::string tokenizer_config, special_tokens_map, added_tokens, generation_config, config;
+};
+
 TokenizerFacts facts_of(const HfFolder& folder, const Form& form) {
-  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
-  const std::string tokenizer_config = text("tokenizer_config.json");
-  const std::string special_tokens_map = text("special_tokens_map.json");
-  const bool says_all = form.read == Read{tokenizer_from_json};  // tokenizer.json itself
-  const std::string added_tokens = says_all ? "" : text("added_tokens.json");
-  const std::string generation_config = text("generation_config.json");
-  const std::string config = to_json(folder.config());  // without Python's bare numbers
-  TokenizerFacts facts = read_tokenizer_facts({.tokenizer_config = tokenizer_config,
-                                               .special_tokens_map = special_tokens_map,
-                                               .added_tokens = added_tokens,
-                                               .generation_config = generation_config,
-                                               .config = config});
+  const Beside beside(folder);
+  TokenizerFiles files = beside.files();
+  if (form.read == Read{tokenizer_from_json}) files.added_tokens = {};  // it says all itself
+  TokenizerFacts facts = read_tokenizer_facts(files);
   facts.fairseq_order = form.file == kFairseq;
   return facts;
 }
@@ -70,18 +83,13 @@ constexpr std::array<std::string_view, 2> kOlder{"vocab.txt", "vocab.json"};
 
 // The tokenizer.json that vocab.txt, or vocab.json with merges.txt, stand for.
 std::optional<std::string> json_of_older_files(const HfFolder& folder) {
-  const auto text = [&](std::string_view file) { return folder.text(file).value_or(""); };
-  const std::string tokenizer_config = text("tokenizer_config.json");
-  const std::string special_tokens_map = text("special_tokens_map.json");
-  const std::string added_tokens = text("added_tokens.json");
-  const std::string config = to_json(folder.config());
-  const OlderTokenizerFiles beside{tokenizer_config, special_tokens_map, added_tokens, config};
+  const Beside beside(folder);
   if (const auto vocab = folder.text(kOlder[0], kMaxHfTokenizer)) {
-    return tokenizer_json_of_words(*vocab, beside);
+    return tokenizer_json_of_words(*vocab, beside.files());
   }
   const auto vocab = folder.text(kOlder[1], kMaxHfTokenizer);
   const auto merges = folder.text("merges.txt", kMaxHfTokenizer);
-  if (vocab && merges) return tokenizer_json_of_merges(*vocab, *merges, beside);
+  if (vocab && merges) return tokenizer_json_of_merges(*vocab, *merges, beside.files());
   return std::nullopt;
 }
 

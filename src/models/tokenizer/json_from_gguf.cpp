@@ -10,6 +10,7 @@
 #include "models/tokenizer/pre_tokenizer.h"
 #include "models/tokenizer/prepared_text.h"
 #include "models/tokenizer/tokenizer_json.h"
+#include "models/tokenizer/tokenizer_json_parts.h"
 #include "models/tokenizer/vocabulary_tokenizer.h"
 
 namespace strata::models {
@@ -22,37 +23,23 @@ constexpr char kGpt2Words[] =
   throw Error(Code::unimplemented, fmt::format("{} can't be written as tokenizer.json yet", what));
 }
 
-json::object split(std::string_view pattern) {
-  return {{"type", "Split"},
-          {"pattern", json::object{{"Regex", pattern}}},
-          {"behavior", "Isolated"},
-          {"invert", false}};
-}
-
 json::object step_of(const SplitStep& step) {
   switch (step.kind) {
     case SplitKind::regex:
     case SplitKind::words:
-      return split(pattern_of(step));
+      return split_step(pattern_of(step));
     case SplitKind::gpt2:
-      return split(kGpt2Words);
+      return split_step(kGpt2Words);
     case SplitKind::digits:
       return {{"type", "Digits"}, {"individual_digits", true}};
     case SplitKind::lines:
-      return split("[^\\n]+|[\\n]+");
+      return split_step("[^\\n]+|[\\n]+");
     case SplitKind::digit_groups:
-      return split(R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?:\P{N}|$)))");
+      return split_step(R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?:\P{N}|$)))");
     case SplitKind::ascii_digit_groups:
-      return split(R"((?=(\d{3})+(?!\d)))");
+      return split_step(R"((?=(\d{3})+(?!\d)))");
   }
   refuse("its pre-tokenizer");
-}
-
-json::object byte_level(bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", false},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
 }
 
 json::object replace(std::string_view from, std::string_view to) {
@@ -115,10 +102,10 @@ void byte_pairs(const ModelFile& file, const Vocabulary& vocabulary, json::objec
   if (!spec.byte_level) refuse(fmt::format("the pre-tokenizer '{}'", *name));
   json::array steps;
   for (const SplitStep& step : spec.steps) steps.emplace_back(step_of(step));
-  steps.emplace_back(byte_level(false));
+  steps.emplace_back(byte_level_step(false, false));
   if (file.boolean(kComposeKey).value_or(false)) out["normalizer"] = {{"type", "NFC"}};
   out["pre_tokenizer"] = sequence("pretokenizers", std::move(steps));
-  out["decoder"] = byte_level(true);
+  out["decoder"] = byte_level_step(false, true);
   json::array merges;
   const auto pairs = file.texts("tokenizer.ggml.merges").value();
   for (const std::string_view merge : pairs) {
@@ -235,43 +222,19 @@ json::array added_tokens_of(const Vocabulary& vocabulary) {
     const TokenKind kind = vocabulary.kinds[i];
     const bool special = kind == TokenKind::control || kind == TokenKind::unknown;
     if (!special && kind != TokenKind::user_defined) continue;
-    out.emplace_back(json::object{{"id", i},
-                                  {"content", json::string(vocabulary.tokens[i])},
-                                  {"single_word", false},
-                                  {"lstrip", false},
-                                  {"rstrip", false},
-                                  {"normalized", false},
-                                  {"special", special}});
+    out.emplace_back(added_token(static_cast<int64_t>(i), vocabulary.tokens[i], false, special));
   }
   return out;
 }
 
-// What is put around a text, and two.
 json::value post_processor(const Tokenizer& tokenizer) {
-  const bool first = tokenizer.add_bos() && tokenizer.bos() >= 0;
-  const bool last = tokenizer.add_eos() && tokenizer.eos() >= 0;
-  if (!first && !last) return nullptr;
-  json::object specials;
-  const auto special = [&](TokenId id, int type = 0) {
-    const std::string name = tokenizer.piece(id, true);
-    specials[name] =
-        json::object{{"id", name}, {"ids", json::array{id}}, {"tokens", json::array{name}}};
-    return json::object{{"SpecialToken", json::object{{"id", name}, {"type_id", type}}}};
+  const auto piece = [&](bool added, TokenId id) {
+    return added && id >= 0 ? tokenizer.piece(id, true) : std::string();
   };
-  const auto sequence_of = [](std::string_view id, int type) {
-    return json::object{{"Sequence", json::object{{"id", id}, {"type_id", type}}}};
-  };
-  json::array single;
-  if (first) single.emplace_back(special(tokenizer.bos()));
-  single.emplace_back(sequence_of("A", 0));
-  if (last) single.emplace_back(special(tokenizer.eos()));
-  json::array pair = single;
-  pair.emplace_back(sequence_of("B", 1));
-  if (last) pair.emplace_back(special(tokenizer.eos(), 1));
-  return json::object{{"type", "TemplateProcessing"},
-                      {"single", single},
-                      {"pair", pair},
-                      {"special_tokens", specials}};
+  const std::string first = piece(tokenizer.add_bos(), tokenizer.bos());
+  const std::string last = piece(tokenizer.add_eos(), tokenizer.eos());
+  if (first.empty() && last.empty()) return nullptr;
+  return template_around({first, tokenizer.bos()}, {last, tokenizer.eos()});
 }
 
 struct Kind {

@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "models/format/gguf_part.h"
 #include "models/tokenizer/pipeline/json_place.h"
+#include "models/tokenizer/tokenizer_json_parts.h"
 
 namespace strata::models {
 namespace {
@@ -59,7 +60,7 @@ constexpr ByteClass kByteClasses[] = {
 // The files beside the vocabulary, read.
 class Beside {
  public:
-  explicit Beside(const OlderTokenizerFiles& files) {
+  explicit Beside(const TokenizerFiles& files) {
     add(files.tokenizer_config, "tokenizer_config.json");
     add(files.special_tokens_map, "special_tokens_map.json");
     if (!files.added_tokens.empty()) added_ = parse_json(files.added_tokens);
@@ -94,11 +95,6 @@ class Beside {
 };
 
 using Ids = std::map<std::string, int64_t, std::less<>>;
-
-json::object added_token(int64_t id, std::string_view content, bool special) {
-  return {{"id", id},        {"content", content},     {"single_word", false}, {"lstrip", false},
-          {"rstrip", false}, {"normalized", !special}, {"special", special}};
-}
 
 // Tokens that are looked for before anything is cut, by id; who says a token's flags first is
 // right.
@@ -153,7 +149,7 @@ class AddedTokens {
   void put(int64_t id, std::string_view content, const std::optional<JsonPlace>& flags,
            bool special) {
     ids_.emplace(content, id);
-    const auto [at, is_new] = tokens_.emplace(id, added_token(id, content, special));
+    const auto [at, is_new] = tokens_.emplace(id, added_token(id, content, !special, special));
     json::object& token = at->second;
     if (special) token["special"] = true;
     if (!is_new || !flags || !flags->value().is_object()) return;
@@ -168,43 +164,15 @@ class AddedTokens {
   std::map<int64_t, json::object> tokens_;
 };
 
-int64_t id_of(const Ids& ids, std::string_view token, std::string_view file) {
+// Of those around a text; `file` must have it.
+SpecialToken need(const Ids& ids, std::string_view token, std::string_view file) {
   const auto found = ids.find(token);
   if (found == ids.end()) {
     throw Error(
         Code::invalid_argument,
         fmt::format("{} has no token '{}', which stands around texts", file, printable(token)));
   }
-  return found->second;
-}
-
-json::object around(const Ids& ids, std::string_view first, std::string_view last,
-                    std::string_view file) {
-  json::object specials;
-  for (const std::string_view token : {first, last}) {
-    if (token.empty()) continue;
-    specials[token] = json::object{{"id", token},
-                                   {"ids", json::array{id_of(ids, token, file)}},
-                                   {"tokens", json::array{token}}};
-  }
-  const auto special = [](std::string_view token, int type) {
-    return json::object{{"SpecialToken", json::object{{"id", token}, {"type_id", type}}}};
-  };
-  const auto text = [](std::string_view name, int type) {
-    return json::object{{"Sequence", json::object{{"id", name}, {"type_id", type}}}};
-  };
-  json::array single, pair;
-  if (!first.empty()) single.emplace_back(special(first, 0));
-  single.emplace_back(text("A", 0));
-  if (!last.empty()) single.emplace_back(special(last, 0));
-  pair = single;
-  if (!first.empty() && last.empty()) pair.emplace_back(special(first, 1));
-  pair.emplace_back(text("B", 1));
-  if (!last.empty()) pair.emplace_back(special(last, 1));
-  return {{"type", "TemplateProcessing"},
-          {"single", std::move(single)},
-          {"pair", std::move(pair)},
-          {"special_tokens", std::move(specials)}};
+  return {token, found->second};
 }
 
 json::object vocab_of(const Ids& ids) {
@@ -260,21 +228,40 @@ const ByteClass& byte_class(const Beside& beside) {
               "a tokenizer.json says all: transformers' save_pretrained writes it");
 }
 
-json::object byte_level(bool add_prefix_space, bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", add_prefix_space},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
+json::object words_of(const ByteClass& kind, bool add_prefix_space) {
+  if (kind.words.empty()) return byte_level_step(add_prefix_space, true);
+  return {{"type", "Sequence"},
+          {"pretokenizers",
+           json::array{split_step(kind.words), byte_level_step(add_prefix_space, false)}}};
 }
 
-json::object words_of(const ByteClass& kind, bool add_prefix_space) {
-  if (kind.words.empty()) return byte_level(add_prefix_space, true);
-  const json::object split{{"type", "Split"},
-                           {"pattern", json::object{{"Regex", kind.words}}},
-                           {"behavior", "Isolated"},
-                           {"invert", false}};
-  return {{"type", "Sequence"},
-          {"pretokenizers", json::array{split, byte_level(add_prefix_space, false)}}};
+// Of the fields of a class, by name, how each is spelled.
+using Named = std::map<std::string_view, std::string>;
+
+Named read_named(std::span<const Special> specials, AddedTokens& added) {
+  added.by_id();
+  Named named;
+  for (const Special& special : specials) named[special.field] = added.named(special);
+  added.further();
+  return named;
+}
+
+json::object around_texts(const ByteClass& kind, Named& named, const Ids& ids,
+                          const Beside& beside) {
+  constexpr std::string_view kFile = "vocab.json";
+  if (kind.wraps) {
+    const SpecialToken first = need(ids, named["cls_token"], kFile);
+    const SpecialToken last = need(ids, named["sep_token"], kFile);
+    return {{"type", "RobertaProcessing"},
+            {"sep", json::array{last.content, last.id}},
+            {"cls", json::array{first.content, first.id}},
+            {"trim_offsets", true},
+            {"add_prefix_space", beside.flag("add_prefix_space", false)}};
+  }
+  const auto where = [&](std::string_view flag, std::string_view field) {
+    return beside.flag(flag, false) ? need(ids, named[field], kFile) : SpecialToken{};
+  };
+  return template_around(where("add_bos_token", "bos_token"), where("add_eos_token", "eos_token"));
 }
 
 json::array merges_of(std::string_view text) {
@@ -288,7 +275,7 @@ json::array merges_of(std::string_view text) {
 
 }  // namespace
 
-std::string tokenizer_json_of_words(std::string_view vocab_txt, const OlderTokenizerFiles& files) {
+std::string tokenizer_json_of_words(std::string_view vocab_txt, const TokenizerFiles& files) {
   const Beside beside(files);
   if (const std::string name = said_class(beside);
       !name.empty() && name != "BertTokenizer" && name != "DistilBertTokenizer") {
@@ -306,10 +293,7 @@ std::string tokenizer_json_of_words(std::string_view vocab_txt, const OlderToken
   for (const std::string_view token : lines_of(vocab_txt)) ids[std::string(token)] = line++;
   AddedTokens added(beside, ids);
   const Ids of_model = ids;
-  added.by_id();
-  std::map<std::string_view, std::string> named;
-  for (const Special& special : kWordSpecials) named[special.field] = added.named(special);
-  added.further();
+  Named named = read_named(kWordSpecials, added);
   const auto accents = beside.find("strip_accents");
   json::object normalizer{
       {"type", "BertNormalizer"},
@@ -318,7 +302,8 @@ std::string tokenizer_json_of_words(std::string_view vocab_txt, const OlderToken
       {"strip_accents", accents ? json::value(accents->boolean()) : json::value(nullptr)},
       {"lowercase", beside.flag("do_lower_case", true)}};
   return to_json(whole(added, std::move(normalizer), {{"type", "BertPreTokenizer"}},
-                       around(ids, named["cls_token"], named["sep_token"], "vocab.txt"),
+                       template_around(need(ids, named["cls_token"], "vocab.txt"),
+                                       need(ids, named["sep_token"], "vocab.txt")),
                        {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}},
                        {{"type", "WordPiece"},
                         {"unk_token", named["unk_token"]},
@@ -328,7 +313,7 @@ std::string tokenizer_json_of_words(std::string_view vocab_txt, const OlderToken
 }
 
 std::string tokenizer_json_of_merges(std::string_view vocab_json, std::string_view merges_txt,
-                                     const OlderTokenizerFiles& files) {
+                                     const TokenizerFiles& files) {
   const Beside beside(files);
   const ByteClass& kind = byte_class(beside);
   const json::value vocab = parse_json(vocab_json);
@@ -337,26 +322,12 @@ std::string tokenizer_json_of_merges(std::string_view vocab_json, std::string_vi
   for (const auto& [token, id] : place.object()) ids[std::string(token)] = place[token].integer();
   AddedTokens added(beside, ids);
   const Ids of_model = ids;
-  added.by_id();
-  std::map<std::string_view, std::string> named;
-  for (const Special& special : kind.specials) named[special.field] = added.named(special);
-  added.further();
-  const bool first = kind.wraps || beside.flag("add_bos_token", false);
-  const bool last = kind.wraps || beside.flag("add_eos_token", false);
-  const std::string& begin = named[kind.wraps ? "cls_token" : "bos_token"];
-  const std::string& end = named[kind.wraps ? "sep_token" : "eos_token"];
-  json::object post = around(ids, first ? begin : "", last ? end : "", "vocab.json");
+  Named named = read_named(kind.specials, added);
   const bool space = beside.flag("add_prefix_space", false);
-  if (kind.wraps) {
-    post = {{"type", "RobertaProcessing"},
-            {"sep", json::array{end, id_of(ids, end, "vocab.json")}},
-            {"cls", json::array{begin, id_of(ids, begin, "vocab.json")}},
-            {"trim_offsets", true},
-            {"add_prefix_space", space}};
-  }
   const json::value composed = json::object{{"type", "NFC"}};
   return to_json(whole(added, kind.composes ? composed : json::value(nullptr),
-                       words_of(kind, space), std::move(post), byte_level(true, true),
+                       words_of(kind, space), around_texts(kind, named, ids, beside),
+                       byte_level_step(true, true),
                        {{"type", "BPE"},
                         {"dropout", nullptr},
                         {"unk_token", nullptr},

@@ -28,18 +28,17 @@ std::shared_ptr<const Tokenizer> tokenizer_in(const std::filesystem::path& folde
   const std::string settings = text("tokenizer_config.json");
   const std::string specials = text("special_tokens_map.json");
   const std::string added = text("added_tokens.json"), config = text("config.json");
-  const OlderTokenizerFiles beside{settings, specials, added, config};
+  TokenizerFiles beside{.tokenizer_config = settings,
+                        .special_tokens_map = specials,
+                        .added_tokens = added,
+                        .generation_config = {},
+                        .config = config};
   const std::string words = text("vocab.txt");
   const std::string json =
       words.empty() ? tokenizer_json_of_merges(text("vocab.json"), text("merges.txt"), beside)
                     : tokenizer_json_of_words(words, beside);
-  return tokenizer_from_json(json,
-                             read_tokenizer_facts({.tokenizer_config = settings,
-                                                   .special_tokens_map = specials,
-                                                   .added_tokens = {},
-                                                   .generation_config = {},
-                                                   .config = config}),
-                             0);
+  beside.added_tokens = {};  // which the json says
+  return tokenizer_from_json(json, read_tokenizer_facts(beside), 0);
 }
 
 class OlderTokenizer : public ::testing::TestWithParam<const char*> {};
@@ -69,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Folders, OlderTokenizer,
                          [](const auto& entry) { return std::string(entry.param); });
 
 void expect_refused(const char* words, const char* vocab, const char* merges,
-                    const OlderTokenizerFiles& beside, const char* why) {
+                    const TokenizerFiles& beside, const char* why) {
   const Error error = error_of([&] {
     const std::string json = words != nullptr ? tokenizer_json_of_words(words, beside)
                                               : tokenizer_json_of_merges(vocab, merges, beside);
@@ -79,26 +78,29 @@ void expect_refused(const char* words, const char* vocab, const char* merges,
 }
 
 TEST(OlderTokenizerHostile, NamesFileAndField) {
-  const OlderTokenizerFiles plain{"", "", "", R"({"model_type": "gpt2"})"};
+  const auto config = [](std::string_view text) { return TokenizerFiles{{}, {}, {}, {}, text}; };
+  const auto settings = [](std::string_view text) {
+    return TokenizerFiles{text, {}, {}, {}, R"({"model_type": "gpt2"})"};
+  };
+  const TokenizerFiles plain = settings("");
+  const char* words = "[UNK]\n[CLS]\n[SEP]\n";
   expect_refused("[PAD]\n[UNK]\n", nullptr, nullptr, {}, "no token '[CLS]'");
-  expect_refused("[UNK]\n[CLS]\n[SEP]\n", nullptr, nullptr,
-                 {R"({"tokenizer_class": "CamelTokenizer"})", "", "", ""}, "'CamelTokenizer'");
-  expect_refused("[UNK]\n[CLS]\n[SEP]\n", nullptr, nullptr, {R"({"do_lower_case": 1})", "", "", ""},
-                 "do_lower_case");
-  expect_refused("[UNK]\n[CLS]\n[SEP]\n", nullptr, nullptr,
-                 {R"({"word_tokenizer_type": "mecab"})", "", "", ""}, "cut by 'mecab' first");
-  expect_refused(nullptr, "{\"a\": 0}", "a b\n", {"", "", "", R"({"model_type": "camel"})"},
-                 "'camel'");
+  expect_refused(words, nullptr, nullptr, settings(R"({"tokenizer_class": "CamelTokenizer"})"),
+                 "'CamelTokenizer'");
+  expect_refused(words, nullptr, nullptr, settings(R"({"do_lower_case": 1})"), "do_lower_case");
+  expect_refused(words, nullptr, nullptr, settings(R"({"word_tokenizer_type": "mecab"})"),
+                 "cut by 'mecab' first");
+  expect_refused(nullptr, "{\"a\": 0}", "a b\n", config(R"({"model_type": "camel"})"), "'camel'");
   expect_refused(nullptr, "[1]", "", plain, "vocab.json");
   expect_refused(nullptr, R"({"a": "0"})", "", plain, "vocab.json.a");
   expect_refused(nullptr, R"({"a": 0, "b": 1})", "a b\n", plain, "merges");
   expect_refused(nullptr, R"({"a": 0})", "one\n", plain, "merges");
   expect_refused(nullptr, R"({"a": -1})", "", plain, "vocab");
-  expect_refused(nullptr, R"({"a": 0})", "", {"", "", R"({"x": "y"})", R"({"model_type": "gpt2"})"},
-                 "added_tokens.json.x");
+  TokenizerFiles added = plain;
+  added.added_tokens = R"({"x": "y"})";
+  expect_refused(nullptr, R"({"a": 0})", "", added, "added_tokens.json.x");
   expect_refused(nullptr, R"({"a": 0})", "",
-                 {R"({"added_tokens_decoder": {"one": {"content": "x"}}})", "", "",
-                  R"({"model_type": "gpt2"})"},
+                 settings(R"({"added_tokens_decoder": {"one": {"content": "x"}}})"),
                  "added_tokens_decoder.one");
 }
 

@@ -20,9 +20,10 @@ namespace {
 
 // Long work must not end at a place that can't be written: Error with the target's name.
 void require_place(const fs::path& target) {
-  const fs::path probe = target.string() + ".part";
+  const fs::path folder = fs::absolute(target).parent_path();
+  const fs::path probe = folder / fmt::format("{}place-{}", kTemporaryPrefix, getpid());
   try {
-    make_directories(fs::absolute(target).parent_path());
+    make_directories(folder);
     File::open(probe, File::Mode::append);
   } catch (const Error& error) {
     throw Error(error.code(),
@@ -73,7 +74,6 @@ class Imatrix : public Command {
       throw Error(Code::already_exists, fmt::format("{} is there already", target.string()),
                   "--force replaces it, another name keeps it");
     }
-    require_place(target);
     const std::string text = read_file(words[1]);
     const int32_t threads = threads_from(arguments, load_config(arguments));
     modify::CollectOptions options;
@@ -84,6 +84,7 @@ class Imatrix : public Command {
     options.context = chunk_from(arguments, *model);
     require_memory(model->name, " as float32", float32_bytes(*model),
                    "measure on a machine with more memory, or quantise without --imatrix");
+    require_place(target);
     const ChunkedText chunked = chunk_text(*model, text, options.context);
     options.bos = chunked.bos;
     auto result = collect(model, chunked.tokens, options, arguments.has("quiet"));
