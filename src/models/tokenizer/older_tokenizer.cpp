@@ -261,7 +261,8 @@ json::object around_texts(const ByteClass& kind, Named& named, const Ids& ids,
   const auto where = [&](std::string_view flag, std::string_view field) {
     return beside.flag(flag, false) ? need(ids, named[field], kFile) : SpecialToken{};
   };
-  return template_around(where("add_bos_token", "bos_token"), where("add_eos_token", "eos_token"));
+  const SpecialToken first = where("add_bos_token", "bos_token");
+  return template_around(first, where("add_eos_token", "eos_token"));
 }
 
 json::array merges_of(std::string_view text) {
@@ -294,6 +295,8 @@ std::string tokenizer_json_of_words(std::string_view vocab_txt, const TokenizerF
   AddedTokens added(beside, ids);
   const Ids of_model = ids;
   Named named = read_named(kWordSpecials, added);
+  const SpecialToken first = need(ids, named["cls_token"], "vocab.txt");
+  const SpecialToken last = need(ids, named["sep_token"], "vocab.txt");
   const auto accents = beside.find("strip_accents");
   json::object normalizer{
       {"type", "BertNormalizer"},
@@ -302,8 +305,7 @@ std::string tokenizer_json_of_words(std::string_view vocab_txt, const TokenizerF
       {"strip_accents", accents ? json::value(accents->boolean()) : json::value(nullptr)},
       {"lowercase", beside.flag("do_lower_case", true)}};
   return to_json(whole(added, std::move(normalizer), {{"type", "BertPreTokenizer"}},
-                       template_around(need(ids, named["cls_token"], "vocab.txt"),
-                                       need(ids, named["sep_token"], "vocab.txt")),
+                       template_around(first, last),
                        {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}},
                        {{"type", "WordPiece"},
                         {"unk_token", named["unk_token"]},
