@@ -64,8 +64,9 @@ struct ChatRequest {
   // What stands before and behind the prompt or the rendered conversation. Where ids come first,
   // the vocabulary's own beginning is not put in front of them.
   std::vector<PromptPart> prompt_front, prompt_back;
-  int32_t keep_last = 0;  // of the prompt's ids only the last so many are read; 0: all
-  std::string suffix;     // of a raw prompt: what stands behind the text that is to be filled in
+  int32_t keep_last = 0;   // of the prompt's ids only the last so many are read; 0: all
+  std::string suffix;      // of a raw prompt: what stands behind the text that is to be filled in
+  std::string prediction;  // what the answer's text may be, to be quicker where it is right
   bool continue_last = false;  // the last message, an assistant's, is gone on with
   models::ToolChoice tool_choice;
   bool call_fragments = false;  // arguments of calls may come piece by piece

@@ -40,6 +40,8 @@ struct Usage {
   int32_t cached_tokens = 0;  // of the prompt, taken from the cache
   int32_t completion_tokens = 0;
   int32_t reasoning_tokens = 0;  // of the completion's
+  // Of the request's prediction, those that the answer has and those that it has not.
+  int32_t accepted_prediction_tokens = 0, rejected_prediction_tokens = 0;
   int64_t queue_ns = 0;
   int64_t prompt_ns = 0;
   int64_t completion_ns = 0;
@@ -67,6 +69,7 @@ struct GenerateRequest {
   // Of a model with an encoder what it reads, and the prompt is what the text begins with: submit()
   // makes them of the prompt that it is given.
   std::vector<int32_t> source;
+  std::vector<int32_t> prediction;  // of the answer's text, to be quicker where it is right
   SamplerParams sampler;
   int32_t max_tokens = -1;        // -1: until the context is full
   std::vector<std::string> stop;  // text held back while one of these may still match

@@ -40,6 +40,15 @@ void validate(const GenerateRequest& request, const models::Tokenizer& tokenizer
     refuse(fmt::format("{} log-probabilities are asked for a token, the limit is {}",
                        request.n_logprobs, kMaxLogprobs));
   }
+  for (int32_t id : request.prediction) {
+    if (id >= 0 && id < n_vocab) continue;
+    refuse(fmt::format("the prediction holds token {}, the vocabulary has {}", id, n_vocab));
+  }
+  if (std::cmp_greater(request.prediction.size(), context)) {
+    refuse(fmt::format("the prediction has {} tokens and the context {} positions",
+                       request.prediction.size(), context),
+           "leave it out, or send what the answer may be");
+  }
   if (request.context_limit < 0) {
     refuse(fmt::format("the context limit is {}, it must not be negative", request.context_limit));
   }
@@ -84,6 +93,7 @@ Generation::Generation(uint64_t id, GenerateRequest request, Sink sink,
       reader_(request_.reading),
       stops_(request_.stop) {
   if (matcher) constraint_.emplace(matcher);
+  if (!request_.prediction.empty()) prediction_.emplace(request_.prediction);
   const int32_t room = context_of(request_, context) - n_prompt_;
   max_new_ = request_.max_tokens < 0 ? room : std::min(request_.max_tokens, room);
   usage_.prompt_tokens =
@@ -115,6 +125,12 @@ std::vector<int32_t> Generation::foretold(int32_t most) const {
   } catch (const Error&) {
     return {};  // the step finds the same, and ends the request
   }
+}
+
+std::vector<int32_t> Generation::predicted(int32_t most) const {
+  if (!prediction_ || reader_.reasoning()) return {};
+  const auto guessed = prediction_->next(most);
+  return {guessed.begin(), guessed.end()};
 }
 
 void Generation::take(int32_t position, std::span<const float> logits) {
@@ -199,6 +215,7 @@ void Generation::generate(std::span<const float> logits) {
   }
   text_seen_ += text.size();
   const bool reasoned = reader_.reasoning();
+  if (prediction_ && !reasoned) prediction_->push(id);
   std::string settled = stops_.push(reader_.push(text));
   if (reasoned && !reader_.reasoning()) leave_reasoning();
   const bool complete = reader_.calls_enough() || (constraint_ && constraint_->complete());
@@ -320,6 +337,10 @@ void Generation::finish() {
   usage_.prompt_ns = nanoseconds(first_token - left_queue);
   usage_.completion_ns = nanoseconds(now - first_token);
   usage_.reasoning_tokens = reader_.reasoning_tokens();
+  if (prediction_) {
+    usage_.accepted_prediction_tokens = prediction_->n_met();
+    usage_.rejected_prediction_tokens = prediction_->size() - prediction_->n_met();
+  }
   Event event;
   event.kind = Event::Kind::finished;
   event.reason = end_.value_or(FinishReason::cancelled);

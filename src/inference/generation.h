@@ -14,6 +14,7 @@
 #include "inference/answer_reader.h"
 #include "inference/constraint/constraint.h"
 #include "inference/engine.h"
+#include "inference/prediction.h"
 #include "inference/sampler.h"
 #include "inference/stop_strings.h"
 #include "models/tokenizer/tokenizer.h"
@@ -56,6 +57,8 @@ class Generation {
   int32_t n_likeliest() const;
   // A guess of at most `most` next tokens by the output's rule; most often there is none.
   std::vector<int32_t> foretold(int32_t most) const;
+  // One by the request's prediction.
+  std::vector<int32_t> predicted(int32_t most) const;
   // The logits behind tokens()[position], which wanted them. Emits the text that they settle.
   // May throw Error: what Sampler::sample throws.
   void take(int32_t position, std::span<const float> logits);
@@ -103,6 +106,7 @@ class Generation {
   int32_t max_new_ = 0;
   std::vector<int32_t> tokens_;
   Sampler sampler_;
+  std::optional<Prediction> prediction_;
   std::optional<Constraint> constraint_;
   std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;

@@ -237,6 +237,7 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
   const int32_t most = std::min(max_guesses, live.generation->n_left() - 1);
   if (most > 0) {
     slice.guesses = live.generation->foretold(most);
+    if (slice.guesses.empty()) slice.guesses = live.generation->predicted(most);
     slice.drafted = slice.guesses.empty();
     if (slice.drafted) {
       const auto guesses = live.drafter.guess(tokens, most);

@@ -59,7 +59,7 @@ class Scheduler {
     int32_t n_rows = 0;
     bool decode = false;
     std::vector<int32_t> guesses{};  // the tokens of the last rows
-    bool drafted = false;            // by the text, not by the output's rule
+    bool drafted = false;            // by the text, not by the output's rule or the prediction
   };
   struct Plan {
     std::vector<Row> rows;

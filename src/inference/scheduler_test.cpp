@@ -354,6 +354,48 @@ TEST(Scheduler, speculation_takes_fewer_steps_and_gives_the_same_answer) {
   EXPECT_LT(stats.decode_steps, 20);
 }
 
+// Ids of a random answer, none of which its own text foretells.
+TEST(Scheduler, a_right_prediction_takes_fewer_steps_and_a_wrong_one_changes_nothing) {
+  GenerateRequest request = request_of({1, 2, 3}, 5, 40);
+  request.ignore_end_tokens = true;
+  const auto answer = alone(request).ids;
+  ASSERT_EQ(answer.size(), 40u);
+  const auto ask = [&](std::vector<int32_t> prediction, int64_t& steps) {
+    request.prediction = std::move(prediction);
+    Bench bench;
+    const uint64_t id = bench.add(request);
+    bench.run();
+    EXPECT_EQ(bench.answers[id].ids, answer);
+    steps = bench.scheduler->stats().decode_steps;
+    return bench.answers[id].usage;
+  };
+  int64_t without = 0, right = 0, edited = 0, wrong = 0;
+  EXPECT_EQ(ask({}, without).accepted_prediction_tokens, 0);
+  const Usage whole = ask(answer, right);
+  EXPECT_EQ(whole.accepted_prediction_tokens, 40);
+  EXPECT_EQ(whole.rejected_prediction_tokens, 0);
+  EXPECT_LE(right, 4) << "ten guesses a step";
+  auto changed = answer;
+  changed[20] = (changed[20] + 1) % Bench().tokenizer->n_vocab();
+  const Usage most = ask(changed, edited);
+  EXPECT_EQ(most.accepted_prediction_tokens, 39);
+  EXPECT_EQ(most.rejected_prediction_tokens, 1);
+  EXPECT_LT(edited, without / 2);
+  const Usage none = ask(std::vector<int32_t>(9, (answer[0] + 1) % 256), wrong);
+  EXPECT_EQ(none.accepted_prediction_tokens + none.rejected_prediction_tokens, 9);
+  EXPECT_GE(none.rejected_prediction_tokens, 6);
+  EXPECT_EQ(wrong, without);
+}
+
+TEST(Scheduler, a_prediction_that_no_answer_can_be_is_refused) {
+  GenerateRequest request = request_of({1, 2, 3});
+  Bench bench;
+  request.prediction = {bench.tokenizer->n_vocab()};
+  EXPECT_THROW(bench.add(request), Error);
+  request.prediction.assign(static_cast<size_t>(kContext) + 1, 1);
+  EXPECT_THROW(bench.add(request), Error);
+}
+
 TEST(Scheduler, tokens_per_step_is_the_number_that_decode_together) {
   Bench bench({}, {16, 256});
   for (uint64_t i = 0; i < 16; ++i) {

@@ -155,6 +155,8 @@ class Run : public std::enable_shared_from_this<Run> {
     }
     totals_.completion_tokens += usage.completion_tokens;
     totals_.reasoning_tokens += event.reasoning_tokens;
+    totals_.accepted_prediction_tokens += usage.accepted_prediction_tokens;
+    totals_.rejected_prediction_tokens += usage.rejected_prediction_tokens;
     totals_.completion_ns = std::max(totals_.completion_ns, usage.completion_ns);
     metrics_.finished(usage, counts_prompt);
   }

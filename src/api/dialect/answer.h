@@ -28,6 +28,7 @@ struct WholeChoice {
 struct Totals {
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   int64_t reasoning_tokens = 0;  // of the completion's
+  int64_t accepted_prediction_tokens = 0, rejected_prediction_tokens = 0;
   int64_t prompt_ns = 0, completion_ns = 0, queue_ns = 0, load_ns = 0;
   int64_t total_ns = 0;  // from start to end, as the usage adds up
   std::shared_ptr<const ContextChange> context_change = {};  // null: nothing was left out

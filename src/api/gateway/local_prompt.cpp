@@ -172,6 +172,18 @@ Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t to
   return context_overflow(count_parts(request, *loaded.model, total, tokens_of), limit);
 }
 
+std::vector<int32_t> prediction_ids(const ChatRequest& request, const LoadedModel& loaded) {
+  const int64_t least = least_tokens(request.prediction, loaded);
+  if (least > loaded.engine->context()) {
+    throw Error(Code::invalid_argument,
+                fmt::format("the prediction's {} bytes are {} tokens at least, the context has {} "
+                            "positions",
+                            request.prediction.size(), least, loaded.engine->context()),
+                "leave it out, or send what the answer may be");
+  }
+  return loaded.model->tokenizer->encode_text(request.prediction);
+}
+
 uint64_t random_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
@@ -225,6 +237,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   if (n_prompt >= out.context_limit) {
     throw overflow(request, loaded, n_prompt, out.context_limit);
   }
+  out.prediction = prediction_ids(request, loaded);
   const auto& defaults = loaded.defaults;
   out.sampler = apply(request.sampling, defaults.sampler);
   const bool given = request.sampling.seed.has_value() || defaults.seed_given;

@@ -256,6 +256,72 @@ TEST_F(LocalServer, ATemplateOverItsLimitsIsABadRequestThatSaysWhatToDo) {
   }
 }
 
+TEST_F(LocalServer, APredictionOfTheAnswerTakesFewerStepsAndIsCounted) {
+  serve(testing::tiny_backend(store_));
+  json::object body{{"model", "tiny"}, {"seed", 3}, {"max_tokens", 40}, {"ignore_eos", true}};
+  body["messages"] = json::array{json::object{{"role", "user"}, {"content", "t5 t6"}}};
+  const auto ask = [&](int64_t& steps) {
+    const int64_t before =
+        gateway_.running().empty() ? 0 : gateway_.running().at(0).stats.decode_steps;
+    const auto reply =
+        testing::fetch(server_->port(), "POST", "/v1/chat/completions", to_json(body));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    steps = gateway_.running().at(0).stats.decode_steps - before;
+    return parse_json(reply.body);
+  };
+  const auto details = [](const json::value& answer, const char* key) {
+    return answer.at("usage").at("completion_tokens_details").at(key).as_int64();
+  };
+  int64_t alone = 0, foretold = 0;
+  const auto first = ask(alone);
+  EXPECT_EQ(details(first, "accepted_prediction_tokens"), 0);
+  EXPECT_EQ(details(first, "rejected_prediction_tokens"), 0);
+  const auto message = first.at("choices").at(0).at("message");
+  body["prediction"] = json::object{{"type", "content"}, {"content", message.at("content")}};
+  const auto second = ask(foretold);
+  EXPECT_EQ(second.at("choices").at(0).at("message"), message);
+  EXPECT_GE(details(second, "accepted_prediction_tokens"), 30);
+  EXPECT_LE(details(second, "rejected_prediction_tokens"), 10);
+  EXPECT_LT(foretold, alone / 2);
+  body["prediction"].as_object()["content"] = std::string(100'000, 'x');
+  const auto refused =
+      testing::fetch(server_->port(), "POST", "/v1/chat/completions", to_json(body));
+  EXPECT_EQ(refused.status, 400) << refused.body;
+  EXPECT_THAT(refused.body, HasSubstr("the prediction's 100000 bytes"));
+}
+
+TEST_F(LocalServer, APredictionGoesWithSeveralChoicesLogprobsAndPenalties) {
+  serve(testing::tiny_backend(store_));
+  json::value body = parse_json(R"({"model": "tiny", "seed": 3, "max_tokens": 30, "n": 2,
+      "ignore_eos": true, "logprobs": true, "presence_penalty": 0.5, "frequency_penalty": 0.5,
+      "messages": [{"role": "user", "content": "t5 t6"}]})");
+  const auto ask = [&] {
+    const auto reply =
+        testing::fetch(server_->port(), "POST", "/v1/chat/completions", to_json(body));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return parse_json(reply.body);
+  };
+  const auto texts = [](const json::value& answer) {
+    std::vector<std::string> all;
+    for (const auto& choice : answer.at("choices").as_array()) {
+      all.push_back(to_json(choice.at("message")));
+      for (const auto& token : choice.at("logprobs").at("content").as_array()) {
+        all.push_back(to_json(token.at("token")));
+      }
+    }
+    return all;
+  };
+  const auto first = ask();
+  const auto& message = first.at("choices").at(0).at("message");
+  body.as_object()["prediction"] = json::object{
+      {"type", "content"},
+      {"content", json::array{json::object{{"type", "text"}, {"text", message.at("content")}}}}};
+  const auto second = ask();
+  EXPECT_EQ(texts(second), texts(first));
+  const auto& details = second.at("usage").at("completion_tokens_details");
+  EXPECT_GE(details.at("accepted_prediction_tokens").as_int64(), 20);
+}
+
 TEST_F(LocalServer, ADamagedModelIsAClearError) {
   store_.add("tiny", testing::TinyStore::model_bytes().substr(0, 3000));
   serve(testing::tiny_backend(store_));

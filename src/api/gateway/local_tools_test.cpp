@@ -122,6 +122,16 @@ TEST_F(LocalToolsTest, CallsOfOfferedToolsAreNoText) {
   EXPECT_NE(heard.calls[0].id, heard.calls[1].id);
 }
 
+TEST_F(LocalToolsTest, APredictionIsFollowedBesideTools) {
+  ChatRequest asked = request(kTools, kWord);
+  offer_tool(asked);
+  const std::string text = ask(asked).text;
+  asked.prediction = text;
+  const Heard heard = ask(asked);
+  EXPECT_EQ(heard.text, text);
+  EXPECT_GE(heard.end.event.usage.accepted_prediction_tokens, 8);
+}
+
 TEST_F(LocalToolsTest, WithoutParallelCallsTheAnswerEndsBehindTheFirst) {
   ChatRequest asked = request(kTools, kCall);
   offer_tool(asked);

@@ -103,6 +103,7 @@ void check_carried(const ChatRequest& request) {
       {"another template", !request.chat_template.empty()},
       {"documents", !conversation.documents.empty()},
       {"a suffix", !request.suffix.empty()},
+      {"a prediction", !request.prediction.empty()},
       {"system text before the model's own", !request.system_front.empty()},
       {"going on with the last message", request.continue_last},
       {"a format that is no JSON", !is_carried(request.output)},

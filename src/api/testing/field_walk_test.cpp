@@ -265,6 +265,7 @@ std::string noted(const ChatRequest& request) {
   note.add("model_messages", request.model_messages, true);
   note.add("chat_template", request.chat_template).add("prompt", request.prompt);
   note.add("prompt_ids", request.prompt_ids).add("suffix", request.suffix);
+  note.add("prediction", request.prediction);
   add(note, "front", request.prompt_front);
   add(note, "back", request.prompt_back);
   note.add("anew", request.computes_anew).add("prompt_only", request.prompt_only);

@@ -18,8 +18,18 @@ constexpr int64_t kMaxPriority = 100;
 constexpr int32_t kTierPriority = 50;  // how far the tiers flex and priority are from default
 
 // Sent habitually by clients, without effect on the text of an answer here.
-constexpr std::array<std::string_view, 4> kIgnored{
-    "prompt_cache_key", "prediction", "prompt_cache_retention", "prompt_cache_options"};
+constexpr std::array<std::string_view, 3> kIgnored{"prompt_cache_key", "prompt_cache_retention",
+                                                   "prompt_cache_options"};
+
+void read_prediction(Fields& fields, ChatRequest& request) {
+  auto prediction = fields.object("prediction");
+  if (!prediction) return;
+  if (prediction->required_text("type") != "content") prediction->fail("type", "must be content");
+  const json::value* content = prediction->get("content");
+  if (!content) prediction->fail("content", "is missing");
+  request.prediction = read_content(*content, prediction->path("content"), false, request.ignored);
+  prediction->refuse_unread();
+}
 
 void read_logit_bias(Fields& fields, SamplingOptions& options) {
   const json::value* value = fields.get("logit_bias");
@@ -107,6 +117,7 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   }
   read_stop(fields, sampling, kMaxStop, kMaxStopBytes);
   read_logit_bias(fields, request.sampling);
+  read_prediction(fields, request);
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   request.end_user = read_end_user(fields);

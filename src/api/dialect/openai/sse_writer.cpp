@@ -10,12 +10,14 @@ void append_event(std::string& out, const json::value& value) {
 }
 
 json::object usage_json(const Totals& totals) {
-  return {
-      {"prompt_tokens", totals.prompt_tokens},
-      {"completion_tokens", totals.completion_tokens},
-      {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
-      {"prompt_tokens_details", json::object{{"cached_tokens", totals.cached_tokens}}},
-      {"completion_tokens_details", json::object{{"reasoning_tokens", totals.reasoning_tokens}}}};
+  return {{"prompt_tokens", totals.prompt_tokens},
+          {"completion_tokens", totals.completion_tokens},
+          {"total_tokens", totals.prompt_tokens + totals.completion_tokens},
+          {"prompt_tokens_details", json::object{{"cached_tokens", totals.cached_tokens}}},
+          {"completion_tokens_details",
+           json::object{{"reasoning_tokens", totals.reasoning_tokens},
+                        {"accepted_prediction_tokens", totals.accepted_prediction_tokens},
+                        {"rejected_prediction_tokens", totals.rejected_prediction_tokens}}}};
 }
 
 // Up to the next multiple of 64 bytes, so that the length of a piece says little about its text.
