@@ -18,6 +18,7 @@ using ::testing::HasSubstr;
 
 constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kRest = 14, kObject = 15,
                   kPython = 16, kUserDefined = 4;
+constexpr int32_t kSameAgain = 5;  // whose text becomes the same token again
 
 std::string model_with(const std::string& chat_template) {
   auto builder = models::tiny_llama();
@@ -123,7 +124,7 @@ TEST_F(LocalToolsTest, CallsOfOfferedToolsAreNoText) {
 }
 
 TEST_F(LocalToolsTest, APredictionIsFollowedBesideTools) {
-  ChatRequest asked = request(kTools, kWord);
+  ChatRequest asked = request(kTools, kSameAgain);
   offer_tool(asked);
   const std::string text = ask(asked).text;
   asked.prediction = text;
