@@ -8,6 +8,7 @@ namespace strata::inference {
 namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
+constexpr int kLeastCharacters = 16;                 // of a stride
 constexpr size_t kMostPlaces = 64;                   // that one stride may lead to
 constexpr int32_t kEndless = 255;                    // characters; no token has more
 constexpr int32_t kFarthest = TokenTrie::kLongText;  // characters that are looked at
@@ -161,14 +162,17 @@ Characters Strides::too_much(ExprId place, Stride& stride) {
   return {};
 }
 
+// Of fewer than kLeastCharacters none is looked for: what few characters lead to may be much, as
+// at the beginning of any value, and few tokens are made of them alone.
 Stride Strides::find(ExprId place) {
   Stride found;
   found.of = ways(place).all;
-  for (;;) {
+  while (found.of.count() >= kLeastCharacters) {
     const Characters out = too_much(place, found);
     if (out.empty()) return found;
     found.of = found.of.without(out);
   }
+  return {};
 }
 
 const Stride& Strides::stride(ExprId place) {
@@ -217,11 +221,10 @@ bool Strides::is_wide(ExprId place) {
 }
 
 const Stride* Strides::wide_stride(ExprId place) {
-  constexpr int kLeast = 16;
-  if (first_characters(place).count() < kLeast) return nullptr;
-  if (ways(place).all.count() < kLeast) return nullptr;
+  if (first_characters(place).count() < kLeastCharacters) return nullptr;
+  if (ways(place).all.count() < kLeastCharacters) return nullptr;
   const Stride& here = stride(place);
-  return here.of.count() < kLeast ? nullptr : &here;
+  return here.of.empty() ? nullptr : &here;
 }
 
 bool Strides::reaches_far(ExprId place) {
