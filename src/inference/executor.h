@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/work.h"
+#include "inference/constraint/token_mask.h"
 #include "inference/input_observer.h"
 #include "inference/packed_disk.h"
 #include "inference/prefix_disk.h"
@@ -28,7 +29,8 @@ struct Row {
   bool wants_logits = false;
   // Where logits are wanted: only so many of the greatest of tokens must be right, the others may
   // be -inf.
-  int32_t n_likeliest = 0;  // 0: all
+  int32_t n_likeliest = 0;             // 0: all
+  const TokenMask* allowed = nullptr;  // the tokens among which; null: all. Lives as long as a step
   bool wants_state = false;
   int32_t type = 0;  // row of the spec's type_embedding, for models that have one
 };

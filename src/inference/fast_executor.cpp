@@ -248,19 +248,19 @@ class FastExecutor final : public Executor {
   void prepare(std::span<const Row> rows) {
     set_rows(rows);
     wanted_.clear();
-    n_likeliest_.clear();
+    likeliest_.clear();
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
       n_states_ += row.wants_state;
       if (!row.wants_logits) continue;
       wanted_.push_back(static_cast<int64_t>(i));
-      n_likeliest_.push_back(row.n_likeliest);
+      likeliest_.push_back({row.n_likeliest, row.allowed});
     }
     const auto n_wanted = static_cast<int64_t>(wanted_.size());
     head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
     states_.resize(static_cast<int64_t>(n_states_) * spec_.n_embd);
     logits_.resize(n_wanted * spec_.n_vocab);
-    screen_.prepare(n_likeliest_);
+    screen_.prepare(likeliest_);
     layers_.prepare();
   }
 
@@ -439,10 +439,10 @@ class FastExecutor final : public Executor {
   std::unique_ptr<KvCache> source_cache_;  // of sources; null: the model reads none
   std::vector<Row> source_rows_;           // of the last encode()
   std::vector<KvCache::Growth> growth_;
-  std::vector<int32_t> extension_;    // tokens of one sequence
-  std::vector<int64_t> wanted_;       // rows
-  std::vector<int32_t> n_likeliest_;  // of the wanted ones
-  std::vector<Work> thread_works_;    // of the last step
+  std::vector<int32_t> extension_;                // tokens of one sequence
+  std::vector<int64_t> wanted_;                   // rows
+  std::vector<HeadScreen::Likeliest> likeliest_;  // of the wanted ones
+  std::vector<Work> thread_works_;                // of the last step
   Work work_;
   FloatBuffer logits_;
   size_t n_states_ = 0;  // rows of the last step that want them

@@ -112,10 +112,17 @@ bool Generation::wants_logits(int32_t position) const {
          position + 1 >= std::max(1, static_cast<int32_t>(prompt_tokens_.size()));
 }
 
-int32_t Generation::n_likeliest() const {
-  return request_.n_logprobs >= 0 || constraint_ || wants_prompt_logprobs()
-             ? 0
-             : sampler_.n_likeliest();
+Generation::Likeliest Generation::likeliest() {
+  if (request_.n_logprobs >= 0 || wants_prompt_logprobs()) return {};
+  const int32_t n = sampler_.n_likeliest();
+  if (n == 0 || !constraint_) return {n};
+  if (reader_.reasoning()) return {};
+  try {
+    mask_ = constraint_->mask();
+  } catch (const Error&) {
+    return {};  // the step finds the same, and ends the request
+  }
+  return {n, mask_.get()};
 }
 
 std::vector<int32_t> Generation::foretold(int32_t most) const {

@@ -53,8 +53,12 @@ class Generation {
 
   // Whether the row at this position must bring logits.
   bool wants_logits(int32_t position) const;
-  // How many of the greatest of them are looked at; 0: all.
-  int32_t n_likeliest() const;
+  struct Likeliest {
+    int32_t n = 0;                       // 0: all
+    const TokenMask* allowed = nullptr;  // null: all tokens. Until the next take().
+  };
+  // How many of the greatest of the last token's logits are looked at, and among which tokens.
+  Likeliest likeliest();
   // A guess of at most `most` next tokens by the output's rule; most often there is none.
   std::vector<int32_t> foretold(int32_t most) const;
   // One by the request's prediction.
@@ -108,7 +112,8 @@ class Generation {
   Sampler sampler_;
   std::optional<Prediction> prediction_;
   std::optional<Constraint> constraint_;
-  std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
+  std::shared_ptr<const TokenMask> mask_;  // of the last token, where it was asked for
+  std::vector<float> allowed_;             // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;
   AnswerReader reader_;
   StopMatcher stops_;

@@ -22,6 +22,15 @@ constexpr int32_t kFewLikeliest = 8;
 // the higher the threshold that the others must reach.
 constexpr size_t kSpare = 16;
 
+// Whether a token of the row block is in the mask; past its end there is none.
+bool has_any(const TokenMask& mask, int64_t block) {
+  static_assert(64 % tensor::kRowBlock == 0);
+  const auto bit = static_cast<size_t>(block * tensor::kRowBlock);
+  if (bit / 64 >= mask.bits.size()) return false;
+  constexpr uint64_t kBlock = (uint64_t{1} << tensor::kRowBlock) - 1;
+  return (mask.bits[bit / 64] >> (bit % 64) & kBlock) != 0;
+}
+
 }  // namespace
 
 bool is_screened(const models::ModelSpec& spec, tensor::DType head_type) {
@@ -59,20 +68,20 @@ void HeadScreen::learn() {
   if (worth.computed > kMostComputed) worth = {.computed = 0.0f, .pause = kPause};
 }
 
-void HeadScreen::prepare(std::span<const int32_t> n_likeliest) {
+void HeadScreen::prepare(std::span<const Likeliest> wanted) {
   learn();
-  const bool few = std::all_of(n_likeliest.begin(), n_likeliest.end(),
-                               [](int32_t n) { return n > 0 && n <= kMaxLikeliest; });
+  const bool few = std::ranges::all_of(
+      wanted, [](int32_t n) { return n > 0 && n <= kMaxLikeliest; }, &Likeliest::n);
   wanted_.clear();
-  if (n_blocks_ == 0 || !few || n_likeliest.empty()) return;
-  const bool very_few = *std::max_element(n_likeliest.begin(), n_likeliest.end()) <= kFewLikeliest;
-  if (n_likeliest.size() > (very_few ? kMaxRows : kMaxRows / 2)) return;
+  if (n_blocks_ == 0 || !few || wanted.empty()) return;
+  const bool very_few = std::ranges::max(wanted, {}, &Likeliest::n).n <= kFewLikeliest;
+  if (wanted.size() > (very_few ? kMaxRows : kMaxRows / 2)) return;
   kind_ = very_few ? 0 : 1;
   if (worths_[kind_].pause > 0) {
     --worths_[kind_].pause;
     return;
   }
-  wanted_.assign(n_likeliest.begin(), n_likeliest.end());
+  wanted_.assign(wanted.begin(), wanted.end());
   bounded_.assign(wanted_.size(), 1);
   likely_.resize(static_cast<int64_t>(wanted_.size()) * n_blocks_);
   bound_.resize(static_cast<int64_t>(wanted_.size()) * n_blocks_);
@@ -101,15 +110,23 @@ void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
   std::push_heap(best.begin(), best.end(), greater);
 }
 
-// The likeliest blocks of the share, and what their logits say about the n-th greatest.
+// The likeliest blocks of the share, and what their logits say about the n-th greatest. Blocks
+// without a token that is allowed are never computed.
 void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                                    int64_t row, Share share, float* logits, Place& place) {
-  const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)]);
+  const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)].n);
+  const TokenMask* allowed = wanted_[static_cast<size_t>(row)].allowed;
   const size_t n_first = (n + kSpare) / places_.size() + 1;
   const float* likely = likely_.data() + row * n_blocks_;
   float* bound = bound_.data() + row * n_blocks_;
   place.likeliest.clear();
-  for (int64_t b = share.begin; b < share.end; ++b) offer(place.likeliest, n_first, {likely[b], b});
+  for (int64_t b = share.begin; b < share.end; ++b) {
+    if (allowed != nullptr && !has_any(*allowed, b)) {
+      bound[b] = kLowest;
+    } else {
+      offer(place.likeliest, n_first, {likely[b], b});
+    }
+  }
   place.blocks.clear();
   for (const Ranked& block : place.likeliest) {
     place.blocks.push_back(block.index);
@@ -122,7 +139,10 @@ void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tenso
   for (const int64_t block : place.blocks) {
     const int64_t begin = block * tensor::kRowBlock;
     const int64_t end = std::min<int64_t>(begin + tensor::kRowBlock, n_choosable_);
-    for (int64_t i = begin; i < end; ++i) offer(greatest, n, {logits[i], i});
+    for (int64_t i = begin; i < end; ++i) {
+      if (allowed != nullptr && !allowed->has(static_cast<int32_t>(i))) continue;
+      offer(greatest, n, {logits[i], i});
+    }
   }
 }
 
@@ -132,7 +152,7 @@ float HeadScreen::threshold_of(size_t row, Place& place) const {
   for (const Place& p : places_) {
     for (const Ranked& ranked : p.greatest[row]) place.all.push_back(ranked.value);
   }
-  const auto n = static_cast<size_t>(wanted_[row]);
+  const auto n = static_cast<size_t>(wanted_[row].n);
   if (place.all.size() < n) return kLowest;
   const auto nth = place.all.begin() + static_cast<std::ptrdiff_t>(n - 1);
   std::nth_element(place.all.begin(), nth, place.all.end(), std::greater<>());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "inference/constraint/token_mask.h"
 #include "inference/fast_step.h"
 #include "models/family/spec.h"
 #include "tensor/dtype.h"
@@ -26,8 +27,14 @@ class HeadScreen {
   // n_choosable: rows of the head that are tokens.
   HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, const Team& team);
 
-  // On one thread, before a step that wants these many of the greatest logits per row; 0: all.
-  void prepare(std::span<const int32_t> n_likeliest);
+  // What is wanted of a row.
+  struct Likeliest {
+    int32_t n = 0;  // of the greatest logits; 0: all
+    // The tokens among which; null: all. Lives until run() is done.
+    const TokenMask* allowed = nullptr;
+  };
+  // On one thread, before a step that wants these of its rows.
+  void prepare(std::span<const Likeliest> wanted);
   // Whether this step is screened. Before input_is_ready(), as far as known.
   bool used() const;
   // Row `row` of the head's input stands. By the thread that wrote it.
@@ -64,7 +71,7 @@ class HeadScreen {
   int64_t n_blocks_ = 0;  // 0: the head is not in planes
   int32_t n_choosable_ = 0;
   int64_t norm_stride_ = 0;
-  std::vector<int32_t> wanted_;
+  std::vector<Likeliest> wanted_;
   std::vector<uint8_t> bounded_;  // per row
   FloatBuffer norms_, likely_, bound_;
   std::vector<Place> places_;

@@ -55,8 +55,14 @@ class Head {
   }
   // The logits of a step that wants these many of the greatest; empty when it was not screened.
   std::vector<float> screened(const InputRows& input, std::span<const int32_t> n_likeliest) {
-    screen_.prepare(n_likeliest);
-    const auto n_rows = static_cast<int64_t>(n_likeliest.size());
+    std::vector<HeadScreen::Likeliest> wanted;
+    for (const int32_t n : n_likeliest) wanted.push_back({n});
+    return screened(input, wanted);
+  }
+  std::vector<float> screened(const InputRows& input,
+                              std::span<const HeadScreen::Likeliest> wanted) {
+    screen_.prepare(wanted);
+    const auto n_rows = static_cast<int64_t>(wanted.size());
     for (int64_t r = 0; r < n_rows; ++r) screen_.input_is_ready(input, r);
     if (!screen_.used()) return {};
     std::vector<float> logits(static_cast<size_t>(n_rows * matrix_.rows()), NAN);
@@ -122,6 +128,66 @@ TEST(HeadScreen, AnyThreadsAndSeveralRowsHaveTheSame) {
                            std::span(all).subspan(begin, head.n_vocab()), n[r]);
     }
   }
+}
+
+TokenMask mask_of(size_t n_tokens, const std::function<bool(size_t)>& has) {
+  TokenMask mask;
+  mask.bits.resize((n_tokens + 63) / 64);
+  for (size_t i = 0; i < n_tokens; ++i) {
+    if (has(i)) allow(mask.bits, static_cast<int32_t>(i));
+  }
+  return mask;
+}
+
+// Masks of nearly all tokens, of some, of fewer than are wanted, of a few neighbours, of none, and
+// one that ends before the head does.
+std::vector<TokenMask> masks_of(size_t n_tokens) {
+  return {mask_of(n_tokens, [](size_t i) { return i % 13 != 0; }),
+          mask_of(n_tokens, [](size_t i) { return i * 2654435761u % 97 < 5; }),
+          mask_of(n_tokens, [](size_t i) { return i % 511 == 7; }),
+          mask_of(n_tokens, [](size_t i) { return i >= 700 && i < 705; }),
+          mask_of(n_tokens, [](size_t) { return false; }),
+          mask_of(n_tokens / 2, [](size_t i) { return i % 3 == 0; })};
+}
+
+TEST(HeadScreen, UnderAMaskTheGreatestThatItAllowsAreThoseOfTheFullHead) {
+  const RandomMatrix weights = random_matrix(DType::q8_0, 3000, 64, 3);
+  for (const int threads : {1, 3}) {
+    Head head(weights, threads, 2990);
+    const std::vector<TokenMask> masks = masks_of(2990);
+    int n_screened = 0;
+    for (uint32_t step = 0; step < 600; ++step) {
+      const std::vector<std::vector<float>> rows = {random_row(64, step, step % 5 == 0),
+                                                    random_row(64, step + 9999)};
+      const InputRows input = head.input(rows);
+      const TokenMask& mask = masks[step % masks.size()];
+      const int32_t n = step % 4 == 0 ? 40 : 3;
+      const auto logits =
+          head.screened(input, std::vector<HeadScreen::Likeliest>{{n, &mask}, {n, nullptr}});
+      if (logits.empty()) continue;
+      ++n_screened;
+      const auto all = head.all(input, 2);
+      std::vector<float> allowed, expected;
+      keep_allowed(std::span(logits).first(2990), mask, allowed);
+      keep_allowed(std::span(all).first(2990), mask, expected);
+      ASSERT_NO_FATAL_FAILURE(expect_same_greatest(allowed, expected, n)) << step;
+      ASSERT_NO_FATAL_FAILURE(expect_same_greatest(std::span(logits).subspan(3000, 2990),
+                                                   std::span(all).subspan(3000, 2990), n))
+          << step;
+    }
+    EXPECT_GT(n_screened, 200);
+  }
+}
+
+TEST(HeadScreen, ComputesNothingWhereAMaskAllowsNothing) {
+  const RandomMatrix weights = random_matrix(DType::q8_0, 3000, 64, 3);
+  Head head(weights, 2);
+  const std::vector<float> x = random_row(64, 1);
+  const InputRows input = head.input(std::span(&x, 1));
+  const TokenMask mask = mask_of(3000, [](size_t i) { return i == 16 || i == 17 || i == 2999; });
+  const auto logits = head.screened(input, std::vector<HeadScreen::Likeliest>{{40, &mask}});
+  ASSERT_FALSE(logits.empty());
+  EXPECT_LE(n_computed(logits), 2 * 16);
 }
 
 // Scale and quants of all blocks by a function of (row, block, k).
@@ -210,7 +276,7 @@ TEST(HeadScreen, IsNotUsedForAllLogitsManyRowsOrInputsThatOverflow) {
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{1, 0}).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{129}).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{1, 1, 1, 1, 1}).empty());
-  EXPECT_TRUE(head.screened(input, {}).empty());
+  EXPECT_TRUE(head.screened(input, std::vector<int32_t>{}).empty());
   rows[0][3] = 1e35f;
   EXPECT_TRUE(head.screened(head.input(rows), std::vector<int32_t>{1}).empty());
 }

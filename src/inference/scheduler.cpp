@@ -249,21 +249,32 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
     while (!executor_->may_reach(live.sequence, length())) slice.guesses.pop_back();
     slice.n_rows += static_cast<int32_t>(slice.guesses.size());
   }
-  const int32_t n = live.generation->n_likeliest();
-  plan.rows.push_back({tokens.back(), live.n_done, live.sequence, true, n});
+  const auto [n, allowed] = live.generation->likeliest();
+  plan.rows.push_back({.token = tokens.back(),
+                       .position = live.n_done,
+                       .sequence = live.sequence,
+                       .wants_logits = true,
+                       .n_likeliest = n,
+                       .allowed = allowed});
+  // What is allowed behind a guess is not known yet.
+  const int32_t n_of_guesses = allowed == nullptr ? n : 0;
   for (const int32_t guess : slice.guesses) {
-    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true, n});
+    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true, n_of_guesses});
   }
   plan.slices.push_back(std::move(slice));
 }
 
 void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
-  const int32_t n = live.generation->n_likeliest();
+  const auto [n, allowed] = live.generation->likeliest();
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
-    plan.rows.push_back({live.generation->tokens()[static_cast<size_t>(position)], position,
-                         live.sequence, live.generation->wants_logits(position), n});
+    plan.rows.push_back({.token = live.generation->tokens()[static_cast<size_t>(position)],
+                         .position = position,
+                         .sequence = live.sequence,
+                         .wants_logits = live.generation->wants_logits(position),
+                         .n_likeliest = n,
+                         .allowed = allowed});
   }
   plan.slices.push_back({&live, n_rows, false});
 }

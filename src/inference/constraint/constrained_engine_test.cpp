@@ -18,7 +18,7 @@ using testing::Script;
 using testing::ScriptedExecutor;
 using testing::ScriptLog;
 
-std::unique_ptr<Engine> engine_of(bool speculate) {
+std::unique_ptr<Engine> engine_of(bool speculate, bool only_likeliest = false) {
   auto made = std::make_shared<models::Model>();
   made->tokenizer = std::make_shared<ByteTokenizer>(
       std::vector<std::string>{"{\"", "\":", "\"}", "\", \"", "true", "12", "ab", "]", "}}", "\""});
@@ -28,6 +28,7 @@ std::unique_ptr<Engine> engine_of(bool speculate) {
   options.speculate = speculate;
   Script script;
   script.n_vocab = made->spec.n_vocab;
+  script.only_likeliest = only_likeliest;
   return make_engine(made,
                      std::make_unique<ScriptedExecutor>(script, std::make_shared<ScriptLog>()),
                      options, 4000);
@@ -102,6 +103,24 @@ TEST(ConstrainedEngine, WritesWhatTheSchemaSays) {
     EXPECT_TRUE(fits(request_of(kSchema, 0).output, answers[i].text)) << answers[i].text;
     const json::value value = parse_json(answers[i].text);
     EXPECT_TRUE(value.get_object().contains("a") && value.get_object().at("b").is_bool());
+  }
+}
+
+// Most of a model's likeliest tokens are none of the schema's: those that it allows count.
+TEST(ConstrainedEngine, AsksForNoMoreLogitsThanItNeeds) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    std::vector<Answer> answers;
+    for (const bool only_likeliest : {false, true}) {
+      const auto engine = engine_of(true, only_likeliest);
+      for (uint64_t seed = 0; seed < 6; ++seed) {
+        GenerateRequest request = request_of(kSchema, seed);
+        request.sampler.temperature = temperature;
+        request.sampler.top_k = 4;
+        request.max_tokens = 200;
+        answers.push_back(ask(*engine, std::move(request)).answer.get());
+      }
+    }
+    for (size_t i = 0; i < 6; ++i) EXPECT_EQ(answers[i], answers[i + 6]);
   }
 }
 

@@ -188,6 +188,14 @@ TEST(Constraints, KeepOnlyAllowedLogits) {
   for (size_t i = 0; i < 70; ++i) {
     EXPECT_EQ(out[i] == 1.0f, i < 64 || i == 64 || i == 66) << i;
   }
+  // Most of a word, and words that the mask does not reach.
+  mask.bits = {~uint64_t{0b1001}};
+  logits.resize(200, 2.0f);
+  keep_allowed(logits, mask, out);
+  ASSERT_EQ(out.size(), 200u);
+  for (size_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(out[i] > 0.0f, i < 64 && i != 0 && i != 3) << i;
+  }
 }
 
 TEST(Rules, ThatCostTooMuchAreRefused) {

@@ -2,6 +2,9 @@
 // pages and fills up, errors come when told. It checks the contract of inference/executor.h.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,6 +24,7 @@ struct Script {
   std::set<int64_t> failing_steps;  // by number, the first being 0
   float eos_bonus = 0.0f;           // added to the last id but one, ByteTokenizer's EOS
   bool broken_logits = false;       // all NaN
+  bool only_likeliest = false;      // what a row does not ask for is -inf
   int64_t step_ns = 1000;           // what a step takes, and each of its rows more
   int64_t row_ns = 100;
 };
@@ -79,7 +83,9 @@ class ScriptedExecutor : public Executor {
       CHECK(row.token >= 0 && row.token < script_.n_vocab);
       const uint64_t before = hashes.empty() ? 0 : hashes.back();
       hashes.push_back(mix64(before * 31 + static_cast<uint64_t>(row.token) + 1));
-      if (row.wants_logits) append_logits(hashes.back());
+      if (!row.wants_logits) continue;
+      append_logits(hashes.back());
+      if (script_.only_likeliest && row.n_likeliest > 0) keep_likeliest(row);
     }
     int32_t needed = 0;
     for (const auto& [id, hashes] : after) needed += pages(static_cast<int32_t>(hashes.size()));
@@ -118,6 +124,22 @@ class ScriptedExecutor : public Executor {
       if (i == script_.n_vocab - 2) logit += script_.eos_bonus;
       if (script_.broken_logits) logit = std::numeric_limits<float>::quiet_NaN();
       logits_.push_back(logit);
+    }
+  }
+  // Of the last row's logits.
+  void keep_likeliest(const Row& row) {
+    const auto last = std::span(logits_).last(static_cast<size_t>(script_.n_vocab));
+    std::vector<float> ranked;
+    for (int32_t i = 0; i < script_.n_vocab; ++i) {
+      if (row.allowed == nullptr || row.allowed->has(i)) {
+        ranked.push_back(last[static_cast<size_t>(i)]);
+      }
+    }
+    std::ranges::sort(ranked, std::greater<>());
+    const auto n = std::min(static_cast<size_t>(row.n_likeliest), ranked.size());
+    const float least = n == 0 ? std::numeric_limits<float>::infinity() : ranked[n - 1];
+    for (float& logit : last) {
+      if (!(logit >= least)) logit = -std::numeric_limits<float>::infinity();
     }
   }
 
