@@ -56,8 +56,9 @@ class Sums : public inference::InputObserver {
   std::map<std::string, Entry, std::less<>> entries_;
 };
 
+// after_step hears how many of the tokens are done.
 void run_chunk(inference::Executor& executor, std::span<const int32_t> tokens,
-               std::optional<int32_t> bos) {
+               std::optional<int32_t> bos, const std::function<void(size_t)>& after_step) {
   const auto sequence = executor.create_sequence(static_cast<int32_t>(tokens.size()));
   for (size_t begin = 0; begin < tokens.size(); begin += kRowsPerStep) {
     std::vector<Row> rows;
@@ -68,6 +69,7 @@ void run_chunk(inference::Executor& executor, std::span<const int32_t> tokens,
                       .sequence = sequence});
     }
     executor.step(rows);
+    after_step(end);
   }
   executor.remove_sequence(sequence);
 }
@@ -88,12 +90,16 @@ Importance collect_importance(std::shared_ptr<const models::Model> model,
   Sums sums(model->spec);
   const auto executor = inference::make_observed_executor(
       model, {.n_threads = options.n_threads, .n_positions_limit = options.context}, sums);
-  for (size_t chunk = 0; chunk < n_chunks; ++chunk) {
-    run_chunk(*executor, tokens.subspan(chunk * context, context), options.bos);
-    if (options.progress && !options.progress(static_cast<int64_t>((chunk + 1) * context),
-                                              static_cast<int64_t>(n_chunks * context))) {
+  const auto report = [&](size_t done) {
+    if (options.progress &&
+        !options.progress(static_cast<int64_t>(done), static_cast<int64_t>(n_chunks * context))) {
       throw Error(Code::cancelled, "the importance matrix was cancelled");
     }
+  };
+  for (size_t chunk = 0; chunk < n_chunks; ++chunk) {
+    const size_t before = chunk * context;
+    run_chunk(*executor, tokens.subspan(before, context), options.bos,
+              [&](size_t done) { report(before + done); });
   }
   Importance result = sums.result();
   result.n_chunks = static_cast<uint32_t>(n_chunks);

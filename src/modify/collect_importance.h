@@ -18,7 +18,7 @@ struct CollectOptions {
   int32_t max_chunks = 0;  // 0: all
   int n_threads = 1;
   std::optional<int32_t> bos{};  // the token each chunk begins with
-  // Tokens; after each chunk. False ends the work with Error{cancelled}.
+  // Tokens; after each step of a chunk. False ends the work with Error{cancelled}.
   std::function<bool(int64_t done, int64_t total)> progress{};
 };
 

@@ -136,5 +136,18 @@ TEST(CollectImportance, RefusesATextBelowAChunkAndStopsWhenTold) {
             Code::cancelled);
 }
 
+// An interrupt is asked for between the steps of a chunk, which may take minutes.
+TEST(CollectImportance, TellsOfEachStepOfAChunk) {
+  std::vector<int64_t> steps;
+  const auto model = tiny_model({});
+  collect_importance(model, some_tokens(600),
+                     {.context = 300, .progress = [&](int64_t done, int64_t total) {
+                        EXPECT_EQ(total, 600);
+                        steps.push_back(done);
+                        return true;
+                      }});
+  EXPECT_EQ(steps, (std::vector<int64_t>{128, 256, 300, 428, 556, 600}));
+}
+
 }  // namespace
 }  // namespace strata::modify

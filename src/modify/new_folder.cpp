@@ -81,7 +81,7 @@ void check_place(const fs::path& path, bool replace) {
 NewFolder::NewFolder(const fs::path& path, bool replace)
     : path_(whole(path)), temporary_(beside(path_)) {
   check_place(path_, replace);
-  make_directories(path_.parent_path());
+  made_.emplace(path_.parent_path());
   begin();
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/made_folders.h"
 #include "core/os.h"
 
 namespace strata::modify {
@@ -18,7 +19,7 @@ class NewFolder {
   // Beside the nearest folder that is there, since nothing of it is to stay; finish() is not for
   // it. The same errors of the place.
   static NewFolder to_show(const std::filesystem::path& path, bool replace);
-  // What was not finished is removed.
+  // What was not finished is removed, with the folders that were made for it.
   ~NewFolder();
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
@@ -36,6 +37,7 @@ class NewFolder {
   std::filesystem::path lock_path() const { return temporary_.string() + ".lock"; }
 
   std::filesystem::path path_, temporary_;
+  std::optional<MadeFolders> made_;
   std::optional<FileLock> lock_;
 };
 

@@ -91,5 +91,17 @@ TEST_F(NewFolderTest, OfWhatIsOnlyShownNothingStays) {
   EXPECT_EQ(error_of([&] { NewFolder::to_show(place_, false); }).code(), Code::already_exists);
 }
 
+TEST_F(NewFolderTest, FoldersMadeForWhatDoesNotComeAboutGoAwayAgain) {
+  {
+    const NewFolder folder(folder_.path() / "mistyped" / "a" / "model");
+    write(folder);
+  }
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  NewFolder whole(folder_.path() / "meant" / "model");
+  write(whole);
+  whole.finish();
+  EXPECT_TRUE(fs::exists(folder_.path() / "meant" / "model" / "new"));
+}
+
 }  // namespace
 }  // namespace strata::modify

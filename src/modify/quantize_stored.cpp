@@ -35,20 +35,6 @@ class WorkFile {
   fs::path path_;
 };
 
-// More than half of the weights: rounding them again would lose more than the type says.
-void refuse_quantised(const models::ModelFile& file, const std::string& name) {
-  uint64_t rounded = 0, all = 0;
-  for (const auto& tensor : file.tensors()) {
-    all += tensor.n_weights();
-    if (tensor::dtype_info(tensor.type).block_weights > 1) rounded += tensor.n_weights();
-  }
-  if (2 * rounded <= all) return;
-  throw Error(Code::failed_precondition,
-              fmt::format("{} is quantised already: {:.0f} % of its weights", name,
-                          100.0 * static_cast<double>(rounded) / static_cast<double>(all)),
-              "begin with the model in F16 or BF16, for example hf:OWNER/REPO:safetensors");
-}
-
 void check_space(const models::Store& store, uint64_t bytes) {
   const uint64_t free = free_disk_bytes(store.root());
   if (bytes + kSpareDiskBytes <= free) return;
@@ -81,6 +67,19 @@ models::BlobRef quantized_blob(const models::Store& store, const models::ModelFi
 }
 
 }  // namespace
+
+void refuse_quantised(const models::ModelFile& file, std::string_view name) {
+  uint64_t rounded = 0, all = 0;
+  for (const auto& tensor : file.tensors()) {
+    all += tensor.n_weights();
+    if (tensor::dtype_info(tensor.type).block_weights > 1) rounded += tensor.n_weights();
+  }
+  if (2 * rounded <= all) return;
+  throw Error(Code::failed_precondition,
+              fmt::format("{} is quantised already: {:.0f} % of its weights", name,
+                          100.0 * static_cast<double>(rounded) / static_cast<double>(all)),
+              "begin with the model in F16 or BF16, for example hf:OWNER/REPO:safetensors");
+}
 
 void refuse_name_in_use(const models::Store& store, std::string_view name) {
   const std::string full = models::parse_model_name(name).full();

@@ -31,6 +31,10 @@ models::Manifest quantize_stored(const models::Store& store, std::string_view mo
 models::Manifest quantize_files(const models::Store& store, models::Manifest manifest,
                                 const Mix& mix, const QuantizeStoredOptions& options);
 
+// Error{failed_precondition} with `name`: more than half of the weights are quantised. Rounding
+// them again would lose more than the type says.
+void refuse_quantised(const models::ModelFile& file, std::string_view name);
+
 // Error{already_exists}.
 void refuse_name_in_use(const models::Store& store, std::string_view name);
 

@@ -5,9 +5,23 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/output.h"
 #include "core/progress.h"
+#include "models/model.h"
 #include "modify/quantize_stored.h"
 
 namespace strata::app {
+namespace {
+
+// Of a file that is here, before it is copied.
+void refuse_quantised_file(std::string_view what) {
+  constexpr std::string_view kScheme = "file:";
+  if (!what.starts_with(kScheme)) return;
+  const fs::path path = what.substr(kScheme.size());
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return;  // as pull() says
+  modify::refuse_quantised(*models::open_whole_model_file(path), path.string());
+}
+
+}  // namespace
 
 void with_pull_progress(models::PullOptions options, bool quiet,
                         const std::function<void(const models::PullOptions&)>& work) {
@@ -47,6 +61,7 @@ models::PullResult pull_quantized(const models::Store& store, std::string_view w
     if (models::is_current(there, what, options, fmt::format("{} of ", mix.name)))
       return {std::move(there), true};
   }
+  refuse_quantised_file(what);
   const bool kept = store.has(source.full());
   const models::Manifest fetched = pull_with_progress(store, what, own, quiet).manifest;
   models::PullResult result;

@@ -112,5 +112,18 @@ TEST_F(PullQuantized, OfAModelThatDoesNotComeNothingStays) {
   EXPECT_EQ(error_of([&] { pull("q9_9"); }).code(), Code::invalid_argument);
 }
 
+TEST_F(PullQuantized, AFileThatIsQuantisedAlreadyIsRefusedBeforeItIsCopied) {
+  const fs::path file = folder_.path() / "small.gguf";
+  fs::copy(store_.model_path(pull("q8_0")), file);
+  const fs::path partial = store_.root() / "partial";
+  fs::remove_all(partial);
+  const Error error =
+      error_of([&] { pull_quantized(store_, "file:" + file.string(), "q4_0", {}, 2, true); });
+  EXPECT_EQ(error.code(), Code::failed_precondition);
+  EXPECT_THAT(error.message(), ::testing::HasSubstr("small.gguf is quantised already"));
+  EXPECT_THAT(stored(), ElementsAre("hf:own/Tiny:Q8_0"));
+  EXPECT_FALSE(fs::exists(partial)) << "nothing was begun";
+}
+
 }  // namespace
 }  // namespace strata::app

@@ -52,6 +52,7 @@ GgufWriter::~GgufWriter() {
 }
 
 void GgufWriter::begin() {
+  made_.emplace(path_.parent_path());
   lock_ = FileLock::attempt(temporary_, FileLock::Kind::exclusive);
   if (!lock_) {
     throw Error(Code::unavailable, fmt::format("{} is being written now", path_.string()),

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/made_folders.h"
 #include "core/os.h"
 #include "models/format/gguf_builder.h"
 
@@ -22,7 +23,7 @@ class GgufWriter {
   GgufWriter(std::filesystem::path path, GgufBuilder head);
   GgufWriter(const GgufWriter&) = delete;
   GgufWriter& operator=(const GgufWriter&) = delete;
-  ~GgufWriter();  // what was not finished is removed
+  ~GgufWriter();  // what was not finished is removed, with the folders that were made for it
 
   uint64_t file_bytes() const { return file_bytes_; }  // that the whole file will have
 
@@ -45,6 +46,7 @@ class GgufWriter {
   uint64_t file_bytes_ = 0;
   size_t tensor_ = 0;     // that is being written
   uint64_t written_ = 0;  // bytes of it
+  std::optional<MadeFolders> made_;
   std::optional<File> file_;
   std::optional<FileLock> lock_;
 };

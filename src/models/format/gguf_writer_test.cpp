@@ -88,6 +88,20 @@ TEST(GgufWriter, LeavesTheOldFileWhereItDoesNotEnd) {
   EXPECT_EQ(files_in(folder.path()), 1u);
 }
 
+TEST(GgufWriter, FoldersMadeForWhatDoesNotComeAboutGoAwayAgain) {
+  const TempFolder folder;
+  const Parts parts = parts_of(tiny_llama());
+  const fs::path path = folder.path() / "mistyped" / "a" / "model.gguf";
+  for (const bool ends : {false, true}) {
+    GgufWriter writer(path, parts.head);
+    EXPECT_TRUE(fs::is_empty(folder.path()));
+    writer.begin();
+    write_all(writer, std::span(parts.data).first(ends ? parts.data.size() : 100), 4096);
+    if (ends) writer.finish();
+  }
+  EXPECT_TRUE(fs::exists(path));
+}
+
 // The process dies at some byte: the old file stands, and the next one takes the rest over.
 TEST(GgufWriter, SurvivesADeathAtAnyByte) {
   const Parts parts = parts_of(tiny_llama());

@@ -234,8 +234,10 @@ class Download {
     const size_t got = file_->read(magic);
     if (std::string_view(reinterpret_cast<const char*>(magic.data()), got) == "GGUF") return;
     partial_.discard();
-    throw Error(Code::invalid_argument, fmt::format("{} is no GGUF file", request_.file.name),
-                "name a file whose name ends in .gguf");
+    throw Error(
+        Code::invalid_argument, fmt::format("{} is no GGUF file", request_.file.name),
+        "a GGUF file begins with the letters GGUF; this may be a page, or weights in another "
+        "format");
   }
 
   const Store& store_;

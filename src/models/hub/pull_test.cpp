@@ -178,6 +178,18 @@ TEST_F(PullTest, a_file_that_cannot_be_read_is_not_stored) {
   EXPECT_EQ(store.collect().blobs, 0u) << "nothing is left to be collected";
 }
 
+TEST_F(PullTest, a_file_that_is_no_gguf_is_refused_before_it_is_copied) {
+  const fs::path notes = folder.path() / "notes.gguf";
+  for (const char* text : {"some notes", "GG", ""}) {
+    write_file_atomic(notes, text);
+    const Error error = error_of([&] { pull(store, "file:" + notes.string(), options); });
+    EXPECT_EQ(error.code(), Code::invalid_argument);
+    EXPECT_THAT(error.message(), HasSubstr("notes.gguf is no GGUF file: it begins with '"));
+    EXPECT_THAT(error.hint(), HasSubstr("folder"));
+    EXPECT_EQ(partials(), 0u);
+  }
+}
+
 TEST_F(PullTest, a_gguf_of_another_type_is_no_model) {
   GgufBuilder file;
   file.set_text("general.type", "imatrix");

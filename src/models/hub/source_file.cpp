@@ -1,9 +1,11 @@
 // file:PATH: a GGUF on this machine, a split one named by its first part; or a model's folder.
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "core/os.h"
 #include "core/registry.h"
+#include "models/format/gguf_part.h"
 #include "models/format/hf_limits.h"
 #include "models/hub/folder_files.h"
 #include "models/hub/manifest.h"
@@ -37,8 +39,9 @@ class FileSource : public Source {
       if (!fs::is_regular_file(path, error)) {
         throw Error(Code::not_found, fmt::format("there is no file {}", path.string()));
       }
-      out.push_back({path.filename().string(), path.string(), std::nullopt,
-                     File::open(path, File::Mode::read).size()});
+      File file = File::open(path, File::Mode::read);
+      require_gguf(file, path);
+      out.push_back({path.filename().string(), path.string(), std::nullopt, file.size()});
     }
     return out;
   }
@@ -56,6 +59,18 @@ class FileSource : public Source {
   }
 
  private:
+  // Before it is copied.
+  static void require_gguf(File& file, const fs::path& path) {
+    std::array<std::byte, 4> magic{};
+    const size_t got = file.read(magic);
+    const std::string_view head(reinterpret_cast<const char*>(magic.data()), got);
+    if (head == "GGUF") return;
+    throw Error(
+        Code::invalid_argument,
+        fmt::format("{} is no GGUF file: it begins with '{}'", path.string(), printable(head)),
+        "name a GGUF file, or the folder with a model's config.json");
+  }
+
   static std::vector<fs::path> entries_of(const fs::path& folder) {
     std::vector<fs::path> out;
     std::error_code error;

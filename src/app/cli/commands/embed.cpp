@@ -4,6 +4,8 @@
 #include <iterator>
 #include <mutex>
 
+#include <unistd.h>
+
 #include "api/dialect/embed_answer.h"
 #include "app/assembly.h"
 #include "app/cli/command.h"
@@ -15,11 +17,12 @@
 #include "core/duration.h"
 #include "core/error.h"
 #include "core/os.h"
+#include "core/progress.h"
 
 namespace strata::app {
 namespace {
 
-constexpr size_t kTextsAtOnce = 512;  // of one request, so that a long file is printed as it goes
+constexpr size_t kTextsAtOnce = 64;  // of one request, so that a long file is printed as it goes
 
 // One answer, waited for.
 class Waiting {
@@ -115,6 +118,7 @@ class Embed : public Command {
                     {"dimensions", "N", "only the first N numbers, of length 1 again"},
                     {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                     {"local", "", "do not use a server, run in this process"},
+                    {"quiet", "", "show no progress", 'q'},
                     {"json", "", "print JSON"}},
         .examples = {{"strata embed minilm \"The sky is blue\"", "one vector"},
                      {"strata embed MODEL --prompt query \"Why is the sky blue?\"",
@@ -142,6 +146,8 @@ class Embed : public Command {
     const auto backend = connect_backend(config, arguments.has("local"));
     json::array vectors;
     int64_t n_tokens = 0;
+    ProgressPrinter printer(progress_style(arguments, texts.size()));
+    printer.show(request.model, 0, texts.size(), "texts");
     for (size_t begin = 0; begin < texts.size(); begin += kTextsAtOnce) {
       request.inputs.clear();
       for (size_t i = begin; i < std::min(begin + kTextsAtOnce, texts.size()); ++i) {
@@ -149,6 +155,7 @@ class Embed : public Command {
       }
       const auto answer = answer_to(*backend, request);
       n_tokens += answer.n_tokens;
+      printer.show(request.model, begin + request.inputs.size(), texts.size(), "texts");
       for (const auto& each : answer.embeddings) {
         if (arguments.has("json")) {
           vectors.push_back(api::to_json_array(each.vector));
@@ -157,6 +164,7 @@ class Embed : public Command {
         }
       }
     }
+    printer.finish();
     if (arguments.has("json")) {
       print_json(json::object{
           {"model", request.model}, {"embeddings", std::move(vectors)}, {"tokens", n_tokens}});
@@ -165,6 +173,13 @@ class Embed : public Command {
   }
 
  private:
+  // None of few texts, and none between vectors that are shown as they come.
+  static ProgressPrinter::Style progress_style(const Arguments& arguments, size_t n_texts) {
+    const bool between = is_terminal(STDOUT_FILENO) && !arguments.has("json");
+    const bool quiet = arguments.has("quiet") || between || n_texts <= kTextsAtOnce;
+    return ProgressPrinter::style_for(STDERR_FILENO, quiet);
+  }
+
   static api::EmbeddingAnswer answer_to(api::Backend& backend,
                                         const api::EmbeddingRequest& request) {
     const auto waiting = std::make_shared<Waiting>();

@@ -10,6 +10,7 @@
 #include "app/in_range.h"
 #include "core/cpu.h"
 #include "core/error.h"
+#include "core/made_folders.h"
 #include "core/os.h"
 #include "core/progress.h"
 #include "inference/engine.h"
@@ -19,18 +20,20 @@ namespace strata::app {
 namespace {
 
 // Long work must not end at a place that can't be written: Error with the target's name.
-void require_place(const fs::path& target) {
+// Folders made for it go away with what is returned, unless it is written.
+std::unique_ptr<const MadeFolders> require_place(const fs::path& target) {
   const fs::path folder = fs::absolute(target).parent_path();
   const fs::path probe = folder / fmt::format("{}place-{}", kTemporaryPrefix, getpid());
   try {
-    make_directories(folder);
+    auto made = std::make_unique<const MadeFolders>(folder);
     File::open(probe, File::Mode::append);
+    remove_durably(probe);
+    return made;
   } catch (const Error& error) {
     throw Error(error.code(),
                 fmt::format("{} can't be written: {}", target.string(), error.message()),
                 "name another file, in a folder that you may write to");
   }
-  remove_durably(probe);
 }
 
 class Imatrix : public Command {
@@ -84,7 +87,7 @@ class Imatrix : public Command {
     options.context = chunk_from(arguments, *model);
     require_memory(model->name, " as float32", float32_bytes(*model),
                    "measure on a machine with more memory, or quantise without --imatrix");
-    require_place(target);
+    const auto place = require_place(target);
     const ChunkedText chunked = chunk_text(*model, text, options.context);
     options.bos = chunked.bos;
     auto result = collect(model, chunked.tokens, options, arguments.has("quiet"));
