@@ -62,12 +62,14 @@ std::string unzip(std::string_view gzip) {
   return out;
 }
 
-Headers headers_of(const SiteFile& file) {
+Headers headers_of(const SiteFile& file, const Headers& asked) {
   Headers headers;
   const bool framed = file.path.starts_with(kFrameFolder);
   headers.add("content-security-policy", std::string(framed ? kFramePolicy : kPolicy));
   headers.add("referrer-policy", "no-referrer");
-  headers.add("cross-origin-opener-policy", "same-origin");
+  // Browsers heed it only over TLS and from this machine, and complain elsewhere. Where they would
+  // heed it they say where a request came from (Fetch Metadata, W3C).
+  if (asked.find("sec-fetch-site")) headers.add("cross-origin-opener-policy", "same-origin");
   headers.add("etag", file.etag);
   headers.add("vary", "Accept-Encoding");
   headers.add("cache-control", file.keeps ? "public, max-age=31536000, immutable" : "no-cache");
@@ -114,8 +116,8 @@ void Site::answer(Exchange& exchange, std::string_view path) const {
     return exchange.respond(std::move(response));
   }
   response.content_type = file->type;
-  response.headers = headers_of(*file);
   const Headers& asked = exchange.request().headers;
+  response.headers = headers_of(*file, asked);
   if (asked.find("if-none-match") == file->etag) {
     response.status = 304;
   } else if (asked.find("accept-encoding").value_or("").find("gzip") != std::string_view::npos) {

@@ -34,6 +34,15 @@ namespace strata::app {
 
 extern const std::string_view kSiteBundle;  // web/embed.cpp
 
+namespace {
+
+std::string host_port_text(const HostPort& where) {
+  const bool is_ipv6 = where.host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", is_ipv6 ? "[" : "", where.host, is_ipv6 ? "]" : "", where.port);
+}
+
+}  // namespace
+
 HostPort parse_host(const std::string& text) {
   const auto bad = [&] {
     return Error(Code::invalid_argument, fmt::format("'{}' is no address to listen on", text),
@@ -65,9 +74,17 @@ std::string server_host(const Config& config) {
   HostPort where = parse_host(config.text("server.host"));
   if (where.host == "0.0.0.0") where.host = "127.0.0.1";
   if (where.host == "::") where.host = "::1";
-  const bool is_ipv6 = where.host.find(':') != std::string::npos;
-  if (is_ipv6) where.host = "[" + where.host + "]";
-  return fmt::format("{}:{}", where.host, where.port);
+  return host_port_text(where);
+}
+
+std::string browser_url(const std::string& where) {
+  HostPort place = parse_host(where);
+  if (place.host == "0.0.0.0" || place.host == "::") place.host = outward_address();
+  return "http://" + host_port_text(place);
+}
+
+std::string invitation_link(const std::string& url, const std::string& invitation) {
+  return fmt::format("{}{}#/link/{}", url, url.ends_with('/') ? "" : "/", invitation);
 }
 
 namespace {

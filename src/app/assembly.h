@@ -57,6 +57,12 @@ std::string example_call(const std::string& address, const std::string& model,
                          bool with_key = false);
 // Whether a key can be used now: neither revoked nor expired.
 bool has_live_key();
+// Where a browser finds the server that listens at `where` (parse_host), from another machine too
+// where it listens everywhere: "http://192.168.1.5:11434" for "0.0.0.0:11434".
+std::string browser_url(const std::string& where);
+// The page that accepts an invitation (api/access/keys.h) of the server at `url`. Behind '#', which
+// browsers keep to themselves.
+std::string invitation_link(const std::string& url, const std::string& invitation);
 
 // What is wrong with the settings that a server or a chat would refuse; one text each.
 std::vector<std::string> setting_problems(const Config& config);

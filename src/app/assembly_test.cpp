@@ -34,6 +34,16 @@ TEST(ServerAddress, WhereClientsFindIt) {
   }
 }
 
+TEST(ServerAddress, WhereBrowsersFindIt) {
+  EXPECT_EQ(browser_url("http://127.0.0.1:11434"), "http://127.0.0.1:11434");
+  EXPECT_EQ(browser_url("[::1]:80"), "http://[::1]:80");
+  const std::string everywhere = browser_url("0.0.0.0:80");
+  EXPECT_EQ(everywhere.find("0.0.0.0"), std::string::npos) << everywhere;
+  EXPECT_TRUE(everywhere.starts_with("http://") && everywhere.ends_with(":80")) << everywhere;
+  EXPECT_EQ(invitation_link("http://box:1", "link-strata-x"), "http://box:1/#/link/link-strata-x");
+  EXPECT_EQ(invitation_link("http://box/", "link-strata-x"), "http://box/#/link/link-strata-x");
+}
+
 TEST(ServerAddress, WhatIsNoneIsRefused) {
   for (const char* bad : {"a:b", "box:", "box:99999", "user@box", "box/path", "a b"}) {
     EXPECT_EQ(testing::error_of([&] { parse_host(bad); }).code(), Code::invalid_argument) << bad;

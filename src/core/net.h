@@ -41,6 +41,10 @@ struct NetPolicy {
 // link-local, carrier NAT, multicast, reserved, or one of these inside an IPv6 form.
 bool is_private_address(std::string_view address);
 
+// The address from which this machine would reach others ("192.168.1.5"); "127.0.0.1" where it
+// reaches none. Nothing is sent.
+std::string outward_address();
+
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {

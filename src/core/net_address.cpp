@@ -1,4 +1,4 @@
-// URLs, and which addresses belong to no public host.
+// URLs, which addresses belong to no public host, and the one of this machine.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -6,6 +6,9 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "core/net.h"
@@ -128,6 +131,19 @@ bool is_private_v6(const std::array<uint8_t, 16>& b) {
   return b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8;  // documentation
 }
 
+// The target of a datagram socket, afterwards its own end; false: there is no way to the target.
+template <class Address>
+bool own_end(Address& address) {
+  const int socket =
+      ::socket(reinterpret_cast<sockaddr&>(address).sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  const bool found = connect(socket, raw, size) == 0 && getsockname(socket, raw, &size) == 0;
+  close(socket);
+  return found;
+}
+
 }  // namespace
 
 Url parse_url(std::string_view text) {
@@ -161,6 +177,30 @@ bool is_private_address(std::string_view text) {
   std::array<uint8_t, 16> v6{};
   if (inet_pton(AF_INET6, address.c_str(), v6.data()) == 1) return is_private_v6(v6);
   return true;  // what is not understood is not public
+}
+
+// A datagram socket that is connected knows its own end, and sends nothing by that. The targets are
+// for documentation (RFC 5737, RFC 3849): routes to them are those to the world.
+std::string outward_address() {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(9);
+  inet_pton(AF_INET, "192.0.2.1", &v4.sin_addr);
+  if (own_end(v4)) {
+    std::array<char, INET_ADDRSTRLEN> text{};
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return text.data();
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(9);
+  inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr);
+  if (own_end(v6)) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return text.data();
+  }
+  return "127.0.0.1";
 }
 
 std::optional<std::string_view> HttpHead::header(std::string_view name) const {

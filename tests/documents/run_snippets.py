@@ -141,6 +141,8 @@ class Maker:
                 self.post("/api/copy", {"source": self.server.model, "destination": "stored"})
         elif path.startswith("/api/v1/keys/{"):
             words["ID"] = self.post("/api/v1/keys", {"name": "laptop"})["id"]
+        elif path == "/api/v1/session/link":
+            words["LINK"] = self.strata("key", "link", "reader").strip().rpartition("/")[2]
         elif path == "/api/v1/session":
             words["KEY"] = self.strata("key", "create", "reader", "--scopes", "inference").strip()
         elif path.startswith("/v1/files/"):

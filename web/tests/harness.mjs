@@ -36,16 +36,23 @@ export class Server {
       env: this.env,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    this.address = await new Promise((resolve, reject) => {
-      let said = '';
-      this.child.stderr.on('data', (bytes) => {
-        said += bytes;
-        const found = /serving on (http:\S+)/.exec(said);
-        if (found) resolve(found[1]);
-      });
-      this.child.on('exit', () => reject(new Error(`the server ended: ${said}`)));
-    });
+    this.said = '';
+    this.child.stderr.on('data', (bytes) => (this.said += bytes));
+    this.address = /http:\S+/.exec(await this.hears(/serving on http:\S+/))[0].replace('0.0.0.0', '127.0.0.1');
     return this;
+  }
+
+  // What of its words the pattern finds, as soon as it does.
+  hears(pattern) {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(this.said);
+        if (found) resolve(found[0]);
+      };
+      this.child.stderr.on('data', look);
+      this.child.on('exit', () => reject(new Error(`the server ended: ${this.said}`)));
+      look();
+    });
   }
 
   // The secret of a new one, for the server's args --require-key.
@@ -95,12 +102,16 @@ export async function begin({ script, args, env, flags = [] } = {}) {
   return { server, browser, end };
 }
 
+// Another name of this machine, for `flags`: a page from it is in no secure context.
+export const elsewhere = 'strata.test';
+export const knowsElsewhere = `--host-resolver-rules=MAP ${elsewhere} 127.0.0.1`;
+
 // The page with the program's headers, so that its policy holds; files as they are.
 async function fromSite(route) {
   const { pathname } = new URL(route.request().url());
   const path = join(site, pathname === '/' ? 'index.html' : pathname);
   if (!existsSync(path)) return route.fulfill({ status: 404 });
-  return route.fulfill({ path, ...(pathname === '/' && { response: await route.fetch() }) });
+  return route.fulfill({ path, ...(pathname === '/' && { response: await route.fetch({ url: route.request().url().replace(elsewhere, '127.0.0.1') }) }) });
 }
 
 // A window with its own cookies. Errors and requests to other origins are its `problems`.

@@ -8,7 +8,6 @@ const out = join(import.meta.dirname, '../../docs/app');
 const script = join(import.meta.dirname, 'screenshots.json');
 const { server, browser, end } = await begin({ script });
 const locked = new Server(script, ['--require-key']);
-locked.key('laptop');
 await locked.start();
 mkdirSync(out, { recursive: true });
 
@@ -81,6 +80,9 @@ for (const [colorScheme, size] of looks) {
   await view.goto(locked.address);
   await view.getByRole('button', { name: 'Sign in' }).waitFor();
   await shoot('sign-in');
+  await view.goto(`${locked.address}/${/#\/link\/\S+/.exec(await locked.hears(/#\/link\/\S+/))[0]}`);
+  await view.getByRole('button', { name: 'Make my key and sign in' }).waitFor();
+  await shoot('link');
 }
 locked.close();
 await end();

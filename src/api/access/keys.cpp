@@ -16,7 +16,7 @@ constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxNameBytes = 100;
 constexpr int64_t kLastUsedStepS = 60;  // a busy key is written at most so often
 
-constexpr std::array<std::string_view, 4> kMigrations{
+constexpr std::array<std::string_view, 5> kMigrations{
     "CREATE TABLE api_key (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " tail TEXT NOT NULL, scopes TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER,"
     " last_used INTEGER, revoked INTEGER)",
@@ -25,7 +25,9 @@ constexpr std::array<std::string_view, 4> kMigrations{
     "ALTER TABLE api_key ADD COLUMN requests INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE api_key ADD COLUMN prompt_tokens INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE api_key ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE api_key ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'"};
+    "ALTER TABLE api_key ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'",
+    "CREATE TABLE api_invitation (hash TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL,"
+    " expires INTEGER NOT NULL)"};
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {
@@ -83,6 +85,26 @@ void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
   }
 }
 
+std::string new_secret(std::string_view prefix) {
+  return std::string(prefix) + base64url(random_bytes(kSecretBytes));
+}
+
+NewKey new_key(const std::string& name, const std::vector<Scope>& scopes,
+               std::optional<int64_t> expires, int64_t now_s, KeySettings settings) {
+  NewKey key;
+  key.secret = new_secret(kKeyPrefix);
+  key.info = {.id = random_hex(4),
+              .name = name,
+              .tail = key.secret.substr(key.secret.size() - 4),
+              .scopes = scopes,
+              .created = now_s,
+              .expires = expires,
+              .last_used = std::nullopt,
+              .revoked = std::nullopt,
+              .settings = std::move(settings)};
+  return key;
+}
+
 Database open_database(const std::filesystem::path& path) {
   try {
     // On a new machine the server may be what makes the store's folder.
@@ -134,30 +156,23 @@ NewKey KeyStore::create(const std::string& name, const std::vector<Scope>& scope
                         std::optional<int64_t> expires, int64_t now_s, KeySettings settings) {
   check_new_key(name, scopes, expires, now_s);
   strata::api::check(settings);
-  const std::string written = to_json(as_json(settings));
-  NewKey key;
-  key.secret = std::string(kKeyPrefix) + base64url(random_bytes(kSecretBytes));
-  key.info = {.id = random_hex(4),
-              .name = name,
-              .tail = key.secret.substr(key.secret.size() - 4),
-              .scopes = scopes,
-              .created = now_s,
-              .expires = expires,
-              .last_used = std::nullopt,
-              .revoked = std::nullopt,
-              .settings = std::move(settings)};
+  const NewKey key = new_key(name, scopes, expires, now_s, std::move(settings));
   const std::lock_guard lock(mutex_);
+  insert(key);
+  return key;
+}
+
+void KeyStore::insert(const NewKey& key) {
   auto insert = database_.prepare(
       "INSERT INTO api_key (id, hash, name, tail, scopes, created, expires, settings)"
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-  insert.bind(1, key.info.id).bind(2, sha256_hex(key.secret)).bind(3, name).bind(4, key.info.tail);
-  insert.bind(5, to_text(scopes)).bind(6, now_s);
-  if (expires)
-    insert.bind(7, *expires);
+  insert.bind(1, key.info.id).bind(2, sha256_hex(key.secret)).bind(3, key.info.name);
+  insert.bind(4, key.info.tail).bind(5, to_text(key.info.scopes)).bind(6, key.info.created);
+  if (key.info.expires)
+    insert.bind(7, *key.info.expires);
   else
     insert.bind_null(7);
-  insert.bind(8, written).run();
-  return key;
+  insert.bind(8, to_json(as_json(key.info.settings))).run();
 }
 
 std::vector<KeyInfo> KeyStore::list() const {
@@ -242,7 +257,7 @@ std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
     throw Error(Code::unauthenticated, "the key is not known, was revoked, or has expired",
                 "make a new one with: strata key create");
   }
-  const std::string session = std::string(kSessionPrefix) + base64url(random_bytes(kSecretBytes));
+  const std::string session = new_secret(kSessionPrefix);
   const std::lock_guard lock(mutex_);
   database_.prepare("DELETE FROM api_session WHERE expires <= ?").bind(1, now_s).run();
   auto insert = database_.prepare("INSERT INTO api_session (hash, key, expires) VALUES (?, ?, ?)");
@@ -253,6 +268,37 @@ std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
 void KeyStore::close_session(std::string_view session) {
   const std::lock_guard lock(mutex_);
   database_.prepare("DELETE FROM api_session WHERE hash = ?").bind(1, sha256_hex(session)).run();
+}
+
+std::string KeyStore::invite(const std::string& name, const std::vector<Scope>& scopes,
+                             int64_t now_s) {
+  check_new_key(name, scopes, std::nullopt, now_s);
+  const std::string invitation = new_secret(kInvitationPrefix);
+  const std::lock_guard lock(mutex_);
+  database_.prepare("DELETE FROM api_invitation WHERE expires <= ?").bind(1, now_s).run();
+  auto insert = database_.prepare(
+      "INSERT INTO api_invitation (hash, name, scopes, expires) VALUES (?, ?, ?, ?)");
+  insert.bind(1, sha256_hex(invitation)).bind(2, name).bind(3, to_text(scopes));
+  insert.bind(4, now_s + kInvitationS).run();
+  return invitation;
+}
+
+// What takes it away tells who was first: of two that ask at once, in whatever processes, one.
+NewKey KeyStore::accept(std::string_view invitation, int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  Transaction transaction(database_);
+  auto take = database_.prepare(
+      "DELETE FROM api_invitation WHERE hash = ? AND expires > ? RETURNING name, scopes");
+  if (!take.bind(1, sha256_hex(invitation)).bind(2, now_s).step()) {
+    throw Error(Code::unauthenticated, "the link is not known, was used, or is over",
+                "a link works once; make another one with: strata key link");
+  }
+  const NewKey key =
+      new_key(take.text(0), parse_scopes(take.text(1)), std::nullopt, now_s, KeySettings{});
+  take.reset();
+  insert(key);
+  transaction.commit();
+  return key;
 }
 
 std::vector<std::string> KeyStore::prepare(ChatRequest& request) {

@@ -17,6 +17,7 @@
 namespace strata::api {
 
 constexpr int64_t kSessionS = 30 * 86'400;
+constexpr int64_t kInvitationS = 3600;
 
 struct KeyInfo {
   std::string id;    // what revoke takes: 8 hex digits
@@ -64,11 +65,18 @@ class KeyStore : public KeyChecker, public Callers {
   std::string open_session(std::string_view secret, int64_t now_s);
   void close_session(std::string_view session);
 
+  // "link-strata-…": who has it makes one key of this name and these scopes, once, within
+  // kInvitationS seconds. Errors as create().
+  std::string invite(const std::string& name, const std::vector<Scope>& scopes, int64_t now_s);
+  // Error{unauthenticated}: the invitation is not known, was used, or is over.
+  NewKey accept(std::string_view invitation, int64_t now_s);
+
   std::vector<std::string> prepare(ChatRequest& request) override;
   void check_model(const std::string& caller, const std::string& model) override;
   void used(const std::string& caller, const CallerUse& use) override;  // waits for no disk
 
  private:
+  void insert(const NewKey& key);             // with mutex_
   void write_use() const;                     // with mutex_
   KeyInfo find(const std::string& id) const;  // the same, as get()
 

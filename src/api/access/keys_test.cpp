@@ -85,5 +85,33 @@ TEST(Keys, ANameThatIsSqlIsJustAName) {
   EXPECT_EQ(keys.list()[0].name, name);
 }
 
+TEST(Invitations, MakeOneKeyOnceInWhateverProcess) {
+  const strata::testing::TempFolder folder;
+  const auto path = folder.path() / "strata.db";
+  KeyStore server(path), terminal(path);
+  const std::string invitation = terminal.invite("anna", {Scope::inference}, kNow);
+  const NewKey key = server.accept(invitation, kNow + kInvitationS - 1);
+  EXPECT_EQ(server.check(key.secret, kNow)->scopes, std::vector<Scope>{Scope::inference});
+  EXPECT_EQ(server.get(key.info.id).name, "anna");
+  for (KeyStore* store : {&server, &terminal}) {
+    EXPECT_THROW(store->accept(invitation, kNow), Error);
+  }
+  EXPECT_EQ(server.list().size(), 1u);
+}
+
+TEST(Invitations, EndAndAreNoKeysNorSessions) {
+  KeyStore keys(":memory:");
+  const std::string invitation = keys.invite("anna", {Scope::admin}, kNow);
+  EXPECT_FALSE(keys.check(invitation, kNow));
+  EXPECT_THROW(keys.open_session(invitation, kNow), Error);
+  EXPECT_THROW(keys.accept(invitation + "x", kNow), Error);
+  EXPECT_THROW(keys.accept("", kNow), Error);
+  EXPECT_THROW(keys.accept(invitation, kNow + kInvitationS), Error);
+  EXPECT_THROW(keys.invite("", {Scope::admin}, kNow), Error);
+  EXPECT_THROW(keys.invite("anna", {}, kNow), Error);
+  EXPECT_TRUE(keys.list().empty());
+  EXPECT_EQ(keys.accept(invitation, kNow).info.name, "anna");
+}
+
 }  // namespace
 }  // namespace strata::api

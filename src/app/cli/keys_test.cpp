@@ -107,5 +107,24 @@ TEST_F(KeyCommands, MistakesAreRefused) {
   EXPECT_THROW(output_of({"key", "revoke", "nobody"}), Error);
 }
 
+TEST_F(KeyCommands, ALinkMakesItsKeyOnce) {
+  const auto told = json_of({"key", "link", "anna", "--scopes", "inference,models", "--json"});
+  const std::string link(told.at("link").as_string());
+  ASSERT_TRUE(link.starts_with("http://127.0.0.1:11434/#/link/link-strata-")) << link;
+  const std::string invitation = link.substr(link.rfind('/') + 1);
+  const auto key = open_keys().accept(invitation, unix_seconds());
+  EXPECT_EQ(key.info.name, "anna");
+  EXPECT_EQ(key.info.scopes, (std::vector{api::Scope::inference, api::Scope::models}));
+  EXPECT_TRUE(open_keys().check(key.secret, unix_seconds()));
+  EXPECT_THROW(open_keys().accept(invitation, unix_seconds()), Error);
+}
+
+TEST_F(KeyCommands, ALinkNamesTheAddressThatIsAskedForAndNoOther) {
+  const std::string link = output_of({"key", "link", "--address", "https://ai.example.org"});
+  EXPECT_TRUE(link.starts_with("https://ai.example.org/#/link/link-strata-")) << link;
+  EXPECT_THROW(output_of({"key", "link", "--address", "javascript:alert(1)"}), Error);
+  EXPECT_THROW(output_of({"key", "link", "--scopes", "all"}), Error);
+}
+
 }  // namespace
 }  // namespace strata::app

@@ -1,5 +1,6 @@
 // What becomes of a block of code that is whole: its language and a button over it, colours, and a
 // diagram where it is the source of one.
+import { copyText } from './clipboard';
 import { diagram } from './diagram';
 import { t } from './i18n.svelte';
 import { idle } from './later';
@@ -39,7 +40,7 @@ function dress(pre: HTMLElement) {
   name.textContent = language || t('text');
   const buttons = document.createElement('span');
   buttons.append(button(t('copy'), (self) => {
-    void navigator.clipboard.writeText(source).then(() => (self.textContent = t('copied')));
+    void copyText(source).then(() => t('copied'), () => t('not_copied')).then((text) => (self.textContent = text));
   }));
   head.append(name, buttons);
   pre.replaceWith(listing);

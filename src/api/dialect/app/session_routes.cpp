@@ -1,12 +1,16 @@
-// Signing in with a key: what a browser then sends is a cookie that no script can read.
+// Signing in with a key, or a link that makes one: what a browser then sends is a cookie that no
+// script can read.
 #include "api/access/credentials.h"
 #include "api/access/keys.h"
 #include "api/dialect/app/app.h"
+#include "api/dialect/dialect_common.h"
 #include "api/limits.h"
 #include "core/version.h"
 
 namespace strata::api::app {
 namespace {
+
+constexpr size_t kMaxLinkBodyBytes = 1024;
 
 KeyStore& keys_of(const Services& services) {
   if (services.keys) return *services.keys;
@@ -47,11 +51,26 @@ void state(const Services& services, Exchange& exchange) {
   respond_json(exchange, body);
 }
 
-void open(const Services& services, Exchange& exchange) {
-  const std::string secret = read_credential(exchange.request().headers).value_or("");
+void sign_in(const Services& services, Exchange& exchange, const std::string& secret) {
   const std::string session = keys_of(services).open_session(secret, services.now_ms() / 1000);
   exchange.add_header("set-cookie", cookie(session, kSessionS, exchange.request().headers));
+}
+
+void open(const Services& services, Exchange& exchange) {
+  sign_in(services, exchange, read_credential(exchange.request().headers).value_or(""));
   respond_json(exchange, json::object{{"signed_in", true}});
+}
+
+// Open to all: the link is the credential.
+void accept(const Services& services, Exchange& exchange) {
+  const json::value body = read_body(exchange.request().body);
+  Fields fields(body);
+  const std::string invitation = fields.required_text("link");
+  fields.refuse_unread();
+  const NewKey key = keys_of(services).accept(invitation, services.now_ms() / 1000);
+  sign_in(services, exchange, key.secret);
+  respond_json(exchange,
+               json::object{{"signed_in", true}, {"name", key.info.name}, {"secret", key.secret}});
 }
 
 void close(const Services& services, Exchange& exchange) {
@@ -73,6 +92,7 @@ void add_session_routes(RouteTable& table, const Services& services, const Diale
   };
   add("GET", "/api/v1/session", Scope::open, 0, Lane::store, state);
   add("POST", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, open);
+  add("POST", "/api/v1/session/link", Scope::open, kMaxLinkBodyBytes, Lane::store, accept);
   add("DELETE", "/api/v1/session", Scope::inference, kMaxSmallBodyBytes, Lane::store, close);
 }
 

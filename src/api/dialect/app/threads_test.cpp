@@ -228,6 +228,28 @@ TEST_F(ThreadsOfOwners, ASessionStandsForItsKeyUntilItIsClosed) {
             401);  // a key is no session
 }
 
+TEST_F(ThreadsOfOwners, ALinkSignsOneBrowserInAndMakesItsKey) {
+  const std::string body =
+      to_json(json::object{{"link", keys_.invite("anna", {Scope::inference}, kNowMs / 1000)}});
+  EXPECT_EQ(call("POST", "session/link", body, "Origin: http://evil.example\r\n").status, 403);
+  const Reply opened = call("POST", "session/link", body);
+  ASSERT_EQ(opened.status, 200) << opened.body;
+  const std::string set = opened.headers.at("set-cookie");
+  EXPECT_NE(set.find("HttpOnly; SameSite=Strict"), std::string::npos) << set;
+  const std::string cookie = "Cookie: " + set.substr(0, set.find(';')) + "\r\nx-strata-app: 1\r\n";
+  const std::string id = begin(cookie);
+  const std::string secret = text(parse_json(opened.body).as_object(), "secret");
+  EXPECT_EQ(call("GET", "conversations/" + id, "", "x-api-key: " + secret + "\r\n").status, 200);
+
+  const Reply again = call("POST", "session/link", body);
+  EXPECT_EQ(again.status, 401);
+  EXPECT_FALSE(again.headers.contains("set-cookie"));
+  EXPECT_EQ(call("POST", "session/link", R"({"link":"link-strata-no"})").status, 401);
+  for (const char* bad : {"", "{}", R"({"link":7})", R"({"link":"a","more":1})"}) {
+    EXPECT_EQ(call("POST", "session/link", bad).status, 400) << bad;
+  }
+}
+
 TEST_F(ThreadsOfOwners, ARevokedKeysStreamEndsAtOnceAndItsLinksShowNothing) {
   const NewKey mine = keys_.create("mine", {Scope::inference}, std::nullopt, kNowMs / 1000);
   const NewKey chief = keys_.create("chief", {Scope::admin}, std::nullopt, kNowMs / 1000);
@@ -308,6 +330,11 @@ TEST(AppSite, WhatIsFramedHasNoOriginAndReachesNothing) {
   const std::string& policy = frame.headers.at("content-security-policy");
   EXPECT_TRUE(policy.starts_with("sandbox allow-scripts; default-src 'none';")) << policy;
   EXPECT_EQ(policy.find("allow-same-origin"), std::string::npos);
+  EXPECT_FALSE(frame.headers.contains("cross-origin-opener-policy"));
+  const Reply heeded =
+      fetch(running.port(), "GET", "/frame/a.html", "",
+            "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\nSec-Fetch-Site: none\r\n");
+  EXPECT_EQ(heeded.headers.at("cross-origin-opener-policy"), "same-origin");
 }
 
 TEST(AppSite, ABundleThatIsNotWholeIsRefused) {

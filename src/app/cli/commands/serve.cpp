@@ -3,10 +3,12 @@
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/keys.h"
 #include "app/cli/load_config.h"
 #include "app/cli/output.h"
 #include "app/in_range.h"
 #include "core/config.h"
+#include "core/os.h"
 
 namespace strata::app {
 namespace {
@@ -20,8 +22,12 @@ void greet(const RunningServer& server, const std::string& wanted_model, bool wi
     complain("no model is here yet; get one: strata pull " + wanted_model);
   }
   if (with_key && !has_live_key()) {
+    const std::string invitation = open_keys().invite("admin", {api::Scope::admin}, unix_seconds());
     complain(
-        "warning: no key exists, so every request is refused; make one: strata key create NAME");
+        fmt::format("no key exists yet. To make the first one, open in a browser, once and "
+                    "before {}:\n  {}",
+                    utc_timestamp(unix_seconds() + api::kInvitationS),
+                    invitation_link(browser_url(server.address()), invitation)));
   }
 }
 
@@ -39,7 +45,8 @@ class Serve : public Command {
             "stops.",
         .options = {{"host", "ADDRESS:PORT", "where to listen; 127.0.0.1:11434 without it"},
                     {"port", "N", "another port; 0: any free one"},
-                    {"require-key", "", "every request needs a key (strata key create)"},
+                    {"require-key", "",
+                     "every request needs a key; where none exists, a link makes one"},
                     {"allow-unprotected", "", "listen beyond this machine without keys"},
                     {"allow-origin", "ORIGIN", "a web page's origin that may call", 0, true},
                     {"allow-host", "NAME", "a further Host name to answer to", 0, true},
