@@ -138,7 +138,15 @@ TEST(Masks, AreThoseOfAPlainWalkForRandomPatterns) {
     named.schema = json::object{{"type", "object"}, {"propertyNames", schema}};
     OutputRule text{.kind = OutputRule::Kind::json_schema};
     text.schema = schema;
-    for (const OutputRule& rule : {rule_of(OutputRule::Kind::regex, pattern), text, named}) {
+    // Names that match somewhere, and names that match nowhere.
+    OutputRule told_apart{.kind = OutputRule::Kind::json_schema};
+    told_apart.schema = json::object{
+        {"type", "object"},
+        {"patternProperties", json::object{{pattern, json::object{{"type", "integer"}}},
+                                           {"x.b", json::object{{"type", "boolean"}}}}},
+        {"additionalProperties", json::object{{"type", "string"}}}};
+    for (const OutputRule& rule :
+         {rule_of(OutputRule::Kind::regex, pattern), text, named, told_apart}) {
       try {
         const auto matcher = std::make_shared<Matcher>(compile(rule), trie());
         for (uint32_t seed = 0; seed < 2; ++seed) check_masks(matcher, seed, 12);

@@ -74,7 +74,8 @@ bool Expressions::matches(ExprId id, std::string_view text) {
 }
 
 ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
-  if (searching_) {
+  // What has no all_of in it leads to the same places whether their emptiness is known or not.
+  if (searching_ && (at(id).conjunction || !sealed_)) {
     const uint64_t key = static_cast<uint64_t>(id) << 8 | byte;
     const auto known = searched_.find(key);
     if (known != searched_.end()) return known->second;
@@ -208,8 +209,10 @@ bool Expressions::search_live(ExprId id) {
   while (!open.empty()) {
     const ExprId here = open.back();
     open.pop_back();
+    const ByteSet first = first_bytes(here);
     for (const uint8_t byte : bytes) {
       if (--steps < 0) steps_ = -1;
+      if (!first.has(byte)) continue;
       const ExprId next = find_derivative(here, byte);
       if (next == kNothing || !from.emplace(next, here).second) continue;
       const auto proven = live_.find(next);

@@ -125,6 +125,10 @@ Characters Strides::too_much(ExprId place, Stride& stride) {
   bool level = true;  // each place is as far as any text that leads there is long
   for (size_t i = 0; i < seen.size(); ++i) {
     const Seen here = seen[i];
+    // Of what is lost at least this is, which is known sooner than all.
+    const Characters first_lost = stride.of.without(first_characters(here.place));
+    const int n_by = here.by.count();
+    if (i > 0 && n_by <= first_lost.count() && n_by * 2 < stride.of.count()) return here.by;
     const Characters lost = stride.of.without(ways(here.place).all);
     if (!lost.empty()) {
       const Characters& fewer = lost.count() < here.by.count() ? lost : here.by;
