@@ -121,9 +121,9 @@ TEST(ServerWalk, AModelHasOneNameInAllMetrics) {
   ASSERT_EQ(reply.status, 200) << reply.body;
   const std::string text = fetch(running.port(), "GET", "/metrics").body;
   for (const std::string name :
-       {"strata_generated_tokens_total", "strata_prompt_tokens_total", "strata_requests_running",
-        "strata_decode_tokens_total", "strata_guessed_tokens_total", "strata_right_guesses_total",
-        "strata_kv_bytes_kept", "tokens_per_step"}) {
+       {"strata_generated_tokens_total", "strata_prompt_tokens_total", "strata_cached_tokens_total",
+        "strata_requests_running", "strata_decode_tokens_total", "strata_guessed_tokens_total",
+        "strata_right_guesses_total", "strata_kv_bytes_kept", "tokens_per_step"}) {
     EXPECT_NE(text.find(name + R"({model="echo:latest"})"), std::string::npos) << name << text;
   }
   EXPECT_EQ(text.find(R"(model="echo")"), std::string::npos) << text;

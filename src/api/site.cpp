@@ -36,7 +36,20 @@ constexpr std::string_view kPolicy =
 constexpr std::string_view kFramePolicy =
     "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+// What a model wrote as a page runs as it is, scripts too, but without an origin and without a way
+// to load, send or open anything: also nothing of this server.
+constexpr std::string_view kPreviewPolicy =
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 constexpr std::string_view kFrameFolder = "/frame/";
+constexpr std::string_view kPreview = "/frame/preview.html";
+
+std::string_view policy_of(std::string_view path) {
+  if (path == kPreview) return kPreviewPolicy;
+  return path.starts_with(kFrameFolder) ? kFramePolicy : kPolicy;
+}
 
 Error broken(const char* what) {
   return Error(Code::data_loss, fmt::format("the app's bundle is not whole: {}", what),
@@ -64,8 +77,7 @@ std::string unzip(std::string_view gzip) {
 
 Headers headers_of(const SiteFile& file, const Headers& asked) {
   Headers headers;
-  const bool framed = file.path.starts_with(kFrameFolder);
-  headers.add("content-security-policy", std::string(framed ? kFramePolicy : kPolicy));
+  headers.add("content-security-policy", std::string(policy_of(file.path)));
   headers.add("referrer-policy", "no-referrer");
   // Browsers heed it only over TLS and from this machine, and complain elsewhere. Where they would
   // heed it they say where a request came from (Fetch Metadata, W3C).

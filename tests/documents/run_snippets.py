@@ -114,6 +114,11 @@ class Maker:
                                 {"parent": message, "model": SLOW})["id"]
         return made, message
 
+    def thread_that_calls(self):
+        made = self.post("/api/v1/conversations", {"messages": [{"role": "user", "text": "Hi"}, {
+            "role": "assistant", "text": "", "data": {"calls": [{"id": "CALL", "name": "weather", "arguments": "{}"}]}}]})["id"]
+        return made, json.loads(self.get(f"/api/v1/conversations/{made}"))["messages"][1]["id"]
+
     def share(self):
         made = self.thread(False)[0]
         return made, self.post(f"/api/v1/conversations/{made}/share", {})["token"]
@@ -161,6 +166,8 @@ class Maker:
             words["ID"], words["ITEM"] = self.conversation()
         elif path.endswith("/share"):
             words["ID"] = self.share()[0]
+        elif path.endswith("/outputs"):
+            words["ID"], words["MESSAGE"] = self.thread_that_calls()
         elif path.startswith("/api/v1/conversations/{"):
             words["ID"], words["MESSAGE"] = self.thread("{message}" in path)
         elif path.startswith("/api/v1/shared/"):

@@ -29,6 +29,9 @@ void AnswerMetrics::finished(const inference::Usage& usage, bool counts_prompt) 
   if (!counts_prompt) return;
   metrics_.counter("strata_prompt_tokens_total", "Tokens of prompts.", labels)
       .add(static_cast<uint64_t>(usage.prompt_tokens));
+  metrics_
+      .counter("strata_cached_tokens_total", "Tokens of prompts that were known already.", labels)
+      .add(static_cast<uint64_t>(usage.cached_tokens));
 }
 
 }  // namespace strata::api

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "api/dialect/app/app.h"
+#include "api/dialect/app/calls.h"
 #include "api/dialect/app/turn.h"
 #include "api/dialect/dialect_common.h"
 #include "api/limits.h"
@@ -67,9 +68,10 @@ ThreadMessage read_message(Fields& fields) {
   if (message.role != "user" && message.role != "assistant") {
     fields.fail("role", "must be user or assistant");
   }
-  message.text = fields.required_text("text");
   message.reasoning = fields.text("reasoning").value_or("");
   if (fields.object("data")) message.data = fields.get("data")->get_object();
+  const bool calls = message.role == "assistant" && message.data.contains("calls");
+  message.text = calls ? fields.text("text").value_or("") : fields.required_text("text");
   return message;
 }
 
@@ -192,6 +194,7 @@ class ThreadRoutes {
     if (request.sampling.max_tokens == 0) request.sampling.max_tokens.reset();
     read_common_sampling(fields, request.sampling);
     request.reasoning.think = fields.boolean("think");
+    read_tools(fields, request.conversation);
     const std::string system = limited(fields, "system", kMaxDraftBytes).value_or("");
     const auto going_on = fields.text("continue");
     const std::string parent = going_on ? *going_on : fields.required_text("parent");
@@ -204,10 +207,7 @@ class ThreadRoutes {
     if (!system.empty()) {
       request.conversation.messages.push_back({.role = "system", .content = system});
     }
-    for (const ThreadMessage& each : path) {
-      request.conversation.messages.push_back(
-          {.role = each.role, .content = each.text, .reasoning = each.reasoning});
-    }
+    for (const ThreadMessage& each : path) add_turn(each, request.conversation.messages);
     name_caller(request, exchange->request());
     ThreadMessage message = going_on ? path.back() : ThreadMessage{};
     if (going_on) {
@@ -239,6 +239,25 @@ class ThreadRoutes {
       feed().tell(owner, "message", message_json(id, message));
       throw;
     }
+    respond_json(*exchange, message_json(id, message));
+  }
+
+  // What the tools gave back that an answer called.
+  void take_outputs(const ExchangePtr& exchange) {
+    const json::value body = read_body(exchange->request().body);
+    Fields fields(body);
+    const std::string& owner = owner_of(*exchange);
+    const std::string id = param(*exchange, "id");
+    if (!threads().find(owner, id)) throw thread_not_found(id);
+    ThreadMessage message = threads().path(owner, id, param(*exchange, "message")).back();
+    if (message.status == kMessageWorking) {
+      throw Error(Code::failed_precondition, "this answer is still being written",
+                  "wait for its end");
+    }
+    put_outputs(fields, message);
+    fields.refuse_unread();
+    if (!threads().update(owner, id, message)) throw thread_not_found(id);
+    feed().tell(owner, "message", message_json(id, message));
     respond_json(*exchange, message_json(id, message));
   }
 
@@ -286,6 +305,8 @@ void add_thread_routes(RouteTable& table, const Services& services, const Dialec
   add("DELETE", "conversations/{id}", kMaxSmallBodyBytes, &ThreadRoutes::remove);
   add("POST", "conversations/{id}/messages", kMaxBodyBytes, &ThreadRoutes::add_message);
   add("POST", "conversations/{id}/answers", kMaxBodyBytes, &ThreadRoutes::answer);
+  add("POST", "conversations/{id}/answers/{message}/outputs", kMaxBodyBytes,
+      &ThreadRoutes::take_outputs);
   add("POST", "conversations/{id}/answers/{message}/cancel", kMaxSmallBodyBytes,
       &ThreadRoutes::cut);
   add("GET", "events", 0, &ThreadRoutes::listen);

@@ -29,7 +29,11 @@ class Threads : public ::testing::Test {
     services.keys = &keys_;
     ServerOptions options;
     options.require_key = require_key;
-    running_.emplace(make_scripted_backend(default_script()), services, options, &keys_);
+    ScriptedOptions script = default_script();
+    script.models[0].rules = {
+        {.contains = "weather", .role = "user", .calls = {{"get_weather", R"({"town":"Bern"})"}}},
+        {.role = "tool", .reply = "It is {message}."}};
+    running_.emplace(make_scripted_backend(script), services, options, &keys_);
   }
 
   Reply call(std::string_view method, const std::string& path, const std::string& body = {},
@@ -132,6 +136,52 @@ TEST_F(Threads, WithoutAModelAScriptSaysHello) {
   listener.receive_until(kAnswered);
   EXPECT_TRUE(
       text(ok("GET", "conversations/" + id).at("messages").at(1), "text").starts_with("Hello!"));
+}
+
+TEST_F(Threads, WhatAToolGaveBackIsKeptAndReadByTheModel) {
+  testing::Client listener(running_->port());
+  listener.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  listener.receive_until("retry");
+  const std::string id = begin();
+  const std::string place = "conversations/" + id + "/answers";
+  const json::value tool{{"type", "function"}, {"function", {{"name", "get_weather"}}}};
+  ok("POST", place,
+     to_json(
+         json::object{{"model", "echo"}, {"parent", say(id, "the weather?")}, {"tools", {tool}}}));
+  listener.receive_until(kAnswered);
+  const auto called = ok("GET", "conversations/" + id).at("messages").at(1);
+  const auto& call_made = called.at("data").at("calls").at(0);
+  EXPECT_EQ(text(call_made, "arguments"), R"({"town":"Bern"})");
+  const std::string outputs = place + "/" + text(called, "id") + "/outputs";
+  const auto told = [&](const std::string& call_id) {
+    return to_json(json::object{{"outputs", {json::object{{"id", call_id}, {"output", "sunny"}}}}});
+  };
+  EXPECT_EQ(call("POST", outputs, told("none")).status, 400);
+  EXPECT_EQ(call("POST", outputs, R"({"outputs": []})").status, 400);
+  EXPECT_EQ(call("POST", place + "/tmsg_0/outputs", told("none")).status, 404);
+  ok("POST", outputs, told(text(call_made, "id")));
+  listener.receive_until(R"("output":"sunny")");
+  ok("POST", place, to_json(json::object{{"model", "echo"}, {"parent", text(called, "id")}}));
+  listener.receive_until(kAnswered);
+  const auto thread = ok("GET", "conversations/" + id);
+  EXPECT_EQ(text(thread.at("messages").at(1).at("data").at("calls").at(0), "output"), "sunny");
+  EXPECT_EQ(text(thread.at("messages").at(2), "text"), "It is sunny.");
+}
+
+TEST_F(Threads, ToolsThatAreNoneAreRefusedByField) {
+  const std::string id = begin(), parent = say(id, "the weather?");
+  for (const std::string_view tools :
+       {R"([{"type": "custom", "function": {"name": "a"}}])", R"([{"type": "function"}])",
+        R"([{"type": "function", "function": {"name": "a b"}}])",
+        R"([{"type": "function", "function": {"name": "a", "parameters": []}}])",
+        R"([{"type": "function", "function": {"name": "a"}},
+            {"type": "function", "function": {"name": "a"}}])"}) {
+    const Reply reply =
+        call("POST", "conversations/" + id + "/answers",
+             fmt::format(R"({{"model": "echo", "parent": "{}", "tools": {}}})", parent, tools));
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    EXPECT_NE(reply.body.find(R"("field":"tools[)"), std::string::npos) << reply.body;
+  }
 }
 
 TEST_F(Threads, WhatAServerLeftUnfinishedIsCut) {
@@ -318,19 +368,26 @@ TEST(AppSite, AnEmptyBundleSaysHowToBuildIt) {
 }
 
 TEST(AppSite, WhatIsFramedHasNoOriginAndReachesNothing) {
-  const std::string list = R"([{"path":"/frame/a.html","type":"text/html","etag":"\"e\"",)"
-                           R"("keeps":false,"size":0}])";
+  const std::string file = R"(","type":"text/html","etag":"\"e\"","keeps":false,"size":0})";
+  const std::string list =
+      R"([{"path":"/frame/a.html)" + file + R"(,{"path":"/frame/preview.html)" + file + "]";
   const Site site(fmt::format("STRATA-SITE-1 {}\n{}", list.size(), list));
   Services services;
   services.site = &site;
   testing::Running running(make_scripted_backend(default_script()), services);
-  const Reply frame = fetch(running.port(), "GET", "/frame/a.html", "",
-                            "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\n");
-  EXPECT_EQ(frame.status, 304) << frame.body;
-  const std::string& policy = frame.headers.at("content-security-policy");
-  EXPECT_TRUE(policy.starts_with("sandbox allow-scripts; default-src 'none';")) << policy;
-  EXPECT_EQ(policy.find("allow-same-origin"), std::string::npos);
-  EXPECT_FALSE(frame.headers.contains("cross-origin-opener-policy"));
+  for (const std::string path : {"/frame/a.html", "/frame/preview.html"}) {
+    const Reply frame =
+        fetch(running.port(), "GET", path, "", "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\n");
+    EXPECT_EQ(frame.status, 304) << frame.body;
+    const std::string& policy = frame.headers.at("content-security-policy");
+    EXPECT_TRUE(policy.starts_with("sandbox allow-scripts; default-src 'none';")) << policy;
+    EXPECT_EQ(policy.find("allow-same-origin"), std::string::npos);
+    // Scripts of its own only where nothing of this server is one.
+    EXPECT_NE(policy.find("script-src 'self'") == std::string::npos,
+              policy.find("script-src 'unsafe-inline'") == std::string::npos);
+    EXPECT_EQ(policy.find("http"), std::string::npos);
+    EXPECT_FALSE(frame.headers.contains("cross-origin-opener-policy"));
+  }
   const Reply heeded =
       fetch(running.port(), "GET", "/frame/a.html", "",
             "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\nSec-Fetch-Site: none\r\n");
