@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 
-import { answers, axe, begin, done, elsewhere, knowsElsewhere, open, say } from './harness.mjs';
+import { answers, axe, begin, done, elsewhere, open, say, toElsewhere } from './harness.mjs';
 
-const { server, browser, end } = await begin({ args: ['--require-key', '--host', '0.0.0.0'], flags: [knowsElsewhere] });
+const { server, browser, end } = await begin({ args: ['--require-key', '--host', '0.0.0.0'], flags: toElsewhere });
 const port = new URL(server.address).port;
 server.address = `http://${elsewhere}:${port}`;
 const direct = `http://127.0.0.1:${port}`; // for what is no browser
@@ -81,11 +81,11 @@ test('texts are copied without a secure context', async () => {
   await answers(view).first().getByRole('button', { name: 'Copy as code' }).click();
   await view.getByRole('dialog').getByRole('button', { name: 'Copy', exact: true }).click();
   await view.getByRole('dialog').getByRole('button', { name: 'Copied' }).waitFor();
-  const code = await view.getByRole('dialog').locator('pre').innerText();
+  const code = await view.getByRole('dialog').locator('pre').textContent();
   await view.keyboard.press('Escape');
   await field.focus();
   await view.keyboard.press('Control+V');
-  assert.equal(await field.inputValue(), code.trimEnd());
+  assert.equal(await field.inputValue(), code);
   assert.deepEqual(view.problems, []);
 });
 

@@ -102,9 +102,11 @@ export async function begin({ script, args, env, flags = [] } = {}) {
   return { server, browser, end };
 }
 
-// Another name of this machine, for `flags`: a page from it is in no secure context.
+// Another name of this machine, with `flags` that know it: a page from it is in no secure context. The
+// second one is for a page that is shown in place of the program's own: where it came from is not known.
 export const elsewhere = 'strata.test';
-export const knowsElsewhere = `--host-resolver-rules=MAP ${elsewhere} 127.0.0.1`;
+export const toElsewhere = [`--host-resolver-rules=MAP ${elsewhere} 127.0.0.1`,
+  '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests'];
 
 // The page with the program's headers, so that its policy holds; files as they are.
 async function fromSite(route) {
