@@ -212,6 +212,29 @@ ExprId Expressions::any_of(std::vector<ExprId> parts) {
   return intern(made, flat);
 }
 
+// Whether each text of a is one of b, where that is plain to see: a string of limited length among
+// those of any.
+bool Expressions::is_part_of(ExprId a, ExprId b) const {
+  constexpr int kMost = 32;
+  for (int i = 0; i < kMost; ++i) {
+    if (a == b) return true;
+    const auto head = [&](ExprId id) { return at(id).op == Op::sequence ? at(id).a : id; };
+    const auto tail = [&](ExprId id) { return at(id).op == Op::sequence ? at(id).b : kEmpty; };
+    const Expr& known = at(head(a));
+    const Expr& wide = at(head(b));
+    if (wide.op != Op::repeat) {
+      if (head(a) != head(b)) return false;
+      a = tail(a);
+    } else if (known.op == Op::repeat && known.a == wide.a && tail(a) == tail(b)) {
+      return wide.b <= known.b && (wide.c < 0 || (known.c >= 0 && known.c <= wide.c));
+    } else if (wide.b > 0) {
+      return false;
+    }
+    b = tail(b);
+  }
+  return false;
+}
+
 ExprId Expressions::all_of(std::vector<ExprId> parts) {
   std::vector<ExprId> flat;
   for (const ExprId part : parts) {
@@ -227,6 +250,16 @@ ExprId Expressions::all_of(std::vector<ExprId> parts) {
   }
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  constexpr size_t kFewParts = 8;
+  for (size_t i = 0; i < flat.size() && flat.size() <= kFewParts;) {
+    const bool wide = std::ranges::any_of(
+        flat, [&](ExprId part) { return part != flat[i] && is_part_of(part, flat[i]); });
+    if (wide) {
+      flat.erase(flat.begin() + static_cast<ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
   if (flat.empty()) return none_of(kNothing);
   if (flat.size() == 1) return flat[0];
   if (flat[0] == kEmpty) {

@@ -149,6 +149,7 @@ class Expressions {
   size_t hash_of(const Expr& e, std::span<const ExprId> list) const;
   bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
   void grow_slots();
+  bool is_part_of(ExprId a, ExprId b) const;
   void factor(std::vector<ExprId>& parts);
   ExprId find_derivative(ExprId id, uint8_t byte);
   ExprId derive(ExprId id, uint8_t byte);

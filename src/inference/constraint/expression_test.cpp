@@ -39,8 +39,9 @@ Language language_of(const auto& has) {
 }
 
 bool has(const Language& language, std::string_view text) {
-  const auto at = std::ranges::find(texts(), text);
-  return language[static_cast<size_t>(at - texts().begin())];
+  size_t at = 0;  // those behind one by each letter stand together
+  for (const char c : text) at = at * kLetters.size() + 1 + kLetters.find(c);
+  return language[at];
 }
 
 Language joined(const Language& a, const Language& b) {
@@ -62,7 +63,7 @@ class Generator {
   Generator(Expressions& x, uint32_t seed) : x_(x), random_(seed) {}
 
   Regular make(int depth) {
-    const auto kind = depth == 0 ? 0 : random_() % 6;
+    const auto kind = depth == 0 ? 0 : random_() % 7;
     if (kind == 0) return bytes();
     Regular a = make(depth - 1);
     if (kind == 1) {
@@ -71,12 +72,15 @@ class Generator {
     }
     if (kind == 2) return repeated(a);
     const Regular b = make(depth - 1);
-    if (kind == 3) return {x_.sequence(a.id, b.id), joined(a.language, b.language)};
+    if (kind == 3) return sequence(a, b);
+    // Lengths that one may have in the other.
+    if (kind == 6) return all_of(sequence(repeated(a), b), sequence(repeated(a), b));
+    if (kind == 5) return all_of(a, b);
     Language both = a.language;
     for (size_t i = 0; i < both.size(); ++i) {
-      both[i] = kind == 4 ? both[i] || b.language[i] : both[i] && b.language[i];
+      both[i] = both[i] || b.language[i];
     }
-    return {kind == 4 ? x_.any_of({a.id, b.id}) : x_.all_of({a.id, b.id}), both};
+    return {x_.any_of({a.id, b.id}), both};
   }
 
  private:
@@ -88,6 +92,14 @@ class Generator {
     return {x_.bytes(set), language_of([&](std::string_view text) {
               return text.size() == 1 && set.has(static_cast<uint8_t>(text[0]));
             })};
+  }
+  Regular sequence(const Regular& a, const Regular& b) {
+    return {x_.sequence(a.id, b.id), joined(a.language, b.language)};
+  }
+  Regular all_of(const Regular& a, const Regular& b) {
+    Language both = a.language;
+    for (size_t i = 0; i < both.size(); ++i) both[i] = both[i] && b.language[i];
+    return {x_.all_of({a.id, b.id}), both};
   }
   Regular repeated(const Regular& a) {
     const auto least = static_cast<int32_t>(random_() % 3);
@@ -110,7 +122,7 @@ class Generator {
 
 TEST(Expressions, MatchWhatTheyAreDefinedAs) {
   int n_nothing = 0;
-  for (uint32_t seed = 0; seed < 300; ++seed) {
+  for (uint32_t seed = 0; seed < 200; ++seed) {
     Expressions x;
     const Regular made = Generator(x, seed).make(4);
     const bool any = std::ranges::find(made.language, true) != made.language.end();

@@ -1,93 +1,83 @@
 #include "inference/constraint/token_groups.h"
 
 #include <algorithm>
-#include <array>
-#include <map>
+#include <bit>
+
+#include "core/utf8.h"
 
 namespace strata::inference {
 namespace {
-
-// Kinds of characters: what sets in patterns seldom part. All others are kinds of their own.
-constexpr std::array<std::string_view, 5> kKinds{"abcdef", "ghijklmnopqrstuvwxyz", "ABCDEF",
-                                                 "GHIJKLMNOPQRSTUVWXYZ", "0123456789"};
-
-Characters characters_of(std::string_view text) {
-  Characters found;
-  for (const char c : text) found.add(static_cast<uint8_t>(c));
-  return found;
-}
-
-// Kinds that some of the characters are of.
-Characters kinds_of(const Characters& of) {
-  Characters found = of;
-  for (const std::string_view kind : kKinds) {
-    const Characters all = characters_of(kind);
-    if (!(of & all).empty()) found = found | all;
-  }
-  return found;
-}
 
 int32_t count_characters(std::string_view text) {
   return static_cast<int32_t>(
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-}  // namespace
+void add_to(TokenBits& bits, size_t n_words, int32_t token) {
+  if (bits.empty()) bits.resize(n_words);
+  allow(bits, token);
+}
 
-TokenGroups::TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
-                         std::function<std::string_view(int32_t)> bytes_of)
-    : n_words_(n_words), bytes_of_(std::move(bytes_of)) {
-  std::map<Characters, std::vector<Member>> groups;
-  for (const int32_t token : tokens) {
-    const std::string_view text = bytes_of_(token);
-    groups[kinds_of(characters_of(text))].push_back({token, count_characters(text)});
-  }
-  members_.reserve(tokens.size());
-  for (auto& [kinds, members] : groups) {
-    std::ranges::sort(members, {},
-                      [](const Member& m) { return std::pair(m.characters, m.token); });
-    const auto first = static_cast<int32_t>(members_.size());
-    members_.insert(members_.end(), members.begin(), members.end());
-    Group group{kinds, first, static_cast<int32_t>(members_.size()), members.back().characters};
-    longest_ = std::max(longest_, group.longest);
-    if (members.size() > n_words_ / 2) {
-      group.whole = static_cast<int32_t>(wholes_.size());
-      TokenBits& whole = wholes_.emplace_back(n_words_);
-      for (const Member& member : members) allow(whole, member.token);
+void leave_out(TokenBits& bits, const TokenBits& others) {
+  for (size_t word = 0; word < others.size(); ++word) bits[word] &= ~others[word];
+}
+
+// Calls `each` with every ASCII character of these.
+void for_each(const Characters& of, const auto& each) {
+  for (size_t half = 0; half < 2; ++half) {
+    for (uint64_t left = of.ascii[half]; left != 0; left &= left - 1) {
+      each(half * 64 + static_cast<size_t>(std::countr_zero(left)));
     }
-    groups_.push_back(group);
   }
 }
 
-TokenBits TokenGroups::find(const Characters& of) const {
-  TokenBits bits(n_words_);
-  const Characters kinds = kinds_of(of);
-  for (const Group& group : groups_) {
-    if (!kinds.has(group.kinds)) continue;
-    const bool all = of.has(group.kinds);
-    if (all && group.whole >= 0) {
-      unite(bits, wholes_[static_cast<size_t>(group.whole)]);
-      continue;
-    }
-    for (auto i = static_cast<size_t>(group.first); i < static_cast<size_t>(group.end); ++i) {
-      const int32_t token = members_[i].token;
-      if (!all && !of.has(characters_of(bytes_of_(token)))) continue;
-      allow(bits, token);
+}  // namespace
+
+TokenGroups::TokenGroups(std::span<const int32_t> tokens, size_t n_words,
+                         const std::function<std::string_view(int32_t)>& bytes_of)
+    : n_words_(n_words), whole_(n_words) {
+  for (const int32_t token : tokens) add(token, bytes_of(token));
+}
+
+void TokenGroups::add(int32_t token, std::string_view text) {
+  Characters of;
+  for (const char c : text) of.add(static_cast<uint8_t>(c));
+  for_each(of, [&](size_t c) {
+    add_to(with_[c], n_words_, token);
+    add_to(with_8_[c / 8], n_words_, token);
+  });
+  if (of.beyond) add_to(with_[kBeyond], n_words_, token);
+  if (!is_valid_utf8(text)) return;
+  allow(whole_, token);
+  const int32_t n = count_characters(text);
+  longest_ = std::max(longest_, n);
+  for (size_t i = 0; i < std::min(static_cast<size_t>(n), kCounted); ++i) {
+    add_to(longer_[i], n_words_, token);
+  }
+  if (n > static_cast<int32_t>(kCounted)) long_.push_back({n, token});
+}
+
+// All but those that have another character.
+TokenBits TokenGroups::find(const Set& set) const {
+  TokenBits bits = whole_;
+  const Characters others{{~set.of.ascii[0], ~set.of.ascii[1]}, !set.of.beyond};
+  Characters single = others;
+  for (size_t i = 0; i < with_8_.size(); ++i) {
+    const uint64_t eight = uint64_t{0xFF} << (i % 8 * 8);
+    if ((others.ascii[i / 8] & eight) != eight) continue;
+    leave_out(bits, with_8_[i]);
+    single.ascii[i / 8] &= ~eight;
+  }
+  for_each(single, [&](size_t c) { leave_out(bits, with_[c]); });
+  if (others.beyond) leave_out(bits, with_[kBeyond]);
+  if (set.longest < static_cast<int32_t>(kCounted)) {
+    leave_out(bits, longer_[static_cast<size_t>(std::max(set.longest, 0))]);
+  } else {
+    for (const auto& [n, token] : long_) {
+      if (n > set.longest) forbid(bits, token);
     }
   }
   return bits;
-}
-
-void TokenGroups::leave_out_longer(const Set& set, TokenBits& bits) const {
-  const Characters kinds = kinds_of(set.of);
-  for (const Group& group : groups_) {
-    if (group.longest <= set.longest || !kinds.has(group.kinds)) continue;
-    for (auto i = static_cast<size_t>(group.end) - 1; members_[i].characters > set.longest; --i) {
-      const int32_t token = members_[i].token;
-      forbid(bits, token);
-      if (i == static_cast<size_t>(group.first)) break;
-    }
-  }
 }
 
 std::shared_ptr<const TokenBits> TokenGroups::tokens_of(const Characters& of,
@@ -99,12 +89,27 @@ std::shared_ptr<const TokenBits> TokenGroups::tokens_of(const Characters& of,
   if (known != kept_.end()) {
     kept_.splice(kept_.begin(), kept_, known);
   } else {
-    TokenBits bits = find(of);
-    leave_out_longer(set, bits);
-    kept_.emplace_front(set, std::make_shared<const TokenBits>(std::move(bits)));
+    kept_.emplace_front(set, std::make_shared<const TokenBits>(find(set)));
     if (kept_.size() > kMostKept) kept_.pop_back();
   }
   return kept_.front().second;
+}
+
+TokenBits TokenGroups::tokens_with(const Characters& some) const {
+  TokenBits bits(n_words_);
+  for_each(some, [&](size_t c) { unite(bits, with_[c]); });
+  if (some.beyond) unite(bits, with_[kBeyond]);
+  return bits;
+}
+
+bool TokenGroups::has(int32_t token, const Characters& some) const {
+  const auto at = static_cast<size_t>(token);
+  const auto is_in = [&](const TokenBits& bits) {
+    return !bits.empty() && (bits[at >> 6] >> (at & 63) & 1) != 0;
+  };
+  bool found = some.beyond && is_in(with_[kBeyond]);
+  for_each(some, [&](size_t c) { found = found || is_in(with_[c]); });
+  return found;
 }
 
 }  // namespace strata::inference

@@ -2,11 +2,13 @@
 // characters are found without a look at each.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,42 +21,39 @@ namespace strata::inference {
 // From any thread.
 class TokenGroups {
  public:
-  // Tokens of whole characters, with ids below n_words * 64; bytes_of: of a token, as long as this
-  // lives.
-  TokenGroups(const std::vector<int32_t>& tokens, size_t n_words,
-              std::function<std::string_view(int32_t)> bytes_of);
+  // Tokens with ids below n_words * 64. 130 sets of n_words, and some.
+  TokenGroups(std::span<const int32_t> tokens, size_t n_words,
+              const std::function<std::string_view(int32_t)>& bytes_of);
 
-  // The tokens that have these characters only, and no more than `longest`.
+  // The tokens of whole characters that have these only, and no more than `longest`.
   std::shared_ptr<const TokenBits> tokens_of(const Characters& of, int32_t longest) const;
+  // The tokens that have one of these; with those beyond ASCII also what has parts of characters.
+  TokenBits tokens_with(const Characters& some) const;
+  bool has(int32_t token, const Characters& some) const;
 
  private:
-  // Tokens of the same kinds of characters, those with the fewest first.
-  struct Group {
-    Characters kinds;
-    int32_t first = 0, end = 0;  // of members_
-    int32_t longest = 0;         // characters
-    int32_t whole = -1;          // of wholes_
-  };
-  struct Member {
-    int32_t token = 0;
-    int32_t characters = 0;
-  };
-
   struct Set {
     Characters of;
     int32_t longest = 0;
     bool operator==(const Set&) const = default;
   };
+  struct Long {
+    int32_t characters = 0;
+    int32_t token = 0;
+  };
+  static constexpr size_t kBeyond = 128;  // of with_
+  static constexpr size_t kCounted = 16;  // characters
 
-  TokenBits find(const Characters& of) const;
-  void leave_out_longer(const Set& set, TokenBits& bits) const;
+  void add(int32_t token, std::string_view text);
+  TokenBits find(const Set& set) const;
 
   const size_t n_words_;
-  const std::function<std::string_view(int32_t)> bytes_of_;
-  std::vector<Group> groups_;
-  std::vector<Member> members_;
-  std::vector<TokenBits> wholes_;  // of large groups, where these cost less than the members
-  int32_t longest_ = 0;            // characters
+  TokenBits whole_;                            // tokens of whole characters
+  std::array<TokenBits, kBeyond + 1> with_;    // by character; empty: no token has it
+  std::array<TokenBits, kBeyond / 8> with_8_;  // any of eight characters
+  std::array<TokenBits, kCounted> longer_;     // than so many characters
+  std::vector<Long> long_;                     // what has more than kCounted
+  int32_t longest_ = 0;                        // characters
   mutable std::mutex mutex_;
   mutable std::list<std::pair<Set, std::shared_ptr<const TokenBits>>> kept_;  // used last first
 };

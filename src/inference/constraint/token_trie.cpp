@@ -79,18 +79,31 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
   make_groups();
 }
 
+int32_t TokenTrie::child(int32_t node, uint8_t byte) const {
+  const int32_t end = nodes_[static_cast<size_t>(node)].end;
+  for (int32_t at = node + 1; at < end; at = nodes_[static_cast<size_t>(at)].end) {
+    if (nodes_[static_cast<size_t>(at)].byte == byte) return at;
+  }
+  return -1;
+}
+
+int32_t TokenTrie::node_of(std::string_view text) const {
+  int32_t node = 0;
+  for (const char c : text) {
+    node = child(node, static_cast<uint8_t>(c));
+    if (node < 0) break;
+  }
+  return node;
+}
+
 int32_t TokenTrie::longest(std::string_view text) const {
   int32_t found = -1;
-  size_t node = 0;
+  int32_t node = 0;
   for (const char c : text) {
-    const auto end = static_cast<size_t>(nodes_[node].end);
-    size_t child = node + 1;
-    while (child < end && nodes_[child].byte != static_cast<uint8_t>(c)) {
-      child = static_cast<size_t>(nodes_[child].end);
-    }
-    if (child >= end) return found;
-    node = child;
-    if (nodes_[node].token >= 0) found = nodes_[node].token;
+    node = child(node, static_cast<uint8_t>(c));
+    if (node < 0) break;
+    const int32_t token = nodes_[static_cast<size_t>(node)].token;
+    if (token >= 0) found = token;
   }
   return found;
 }
@@ -122,7 +135,7 @@ void TokenTrie::find_branches() {
   }
 }
 
-bool TokenTrie::has_spots(const Characters& of) {
+Characters TokenTrie::without_spots(const Characters& of) {
   static const Characters kWithout = [] {
     Characters all{.beyond = true};
     for (uint8_t c = 0; c < 128; ++c) {
@@ -130,7 +143,7 @@ bool TokenTrie::has_spots(const Characters& of) {
     }
     return all;
   }();
-  return (of & kWithout).empty();
+  return of & kWithout;
 }
 
 // A node is made for the first token that begins with it, as when the tree was.
@@ -159,10 +172,7 @@ void TokenTrie::find_spots() {
 }
 
 void TokenTrie::make_groups() {
-  std::vector<int32_t> whole;
-  std::ranges::copy_if(order_, std::back_inserter(whole),
-                       [&](int32_t token) { return is_valid_utf8(bytes(token)); });
-  groups_ = std::make_unique<const TokenGroups>(whole, n_words(),
+  groups_ = std::make_unique<const TokenGroups>(order_, n_words(),
                                                 [this](int32_t token) { return bytes(token); });
 }
 

@@ -85,17 +85,18 @@ class TokenTrie {
   const Spots& long_texts() const { return long_texts_; }
   // The ends of tokens that have parts of characters.
   const Spots& broken() const { return broken_; }
-  static bool has_spots(const Characters& of);  // of each of these
+  static Characters without_spots(const Characters& of);  // those that have none
   int32_t next_alike(int32_t token) const { return alike_[static_cast<size_t>(token)]; }  // or -1
   std::span<const int32_t> ends() const { return ends_; }  // tokens that end a text
   bool is_end(int32_t token) const;
-  const TokenGroups& groups() const { return *groups_; }  // of whole characters
+  const TokenGroups& groups() const { return *groups_; }
   int32_t n_tokens() const { return static_cast<int32_t>(alike_.size()); }
   size_t n_words() const { return (alike_.size() + 63) / 64; }
   std::string_view bytes(int32_t token) const {
     const auto at = static_cast<size_t>(token);
     return std::string_view(text_).substr(begins_[at], begins_[at + 1] - begins_[at]);
   }
+  int32_t node_of(std::string_view text) const;  // where it leads; -1: no token begins with it
   // The longest token that the text begins with; -1: none.
   int32_t longest(std::string_view text) const;
   InsideStore& insides() const { return insides_; }
@@ -103,6 +104,7 @@ class TokenTrie {
   const StringInside& string_tail(size_t i, const std::function<StringInside()>& make) const;
 
  private:
+  int32_t child(int32_t node, uint8_t byte) const;  // or -1
   void find_branches();
   void find_spots();
   void make_groups();

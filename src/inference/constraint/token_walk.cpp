@@ -12,19 +12,26 @@ constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 constexpr size_t kFewTokens = 512;  // are kept as a list
 
-// As a list where they are few.
-void keep_few(Inside& inside) {
+size_t count(const TokenBits& bits) {
   size_t n = 0;
-  for (const uint64_t word : inside.bits) {
+  for (const uint64_t word : bits) {
     if (word != 0) n += static_cast<size_t>(std::popcount(word));
-    if (n > kFewTokens) return;
   }
-  for (size_t word = 0; word < inside.bits.size(); ++word) {
-    for (uint64_t left = inside.bits[word]; left != 0; left &= left - 1) {
-      inside.ids.push_back(
-          static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
+  return n;
+}
+
+void for_each(const TokenBits& bits, const auto& each) {
+  for (size_t word = 0; word < bits.size(); ++word) {
+    for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
+      each(static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
     }
   }
+}
+
+// As a list where they are few.
+void keep_few(Inside& inside) {
+  if (count(inside.bits) > kFewTokens) return;
+  for_each(inside.bits, [&](int32_t token) { inside.ids.push_back(token); });
   inside.bits = {};
 }
 
@@ -115,9 +122,12 @@ bool TokenWalk::spread(ExprId place, int32_t node, TokenBits& bits,
   const Stride* wide = strides_.wide_stride(place);
   if (wide == nullptr || (crossings != nullptr && wide->over)) return false;
   const bool far = wide->ends || wide->longest >= TokenTrie::kLongText;
-  if (!far || !TokenTrie::has_spots(wide->others)) return false;
+  if (!far) return false;
   if (branch != nullptr && !wide->of.has(top.byte)) return false;
   const Stride stride = *wide;
+  // Where tokens have these is not listed: each that has one is tried.
+  const auto unlisted = few_with(TokenTrie::without_spots(stride.others), branch);
+  if (!unlisted) return false;
   const auto found = trie_.groups().tokens_of(stride.of, stride.longest + top.depth);
   if (branch == nullptr) {
     unite(bits, *found);
@@ -127,8 +137,43 @@ bool TokenWalk::spread(ExprId place, int32_t node, TokenBits& bits,
       bits[at >> 6] |= (*found)[at >> 6] & uint64_t{1} << (at & 63);
     }
   }
+  for (const int32_t token : *unlisted) try_token(place, top.depth, token, bits, crossings);
   walk_spots(place, node, stride, bits, crossings);
   return true;
+}
+
+// The tokens, below the branch where there is one, that have any of the characters; nothing: they
+// are so many that a walk to all is shorter.
+std::optional<std::vector<int32_t>> TokenWalk::few_with(const Characters& some,
+                                                        const TokenTrie::Branch* branch) const {
+  constexpr size_t kFewOf = 4;
+  std::vector<int32_t> found;
+  if (some.empty()) return found;
+  if (branch != nullptr) {
+    if ((some & branch->of).empty()) return found;
+    const std::span<const int32_t> all = trie_.tokens(*branch);
+    std::ranges::copy_if(all, std::back_inserter(found),
+                         [&](int32_t token) { return trie_.groups().has(token, some); });
+    return found.size() * kFewOf <= all.size() ? std::optional(found) : std::nullopt;
+  }
+  const TokenBits bits = trie_.groups().tokens_with(some);
+  if (count(bits) * kFewOf > static_cast<size_t>(trie_.n_tokens())) return std::nullopt;
+  for_each(bits, [&](int32_t token) { found.push_back(token); });
+  return found;
+}
+
+// A token whose first `depth` bytes lead to the place.
+void TokenWalk::try_token(ExprId place, size_t depth, int32_t token, TokenBits& bits,
+                          std::vector<int32_t>* crossings) {
+  const std::string_view text = trie_.bytes(token);
+  for (size_t i = depth; i < text.size(); ++i) {
+    place = x_.derivative(place, static_cast<uint8_t>(text[i]));
+    if (place == kNothing) return;
+    if (crossings != nullptr && i + 1 < text.size() && x_.nullable(place)) {
+      crossings->push_back(trie_.node_of(text.substr(0, i + 1)));
+    }
+  }
+  allow(bits, token);
 }
 
 // Of the tokens below the node that are not wholly of the stride's characters: to where each has

@@ -35,6 +35,10 @@ class TokenWalk {
   bool spread(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings);
   void walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
                   std::vector<int32_t>* crossings);
+  std::optional<std::vector<int32_t>> few_with(const Characters& some,
+                                               const TokenTrie::Branch* branch) const;
+  void try_token(ExprId place, size_t depth, int32_t token, TokenBits& bits,
+                 std::vector<int32_t>* crossings);
   std::optional<ByteSet> differing(ExprId place, ExprId base);
   const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
   void add(int32_t token, TokenBits& bits) const;
