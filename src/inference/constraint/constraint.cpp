@@ -129,9 +129,11 @@ std::string Matcher::only_text(ExprId place, char before) {
   Expressions& x = grammar_->expressions;
   std::string text;
   while (text.size() < kMostBytes && !x.nullable(place)) {
+    const ByteSet may_come = x.first_bytes(place);
     std::optional<char> only;
     for (int byte = 0; byte < 256; ++byte) {
       const auto c = static_cast<char>(byte);
+      if (!may_come.has(static_cast<uint8_t>(byte))) continue;
       if (kBlanks.find(c) != std::string_view::npos) continue;
       if (x.derivative(place, static_cast<uint8_t>(byte)) == kNothing) continue;
       if (only) return text;

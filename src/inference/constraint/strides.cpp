@@ -83,14 +83,16 @@ std::span<const Strides::Class> Strides::classes() {
 const Strides::Ways& Strides::ways(ExprId place) {
   const auto index = static_cast<size_t>(place);
   if (index < ways_at_.size() && ways_at_[index].first >= 0) return ways_at_[index];
-  const size_t first = ways_.size();
+  const size_t begin = ways_.size();
   const auto way_to = [&](ExprId next) -> Characters& {
-    const auto known = std::find_if(ways_.begin() + static_cast<ptrdiff_t>(first), ways_.end(),
+    const auto known = std::find_if(ways_.begin() + static_cast<ptrdiff_t>(begin), ways_.end(),
                                     [&](const Way& way) { return way.next == next; });
     return known != ways_.end() ? known->of : ways_.emplace_back(Way{next, {}}).of;
   };
   Characters some;
+  const ByteSet may_come = first(place);
   for (const auto& [byte, of] : classes()) {
+    if (!may_come.has(byte)) continue;
     const ExprId next = x_.derivative(place, byte);
     if (next == kNothing) continue;
     some = some | of;
@@ -103,8 +105,8 @@ const Strides::Ways& Strides::ways(ExprId place) {
   }
   if (index >= ways_at_.size()) ways_at_.resize(std::max(index + 1, x_.size()));
   Ways& made = ways_at_[index];
-  made.first = static_cast<int32_t>(first);
-  made.n = static_cast<int32_t>(ways_.size() - first);
+  made.first = static_cast<int32_t>(begin);
+  made.n = static_cast<int32_t>(ways_.size() - begin);
   for (const Way& way : list(made)) made.all = made.all | way.of;
   made.some = some;
   return made;
