@@ -83,7 +83,7 @@ Headers headers_of(const SiteFile& file, const Headers& asked) {
   // heed it they say where a request came from (Fetch Metadata, W3C).
   if (asked.find("sec-fetch-site")) headers.add("cross-origin-opener-policy", "same-origin");
   headers.add("etag", file.etag);
-  headers.add("vary", "Accept-Encoding");
+  headers.add("vary", "Accept-Encoding, Sec-Fetch-Site");
   headers.add("cache-control", file.keeps ? "public, max-age=31536000, immutable" : "no-cache");
   return headers;
 }

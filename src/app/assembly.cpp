@@ -121,12 +121,6 @@ std::string example_call(const std::string& address, const std::string& model, b
                      to_json(body));
 }
 
-bool has_live_key() {
-  return std::ranges::any_of(api::KeyStore(database_path()).list(), [](const auto& key) {
-    return !key.revoked && (!key.expires || *key.expires > unix_seconds());
-  });
-}
-
 namespace {
 
 constexpr int32_t kMostRequests = 1 << 16;  // above what the server's connections can bring

@@ -55,8 +55,6 @@ std::string server_host(const Config& config);
 // `with_key`: it sends the key that STRATA_API_KEY holds.
 std::string example_call(const std::string& address, const std::string& model,
                          bool with_key = false);
-// Whether a key can be used now: neither revoked nor expired.
-bool has_live_key();
 // Where a browser finds the server that listens at `where` (parse_host), from another machine too
 // where it listens everywhere: "http://192.168.1.5:11434" for "0.0.0.0:11434".
 std::string browser_url(const std::string& where);

@@ -37,11 +37,16 @@ TEST(ServerAddress, WhereClientsFindIt) {
 TEST(ServerAddress, WhereBrowsersFindIt) {
   EXPECT_EQ(browser_url("http://127.0.0.1:11434"), "http://127.0.0.1:11434");
   EXPECT_EQ(browser_url("[::1]:80"), "http://[::1]:80");
-  const std::string everywhere = browser_url("0.0.0.0:80");
-  EXPECT_EQ(everywhere.find("0.0.0.0"), std::string::npos) << everywhere;
-  EXPECT_TRUE(everywhere.starts_with("http://") && everywhere.ends_with(":80")) << everywhere;
-  EXPECT_EQ(invitation_link("http://box:1", "link-strata-x"), "http://box:1/#/link/link-strata-x");
-  EXPECT_EQ(invitation_link("http://box/", "link-strata-x"), "http://box/#/link/link-strata-x");
+  for (const char* all : {"0.0.0.0:80", "[::]:80"}) {
+    const std::string found = browser_url(all);
+    EXPECT_EQ(found.find("0.0.0.0"), std::string::npos) << found;
+    EXPECT_EQ(found.find("::]"), std::string::npos) << found;
+    EXPECT_TRUE(found.starts_with("http://") && found.ends_with(":80")) << found;
+  }
+  EXPECT_EQ(invitation_link("http://box:1", "invitation-strata-x"),
+            "http://box:1/#/link/invitation-strata-x");
+  EXPECT_EQ(invitation_link("http://box/", "invitation-strata-x"),
+            "http://box/#/link/invitation-strata-x");
 }
 
 TEST(ServerAddress, WhatIsNoneIsRefused) {

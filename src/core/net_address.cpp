@@ -180,7 +180,7 @@ bool is_private_address(std::string_view text) {
 }
 
 // A datagram socket that is connected knows its own end, and sends nothing by that. The targets are
-// for documentation (RFC 5737, RFC 3849): routes to them are those to the world.
+// for documentation (RFC 5737, RFC 3849): where nobody routes them they take the way to the world.
 std::string outward_address() {
   sockaddr_in v4{};
   v4.sin_family = AF_INET;

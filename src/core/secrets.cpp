@@ -23,10 +23,16 @@ struct Mark {
   bool whole;
   size_t least;
 };
-constexpr std::array kMarks{
-    Mark{"sk-", true, 6},        Mark{"hf_", true, 20},     Mark{"session-strata-", true, 6},
-    Mark{"bearer ", false, 6},   Mark{"key=", false, 6},    Mark{"token=", false, 6},
-    Mark{"password=", false, 4}, Mark{"secret=", false, 6}, Mark{"signature=", false, 6}};
+constexpr std::array kMarks{Mark{"sk-", true, 6},
+                            Mark{"hf_", true, 20},
+                            Mark{"session-strata-", true, 6},
+                            Mark{"invitation-strata-", true, 6},
+                            Mark{"bearer ", false, 6},
+                            Mark{"key=", false, 6},
+                            Mark{"token=", false, 6},
+                            Mark{"password=", false, 4},
+                            Mark{"secret=", false, 6},
+                            Mark{"signature=", false, 6}};
 
 struct Kept {
   std::shared_mutex mutex;

@@ -13,9 +13,9 @@ TEST(MaskSecrets, TakesOutWhatOpensSomethingAndLeavesTheRest) {
   const std::string secret(43, 'A');
   for (const std::string& text :
        {"sk-strata-" + secret, "sk-proj-" + secret, "hf_" + secret, "session-strata-" + secret,
-        "Authorization: Bearer " + secret, "authorization: bearer " + secret,
-        "GET /v1beta/models?key=" + secret + "&x=1", "?api_key=" + secret, "?token=" + secret,
-        "password=" + secret, "X-Amz-Signature=" + secret,
+        "invitation-strata-" + secret, "Authorization: Bearer " + secret,
+        "authorization: bearer " + secret, "GET /v1beta/models?key=" + secret + "&x=1",
+        "?api_key=" + secret, "?token=" + secret, "password=" + secret, "X-Amz-Signature=" + secret,
         "twice sk-strata-" + secret + " and hf_" + secret}) {
     const std::string masked = mask_secrets("before " + text + " after");
     EXPECT_EQ(masked.find("AAAA"), std::string::npos) << masked;

@@ -147,7 +147,7 @@ class Maker:
         elif path.startswith("/api/v1/keys/{"):
             words["ID"] = self.post("/api/v1/keys", {"name": "laptop"})["id"]
         elif path == "/api/v1/session/link":
-            words["LINK"] = self.strata("key", "link", "reader").strip().rpartition("/")[2]
+            words["INVITATION"] = self.strata("key", "link", "reader").strip().rpartition("/")[2]
         elif path == "/api/v1/session":
             words["KEY"] = self.strata("key", "create", "reader", "--scopes", "inference").strip()
         elif path.startswith("/v1/files/"):

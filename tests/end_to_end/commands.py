@@ -329,7 +329,7 @@ def check_keys(c):
     c.check(secret.strip() not in listed, "the key is not listed")
     c.equal(json.loads(listed)["keys"][0]["state"], "live", "state")
     link, said = c.ended("key", "link", "anna", "--scopes", "inference")
-    c.check(re.fullmatch(r"http://127\.0\.0\.1:9/#/link/link-strata-\S{43}\n", link), "the link alone is printed")
+    c.check(re.fullmatch(r"http://127\.0\.0\.1:9/#/link/invitation-strata-\S{43}\n", link), "the link alone is printed")
     c.has(said, "once")
     c.equal(len(c.data("key", "list")["keys"]), 1, "a link is no key yet")
     c.ended("key", "revoke", "laptop")

@@ -10,8 +10,8 @@ const { server, browser, end } = await begin({ args: ['--require-key', '--host',
 const port = new URL(server.address).port;
 server.address = `http://${elsewhere}:${port}`;
 const direct = `http://127.0.0.1:${port}`; // for what is no browser
-const linkIn = (text) => /#\/link\/link-strata-[\w-]{43}/.exec(text)?.[0];
-const told = () => execFileSync(process.argv[2] ?? process.env.STRATA, ['key', 'link', 'anna', '--scopes', 'inference'], { env: server.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+const linkIn = (text) => /#\/link\/invitation-strata-[\w-]{43}/.exec(text)?.[0];
+const told = () => execFileSync(process.argv[2] ?? process.env.STRATA, ['key', 'link', 'anna'], { env: server.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 const first = linkIn(await server.hears(/#\/link\/\S+/));
 const keysOf = async (secret) => (await fetch(`${direct}/api/v1/keys`, { headers: { authorization: `Bearer ${secret}` } })).json();
 const signsIn = async (link, options) => {
@@ -62,6 +62,8 @@ test('a link from the terminal makes a narrow key beside a signed-in window', as
   await second.getByRole('button', { name: 'Make my key and sign in' }).click();
   await second.getByRole('alert').waitFor();
   assert.deepEqual((await keysOf(admin)).data.map((each) => each.scopes), [['admin'], ['inference']]);
+  await view.reload();
+  await view.getByRole('button', { name: 'Sign out anna' }).waitFor();
   assert.deepEqual(view.problems, []);
 });
 

@@ -14,8 +14,8 @@
 namespace strata::api {
 
 constexpr std::string_view kKeyPrefix = "sk-strata-";
-constexpr std::string_view kSessionPrefix = "session-strata-";  // a signed-in browser's
-constexpr std::string_view kInvitationPrefix = "link-strata-";  // makes a key, once
+constexpr std::string_view kSessionPrefix = "session-strata-";        // a signed-in browser's
+constexpr std::string_view kInvitationPrefix = "invitation-strata-";  // makes a key, once
 
 struct Principal {
   std::string name;  // of the key; "anonymous"

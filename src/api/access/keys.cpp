@@ -1,5 +1,6 @@
 #include "api/access/keys.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
@@ -27,7 +28,8 @@ constexpr std::array<std::string_view, 5> kMigrations{
     "ALTER TABLE api_key ADD COLUMN completion_tokens INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE api_key ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'",
     "CREATE TABLE api_invitation (hash TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL,"
-    " expires INTEGER NOT NULL)"};
+    " expires INTEGER NOT NULL, first INTEGER NOT NULL);"
+    "CREATE TABLE api_address (url TEXT NOT NULL)"};
 
 // RFC 4648, section 5, without padding.
 std::string base64url(const std::vector<unsigned char>& bytes) {
@@ -78,6 +80,9 @@ void check_new_key(const std::string& name, const std::vector<Scope>& scopes,
     throw Error(Code::invalid_argument,
                 fmt::format("a key's name has 1 to {} bytes of text, this one {}", kMaxNameBytes,
                             name.size()));
+  }
+  if (std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    throw Error(Code::invalid_argument, "a key's name has no control characters");
   }
   if (scopes.empty()) throw Error(Code::invalid_argument, "a key needs at least one scope");
   if (expires && *expires <= now_s) {
@@ -257,11 +262,15 @@ std::string KeyStore::open_session(std::string_view secret, int64_t now_s) {
     throw Error(Code::unauthenticated, "the key is not known, was revoked, or has expired",
                 "make a new one with: strata key create");
   }
-  const std::string session = new_secret(kSessionPrefix);
   const std::lock_guard lock(mutex_);
+  return insert_session(principal->key_id, now_s);
+}
+
+std::string KeyStore::insert_session(const std::string& key_id, int64_t now_s) {
+  const std::string session = new_secret(kSessionPrefix);
   database_.prepare("DELETE FROM api_session WHERE expires <= ?").bind(1, now_s).run();
   auto insert = database_.prepare("INSERT INTO api_session (hash, key, expires) VALUES (?, ?, ?)");
-  insert.bind(1, sha256_hex(session)).bind(2, principal->key_id).bind(3, now_s + kSessionS).run();
+  insert.bind(1, sha256_hex(session)).bind(2, key_id).bind(3, now_s + kSessionS).run();
   return session;
 }
 
@@ -270,35 +279,88 @@ void KeyStore::close_session(std::string_view session) {
   database_.prepare("DELETE FROM api_session WHERE hash = ?").bind(1, sha256_hex(session)).run();
 }
 
-std::string KeyStore::invite(const std::string& name, const std::vector<Scope>& scopes,
-                             int64_t now_s) {
+Invitation KeyStore::invite(const std::string& name, const std::vector<Scope>& scopes,
+                            int64_t now_s) {
   check_new_key(name, scopes, std::nullopt, now_s);
-  const std::string invitation = new_secret(kInvitationPrefix);
   const std::lock_guard lock(mutex_);
-  database_.prepare("DELETE FROM api_invitation WHERE expires <= ?").bind(1, now_s).run();
-  auto insert = database_.prepare(
-      "INSERT INTO api_invitation (hash, name, scopes, expires) VALUES (?, ?, ?, ?)");
-  insert.bind(1, sha256_hex(invitation)).bind(2, name).bind(3, to_text(scopes));
-  insert.bind(4, now_s + kInvitationS).run();
+  return insert_invitation(name, scopes, false, now_s);
+}
+
+std::optional<Invitation> KeyStore::invite_first(int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  Transaction transaction(database_);
+  if (any_live(now_s)) return std::nullopt;
+  database_.prepare("DELETE FROM api_invitation WHERE first").run();
+  const Invitation invitation = insert_invitation("admin", {Scope::admin}, true, now_s);
+  transaction.commit();
   return invitation;
 }
 
-// What takes it away tells who was first: of two that ask at once, in whatever processes, one.
-NewKey KeyStore::accept(std::string_view invitation, int64_t now_s) {
+Invitation KeyStore::insert_invitation(const std::string& name, const std::vector<Scope>& scopes,
+                                       bool first, int64_t now_s) {
+  const Invitation invitation{new_secret(kInvitationPrefix), now_s + kInvitationS};
+  database_.prepare("DELETE FROM api_invitation WHERE expires <= ?").bind(1, now_s).run();
+  auto insert = database_.prepare(
+      "INSERT INTO api_invitation (hash, name, scopes, expires, first) VALUES (?, ?, ?, ?, ?)");
+  insert.bind(1, sha256_hex(invitation.code)).bind(2, name).bind(3, to_text(scopes));
+  insert.bind(4, invitation.expires).bind(5, int64_t{first}).run();
+  return invitation;
+}
+
+bool KeyStore::any_live(int64_t now_s) {
+  auto select = database_.prepare(
+      "SELECT 1 FROM api_key WHERE revoked IS NULL AND (expires IS NULL OR expires > ?)");
+  return select.bind(1, now_s).step();
+}
+
+// Anybody may ask, so that what is no invitation only reads: it must not wait for who writes.
+// Whoever takes the row away is the first: of two that ask at once, in whatever processes, one.
+Accepted KeyStore::accept(std::string_view invitation, int64_t now_s) {
+  const auto refuse = [] {
+    throw Error(Code::unauthenticated, "the link is not known, was used, or is over",
+                "a link works once and for an hour; who runs the server makes another one with: "
+                "strata key link NAME");
+  };
+  const std::string hash = sha256_hex(invitation);
   const std::lock_guard lock(mutex_);
+  if (!database_.prepare("SELECT 1 FROM api_invitation WHERE hash = ?").bind(1, hash).step()) {
+    refuse();
+  }
   Transaction transaction(database_);
   auto take = database_.prepare(
-      "DELETE FROM api_invitation WHERE hash = ? AND expires > ? RETURNING name, scopes");
-  if (!take.bind(1, sha256_hex(invitation)).bind(2, now_s).step()) {
-    throw Error(Code::unauthenticated, "the link is not known, was used, or is over",
-                "a link works once; make another one with: strata key link");
-  }
+      "DELETE FROM api_invitation WHERE hash = ? AND expires > ? RETURNING name, scopes, first");
+  if (!take.bind(1, hash).bind(2, now_s).step()) refuse();
   const NewKey key =
       new_key(take.text(0), parse_scopes(take.text(1)), std::nullopt, now_s, KeySettings{});
+  const bool first = take.integer(2) != 0;
   take.reset();
+  if (first && any_live(now_s)) refuse();
   insert(key);
+  Accepted accepted{key, insert_session(key.info.id, now_s)};
   transaction.commit();
-  return key;
+  return accepted;
+}
+
+int64_t KeyStore::end_invitations() {
+  const std::lock_guard lock(mutex_);
+  auto remove = database_.prepare("DELETE FROM api_invitation RETURNING 1");
+  int64_t n = 0;
+  while (remove.step()) ++n;
+  return n;
+}
+
+void KeyStore::set_address(const std::string& url) {
+  const std::lock_guard lock(mutex_);
+  Transaction transaction(database_);
+  database_.prepare("DELETE FROM api_address").run();
+  database_.prepare("INSERT INTO api_address (url) VALUES (?)").bind(1, url).run();
+  transaction.commit();
+}
+
+std::string KeyStore::address() const {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare("SELECT url FROM api_address");
+  return select.step() ? select.text(0) : "";
 }
 
 std::vector<std::string> KeyStore::prepare(ChatRequest& request) {

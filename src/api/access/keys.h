@@ -40,6 +40,17 @@ struct NewKey {
   std::string secret;  // "sk-strata-…", 256 random bits; never to be had again
 };
 
+// A link's code: "invitation-strata-…", good for kInvitationS seconds.
+struct Invitation {
+  std::string code;
+  int64_t expires = 0;
+};
+
+struct Accepted {
+  NewKey key;
+  std::string session;  // as open_session()
+};
+
 // Safe to use from several threads and processes. What keys use is counted in memory and written
 // with their last use, when they are listed here, and at the end.
 class KeyStore : public KeyChecker, public Callers {
@@ -65,20 +76,33 @@ class KeyStore : public KeyChecker, public Callers {
   std::string open_session(std::string_view secret, int64_t now_s);
   void close_session(std::string_view session);
 
-  // "link-strata-…": who has it makes one key of this name and these scopes, once, within
-  // kInvitationS seconds. Errors as create().
-  std::string invite(const std::string& name, const std::vector<Scope>& scopes, int64_t now_s);
+  // Whoever has it makes one key of this name and these scopes, once. Errors as create().
+  Invitation invite(const std::string& name, const std::vector<Scope>& scopes, int64_t now_s);
+  // For a first key, an admin's: it ends those that came before it, and is good only while no key
+  // is live. nullopt: one is.
+  std::optional<Invitation> invite_first(int64_t now_s);
   // Error{unauthenticated}: the invitation is not known, was used, or is over.
-  NewKey accept(std::string_view invitation, int64_t now_s);
+  Accepted accept(std::string_view invitation, int64_t now_s);
+  // None that is open can be used any more; how many there were.
+  int64_t end_invitations();
+
+  // Where browsers find the server of these keys, which says it when it starts; "": none did.
+  void set_address(const std::string& url);
+  std::string address() const;
 
   std::vector<std::string> prepare(ChatRequest& request) override;
   void check_model(const std::string& caller, const std::string& model) override;
   void used(const std::string& caller, const CallerUse& use) override;  // waits for no disk
 
  private:
-  void insert(const NewKey& key);             // with mutex_
-  void write_use() const;                     // with mutex_
-  KeyInfo find(const std::string& id) const;  // the same, as get()
+  // These with mutex_.
+  void insert(const NewKey& key);
+  std::string insert_session(const std::string& key_id, int64_t now_s);
+  Invitation insert_invitation(const std::string& name, const std::vector<Scope>& scopes,
+                               bool first, int64_t now_s);
+  bool any_live(int64_t now_s);
+  void write_use() const;
+  KeyInfo find(const std::string& id) const;  // as get()
 
   mutable std::mutex mutex_;
   mutable Database database_;

@@ -1,8 +1,12 @@
 #include "api/access/keys.h"
 
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
 
 namespace strata::api {
@@ -89,28 +93,95 @@ TEST(Invitations, MakeOneKeyOnceInWhateverProcess) {
   const strata::testing::TempFolder folder;
   const auto path = folder.path() / "strata.db";
   KeyStore server(path), terminal(path);
-  const std::string invitation = terminal.invite("anna", {Scope::inference}, kNow);
-  const NewKey key = server.accept(invitation, kNow + kInvitationS - 1);
-  EXPECT_EQ(server.check(key.secret, kNow)->scopes, std::vector<Scope>{Scope::inference});
-  EXPECT_EQ(server.get(key.info.id).name, "anna");
+  const Invitation invitation = terminal.invite("anna", {Scope::inference}, kNow);
+  const Accepted accepted = server.accept(invitation.code, invitation.expires - 1);
+  const std::vector<Scope> scopes{Scope::inference};
+  EXPECT_EQ(server.check(accepted.key.secret, kNow)->scopes, scopes);
+  EXPECT_EQ(server.check(accepted.session, kNow)->key_id, accepted.key.info.id);
+  EXPECT_EQ(server.get(accepted.key.info.id).name, "anna");
   for (KeyStore* store : {&server, &terminal}) {
-    EXPECT_THROW(store->accept(invitation, kNow), Error);
+    EXPECT_THROW(store->accept(invitation.code, kNow), Error);
   }
   EXPECT_EQ(server.list().size(), 1u);
 }
 
+TEST(Invitations, OfManyThatAcceptAtOnceOneHasTheKey) {
+  const strata::testing::TempFolder folder;
+  const auto path = folder.path() / "strata.db";
+  const std::string code = KeyStore(path).invite("anna", {Scope::inference}, kNow).code;
+  std::atomic<int> n_keys = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        KeyStore keys(path);
+        try {
+          keys.accept(code, kNow);
+          ++n_keys;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), Code::unauthenticated) << error.message();
+        }
+      });
+    }
+  }
+  EXPECT_EQ(n_keys, 1);
+  EXPECT_EQ(KeyStore(path).list().size(), 1u);
+}
+
 TEST(Invitations, EndAndAreNoKeysNorSessions) {
   KeyStore keys(":memory:");
-  const std::string invitation = keys.invite("anna", {Scope::admin}, kNow);
-  EXPECT_FALSE(keys.check(invitation, kNow));
-  EXPECT_THROW(keys.open_session(invitation, kNow), Error);
-  EXPECT_THROW(keys.accept(invitation + "x", kNow), Error);
+  const Invitation invitation = keys.invite("anna", {Scope::admin}, kNow);
+  EXPECT_FALSE(keys.check(invitation.code, kNow));
+  EXPECT_THROW(keys.open_session(invitation.code, kNow), Error);
+  EXPECT_THROW(keys.accept(invitation.code + "x", kNow), Error);
   EXPECT_THROW(keys.accept("", kNow), Error);
-  EXPECT_THROW(keys.accept(invitation, kNow + kInvitationS), Error);
+  EXPECT_THROW(keys.accept(invitation.code, kNow + kInvitationS), Error);
   EXPECT_THROW(keys.invite("", {Scope::admin}, kNow), Error);
+  EXPECT_THROW(keys.invite("a\nb", {Scope::admin}, kNow), Error);
   EXPECT_THROW(keys.invite("anna", {}, kNow), Error);
   EXPECT_TRUE(keys.list().empty());
-  EXPECT_EQ(keys.accept(invitation, kNow).info.name, "anna");
+  EXPECT_EQ(keys.accept(invitation.code, kNow).key.info.name, "anna");
+
+  const Invitation sent_to_another = keys.invite("bob", {Scope::admin}, kNow);
+  EXPECT_EQ(keys.end_invitations(), 1);
+  EXPECT_THROW(keys.accept(sent_to_another.code, kNow), Error);
+}
+
+TEST(Invitations, AFirstOneIsGoodOnlyWhileNoKeyIsLive) {
+  KeyStore keys(":memory:");
+  const auto earlier = keys.invite_first(kNow), first = keys.invite_first(kNow);
+  ASSERT_TRUE(earlier && first);
+  EXPECT_THROW(keys.accept(earlier->code, kNow), Error);
+  const NewKey made = keys.create("laptop", {Scope::inference}, std::nullopt, kNow);
+  EXPECT_FALSE(keys.invite_first(kNow));
+  EXPECT_THROW(keys.accept(first->code, kNow), Error);
+  EXPECT_EQ(keys.list().size(), 1u);
+
+  keys.revoke(made.info.id, kNow);
+  const auto next = keys.invite_first(kNow);
+  ASSERT_TRUE(next);
+  const Accepted accepted = keys.accept(next->code, kNow);
+  EXPECT_EQ(accepted.key.info.scopes, std::vector<Scope>{Scope::admin});
+  EXPECT_FALSE(keys.invite_first(kNow));
+}
+
+// Whoever has none must not make others wait.
+TEST(Invitations, WhatIsNoneWaitsForNoWriter) {
+  const strata::testing::TempFolder folder;
+  const auto path = folder.path() / "strata.db";
+  KeyStore keys(path);
+  Database writer = Database::open(path);
+  const Transaction open(writer);
+  const strata::Error refused = strata::testing::error_of([&] { keys.accept("guess", kNow); });
+  EXPECT_EQ(refused.code(), Code::unauthenticated) << refused.message();
+}
+
+TEST(Keys, TheAddressOfTheirServerIsTheLastOne) {
+  KeyStore keys(":memory:");
+  EXPECT_EQ(keys.address(), "");
+  keys.set_address("http://a:1");
+  keys.set_address("http://b:2");
+  EXPECT_EQ(keys.address(), "http://b:2");
 }
 
 }  // namespace

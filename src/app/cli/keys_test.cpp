@@ -110,20 +110,41 @@ TEST_F(KeyCommands, MistakesAreRefused) {
 TEST_F(KeyCommands, ALinkMakesItsKeyOnce) {
   const auto told = json_of({"key", "link", "anna", "--scopes", "inference,models", "--json"});
   const std::string link(told.at("link").as_string());
-  ASSERT_TRUE(link.starts_with("http://127.0.0.1:11434/#/link/link-strata-")) << link;
-  const std::string invitation = link.substr(link.rfind('/') + 1);
-  const auto key = open_keys().accept(invitation, unix_seconds());
-  EXPECT_EQ(key.info.name, "anna");
-  EXPECT_EQ(key.info.scopes, (std::vector{api::Scope::inference, api::Scope::models}));
-  EXPECT_TRUE(open_keys().check(key.secret, unix_seconds()));
-  EXPECT_THROW(open_keys().accept(invitation, unix_seconds()), Error);
+  ASSERT_TRUE(link.starts_with("http://127.0.0.1:11434/#/link/invitation-strata-")) << link;
+  const std::string code = link.substr(link.rfind('/') + 1);
+  const auto accepted = open_keys().accept(code, unix_seconds());
+  EXPECT_EQ(accepted.key.info.name, "anna");
+  EXPECT_EQ(accepted.key.info.scopes, (std::vector{api::Scope::inference, api::Scope::models}));
+  EXPECT_TRUE(open_keys().check(accepted.key.secret, unix_seconds()));
+  EXPECT_THROW(open_keys().accept(code, unix_seconds()), Error);
 }
 
-TEST_F(KeyCommands, ALinkNamesTheAddressThatIsAskedForAndNoOther) {
-  const std::string link = output_of({"key", "link", "--address", "https://ai.example.org"});
-  EXPECT_TRUE(link.starts_with("https://ai.example.org/#/link/link-strata-")) << link;
-  EXPECT_THROW(output_of({"key", "link", "--address", "javascript:alert(1)"}), Error);
-  EXPECT_THROW(output_of({"key", "link", "--scopes", "all"}), Error);
+TEST_F(KeyCommands, ALinkIsNarrowUnlessMoreIsAskedFor) {
+  const std::string link = output_of({"key", "link", "anna"});
+  const std::string code = link.substr(link.rfind('/') + 1, link.size() - link.rfind('/') - 2);
+  EXPECT_EQ(open_keys().accept(code, unix_seconds()).key.info.scopes,
+            std::vector{api::Scope::inference});
+}
+
+TEST_F(KeyCommands, ALinkHasTheAddressThatIsGivenOrTheServersOwn) {
+  open_keys().set_address("http://192.168.1.5:8080");
+  EXPECT_TRUE(output_of({"key", "link", "anna"}).starts_with("http://192.168.1.5:8080/#/link/"));
+  const std::string link =
+      output_of({"key", "link", "anna", "--address", "https://ai.example.org"});
+  EXPECT_TRUE(link.starts_with("https://ai.example.org/#/link/invitation-strata-")) << link;
+  for (const char* bad :
+       {"javascript:alert(1)", "ai.example.org", "https://x/sub", "http://x/?a=b"}) {
+    EXPECT_THROW(output_of({"key", "link", "anna", "--address", bad}), Error) << bad;
+  }
+  EXPECT_THROW(output_of({"key", "link", "anna", "--scopes", "all"}), Error);
+  EXPECT_THROW(output_of({"key", "link"}), Error);
+}
+
+TEST_F(KeyCommands, LinksAreEndedTogether) {
+  output_of({"key", "link", "anna"});
+  EXPECT_THROW(output_of({"key", "link", "anna", "--end"}), Error);
+  EXPECT_EQ(json_of({"key", "link", "--end", "--json"}).at("ended"), 1);
+  EXPECT_EQ(json_of({"key", "link", "--end", "--json"}).at("ended"), 0);
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ KeyStore& keys_of(const Services& services) {
 }
 
 // A browser says itself where the page came from, and the cookie is that browser's own: behind a
-// proxy that ends TLS nothing else has to be believed.
+// proxy that ends TLS nothing else has to be believed. Other origins than the server's own or an
+// allowed one do not come so far (guard.h).
 bool came_over_tls(const Headers& headers) {
-  const auto origin = headers.find("origin"), host = headers.find("host");
-  return origin && host && *origin == fmt::format("https://{}", *host);
+  return headers.find("origin").value_or("").starts_with("https://");
 }
 
 std::string cookie(const std::string& session, int64_t max_age_s, const Headers& headers) {
@@ -51,32 +51,38 @@ void state(const Services& services, Exchange& exchange) {
   respond_json(exchange, body);
 }
 
-void sign_in(const Services& services, Exchange& exchange, const std::string& secret) {
-  const std::string session = keys_of(services).open_session(secret, services.now_ms() / 1000);
+void set_session(Exchange& exchange, const std::string& session) {
   exchange.add_header("set-cookie", cookie(session, kSessionS, exchange.request().headers));
 }
 
 void open(const Services& services, Exchange& exchange) {
-  sign_in(services, exchange, read_credential(exchange.request().headers).value_or(""));
+  const std::string secret = read_credential(exchange.request().headers).value_or("");
+  set_session(exchange, keys_of(services).open_session(secret, services.now_ms() / 1000));
   respond_json(exchange, json::object{{"signed_in", true}});
 }
 
-// Open to all: the link is the credential.
-void accept(const Services& services, Exchange& exchange) {
-  const json::value body = read_body(exchange.request().body);
-  Fields fields(body);
-  const std::string invitation = fields.required_text("link");
-  fields.refuse_unread();
-  const NewKey key = keys_of(services).accept(invitation, services.now_ms() / 1000);
-  sign_in(services, exchange, key.secret);
-  respond_json(exchange,
-               json::object{{"signed_in", true}, {"name", key.info.name}, {"secret", key.secret}});
-}
-
-void close(const Services& services, Exchange& exchange) {
+void close_sent(const Services& services, Exchange& exchange) {
   if (const auto session = read_session(exchange.request().headers)) {
     keys_of(services).close_session(*session);
   }
+}
+
+// Open to all: the invitation is the credential. The session that the browser had ends.
+void accept(const Services& services, Exchange& exchange) {
+  const json::value body = read_body(exchange.request().body);
+  Fields fields(body);
+  const std::string invitation = fields.required_text("invitation");
+  fields.refuse_unread();
+  const Accepted accepted = keys_of(services).accept(invitation, services.now_ms() / 1000);
+  close_sent(services, exchange);
+  set_session(exchange, accepted.session);
+  respond_json(exchange, json::object{{"signed_in", true},
+                                      {"name", accepted.key.info.name},
+                                      {"secret", accepted.key.secret}});
+}
+
+void close(const Services& services, Exchange& exchange) {
+  close_sent(services, exchange);
   exchange.add_header("set-cookie", cookie("", 0, exchange.request().headers));
   respond_json(exchange, json::object{{"signed_in", false}});
 }

@@ -279,8 +279,11 @@ TEST_F(ThreadsOfOwners, ASessionStandsForItsKeyUntilItIsClosed) {
 }
 
 TEST_F(ThreadsOfOwners, ALinkSignsOneBrowserInAndMakesItsKey) {
-  const std::string body =
-      to_json(json::object{{"link", keys_.invite("anna", {Scope::inference}, kNowMs / 1000)}});
+  const auto invite = [&] {
+    const Invitation invitation = keys_.invite("anna", {Scope::inference}, kNowMs / 1000);
+    return to_json(json::object{{"invitation", invitation.code}});
+  };
+  const std::string body = invite();
   EXPECT_EQ(call("POST", "session/link", body, "Origin: http://evil.example\r\n").status, 403);
   const Reply opened = call("POST", "session/link", body);
   ASSERT_EQ(opened.status, 200) << opened.body;
@@ -294,10 +297,13 @@ TEST_F(ThreadsOfOwners, ALinkSignsOneBrowserInAndMakesItsKey) {
   const Reply again = call("POST", "session/link", body);
   EXPECT_EQ(again.status, 401);
   EXPECT_FALSE(again.headers.contains("set-cookie"));
-  EXPECT_EQ(call("POST", "session/link", R"({"link":"link-strata-no"})").status, 401);
-  for (const char* bad : {"", "{}", R"({"link":7})", R"({"link":"a","more":1})"}) {
+  EXPECT_EQ(call("POST", "session/link", R"({"invitation":"invitation-strata-no"})").status, 401);
+  for (const char* bad : {"", "{}", R"({"invitation":7})", R"({"invitation":"a","more":1})"}) {
     EXPECT_EQ(call("POST", "session/link", bad).status, 400) << bad;
   }
+  // The session that the browser had ends.
+  EXPECT_EQ(call("POST", "session/link", invite(), cookie).status, 200);
+  EXPECT_EQ(call("GET", "conversations/" + id, "", cookie).status, 401);
 }
 
 TEST_F(ThreadsOfOwners, ARevokedKeysStreamEndsAtOnceAndItsLinksShowNothing) {

@@ -11,40 +11,65 @@
 namespace strata::app {
 namespace {
 
+// Without user, path and query: the app stands at the root of its server.
+std::string checked_address(const std::string& text) {
+  const Url url = parse_url(text);
+  if (url.path != "/" || url.text.find('?') != std::string::npos) {
+    throw Error(Code::invalid_argument, fmt::format("--address '{}' has a path or a query", text),
+                "write for example https://ai.example.org");
+  }
+  return url.text;
+}
+
+// Where the server of these keys listened last; before it ever did, where it would.
+std::string address_of(const api::KeyStore& keys, const Config& config) {
+  const std::string known = keys.address();
+  return known.empty() ? browser_url(config.text("server.host")) : known;
+}
+
 class KeyLink : public Command {
  public:
   const CommandSpec& spec() const override {
     static const CommandSpec spec{
         .name = "key link",
-        .summary = "print a link that signs a browser in once and makes its key",
+        .summary = "print a link that makes a key and signs a browser in, once",
         .description =
             "For a server that runs with --require-key. Whoever opens the link first gets a new "
             "key of\n"
-            "the name and scopes that are given here, shown to him once, and his browser is signed "
-            "in.\n"
-            "A link works once and for an hour. Scopes are those of strata key create.",
-        .arguments = {{"NAME", "of the key; admin without it", false}},
-        .options = {{"scopes", "LIST", "separated by commas; admin without it"},
+            "this name and scopes, shown to him once, and his browser is signed in. A link works "
+            "once and\n"
+            "for an hour; until then it is as good as the key. Scopes are those of strata key "
+            "create.",
+        .arguments = {{"NAME", "who it is for", false}},
+        .options = {{"scopes", "LIST", "separated by commas; inference without it"},
                     {"address", "URL",
-                     "where the browser finds the server; server.host without it"},
+                     "of the server, or of a proxy before it; where it listens "
+                     "without it"},
+                    {"end", "", "make all links useless that were not opened yet"},
                     {"json", "", "print JSON"}},
-        .examples = {{"strata key link", "for whoever runs the server"},
-                     {"strata key link anna --scopes inference", "for a colleague"},
+        .examples = {{"strata key link anna", "for a colleague"},
+                     {"strata key link chief --scopes admin", "for who looks after the server"},
                      {"strata key link anna --address https://ai.example.org",
-                      "where a proxy stands before the server"}}};
+                      "where a proxy stands before the server"},
+                     {"strata key link --end", "a link has gone to somebody else"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
-    const int64_t now = unix_seconds();
+    if (arguments.has("end")) return end_all(arguments);
+    if (arguments.words().empty()) {
+      throw Error(Code::invalid_argument, "strata key link wants the NAME of the key",
+                  "write for example: strata key link anna");
+    }
     const Config config = load_config(arguments);
-    const auto scopes = api::parse_scopes(arguments.value("scopes").value_or("admin"));
-    const std::string name = arguments.words().empty() ? "admin" : arguments.words()[0];
-    const auto address = arguments.value("address");
-    const std::string url =
-        address ? parse_url(*address).text : browser_url(config.text("server.host"));
-    const std::string link = invitation_link(url, open_keys().invite(name, scopes, now));
-    const std::string until = utc_timestamp(now + api::kInvitationS);
+    const auto scopes = api::parse_scopes(arguments.value("scopes").value_or("inference"));
+    const std::string& name = arguments.words()[0];
+    const auto wanted = arguments.value("address");
+    auto keys = open_keys();
+    const std::string url = wanted ? checked_address(*wanted) : address_of(keys, config);
+    const api::Invitation invitation = keys.invite(name, scopes, unix_seconds());
+    const std::string link = invitation_link(url, invitation.code);
+    const std::string until = utc_timestamp(invitation.expires);
     if (arguments.has("json")) {
       print_json({{"link", link}, {"name", name}, {"expires", until}});
       return 0;
@@ -52,6 +77,20 @@ class KeyLink : public Command {
     print(link + "\n");
     complain(
         fmt::format("makes the key '{}' ({}), once, before {}", name, api::to_text(scopes), until));
+    return 0;
+  }
+
+ private:
+  static int end_all(const Arguments& arguments) {
+    if (!arguments.words().empty()) {
+      throw Error(Code::invalid_argument, "--end is for all links and takes no NAME",
+                  "a key that was made already: strata key revoke NAME");
+    }
+    const int64_t n = open_keys().end_invitations();
+    if (arguments.has("json"))
+      print_json({{"ended", n}});
+    else
+      complain(fmt::format("{} links ended", n));
     return 0;
   }
 };

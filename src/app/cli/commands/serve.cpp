@@ -13,22 +13,29 @@
 namespace strata::app {
 namespace {
 
+// To the terminal, and into a journal where there is none: it is good once.
+void invite_first(api::KeyStore& keys, const std::string& url) {
+  const auto invitation = keys.invite_first(unix_seconds());
+  if (!invitation) return;
+  complain(
+      fmt::format("no key can be used yet; open this in a browser, once and before {}, to make "
+                  "the first:\n  {}",
+                  utc_timestamp(invitation->expires), invitation_link(url, invitation->code)));
+}
+
 void greet(const RunningServer& server, const std::string& wanted_model, bool with_key) {
   complain(fmt::format("serving on {}", server.address()));
   complain(fmt::format("models and keys live in {}", models::Store().root().string()));
+  const std::string url = browser_url(server.address());
   if (const auto model = server.example_model(wanted_model)) {
-    complain("try: " + example_call(server.address(), *model, with_key));
+    complain("try: " + example_call(url, *model, with_key));
   } else {
     complain("no model is here yet; get one: strata pull " + wanted_model);
   }
-  if (with_key && !has_live_key()) {
-    const std::string invitation = open_keys().invite("admin", {api::Scope::admin}, unix_seconds());
-    complain(
-        fmt::format("no key exists yet. To make the first one, open in a browser, once and "
-                    "before {}:\n  {}",
-                    utc_timestamp(unix_seconds() + api::kInvitationS),
-                    invitation_link(browser_url(server.address()), invitation)));
-  }
+  if (!with_key) return;
+  auto keys = open_keys();
+  keys.set_address(url);
+  invite_first(keys, url);
 }
 
 class Serve : public Command {
