@@ -106,6 +106,12 @@ TEST(Masks, HoldTheTokensThatTheTextMayGoOnWith) {
                       "ab":{"type":"string","pattern":"^[abn1]+(-[a-z]+)*$","maxLength":9},
                       "xa":{"type":"string","pattern":"x$","minLength":3}},
                       "additionalProperties":{"type":"string","maxLength":3}})"),
+      // As long as tokens are, and longer.
+      schema_rule(R"({"type":"array","items":{"type":"string","maxLength":17}})"),
+      schema_rule(R"({"type":"object","properties":{"a":{"type":"string","maxLength":21},
+                      "b":{"type":"string","minLength":20,"maxLength":90}},
+                      "propertyNames":{"maxLength":18}})"),
+      rule_of(OutputRule::Kind::regex, "[a-zé]{0,70}:[a-n1]{0,66},"),
   };
   for (const OutputRule& rule : rules) {
     const auto matcher = std::make_shared<Matcher>(compile(rule), trie());

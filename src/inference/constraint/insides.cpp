@@ -15,6 +15,24 @@ void Insides::prepare_strings() {
   }
 }
 
+namespace {
+
+// The string's tokens of so many characters; with the fewer of them, or of the others, one by one.
+TokenBits no_longer(const StringInside& known, int32_t most) {
+  const auto first = std::ranges::partition_point(
+      known.tokens, [&](const auto& counted) { return counted.characters > most; });
+  const bool few = known.tokens.end() - first < first - known.tokens.begin();
+  TokenBits bits = few ? TokenBits(known.inside.bits.size()) : known.inside.bits;
+  if (few) {
+    for (auto it = first; it != known.tokens.end(); ++it) allow(bits, it->what);
+  } else {
+    for (auto it = known.tokens.begin(); it != first; ++it) forbid(bits, it->what);
+  }
+  return bits;
+}
+
+}  // namespace
+
 // Of block(repeat(character, least, most), quote), with the characters of one of the string tails:
 // what that has without the tokens that are too long or close too soon.
 std::optional<Inside> Insides::limited_string(ExprId block) {
@@ -27,14 +45,10 @@ std::optional<Inside> Insides::limited_string(ExprId block) {
     if (base.b != whole.b || x_.at(base.a).a != characters.a) continue;
     const StringInside& known = string_tail(i);
     if (known.inside.bits.empty()) return std::nullopt;
-    Inside result;
-    result.bits = known.inside.bits;
     const int32_t least = characters.b;
     const int32_t most = characters.c < 0 ? INT32_MAX : characters.c;
-    for (const auto& [n, token] : known.tokens) {
-      if (n <= most) break;
-      forbid(result.bits, token);
-    }
+    Inside result;
+    result.bits = no_longer(known, most);
     for (const auto& [n, token] : known.closers) {
       if (n >= least) break;
       forbid(result.bits, token);

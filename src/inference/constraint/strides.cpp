@@ -168,9 +168,36 @@ Characters Strides::too_much(ExprId place, Stride& stride) {
   return {};
 }
 
+// A string of limited length, and what follows it, as one of any length: it goes on as long as
+// there is a turn left of its repetition, and no byte takes more than one of them, no character
+// where each turn is one.
+std::optional<Strides::Likeness> Strides::endless(ExprId place) {
+  const Expr whole = x_.at(place);
+  const bool goes_on = whole.op == Op::sequence;
+  const Expr block = goes_on ? x_.at(whole.a) : whole;
+  if (block.op != Op::block || x_.at(block.a).op != Op::sequence) return std::nullopt;
+  const Expr text = x_.at(block.a);
+  const Expr turns = x_.at(text.a);
+  if (turns.op != Op::repeat || turns.b != 0 || turns.c < 0) return std::nullopt;
+  constexpr int32_t kMostBytes = 4;  // of a character
+  const bool by_character = std::ranges::any_of(x_.string_tails, [&](ExprId tail) {
+    return tail >= 0 && x_.at(x_.at(x_.at(tail).a).a).a == turns.a;
+  });
+  const int32_t characters = (turns.c - 1) / (by_character ? 1 : kMostBytes);
+  if (characters < kFarthest) return std::nullopt;
+  const ExprId any = x_.block(x_.sequence(x_.repeat(turns.a, 0, -1), text.b));
+  return Likeness{x_.sequence(any, goes_on ? whole.b : Expressions::kEmpty), characters};
+}
+
 // Of fewer than kLeastCharacters none is looked for: what few characters lead to may be much, as
 // at the beginning of any value, and few tokens are made of them alone.
 Stride Strides::find(ExprId place) {
+  if (const auto like = endless(place)) {
+    Stride found = stride(like->place);
+    found.ends = found.ends && found.longest <= like->characters;
+    found.longest = std::min(found.longest, like->characters);
+    return found;
+  }
   Stride found;
   found.of = ways(place).all;
   while (found.of.count() >= kLeastCharacters) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -71,6 +72,12 @@ class Strides {
   std::span<const Class> classes();
   const Stride& stride(ExprId place);
   Stride find(ExprId place);
+  // A place that goes on as another does with texts of so many characters.
+  struct Likeness {
+    ExprId place;
+    int32_t characters;
+  };
+  std::optional<Likeness> endless(ExprId place);
   // What has to be left out of `stride` so that it holds further on; sets its length.
   Characters too_much(ExprId place, Stride& stride);
   const Ways& ways(ExprId place);
