@@ -1,7 +1,9 @@
 // The chat page in a browser against the real server: what stands in answers, what is done with
 // conversations, and what is kept of them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 
 import { answers, axe, begin, done, open, say } from './harness.mjs';
@@ -20,7 +22,7 @@ const json = (name, value) =>
 
 test('formulas, code and diagrams are drawn; what is none stays text', async () => {
   const view = await window();
-  const calls = [{ id: 'c', name: 'look_up', arguments: '{"word":"rye"}' }];
+  const calls = [{ id: 'c', name: 'look_up', arguments: '{"word":"rye"}', output: 'a grain' }];
   const made = await make({ messages: [{ text: 'call' }, { role: 'assistant', text: 'wait', data: { calls } }, ...dialogue('draw', [
     'Here is $a^2$ and \\(b\\), for $5 and $6, and $$\\boxed{c}$$', '\\[\\frac{1}{2}\\]', '$\\nonsense{$',
     '```python\nprint(1)\n```', '```mermaid\nflowchart LR\n  a --> b\n```', '```mermaid\nno diagram\n```',
@@ -37,9 +39,145 @@ test('formulas, code and diagrams are drawn; what is none stays text', async () 
   await view.getByRole('button', { name: 'Source' }).first().click();
   await view.getByText('a --> b').waitFor();
   await view.getByText('look_up').click();
-  await view.getByText('{"word":"rye"}').waitFor();
+  await view.getByText('"word": "rye"').waitFor();
+  await view.getByText('a grain').waitFor();
   assert.deepEqual(await axe(view), []);
   assert.deepEqual(view.problems, []);
+});
+
+test('an answer is made again and copied, as are its code and the request', async () => {
+  const view = await window({ permissions: ['clipboard-read', 'clipboard-write'] });
+  await view.goto(server.address);
+  await view.getByRole('button', { name: 'Settings' }).click();
+  await view.getByLabel('System prompt').fill('Be kind.');
+  await view.getByLabel('Temperature').fill('0.5');
+  await view.keyboard.press('Escape');
+  await say(view, 'say\n```js\nlet a = 1;\n```');
+  await done(view);
+  await view.getByRole('button', { name: 'Again' }).click();
+  await answers(view).getByText('2/2').waitFor();
+  await done(view);
+  const id = view.url().split('/').at(-1);
+  const { messages, settings } = await thread(id);
+  assert.deepEqual(messages.slice(1).map((each) => [each.parent, each.status]), [[messages[0].id, 'done'], [messages[0].id, 'done']]);
+  assert.deepEqual(settings, { system: 'Be kind.', temperature: 0.5 });
+  const copied = () => view.evaluate(() => navigator.clipboard.readText());
+  await answers(view).getByRole('button', { name: 'Copy', exact: true }).last().click();
+  await answers(view).getByRole('button', { name: 'Copied' }).waitFor();
+  assert.equal(await copied(), messages[2].text);
+  await answers(view).locator('.listing').getByRole('button', { name: 'Copy' }).click();
+  await answers(view).locator('.listing').getByText('Copied').waitFor();
+  assert.equal(await copied(), 'let a = 1;\n');
+  await answers(view).getByRole('button', { name: 'Copy as code' }).click();
+  const [, code] = /<<'JSON'\n(.*)\nJSON\n/s.exec(await view.getByRole('dialog').locator('pre').innerText());
+  assert.deepEqual(JSON.parse(code), { model: 'demo', messages: [{ role: 'system', content: 'Be kind.' },
+    { role: 'user', content: messages[0].text }], temperature: 0.5 });
+  await view.keyboard.press('Escape');
+  const other = await window();
+  await show(other, id);
+  await answers(other).getByText('2/2').waitFor();
+  await other.getByRole('button', { name: 'Previous version' }).click();
+  await answers(view).getByText('1/2').waitFor();
+  assert.deepEqual([...view.problems, ...other.problems], []);
+});
+
+for (const where of ['kept', 'temporary']) {
+  test(`a tool is called, what it gave back is said, and both are shown: ${where}`, async () => {
+    const view = await window();
+    await view.goto(`${server.address}/#/chat${where === 'temporary' ? '/temporary' : ''}`);
+    await view.getByText('What shall we think about?').waitFor();
+    await view.getByRole('button', { name: 'Settings' }).click();
+    const field = view.getByLabel('Tools (JSON)');
+    await field.fill('{"type": "function"}');
+    await field.press('Tab');
+    await view.getByText('This is no list of tools.').waitFor();
+    const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } } }];
+    await field.fill(JSON.stringify(tools));
+    await field.press('Tab');
+    await view.keyboard.press('Escape');
+    await say(view, 'how is the weather?');
+    const call = answers(view).first();
+    await call.getByText('"city": "Bern"').waitFor();
+    await call.getByLabel('Output: weather').fill('sunny <b>and</b> warm');
+    assert.deepEqual(await axe(view), []);
+    await view.keyboard.press('Tab');
+    await view.keyboard.press('Enter'); // the keyboard alone
+    await view.getByText('It is sunny <b>and</b> warm.').waitFor();
+    await done(view);
+    await answers(view).last().getByRole('button', { name: 'Copy as code' }).click();
+    const [, code] = /<<'JSON'\n(.*)\nJSON\n/s.exec(await view.getByRole('dialog').locator('pre').innerText());
+    const asked = JSON.parse(code);
+    const [given] = asked.messages[1].tool_calls;
+    assert.deepEqual({ ...asked, messages: asked.messages.slice(2) },
+      { model: 'demo', tools, messages: [{ role: 'tool', tool_call_id: given.id, content: 'sunny <b>and</b> warm' }] });
+    assert.deepEqual(given.function, { name: 'weather', arguments: '{"city":"Bern"}' });
+    await view.keyboard.press('Escape');
+    if (where === 'kept') {
+      const id = view.url().split('/').at(-1);
+      const { messages, settings } = await thread(id);
+      assert.deepEqual(settings.tools, tools);
+      assert.equal(messages[1].data.calls[0].output, 'sunny <b>and</b> warm');
+      assert.equal(messages[2].parent, messages[1].id);
+      const other = await window();
+      await show(other, id);
+      await other.getByText('weather', { exact: true }).click();
+      await other.getByText('"city": "Bern"').waitFor();
+      await other.getByText('sunny <b>and</b> warm', { exact: true }).waitFor();
+      assert.deepEqual(other.problems, []);
+    }
+    assert.deepEqual(view.problems, []);
+  });
+}
+
+test('a page that a model wrote runs when it is wanted, without an origin, and reaches nothing', async (context) => {
+  const view = await window();
+  const reached = [];
+  const elsewhere = createServer((request, response) => {
+    reached.push(`${request.method} ${request.url}`);
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  context.after(() => elsewhere.close());
+  const far = `http://127.0.0.1:${elsewhere.address().port}`; // another origin
+  const page = `<!doctype html><style>p { color: red }</style><p id=at>not yet</p><img src="${far}/i.png"><link rel=stylesheet href="${far}/s.css">
+<script src="/assets/licences.txt"></script><script src="${far}/s.js"></script><iframe src="${far}"></iframe><form action="${far}"><input name=a></form>
+<a id=out href="${far}" target=_top>x</a>
+<script>
+  const tries = { fetch: () => fetch('${far}'), own: () => fetch('/api/v1/session'), beacon: () => { if (!navigator.sendBeacon('${far}')) throw 0; },
+    socket: () => new Promise((ok, no) => { const s = new WebSocket('${far.replace('http', 'ws')}'); s.onopen = ok; s.onerror = no; }),
+    store: () => localStorage.length, cookie: () => document.cookie, outer: () => parent.document.title, call: () => new RTCPeerConnection(),
+    window: () => { if (!open('${far}')) throw 0; }, top: () => { top.location = '${far}'; }, submit: () => document.forms[0].submit() };
+  (async () => {
+    const done = [];
+    for (const [name, run] of Object.entries(tries)) try { await run(); done.push(name); } catch {}
+    document.getElementById('at').textContent = 'ran as ' + origin + ', could: ' + done.join();
+  })();
+</script>`;
+  const made = await make({ messages: dialogue('a page', `\`\`\`html\n${page}\n\`\`\`\n\n\`\`\`svg\n<svg xmlns="http://www.w3.org/2000/svg"><script>document.documentElement.id = 'ran'</script><circle r="9"/></svg>\n\`\`\``) });
+  await show(view, made.id);
+  const [first, second] = [view.getByRole('button', { name: 'Preview' }).first(), view.getByRole('button', { name: 'Preview' }).nth(1)];
+  await first.waitFor();
+  assert.equal(await view.locator('iframe').count(), 0); // nobody asked
+  await first.focus();
+  await view.keyboard.press('Enter');
+  assert.equal(await view.locator('iframe').getAttribute('sandbox'), 'allow-scripts');
+  const inside = view.frameLocator('iframe');
+  await inside.getByText('ran as null, could: ').waitFor();
+  // A beacon and a form that are not sent say nothing of it: who would have got them knows.
+  assert.match(await inside.locator('#at').innerText(), /could: (beacon)?,?(submit)?$/);
+  assert.equal(await inside.locator('p').evaluate((node) => getComputedStyle(node).color), 'rgb(255, 0, 0)');
+  assert.deepEqual(await axe(view), []);
+  const frame = view.frames()[1];
+  await frame.evaluate((url) => setTimeout(() => (location = url)), `${far}/?secret`); // where to it would leave
+  while (frame.url() === `${server.address}/frame/preview.html`) await new Promise((next) => setTimeout(next, 50));
+  assert.match(frame.url(), /^chrome-error:/);
+  assert.match(view.url(), /#\/chat\//);
+  assert.deepEqual(reached, []);
+  await first.click();
+  assert.equal(await view.locator('iframe').count(), 0);
+  await second.click();
+  await view.frameLocator('iframe').locator('circle').waitFor({ state: 'attached' });
+  assert.equal(await view.evaluate(() => document.documentElement.id), '');
 });
 
 test('a conversation is renamed, pinned, put in a folder, archived and deleted', async () => {
@@ -68,7 +206,15 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
   await row(second, 'new name').waitFor({ state: 'detached' });
   assert.equal((await thread(made.id)).archived, true);
   await first.getByRole('button', { name: 'Archive', pressed: false }).click();
+  const sure = first.getByRole('dialog');
   await pick('new name', 'Delete');
+  await sure.getByText('Delete “new name” for good?').waitFor();
+  await first.keyboard.press('Enter'); // what is in focus takes nothing away
+  await sure.waitFor({ state: 'detached' });
+  assert.equal((await thread(made.id)).title, 'new name');
+  await pick('new name', 'Delete');
+  assert.deepEqual(await axe(first), []);
+  await sure.getByRole('button', { name: 'Delete' }).click();
   await row(first, 'new name').waitFor({ state: 'detached' });
   assert.equal((await thread(made.id)).error.code, 'not_found');
   await second.waitForURL(/#\/chat$/);
@@ -132,11 +278,16 @@ test('exports of OpenAI and Open WebUI are imported with their branches; our own
   await picker.setInputFiles(json('conversations.json', [{ title: 'from one', current_node: 'd', mapping: Object.fromEntries([
     node('r', null, ''), node('s', 'r', 'system', 'be kind'), node('a', 's', 'user', 'which?'),
     node('b', 'a', 'assistant', 'this'), node('c', 'a', 'assistant', 'that'), node('d', 'b', 'user', 'why?'),
+    ['t', { id: 't', parent: 'd', message: { author: { role: 'assistant' }, recipient: 'python', content: { content_type: 'code', text: '1 + 1' } } }],
+    ['u', { id: 'u', parent: 't', message: { author: { role: 'tool', name: 'python' }, content: { content_type: 'execution_output', text: '2' } } }],
+    node('v', 'u', 'assistant', 'two'),
   ]) }, { no: 'conversation' }]));
   await view.getByText('Conversations imported: 1. Entries that are no conversation: 1.').waitFor();
   const one = await thread((await threads()).find((each) => each.title === 'from one').id);
   const by = Object.fromEntries(one.messages.map((each) => [each.text, each]));
-  assert.deepEqual(Object.keys(by).sort(), ['that', 'this', 'which?', 'why?']);
+  assert.deepEqual(Object.keys(by).sort(), ['', 'that', 'this', 'two', 'which?', 'why?']);
+  assert.deepEqual(by[''].data.calls, [{ id: 't', name: 'python', arguments: '1 + 1', output: '2' }]);
+  assert.deepEqual([by[''].parent, by['two'].parent], [by['why?'].id, by[''].id]);
   assert.equal(by['this'].parent, by['which?'].id);
   assert.equal(by['that'].parent, by['which?'].id);
   assert.equal(one.leaf, by['why?'].id);
@@ -160,7 +311,7 @@ test('exports of OpenAI and Open WebUI are imported with their branches; our own
   await picker.setInputFiles(json('own.json', JSON.parse(whole)));
   await view.getByRole('heading', { name: 'from one' }).waitFor();
   const again = await thread((await threads()).find((each) => each.title === 'from one').id);
-  assert.deepEqual(again.messages.map((each) => each.text), one.messages.map((each) => each.text));
+  assert.deepEqual(again.messages.map((each) => [each.text, each.data]), one.messages.map((each) => [each.text, each.data]));
   assert.equal(again.messages.find((each) => each.id === again.leaf).text, 'why?');
 
   await picker.setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{') });
@@ -240,6 +391,7 @@ test('everything is reached by keyboard; Hebrew runs from the right', async () =
   assert.deepEqual(await axe(view), []);
   await view.keyboard.press('Enter');
   await view.waitForURL(/thread_/);
+  await view.waitForFunction(() => document.title === 'שלום עולם · Strata');
   await view.keyboard.press('Control+k');
   await view.keyboard.type('theme: dark');
   await view.keyboard.press('Enter');

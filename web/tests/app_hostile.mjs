@@ -143,7 +143,8 @@ test("another key's conversation is not there on any route, nor in its events", 
       ['GET', place], ['PATCH', place, { title: 'x' }], ['PATCH', place, { leaf: message }], ['PATCH', place, { archived: true }],
       ['POST', `${place}/messages`, { text: 'x' }], ['POST', `${place}/messages`, { text: 'x', parent: message }],
       ['POST', `${place}/answers`, { model: 'demo', parent: message }], ['POST', `${place}/answers`, { model: 'demo', continue: message }],
-      ['POST', `${place}/answers/${message}/cancel`, {}], ['GET', `${place}/share`], ['POST', `${place}/share`, {}],
+      ['POST', `${place}/answers/${message}/cancel`, {}],
+      ['POST', `${place}/answers/${message}/outputs`, { outputs: [{ id: '1', output: 'x' }] }], ['GET', `${place}/share`], ['POST', `${place}/share`, {}],
       ['DELETE', `${place}/share`, {}], ['DELETE', place, {}],
     ]) {
       const answer = await fetch(path, { method, body: body && JSON.stringify(body),
@@ -160,6 +161,96 @@ test("another key's conversation is not there on any route, nor in its events", 
   assert.doesNotMatch(answers.listed + answers.heard.join(), /confidential|of alice/);
   const kept = await (await as(keys.alice, place)).json();
   assert.deepEqual([kept.title, kept.archived, kept.messages.length], ['of alice', false, 1]);
+});
+
+test("on every route another key's ids are answered as ids that never were", async () => {
+  const dated = { 'anthropic-version': '2023-06-01' };
+  const post = async (path, body) => (await as(keys.alice, path, 'POST', body, dated)).json();
+  const form = new FormData();
+  form.set('purpose', 'batch');
+  const line = { custom_id: '1', method: 'POST', url: '/v1/chat/completions', body: { model: 'demo', messages: [{ role: 'user', content: 'confidential' }] } };
+  form.set('file', new Blob([JSON.stringify(line)]), 'confidential.jsonl');
+  const file = await (await fetch(`${server.address}/v1/files`, { method: 'POST', body: form, headers: { authorization: `Bearer ${keys.alice}` } })).json();
+  const said = [{ role: 'user', content: 'confidential' }];
+  const thread = await make(keys.alice, { title: 'confidential', messages: [{ text: 'confidential' },
+    { role: 'assistant', text: '', data: { calls: [{ id: 'CALL', name: 'f', arguments: '{}' }] } }] });
+  const message = (await (await as(keys.alice, `/api/v1/conversations/${thread.id}`)).json()).messages[1].id;
+  const conversation = await post('/v1/conversations', { items: [{ type: 'message', ...said[0] }] });
+  const item = (await (await as(keys.alice, `/v1/conversations/${conversation.id}/items`)).json()).data[0].id;
+  const owned = { // by what its routes begin with
+    '/api/v1/conversations/': { id: thread.id, message },
+    '/api/v1/votes/': { id: (await post('/api/v1/votes', { models: ['a', 'b'] })).id },
+    '/v1/conversations/': { id: conversation.id, item },
+    '/v1/responses/': { id: (await post('/v1/responses', { model: 'demo', input: 'confidential' })).id },
+    '/v1/chat/completions/': { id: (await post('/v1/chat/completions', { model: 'demo', store: true, messages: said })).id },
+    '/v1/files/': { id: file.id },
+    '/v1/batches/': { id: (await post('/v1/batches', { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' })).id },
+    '/v1/messages/batches/': { id: (await post('/v1/messages/batches', { requests: [{ custom_id: 'a', params: { model: 'demo', max_tokens: 9, messages: said } }] })).id },
+  };
+  const { paths } = await server.get('/openapi.json');
+  let asked = 0;
+  for (const [pattern, operations] of Object.entries(paths)) {
+    const family = Object.keys(owned).find((each) => pattern.startsWith(`${each}{`));
+    if (!family) continue;
+    const ids = owned[family];
+    for (const [name, id] of Object.entries(ids)) assert.ok(id, `${family} ${name}`);
+    // Of the same form, of nobody: the last letters are others.
+    const never = Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, `${id.slice(0, -6)}zzzzzz`]));
+    const place = (with_) => pattern.replace(/\{(\w+)\}/g, (_, name) => with_[name] ?? assert.fail(`${pattern} has {${name}}`));
+    for (const [method, operation] of Object.entries(operations)) {
+      if (!['get', 'post', 'put', 'patch', 'delete'].includes(method)) continue;
+      const content = operation.requestBody?.content?.['application/json'];
+      const body = content && (content.example ?? Object.values(content.examples ?? {})[0]?.value ?? {});
+      const tell = async (with_) => {
+        const answer = await as(keys.bob, place(with_), method.toUpperCase(), body, dated);
+        let text = await answer.text();
+        for (const [name, id] of Object.entries(with_)) text = text.replaceAll(id, `{${name}}`);
+        return { status: answer.status, text: text.replace(/"request_id":"[^"]*"/, '') };
+      };
+      const [his, nobodys] = [await tell(ids), await tell(never)];
+      assert.equal(his.status, 404, `${method} ${pattern}: ${his.text}`);
+      assert.deepEqual(his, nobodys, `${method} ${pattern}`);
+      asked += 1;
+    }
+  }
+  assert.ok(asked >= 30, `${asked} routes`);
+  for (const body of [{ conversation: conversation.id }, { previous_response_id: owned['/v1/responses/'].id }]) {
+    const answer = await as(keys.bob, '/v1/responses', 'POST', { model: 'demo', input: 'what was said?', ...body });
+    assert.equal(answer.status, 404, JSON.stringify(body));
+  }
+  for (const list of ['/api/v1/conversations', '/v1/chat/completions', '/v1/files', '/v1/batches', '/v1/messages/batches', '/api/v1/votes']) {
+    assert.doesNotMatch(await (await as(keys.bob, list, 'GET', undefined, dated)).text(), /confidential|"(id|custom_id)":"(?!bob)/, list);
+  }
+  assert.equal((await (await as(keys.alice, `/api/v1/conversations/${thread.id}`)).json()).messages.length, 2); // all of it is there
+});
+
+test('what is of no kind that it should be breaks no page; a path leads nowhere', async () => {
+  const view = await signedIn(keys.alice);
+  const odd = [null, 7, 'x', [], {}, [null, 3, { id: {}, name: [], arguments: null, output: 5 }, { id: 'a' }, { id: 'a' }]];
+  const made = await make(keys.alice, { title: 'odd', messages: odd.flatMap((each) => [{ text: 'q', data: { files: each, typed: each } },
+    { role: 'assistant', text: 'still here', data: { calls: each, usage: each, first_token_ms: each, error: each, notice: each, model: each, request: each } },
+    { role: 'assistant', text: 'and here', data: { usage: { tokens_per_second: each, completion_tokens: each } } }]) });
+  await view.goto(`${server.address}/#/chat/${made.id}`);
+  await view.getByText('and here').last().waitFor();
+  assert.equal(await view.getByText('still here').count(), odd.length);
+  await view.getByRole('button', { name: 'Copy as code' }).last().click();
+  await view.getByRole('dialog').locator('pre').waitFor();
+  assert.deepEqual(view.problems, []);
+  const raw = (path) => new Promise((resolve, reject) => {
+    const { port } = new URL(server.address);
+    request({ host: '127.0.0.1', port, path, agent: false, headers: { authorization: `Bearer ${keys.alice}` } }, (answer) => {
+      let body = '';
+      answer.on('data', (bytes) => (body += bytes));
+      answer.on('end', () => resolve({ status: answer.statusCode, body }));
+    }).on('error', reject).end();
+  });
+  for (const up of ['../../../../etc/passwd', '..%2f..%2f..%2f..%2fetc%2fpasswd', '%2e%2e/%2e%2e/etc/passwd', '....//etc/passwd', '/etc/passwd', '..%5c..%5cetc%5cpasswd', 'x%00/../../etc/passwd']) {
+    for (const place of ['/assets/', '/frame/', '/api/v1/models/', '/api/v1/conversations/', '/api/v1/shared/', '/api/blobs/']) {
+      const { status, body } = await raw(place + up);
+      assert.ok([400, 403, 404].includes(status), `${place}${up}: ${status}`);
+      assert.doesNotMatch(body, /root:/);
+    }
+  }
 });
 
 test('a foreign page and a rebound name get nothing', async () => {

@@ -46,6 +46,34 @@ const choose = async (view) => {
   await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).click();
 };
 
+test('with no model at all a script says hello, and what fits is offered beside it', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  const offers = view.getByRole('region', { name: 'These fit this machine' });
+  await offers.getByRole('listitem').first().waitFor();
+  const { models: known } = await get('/api/v1/catalog?context=4096');
+  const names = known.toSorted((a, b) => Number(b.kind === 'chat') - Number(a.kind === 'chat') || b.size - a.size).slice(0, 3).map((each) => each.name);
+  const cards = offers.getByRole('listitem');
+  assert.equal(await cards.count(), names.length);
+  for (const [i, name] of names.entries()) {
+    const { size, licence, tokens_per_second } = known.find((each) => each.name === name);
+    const card = await cards.nth(i).innerText();
+    for (const part of [name, `${Math.round(size / 1e6)} MB`, licence, 'fits this machine', 'up to']) assert.ok(card.includes(part), `${part}: ${card}`);
+    assert.ok(tokens_per_second > 0);
+    assert.ok(await cards.nth(i).getByRole('button', { name: `Download ${name}` }).isEnabled());
+  }
+  assert.deepEqual(await axe(view), []);
+  await view.getByRole('textbox', { name: 'Message' }).fill('hello?');
+  await view.keyboard.press('Enter');
+  await view.getByText('Hello! I am a script, not a model').waitFor();
+  const [thread] = (await get('/api/v1/conversations')).data;
+  const second = await window();
+  await second.goto(`${server.address}/#/chat/${thread.id}`);
+  await second.getByText('Hello! I am a script, not a model').waitFor();
+  assert.match((await get(`/api/v1/conversations/${thread.id}`)).messages[1].text, /^Hello! I am a script/);
+  assert.deepEqual([...view.problems, ...second.problems], []);
+});
+
 test('what fits is said before a download, at a context of choice, in the reader\'s language', async () => {
   const view = await models();
   const card = view.getByRole('listitem').filter({ hasText: 'smollm2:135m' });
@@ -116,6 +144,19 @@ test('a model\'s page says where it came from and what it takes', async () => {
   assert.deepEqual(view.problems, []);
 });
 
+test('a model is loaded and unloaded, which another window sees', async () => {
+  const [view, second] = [await models(), await models()];
+  const loaded = async () => (await get('/api/ps')).models.map((each) => each.name);
+  await view.getByRole('button', { name: 'Load', exact: true }).click();
+  await view.getByRole('button', { name: 'Unload' }).waitFor();
+  assert.deepEqual(await loaded(), [name]);
+  await second.getByText('loaded', { exact: true }).waitFor();
+  await second.getByRole('button', { name: 'Unload' }).click();
+  await view.getByRole('button', { name: 'Load', exact: true }).waitFor();
+  assert.deepEqual(await loaded(), []);
+  assert.deepEqual([...view.problems, ...second.problems], []);
+});
+
 test('a smaller model is made by the keyboard alone', async () => {
   const view = await models({}, name);
   const second = await models();
@@ -160,6 +201,9 @@ for (const colorScheme of ['light', 'dark']) {
 test('a download that is given up leaves nothing', async () => {
   const view = await models();
   await view.getByRole('button', { name: `Delete ${name}` }).click();
+  await view.getByText(`Delete “${name}” for good?`).waitFor();
+  assert.ok(await get(`/api/v1/models/${name}`).then((facts) => facts.files));
+  await view.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await view.getByRole('link', { name }).waitFor({ state: 'detached' });
   hub.hold();
   await choose(view);

@@ -46,6 +46,12 @@ test('an answer is in the last hour\'s charts, and counted for its key', async (
   await view.getByRole('img', { name: /^Memory of the server: now \d+ MB/ }).waitFor();
   const row = view.getByRole('listitem').filter({ hasText: 'asker' });
   await row.getByText(/^1 requests, \d+ tokens read, \d+ written$/).waitFor();
+  const numbers = await (await fetch(`${server.address}/metrics`, { headers: { authorization: `Bearer ${keys.admin}` } })).text();
+  const sum = (name) => [...numbers.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))].reduce((all, [, each]) => all + Number(each), 0);
+  const cached = Math.round((100 * sum('strata_cached_tokens_total')) / sum('strata_prompt_tokens_total'));
+  const tile = (title) => view.locator('dl > div', { hasText: title }).locator('dd');
+  assert.equal(await tile('Read from the cache').innerText(), `${cached} %`);
+  assert.match(await tile('Answers per step').innerText(), /^(–|\d+(\.\d)?)$/);
   const used = (await as(keys.admin, '/api/v1/keys')).data.find((each) => each.name === 'asker');
   assert.equal(used.requests, 1);
   assert.deepEqual([...view.problems, ...asker.problems], []);
@@ -76,6 +82,39 @@ test('a key is made by the keyboard alone, shown once, good, seen by another win
   await second.getByRole('listitem').filter({ hasText: 'laptop' }).getByText('revoked').waitFor();
   assert.equal((await fetch(`${server.address}/v1/models`, { headers: { authorization: `Bearer ${secret}` } })).status, 401);
   assert.deepEqual([...view.problems, ...second.problems], []);
+});
+
+test('code comes with a key that is good for its model alone, where one may make keys', async () => {
+  const code = async (key) => {
+    const view = await signedIn(key);
+    await say(view, 'as code');
+    await done(view);
+    await view.locator('article[data-role=assistant]').getByRole('button', { name: 'Copy as code' }).click();
+    await view.getByRole('dialog').getByText('Authorization: Bearer $STRATA_API_KEY').waitFor();
+    return view;
+  };
+  const view = await code(keys.admin);
+  await view.getByRole('button', { name: 'With a key of its own' }).click();
+  await view.getByText('A new key stands in the code.').waitFor();
+  const shown = view.getByRole('dialog').locator('pre');
+  const secrets = [];
+  for (const language of ['curl', 'Python', 'JavaScript', 'Go', 'Java', 'C++']) {
+    await view.getByRole('dialog').getByRole('button', { name: language, exact: true }).click();
+    const text = await shown.innerText();
+    assert.doesNotMatch(text, /STRATA_API_KEY/, language);
+    secrets.push(/sk-strata-[\w-]+/.exec(text)[0]);
+  }
+  assert.equal(new Set(secrets).size, 1);
+  assert.deepEqual(await axe(view), []);
+  const made = (await as(keys.admin, '/api/v1/keys')).data.find((each) => each.name === 'Copy as code: demo');
+  assert.deepEqual([made.scopes, made.models], [['inference'], ['demo']]);
+  const ask = (model) => fetch(`${server.address}/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${secrets[0]}` },
+    body: JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }] }) });
+  assert.equal((await ask('demo')).status, 200);
+  assert.ok([403, 404].includes((await ask('other')).status));
+  assert.equal((await fetch(`${server.address}/metrics`, { headers: { authorization: `Bearer ${secrets[0]}` } })).status, 403);
+  assert.equal((await code(keys.asker).then((other) => other.getByRole('button', { name: 'With a key of its own' }).count())), 0);
+  assert.deepEqual(view.problems, []);
 });
 
 test('the log is read by an admin, without secrets', async () => {

@@ -182,6 +182,16 @@ for (const language of languages) {
     record.close();
   });
 
+  test(`${language} has a key in it where one is given`, async () => {
+    const record = await recorder(locked);
+    const text = module.languages[language]({ url: record.url, withKey: true, key, body: configurations['a question'] });
+    const { status, out, error } = await run(language, text, '');
+    assert.equal(status, 0, error);
+    assert.match(out, /You said: Why is the sky blue\?/);
+    assert.equal(record.seen[0].authorization, `Bearer ${key}`);
+    record.close();
+  });
+
   test(`${language} says why it was refused`, async () => {
     for (const stream of [false, true]) {
       const text = module.languages[language]({ url: server.address, withKey: false,

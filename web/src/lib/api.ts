@@ -15,7 +15,7 @@ export interface Message {
     request?: AnswerRequest;
     usage?: { prompt_tokens: number; completion_tokens: number; tokens_per_second?: number };
     first_token_ms?: number;
-    calls?: { id: string; name: string; arguments: string }[];
+    calls?: { id: string; name: string; arguments: string; output?: string }[];
     error?: string;
     notice?: string;
     files?: AttachedFile[]; // in the text, behind its first `typed` characters
@@ -38,6 +38,7 @@ export interface AnswerRequest {
   system?: string;
   temperature?: number;
   max_tokens?: number;
+  tools?: unknown[];
 }
 export interface Conversation {
   id: string;
@@ -49,7 +50,7 @@ export interface Conversation {
   archived: boolean;
   draft: string;
   leaf: string;
-  settings: { model?: string; system?: string; temperature?: number; max_tokens?: number };
+  settings: { model?: string; system?: string; temperature?: number; max_tokens?: number; tools?: unknown[] };
   messages?: Message[];
 }
 export interface Session {

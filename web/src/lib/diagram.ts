@@ -1,5 +1,5 @@
-// Diagrams are drawn in a document without an origin that reaches nothing (its policy: the server's
-// site.cpp); it is given the source and tells its height.
+// A block of code that is the source of a diagram, drawn beside it.
+import { framed } from './frame';
 import { t } from './i18n.svelte';
 import { isDark } from './theme.svelte';
 
@@ -10,29 +10,17 @@ export function diagram(
   listing: HTMLElement, pre: HTMLElement, source: string, offer: (run: () => void) => void,
 ) {
   if (source.length > maxSource) return;
-  const frame = document.createElement('iframe');
-  frame.setAttribute('sandbox', 'allow-scripts');
-  frame.title = t('diagram');
-  frame.src = '/frame/diagram.html';
-  const told = (event: MessageEvent) => {
-    if (!frame.isConnected) return removeEventListener('message', told);
-    if (event.source !== frame.contentWindow) return;
-    const { ready, height, error } = (event.data ?? {}) as Record<string, unknown>;
-    // It has no origin that could be named.
-    if (ready) frame.contentWindow?.postMessage({ source, dark: isDark() }, '*');
+  const { frame, end } = framed('/frame/diagram.html', t('diagram'), { source, dark: isDark() }, ({ height, error }) => {
     if (typeof height === 'number' && height >= 0) {
       frame.style.height = `${Math.min(Math.ceil(height), maxHeight)}px`;
       frame.dataset['drawn'] = 'true';
       pre.hidden = true;
     }
-    if (error) end();
-  };
-  const end = () => {
-    removeEventListener('message', told);
-    frame.remove();
-    pre.hidden = false;
-  };
-  addEventListener('message', told);
+    if (error) {
+      end();
+      pre.hidden = false;
+    }
+  });
   listing.append(frame);
   offer(() => (pre.hidden = !pre.hidden));
 }

@@ -1,7 +1,8 @@
-// What becomes of a block of code that is whole: its language and a button over it, colours, and a
-// diagram where it is the source of one.
+// What becomes of a block of code that is whole: its language and buttons over it, colours, a diagram
+// where it is the source of one, and a page or picture where somebody wants to see it.
 import { copyText } from './clipboard';
 import { diagram } from './diagram';
+import { framed } from './frame';
 import { t } from './i18n.svelte';
 import { idle } from './later';
 import { clean } from './markdown';
@@ -28,6 +29,26 @@ function button(text: string, run: (self: HTMLButtonElement) => void) {
   return made;
 }
 
+const pages = ['html', 'svg'];
+
+// Nothing of it runs before somebody asks for it, and all of it ends with its frame.
+function preview(listing: HTMLElement, pre: HTMLElement, source: string) {
+  let end: (() => void) | undefined;
+  const toggle = button(t('preview'), (self) => {
+    if (end) end();
+    const shown = end ? undefined : framed('/frame/preview.html', t('preview'), { source });
+    end = shown?.end;
+    if (shown) {
+      shown.frame.className = 'page';
+      listing.append(shown.frame);
+    }
+    pre.hidden = !!shown;
+    self.setAttribute('aria-pressed', String(!!shown));
+  });
+  toggle.setAttribute('aria-pressed', 'false');
+  return toggle;
+}
+
 function dress(pre: HTMLElement) {
   const code = pre.querySelector('code');
   if (!code) return;
@@ -47,6 +68,7 @@ function dress(pre: HTMLElement) {
   listing.append(head, pre);
   if (language === 'mermaid') diagram(listing, pre, source, (run) => buttons.prepend(button(t('source'), run)));
   else if (language) void colour(code, language);
+  if (pages.includes(language)) buttons.prepend(preview(listing, pre, source));
 }
 
 export function finish(block: HTMLElement) {

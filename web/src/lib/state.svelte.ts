@@ -14,6 +14,7 @@ class State {
   models = $state<ModelRow[]>([]);
   problem = $state('');
   notice = $state('');
+  asked = $state.raw<{ text: string; does: string; run: () => unknown }>(); // before it is done
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones

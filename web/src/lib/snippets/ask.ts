@@ -2,12 +2,15 @@
 
 export interface Ask {
   url: string; // of this server
-  withKey: boolean; // the program reads STRATA_API_KEY
+  withKey: boolean; // it is sent
+  key?: string; // without it the program reads STRATA_API_KEY
   body: Record<string, unknown>;
 }
 
 export const address = (ask: Ask) => `${ask.url}/v1/chat/completions`;
 export const streams = (ask: Ask) => ask.body['stream'] === true;
+export const readsKey = (ask: Ask) => ask.withKey && !ask.key;
+export const bearer = (ask: Ask) => ask.withKey && !!ask.key && `Bearer ${ask.key}`;
 export const hasTools = (ask: Ask) => 'tools' in ask.body || 'functions' in ask.body;
 export const hasChoices = (ask: Ask) => Number(ask.body['n'] ?? 1) > 1;
 export const pretty = (ask: Ask) => JSON.stringify(ask.body, null, 2);

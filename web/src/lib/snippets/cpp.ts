@@ -1,4 +1,4 @@
-import { address, lines, pretty, type Ask } from './ask';
+import { address, bearer, lines, pretty, readsKey, type Ask } from './ask';
 
 function raw(ask: Ask) {
   const text = pretty(ask);
@@ -12,18 +12,19 @@ export function cpp(ask: Ask) {
   return lines(
     `// c++ ask.cpp -lcurl`,
     `#include <curl/curl.h>`,
-    ask.withKey && ``,
-    ask.withKey && `#include <cstdlib>`,
-    ask.withKey && `#include <string>`,
+    readsKey(ask) && ``,
+    readsKey(ask) && `#include <cstdlib>`,
+    readsKey(ask) && `#include <string>`,
     ``,
     `const char body[] = ${raw(ask)};`,
     ``,
     `int main() {`,
     `  CURL* curl = curl_easy_init();`,
     `  curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");`,
-    ask.withKey && `  const char* key = std::getenv("STRATA_API_KEY");`,
-    ask.withKey && `  const std::string authorization = std::string("Authorization: Bearer ") + (key ? key : "");`,
-    ask.withKey && `  headers = curl_slist_append(headers, authorization.c_str());`,
+    readsKey(ask) && `  const char* key = std::getenv("STRATA_API_KEY");`,
+    readsKey(ask) && `  const std::string authorization = std::string("Authorization: Bearer ") + (key ? key : "");`,
+    readsKey(ask) && `  headers = curl_slist_append(headers, authorization.c_str());`,
+    bearer(ask) && `  headers = curl_slist_append(headers, "Authorization: ${bearer(ask)}");`,
     `  curl_easy_setopt(curl, CURLOPT_URL, "${address(ask)}");`,
     `  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);`,
     `  curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);`,

@@ -1,4 +1,4 @@
-import { address, hasChoices, hasTools, lines, pretty, streams, type Ask } from './ask';
+import { address, bearer, hasChoices, hasTools, lines, pretty, readsKey, streams, type Ask } from './ask';
 
 // A raw literal has no escapes; JSON writes a backtick otherwise.
 const raw = (ask: Ask) => '`' + pretty(ask).replaceAll('`', '\\u0060') + '`';
@@ -75,7 +75,7 @@ export function go(ask: Ask) {
     `\t"io"`,
     `\t"log"`,
     `\t"net/http"`,
-    ask.withKey && `\t"os"`,
+    readsKey(ask) && `\t"os"`,
     `\t"strings"`,
     `)`,
     ``,
@@ -89,7 +89,8 @@ export function go(ask: Ask) {
     `\t\tlog.Fatal(err)`,
     `\t}`,
     `\trequest.Header.Set("Content-Type", "application/json")`,
-    ask.withKey && `\trequest.Header.Set("Authorization", "Bearer "+os.Getenv("STRATA_API_KEY"))`,
+    readsKey(ask) && `\trequest.Header.Set("Authorization", "Bearer "+os.Getenv("STRATA_API_KEY"))`,
+    bearer(ask) && `\trequest.Header.Set("Authorization", "${bearer(ask)}")`,
     `\tresponse, err := http.DefaultClient.Do(request)`,
     `\tif err != nil {`,
     `\t\tlog.Fatal(err)`,

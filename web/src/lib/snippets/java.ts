@@ -1,4 +1,4 @@
-import { address, lines, pretty, streams, type Ask } from './ask';
+import { address, bearer, lines, pretty, readsKey, streams, type Ask } from './ask';
 
 const longest = 8000; // units of a constant; a class file takes 65,535 bytes
 
@@ -31,7 +31,8 @@ export function java(ask: Ask) {
     `    String body = ${block(ask)};`,
     `    HttpRequest request = HttpRequest.newBuilder(URI.create("${address(ask)}"))`,
     `        .header("Content-Type", "application/json")`,
-    ask.withKey && `        .header("Authorization", "Bearer " + System.getenv("STRATA_API_KEY"))`,
+    readsKey(ask) && `        .header("Authorization", "Bearer " + System.getenv("STRATA_API_KEY"))`,
+    bearer(ask) && `        .header("Authorization", "${bearer(ask)}")`,
     `        .POST(HttpRequest.BodyPublishers.ofString(body))`,
     `        .build();`,
     `    HttpResponse<${kind}> response = HttpClient.newHttpClient().send(`,

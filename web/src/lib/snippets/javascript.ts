@@ -1,4 +1,4 @@
-import { address, hasChoices, hasTools, lines, literal, streams, type Ask } from './ask';
+import { address, bearer, hasChoices, hasTools, lines, literal, readsKey, streams, type Ask } from './ask';
 
 // As a plain key this one would set the object's prototype.
 const key = (quoted: string) => (quoted === '"__proto__"' ? `[${quoted}]` : quoted);
@@ -42,7 +42,8 @@ export function javascript(ask: Ask) {
     `  method: "POST",`,
     `  headers: {`,
     `    "Content-Type": "application/json",`,
-    ask.withKey && '    Authorization: `Bearer ${process.env.STRATA_API_KEY}`,',
+    readsKey(ask) && '    Authorization: `Bearer ${process.env.STRATA_API_KEY}`,',
+    bearer(ask) && `    Authorization: "${bearer(ask)}",`,
     `  },`,
     `  body: JSON.stringify(${literal(ask.body, words, '  ', '  ')}),`,
     `});`,

@@ -1,4 +1,4 @@
-import { address, hasChoices, hasTools, lines, literal, streams, type Ask } from './ask';
+import { address, bearer, hasChoices, hasTools, lines, literal, readsKey, streams, type Ask } from './ask';
 
 const words = { yes: 'True', no: 'False', nothing: 'None', key: (quoted: string) => quoted };
 
@@ -34,7 +34,7 @@ const streamed = (ask: Ask) => [
 export function python(ask: Ask) {
   return lines(
     `import json`,
-    ask.withKey && `import os`,
+    readsKey(ask) && `import os`,
     `import sys`,
     `import urllib.error`,
     `import urllib.request`,
@@ -45,7 +45,8 @@ export function python(ask: Ask) {
     `    data=json.dumps(body).encode(),`,
     `    headers={`,
     `        "Content-Type": "application/json",`,
-    ask.withKey && `        "Authorization": "Bearer " + os.environ["STRATA_API_KEY"],`,
+    readsKey(ask) && `        "Authorization": "Bearer " + os.environ["STRATA_API_KEY"],`,
+    bearer(ask) && `        "Authorization": "${bearer(ask)}",`,
     `    },`,
     `)`,
     `try:`,

@@ -3,14 +3,16 @@
 import type { AnswerRequest, Message } from '../../lib/api';
 import { Completion } from '../../lib/completion.svelte';
 import { pathTo } from '../../lib/tree';
+import { turnsOf } from './calls';
 
 interface Entry {
   message: Message;
   completion?: Completion; // that makes it
+  outputs?: Record<string, string>; // of its calls, by their ids
 }
 
 // An answer as it is now.
-function shown({ message, completion }: Entry): Message {
+function shown({ message, completion, outputs = {} }: Entry): Message {
   if (!completion) return message;
   const { status, usage, tokensPerSecond, firstMs, problem } = completion;
   const choice = completion.choices[0];
@@ -22,7 +24,10 @@ function shown({ message, completion }: Entry): Message {
     reasoning: choice?.reasoning ?? '',
     data: {
       ...message.data,
-      ...(choice?.calls.length && { calls: choice.calls }),
+      ...(choice?.calls.length && { calls: choice.calls.map((each) => {
+        const output = outputs[each.id];
+        return { ...each, ...(output !== undefined && { output }) };
+      }) }),
       ...(usage && { usage: { ...usage, ...(tokensPerSecond && { tokens_per_second: tokensPerSecond }) } }),
       ...(firstMs !== undefined && { first_token_ms: Math.round(firstMs) }),
       ...(problem && { error: problem }),
@@ -48,9 +53,16 @@ export class TemporaryChat {
     return this.answer(this.add('user', parent, text, data), request);
   }
 
+  // What tools gave back that an answer called.
+  give(id: string, outputs: readonly { id: string; output: string }[]) {
+    const told = Object.fromEntries(outputs.map((each) => [each.id, each.output]));
+    this.entries = this.entries.map((each) =>
+      each.message.id === id ? { ...each, outputs: { ...each.outputs, ...told } } : each);
+  }
+
   answer(parent: string, request: AnswerRequest) {
     const { system, ...rest } = request;
-    const before = pathTo(this.messages, parent).map((each) => ({ role: each.role, content: each.text }));
+    const before = pathTo(this.messages, parent).flatMap(turnsOf);
     const completion = new Completion();
     this.add('assistant', parent, '', { model: request.model, request }, completion);
     return completion.run({ ...rest, stream: true, stream_options: { include_usage: true }, store: false,

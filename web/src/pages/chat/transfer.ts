@@ -1,11 +1,12 @@
 // Conversations as files: our own JSON, Markdown to read, and what OpenAI and Open WebUI export.
 import { call, type Conversation, type Message } from '../../lib/api';
 import { pathTo } from '../../lib/tree';
+import type { Call } from './calls';
 
 export interface Imported {
   title: string;
   folder?: string;
-  messages: { role: string; text: string; reasoning?: string; data?: object; parent: number }[];
+  messages: { role: string; text: string; reasoning?: string; data?: { calls?: Call[] }; parent: number }[];
   leaf: number; // place of the one that is shown; -1: the last
 }
 type Json = Record<string, unknown>;
@@ -20,7 +21,17 @@ interface Node {
   role: string;
   text: string;
   reasoning?: string;
-  data?: object;
+  data?: { calls?: Call[] };
+  tool?: string; // whose output it is
+}
+
+// The message has this output: of its first call that has none, else of one that is not told.
+function addOutput(message: { data?: { calls?: Call[] } }, tool: string, output: string) {
+  const calls = (message.data ??= {}).calls ?? [];
+  const waits = calls.find((each) => each.output === undefined);
+  if (waits) waits.output = output;
+  else calls.push({ id: `import_${calls.length}`, name: tool, arguments: '', output });
+  message.data.calls = calls;
 }
 
 // A parent stands before its children. What no person and no model said is left out, and what hangs
@@ -38,7 +49,10 @@ function arrange(nodes: readonly Node[], title: string, leaf: string): Imported 
   for (let top = next.pop(); top; top = next.pop()) {
     const { each, above } = top;
     let place = above;
-    if ((each.role === 'user' || each.role === 'assistant') && (each.text || each.reasoning)) {
+    const caller = out.messages[above];
+    if (each.tool && caller?.role === 'assistant') addOutput(caller, each.tool, each.text);
+    const said = each.text || each.reasoning || each.data?.calls;
+    if ((each.role === 'user' || each.role === 'assistant') && said) {
       place = out.messages.length;
       out.messages.push({
         role: each.role,
@@ -74,8 +88,13 @@ function fromOpenAi(whole: Json): Imported {
     const author = isObject(message['author']) ? message['author'] : {};
     const content = isObject(message['content']) ? message['content'] : {};
     const parts = list(content['parts']).map((part) => (isObject(part) ? text(part['text']) : text(part)));
-    return { id, parent: text(node['parent']), role: text(author['role']),
-      text: parts.filter(Boolean).join('\n') };
+    const said = parts.filter(Boolean).join('\n') || text(content['text']);
+    const role = text(author['role']);
+    const to = text(message['recipient']);
+    const calls = role === 'assistant' && to && to !== 'all';
+    return { id, parent: text(node['parent']), role, text: calls ? '' : said,
+      ...(calls && { data: { calls: [{ id, name: to, arguments: said }] } }),
+      ...(role === 'tool' && { tool: text(author['name']) || role }) };
   });
   return arrange(nodes, text(whole['title']), text(whole['current_node']));
 }
