@@ -146,7 +146,7 @@ bool TokenWalk::spread(ExprId place, int32_t node, TokenBits& bits,
 // are so many that a walk to all is shorter.
 std::optional<std::vector<int32_t>> TokenWalk::few_with(const Characters& some,
                                                         const TokenTrie::Branch* branch) const {
-  constexpr size_t kFewOf = 4;
+  constexpr size_t kFewOf = 2;
   std::vector<int32_t> found;
   if (some.empty()) return found;
   if (branch != nullptr) {
