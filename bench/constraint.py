@@ -70,23 +70,28 @@ def wrongly_accepts(case, row):
     return any(accepted and not valid for accepted, valid in zip(row["accepted"], case["valid"]))
 
 
-def figures(cases, rows):
+def mask_times(rows):
     """In µs."""
     times = sorted(ns / 1e3 for row in rows for ns in row["masks_ns"])
-    compiled = [row["compile_ns"] / 1e3 for row in rows if "compile_ns" in row]
+    if not times:
+        return {"masks": 0, "p50": 0, "mean": 0, "p99": 0, "max": 0}
     at = lambda share: times[min(len(times) - 1, int(share * len(times)))]
-    return {"masks": len(times), "p50": at(0.5), "mean": statistics.mean(times), "p99": at(0.99),
-            "max": times[-1], "compile": statistics.mean(compiled),
+    return {"masks": len(times), "p50": at(0.5), "mean": statistics.mean(times), "p99": at(0.99), "max": times[-1]}
+
+
+def figures(cases, rows):
+    """In µs."""
+    compiled = [row["compile_ns"] / 1e3 for row in rows if "compile_ns" in row]
+    return {**mask_times(rows), "compile": statistics.mean(compiled),
             "right": sum(map(right, cases, rows)), "wrong": sum(map(wrongly_accepts, cases, rows)),
             "of": len(cases)}
 
 
 def where_both_are_right(cases, own, peer):
-    """How many cases these are, and the mean of a mask in them, ours and the peer's, in µs: elsewhere one
-    of the two has refused the schema, or does other work."""
+    """How many cases these are, and the times of masks in them, ours and the peer's: elsewhere one of the
+    two has refused the schema, or does other work."""
     both = [i for i, case in enumerate(cases) if right(case, own[i]) and right(case, peer[i])]
-    mean = lambda rows: statistics.mean(ns / 1e3 for i in both for ns in rows[i]["masks_ns"]) if both else 0
-    return {"of": len(both), "own": mean(own), "peer": mean(peer)}
+    return {"of": len(both), "own": mask_times(own[i] for i in both), "peer": mask_times(peer[i] for i in both)}
 
 
 def bars_of(found):
@@ -108,7 +113,7 @@ def main():
     cases = sum(sets.values(), []) if options.cases == "all" else sets[options.cases]
     results, failed = {}, False
     print("| vocabulary | engine | masks | p50 µs | mean µs | p99 µs | max µs | compile mean µs | right | "
-          "wrongly accepted | both right: cases, our mean, its mean |\n"
+          "wrongly accepted | both right: cases; mean, p99, ours; its |\n"
           "|---|---|---|---|---|---|---|---|---|---|---|")
     for model in ("smollm2", "gemma3"):
         by_name = run(model, cases)
@@ -117,7 +122,7 @@ def main():
             both = ""
             if name != "strata":
                 b = f["both_right"] = where_both_are_right(cases, by_name["strata"], by_name[name])
-                both = f"{b['of']}, {b['own']:.1f}, {b['peer']:.1f}"
+                both = f"{b['of']}; " + "; ".join(f"{t['mean']:.1f}, {t['p99']:.0f}" for t in (b["own"], b["peer"]))
             print(f"| {model} | {name} | {f['masks']} | {f['p50']:.1f} | {f['mean']:.1f} | {f['p99']:.0f} "
                   f"| {f['max']:.0f} | {f['compile']:.0f} | {f['right']} of {f['of']} | {f['wrong']} "
                   f"| {both} |", flush=True)
