@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,17 +131,26 @@ bool is_private_v6(const std::array<uint8_t, 16>& b) {
   return b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8;  // documentation
 }
 
-// The target of a datagram socket, afterwards its own end; false: there is no way to the target.
-template <class Address>
-bool own_end(Address& address) {
-  const int socket =
-      ::socket(reinterpret_cast<sockaddr&>(address).sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (socket < 0) return false;
-  auto* const raw = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  const bool found = connect(socket, raw, size) == 0 && getsockname(socket, raw, &size) == 0;
+// The own end of a way to that address; nullopt: there is none. A datagram socket that is connected
+// knows it, and sends nothing by that.
+std::optional<std::string> own_end(const char* target) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* to = nullptr;
+  if (getaddrinfo(target, "9", &hints, &to) != 0) return std::nullopt;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> held(to, freeaddrinfo);
+  const int socket = ::socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return std::nullopt;
+  sockaddr_storage own{};
+  auto* const raw = reinterpret_cast<sockaddr*>(&own);
+  socklen_t size = sizeof own;
+  std::array<char, NI_MAXHOST> text{};
+  const bool found =
+      connect(socket, to->ai_addr, to->ai_addrlen) == 0 && getsockname(socket, raw, &size) == 0 &&
+      getnameinfo(raw, size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0;
   close(socket);
-  return found;
+  return found ? std::optional<std::string>(text.data()) : std::nullopt;
 }
 
 }  // namespace
@@ -179,26 +188,11 @@ bool is_private_address(std::string_view text) {
   return true;  // what is not understood is not public
 }
 
-// A datagram socket that is connected knows its own end, and sends nothing by that. The targets are
-// for documentation (RFC 5737, RFC 3849): where nobody routes them they take the way to the world.
+// The targets are for documentation (RFC 5737, RFC 3849): where nobody routes them they take the
+// way to the world.
 std::string outward_address() {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(9);
-  inet_pton(AF_INET, "192.0.2.1", &v4.sin_addr);
-  if (own_end(v4)) {
-    std::array<char, INET_ADDRSTRLEN> text{};
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return text.data();
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(9);
-  inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr);
-  if (own_end(v6)) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    return text.data();
+  for (const char* target : {"192.0.2.1", "2001:db8::1"}) {
+    if (const auto own = own_end(target)) return *own;
   }
   return "127.0.0.1";
 }

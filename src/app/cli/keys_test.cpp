@@ -142,9 +142,8 @@ TEST_F(KeyCommands, ALinkHasTheAddressThatIsGivenOrTheServersOwn) {
 
 TEST_F(KeyCommands, LinksAreEndedTogether) {
   output_of({"key", "link", "anna"});
-  EXPECT_THROW(output_of({"key", "link", "anna", "--end"}), Error);
-  EXPECT_EQ(json_of({"key", "link", "--end", "--json"}).at("ended"), 1);
-  EXPECT_EQ(json_of({"key", "link", "--end", "--json"}).at("ended"), 0);
+  EXPECT_EQ(json_of({"key", "unlink", "--json"}).at("ended"), 1);
+  EXPECT_EQ(json_of({"key", "unlink", "--json"}).at("ended"), 0);
 }
 
 }  // namespace

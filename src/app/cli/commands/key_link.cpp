@@ -1,4 +1,4 @@
-// strata key link [NAME]
+// strata key link NAME
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/keys.h"
@@ -40,27 +40,20 @@ class KeyLink : public Command {
             "once and\n"
             "for an hour; until then it is as good as the key. Scopes are those of strata key "
             "create.",
-        .arguments = {{"NAME", "who it is for", false}},
+        .arguments = {{"NAME", "who it is for"}},
         .options = {{"scopes", "LIST", "separated by commas; inference without it"},
                     {"address", "URL",
                      "of the server, or of a proxy before it; where it listens "
                      "without it"},
-                    {"end", "", "make all links useless that were not opened yet"},
                     {"json", "", "print JSON"}},
         .examples = {{"strata key link anna", "for a colleague"},
                      {"strata key link chief --scopes admin", "for who looks after the server"},
                      {"strata key link anna --address https://ai.example.org",
-                      "where a proxy stands before the server"},
-                     {"strata key link --end", "a link has gone to somebody else"}}};
+                      "where a proxy stands before the server"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
-    if (arguments.has("end")) return end_all(arguments);
-    if (arguments.words().empty()) {
-      throw Error(Code::invalid_argument, "strata key link wants the NAME of the key",
-                  "write for example: strata key link anna");
-    }
     const Config config = load_config(arguments);
     const auto scopes = api::parse_scopes(arguments.value("scopes").value_or("inference"));
     const std::string& name = arguments.words()[0];
@@ -77,20 +70,6 @@ class KeyLink : public Command {
     print(link + "\n");
     complain(
         fmt::format("makes the key '{}' ({}), once, before {}", name, api::to_text(scopes), until));
-    return 0;
-  }
-
- private:
-  static int end_all(const Arguments& arguments) {
-    if (!arguments.words().empty()) {
-      throw Error(Code::invalid_argument, "--end is for all links and takes no NAME",
-                  "a key that was made already: strata key revoke NAME");
-    }
-    const int64_t n = open_keys().end_invitations();
-    if (arguments.has("json"))
-      print_json({{"ended", n}});
-    else
-      complain(fmt::format("{} links ended", n));
     return 0;
   }
 };
