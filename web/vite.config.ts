@@ -40,6 +40,16 @@ const woff2Only = (): Plugin => ({
       : undefined,
 });
 
+// The first screen is a few files, each read in a task of its own: what asks the server, the frame, what
+// reads Markdown, what makes it safe, the chat.
+const firstFiles = [
+  { name: 'first', test: /(preload-helper|\/src\/lib\/(ahead|later)\.ts)/, priority: 5 },
+  { name: 'blocks', test: /\/src\/lib\/blocks\.ts$/, priority: 4 },
+  { name: 'markdown', test: /\/src\/lib\/markdown\.ts$/, priority: 3 },
+  { name: 'app', test: /\/src\/app\.ts$/, priority: 2 },
+  { name: 'chat', test: /\/pages\/chat\/Chat\.svelte$/, priority: 1 },
+];
+
 // The page names every script of the first screen: they are asked for at once, not one behind another.
 const firstScreen = (): Plugin => ({
   name: 'first-screen',
@@ -54,7 +64,7 @@ const firstScreen = (): Plugin => ({
         chunk.imports.forEach(need);
       };
       for (const each of Object.values(bundle)) {
-        if (each.type === 'chunk' && (each.isEntry || each.facadeModuleId?.endsWith('/chat/Chat.svelte'))) need(each.fileName);
+        if (each.type === 'chunk' && (each.isEntry || firstFiles.some((file) => each.name === file.name))) need(each.fileName);
       }
       return [...needed].map((name) => ({ tag: 'link', injectTo: 'head',
         attrs: { rel: 'modulepreload', crossorigin: true, href: `/${name}` } }));
@@ -65,6 +75,7 @@ const firstScreen = (): Plugin => ({
 export default defineConfig({
   plugins: [woff2Only(), svelte(), tailwindcss(), mermaid(), licences(), firstScreen()],
   // The policy allows no data: address, and a preload helper would be a script more.
-  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site' },
+  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site',
+    rolldownOptions: { output: { codeSplitting: { groups: firstFiles } } } },
   server: { proxy: { '/api': server, '/v1': server, '/metrics': server, '/frame/mermaid.js': server } },
 });

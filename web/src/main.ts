@@ -1,22 +1,5 @@
 import './app.css';
-import { mount } from 'svelte';
-import App from './App.svelte';
-import { loadLanguage } from './lib/i18n.svelte';
-import { pageAt } from './pages';
-import { idle } from './lib/later';
+import { askFirst } from './lib/ahead';
 
-// What is shown first is drawn at once, not around a hole.
-const page = pageAt(location.hash.slice(2).split('/')[0]);
-await Promise.all([loadLanguage(navigator.languages), page?.load().catch(() => undefined)]);
-const target = document.getElementById('app');
-if (target) mount(App, { target });
-
-// The only script address that is ever made of a text.
-interface Policies {
-  createPolicy(name: string, rules: { createScriptURL: () => string }): { createScriptURL(url: string): string };
-}
-if (import.meta.env.PROD && 'serviceWorker' in navigator) {
-  const { trustedTypes } = globalThis as { trustedTypes?: Policies };
-  const policy = trustedTypes?.createPolicy('strata', { createScriptURL: () => '/sw.js' });
-  void idle().then(() => navigator.serviceWorker.register(policy?.createScriptURL('') ?? '/sw.js')).catch(() => undefined);
-}
+void askFirst(location.hash).catch(() => undefined);
+void import('./app');

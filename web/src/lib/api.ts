@@ -1,4 +1,5 @@
 // Calls to the server: only documented routes, only this origin.
+import { taken } from './ahead';
 
 export interface Message {
   id: string;
@@ -119,6 +120,8 @@ async function fail(response: Response): Promise<never> {
 }
 
 export async function raw(method: string, path: string, body?: unknown, key?: string) {
+  const ahead = method === 'GET' && !key ? await taken(path) : undefined;
+  if (ahead) return ahead.ok ? ahead : fail(ahead);
   const headers: Record<string, string> = { 'x-strata-app': '1' };
   const form = body instanceof FormData; // whose type has a boundary in it: the browser says it
   if (body !== undefined && !form) headers['content-type'] = 'application/json';

@@ -13,11 +13,11 @@ export const maxColoured = 100_000; // characters: beyond, colours would hold up
 async function colour(code: HTMLElement, language: string) {
   if ((code.textContent?.length ?? 0) > maxColoured) return;
   await idle();
-  const { default: hljs } = await import('./languages');
-  if (!hljs.getLanguage(language)) return;
+  const { highlighter } = await import('./languages');
+  const highlight = await highlighter(language);
+  if (!highlight) return;
   await idle();
-  const html = hljs.highlight(code.textContent ?? '', { language, ignoreIllegals: true }).value;
-  code.replaceChildren(clean(html));
+  code.replaceChildren(clean(highlight(code.textContent ?? '')));
 }
 
 function button(text: string, run: (self: HTMLButtonElement) => void) {

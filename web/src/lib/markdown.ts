@@ -27,7 +27,8 @@ function nodesOf(tokens: Token[]): DocumentFragment {
   return nodes;
 }
 
-// What reads a first text makes its patterns first: while the server is asked, not when it has answered.
+// What reads a first text makes its patterns first: in turn, while the server is asked, not all at once when
+// it has answered.
 inTurn(() => void marked.lexer('a'));
 for (const usual of ['**b** `c`', '[d](https://e) <f', '- g', '1. h', '> i', '# j', '```k\nl\n```', '| m |\n|---|\n| n |']) {
   inTurn(() => void nodesOf(marked.lexer(usual)));

@@ -1,5 +1,6 @@
 // What all pages share. The server's store is the truth: every change is asked for there, and what
 // the event stream tells is shown, so that two windows are in step.
+import { forget, places } from './ahead';
 import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
 
 const togetherMs = 40; // pieces of an answer that come within it are shown together
@@ -33,9 +34,10 @@ class State {
 
   // `first` asks for what the page shows; of what fails there the page itself tells.
   async begin(first: () => Promise<unknown>) {
-    this.session = await call<Session>('GET', '/api/v1/session');
+    this.session = await call<Session>('GET', places.session);
     if (!this.session.signed_in) return;
     await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
+    forget();
     this.listen();
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) this.events?.close();
@@ -55,14 +57,12 @@ class State {
   }
 
   async list() {
-    const query = new URLSearchParams({ query: this.query, archived: String(this.archived) });
-    this.conversations = (
-      await call<{ data: Conversation[] }>('GET', `/api/v1/conversations?${query}`)
-    ).data;
+    const place = places.conversations(this.query, this.archived);
+    this.conversations = (await call<{ data: Conversation[] }>('GET', place)).data;
   }
 
   async listModels() {
-    this.models = (await call<{ models: ModelRow[] }>('GET', '/api/tags')).models;
+    this.models = (await call<{ models: ModelRow[] }>('GET', places.models)).models;
   }
 
   async open(id: string) {
@@ -71,7 +71,7 @@ class State {
       this.messages = [];
       return;
     }
-    const found = await call<Conversation>('GET', `/api/v1/conversations/${encodeURIComponent(id)}`);
+    const found = await call<Conversation>('GET', places.conversation(id));
     this.messages = found.messages ?? [];
     this.current = found;
   }

@@ -3,6 +3,7 @@
 import type { Component } from 'svelte';
 import type { Key } from '../lib/i18n.svelte';
 import type { IconName } from '../lib/Icon.svelte';
+import { pause } from '../lib/later';
 import { state as app } from '../lib/state.svelte';
 
 interface Page {
@@ -15,8 +16,18 @@ interface Page {
 
 export const pageAt = (path: string | undefined) => pages.find((each) => each.path === path) ?? pages[0];
 
+// What a page needs and then itself, in tasks of their own, between which a person is heard.
+const inTasks = <T>(...all: [...(() => Promise<unknown>)[], () => Promise<T>]) => async () => {
+  let last: unknown;
+  for (const load of all) {
+    if (last) await pause();
+    last = await load();
+  }
+  return last as T;
+};
+
 export const pages: Page[] = [
-  { path: 'chat', title: 'chat', icon: 'chat', load: () => import('./chat/Chat.svelte'),
+  { path: 'chat', title: 'chat', icon: 'chat', load: inTasks(() => import('../lib/blocks'), () => import('../lib/markdown'), () => import('./chat/Chat.svelte')),
     first: async (id) => (id === 'temporary' ? undefined : app.open(id)) },
   { path: 'playground', title: 'playground', icon: 'sliders', load: () => import('./playground/Playground.svelte') },
   { path: 'compare', title: 'compare', icon: 'copy', load: () => import('./compare/Compare.svelte') },
