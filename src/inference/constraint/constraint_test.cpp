@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "inference/constraint/json_text.h"
+#include "inference/constraint/token_walk.h"
 #include "inference/testing/byte_tokenizer.h"
 
 namespace strata::inference {
@@ -163,6 +165,20 @@ TEST(Masks, AreThoseOfAPlainWalkForRandomPatterns) {
     }
   }
   EXPECT_GE(n_checked, 80) << "some cost too many steps, most do not";
+}
+
+TEST(Masks, OfFewTokensKeepNoRoomForAll) {
+  Expressions x;
+  const JsonText text(x);
+  x.seal();
+  const auto tokens = trie();
+  TokenWalk walk(x, *tokens);
+  const Inside few = walk.walk_inside(text.any_integer());
+  EXPECT_FALSE(few.ids.empty());
+  EXPECT_EQ(few.bits.capacity(), 0u);
+  const Inside many = walk.walk_inside(x.string_tails[0]);
+  EXPECT_TRUE(many.ids.empty());
+  EXPECT_EQ(many.bits.size(), tokens->n_words());
 }
 
 TEST(Masks, HoldAllTextUntilATriggerIsWritten) {

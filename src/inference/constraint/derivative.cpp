@@ -8,21 +8,17 @@
 
 namespace strata::inference {
 
-void Expressions::spend() {
-  if (--steps_ >= 0) return;
+void Expressions::refuse_steps() {
   throw Error(Code::resource_exhausted, "the rule of the output takes too many steps to work with",
               "make the rule simpler: shorter patterns, smaller bounds, fewer alternatives");
 }
 
-Expressions::Depth::Depth(Expressions& owner) : depth_(owner.depth_) {
-  if (depth_ >= kMaxExpressionDepth) {
-    throw Error(Code::resource_exhausted,
-                fmt::format("the rule of the output nests more than {} expressions, any of which "
-                            "may be left out",
-                            kMaxExpressionDepth),
-                "make the rule simpler");
-  }
-  ++depth_;
+void Expressions::refuse_depth() {
+  throw Error(Code::resource_exhausted,
+              fmt::format("the rule of the output nests more than {} expressions, any of which "
+                          "may be left out",
+                          kMaxExpressionDepth),
+              "make the rule simpler");
 }
 
 bool Expressions::find_nullable(ExprId id) {
@@ -74,8 +70,11 @@ bool Expressions::matches(ExprId id, std::string_view text) {
 }
 
 ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
+  const Expr& e = at(id);
+  if (e.op == Op::nothing || e.op == Op::empty) return kNothing;
+  if (e.op == Op::bytes) return set(e).has(byte) ? kEmpty : kNothing;
   // What has no all_of in it leads to the same places whether their emptiness is known or not.
-  if (searching_ && (at(id).conjunction || !sealed_)) {
+  if (searching_ && (e.conjunction || !sealed_)) {
     const uint64_t key = static_cast<uint64_t>(id) << 8 | byte;
     const auto known = searched_.find(key);
     if (known != searched_.end()) return known->second;
@@ -83,8 +82,7 @@ ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
     searched_.emplace(key, next);
     return next;
   }
-  const Op op = at(id).op;
-  if (!sealed_ || op == Op::nothing || op == Op::empty || op == Op::bytes) return derive(id, byte);
+  if (!sealed_) return derive(id, byte);
   const ExprId next = derive(id, byte);
   int32_t& row = rows_[static_cast<size_t>(id)];
   if (row < 0) {
@@ -103,25 +101,35 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
   spend();
   const Depth depth(*this);
   const Expr e = at(id);
-  const auto each = [&] {
-    std::vector<ExprId> parts(list(e).begin(), list(e).end());
-    for (ExprId& part : parts) part = derivative(part, byte);
-    return parts;
-  };
   switch (e.op) {
     case Op::nothing:
     case Op::empty:
-      return kNothing;
     case Op::bytes:
-      return sets_[static_cast<size_t>(e.a)].has(byte) ? kEmpty : kNothing;
+      break;  // find_derivative() has them
     case Op::sequence: {
       const ExprId in_front = sequence(derivative(e.a, byte), e.b);
-      return nullable(e.a) ? any_of({in_front, derivative(e.b, byte)}) : in_front;
+      const ExprId behind = nullable(e.a) ? derivative(e.b, byte) : kNothing;
+      if (behind == kNothing) return in_front;
+      return in_front == kNothing ? behind : any_of({in_front, behind});
     }
-    case Op::any_of:
-      return any_of(each());
-    case Op::all_of:
-      return all_of(each());
+    case Op::any_of: {
+      std::vector<ExprId> parts;
+      parts.reserve(static_cast<size_t>(e.b));
+      for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
+        const ExprId part = derivative(list(e)[i], byte);
+        if (part != kNothing) parts.push_back(part);
+      }
+      return any_of(std::move(parts));
+    }
+    case Op::all_of: {
+      std::vector<ExprId> parts;
+      parts.reserve(static_cast<size_t>(e.b));
+      for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
+        parts.push_back(derivative(list(e)[i], byte));
+        if (parts.back() == kNothing) return kNothing;
+      }
+      return all_of(std::move(parts));
+    }
     case Op::none_of:
       return none_of(derivative(e.a, byte));
     case Op::repeat: {
@@ -140,8 +148,12 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
       return nullable(beginning) ? kNothing : unless(derivative(e.a, byte), beginning);
     }
     case Op::multiple:
-      break;
+      return derive_multiple(e, byte);
   }
+  return kNothing;
+}
+
+ExprId Expressions::derive_multiple(const Expr& e, uint8_t byte) {
   Multiple m = multiples_[static_cast<size_t>(e.a)];
   if (byte == '.' && m.behind < 0) {
     m.behind = 0;

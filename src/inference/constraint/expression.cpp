@@ -7,6 +7,11 @@
 #include "inference/constraint/limits.h"
 
 namespace strata::inference {
+namespace {
+
+constexpr size_t kUsualParts = 12;  // are not more
+
+}  // namespace
 
 Expressions::Expressions() : slots_(1024, 0), steps_(kCompileSteps) {
   intern({.op = Op::nothing});
@@ -128,6 +133,7 @@ ExprId Expressions::sequence(ExprId a, ExprId b) {
   if (b == kEmpty) return a;
   if (at(a).op == Op::sequence) {
     std::vector<ExprId> parts;
+    parts.reserve(kUsualParts);
     for (; at(a).op == Op::sequence; a = at(a).b) parts.push_back(at(a).a);
     b = sequence(a, b);
     for (size_t i = parts.size(); i-- > 0;) b = sequence(parts[i], b);
@@ -150,8 +156,24 @@ ExprId Expressions::sequence(std::initializer_list<ExprId> parts) {
   return id;
 }
 
+// Whether no two of few parts become one; else not known.
+bool Expressions::is_factored(const std::vector<ExprId>& parts) const {
+  if (parts.size() > kUsualParts) return false;
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const Expr& e = at(parts[i]);
+    for (size_t j = 0; j < i; ++j) {
+      const Expr& other = at(parts[j]);
+      if (e.op != other.op) continue;
+      if (e.op == Op::bytes || e.op == Op::block) return false;
+      if (e.op == Op::sequence && e.b == other.b) return false;
+    }
+  }
+  return true;
+}
+
 // Parts that go on alike become one: (a k | b k) = (a | b) k; so do sets, and blocks.
 void Expressions::factor(std::vector<ExprId>& parts) {
+  if (is_factored(parts)) return;
   ByteSet set;
   std::vector<ExprId> blocks;
   std::vector<std::pair<ExprId, ExprId>> tails;  // what goes on, what is in front of it
@@ -181,7 +203,10 @@ void Expressions::factor(std::vector<ExprId>& parts) {
 }
 
 ExprId Expressions::any_of(std::vector<ExprId> parts) {
+  if (parts.empty()) return kNothing;
+  if (parts.size() == 1) return parts[0];
   std::vector<ExprId> flat;
+  flat.reserve(parts.size() + kUsualParts);
   for (const ExprId part : parts) {
     const Expr& e = at(part);
     if (e.op == Op::any_of) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "inference/constraint/byte_set.h"
+#include "inference/constraint/limits.h"
 
 namespace strata::inference {
 
@@ -150,10 +151,12 @@ class Expressions {
   bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
   void grow_slots();
   bool is_part_of(ExprId a, ExprId b) const;
+  bool is_factored(const std::vector<ExprId>& parts) const;
   void factor(std::vector<ExprId>& parts);
   ExprId find_derivative(ExprId id, uint8_t byte);
   ExprId derive(ExprId id, uint8_t byte);
   ExprId derive_trigger(int32_t place, uint8_t byte);
+  ExprId derive_multiple(const Expr& e, uint8_t byte);
   bool find_nullable(ExprId id);
   bool compute_nullable(ExprId id);
   bool is_live(ExprId id);
@@ -162,12 +165,19 @@ class Expressions {
   bool alive(ExprId id, const std::vector<bool>& rules);
   void set_classes();
   void check_left_recursion();
-  void spend();
+  [[noreturn]] static void refuse_steps();
+  [[noreturn]] static void refuse_depth();
+  void spend() {
+    if (--steps_ < 0) refuse_steps();
+  }
 
   // How deep an expression is looked into, for the sake of the stack.
   class Depth {
    public:
-    explicit Depth(Expressions& owner);
+    explicit Depth(Expressions& owner) : depth_(owner.depth_) {
+      if (depth_ >= kMaxExpressionDepth) refuse_depth();
+      ++depth_;
+    }
     ~Depth() { --depth_; }
     Depth(const Depth&) = delete;
     Depth& operator=(const Depth&) = delete;

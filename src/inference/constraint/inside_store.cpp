@@ -14,17 +14,19 @@ void append(std::string& out, const T& value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(T));
 }
 
+}  // namespace
+
 // False: it is too large.
-bool write(const Expressions& x, ExprId id, std::string& out) {
-  const Expr& e = x.at(id);
+bool BlockTexts::write(ExprId id, std::string& out) {
+  const Expr& e = x_.at(id);
   if (out.size() > kMostText || !e.regular) return false;
   append(out, e.op);
   switch (e.op) {
     case Op::bytes:
-      append(out, x.set(e).words);
+      append(out, x_.set(e).words);
       return true;
     case Op::multiple: {
-      const Multiple& m = x.number(e);
+      const Multiple& m = x_.number(e);
       append(out, m.k);
       append(out, m.digits);
       append(out, m.rest);
@@ -32,37 +34,51 @@ bool write(const Expressions& x, ExprId id, std::string& out) {
       return true;
     }
     case Op::sequence:
-      return write(x, e.a, out) && write(x, e.b, out);
+      return write(e.a, out) && write(e.b, out);
     case Op::none_of:
     case Op::block:
-      return write(x, e.a, out);
+      return write(e.a, out);
     case Op::repeat:
       append(out, e.b);
       append(out, e.c);
-      return write(x, e.a, out);
+      return write(e.a, out);
     case Op::any_of:
-    case Op::all_of: {
-      // In an order that is not of the grammar.
-      std::vector<std::string> parts;
-      for (const ExprId part : x.list(e)) {
-        if (!write(x, part, parts.emplace_back())) return false;
-      }
-      std::ranges::sort(parts);
-      append(out, e.b);
-      for (const std::string& part : parts) out += part;
-      return out.size() <= kMostText;
-    }
+    case Op::all_of:
+      return write_list(id, out);
     default:
       return true;
   }
 }
 
-}  // namespace
+// In an order that is not of the grammar.
+bool BlockTexts::write_list(ExprId id, std::string& out) {
+  auto known = lists_.find(id);
+  if (known == lists_.end()) {
+    std::vector<std::string> parts;
+    for (const ExprId part : x_.list(x_.at(id))) {
+      if (!write(part, parts.emplace_back())) return false;
+    }
+    std::ranges::sort(parts);
+    std::string text;
+    append(text, x_.at(id).b);
+    for (const std::string& part : parts) text += part;
+    if (text.size() > kMostText) return false;
+    size_bytes_ += text.size() + sizeof(text);
+    known = lists_.emplace(id, std::move(text)).first;
+  }
+  out += known->second;
+  return out.size() <= kMostText;
+}
 
-std::optional<std::string> text_of(const Expressions& x, ExprId id) {
+std::optional<std::string> BlockTexts::of(ExprId block) {
   std::string text;
-  if (!write(x, id, text)) return std::nullopt;
+  if (!write(block, text)) return std::nullopt;
   return text;
+}
+
+void BlockTexts::clear() {
+  lists_.clear();
+  size_bytes_ = 0;
 }
 
 std::shared_ptr<const Inside> InsideStore::find(const std::string& block) {

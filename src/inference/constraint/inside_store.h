@@ -27,8 +27,24 @@ struct Inside {
   size_t size_bytes() const { return bits.size() * 8 + (ids.size() + crossings.size()) * 4; }
 };
 
-// A regular expression as a text, the same in every grammar; nothing: it is too large to be kept.
-std::optional<std::string> text_of(const Expressions& x, ExprId id);
+// Blocks as texts, the same in every grammar. Of lists, as the content of any string, each text is
+// made once a grammar.
+class BlockTexts {
+ public:
+  explicit BlockTexts(const Expressions& x) : x_(x) {}
+
+  std::optional<std::string> of(ExprId block);  // nothing: it is too large to be kept
+  size_t size_bytes() const { return size_bytes_; }
+  void clear();
+
+ private:
+  bool write(ExprId id, std::string& out);
+  bool write_list(ExprId id, std::string& out);
+
+  const Expressions& x_;
+  std::unordered_map<ExprId, std::string> lists_;
+  size_t size_bytes_ = 0;
+};
 
 // From any thread.
 class InsideStore {

@@ -87,7 +87,7 @@ std::shared_ptr<const Inside> Insides::one(ExprId block) {
     if (block == x_.string_tails[i])
       return {std::shared_ptr<const Inside>(), &string_tail(i).inside};
   }
-  const std::optional<std::string> text = text_of(x_, block);
+  const std::optional<std::string> text = texts_.of(block);
   if (text) {
     if (auto known = trie_.insides().find(*text)) return known;
   }
@@ -116,6 +116,7 @@ std::span<const std::shared_ptr<const Inside>> Insides::of(ExprId block) {
 
 void Insides::clear() {
   walk_.strides().clear();
+  texts_.clear();
   known_.clear();
   kept_bytes_ = 0;
 }

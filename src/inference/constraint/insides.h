@@ -15,14 +15,14 @@ namespace strata::inference {
 class Insides {
  public:
   // Both must outlive it.
-  Insides(Expressions& x, const TokenTrie& trie) : x_(x), trie_(trie), walk_(x, trie) {}
+  Insides(Expressions& x, const TokenTrie& trie) : x_(x), trie_(trie), walk_(x, trie), texts_(x) {}
 
   // What they have together is the block's: of its alternatives each. Until clear().
   std::span<const std::shared_ptr<const Inside>> of(ExprId block);
   // What all grammars share on this vocabulary.
   void prepare_strings();
   TokenWalk& walk() { return walk_; }
-  size_t size_bytes() { return kept_bytes_ + walk_.strides().size_bytes(); }
+  size_t size_bytes() { return kept_bytes_ + walk_.strides().size_bytes() + texts_.size_bytes(); }
   void clear();
 
  private:
@@ -34,6 +34,7 @@ class Insides {
   Expressions& x_;
   const TokenTrie& trie_;
   TokenWalk walk_;
+  BlockTexts texts_;
   std::unordered_map<ExprId, std::vector<std::shared_ptr<const Inside>>> known_;
   size_t kept_bytes_ = 0;
 };

@@ -33,17 +33,23 @@ void add_once(std::vector<ExprId>& places, ExprId place) {
 }
 
 // Where the bytes lead, each place once.
-std::vector<ExprId> behind(Expressions& x, const std::vector<ExprId>& places, uint8_t first,
-                           uint8_t last) {
+std::vector<ExprId> behind(Expressions& x, const std::vector<ExprId>& places,
+                           const std::vector<uint8_t>& bytes) {
   std::vector<ExprId> next;
   for (const ExprId place : places) {
-    for (unsigned byte = first; byte <= last; ++byte) {
-      const bool known = byte > first && x.class_of(static_cast<uint8_t>(byte)) ==
-                                             x.class_of(static_cast<uint8_t>(byte - 1));
-      if (!known) add_once(next, x.derivative(place, static_cast<uint8_t>(byte)));
-    }
+    for (const uint8_t byte : bytes) add_once(next, x.derivative(place, byte));
   }
   return next;
+}
+
+// One byte of each run of them in a range that the grammar does not tell apart.
+std::vector<uint8_t> runs(const Expressions& x, uint8_t first, uint8_t last) {
+  std::vector<uint8_t> found{first};
+  for (unsigned byte = first + 1u; byte <= last; ++byte) {
+    const auto here = static_cast<uint8_t>(byte);
+    if (x.class_of(here) != x.class_of(found.back())) found.push_back(here);
+  }
+  return found;
 }
 
 bool has_dead(const std::vector<ExprId>& places) {
@@ -56,11 +62,16 @@ bool has_dead(const std::vector<ExprId>& places) {
 std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
   constexpr size_t kMost = 8;
   std::vector<ExprId> all;
-  for (const Encoded& e : kEncoded) {
-    std::vector<ExprId> places = behind(x_, {place}, e.lead, e.last_lead);
-    for (int i = 0; i <= e.more && places.size() <= kMost && !has_dead(places); ++i) {
-      places =
-          i == 0 ? behind(x_, places, e.second, e.last_second) : behind(x_, places, 0x80, 0xBF);
+  if (beyond_.empty()) {
+    for (const Encoded& e : kEncoded) {
+      beyond_.push_back({runs(x_, e.lead, e.last_lead), runs(x_, e.second, e.last_second)});
+      for (int i = 0; i < e.more; ++i) beyond_.back().push_back(runs(x_, 0x80, 0xBF));
+    }
+  }
+  for (const std::vector<std::vector<uint8_t>>& bytes : beyond_) {
+    std::vector<ExprId> places{place};
+    for (size_t i = 0; i < bytes.size() && places.size() <= kMost && !has_dead(places); ++i) {
+      places = behind(x_, places, bytes[i]);
     }
     for (const ExprId next : places) add_once(all, next);
     if (has_dead(places) || all.size() > kMost) return {};

@@ -89,6 +89,8 @@ class Strides {
 
   Expressions& x_;
   std::vector<Class> classes_;
+  // Of characters beyond ASCII, by kind and place, a byte of each that are told apart.
+  std::vector<std::vector<std::vector<uint8_t>>> beyond_;
   std::vector<Stride> strides_;
   std::vector<int32_t> stride_at_;  // by place: of strides_, or -1
   std::vector<Way> ways_;

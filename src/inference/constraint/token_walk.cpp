@@ -4,6 +4,7 @@
 #include <bit>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 namespace strata::inference {
 namespace {
@@ -28,11 +29,17 @@ void for_each(const TokenBits& bits, const auto& each) {
   }
 }
 
-// As a list where they are few.
+// As a list where they are few. Their set's memory is given back, for the next block's.
 void keep_few(Inside& inside) {
-  if (count(inside.bits) > kFewTokens) return;
-  for_each(inside.bits, [&](int32_t token) { inside.ids.push_back(token); });
-  inside.bits = {};
+  std::vector<int32_t> few;
+  for (size_t word = 0; word < inside.bits.size(); ++word) {
+    for (uint64_t left = inside.bits[word]; left != 0; left &= left - 1) {
+      if (few.size() == kFewTokens) return;
+      few.push_back(static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
+    }
+  }
+  inside.ids = std::move(few);
+  inside.bits = TokenBits();
 }
 
 }  // namespace
