@@ -1,5 +1,5 @@
-// Folders of encoders: modules.json, prompts, labels, positions behind the padding, and what is
-// refused.
+// Folders of encoders: modules.json, prompts, labels, positions behind the padding, heads for
+// masks, and what is refused.
 #include <gmock/gmock.h>
 
 #include "core/error.h"
@@ -174,6 +174,45 @@ TEST(EncoderFolders, OtherFormulasAreRefused) {
   EncoderFolder gemma("gemma_folder");
   gemma.config["use_bidirectional_attention"] = false;
   EXPECT_THAT(gemma.refusal(), HasSubstr("use_bidirectional_attention"));
+}
+
+TEST(EncoderFolders, AHeadForMasksIsReadWhereItIsWhole) {
+  FixtureFolder folder("masked_roberta");
+  ModelSpec spec = describe_model(*folder.open());
+  ASSERT_TRUE(spec.masks);
+  EXPECT_EQ(spec.head.weight, spec.token_embedding);
+  EXPECT_FALSE(generates(spec));
+  folder.tensors["lm_head.decoder.weight"] = json::array{95, 36};
+  folder.tensors["lm_head.decoder.bias"] = json::array{95};
+  spec = describe_model(*folder.open());
+  EXPECT_EQ(spec.head.weight, spec.token_embedding) << "a tied weight that is stored again";
+  EXPECT_NE(spec.head.bias, kNoTensor);
+  folder.config["tie_word_embeddings"] = false;
+  spec = describe_model(*folder.open());
+  EXPECT_NE(spec.head.weight, spec.token_embedding);
+  folder.tensors.erase("lm_head.layer_norm.weight");
+  EXPECT_FALSE(describe_model(*folder.open()).masks) << "vectors need none";
+}
+
+TEST(EncoderFolders, AHeadWithAnotherActivationIsLeftOutAndTold) {
+  FixtureFolder folder("masked_modern");
+  EXPECT_TRUE(describe_model(*folder.open()).masks);
+  folder.config["classifier_activation"] = "silu";
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(describe_model(*folder.open()).masks);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("classifier_activation"));
+}
+
+TEST(EncoderFolders, OfWhatIsWrittenTheHeadForMasksIsLeftOutAndTold) {
+  const FixtureFolder folder("masked_bert");
+  ::testing::internal::CaptureStderr();
+  const auto file = folder.open(MaskHeads::left_out);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("the head that fills in masks is left out: what is written of a model has "
+                        "no place for it"));
+  EXPECT_FALSE(describe_model(*file).masks);
+  EXPECT_EQ(file->find_tensor("masks.dense.weight"), nullptr);
+  EXPECT_EQ(file->find_tensor("output.bias"), nullptr);
 }
 
 }  // namespace

@@ -39,10 +39,11 @@ std::shared_ptr<const ChatTemplate> parse_template(const Tokenizer& tokenizer,
                              spelled(tokenizer, tokenizer.eos()), limits);
 }
 
-std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path) {
+std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path,
+                                                 MaskHeads masks) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return open_gguf(path);
-  return translate(std::make_shared<HfFolder>(path));
+  return translate(std::make_shared<HfFolder>(path), {}, masks);
 }
 
 std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path,
@@ -50,7 +51,7 @@ std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::pa
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return open_gguf(path);
   const auto folder = std::make_shared<const HfFolder>(path);
-  const auto file = translate(folder, name);
+  const auto file = translate(folder, name, MaskHeads::left_out);
   set_vocabulary(*file, *folder, describe_model(*file).n_vocab);
   return file;
 }

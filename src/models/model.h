@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/chat/chat_template.h"
+#include "models/family/mask_heads.h"
 #include "models/family/spec.h"
 #include "models/format/model_file.h"
 #include "models/tokenizer/tokenizer.h"
@@ -36,8 +37,10 @@ struct Model {
 
 // A GGUF file, or a folder in Hugging Face's layout. Errors: those of open_gguf, HfFolder and
 // translate.
-std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path);
-// The same with a folder's vocabulary in GGUF's keys: what a program that writes the model needs.
+std::shared_ptr<const ModelFile> open_model_file(const std::filesystem::path& path,
+                                                 MaskHeads masks = MaskHeads::read);
+// The same with a folder's vocabulary in GGUF's keys: what a program that writes the model needs,
+// and without MaskHeads.
 // `name`: how the model is called where a folder's own name says nothing, as in the store.
 // Errors also: those of set_vocabulary.
 std::shared_ptr<const ModelFile> open_whole_model_file(const std::filesystem::path& path,

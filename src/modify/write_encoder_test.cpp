@@ -95,9 +95,10 @@ class WriteEncoder : public ::testing::Test {
   }
 
   WrittenFolder write(const FolderOptions& options = {}) const {
-    const auto file = options.source_folder.empty()
-                          ? models::open_gguf(gguf())
-                          : models::open_model_file(options.source_folder);
+    const auto file =
+        options.source_folder.empty()
+            ? models::open_gguf(gguf())
+            : models::open_model_file(options.source_folder, models::MaskHeads::left_out);
     return write_folder(file, models::describe_model(*file), out(), options);
   }
 
@@ -304,10 +305,12 @@ TEST_F(WriteEncoder, PositionsBeginBehindThePaddingOfTheFolder) {
 
 // A folder with a head of pre-training becomes the model alone, of the same model_type.
 TEST_F(WriteEncoder, OfAHeadOfPreTrainingTheModelStays) {
-  json::value fixture = inference::encoders::fixture_of("roberta");
-  fixture.as_object()["config"].as_object()["architectures"] = {"RobertaForMaskedLM"};
+  const json::value fixture =
+      parse_json(read_file(STRATA_SOURCE_DIR "/src/inference/testdata/masked_roberta.json"));
+  ASSERT_EQ(fixture.at("config").at("architectures").at(0), "RobertaForMaskedLM");
   inference::encoders::write_folder(fixture, source());
   EXPECT_EQ(write_again().hf_class, "RobertaModel");
+  EXPECT_EQ(models::HfFolder(out()).find("lm_head.dense.weight"), nullptr);
 }
 
 std::string refusal_of(const WriteEncoder&, const std::function<void()>& write) {

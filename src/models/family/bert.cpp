@@ -31,27 +31,17 @@ constexpr std::array kScores{TensorRule{"cls", "bert.pooler.dense"},
                              TensorRule{"cls.output", "classifier"}};
 constexpr std::array kScoresOfRoberta{TensorRule{"cls", "classifier.dense"},
                                       TensorRule{"cls.output", "classifier.out_proj"}};
-// Heads of pre-training, of which vectors need none.
-constexpr std::array kHeads{
-    "pooler.dense.weight",
-    "pooler.dense.bias",
-    "cls.predictions.bias",
-    "cls.predictions.transform.dense.weight",
-    "cls.predictions.transform.dense.bias",
-    "cls.predictions.transform.LayerNorm.weight",
-    "cls.predictions.transform.LayerNorm.bias",
-    "cls.predictions.decoder.weight",
-    "cls.predictions.decoder.bias",
-    "cls.seq_relationship.weight",
-    "cls.seq_relationship.bias",
-    "lm_head.bias",
-    "lm_head.dense.weight",
-    "lm_head.dense.bias",
-    "lm_head.layer_norm.weight",
-    "lm_head.layer_norm.bias",
-    "lm_head.decoder.weight",
-    "lm_head.decoder.bias",
-};
+// Heads of pre-training: the one that fills in masks, and others, of which nothing here needs any.
+constexpr MaskHeadNames kMasks{.dense = "cls.predictions.transform.dense",
+                               .norm = "cls.predictions.transform.LayerNorm",
+                               .decoder = "cls.predictions.decoder",
+                               .bias = "cls.predictions.bias"};
+constexpr MaskHeadNames kMasksOfRoberta{.dense = "lm_head.dense",
+                                        .norm = "lm_head.layer_norm",
+                                        .decoder = "lm_head.decoder",
+                                        .bias = "lm_head.bias"};
+constexpr std::array kOtherHeads{"pooler.dense.weight", "pooler.dense.bias",
+                                 "cls.seq_relationship.weight", "cls.seq_relationship.bias"};
 
 class Bert final : public Family {
  public:
@@ -67,6 +57,7 @@ class Bert final : public Family {
                                               build.mlp(i, false, Activation::gelu_erf)));
     }
     build.score_head(Activation::tanh);
+    build.mask_head(Activation::gelu_erf);
     return std::move(spec);
   }
 
@@ -99,7 +90,8 @@ class Bert final : public Family {
       t.score_keys();
       t.tensors(is_roberta ? kScoresOfRoberta : kScores);
     } else {
-      for (const char* head : kHeads) t.ignore(head);
+      t.mask_head(is_roberta ? kMasksOfRoberta : kMasks);
+      for (const char* head : kOtherHeads) t.ignore(head);
     }
     t.set_prefix_under_head(is_roberta ? "roberta." : "bert.", "embeddings.word_embeddings.weight");
     if (is_roberta) {

@@ -138,10 +138,14 @@ std::pair<const Family*, HfClass> known_class(const json::object& config) {
 
 }  // namespace
 
-std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std::string_view name) {
+std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder, std::string_view name,
+                                    MaskHeads masks) {
   const auto [family, hf_class] = known_class(folder->config());
   Translation translation(std::move(folder), std::string(hf_class.architecture));
   translate_general(translation, name);
+  if (masks == MaskHeads::left_out) {
+    translation.leave_out_mask_head("what is written of a model has no place for it");
+  }
   translation.sentence_modules();
   family->translate(translation);
   const auto generation = translation.folder().object("generation_config.json");

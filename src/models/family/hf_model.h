@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "models/family/mask_heads.h"
 #include "models/format/hf_folder.h"
 #include "models/format/made_file.h"
 
@@ -14,7 +15,7 @@ namespace strata::models {
 // Error{unimplemented} with the list of known classes when no family translates it; errors of
 // HfFolder and Translation.
 std::shared_ptr<MadeFile> translate(std::shared_ptr<const HfFolder> folder,
-                                    std::string_view name = {});
+                                    std::string_view name = {}, MaskHeads masks = MaskHeads::read);
 
 // What config.json alone tells, before anything else is there: errors of translate() for a class
 // that no family translates, and for weights that are stored in a way that nobody reads.

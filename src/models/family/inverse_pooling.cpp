@@ -19,9 +19,7 @@ json::object module_of(size_t index, std::string_view path, std::string_view kin
 
 bool makes_vectors(const ModelFile& file, const ModelSpec& spec) {
   if (spec.scores || spec.encoder) return false;
-  const std::string key =
-      fmt::format("{}.pooling_type", file.text("general.architecture").value_or(""));
-  return !generates(spec) || !spec.dense.empty() || file.integer(key).value_or(0) > 0;
+  return !generates(spec) || !spec.dense.empty() || has_pooling(file);
 }
 
 json::object pooling_settings(const ModelSpec& spec) {

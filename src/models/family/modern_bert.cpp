@@ -28,8 +28,8 @@ constexpr std::array kRules{
 constexpr std::array kScores{TensorRule{"cls", "head.dense"}, TensorRule{"cls.norm", "head.norm"},
                              TensorRule{"cls.output", "classifier"}};
 // Of pre-training.
-constexpr std::array kHeads{"head.dense.weight", "head.dense.bias", "head.norm.weight",
-                            "head.norm.bias",    "decoder.weight",  "decoder.bias"};
+constexpr MaskHeadNames kMasks{
+    .dense = "head.dense", .norm = "head.norm", .decoder = "decoder", .bias = "decoder.bias"};
 
 constexpr int32_t kPattern = 3;  // layers 1, 4, 7, … have no window
 
@@ -58,6 +58,7 @@ class ModernBert final : public Family {
     }
     spec.final_norm = build.layer_norm("output_norm", spec.n_embd);
     build.score_head(Activation::gelu_erf);
+    build.mask_head(Activation::gelu_erf);
     return std::move(spec);
   }
 
@@ -80,7 +81,7 @@ class ModernBert final : public Family {
     if (t.has_scores({"classifier.weight"})) {
       scores(t);
     } else {
-      for (const char* head : kHeads) t.ignore(head);
+      masks(t);
     }
     t.set_prefix_under_head("model.", "embeddings.tok_embeddings.weight");
     t.tensors(kRules);
@@ -171,9 +172,21 @@ class ModernBert final : public Family {
     t.set_integer("attention.sliding_window_pattern", static_cast<int64_t>(period));
   }
 
+  static std::string activation_of_heads(const Translation& t) {
+    return t.config().text("classifier_activation").value_or("gelu");
+  }
+
+  static void masks(Translation& t) {
+    // Vectors need no head, whatever is in it.
+    if (activation_of_heads(t) != "gelu") {
+      t.leave_out_mask_head("its 'classifier_activation' is not supported yet");
+    }
+    t.mask_head(kMasks);
+  }
+
   static void scores(Translation& t) {
     const std::string pooling = t.config().text("classifier_pooling").value_or("cls");
-    const std::string activation = t.config().text("classifier_activation").value_or("gelu");
+    const std::string activation = activation_of_heads(t);
     if ((pooling != "cls" && pooling != "mean") || activation != "gelu") {
       throw Error(Code::unimplemented,
                   fmt::format("config.json: 'classifier_pooling' is '{}' and "

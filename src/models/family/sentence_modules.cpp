@@ -74,4 +74,9 @@ SentenceModules sentence_modules_of(std::string_view modules_json) {
   return found;
 }
 
+bool has_pooling(const ModelFile& file) {
+  const std::string_view architecture = file.text("general.architecture").value_or("");
+  return file.integer(fmt::format("{}.pooling_type", architecture)).value_or(0) > 0;
+}
+
 }  // namespace strata::models

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/format/model_file.h"
+
 namespace strata::models {
 
 constexpr const char* kModulesFile = "modules.json";
@@ -30,5 +32,8 @@ struct SentenceModules {
 // Error{invalid_argument}: no list of modules, or a path that is no folder's name.
 // Error{unimplemented}: a module without which vectors would be others.
 SentenceModules sentence_modules_of(std::string_view modules_json);
+
+// Whether a model was published for vectors: its file says how states become one.
+bool has_pooling(const ModelFile& file);
 
 }  // namespace strata::models

@@ -359,6 +359,14 @@ struct ScoreHead {
   int32_t n_scores = 0;
 };
 
+// What a model that guesses hidden tokens has between its states and its head (BERT,
+// https://arxiv.org/abs/1810.04805, section 3.1): logits = head(norm(activation(dense(state)))).
+struct MaskHead {
+  Linear dense;  // [n_embd x n_embd]
+  Activation activation = Activation::gelu_erf;
+  Norm norm;
+};
+
 // Reads a sequence's source whole, before the model's own layers write a text: their
 // CrossAttention sees its states. It shares the token embedding with them.
 struct Encoder {
@@ -390,6 +398,7 @@ struct ModelSpec {
   std::vector<Layer> layers;
   Norm final_norm;
   Linear head;  // may be the token embedding's own slot (tied); none: no text is generated
+  std::optional<MaskHead> masks;  // of a model that fills in masks, in front of its head
   Pooling pooling = Pooling::last;
   std::vector<DenseStage> dense;  // of a pooled vector, one after the other
   std::optional<ScoreHead> scores;

@@ -140,6 +140,9 @@ class SpecBuilder {
   Layer normed_sums(int32_t layer, Attention attention, Mlp mlp);
   // cls, cls.norm and cls.output, where the file has them: scores of a pooled vector.
   void score_head(Activation activation);
+  // masks.dense, masks.norm and, as the head, output or the token embedding with output.bias; where
+  // the file has them.
+  void mask_head(Activation activation);
   // All that is left: each layer as `layer` makes it, the final norm, without one given the RMS
   // norm output_norm, and head(). Gives the spec away.
   ModelSpec decoder(const std::function<Layer(int32_t)>& layer,

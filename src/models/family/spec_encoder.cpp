@@ -144,4 +144,18 @@ void SpecBuilder::score_head(Activation activation) {
   spec.scores = head;
 }
 
+void SpecBuilder::mask_head(Activation activation) {
+  if (!has("masks.dense.weight")) return;
+  MaskHead transform;
+  transform.dense = linear("masks.dense", spec.n_embd, spec.n_embd);
+  transform.activation = activation;
+  transform.norm = layer_norm("masks.norm", spec.n_embd);
+  spec.masks = transform;
+  head();
+  // That of a head which shares the embedding's weight.
+  if (spec.head.bias == kNoTensor && has("output.bias")) {
+    spec.head.bias = vector("output.bias", spec.n_vocab);
+  }
+}
+
 }  // namespace strata::models

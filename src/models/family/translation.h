@@ -63,6 +63,12 @@ struct HeadRows {
 // Of classes that count positions from the padding's id on, where they don't say it.
 constexpr int64_t kUsualPadding = 1;
 
+// What a class calls the parts of the head that fills in masks.
+struct MaskHeadNames {
+  std::string_view dense, norm, decoder;
+  std::string_view bias;  // of the decoder where it shares the embedding's weight
+};
+
 // Of decoders whose classes descend from transformers' Llama: embedding, head, norms, attention,
 // gated MLP.
 std::span<const TensorRule> decoder_rules();
@@ -205,6 +211,12 @@ class Translation {
   // that they are left out.
   void leave_out(std::string_view beginning) { left_out_.emplace_back(beginning); }
 
+  // Of encoders that fill in masks, where the folder has all of that head. What is left of it is
+  // ignored: without it vectors are the same.
+  void mask_head(const MaskHeadNames& names);
+  // Before that. The log tells why, where the folder has the head.
+  void leave_out_mask_head(std::string_view why) { why_no_mask_head_ = why; }
+
   // Checks that no tensor is left over and hands the file out.
   std::shared_ptr<MadeFile> finish();
 
@@ -239,6 +251,8 @@ class Translation {
   void put(const std::string& ours, const SafeTensor& first, Change change,
            std::span<const uint64_t> shape, std::vector<MadePart> parts);
   void count_matrices(const SafeTensor& tensor);
+  bool has_mask_head(const MaskHeadNames& names, bool tied) const;
+  void read_mask_head(const MaskHeadNames& names, bool tied);
   MadePart part(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
   MadePart part_by_columns(const SafeTensor& tensor, const RowsOf& matrix, Change change) const;
   // The same of a weight that config.json says is quantised. False: this one is not.
@@ -262,6 +276,7 @@ class Translation {
   std::set<std::string_view> used_;
   std::vector<std::string> ignored_{"rotary_emb.inv_freq"};
   bool magnitude_in_scores_ = false;
+  std::string_view why_no_mask_head_;  // empty: it is read
   std::vector<std::string> left_out_;
 };
 

@@ -31,9 +31,9 @@ class FixtureFolder {
     std::filesystem::create_directories((folder_.path() / file).parent_path());
     std::ofstream(folder_.path() / file) << text;
   }
-  std::shared_ptr<MadeFile> open() const {
+  std::shared_ptr<MadeFile> open(MaskHeads masks = MaskHeads::read) const {
     write_hf_folder(folder_.path(), config, tensors);
-    return translate(std::make_shared<HfFolder>(folder_.path()));
+    return translate(std::make_shared<HfFolder>(folder_.path()), {}, masks);
   }
   // Of the folder, or of the model that is in it; empty when there is none.
   std::string refusal() const {

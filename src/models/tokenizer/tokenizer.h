@@ -32,6 +32,8 @@ struct SpecialIds {
   TokenId bos = -1;
   TokenId eos = -1;
   TokenId unknown = -1;
+  TokenId padding = -1;  // of a tokenizer.json; likewise the mask
+  TokenId mask = -1;
   TokenId end_of_turn = -1;
   TokenId end_of_message = -1;
   TokenId fill_prefix = -1;

@@ -24,6 +24,7 @@ void read_spellings(const JsonPlace& file, TokenizerFacts& facts) {
   read_spelling(file, "eos_token", facts.eos_token);
   read_spelling(file, "unk_token", facts.unk_token);
   read_spelling(file, "pad_token", facts.pad_token);
+  read_spelling(file, "mask_token", facts.mask_token);
 }
 
 TokenId as_id(const JsonPlace& place) {

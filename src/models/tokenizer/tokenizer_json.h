@@ -19,8 +19,8 @@ struct AddedFact {
 };
 
 struct TokenizerFacts {
-  std::string bos_token, eos_token, unk_token, pad_token;  // spelled; empty: not said
-  TokenId bos = -1;                                        // by id, where no spelling is given
+  std::string bos_token, eos_token, unk_token, pad_token, mask_token;  // spelled; empty: not said
+  TokenId bos = -1;  // by id, where no spelling is given
   TokenId eos = -1;
   std::vector<TokenId> end_ids;  // generation stops at these, beside eos
   std::optional<bool> add_bos;   // else the post-processor decides

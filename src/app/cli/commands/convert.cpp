@@ -76,8 +76,9 @@ int convert_to_folder(const Arguments& arguments, int32_t threads) {
   const fs::path source = path_of_model(words[0]);
   refuse_own_place(source, target);
   if (fs::is_directory(source)) options.source_folder = source;
-  const auto file = options.source_folder.empty() ? models::open_whole_model_file(source)
-                                                  : models::open_model_file(source);
+  const auto file = options.source_folder.empty()
+                        ? models::open_whole_model_file(source)
+                        : models::open_model_file(source, models::MaskHeads::left_out);
   const models::ModelSpec spec = models::describe_model(*file);
   const Interrupts interrupts;
   ProgressPrinter printer(ProgressPrinter::style_for(STDERR_FILENO, arguments.has("quiet")));

@@ -229,11 +229,25 @@ TokenId named(const Vocabulary& vocabulary, std::string_view spelling, TokenId o
   return otherwise < static_cast<TokenId>(vocabulary.size()) ? otherwise : -1;
 }
 
+// Which classes of tokenizers have without a file that says so.
+TokenId usual_mark(const Vocabulary& vocabulary, std::string_view of_words,
+                   std::string_view of_pieces) {
+  for (const std::string_view name : {of_words, of_pieces}) {
+    const TokenId id = vocabulary.table.find(name);
+    if (id >= 0 && vocabulary.kind(id) == TokenKind::control) return id;
+  }
+  return -1;
+}
+
 void set_roles(const TokenizerFacts& facts, JsonVocabulary& out) {
   Vocabulary& vocabulary = out.vocabulary;
   vocabulary.ids.bos = named(vocabulary, facts.bos_token, facts.bos);
   vocabulary.ids.eos = named(vocabulary, facts.eos_token, facts.eos);
   vocabulary.ids.unknown = out.unknown >= 0 ? out.unknown : named(vocabulary, facts.unk_token, -1);
+  vocabulary.ids.padding =
+      named(vocabulary, facts.pad_token, usual_mark(vocabulary, "[PAD]", "<pad>"));
+  vocabulary.ids.mask =
+      named(vocabulary, facts.mask_token, usual_mark(vocabulary, "[MASK]", "<mask>"));
   for (const TokenId id : facts.end_ids) {
     if (id >= 0 && id < static_cast<TokenId>(vocabulary.size())) vocabulary.end_ids.push_back(id);
   }
