@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "inference/float32_ops.h"
+#include "inference/limits.h"
 #include "models/family/weights.h"
 
 namespace strata::inference {
@@ -40,6 +41,12 @@ std::vector<float> floats_of(const models::Model& model, models::TensorId slot) 
       models::find_weight(*model.file, model.spec.tensors.at(static_cast<size_t>(slot)));
   models::refuse_bad_scales(weight);
   return models::dequantize(weight);
+}
+
+// Whether the pooled vector is made of this position's state, too.
+bool wants_state(Pooling pooling, int32_t position, int32_t length) {
+  return pooling == Pooling::mean || (pooling == Pooling::first && position == 0) ||
+         (pooling == Pooling::last && position + 1 == length);
 }
 
 const float* or_null(const std::vector<float>& values) {
@@ -140,6 +147,13 @@ bool Embedder::has_room_for(SequenceId sequence, int32_t length) const {
   return executor_.fit(growth);
 }
 
+// A text alone always has.
+bool Embedder::masks_fit(const EmbeddingInput& input) const {
+  size_t n = input.masks.size();
+  for (const Running& running : running_) n += running.input().masks.size();
+  return running_.empty() || n <= kMaxMasks;
+}
+
 // As many more sequences as step and cache have room for. The first of a step always has room in
 // it, so that none is too long; one that the cache does not hold alone fails.
 void Embedder::begin_sequences(int64_t& n_rows) {
@@ -150,6 +164,7 @@ void Embedder::begin_sequences(int64_t& n_rows) {
       const bool whole_fits = n_rows + length <= max_rows_;
       const bool any_fits = is_causal_ && n_rows < max_rows_;
       if (n_rows > 0 && !whole_fits && !any_fits) return;
+      if (!masks_fit(job->inputs[job->n_begun])) return;
       Running running;
       running.job = job.get();
       running.index = job->n_begun;
@@ -182,8 +197,8 @@ void Embedder::add_rows(Running& running, int64_t limit) {
     row.position = position;
     row.sequence = running.sequence;
     row.type = has_types && input.second_begin > 0 && position >= input.second_begin ? 1 : 0;
-    row.wants_state = pooling == Pooling::mean || (pooling == Pooling::first && position == 0) ||
-                      (pooling == Pooling::last && position + 1 == running.length());
+    row.wants_logits = std::ranges::binary_search(input.masks, position);
+    row.wants_state = input.masks.empty() && wants_state(pooling, position, running.length());
     rows_.push_back(row);
   }
   running.n_rows = end - begin;
@@ -198,15 +213,16 @@ void Embedder::step() {
   }
   begin_sequences(n_rows);
   if (rows_.empty()) return;
+  std::span<const float> logits;
   try {
-    executor_.step(rows_);
+    logits = executor_.step(rows_);
   } catch (const Error& error) {
     // Answers that are written meanwhile may have taken what was free: fewer at a time.
     if (error.code() == Code::resource_exhausted && give_back_last()) return;
     fail_all(error);
     return;
   }
-  take_states();
+  take_results(logits);
 }
 
 // Forgets the sequence that began last, to begin it again later. False where it is the only one.
@@ -220,8 +236,9 @@ bool Embedder::give_back_last() {
   return true;
 }
 
-void Embedder::take_states() {
+void Embedder::take_results(std::span<const float> logits) {
   const auto width = static_cast<size_t>(model_->spec.n_embd);
+  const auto n_vocab = static_cast<size_t>(model_->spec.n_vocab);
   std::span<const float> states = executor_.states();
   auto row = rows_.begin();
   for (Running& running : running_) {
@@ -229,6 +246,9 @@ void Embedder::take_states() {
     const auto n_wanted = std::count_if(row, end, [](const Row& r) { return r.wants_state; });
     pool(running, states.first(static_cast<size_t>(n_wanted) * width));
     states = states.subspan(static_cast<size_t>(n_wanted) * width);
+    const size_t n_logits = running.input().masks.size() * n_vocab;
+    guess(running, logits.first(n_logits));
+    logits = logits.subspan(n_logits);
     row = end;
     running.n_done += running.n_rows;
   }
@@ -243,6 +263,15 @@ void Embedder::take_states() {
   for (Running& running : done) finish(running);
 }
 
+// Of a text that came whole: attention of a model that fills in masks looks both ways.
+void Embedder::guess(Running& running, std::span<const float> logits) {
+  const auto n_vocab = static_cast<size_t>(model_->spec.n_vocab);
+  Embedding& result = running.job->results[running.index];
+  for (size_t begin = 0; begin < logits.size(); begin += n_vocab) {
+    result.guesses.push_back(guess_token(logits.subspan(begin, n_vocab), *running.input().rules));
+  }
+}
+
 // Adds in the order of positions, so that pieces and batches change nothing.
 void Embedder::pool(Running& running, std::span<const float> states) {
   const auto width = static_cast<size_t>(model_->spec.n_embd);
@@ -255,15 +284,19 @@ void Embedder::pool(Running& running, std::span<const float> states) {
 void Embedder::finish(Running& running) {
   Job& job = *running.job;
   Embedding& result = job.results[running.index];
+  if (running.input().masks.empty()) make_vector(running, result);
+  if (++job.n_done < job.inputs.size()) return;
+  const std::unique_ptr<Job> ended = take(job);
+  ended->sink(std::move(ended->results), nullptr);
+}
+
+void Embedder::make_vector(const Running& running, Embedding& result) const {
   const double n = model_->spec.pooling == Pooling::mean ? running.length() : 1;
   for (const double value : running.total) {
     result.vector.push_back(static_cast<float>(value / n));
   }
   for (const DenseLayer& layer : dense_) result.vector = layer.apply(result.vector);
   if (score_stage_) result.scores = score_stage_->scores(result.vector);
-  if (++job.n_done < job.inputs.size()) return;
-  const std::unique_ptr<Job> ended = take(job);
-  ended->sink(std::move(ended->results), nullptr);
 }
 
 // All that took part in the step.

@@ -1,5 +1,6 @@
 // Sequences to vectors: runs them through an executor, many a step, and pools their final hidden
-// states; scores them where the model has a head for that. Belongs to the executor's thread.
+// states; scores them where the model has a head for that; guesses what their masks hide. Belongs
+// to the executor's thread.
 #pragma once
 
 #include <cstdint>
@@ -56,12 +57,15 @@ class Embedder {
   struct Job;
   struct Running;
   void begin_sequences(int64_t& n_rows);
+  bool masks_fit(const EmbeddingInput& input) const;
   bool has_room_for(SequenceId sequence, int32_t length) const;
   bool give_back_last();
   void add_rows(Running& running, int64_t limit);
-  void take_states();
+  void take_results(std::span<const float> logits);
+  void guess(Running& running, std::span<const float> logits);
   void pool(Running& running, std::span<const float> states);
   void finish(Running& running);
+  void make_vector(const Running& running, Embedding& result) const;
   void fail_all(const Error& error);
   void fail(const Job& job, const Error& error);
   std::unique_ptr<Job> take(const Job& job);

@@ -2,7 +2,25 @@
 
 #include <cmath>
 
+#include "inference/limits.h"
+
 namespace strata::inference {
+namespace {
+
+void check_masks(const models::ModelSpec& spec, const EmbeddingInput& input, size_t index) {
+  if (input.masks.empty()) return;
+  if (!spec.masks) {
+    throw Error(Code::failed_precondition, "the model has no head that fills in masks",
+                "choose a model that was published for fill-mask");
+  }
+  if (input.masks.size() <= kMaxMasks) return;
+  throw Error(
+      Code::invalid_argument,
+      fmt::format("input {} has {} masks, the limit is {}", index, input.masks.size(), kMaxMasks),
+      "fill in fewer at a time");
+}
+
+}  // namespace
 
 void check_embedding_inputs(const models::ModelSpec& spec, std::span<const EmbeddingInput> inputs,
                             int32_t context) {
@@ -12,6 +30,7 @@ void check_embedding_inputs(const models::ModelSpec& spec, std::span<const Embed
                 "choose a model that makes vectors");
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
+    check_masks(spec, inputs[i], i);
     const auto& ids = inputs[i].ids;
     if (ids.empty()) {
       throw Error(Code::invalid_argument, fmt::format("input {} has no tokens", i));

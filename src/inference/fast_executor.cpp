@@ -10,10 +10,10 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "inference/executor.h"
+#include "inference/fast_head.h"
 #include "inference/fast_stack.h"
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
-#include "inference/head_screen.h"
 #include "inference/limits.h"
 #include "inference/packed_disk.h"
 #include "inference/sequences.h"
@@ -38,6 +38,7 @@ class FastExecutor final : public Executor {
         team_(options.n_threads > 0 ? options.n_threads : usable_cores()),
         step_(team_),
         layers_(spec_.n_embd, step_),
+        head_(spec_, step_),
         sequences_(spec_),
         thread_works_(static_cast<size_t>(team_.size())) {
     tensor::Arena arena = recall_packed(options.packed, team_);
@@ -151,7 +152,7 @@ class FastExecutor final : public Executor {
     run_team([this](int thread) { run(thread); });
     sequences_.advance(rows);
     extend_cache(rows);
-    return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
+    return head_.logits();
   }
 
   std::span<const float> states() const override {
@@ -163,8 +164,7 @@ class FastExecutor final : public Executor {
   }
 
   ExecutorStats stats() const override {
-    int64_t bytes = head_.matrix.empty() ? 0 : static_cast<int64_t>(head_.matrix.bytes());
-    bytes += layers_.weight_bytes();
+    int64_t bytes = head_.weight_bytes() + layers_.weight_bytes();
     if (streams_) bytes += streams_->weight_bytes();
     ExecutorStats stats{.weight_bytes = bytes,
                         .kv_bytes_used = cache_->bytes_used(),
@@ -199,12 +199,9 @@ class FastExecutor final : public Executor {
 
   // What stands before the first block and behind the last.
   void load_ends(Packer& packer) {
-    if (spec_.head.weight != models::kNoTensor) {
-      head_ = packer.head();
-      screen_ = HeadScreen(head_.matrix, n_choosable(), team_);
-      head_inputs_.add(head_.matrix);
-    }
-    tied_ = spec_.head.weight == spec_.token_embedding;
+    head_.load(packer, n_choosable());
+    // Of vectors the embedding is read as it is stored: what is packed may be rounded.
+    tied_ = spec_.head.weight == spec_.token_embedding && !spec_.masks;
     const auto mapped = [&](models::TensorId table) {
       return table == models::kNoTensor ? models::Weight{} : packer.mapped(table);
     };
@@ -247,20 +244,9 @@ class FastExecutor final : public Executor {
   // Everything that needs memory or one thread only.
   void prepare(std::span<const Row> rows) {
     set_rows(rows);
-    wanted_.clear();
-    likeliest_.clear();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const Row& row = rows[i];
-      n_states_ += row.wants_state;
-      if (!row.wants_logits) continue;
-      wanted_.push_back(static_cast<int64_t>(i));
-      likeliest_.push_back({row.n_likeliest, row.allowed});
-    }
-    const auto n_wanted = static_cast<int64_t>(wanted_.size());
-    head_inputs_.resize(std::max<int64_t>(n_wanted, 1));
+    for (const Row& row : rows) n_states_ += row.wants_state;
     states_.resize(static_cast<int64_t>(n_states_) * spec_.n_embd);
-    logits_.resize(n_wanted * spec_.n_vocab);
-    screen_.prepare(likeliest_);
+    head_.prepare(rows);
     layers_.prepare();
   }
 
@@ -316,7 +302,7 @@ class FastExecutor final : public Executor {
     layers_.run(thread);
     if (streams_) streams_->close(step_, thread);
     if (n_states_ > 0) keep_states(thread);
-    if (!wanted_.empty()) compute_logits(thread);
+    if (head_.is_wanted()) head_.run(final_norm_, thread);
   }
 
   float* stream(int64_t row) { return step_.stream.data() + row * spec_.n_embd; }
@@ -327,7 +313,7 @@ class FastExecutor final : public Executor {
     for (int64_t row = share.begin; row < share.end; ++row) {
       const Row& r = step_.rows[static_cast<size_t>(row)];
       if (tied_) {
-        head_.matrix.unpack_row(r.token, stream(row));
+        head_.matrix().unpack_row(r.token, stream(row));
       } else {
         read_row(embedding_, r.token, stream(row));
       }
@@ -384,37 +370,6 @@ class FastExecutor final : public Executor {
     }
   }
 
-  void compute_logits(int thread) {
-    const auto n_wanted = static_cast<int64_t>(wanted_.size());
-    const int64_t n_vocab = spec_.n_vocab;
-    tensor::InputRows& input = head_inputs_.at(0);
-    const Share share = share_of(n_wanted, thread, team_.size());
-    for (int64_t i = share.begin; i < share.end; ++i) {
-      final_norm_.apply_into(stream(wanted_[static_cast<size_t>(i)]), input, i);
-      screen_.input_is_ready(input, i);
-    }
-    team_.barrier();
-    if (screen_.used()) {
-      screen_.run(head_.matrix, input, logits_.data(), team_, thread);
-    } else {
-      tensor::matmul_share(head_.matrix, input, n_wanted, logits_.data(), n_vocab, thread,
-                           team_.size());
-    }
-    const bool scaled = spec_.logit_scale != 1.0f;
-    const bool capped = spec_.logit_soft_cap > 0.0f;
-    if (head_.bias.empty() && !scaled && !capped) return;
-    team_.barrier();
-    const Share columns = share_of(n_vocab, thread, team_.size());
-    const int64_t n = columns.end - columns.begin;
-    const auto& kernels = tensor::kernels();
-    for (int64_t i = 0; i < n_wanted; ++i) {
-      float* part = logits_.data() + i * n_vocab + columns.begin;
-      if (!head_.bias.empty()) kernels.add(head_.bias.data() + columns.begin, n, part);
-      if (scaled) kernels.scale(spec_.logit_scale, n, part);
-      if (capped) kernels.soft_cap(spec_.logit_soft_cap, n, part);
-    }
-  }
-
   std::shared_ptr<const models::Model> model_;
   const ModelSpec& spec_;
   const bool is_causal_;
@@ -426,9 +381,7 @@ class FastExecutor final : public Executor {
   std::optional<FastStreams> streams_;
   FastStack layers_;
   PackedNorm final_norm_;
-  PackedLinear head_;
-  InputPool head_inputs_;
-  HeadScreen screen_;
+  FastHead head_;
   bool tied_ = false;
   models::Weight embedding_;  // in the file, when not tied
   models::Weight positions_;  // in the file; no rows: none
@@ -439,12 +392,9 @@ class FastExecutor final : public Executor {
   std::unique_ptr<KvCache> source_cache_;  // of sources; null: the model reads none
   std::vector<Row> source_rows_;           // of the last encode()
   std::vector<KvCache::Growth> growth_;
-  std::vector<int32_t> extension_;                // tokens of one sequence
-  std::vector<int64_t> wanted_;                   // rows
-  std::vector<HeadScreen::Likeliest> likeliest_;  // of the wanted ones
-  std::vector<Work> thread_works_;                // of the last step
+  std::vector<int32_t> extension_;  // tokens of one sequence
+  std::vector<Work> thread_works_;  // of the last step
   Work work_;
-  FloatBuffer logits_;
   size_t n_states_ = 0;  // rows of the last step that want them
   FloatBuffer states_;
   PackedWriter packed_writer_;  // last: it reads the weights

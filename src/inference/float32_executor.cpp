@@ -364,8 +364,19 @@ class Float32Executor final : public Executor {
 
   void keep_states(std::span<const Row> rows) { states_ = rows_that(rows, &Row::wants_state); }
 
+  // rows = norm(activation(dense(rows)))
+  void transform(const models::MaskHead& masks, std::span<float> rows) const {
+    const int64_t width = spec_.n_embd;
+    std::vector<float> hidden(rows.size());
+    multiply(weights_, masks.dense, rows.data(), static_cast<int64_t>(rows.size()) / width, width,
+             width, hidden.data(), n_threads_);
+    for (float& value : hidden) value = activate(masks.activation, value);
+    norm_rows(masks.norm, hidden, rows);
+  }
+
   void compute_logits(std::span<const Row> rows) {
-    const std::vector<float> wanted = rows_that(rows, &Row::wants_logits);
+    std::vector<float> wanted = rows_that(rows, &Row::wants_logits);
+    if (spec_.masks) transform(*spec_.masks, wanted);
     const size_t n_wanted = wanted.size() / static_cast<size_t>(spec_.n_embd);
     logits_.resize(n_wanted * static_cast<size_t>(spec_.n_vocab));
     if (n_wanted == 0) return;

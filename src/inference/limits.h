@@ -33,6 +33,10 @@ constexpr uint32_t kMaxPrefixNodes = 1 << 17;
 // any number, and a request to generate that comes meanwhile waits for one step only.
 constexpr int32_t kEmbeddingRows = 512;
 
+// Masks of a text, and of a step that fills some in: logits of a vocabulary of 262,144 tokens are
+// 32 MB then.
+constexpr size_t kMaxMasks = 32;
+
 constexpr int32_t kMaxBatch = 4096;
 constexpr int32_t kMaxQueue = 1 << 20;
 constexpr int32_t kMaxPrefillChunk = 1 << 16;

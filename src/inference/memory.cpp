@@ -97,6 +97,7 @@ struct Roles {
 Roles roles_of(const models::ModelSpec& spec) {
   Roles roles;
   roles.packed.insert(spec.head.weight);
+  if (spec.masks) roles.packed.insert(spec.masks->dense.weight);
   if (spec.streams) roles.add(*spec.streams);
   for (const models::Layer* layer : models::all_layers(spec)) {
     for (const models::Block& block : layer->blocks) {
@@ -194,9 +195,10 @@ int64_t packed_weight_bytes(const models::ModelSpec& spec, const models::ModelFi
     const auto id = static_cast<models::TensorId>(slot);
     const bool is_table = id == spec.token_embedding || id == spec.position_embedding ||
                           (spec.streams && id == spec.streams->table);
-    if (is_table && id != spec.head.weight) {
+    // What fills in masks reads its table from the file even where it is the head, too.
+    if (is_table && (id != spec.head.weight || spec.masks)) {
       bytes += static_cast<int64_t>(models::locate_weight(file, spec.tensors[slot]).size_bytes);
-      continue;
+      if (id != spec.head.weight) continue;
     }
     const models::WeightPlace weight = models::locate_weight(file, spec.tensors[slot]);
     const auto rows = static_cast<int64_t>(weight.rows);

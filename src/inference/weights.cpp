@@ -46,6 +46,7 @@ class SpecChecker {
     if (spec_.head.weight != kNoTensor) {
       linear(spec_.head, spec_.n_vocab, spec_.n_embd, "head");
     }
+    if (spec_.masks) check(*spec_.masks);
     check_dense();
     if (spec_.scores) check(*spec_.scores);
   }
@@ -103,6 +104,18 @@ class SpecChecker {
     }
     norm(head.norm, spec_.n_embd, "norm of the score head");
     linear(head.out, head.n_scores, spec_.n_embd, "scores");
+  }
+
+  void check(const models::MaskHead& masks) const {
+    using models::Activation;
+    if (is_causal_ || spec_.head.weight == kNoTensor) {
+      refuse("a head that fills in masks, of a model that is causal or has no tokens to choose");
+    }
+    if (masks.activation == Activation::tanh || masks.activation == Activation::gelu_sigmoid) {
+      refuse("a head that fills in masks with an activation that none has");
+    }
+    linear(masks.dense, spec_.n_embd, spec_.n_embd, "head that fills in masks");
+    norm(masks.norm, spec_.n_embd, "norm of the head that fills in masks");
   }
 
   void check(const Attention& a) const {
