@@ -1,12 +1,15 @@
-// The one internal request for vectors or scores of texts, which every dialect reads into.
+// The one internal request for vectors or scores of texts, or for what their masks hide, which
+// every dialect reads into.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "api/masked_texts.h"
 #include "inference/embedding.h"
 
 namespace strata::api {
@@ -16,6 +19,12 @@ struct EmbeddingText {
   std::vector<int32_t> ids{};  // instead of the text, with whatever the caller put around them
 };
 
+// What is wanted of the masks of a text.
+struct MaskWish {
+  int32_t top_k = 5;                   // tokens for each
+  std::vector<std::string> targets{};  // among these; empty: all
+};
+
 struct EmbeddingRequest {
   std::string model;
   std::vector<EmbeddingText> inputs;
@@ -23,6 +32,7 @@ struct EmbeddingRequest {
   std::optional<std::string> prompt_name{};
   // Given: scores are wanted, not vectors, of each input as a document for this query.
   std::optional<std::string> query{};
+  std::optional<MaskWish> masks{};  // given: tokens for the inputs' masks are wanted, not vectors
   bool truncate = false;  // cut inputs that are longer than the model takes; else they are refused
   std::optional<int32_t> most_tokens{};  // of an input, what is put around it not counted; cut too
   std::optional<int32_t> context{};      // positions to provide
@@ -37,6 +47,8 @@ struct EmbeddingRequest {
 struct EmbeddingAnswer {
   std::vector<inference::Embedding> embeddings;  // in the order of the inputs
   std::vector<std::string> labels;               // what scores are called; empty: nothing
+  std::shared_ptr<const MaskedTexts> masked;     // of the inputs, where masks were asked for
+  std::string notice;                            // what was done otherwise than asked
   int64_t n_tokens = 0;                          // of all inputs, as they were read
   int64_t n_cut = 0;                             // inputs of which not all was read
   int64_t load_ns = 0;                           // what the request waited for its model

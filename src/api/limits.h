@@ -43,9 +43,11 @@ constexpr size_t kMaxStopBytes = 256;
 constexpr size_t kMaxLogitBias = 4096;
 constexpr size_t kMaxPrompts = 64;  // completions: prompts in one request
 constexpr int32_t kMaxChoices = 32;
-constexpr size_t kMaxAnswers = 256;           // of one request: prompts times choices
-constexpr size_t kMaxEmbeddingInputs = 2048;  // of one request, as OpenAI has it
-constexpr size_t kMaxDocuments = 2048;        // to rank in one request
+constexpr size_t kMaxAnswers = 256;            // of one request: prompts times choices
+constexpr size_t kMaxEmbeddingInputs = 2048;   // of one request, as OpenAI has it
+constexpr size_t kMaxMaskTargets = 4096;       // tokens among which a mask is guessed
+constexpr int64_t kMaxFilledTokens = 1 << 24;  // of all texts with a mask filled in, of one answer
+constexpr size_t kMaxDocuments = 2048;         // to rank in one request
 constexpr int32_t kMaxTopLogprobs = 20;
 constexpr size_t kMaxModelNameBytes = 512;
 

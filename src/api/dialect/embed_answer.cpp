@@ -45,6 +45,7 @@ class Waiting : public std::enable_shared_from_this<Waiting> {
                             fmt::format("{} of {} texts were longer than is read and were cut",
                                         answer.n_cut, answer.embeddings.size()));
     }
+    if (!answer.notice.empty()) exchange_->add_header("x-strata-notice", answer.notice);
     try {
       Response response;
       response.body = to_json(write_(answer));

@@ -63,6 +63,7 @@ struct ModelTraits {
   int32_t max_tokens = -1;    // length limit of an answer that it brings; -1: none
   bool generates = true;      // false: it makes vectors or scores of text only
   bool scores = false;        // it has a head for scores
+  bool fills_masks = false;   // it has a head for masks, and no pooling of vectors was published
 };
 
 class Backend {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/gateway/mask_encoder.h"
 #include "core/error.h"
 #include "models/text_prompts.h"
 
@@ -130,14 +131,12 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   }
   const int64_t most = models::text_reading(*loaded.model->file).most_tokens;
   if (most > 0) limit = std::min(limit, most);
-  InputEncoder encoder(*loaded.model, request_, limit);
   std::vector<inference::EmbeddingInput> inputs;
-  for (const EmbeddingText& text : request_.inputs) {
-    if (cancelled()) throw Error(Code::cancelled, "the request was cancelled");
-    inputs.push_back(encoder.encode(text));
-    answer_.n_tokens += static_cast<int64_t>(inputs.back().ids.size());
+  if (request_.masks) {
+    encode_masks(loaded, inputs);
+  } else {
+    encode(loaded, limit, inputs);
   }
-  answer_.n_cut = encoder.n_cut();
   inference::check_embedding_inputs(loaded.model->spec, inputs, static_cast<int32_t>(limit));
   answer_.load_ns = load_ns;
   if (loaded.model->spec.scores) answer_.labels = models::score_labels(*loaded.model->file);
@@ -159,6 +158,32 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
     use_.reset();
     throw;
   }
+}
+
+void LocalEmbedding::encode(const LoadedModel& loaded, int64_t limit,
+                            std::vector<inference::EmbeddingInput>& inputs) {
+  InputEncoder encoder(*loaded.model, request_, limit);
+  for (const EmbeddingText& text : request_.inputs) add(encoder.encode(text), inputs);
+  answer_.n_cut = encoder.n_cut();
+}
+
+void LocalEmbedding::encode_masks(const LoadedModel& loaded,
+                                  std::vector<inference::EmbeddingInput>& inputs) {
+  MaskEncoder encoder(*loaded.model, *request_.masks);
+  const auto masked = std::make_shared<MaskedTexts>(loaded.model->tokenizer);
+  for (const EmbeddingText& text : request_.inputs) {
+    add(encoder.encode(text.text), inputs);
+    masked->add({inputs.back().ids, inputs.back().masks});
+  }
+  answer_.masked = masked;
+  answer_.notice = encoder.notice();
+}
+
+void LocalEmbedding::add(inference::EmbeddingInput input,
+                         std::vector<inference::EmbeddingInput>& inputs) {
+  if (cancelled()) throw Error(Code::cancelled, "the request was cancelled");
+  answer_.n_tokens += static_cast<int64_t>(input.ids.size());
+  inputs.push_back(std::move(input));
 }
 
 void LocalEmbedding::cancel() {

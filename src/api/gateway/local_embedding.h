@@ -1,4 +1,5 @@
-// Vectors and scores of texts by a model in memory: from texts to ids, to the engine, to an answer.
+// Vectors and scores of texts, and what their masks hide, by a model in memory: from texts to ids,
+// to the engine, to an answer.
 #pragma once
 
 #include <memory>
@@ -23,6 +24,10 @@ class LocalEmbedding : public std::enable_shared_from_this<LocalEmbedding> {
   bool cancelled() const;
 
  private:
+  void encode(const LoadedModel& loaded, int64_t limit,
+              std::vector<inference::EmbeddingInput>& inputs);
+  void encode_masks(const LoadedModel& loaded, std::vector<inference::EmbeddingInput>& inputs);
+  void add(inference::EmbeddingInput input, std::vector<inference::EmbeddingInput>& inputs);
   void finish(std::vector<inference::Embedding>&& embeddings, const Error* error);
 
   const EmbeddingRequest request_;

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "inference/defaults.h"
 #include "models/family/family.h"
+#include "models/family/sentence_modules.h"
 
 namespace strata::api {
 
@@ -15,13 +16,18 @@ ModelTraits traits_of(const models::Store& store, const models::Manifest& manife
           .context = spec.n_context,
           .max_tokens = inference::parse_parameters(manifest.overrides.parameters).max_tokens,
           .generates = models::generates(spec),
-          .scores = spec.scores.has_value()};
+          .scores = spec.scores.has_value(),
+          .fills_masks = spec.masks.has_value() && !models::has_pooling(*file)};
 }
 
 json::object to_json_object(const ModelTraits& traits) {
-  return {{"name", traits.name},           {"has_template", traits.has_template},
-          {"context", traits.context},     {"max_tokens", traits.max_tokens},
-          {"generates", traits.generates}, {"scores", traits.scores}};
+  return {{"name", traits.name},
+          {"has_template", traits.has_template},
+          {"context", traits.context},
+          {"max_tokens", traits.max_tokens},
+          {"generates", traits.generates},
+          {"scores", traits.scores},
+          {"fills_masks", traits.fills_masks}};
 }
 
 ModelTraits parse_traits(const json::value& value) {
@@ -31,7 +37,8 @@ ModelTraits parse_traits(const json::value& value) {
             .context = value.at("context").to_number<int32_t>(),
             .max_tokens = value.at("max_tokens").to_number<int32_t>(),
             .generates = value.at("generates").as_bool(),
-            .scores = value.at("scores").as_bool()};
+            .scores = value.at("scores").as_bool(),
+            .fills_masks = value.at("fills_masks").as_bool()};
   } catch (const std::exception&) {
     throw Error(Code::data_loss, "the server does not say what kind of model it has",
                 "it may be another version of strata: use the same, or --local");

@@ -25,6 +25,10 @@ std::string body_of(const EmbeddingRequest& request) {
 
 EmbeddingAnswer embed_on_server(const std::string& base_url, const std::string& key,
                                 const EmbeddingRequest& request) {
+  if (request.masks) {
+    throw Error(Code::unimplemented, "masks are not filled in through another server",
+                "ask it itself: POST /models/NAME");
+  }
   HttpRequest http = request_to(base_url, key, "POST", "/api/embed", body_of(request));
   http.stall_timeout_ms = kAnswerTimeoutMs;
   const auto response = http_request(http, policy_for_server(base_url));

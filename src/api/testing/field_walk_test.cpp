@@ -297,6 +297,10 @@ std::string noted(const EmbeddingRequest& request) {
   note.add("most_tokens", request.most_tokens).add("context", request.context);
   note.add("keep_alive_ms", request.keep_alive_ms).add("dimensions", request.dimensions);
   note.add("normalized", request.normalized, true).add("end_user", request.end_user);
+  if (request.masks) {
+    note.add("top_k", request.masks->top_k);
+    for (const std::string& target : request.masks->targets) note.add("target", target);
+  }
   return std::move(note).text();
 }
 

@@ -46,10 +46,10 @@ struct NamedTask {
   std::string_view name;
   Task run;
 };
-constexpr std::array kTasks{NamedTask{"text-generation", generate},
-                            NamedTask{"feature-extraction", extract_features},
-                            NamedTask{"sentence-similarity", compare_sentences},
-                            NamedTask{"text-classification", classify}};
+constexpr std::array kTasks{
+    NamedTask{"text-generation", generate}, NamedTask{"feature-extraction", extract_features},
+    NamedTask{"sentence-similarity", compare_sentences}, NamedTask{"text-classification", classify},
+    NamedTask{"fill-mask", fill_masks}};
 
 Task task_named(std::string_view name) {
   std::string known;
@@ -68,6 +68,7 @@ Task task_for(const json::value& body, const std::string& model, const Services&
   if (inputs != nullptr && inputs->is_object()) return compare_sentences;
   const auto traits = services.gateway->traits(model);
   if (!traits || traits->generates) return generate;
+  if (traits->fills_masks) return fill_masks;
   return traits->scores ? classify : extract_features;
 }
 
@@ -183,7 +184,9 @@ json::object info_json(const Services& services, const std::string& model) {
   }
   std::string_view tag = "text-generation";
   if (traits && !traits->generates) {
-    tag = traits->scores ? "text-classification" : "feature-extraction";
+    tag = traits->scores        ? "text-classification"
+          : traits->fills_masks ? "fill-mask"
+                                : "feature-extraction";
   }
   return {{"model_id", card.name},
           {"model_sha", card.digest.empty() ? json::value(nullptr) : json::value(card.digest)},

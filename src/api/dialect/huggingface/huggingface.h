@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/dialect/answer.h"
+#include "api/embedding_request.h"
 #include "api/json_fields.h"
 #include "api/request.h"
 
@@ -40,13 +41,20 @@ std::shared_ptr<AnswerWriter> generate_writer(const Parsed& parsed);
 // "options", which say how a hosted service goes about it: named as ignored.
 void read_options(Fields& fields, std::vector<std::string>& ignored);
 
-// Tasks that are answered with vectors or scores. Throw as Gateway::embed does.
+// What the tasks below read alike: the model, unless the path names it; a text or texts.
+std::string read_task_model(Fields& fields, const Asked& asked, const Services& services);
+std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key);
+
+// Tasks that are answered with vectors, scores or guesses. Throw as Gateway::embed does.
 void extract_features(const std::shared_ptr<Exchange>& exchange, const Services& services,
                       const Dialect& dialect, const json::value& body, const Asked& asked);
 void compare_sentences(const std::shared_ptr<Exchange>& exchange, const Services& services,
                        const Dialect& dialect, const json::value& body, const Asked& asked);
 void classify(const std::shared_ptr<Exchange>& exchange, const Services& services,
               const Dialect& dialect, const json::value& body, const Asked& asked);
+
+void fill_masks(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                const Dialect& dialect, const json::value& body, const Asked& asked);
 
 json::object info_json(const Services& services, const std::string& model);
 

@@ -12,20 +12,6 @@
 namespace strata::api::huggingface {
 namespace {
 
-std::string model_of(Fields& fields, const Asked& asked, const Services& services) {
-  const bool named = fields.has("model") || asked.model.empty();
-  return named ? read_model_or_pick(fields, services) : asked.model;
-}
-
-std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key) {
-  const auto texts = fields.texts(key, kMaxEmbeddingInputs, kMaxBodyBytes);
-  if (!texts) fields.fail(key, "is missing");
-  if (texts->empty()) fields.fail(key, "is empty");
-  std::vector<EmbeddingText> inputs;
-  for (const std::string& text : *texts) inputs.push_back({text});
-  return inputs;
-}
-
 // These stand beside "inputs", or in "parameters".
 void read_embedding(Fields& fields, EmbeddingRequest& request) {
   request.normalized = fields.boolean("normalize").value_or(request.normalized);
@@ -88,12 +74,26 @@ json::array labels_json(const EmbeddingAnswer& answer, const std::vector<float>&
 
 }  // namespace
 
+std::string read_task_model(Fields& fields, const Asked& asked, const Services& services) {
+  const bool named = fields.has("model") || asked.model.empty();
+  return named ? read_model_or_pick(fields, services) : asked.model;
+}
+
+std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key) {
+  const auto texts = fields.texts(key, kMaxEmbeddingInputs, kMaxBodyBytes);
+  if (!texts) fields.fail(key, "is missing");
+  if (texts->empty()) fields.fail(key, "is empty");
+  std::vector<EmbeddingText> inputs;
+  for (const std::string& text : *texts) inputs.push_back({text});
+  return inputs;
+}
+
 void extract_features(const std::shared_ptr<Exchange>& exchange, const Services& services,
                       const Dialect& dialect, const json::value& body, const Asked& asked) {
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = model_of(fields, asked, services);
+  request.model = read_task_model(fields, asked, services);
   request.inputs = read_texts(fields, "inputs");
   read_embedding(fields, request);
   if (auto parameters = fields.object("parameters")) {
@@ -118,7 +118,7 @@ void compare_sentences(const std::shared_ptr<Exchange>& exchange, const Services
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = model_of(fields, asked, services);
+  request.model = read_task_model(fields, asked, services);
   auto inputs = fields.object("inputs");
   if (!inputs) fields.fail("inputs", "is missing");
   request.inputs.push_back({inputs->required_text("source_sentence")});
@@ -151,7 +151,7 @@ void classify(const std::shared_ptr<Exchange>& exchange, const Services& service
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = model_of(fields, asked, services);
+  request.model = read_task_model(fields, asked, services);
   request.inputs = read_texts(fields, "inputs");
   Transform how = Transform::automatic;
   size_t most = SIZE_MAX;

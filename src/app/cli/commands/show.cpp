@@ -95,6 +95,12 @@ int64_t parameters_a_token(const Facts& facts) {
   return api::count_weights(*facts.file) - models::expert_facts(facts.spec).n_idle_weights;
 }
 
+std::string_view made_of_texts(const models::ModelSpec& spec) {
+  if (spec.scores) return "scores of texts for a query (POST /v1/rerank), no text";
+  if (spec.masks) return "guesses for masks (fill-mask), vectors of text (strata embed), no text";
+  return "vectors of text (strata embed), no text";
+}
+
 std::string_view kv_format_of(const Facts& facts) {
   return tensor::kv_format_name(inference::kv_format_held(facts.spec, facts.kv));
 }
@@ -164,8 +170,7 @@ void print_facts(const Facts& facts, const Arguments& arguments) {
   row("source", parent.empty() ? facts.manifest.source : "made from " + parent);
   row("licence", short_licence(licence_of(facts.manifest, *facts.file)));
   if (!models::generates(facts.spec)) {
-    row("makes", facts.spec.scores ? "scores of texts for a query (POST /v1/rerank), no text"
-                                   : "vectors of text (strata embed), no text");
+    row("makes", std::string(made_of_texts(facts.spec)));
   } else {
     const char* none = facts.spec.encoder ? "none: it reads a text and writes an answer"
                                           : "none: a base model, it completes text";
