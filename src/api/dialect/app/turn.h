@@ -12,6 +12,7 @@
 #include "api/dialect/app/app.h"
 #include "api/gateway/backend.h"
 #include "api/http/side_work.h"
+#include "api/soon.h"
 
 namespace strata::api::app {
 
@@ -29,7 +30,7 @@ class Turn : public std::enable_shared_from_this<Turn> {
   // Ends it as it is; without effect when it has ended.
   void cut();
   // As it is now, with how many pieces were told: "sequence".
-  json::object snapshot() const;
+  json::object snapshot();
   const std::string& owner() const { return owner_; }
   const std::string& thread() const { return thread_; }
 
@@ -37,6 +38,7 @@ class Turn : public std::enable_shared_from_this<Turn> {
   friend class Turns;
   void on_event(ChatEvent&& event);
   void take(const ChatEvent& event);
+  void tell();  // what came since the last time, as one piece
   void finish(const ChatEvent& event);
   void end(std::string_view status);
   void schedule_step();
@@ -47,12 +49,14 @@ class Turn : public std::enable_shared_from_this<Turn> {
   const std::string owner_, thread_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::unique_ptr<Answer> answer_;
   ThreadMessage message_;
   std::vector<models::ToolCall> calls_;
   AnswerMetrics metrics_;
   int64_t sequence_ = 0;
+  size_t told_text_, told_reasoning_;  // bytes of the message's
+  std::chrono::steady_clock::time_point told_{};
   bool over_ = false, step_scheduled_ = false, spoke_ = false;
   std::chrono::steady_clock::time_point last_step_ = begun_;
 };
@@ -74,12 +78,14 @@ class Turns {
  private:
   friend class Turn;
   void remove(const std::string& message);
+  void tell_all();
 
   const Services& services_;
   std::unique_ptr<Backend> greeter_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Turn>> turns_;  // by message
   SideWork writer_;  // one thread: rows are written in the order of what happened
+  Soon teller_;
 };
 
 }  // namespace strata::api::app
