@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/gateway/remote.h"
+#include "api/machine.h"
 #include "app/assembly.h"
 #include "app/cli/command.h"
 #include "app/cli/ignored.h"
@@ -109,11 +110,11 @@ Finding config_finding(const Config& config) {
 
 // What fits: every model of the catalogue against the memory that is free now.
 std::vector<Finding> fit_findings() {
+  constexpr uint64_t kUsualContext = 4096;  // positions, as the app's pages begin with
   std::vector<Finding> findings;
   const uint64_t free = available_memory_bytes();
   for (const auto& entry : models::catalog()) {
-    // Weights, a context of 4,096 positions and the program itself; show foretells it exactly.
-    const uint64_t need = entry.size + entry.size / 5 + (160u << 20);
+    const uint64_t need = api::need_of(entry, kUsualContext).total();
     findings.push_back(
         {"fits",
          fmt::format("{} ({}): {}, needs about {} of {}", entry.name, entry.kind,
