@@ -41,7 +41,7 @@ TEST(Soon, WhoAsksMeanwhileIsServedByTheSameWork) {
   for (int i = 0; i < 1000; ++i) soon.ask();
   counted.wait_for(1);
   const std::lock_guard lock(counted.mutex);
-  EXPECT_LT(counted.n, 1000);
+  EXPECT_LT(counted.n, 10);
 }
 
 TEST(Soon, WhatWasOnlyAskedForIsLeftWhenItGoes) {

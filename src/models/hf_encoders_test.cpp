@@ -194,6 +194,16 @@ TEST(EncoderFolders, AHeadForMasksIsReadWhereItIsWhole) {
   EXPECT_FALSE(describe_model(*folder.open()).masks) << "vectors need none";
 }
 
+TEST(EncoderFolders, AHeadOfOtherSizesIsLeftOutAndTold) {
+  for (const char* part : {"lm_head.bias", "lm_head.dense.weight", "lm_head.layer_norm.bias"}) {
+    FixtureFolder folder("masked_roberta");
+    folder.tensors[part] = json::array{7};
+    ::testing::internal::CaptureStderr();
+    EXPECT_FALSE(describe_model(*folder.open()).masks);
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr(part));
+  }
+}
+
 TEST(EncoderFolders, AHeadWithAnotherActivationIsLeftOutAndTold) {
   FixtureFolder folder("masked_modern");
   EXPECT_TRUE(describe_model(*folder.open()).masks);

@@ -1,5 +1,5 @@
 import './app.css';
 import { askFirst } from './lib/ahead';
 
-void askFirst(location.hash).catch(() => undefined);
+void askFirst(location.hash).catch(() => undefined); // what fails is asked again, and told
 void import('./app');

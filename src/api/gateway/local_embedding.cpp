@@ -129,7 +129,8 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   if (request_.context && *request_.context > 0) {
     limit = std::min<int64_t>(limit, *request_.context);
   }
-  const int64_t most = models::text_reading(*loaded.model->file).most_tokens;
+  // What a folder says of its vectors' texts is not said of those with masks.
+  const int64_t most = request_.masks ? 0 : models::text_reading(*loaded.model->file).most_tokens;
   if (most > 0) limit = std::min(limit, most);
   std::vector<inference::EmbeddingInput> inputs;
   if (request_.masks) {

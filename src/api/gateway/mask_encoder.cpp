@@ -6,6 +6,7 @@
 
 #include "api/limits.h"
 #include "core/error.h"
+#include "inference/limits.h"
 
 namespace strata::api {
 namespace {
@@ -33,6 +34,11 @@ MaskEncoder::MaskEncoder(const models::Model& model, const MaskWish& wish)
       mask_(mask_of(model)),
       spelling_(model.tokenizer->decode(std::span(&mask_, 1), true)),
       rules_(std::make_shared<inference::GuessRules>()) {
+  if (spelling_.empty()) {
+    throw Error(Code::failed_precondition,
+                fmt::format("the mask token of {} reads as no text, so that none can be written",
+                            model.name));
+  }
   rules_->n = wish.top_k;
   if (!wish.targets.empty()) {
     read_targets(wish.targets);
@@ -82,6 +88,18 @@ models::MarkedText MaskEncoder::with_masks(const std::string& text) const {
   return marked;
 }
 
+void MaskEncoder::count(const inference::EmbeddingInput& input) {
+  const size_t wanted = static_cast<size_t>(rules_->n);
+  const size_t a_mask = rules_->targets.empty() ? wanted : std::min(rules_->targets.size(), wanted);
+  n_guesses_ += input.masks.size() * a_mask;
+  n_written_ += static_cast<int64_t>(input.masks.size() * a_mask * input.ids.size());
+  if (n_guesses_ <= kMaxGuesses && n_written_ <= kMaxFilledTokens) return;
+  throw Error(Code::invalid_argument,
+              fmt::format("an answer has at most {} guesses, whose texts have at most {} tokens",
+                          kMaxGuesses, kMaxFilledTokens),
+              "ask for a smaller top_k, or send fewer texts");
+}
+
 inference::EmbeddingInput MaskEncoder::encode(const std::string& text) {
   inference::EmbeddingInput input{
       model_.tokenizer->with_bos_eos(model_.tokenizer->encode(with_masks(text)))};
@@ -93,16 +111,7 @@ inference::EmbeddingInput MaskEncoder::encode(const std::string& text) {
                 fmt::format("write {} where a token is to be guessed", spelling_));
   }
   input.rules = rules_;
-  const auto n_guesses = static_cast<int64_t>(
-      rules_->targets.empty() ? static_cast<size_t>(rules_->n)
-                              : std::min(rules_->targets.size(), static_cast<size_t>(rules_->n)));
-  n_written_ += static_cast<int64_t>(input.masks.size() * input.ids.size()) * n_guesses;
-  if (n_written_ > kMaxFilledTokens) {
-    throw Error(Code::invalid_argument,
-                fmt::format("the texts of the answer have more than {} tokens together, the limit",
-                            kMaxFilledTokens),
-                "ask for a smaller top_k, or send fewer texts");
-  }
+  if (input.masks.size() <= inference::kMaxMasks) count(input);  // else the engine refuses it
   return input;
 }
 

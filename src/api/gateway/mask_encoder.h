@@ -10,6 +10,8 @@
 
 namespace strata::api {
 
+constexpr size_t kMaxGuesses = 1u << 16;  // of an answer: some 40 MB of JSON while it is made
+
 class MaskEncoder {
  public:
   // Error{failed_precondition}: the model fills in no masks, or its vocabulary has none.
@@ -24,12 +26,14 @@ class MaskEncoder {
  private:
   void read_targets(const std::vector<std::string>& targets);
   models::MarkedText with_masks(const std::string& text) const;
+  void count(const inference::EmbeddingInput& input);
 
   const models::Model& model_;
   const models::TokenId mask_;
   const std::string spelling_;  // of the mask
   std::shared_ptr<inference::GuessRules> rules_;
   std::string notice_;
+  size_t n_guesses_ = 0;
   int64_t n_written_ = 0;  // tokens of all sequences of the answer
 };
 

@@ -21,13 +21,14 @@ function askAhead(path: string) {
 
 // Who is not signed in yet is answered nothing but that.
 export async function askFirst(hash: string) {
-  const [page = 'chat', argument = ''] = hash.slice(2).split('/');
+  const [page, argument = ''] = hash.slice(2).split('/');
   if (page === 'shared' || page === 'link') return;
   const session = (await askAhead(places.session)).clone();
   if (!session.ok || !((await session.json()) as { signed_in: boolean }).signed_in) return;
   askAhead(places.conversations('', false));
   askAhead(places.models);
-  if (page === 'chat' && argument && argument !== 'temporary') askAhead(places.conversation(argument));
+  if (page !== 'chat' || !argument || argument === 'temporary') return;
+  askAhead(places.conversation(decodeURIComponent(argument)));
 }
 
 export function taken(path: string) {

@@ -19,12 +19,13 @@ const files: Record<string, Load> = {
   yaml: () => import('highlight.js/lib/languages/yaml'),
 };
 // What stands at fences instead.
-const others: Record<string, string> = {
-  sh: 'bash', shell: 'bash', zsh: 'bash', c: 'cpp', h: 'cpp', cc: 'cpp', hpp: 'cpp', 'c++': 'cpp', golang: 'go',
-  js: 'javascript', jsx: 'javascript', mjs: 'javascript', cjs: 'javascript', jsonc: 'json', json5: 'json',
-  py: 'python', rs: 'rust', ts: 'typescript', tsx: 'typescript', html: 'xml', xhtml: 'xml', svg: 'xml', yml: 'yaml',
-};
-const within: Record<string, string[]> = { xml: ['css', 'javascript'] };
+const others: Record<string, string> = Object.fromEntries(Object.entries({
+  bash: 'sh shell zsh', cpp: 'c h cc hpp c++ h++ hh hxx cxx', go: 'golang', java: 'jsp',
+  javascript: 'js jsx mjs cjs', json: 'jsonc json5', python: 'py gyp ipython', rust: 'rs', typescript: 'ts tsx mts cts',
+  xml: 'html xhtml rss atom xjb xsd xsl plist wsf svg', yaml: 'yml',
+}).flatMap(([name, all]) => all.split(' ').map((other) => [other, name])));
+// Code in these may have code in those in it, and the other way round.
+const within: Record<string, string[]> = { xml: ['css', 'javascript'], javascript: ['xml', 'css'], typescript: ['xml', 'css', 'javascript'] };
 
 async function load(name: string) {
   const file = files[name];

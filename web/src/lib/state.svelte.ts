@@ -36,8 +36,11 @@ class State {
   async begin(first: () => Promise<unknown>) {
     this.session = await call<Session>('GET', places.session);
     if (!this.session.signed_in) return;
-    await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
-    forget();
+    try {
+      await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
+    } finally {
+      forget();
+    }
     this.listen();
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) this.events?.close();
@@ -84,8 +87,10 @@ class State {
     }
     let opened = false;
     events.onopen = () => {
-      if (opened) void this.attempt(() => this.readAgain()); // behind a gap
+      // Behind a gap; the first one is that from the page's first questions to here.
+      const missed = opened || this.messages.some((each) => each.status === 'working');
       opened = true;
+      if (missed) void this.attempt(() => this.readAgain());
     };
   }
 
