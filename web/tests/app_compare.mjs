@@ -84,6 +84,7 @@ test('speed and tokens stand beside the best', async () => {
   for (const [name, sign] of [['First token', 1], ['Total', 1], ['tokens/s', -1]]) {
     const [[first, mine], [other, its]] = [ada[name], bob[name]];
     const ahead = sign * (parseFloat(other) - parseFloat(first));
+    if (first === other && mine === 'best' && its === 'best') continue; // as quick to the millisecond
     assert.equal([mine, its].filter((each) => each === 'best').length, 1, `${name} ${mine} ${its}`);
     if (ahead !== 0) assert.equal(ahead > 0 ? mine : its, 'best', name);
     assert.match(mine === 'best' ? its : mine, sign > 0 ? /^\+\d+ %$/ : /^−\d+ %$/);
