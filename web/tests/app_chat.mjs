@@ -45,6 +45,17 @@ test('formulas, code and diagrams are drawn; what is none stays text', async () 
   assert.deepEqual(view.problems, []);
 });
 
+test('a version that was not shown before is drawn as Markdown, too', async () => {
+  const view = await window();
+  const { id } = await make({ messages: [{ text: 'hello' },
+    { role: 'assistant', text: '**first**', parent: 0 }, { role: 'assistant', text: '**second**', parent: 0 }] });
+  await show(view, id);
+  await answers(view).locator('strong', { hasText: 'second' }).waitFor();
+  await answers(view).getByRole('button', { name: 'Previous' }).click();
+  await answers(view).locator('strong', { hasText: 'first' }).waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
 test('an answer is made again and copied, as are its code and the request', async () => {
   const view = await window({ permissions: ['clipboard-read', 'clipboard-write'] });
   await view.goto(server.address);

@@ -32,11 +32,13 @@ async function load(name: string) {
   if (!file || hljs.getLanguage(name)) return;
   hljs.registerLanguage(name, (await file()).default);
 }
+const coloured = (code: string, language: string) => hljs.highlight(code, { language, ignoreIllegals: true }).value;
 
 // What colours code of the language that a fence names; undefined: it is none of these.
 export async function highlighter(fence: string) {
   const name = others[fence.toLowerCase()] ?? fence.toLowerCase();
   if (!files[name]) return undefined;
   await Promise.all([name, ...(within[name] ?? [])].map(load));
-  return (code: string) => hljs.highlight(code, { language: name, ignoreIllegals: true }).value;
+  coloured('', name); // with a first text a language makes its patterns, which takes as long as many texts
+  return (code: string) => coloured(code, name);
 }

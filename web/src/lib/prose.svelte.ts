@@ -18,14 +18,50 @@ export async function drawn() {
   }
 }
 
+// What stands within something that the browser leaves out while it is far from what is seen
+// (content-visibility) waits until that comes near.
+class Part {
+  private near = false;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(node: HTMLElement) {
+    node.addEventListener('contentvisibilityautostatechange', (event) => {
+      if (event.target !== node) return;
+      this.near = !(event as ContentVisibilityAutoStateChangeEvent).skipped;
+      if (!this.near) return;
+      for (const what of this.waiting) this.draw(what);
+      this.waiting.clear();
+    });
+  }
+
+  // `what` is called once; what this gives back ends the wait.
+  whenNear(what: () => void) {
+    if (this.near) this.draw(what);
+    else this.waiting.add(what);
+    return () => void this.waiting.delete(what);
+  }
+
+  private draw(what: () => void) {
+    come += 1;
+    inTurn(what);
+  }
+}
+const parts = new WeakMap<HTMLElement, Part>();
+function partOf(node: HTMLElement) {
+  const found = node.closest<HTMLElement>('[data-waits]');
+  if (!found || !('oncontentvisibilityautostatechange' in found)) return undefined;
+  const part = parts.get(found) ?? new Part(found);
+  parts.set(found, part);
+  return part;
+}
+
 // Shows a text as Markdown in `node`; one that grows is drawn some times a second.
-// Nodes, not HTML: what is put in is what the sanitiser has made. Within something that the browser
-// leaves out while it is far from what is seen (content-visibility), the text stands as it is until it
-// comes near.
+// Nodes, not HTML: what is put in is what the sanitiser has made. A text that is whole stands as it is
+// until its part of the page is near.
 export function prose(node: HTMLElement, text: () => string, whole: () => boolean) {
   const shown = new Document(node, finish);
-  const far = node.closest<HTMLElement>('[data-waits]');
-  let waits = !!far && 'oncontentvisibilityautostatechange' in far && whole();
+  const part = whole() ? partOf(node) : undefined;
+  let waits = !!part;
   let frame = 0, timer = 0, next = 0, gone = false;
   const draw = () => {
     frame = 0;
@@ -34,20 +70,14 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
     const to = performance.now();
     next = to + Math.max(pauseMs, share * (to - from));
   };
-  const near = (event: Event) => {
-    if (!waits || event.target !== far || (event as ContentVisibilityAutoStateChangeEvent).skipped) return;
-    far?.removeEventListener('contentvisibilityautostatechange', near);
-    come += 1;
-    inTurn(() => {
-      if (gone) return;
-      waits = false;
-      node.replaceChildren();
-      draw();
-    });
-  };
   if (waits) node.textContent = text();
   else draw();
-  far?.addEventListener('contentvisibilityautostatechange', near);
+  const forget = part?.whenNear(() => {
+    if (gone) return;
+    waits = false;
+    node.replaceChildren();
+    draw();
+  });
   $effect(() => {
     const now = text();
     whole();
@@ -60,9 +90,9 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   return {
     destroy() {
       gone = true;
+      forget?.();
       cancelAnimationFrame(frame);
       clearTimeout(timer);
-      far?.removeEventListener('contentvisibilityautostatechange', near);
     },
   };
 }

@@ -1,4 +1,5 @@
 // Conversations as files: our own JSON, Markdown to read, and what OpenAI and Open WebUI export.
+import { places } from '../../lib/ahead';
 import { call, type Conversation, type Message } from '../../lib/api';
 import { pathTo } from '../../lib/tree';
 import type { Call } from './calls';
@@ -130,9 +131,9 @@ export async function store({ title, folder, messages, leaf }: Imported): Promis
   const body = { title, messages, ...(folder && { folder }) };
   const made = await call<Conversation>('POST', '/api/v1/conversations', body);
   if (leaf >= 0 && leaf + 1 < messages.length) {
-    const whole = await call<Conversation>('GET', `/api/v1/conversations/${made.id}`);
+    const whole = await call<Conversation>('GET', places.conversation(made.id));
     const shown = whole.messages?.[leaf]?.id;
-    if (shown) await call('PATCH', `/api/v1/conversations/${made.id}`, { leaf: shown });
+    if (shown) await call('PATCH', places.conversation(made.id), { leaf: shown });
   }
   return made.id;
 }
@@ -158,7 +159,7 @@ const fileName = (title: string) =>
 
 export async function exportAs(kind: 'json' | 'md', id: string, untitled: string,
   names: { user: string; assistant: string }) {
-  const whole = await call<Conversation>('GET', `/api/v1/conversations/${encodeURIComponent(id)}`);
+  const whole = await call<Conversation>('GET', places.conversation(id));
   const title = whole.title || untitled;
   if (kind === 'json') {
     return save(`${fileName(title)}.json`, JSON.stringify(whole, null, 2), 'application/json');
