@@ -1,6 +1,7 @@
 // What the first page shows is asked for before the app is here: the smallest script does it, and the
 // first call of the same path takes the answer.
 
+export const ofApp = { 'x-strata-app': '1' }; // no page of another origin can say it
 export const places = {
   session: '/api/v1/session',
   models: '/api/tags',
@@ -8,7 +9,7 @@ export const places = {
     `/api/v1/conversations?${new URLSearchParams({ query, archived: String(archived) })}`,
   conversation: (id: string) => `/api/v1/conversations/${encodeURIComponent(id)}`,
 };
-export const ask = (path: string) => fetch(path, { headers: { 'x-strata-app': '1' } });
+const ask = (path: string) => fetch(path, { headers: ofApp });
 
 let answers = new Map<string, Promise<Response>>();
 

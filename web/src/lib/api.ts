@@ -1,5 +1,5 @@
 // Calls to the server: only documented routes, only this origin.
-import { taken } from './ahead';
+import { ofApp, taken } from './ahead';
 
 export interface Message {
   id: string;
@@ -120,9 +120,9 @@ async function fail(response: Response): Promise<never> {
 }
 
 export async function raw(method: string, path: string, body?: unknown, key?: string) {
-  const ahead = method === 'GET' && !key ? await taken(path) : undefined;
-  if (ahead) return ahead.ok ? ahead : fail(ahead);
-  const headers: Record<string, string> = { 'x-strata-app': '1' };
+  const ahead = method === 'GET' && !key ? await taken(path)?.catch(() => undefined) : undefined;
+  if (ahead?.ok) return ahead;
+  const headers: Record<string, string> = { ...ofApp };
   const form = body instanceof FormData; // whose type has a boundary in it: the browser says it
   if (body !== undefined && !form) headers['content-type'] = 'application/json';
   if (key) headers['authorization'] = `Bearer ${key}`;

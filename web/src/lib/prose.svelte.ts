@@ -19,40 +19,27 @@ export async function drawn() {
 }
 
 // What stands within something that the browser leaves out while it is far from what is seen
-// (content-visibility) waits until that comes near.
-class Part {
-  private near = false;
-  private readonly waiting = new Set<() => void>();
-
-  constructor(node: HTMLElement) {
-    node.addEventListener('contentvisibilityautostatechange', (event) => {
-      if (event.target !== node) return;
-      this.near = !(event as ContentVisibilityAutoStateChangeEvent).skipped;
-      if (!this.near) return;
-      for (const what of this.waiting) this.draw(what);
-      this.waiting.clear();
-    });
-  }
-
-  // `what` is called once; what this gives back ends the wait.
-  whenNear(what: () => void) {
-    if (this.near) this.draw(what);
-    else this.waiting.add(what);
-    return () => void this.waiting.delete(what);
-  }
-
-  private draw(what: () => void) {
-    come += 1;
-    inTurn(what);
-  }
+// (content-visibility) waits until that comes near. The browser tells of each once, whoever stands in
+// it by then: it is heard for all of them.
+const near = new WeakSet<EventTarget>();
+const waiting = new WeakMap<EventTarget, Set<() => void>>();
+const knows = 'oncontentvisibilityautostatechange' in document;
+document.addEventListener('contentvisibilityautostatechange', (event) => {
+  const { target, skipped } = event as ContentVisibilityAutoStateChangeEvent;
+  if (!target || skipped) return void (target && near.delete(target));
+  near.add(target);
+  const all = waiting.get(target);
+  waiting.delete(target);
+  all?.forEach(drawInTurn);
+}, true);
+function drawInTurn(what: () => void) {
+  come += 1;
+  inTurn(what);
 }
-const parts = new WeakMap<HTMLElement, Part>();
-function partOf(node: HTMLElement) {
-  const found = node.closest<HTMLElement>('[data-waits]');
-  if (!found || !('oncontentvisibilityautostatechange' in found)) return undefined;
-  const part = parts.get(found) ?? new Part(found);
-  parts.set(found, part);
-  return part;
+function whenNear(part: Element, what: () => void) {
+  if (near.has(part)) return drawInTurn(what);
+  const all = waiting.get(part) ?? new Set();
+  waiting.set(part, all.add(what));
 }
 
 // Shows a text as Markdown in `node`; one that grows is drawn some times a second.
@@ -60,7 +47,7 @@ function partOf(node: HTMLElement) {
 // until its part of the page is near.
 export function prose(node: HTMLElement, text: () => string, whole: () => boolean) {
   const shown = new Document(node, finish);
-  const part = whole() ? partOf(node) : undefined;
+  const part = knows && whole() ? node.closest('[data-waits]') : null;
   let waits = !!part;
   let frame = 0, timer = 0, next = 0, gone = false;
   const draw = () => {
@@ -72,12 +59,13 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   };
   if (waits) node.textContent = text();
   else draw();
-  const forget = part?.whenNear(() => {
+  const begin = () => {
     if (gone) return;
     waits = false;
     node.replaceChildren();
     draw();
-  });
+  };
+  if (part) whenNear(part, begin);
   $effect(() => {
     const now = text();
     whole();
@@ -90,7 +78,7 @@ export function prose(node: HTMLElement, text: () => string, whole: () => boolea
   return {
     destroy() {
       gone = true;
-      forget?.();
+      if (part) waiting.get(part)?.delete(begin);
       cancelAnimationFrame(frame);
       clearTimeout(timer);
     },

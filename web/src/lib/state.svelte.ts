@@ -19,14 +19,22 @@ class State {
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones
+  private wanted = ''; // the conversation that was opened last, which may be on its way
+  private heard = 0; // messages of it that were told
   private events: EventSource | undefined;
   private deltas: Delta[] = []; // of the last moment, which are taken at once
 
   // Shows what went wrong instead of throwing.
   async attempt(work: () => Promise<unknown>) {
-    try {
+    await this.follow(async () => {
       await work();
       this.problem = '';
+    });
+  }
+  // The same for what nobody asked for: what went wrong before stays to be read.
+  private async follow(work: () => Promise<unknown>) {
+    try {
+      await work();
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);
     }
@@ -40,23 +48,22 @@ class State {
       await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
     } finally {
       forget();
+      this.listen();
+      document.addEventListener('visibilitychange', () => {
+        if (document.hidden) this.events?.close();
+        else this.listen();
+      });
     }
-    this.listen();
-    document.addEventListener('visibilitychange', () => {
-      if (document.hidden) this.events?.close();
-      else void this.attempt(() => this.refresh());
-    });
   }
 
-  async refresh() {
-    this.listen();
-    await this.readAgain();
-  }
-
+  // Behind a gap in what is told.
   private async readAgain() {
     this.votes += 1;
     await this.list();
-    if (this.current) await this.open(this.current.id);
+    const id = this.wanted;
+    const listed = this.conversations.find((each) => each.id === id);
+    const works = this.messages.some((each) => each.status === 'working');
+    if (id && (works || !this.shows(id) || listed?.updated !== this.current?.updated)) await this.open(id);
   }
 
   async list() {
@@ -68,15 +75,20 @@ class State {
     this.models = (await call<{ models: ModelRow[] }>('GET', places.models)).models;
   }
 
+  // '': none. Of two that are opened one behind the other the last one is shown, whichever comes first.
   async open(id: string) {
-    if (!id) {
-      this.current = undefined;
-      this.messages = [];
-      return;
+    this.wanted = id;
+    let found: Conversation | undefined;
+    for (let before = -1; id && before !== this.heard; ) { // what was told meanwhile may be newer than what comes
+      before = this.heard;
+      found = await call<Conversation>('GET', places.conversation(id));
+      if (this.wanted !== id) return;
     }
-    const found = await call<Conversation>('GET', places.conversation(id));
-    this.messages = found.messages ?? [];
+    this.messages = found?.messages ?? [];
     this.current = found;
+  }
+  shows(id: string) {
+    return this.wanted === id && (this.current?.id ?? '') === id;
   }
 
   private listen() {
@@ -85,19 +97,14 @@ class State {
     for (const [name, take] of Object.entries(this.told)) {
       events.addEventListener(name, (event) => take(JSON.parse((event as MessageEvent<string>).data) as never));
     }
-    let opened = false;
-    events.onopen = () => {
-      // Behind a gap; the first one is that from the page's first questions to here.
-      const missed = opened || this.messages.some((each) => each.status === 'working');
-      opened = true;
-      if (missed) void this.attempt(() => this.readAgain());
-    };
+    // The first gap is that from the page's first questions to here.
+    events.onopen = () => void this.follow(() => this.readAgain());
   }
 
   private readonly told: Record<string, (data: never) => void> = {
     conversation: (thread: Conversation) => {
       if (this.current?.id === thread.id) this.current = { ...this.current, ...thread };
-      void this.attempt(() => this.list());
+      void this.follow(() => this.list());
     },
     message: (message: Message) => this.put(message),
     delta: (delta: Delta) => {
@@ -117,7 +124,7 @@ class State {
     const next = (message.sequence ?? 0) + 1;
     if (delta.sequence < next) return;
     if (delta.sequence > next) {
-      if (this.current) void this.attempt(() => this.open(this.current?.id ?? ''));
+      void this.follow(() => this.open(this.wanted));
       return;
     }
     message.sequence = delta.sequence;
@@ -126,7 +133,9 @@ class State {
   }
 
   private put(message: Message) {
-    if (message.conversation !== this.current?.id) return;
+    if (message.conversation !== this.wanted) return;
+    this.heard += 1;
+    if (!this.shows(this.wanted)) return;
     const at = this.messages.findIndex((each) => each.id === message.id);
     if (at < 0) this.messages.push(message);
     else this.messages[at] = message;

@@ -127,14 +127,24 @@ class ThreadRoutes {
     const std::string id = param(*exchange, "id");
     auto thread = threads().find(owner, id);
     if (!thread) throw thread_not_found(id);
-    json::array messages;
-    for (const ThreadMessage& message : threads().messages(owner, id)) {
-      const auto turn =
-          message.status == kMessageWorking ? turns_.find(owner, message.id) : nullptr;
-      messages.push_back(turn ? turn->snapshot() : message_json(id, message));
-    }
-    (*thread)["messages"] = std::move(messages);
+    (*thread)["messages"] = messages_now(owner, id);
     respond_json(*exchange, *thread);
+  }
+
+  // A turn that ends writes its row and goes: a row under way without a turn was read just before,
+  // and all are read once more.
+  json::array messages_now(const std::string& owner, const std::string& id) {
+    for (bool first = true;; first = false) {
+      json::array messages;
+      bool ended = false;
+      for (const ThreadMessage& message : threads().messages(owner, id)) {
+        const bool working = message.status == kMessageWorking;
+        const auto turn = working ? turns_.find(owner, message.id) : nullptr;
+        messages.push_back(turn ? turn->snapshot() : message_json(id, message));
+        ended = ended || (working && !turn);
+      }
+      if (!ended || !first) return messages;
+    }
   }
 
   void change(const ExchangePtr& exchange) {
