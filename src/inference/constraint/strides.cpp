@@ -93,7 +93,9 @@ std::span<const Strides::Class> Strides::classes() {
 
 const Strides::Ways& Strides::ways(ExprId place) {
   const auto index = static_cast<size_t>(place);
-  if (index < ways_at_.size() && ways_at_[index].first >= 0) return ways_at_[index];
+  if (index < ways_at_.size() && ways_at_[index] >= 0) {
+    return all_ways_[static_cast<size_t>(ways_at_[index])];
+  }
   const size_t begin = ways_.size();
   const auto way_to = [&](ExprId next) -> Characters& {
     const auto known = std::find_if(ways_.begin() + static_cast<ptrdiff_t>(begin), ways_.end(),
@@ -114,13 +116,32 @@ const Strides::Ways& Strides::ways(ExprId place) {
   if (some.beyond) {
     for (const ExprId next : beyond_ascii(place)) way_to(next).beyond = true;
   }
-  if (index >= ways_at_.size()) ways_at_.resize(std::max(index + 1, x_.size()));
-  Ways& made = ways_at_[index];
+  if (index >= ways_at_.size()) ways_at_.resize(std::max(index + 1, x_.size()), -1);
+  ways_at_[index] = static_cast<int32_t>(all_ways_.size());
+  Ways& made = all_ways_.emplace_back();
   made.first = static_cast<int32_t>(begin);
   made.n = static_cast<int32_t>(ways_.size() - begin);
   for (const Way& way : list(made)) made.all = made.all | way.of;
   made.some = some;
   return made;
+}
+
+// Without what leads at once to where more is lost than it is itself. That is seen from the bytes
+// that may come there: the ways of the places, as of a string that a value may be, are not looked
+// for.
+Characters Strides::kept_at_first(ExprId place, Characters of) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Way& way : list(ways(place))) {
+      const Characters by = way.of & of;
+      const int n_by = by.count();
+      const int n_lost = of.without(first_characters(way.next)).count();
+      if (n_by == 0 || n_by > n_lost || n_by * 2 >= of.count()) continue;
+      of = of.without(by);
+      changed = true;
+    }
+  }
+  return of;
 }
 
 // Goes through the places that the characters lead to, nearest first.
@@ -191,9 +212,12 @@ std::optional<Strides::Likeness> Strides::endless(ExprId place) {
   const Expr turns = x_.at(text.a);
   if (turns.op != Op::repeat || turns.b != 0 || turns.c < 0) return std::nullopt;
   constexpr int32_t kMostBytes = 4;  // of a character
-  const bool by_character = std::ranges::any_of(x_.string_tails, [&](ExprId tail) {
-    return tail >= 0 && x_.at(x_.at(x_.at(tail).a).a).a == turns.a;
-  });
+  const Expr turn = x_.at(turns.a);
+  const bool ascii =
+      turn.op == Op::bytes && x_.set(turn).words[2] == 0 && x_.set(turn).words[3] == 0;
+  const bool by_character = ascii || std::ranges::any_of(x_.string_tails, [&](ExprId tail) {
+                              return tail >= 0 && x_.at(x_.at(x_.at(tail).a).a).a == turns.a;
+                            });
   const int32_t characters = (turns.c - 1) / (by_character ? 1 : kMostBytes);
   if (characters < kFarthest) return std::nullopt;
   const ExprId any = x_.block(x_.sequence(x_.repeat(turns.a, 0, -1), text.b));
@@ -210,7 +234,7 @@ Stride Strides::find(ExprId place) {
     return found;
   }
   Stride found;
-  found.of = ways(place).all;
+  found.of = kept_at_first(place, ways(place).all);
   while (found.of.count() >= kLeastCharacters) {
     const Characters out = too_much(place, found);
     if (out.empty()) return found;
@@ -283,13 +307,15 @@ bool Strides::is_open(ExprId place) {
 
 size_t Strides::size_bytes() const {
   return strides_.size() * sizeof(Stride) + stride_at_.size() * 4 + ways_.size() * sizeof(Way) +
-         ways_at_.size() * sizeof(Ways) + firsts_.size() * sizeof(ByteSet) + first_at_.size() * 4;
+         all_ways_.size() * sizeof(Ways) + ways_at_.size() * 4 + firsts_.size() * sizeof(ByteSet) +
+         first_at_.size() * 4;
 }
 
 void Strides::clear() {
   strides_.clear();
   stride_at_.clear();
   ways_.clear();
+  all_ways_.clear();
   ways_at_.clear();
   firsts_.clear();
   first_at_.clear();

@@ -58,9 +58,9 @@ class Strides {
     Characters of;
   };
   struct Ways {
-    int32_t first = -1, n = 0;  // of ways_; -1: not known
-    Characters all;             // of them
-    Characters some;            // and those of which only some go on
+    int32_t first = 0, n = 0;  // of ways_
+    Characters all;            // of them
+    Characters some;           // and those of which only some go on
   };
 
   // Bytes that lead to the same places everywhere.
@@ -78,6 +78,7 @@ class Strides {
     int32_t characters;
   };
   std::optional<Likeness> endless(ExprId place);
+  Characters kept_at_first(ExprId place, Characters of);
   // What has to be left out of `stride` so that it holds further on; sets its length.
   Characters too_much(ExprId place, Stride& stride);
   const Ways& ways(ExprId place);
@@ -94,7 +95,8 @@ class Strides {
   std::vector<Stride> strides_;
   std::vector<int32_t> stride_at_;  // by place: of strides_, or -1
   std::vector<Way> ways_;
-  std::vector<Ways> ways_at_;  // by place
+  std::vector<Ways> all_ways_;
+  std::vector<int32_t> ways_at_;  // by place: of all_ways_, or -1
   std::vector<ByteSet> firsts_;
   std::vector<int32_t> first_at_;  // by place: of firsts_, or -1
 };
