@@ -42,7 +42,7 @@ std::vector<Matcher::Arm> Matcher::arms_of(ExprId place) {
     if (first.op == Op::any_of) {
       const std::vector<ExprId> parts(x.list(first).begin(), x.list(first).end());
       for (const ExprId part : parts) visit(x.sequence(part, tail));
-    } else if (first.op == Op::rule) {
+    } else if (first.op == Op::rule && !insides_.is_json(head)) {
       visit(x.sequence(x.body(first.a), tail));
     } else if (first.op == Op::repeat) {
       const ExprId rest =
@@ -59,25 +59,71 @@ std::vector<Matcher::Arm> Matcher::arms_of(ExprId place) {
   return arms;
 }
 
+// The tokens below the node.
+void Matcher::add_json(const Arm& arm, int32_t node, TokenBits& bits) {
+  const Inside& inside = insides_.of_json(arm.block, node);
+  unite(bits, inside.bits);
+  for (const int32_t token : inside.ids) allow(bits, token);
+  for (const int32_t crossing : inside.crossings) {
+    insides_.walk().walk(arm.tail, crossing, bits, nullptr);
+  }
+}
+
+// A place of few alternatives, if one is any value of JSON; else as one that is none: behind the
+// blanks in front of a value most of a mask's time is the value's, the same in every grammar.
+std::vector<Matcher::Arm> Matcher::json_arms(ExprId place) {
+  constexpr size_t kMost = 8;
+  Expressions& x = grammar_->expressions;
+  const auto split = [&](ExprId id) {
+    const Expr& e = x.at(id);
+    return e.op == Op::sequence ? Arm{e.a, e.b} : Arm{id, kEmpty};
+  };
+  const Arm whole = split(place);
+  const Expr first = x.at(whole.block);
+  std::vector<Arm> arms{whole};
+  if (first.op == Op::any_of && x.list(first).size() <= kMost) {
+    arms.clear();
+    const std::vector<ExprId> parts(x.list(first).begin(), x.list(first).end());
+    for (const ExprId part : parts) arms.push_back(split(x.sequence(part, whole.tail)));
+  }
+  const auto is_json = [&](const Arm& arm) { return insides_.is_json(arm.block); };
+  return std::ranges::any_of(arms, is_json) ? arms : std::vector<Arm>{{place, kEmpty}};
+}
+
+void Matcher::add_behind(const std::vector<Arm>& arms, int32_t node, TokenBits& bits) {
+  constexpr int32_t kFew = 32;  // nodes, to which a walk is as short
+  const bool few = trie_->nodes()[static_cast<size_t>(node)].end - node <= kFew;
+  for (const Arm& arm : arms) {
+    if (!few && insides_.is_json(arm.block)) {
+      add_json(arm, node, bits);
+    } else {
+      insides_.walk().walk(grammar_->expressions.sequence(arm.block, arm.tail), node, bits,
+                           nullptr);
+    }
+  }
+}
+
+void Matcher::add(const Arm& arm, TokenBits& bits) {
+  if (insides_.is_json(arm.block)) return add_json(arm, 0, bits);
+  Expressions& x = grammar_->expressions;
+  std::span<const std::shared_ptr<const Inside>> inside;
+  if (x.at(arm.block).op == Op::block) inside = insides_.of(arm.block);
+  if (inside.empty() || inside.front()->open) {
+    return insides_.walk().walk(x.sequence(arm.block, arm.tail), 0, bits, nullptr);
+  }
+  const std::vector<Arm> behind = json_arms(arm.tail);
+  for (const auto& part : inside) {
+    unite(bits, part->bits);
+    for (const int32_t token : part->ids) allow(bits, token);
+    for (const int32_t node : part->crossings) add_behind(behind, node, bits);
+  }
+}
+
 std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
   Expressions& x = grammar_->expressions;
   auto mask = std::make_shared<TokenMask>();
   mask->bits.resize(trie_->n_words());
-  for (const Arm& arm : arms_of(place)) {
-    std::span<const std::shared_ptr<const Inside>> inside;
-    if (x.at(arm.block).op == Op::block) inside = insides_.of(arm.block);
-    if (inside.empty() || inside.front()->open) {
-      insides_.walk().walk(x.sequence(arm.block, arm.tail), 0, mask->bits, nullptr);
-      continue;
-    }
-    for (const auto& part : inside) {
-      unite(mask->bits, part->bits);
-      for (const int32_t token : part->ids) allow(mask->bits, token);
-      for (const int32_t node : part->crossings) {
-        insides_.walk().walk(arm.tail, node, mask->bits, nullptr);
-      }
-    }
-  }
+  for (const Arm& arm : arms_of(place)) add(arm, mask->bits);
   if (x.nullable(place)) {
     for (const int32_t token : trie_->ends()) allow(mask->bits, token);
   }

@@ -37,12 +37,16 @@ class Matcher {
 
  private:
   struct Arm {
-    ExprId block = 0;  // regular
+    ExprId block = 0;  // regular, or any value of JSON
     ExprId tail = 0;   // what follows it
   };
   std::shared_ptr<const TokenMask> compute(ExprId place);
   std::string only_text(ExprId place, char before);
   std::vector<Arm> arms_of(ExprId place);
+  void add(const Arm& arm, TokenBits& bits);
+  void add_behind(const std::vector<Arm>& arms, int32_t node, TokenBits& bits);
+  void add_json(const Arm& arm, int32_t node, TokenBits& bits);
+  std::vector<Arm> json_arms(ExprId place);
 
   const std::shared_ptr<Grammar> grammar_;
   const std::shared_ptr<const TokenTrie> trie_;

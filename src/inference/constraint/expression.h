@@ -137,6 +137,9 @@ class Expressions {
   // In a JSON string behind its opening quote (json_text.h): with any escapes, and with those of
   // Spelling::json; -1: not built.
   std::array<ExprId, 2> string_tails{-1, -1};
+  // Any value, any object, any array (json_text.h): rules that are the same in every grammar; -1:
+  // not built.
+  std::array<ExprId, 3> json_rules{-1, -1, -1};
 
  private:
   struct Rule {

@@ -76,6 +76,15 @@ std::optional<std::string> BlockTexts::of(ExprId block) {
   return text;
 }
 
+// No block's text begins so.
+std::string BlockTexts::of_json(ExprId rule, int32_t node) const {
+  std::string text;
+  append(text, Op::rule);
+  append(text, std::ranges::find(x_.json_rules, rule) - x_.json_rules.begin());
+  append(text, node);
+  return text;
+}
+
 void BlockTexts::clear() {
   lists_.clear();
   size_bytes_ = 0;

@@ -34,6 +34,8 @@ class BlockTexts {
   explicit BlockTexts(const Expressions& x) : x_(x) {}
 
   std::optional<std::string> of(ExprId block);  // nothing: it is too large to be kept
+  // Of one of Expressions::json_rules, behind a node.
+  std::string of_json(ExprId rule, int32_t node) const;
   size_t size_bytes() const { return size_bytes_; }
   void clear();
 

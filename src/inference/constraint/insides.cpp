@@ -10,6 +10,9 @@ const StringInside& Insides::string_tail(size_t i) {
 }
 
 void Insides::prepare_strings() {
+  for (const ExprId rule : x_.json_rules) {
+    if (rule >= 0) static_cast<void>(of_json(rule, 0));
+  }
   for (size_t i = 0; i < x_.string_tails.size(); ++i) {
     if (x_.string_tails[i] >= 0) static_cast<void>(string_tail(i));
   }
@@ -114,7 +117,26 @@ std::span<const std::shared_ptr<const Inside>> Insides::of(ExprId block) {
   return known_.emplace(block, std::move(made)).first->second;
 }
 
+bool Insides::is_json(ExprId id) const {
+  return x_.at(id).op == Op::rule && std::ranges::find(x_.json_rules, id) != x_.json_rules.end();
+}
+
+const Inside& Insides::of_json(ExprId rule, int32_t node) {
+  const auto key = static_cast<uint64_t>(rule) << 32 | static_cast<uint32_t>(node);
+  std::shared_ptr<const Inside>& known = json_[key];
+  if (known) return *known;
+  const std::string text = texts_.of_json(rule, node);
+  known = trie_.insides().find(text);
+  if (!known) {
+    known = std::make_shared<const Inside>(walk_.walk_inside(rule, node));
+    trie_.insides().keep(text, known);
+  }
+  kept_bytes_ += known->size_bytes();
+  return *known;
+}
+
 void Insides::clear() {
+  json_.clear();
   walk_.strides().clear();
   texts_.clear();
   known_.clear();

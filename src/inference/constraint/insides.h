@@ -1,6 +1,7 @@
 // Of the blocks of a grammar which tokens stay inside, found when a text first gets to them.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,10 @@ class Insides {
 
   // What they have together is the block's: of its alternatives each. Until clear().
   std::span<const std::shared_ptr<const Inside>> of(ExprId block);
+  // The same of one of Expressions::json_rules, among the tokens below a node. It is not regular,
+  // but refers to nothing of the grammar.
+  const Inside& of_json(ExprId rule, int32_t node);
+  bool is_json(ExprId id) const;
   // What all grammars share on this vocabulary.
   void prepare_strings();
   TokenWalk& walk() { return walk_; }
@@ -36,6 +41,7 @@ class Insides {
   TokenWalk walk_;
   BlockTexts texts_;
   std::unordered_map<ExprId, std::vector<std::shared_ptr<const Inside>>> known_;
+  std::unordered_map<uint64_t, std::shared_ptr<const Inside>> json_;  // by rule and node
   size_t kept_bytes_ = 0;
 };
 

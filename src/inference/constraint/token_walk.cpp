@@ -223,10 +223,10 @@ void TokenWalk::walk_spots(ExprId place, int32_t node, const Stride& stride, Tok
   crossings->erase(twice.begin(), twice.end());
 }
 
-Inside TokenWalk::walk_inside(ExprId block) {
+Inside TokenWalk::walk_inside(ExprId block, int32_t node) {
   Inside result;
   result.bits.resize(trie_.n_words());
-  walk(block, 0, result.bits, &result.crossings);
+  walk(block, node, result.bits, &result.crossings);
   keep_few(result);
   return result;
 }

@@ -19,7 +19,7 @@ class TokenWalk {
   // Adds the tokens below a node that `place`, which is where the node's bytes lead, goes on with.
   // With `crossings` also the nodes with children behind which the place may be over.
   void walk(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings);
-  Inside walk_inside(ExprId block);
+  Inside walk_inside(ExprId block, int32_t node = 0);
   // The same, of a block that soon leads where `base` leads, of which it is known: looks only at
   // what differs.
   Inside walk_beside(ExprId block, ExprId base, const Inside& known);
