@@ -252,7 +252,9 @@ void JsonText::build_values() {
                                   x_.block(x_.sequence(space_, byte(']')))}));
   const ExprId words = x_.block(x_.any_of({booleans(), null()}));
   x_.set_body(value, x_.any_of({any_string_, x_.block(any_number_), words, object_, array_}));
-  if (style_.kind == ValueStyle::Kind::json) x_.json_rules = {value_, object_, array_};
+  if (style_.kind == ValueStyle::Kind::json && style_.quote == "\"") {
+    x_.json_rules = {value_, object_, array_};
+  }
 }
 
 ExprId JsonText::exactly(const json::value& value) {
