@@ -77,7 +77,7 @@ TEST_F(Kept, IsCountedInEveryTableAndNothingIsLeftOfWhatWent) {
   const std::string thread(history.threads.create("me", {.title = "t"}, 1).at("id").as_string());
   auto message = history.threads.add("me", thread, {.role = "user", .text = "hello"}, 1);
   message.text = "hello, longer";
-  ASSERT_TRUE(history.threads.update("me", thread, message));
+  ASSERT_TRUE(history.threads.update("me", thread, message, 1));
   history.shares.put("me", thread, {{"title", "t"}}, 1);
   history.shares.put("me", thread, {{"title", "another"}}, 1);
   grows("thread");

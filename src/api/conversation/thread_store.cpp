@@ -314,7 +314,7 @@ void ThreadStore::add_all(const std::string& owner, const std::string& id,
 }
 
 bool ThreadStore::update(const std::string& owner, const std::string& id,
-                         const ThreadMessage& message) {
+                         const ThreadMessage& message, int64_t now_ms) {
   const std::lock_guard lock(database_.mutex);
   Transaction transaction(database_.connection);
   auto update = database_.connection.prepare(
@@ -330,6 +330,9 @@ bool ThreadStore::update(const std::string& owner, const std::string& id,
         "UPDATE thread_text SET text = ? WHERE rowid ="
         " (SELECT n FROM thread_message WHERE id = ?)");
     index.bind(1, std::string_view(message.text)).bind(2, std::string_view(message.id)).run();
+    auto changed =
+        database_.connection.prepare("UPDATE thread SET updated = ? WHERE owner = ? AND id = ?");
+    changed.bind(1, now_ms).bind(2, std::string_view(owner)).bind(3, std::string_view(id)).run();
   }
   transaction.commit();
   return true;

@@ -79,8 +79,10 @@ class ThreadStore {
   // All of them in one transaction, or, with the errors of add(), none.
   void add_all(const std::string& owner, const std::string& id, std::vector<PlacedMessage> messages,
                int64_t now_ms);
-  // Its status, text, reasoning and data. False: it is no longer there.
-  bool update(const std::string& owner, const std::string& id, const ThreadMessage& message);
+  // Its status, text, reasoning and data. The conversation has changed where the message is no
+  // longer "working": who missed it sees that by `updated`. False: it is no longer there.
+  bool update(const std::string& owner, const std::string& id, const ThreadMessage& message,
+              int64_t now_ms);
 
   // Marks what was under way when the server ended. Only for who knows that no other server works
   // on the same database. Returns how many.

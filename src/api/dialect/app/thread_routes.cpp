@@ -233,7 +233,7 @@ class ThreadRoutes {
     message.status = kMessageWorking;
     message.data = {{"model", request.model}, {"request", std::move(asked)}};
     if (going_on) {
-      threads().update(owner, id, message);
+      threads().update(owner, id, message, services_.now_ms());
     } else {
       message.parent = parent;
       message = threads().add(owner, id, std::move(message), services_.now_ms());
@@ -245,7 +245,7 @@ class ThreadRoutes {
     } catch (const Error& error) {  // it would stay "working" until the server ends
       message.status = kMessageCut;
       message.data["error"] = error.message();
-      threads().update(owner, id, message);
+      threads().update(owner, id, message, services_.now_ms());
       feed().tell(owner, "message", message_json(id, message));
       throw;
     }
@@ -266,7 +266,7 @@ class ThreadRoutes {
     }
     put_outputs(fields, message);
     fields.refuse_unread();
-    if (!threads().update(owner, id, message)) throw thread_not_found(id);
+    if (!threads().update(owner, id, message, services_.now_ms())) throw thread_not_found(id);
     feed().tell(owner, "message", message_json(id, message));
     respond_json(*exchange, message_json(id, message));
   }

@@ -200,6 +200,19 @@ TEST_F(Threads, WhatAServerLeftUnfinishedIsCut) {
   EXPECT_EQ(history.threads.list("", {.words = "half"}).size(), 1u);
 }
 
+TEST_F(Threads, WhatEndsWithoutItsWindowIsSeenByWhenItsConversationChanged) {
+  const std::string id = text(history_.threads.create("", {}, kNowMs), "id");
+  const auto updated = [&] { return history_.threads.find("", id)->at("updated").as_int64(); };
+  ThreadMessage answer =
+      history_.threads.add("", id, {.role = "assistant", .status = "working"}, kNowMs);
+  answer.text = "half";
+  ASSERT_TRUE(history_.threads.update("", id, answer, kNowMs + 1));
+  EXPECT_EQ(updated(), kNowMs);  // each step would tell all windows to read it
+  answer.status = kMessageCut;
+  ASSERT_TRUE(history_.threads.update("", id, answer, kNowMs + 2));
+  EXPECT_EQ(updated(), kNowMs + 2);
+}
+
 class ThreadsOfOwners : public Threads {
  protected:
   ThreadsOfOwners() : Threads(true) {}

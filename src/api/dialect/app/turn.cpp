@@ -159,7 +159,8 @@ void Turn::write(bool last) {
     message = message_;
   }
   try {
-    if (!services_.history->threads.update(owner_, thread_, message) && !last) cut();
+    const int64_t now_ms = services_.now_ms();
+    if (!services_.history->threads.update(owner_, thread_, message, now_ms) && !last) cut();
   } catch (const Error& error) {
     log_error("{}: a step of the answer is not kept: {}", message.id, error.message());
   }
