@@ -65,62 +65,6 @@ test('a version that was not shown before is drawn as Markdown, too', async () =
   assert.deepEqual(view.problems, []);
 });
 
-const goTo = (view, id) => view.evaluate((hash) => (location.hash = hash), `#/chat/${id}`);
-const field = (view) => view.getByRole('textbox', { name: 'Message' });
-const title = (view, text) => view.getByRole('heading', { name: text }).waitFor();
-
-test('the conversation that was opened last is shown, whichever comes first; nothing said goes elsewhere', async () => {
-  const view = await window();
-  const [slow, quick] = [await make({ title: 'slow', messages: dialogue('one', 'a') }), await make({ title: 'quick', messages: dialogue('two', 'b') })];
-  await view.goto(server.address);
-  await field(view).waitFor();
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  await view.route(`**/api/v1/conversations/${slow.id}`, async (route) => { await held; await route.continue(); });
-  await goTo(view, slow.id);
-  await field(view).fill('for the quick one'); // while neither is there
-  await goTo(view, quick.id);
-  await title(view, 'quick');
-  await field(view).fill('for the quick one');
-  const came = view.waitForResponse((each) => each.url().endsWith(slow.id));
-  release();
-  await (await came).finished();
-  await title(view, 'quick');
-  await field(view).press('Enter');
-  await done(view);
-  assert.equal((await thread(slow.id)).messages.length, 2);
-  assert.equal((await thread(quick.id)).messages[2].text, 'for the quick one');
-  assert.deepEqual(view.problems, []);
-});
-
-test('what waits to be said, and a draft, stay with their conversation; one that is gone leaves none', async () => {
-  const view = await window();
-  const other = await make({ title: 'other', messages: dialogue('one', 'a') });
-  await view.goto(server.address);
-  await say(view, 'slowly');
-  await view.getByText('word3').waitFor();
-  const id = view.url().split('/').at(-1);
-  await say(view, 'say then');
-  await field(view).fill('half a');
-  await goTo(view, other.id); // before the draft was kept
-  await title(view, 'other');
-  assert.equal(await field(view).inputValue(), '');
-  assert.equal(await view.getByText('say then').count(), 0);
-  await goTo(view, id);
-  await view.getByText('say then').waitFor();
-  assert.equal(await field(view).inputValue(), 'half a');
-  await view.keyboard.press('Escape');
-  await answers(view).nth(1).getByText('then').waitFor();
-  assert.equal((await thread(other.id)).messages.length, 2);
-  assert.deepEqual(view.problems, []);
-  await goTo(view, 'gone');
-  await view.getByRole('alert').waitFor();
-  await say(view, 'say anew');
-  await done(view);
-  assert.notEqual(view.url().split('/').at(-1), 'gone');
-  assert.equal((await thread(id)).messages.length, 4);
-});
-
 test('an answer is made again and copied, as are its code and the request', async () => {
   const view = await window({ permissions: ['clipboard-read', 'clipboard-write'] });
   await view.goto(server.address);
@@ -398,7 +342,7 @@ test('exports of OpenAI and Open WebUI are imported with their branches; our own
 test('text files go along with a message, others are refused by their content', async () => {
   const view = await window();
   await view.goto(server.address);
-  const picker = view.locator('form input[type=file]');
+  const picker = view.getByRole('main').locator('input[type=file]');
   const file = (name, content) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(content) });
   await picker.setInputFiles([file('a.csv', 'x,y\n1,2'), file('b.py', 'print("```")'), file('picture.txt', Buffer.from([0xff, 0xd8, 0])),
     file('large.txt', 'x'.repeat(300_000))]);

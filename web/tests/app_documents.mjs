@@ -9,7 +9,7 @@ import { axe, begin, done, open, say, skip } from './harness.mjs';
 if (!existsSync('/usr/bin/pdftotext')) skip('pdftotext is not here (poppler-utils)');
 const { server, browser, end } = await begin();
 const { get } = server;
-const picker = (view) => view.locator('form input[type=file]');
+const picker = (view) => view.getByRole('group', { name: 'Message' }).locator('input[type=file]');
 const file = (name, buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
 
 // One line of text a page.
@@ -94,7 +94,7 @@ test('what cannot be read is refused with the reason, and the others go along', 
   await view.getByText('1 words').waitFor();
   const said = await view.getByRole('alert').innerText();
   assert.match(said, /scan\.pdf: the PDF file has no text on its 1 pages.*cut\.docx: the document is damaged/s);
-  assert.equal(await view.locator('form li').count(), 1);
+  assert.equal(await view.getByRole('group', { name: 'Message' }).locator('li').count(), 1);
   await say(view, 'and this?');
   await done(view);
 });
@@ -110,7 +110,7 @@ test('a bomb, a script and too much are refused or do nothing, and who sent them
   await view.getByText('1 pages · 4 words').waitFor();
   const said = await view.getByRole('alert').innerText();
   assert.match(said, /bomb\.docx: .*limit.*large\.pdf is larger than 34 MB/s);
-  assert.equal(await view.locator('form li').count(), 2);
+  assert.equal(await view.getByRole('group', { name: 'Message' }).locator('li').count(), 2);
   await say(view, 'and now?');
   await done(view);
   const [made] = (await get('/api/v1/conversations')).data;

@@ -16,8 +16,11 @@ const queue: (() => void)[] = [];
 
 function work() {
   const until = performance.now() + atOnceMs;
-  do queue.shift()?.(); while (performance.now() < until && queue.length > 0);
-  if (queue.length > 0) setTimeout(work);
+  try {
+    do queue.shift()?.(); while (performance.now() < until && queue.length > 0);
+  } finally { // what fails ends nothing but itself
+    if (queue.length > 0) setTimeout(work);
+  }
 }
 
 // In turn, some milliseconds at once.

@@ -46,14 +46,19 @@ function whenNear(part: Element, what: () => void) {
 // Nodes, not HTML: what is put in is what the sanitiser has made. A text that is whole stands as it is
 // until its part of the page is near.
 export function prose(node: HTMLElement, text: () => string, whole: () => boolean) {
-  const shown = new Document(node, finish);
+  let shown = new Document(node, finish);
   const part = knows && whole() ? node.closest('[data-waits]') : null;
   let waits = !!part;
   let frame = 0, timer = 0, next = 0, gone = false;
   const draw = () => {
     frame = 0;
     const from = performance.now();
-    shown.show(text(), whole());
+    try {
+      shown.show(text(), whole());
+    } catch { // nested deeper than the library reads: it is text
+      node.textContent = text();
+      shown = new Document(node, finish);
+    }
     const to = performance.now();
     next = to + Math.max(pauseMs, share * (to - from));
   };

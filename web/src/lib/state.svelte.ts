@@ -1,9 +1,11 @@
 // What all pages share. The server's store is the truth: every change is asked for there, and what
 // the event stream tells is shown, so that two windows are in step.
 import { forget, places } from './ahead';
-import { call, type Conversation, type Message, type ModelRow, type Session } from './api';
+import { ApiError, call, type Conversation, type Message, type ModelRow, type Session } from './api';
+import { t } from './i18n.svelte';
 
 const togetherMs = 40; // pieces of an answer that come within it are shown together
+const againMs = 5000; // until a stream that was refused is asked for again
 
 interface Delta { message: string; sequence: number; text: string; reasoning: string }
 
@@ -19,25 +21,28 @@ class State {
   query = $state('');
   archived = $state(false);
   votes = $state(0); // grows when there may be new ones
-  private wanted = ''; // the conversation that was opened last, which may be on its way
+  private wanted = $state(''); // the conversation that was opened last, which may be on its way
   private heard = 0; // messages of it that were told
   private events: EventSource | undefined;
   private deltas: Delta[] = []; // of the last moment, which are taken at once
 
-  // Shows what went wrong instead of throwing.
-  async attempt(work: () => Promise<unknown>) {
-    await this.follow(async () => {
-      await work();
-      this.problem = '';
-    });
+  // Shows what went wrong instead of throwing; false: something did.
+  attempt(work: () => Promise<unknown>): Promise<boolean> {
+    this.problem = '';
+    return this.follow(work);
   }
   // The same for what nobody asked for: what went wrong before stays to be read.
   private async follow(work: () => Promise<unknown>) {
     try {
       await work();
+      return true;
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.fail(error);
+      return false;
     }
+  }
+  fail(error: unknown) {
+    this.problem = error instanceof Error ? error.message : String(error);
   }
 
   // `first` asks for what the page shows; of what fails there the page itself tells.
@@ -63,7 +68,11 @@ class State {
     const id = this.wanted;
     const listed = this.conversations.find((each) => each.id === id);
     const works = this.messages.some((each) => each.status === 'working');
-    if (id && (works || !this.shows(id) || listed?.updated !== this.current?.updated)) await this.open(id);
+    if (!id || (!works && this.shows(id) && listed?.updated === this.current?.updated)) return;
+    await this.open(id).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+      this.gone(id);
+    });
   }
 
   async list() {
@@ -81,9 +90,17 @@ class State {
     let found: Conversation | undefined;
     for (let before = -1; id && before !== this.heard; ) { // what was told meanwhile may be newer than what comes
       before = this.heard;
-      found = await call<Conversation>('GET', places.conversation(id));
+      try {
+        found = await call<Conversation>('GET', places.conversation(id));
+      } catch (error) {
+        if (this.wanted === id) this.take(undefined);
+        throw error;
+      }
       if (this.wanted !== id) return;
     }
+    this.take(found);
+  }
+  private take(found: Conversation | undefined) {
     this.messages = found?.messages ?? [];
     this.current = found;
   }
@@ -98,12 +115,28 @@ class State {
       events.addEventListener(name, (event) => take(JSON.parse((event as MessageEvent<string>).data) as never));
     }
     // The first gap is that from the page's first questions to here.
-    events.onopen = () => void this.follow(() => this.readAgain());
+    events.onopen = () => {
+      if (this.problem === t('events_lost')) this.problem = '';
+      void this.follow(() => this.readAgain());
+    };
+    // A browser connects again by itself, but not where it was refused.
+    events.onerror = () => {
+      if (events !== this.events || events.readyState !== EventSource.CLOSED) return;
+      this.problem ||= t('events_lost');
+      setTimeout(() => events === this.events && !document.hidden && this.listen(), againMs);
+    };
+  }
+  // The conversation was deleted: where it is shown, another page is.
+  private gone(id: string) {
+    this.conversations = this.conversations.filter((each) => each.id !== id);
+    if (this.wanted !== id) return;
+    if (location.hash === `#/chat/${id}`) location.hash = '#/chat';
+    else void this.open('');
   }
 
   private readonly told: Record<string, (data: never) => void> = {
     conversation: (thread: Conversation) => {
-      if (this.current?.id === thread.id) this.current = { ...this.current, ...thread };
+      this.change(thread);
       void this.follow(() => this.list());
     },
     message: (message: Message) => this.put(message),
@@ -112,11 +145,19 @@ class State {
       setTimeout(() => this.deltas.splice(0).forEach((each) => this.grow(each)), togetherMs);
     },
     votes: () => (this.votes += 1),
-    removed: ({ conversation }: { conversation: string }) => {
-      this.conversations = this.conversations.filter((each) => each.id !== conversation);
-      if (this.current?.id === conversation) location.hash = '#/chat';
-    },
+    removed: ({ conversation }: { conversation: string }) => this.gone(conversation),
   };
+
+  // What this window did is shown before the stream tells of it.
+  change(thread: Conversation) {
+    if (this.current?.id === thread.id) this.current = { ...this.current, ...thread };
+  }
+  add(message: Message) {
+    if (!this.current || message.conversation !== this.current.id) return;
+    if (this.messages.some((each) => each.id === message.id)) return;
+    this.messages.push(message);
+    this.change({ ...this.current, leaf: message.id });
+  }
 
   private grow(delta: Delta) {
     const message = this.messages.findLast((each) => each.id === delta.message);
@@ -142,4 +183,5 @@ class State {
   }
 }
 
+export const isMissing = (error: unknown) => error instanceof ApiError && error.status === 404;
 export const state = new State();
