@@ -6,7 +6,9 @@ import { defineConfig, type Plugin } from 'vite';
 import { notices } from './licences.mjs';
 
 // `./dev web` names the server that answers while the pages are worked on.
-const server = process.env.STRATA_URL ?? 'http://127.0.0.1:11434';
+// It answers no page of another origin: what is asked here is asked as by its own.
+const target = process.env.STRATA_URL ?? 'http://127.0.0.1:11434';
+const server = { target, changeOrigin: true, headers: { origin: target } };
 
 // The library that draws diagrams, as it is: one classic script, for the document without an origin.
 const mermaid = (): Plugin => ({

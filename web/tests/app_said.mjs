@@ -331,7 +331,7 @@ test('Escape that closes something ends no answer; the focus stays where a perso
   await answers(view).getByRole('button', { name: 'Previous' }).focus();
   await view.keyboard.press('Enter');
   await view.locator('[aria-label="Next version"]:focus').waitFor(); // there is none before
-  assert.deepEqual(view.problems, []);
+  assert.deepEqual(faults(view), []);
 });
 
 test('a text too deep to be read as Markdown is shown as it is, and hides no other', async () => {
