@@ -77,6 +77,6 @@ export default defineConfig({
   plugins: [woff2Only(), svelte(), tailwindcss(), mermaid(), licences(), firstScreen()],
   // The policy allows no data: address, and a preload helper would be a script more.
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false, outDir: 'dist/site',
-    rolldownOptions: { output: { codeSplitting: { groups: firstFiles } } } },
+    rolldownOptions: { checks: { pluginTimings: false }, output: { codeSplitting: { groups: firstFiles } } } },
   server: { proxy: { '/api': server, '/v1': server, '/metrics': server, '/frame/mermaid.js': server } },
 });

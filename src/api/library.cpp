@@ -126,6 +126,7 @@ ModelLibrary::FileFacts ModelLibrary::facts_of(const models::Manifest& manifest)
     facts.family = file->text("general.architecture").value_or("");
     facts.parameter_size = parameter_size(count_weights(*file));
     facts.quantization = quantization(*file);
+    facts.has_template = file->text("tokenizer.chat_template").has_value();
   } catch (const Error& error) {
     log_warn("{}: {}", manifest.name, error.what());
     if (!is_about_the_file(error.code())) return FileFacts();
@@ -143,8 +144,9 @@ ModelCard ModelLibrary::card_of(const models::Manifest& manifest) const {
   card.digest = manifest.digest();
   card.modified = manifest.created;
   card.format = "gguf";
-  card.kind = manifest.kind;
   const FileFacts facts = facts_of(manifest);
+  card.kind = manifest.kind;
+  if (card.kind.empty() && facts.has_template) card.kind = "chat";
   card.family = facts.family;
   card.parameter_size = facts.parameter_size;
   card.quantization = facts.quantization;

@@ -107,6 +107,7 @@ class ModelLibrary {
   class JobHandle;
   struct FileFacts {
     std::string family, parameter_size, quantization;
+    bool has_template = false;
     // Of a file that cannot be read, when it was last written: until that changes it is not tried
     // again.
     std::optional<std::filesystem::file_time_type> unreadable_since{};

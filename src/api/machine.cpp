@@ -1,6 +1,8 @@
 #include "api/machine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
 
 #include "core/cpu.h"
 #include "core/os.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr uint64_t kProbeBytes = 256u << 20;  // beyond any cache
 constexpr uint64_t kWorkBytes = 80u << 20;    // as inference/memory.cpp has it
+constexpr std::chrono::seconds kFresh{30};
 
 double measure() {
   Team team(usable_cores());
@@ -21,8 +24,15 @@ double measure() {
 }  // namespace
 
 double memory_bandwidth() {
-  static const double measured = measure();
-  return measured;
+  static std::mutex mutex;
+  static double best = 0;
+  static std::chrono::steady_clock::time_point fresh_until;
+  const std::lock_guard lock(mutex);
+  if (best == 0 || std::chrono::steady_clock::now() >= fresh_until) {
+    best = std::max(best, measure());
+    fresh_until = std::chrono::steady_clock::now() + kFresh;
+  }
+  return best;
 }
 
 ModelNeed need_of(const models::CatalogEntry& entry, uint64_t context) {

@@ -8,8 +8,9 @@
 
 namespace strata::api {
 
-// Bytes per second that all usable cores read from memory together. Measured at the first call,
-// which takes about a second, and kept: what other programs do meanwhile lowers it.
+// Bytes per second that all usable cores read from memory together, the best that was seen: what
+// other programs do meanwhile lowers it. A call measures, which takes about a second, where none
+// has for half a minute.
 double memory_bandwidth();
 
 struct ModelNeed {

@@ -359,4 +359,47 @@ test('a stream of events that was refused is told, and asked for again', async (
   assert.deepEqual(faults(view), []);
 });
 
+test('a new chat asks a model that can chat, then the one chosen last; an old one the model that answered', async () => {
+  const view = await window();
+  await view.route('**/api/tags', async (route) => {
+    const { models: [demo] } = await (await route.fetch()).json();
+    const model = (name, kind) => ({ ...demo, name, strata: { kind } });
+    await route.fulfill({ json: { models: [model('raw', 'base'), demo, model('other', 'chat')] } });
+  });
+  const chosen = view.getByRole('combobox', { name: 'Model' });
+  const is = async (name) => { while ((await chosen.inputValue()) !== name) await view.waitForTimeout(20); };
+  const old = await make({ title: 'old', messages: [{ text: 'one' }, { role: 'assistant', text: 'a', data: { model: 'demo' } }] });
+  await view.goto(server.address);
+  await is('demo');
+  assert.deepEqual(await chosen.locator('option').allInnerTexts(), ['raw (only continues text)', 'demo', 'other']);
+  await chosen.selectOption('other');
+  await goTo(view, old.id);
+  await title(view, 'old');
+  await is('demo');
+  await view.goto(server.address);
+  await view.reload();
+  await is('other');
+  assert.deepEqual(view.problems, []);
+});
+
+test('a server that is gone is told by what starts it, and nothing that was typed is lost', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await field(view).waitFor();
+  await view.context().setOffline(true);
+  await say(view, 'say it later');
+  await view.getByRole('alert').getByText('strata serve').waitFor();
+  assert.equal(await field(view).inputValue(), 'say it later');
+  await view.context().setOffline(false);
+  await field(view).press('Enter');
+  await done(view);
+  await view.keyboard.press('Control+K');
+  await view.keyboard.press('Escape');
+  await view.evaluate(() => (location.hash = '#/server'));
+  await view.getByRole('navigation').getByRole('link', { name: 'Server' }).and(view.locator('[aria-current]')).waitFor();
+  await view.keyboard.press('Control+Shift+O');
+  await view.getByText('What shall we think about?').waitFor();
+  assert.deepEqual(faults(view), []);
+});
+
 test.after(end);

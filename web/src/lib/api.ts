@@ -1,5 +1,6 @@
 // Calls to the server: only documented routes, only this origin.
 import { ofApp, taken } from './ahead';
+import { t } from './i18n.svelte';
 
 export interface Message {
   id: string;
@@ -67,6 +68,7 @@ export interface ModelRow {
   digest: string;
   modified_at: string;
   details: { family: string; parameter_size: string; quantization_level: string; format: string };
+  strata?: { kind: '' | 'chat' | 'base' }; // '': not known
 }
 export interface MemoryNeed {
   context: number;
@@ -130,6 +132,8 @@ export async function raw(method: string, path: string, body?: unknown, key?: st
     method,
     headers,
     body: body === undefined ? null : form ? body : JSON.stringify(body),
+  }).catch(() => {
+    throw new ApiError(0, t('no_server')); // a browser says no more than that it failed
   });
   return response.ok ? response : fail(response);
 }

@@ -20,6 +20,7 @@ class State {
   asked = $state.raw<{ text: string; does: string; run: () => unknown }>(); // before it is done
   query = $state('');
   archived = $state(false);
+  private chosen = $state(localStorage.getItem('model') ?? '');
   votes = $state(0); // grows when there may be new ones
   private wanted = $state(''); // the conversation that was opened last, which may be on its way
   private heard = 0; // messages of it that were told
@@ -132,6 +133,17 @@ class State {
     if (this.wanted !== id) return;
     if (location.hash === `#/chat/${id}`) location.hash = '#/chat';
     else void this.open('');
+  }
+
+  // The model for what names none: the one chosen last, else the newest that can chat.
+  get model() {
+    const is = (kind: string) => this.models.find((each) => (each.strata?.kind ?? '') === kind);
+    const known = this.models.find((each) => each.name === this.chosen);
+    return (known ?? is('chat') ?? is('') ?? this.models[0])?.name ?? '';
+  }
+  set chosenModel(name: string) {
+    this.chosen = name;
+    localStorage.setItem('model', name);
   }
 
   private readonly told: Record<string, (data: never) => void> = {

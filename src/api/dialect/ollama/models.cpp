@@ -60,7 +60,8 @@ json::object tags_json(const Services& services) {
                                 {"modified_at", rfc3339(card.modified * 1000)},
                                 {"size", card.size_bytes},
                                 {"digest", card.digest},
-                                {"details", details_json(card, "")}});
+                                {"details", details_json(card, "")},
+                                {"strata", {{"kind", card.kind}}}});
   }
   return {{"models", std::move(list)}};
 }

@@ -103,6 +103,8 @@ TEST_F(OllamaModels, TagsTellWhatTheFilesSay) {
   EXPECT_EQ(row.at("details").at("quantization_level"), "F32");
   EXPECT_EQ(row.at("digest").as_string().size(), 64u);
   EXPECT_GT(row.at("size").as_int64(), 1000);
+  EXPECT_EQ(row.at("strata").at("kind"), "chat");  // it has a template
+  EXPECT_EQ(ask("GET", "/api/tags").at("models").at(0).at("strata").at("kind"), "");
 }
 
 TEST_F(OllamaModels, ShowTellsEverythingWhenAsked) {
