@@ -74,10 +74,13 @@ export class Server {
   get = async (path) => (await fetch(this.address + path)).json();
 }
 
-// The browser and a server that has the app; `args` go to "strata serve", `flags` to Chromium.
-export async function begin({ script, args, env, flags = [] } = {}) {
+const windows = { locale: 'en', serviceWorkers: 'block' };
+
+// The browser and a server that has the app; `args` go to "strata serve", `flags` to Chromium. Its windows
+// are private ones, which make no connection ahead of need, or those of a `profile`, which do.
+export async function begin({ script, args, env, flags = [], profile = false } = {}) {
   const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium-headless-shell', '/usr/bin/chromium',
-    '/usr/bin/chromium-browser'].find(existsSync);
+    '/usr/bin/chromium-browser'].find((each) => existsSync(each) && !(profile && each.endsWith('shell')));
   if (!chromiumPath) skip('Chromium is not here');
   let chromium;
   try {
@@ -91,10 +94,13 @@ export async function begin({ script, args, env, flags = [] } = {}) {
     server.close();
     skip('the program was built without the app');
   }
-  const browser = await chromium.launch({
+  const how = {
     executablePath: chromiumPath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...flags],
-  });
+  };
+  const browser = profile
+    ? await chromium.launchPersistentContext(join(server.home, 'profile'), { ...how, ...windows })
+    : await chromium.launch(how);
   const end = async () => {
     await browser.close();
     server.close();
@@ -108,19 +114,19 @@ export const elsewhere = 'strata.test';
 export const toElsewhere = [`--host-resolver-rules=MAP ${elsewhere} 127.0.0.1`,
   '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests'];
 
-// The page with the program's headers, so that its policy holds; files as they are.
+// Pages with the program's headers, so that its policies hold; other files as they are.
 async function fromSite(route) {
   const { pathname } = new URL(route.request().url());
   const path = join(site, pathname === '/' ? 'index.html' : pathname);
   if (!existsSync(path)) return route.fulfill({ status: 404 });
-  return route.fulfill({ path, ...(pathname === '/' && { response: await route.fetch({ url: route.request().url().replace(elsewhere, '127.0.0.1') }) }) });
+  return route.fulfill({ path, ...(/(\/|\.html)$/.test(pathname) && { response: await route.fetch({ url: route.request().url().replace(elsewhere, '127.0.0.1') }) }) });
 }
 
-// A window with its own cookies. Errors and requests to other origins are its `problems`.
+// A window with its own cookies, where it is private. Errors and requests to other origins are its `problems`.
 export async function open(browser, server, options = {}) {
-  const context = await browser.newContext({ locale: 'en', serviceWorkers: 'block', ...options });
+  const context = browser.newContext ? await browser.newContext({ ...windows, ...options }) : browser;
   context.setDefaultTimeout(patienceMs);
-  if (site) await context.route((url) => url.origin === server.address && /^\/($|assets\/|icon|manifest)/.test(url.pathname), fromSite);
+  if (site) await context.route((url) => url.origin === server.address && /^\/($|assets\/|frame\/|icon|manifest)/.test(url.pathname), fromSite);
   const view = await context.newPage();
   view.problems = [];
   view.on('console', (line) => line.type() === 'error' && view.problems.push(line.text()));
