@@ -405,6 +405,9 @@ TEST(AppSite, WhatIsFramedHasNoOriginAndReachesNothing) {
     EXPECT_NE(policy.find("script-src 'self'") == std::string::npos,
               policy.find("script-src 'unsafe-inline'") == std::string::npos);
     EXPECT_EQ(policy.find("http"), std::string::npos);
+    EXPECT_EQ(frame.headers.at("connection-allowlist"),
+              path == "/frame/a.html" ? "(response-origin)" : "()");
+    EXPECT_EQ(frame.headers.at("x-dns-prefetch-control"), "off");
     EXPECT_FALSE(frame.headers.contains("cross-origin-opener-policy"));
   }
   const Reply heeded =
