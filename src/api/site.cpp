@@ -31,26 +31,27 @@ constexpr std::string_view kPolicy =
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
     "trusted-types svelte-trusted-html strata dompurify";
 
-// Drawings are made of what a model wrote, by a library that needs styles of its own: in a document
-// without an origin that reaches nothing. Only the app's page may hold it.
+// What a model wrote is drawn by a script of the app's, with styles of its own: in a document
+// without an origin that loads nothing but the app's scripts. Only the app's page may hold it.
 constexpr std::string_view kFramePolicy =
     "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:; media-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
-// What a model wrote as a page runs as it is, scripts too, but without an origin and without a way
-// to load, send or open anything: also nothing of this server.
-constexpr std::string_view kPreviewPolicy =
+// A page that a model wrote runs as it is where somebody wants that, scripts too, but without an
+// origin and without a way to load, send or open anything: also nothing of this server.
+constexpr std::string_view kScriptsPolicy =
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; media-src data: blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 constexpr std::string_view kFrameFolder = "/frame/";
-constexpr std::string_view kPreview = "/frame/preview.html";
+constexpr std::string_view kScripts = "/frame/scripts.html";
 
 void add_policies(Headers& headers, std::string_view path) {
   const bool framed = path.starts_with(kFrameFolder);
-  const bool scripts = path == kPreview;
+  const bool scripts = path == kScripts;
   headers.add("content-security-policy",
-              std::string(scripts ? kPreviewPolicy : (framed ? kFramePolicy : kPolicy)));
+              std::string(scripts ? kScriptsPolicy : (framed ? kFramePolicy : kPolicy)));
   // What that policy does not cover: connections ahead of need and between browsers, in the frames
   // of a frame too (Connection Allowlists, WICG; not every browser heeds it).
   if (framed) headers.add("connection-allowlist", scripts ? "()" : "(response-origin)");

@@ -1,9 +1,7 @@
 // The chat page in a browser against the real server: what stands in answers, what is done with
 // conversations, and what is kept of them.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 
 import { answers, axe, begin, done, open, say } from './harness.mjs';
@@ -148,57 +146,6 @@ for (const where of ['kept', 'temporary']) {
     assert.deepEqual(view.problems, []);
   });
 }
-
-test('a page that a model wrote runs when it is wanted, without an origin, and reaches nothing', async (context) => {
-  const view = await window();
-  const reached = [];
-  const elsewhere = createServer((request, response) => {
-    reached.push(`${request.method} ${request.url}`);
-    response.end();
-  }).listen(0, '127.0.0.1');
-  await once(elsewhere, 'listening');
-  context.after(() => elsewhere.close());
-  const far = `http://127.0.0.1:${elsewhere.address().port}`; // another origin
-  const page = `<!doctype html><style>p { color: red }</style><p id=at>not yet</p><img src="${far}/i.png"><link rel=stylesheet href="${far}/s.css">
-<script src="/assets/licences.txt"></script><script src="${far}/s.js"></script><iframe src="${far}"></iframe><form action="${far}"><input name=a></form>
-<a id=out href="${far}" target=_top>x</a>
-<script>
-  const tries = { fetch: () => fetch('${far}'), own: () => fetch('/api/v1/session'), beacon: () => { if (!navigator.sendBeacon('${far}')) throw 0; },
-    socket: () => new Promise((ok, no) => { const s = new WebSocket('${far.replace('http', 'ws')}'); s.onopen = ok; s.onerror = no; }),
-    store: () => localStorage.length, cookie: () => document.cookie, outer: () => parent.document.title, call: () => new RTCPeerConnection(),
-    window: () => { if (!open('${far}')) throw 0; }, top: () => { top.location = '${far}'; }, submit: () => document.forms[0].submit() };
-  (async () => {
-    const done = [];
-    for (const [name, run] of Object.entries(tries)) try { await run(); done.push(name); } catch {}
-    document.getElementById('at').textContent = 'ran as ' + origin + ', could: ' + done.join();
-  })();
-</script>`;
-  const made = await make({ messages: dialogue('a page', `\`\`\`html\n${page}\n\`\`\`\n\n\`\`\`svg\n<svg xmlns="http://www.w3.org/2000/svg"><script>document.documentElement.id = 'ran'</script><circle r="9"/></svg>\n\`\`\``) });
-  await show(view, made.id);
-  const [first, second] = [view.getByRole('button', { name: 'Preview' }).first(), view.getByRole('button', { name: 'Preview' }).nth(1)];
-  await first.waitFor();
-  assert.equal(await view.locator('iframe').count(), 0); // nobody asked
-  await first.focus();
-  await view.keyboard.press('Enter');
-  assert.equal(await view.locator('iframe').getAttribute('sandbox'), 'allow-scripts');
-  const inside = view.frameLocator('iframe');
-  await inside.getByText('ran as null, could: ').waitFor();
-  // A beacon and a form that are not sent say nothing of it: who would have got them knows.
-  assert.match(await inside.locator('#at').innerText(), /could: (beacon)?,?(submit)?$/);
-  assert.equal(await inside.locator('p').evaluate((node) => getComputedStyle(node).color), 'rgb(255, 0, 0)');
-  assert.deepEqual(await axe(view), []);
-  const frame = view.frames()[1];
-  await frame.evaluate((url) => setTimeout(() => (location = url)), `${far}/?secret`); // where to it would leave
-  while (frame.url() === `${server.address}/frame/preview.html`) await new Promise((next) => setTimeout(next, 50));
-  assert.match(frame.url(), /^chrome-error:/);
-  assert.match(view.url(), /#\/chat\//);
-  assert.deepEqual(reached, []);
-  await first.click();
-  assert.equal(await view.locator('iframe').count(), 0);
-  await second.click();
-  await view.frameLocator('iframe').locator('circle').waitFor({ state: 'attached' });
-  assert.equal(await view.evaluate(() => document.documentElement.id), '');
-});
 
 test('a conversation is renamed, pinned, put in a folder, archived and deleted', async () => {
   const [first, second] = [await window(), await window()];

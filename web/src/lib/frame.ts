@@ -5,6 +5,7 @@ interface Told {
   ready?: unknown;
   height?: unknown;
   error?: unknown;
+  scripts?: unknown;
 }
 
 export function framed(path: string, title: string, source: object, told: (data: Told) => void = () => {}) {

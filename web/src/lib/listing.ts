@@ -2,7 +2,6 @@
 // where it is the source of one, and a page or picture where somebody wants to see it.
 import { copyText } from './clipboard';
 import { diagram } from './diagram';
-import { framed } from './frame';
 import { t } from './i18n.svelte';
 import { idle } from './later';
 import { clean } from './markdown';
@@ -20,7 +19,7 @@ async function colour(code: HTMLElement, language: string) {
   code.replaceChildren(clean(highlight(code.textContent ?? '')));
 }
 
-function button(text: string, run: (self: HTMLButtonElement) => void) {
+export function button(text: string, run: (self: HTMLButtonElement) => void) {
   const made = document.createElement('button');
   made.type = 'button';
   made.className = 'quiet-button';
@@ -31,19 +30,15 @@ function button(text: string, run: (self: HTMLButtonElement) => void) {
 
 const pages = ['html', 'svg'];
 
-// Nothing of it runs before somebody asks for it, and all of it ends with its frame.
+// Nothing of it is there before somebody asks for it.
 function preview(listing: HTMLElement, pre: HTMLElement, source: string) {
   let end: (() => void) | undefined;
-  const toggle = button(t('preview'), (self) => {
+  const toggle = button(t('preview'), async (self) => {
+    const { page } = await import('./page');
     if (end) end();
-    const shown = end ? undefined : framed('/frame/preview.html', t('preview'), { source });
-    end = shown?.end;
-    if (shown) {
-      shown.frame.className = 'page';
-      listing.append(shown.frame);
-    }
-    pre.hidden = !!shown;
-    self.setAttribute('aria-pressed', String(!!shown));
+    end = end ? undefined : page(listing, source);
+    pre.hidden = !!end;
+    self.setAttribute('aria-pressed', String(!!end));
   });
   toggle.setAttribute('aria-pressed', 'false');
   return toggle;

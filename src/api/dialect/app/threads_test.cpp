@@ -389,12 +389,12 @@ TEST(AppSite, AnEmptyBundleSaysHowToBuildIt) {
 TEST(AppSite, WhatIsFramedHasNoOriginAndReachesNothing) {
   const std::string file = R"(","type":"text/html","etag":"\"e\"","keeps":false,"size":0})";
   const std::string list =
-      R"([{"path":"/frame/a.html)" + file + R"(,{"path":"/frame/preview.html)" + file + "]";
+      R"([{"path":"/frame/a.html)" + file + R"(,{"path":"/frame/scripts.html)" + file + "]";
   const Site site(fmt::format("STRATA-SITE-1 {}\n{}", list.size(), list));
   Services services;
   services.site = &site;
   testing::Running running(make_scripted_backend(default_script()), services);
-  for (const std::string path : {"/frame/a.html", "/frame/preview.html"}) {
+  for (const std::string path : {"/frame/a.html", "/frame/scripts.html"}) {
     const Reply frame =
         fetch(running.port(), "GET", path, "", "Accept-Encoding: gzip\r\nIf-None-Match: \"e\"\r\n");
     EXPECT_EQ(frame.status, 304) << frame.body;
