@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { answers, axe, begin, done, open, say } from './harness.mjs';
+import { answers, axe, begin, done, open, say, until } from './harness.mjs';
 
 const { server, browser, end } = await begin();
 const { get } = server;
@@ -112,7 +112,7 @@ test('no page is wider than a narrow window, also from right to left; the menu s
     }
     const menu = view.getByRole('navigation');
     await menu.evaluate((each) => each.scrollTo({ left: 0 })); // its beginning, on whichever side that is
-    while ((await faded()).join() !== (direction === 'ltr' ? '0px,28px' : '28px,0px')) await new Promise((next) => setTimeout(next, 50));
+    await until(async () => (await faded()).join() === (direction === 'ltr' ? '0px,28px' : '28px,0px'));
   }
   assert.deepEqual(view.problems, []);
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { answers, axe, begin, done, open, say } from './harness.mjs';
+import { answers, axe, begin, done, open, say, until } from './harness.mjs';
 
 const { server, browser, end } = await begin();
 const { get } = server;
@@ -332,7 +332,7 @@ test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; think
   const id = view.url().split('/').at(-1);
   await view.getByRole('textbox', { name: 'Message' }).pressSequentially('half a');
   const other = await window();
-  while ((await thread(id)).draft !== 'half a') await new Promise((next) => setTimeout(next, 100));
+  await until(async () => (await thread(id)).draft === 'half a');
   await show(other, id);
   await other.locator('article').nth(5).waitFor();
   assert.equal(await other.getByRole('textbox', { name: 'Message' }).inputValue(), 'half a');

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { axe, begin, open } from './harness.mjs';
+import { axe, begin, open, until } from './harness.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-preview-'));
 const record = join(folder, 'network.json');
@@ -148,7 +148,7 @@ test('its scripts run when that is wanted, without an origin, and reach nothing'
   await inside.getByText('ran as null, could: ').waitFor();
   const frame = view.frames().find((each) => each.url() === `${server.address}/frame/scripts.html`);
   await frame.evaluate((url) => setTimeout(() => (location = url)), `${far}/?secret`); // where to it would leave
-  while (frame.url() === `${server.address}/frame/scripts.html`) await new Promise((next) => setTimeout(next, 50));
+  await until(() => frame.url() !== `${server.address}/frame/scripts.html`);
   assert.match(frame.url(), /^chrome-error:/);
   assert.match(view.url(), /#\/chat\//);
   await view.waitForTimeout(waitMs);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { answers, begin, done, open, say } from './harness.mjs';
+import { answers, begin, done, open, say, until } from './harness.mjs';
 
 const { server, browser, end } = await begin();
 const { get } = server;
@@ -100,6 +100,56 @@ test('what is said while an answer runs follows it, one behind the other', async
   assert.deepEqual(view.problems, []);
 });
 
+test('what waits in a temporary chat follows one behind the other, too, with no settings of the chat before', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'kind', settings: { system: 'Be kind.' }, messages: dialogue('one', 'a') });
+  await show(view, id);
+  await title(view, 'kind');
+  await goTo(view, 'temporary');
+  await view.getByText('Nothing of this chat is kept.').waitFor();
+  await view.getByRole('button', { name: 'Settings' }).click();
+  assert.equal(await view.getByLabel('System prompt').inputValue(), '');
+  await view.keyboard.press('Escape');
+  await say(view, 'slowly');
+  await view.getByText('word3').waitFor();
+  for (const each of ['say b', 'say c']) await say(view, each);
+  await view.keyboard.press('Escape');
+  await answers(view).nth(2).and(view.locator('[data-status=done]')).waitFor();
+  assert.deepEqual(await view.locator('article[data-role=user]').allInnerTexts(), ['slowly', 'say b', 'say c']);
+  assert.deepEqual(view.problems, []);
+});
+
+test('a refused answer stops what waits; a draft that was there is kept', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'refused', messages: dialogue('one', 'a') });
+  const patch = (draft) => fetch(`${server.address}/api/v1/conversations/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ draft }) });
+  await patch('from another device');
+  const release = await hold(view, `**/api/v1/conversations/${id}`);
+  await view.goto(`${server.address}/#/chat`);
+  await field(view).waitFor();
+  await goTo(view, id);
+  await field(view).fill('typed early');
+  release();
+  await title(view, 'refused');
+  await until(async () => (await field(view).inputValue()) === 'from another device\n\ntyped early');
+  let begin;
+  const held = new Promise((resolve) => (begin = resolve));
+  await view.route('**/answers', async (route) => { await held; await route.abort(); });
+  await say(view, 'say b');
+  await say(view, 'say c');
+  await view.waitForTimeout(500); // longer than a draft takes to be kept
+  begin();
+  await view.getByRole('alert').waitFor();
+  assert.equal(await field(view).inputValue(), 'say c');
+  await goTo(view, '');
+  await view.getByText('What shall we think about?').waitFor();
+  await goTo(view, id);
+  await title(view, 'refused');
+  assert.equal(await field(view).inputValue(), 'say c');
+  assert.deepEqual((await thread(id)).messages.slice(2).map((each) => each.text), ['say b']);
+  assert.deepEqual(faults(view), []);
+});
+
 test('two lines said at once are one conversation and one path', async () => {
   const view = await window();
   await view.goto(server.address);
@@ -149,29 +199,34 @@ test('what cannot be said stands in the field again, with its files and what wai
   await show(view, id);
   await title(view, 'a wall');
   const messages = `**/api/v1/conversations/${id}/messages`;
-  let broken = 0;
+  let broken = 0, release;
+  const held = new Promise((resolve) => (release = resolve));
   await view.route(messages, async (route) => {
     broken += 1;
+    await held;
     await route.abort();
   });
   const picker = view.getByRole('main').locator('input[type=file]');
   await picker.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('inside') });
   await view.getByText('a.txt').waitFor();
   await say(view, 'say this');
+  await say(view, 'and that');
+  await field(view).fill('half');
+  release();
   await view.getByRole('alert').waitFor();
-  assert.equal(await field(view).inputValue(), 'say this');
+  assert.equal(await field(view).inputValue(), 'say this\n\nand that\n\nhalf');
   await view.getByText('a.txt').waitFor();
   const edited = view.locator('article[data-role=user]');
   await edited.getByRole('button', { name: 'Edit' }).click();
   await edited.getByRole('textbox').fill('other words');
   await edited.getByRole('button', { name: 'Send' }).click();
-  while (broken < 2) await view.waitForResponse(() => true, { timeout: 500 }).catch(() => undefined);
+  await until(() => broken === 2);
   assert.equal(await edited.getByRole('textbox').inputValue(), 'other words');
   await view.unroute(messages);
   await edited.getByRole('button', { name: 'Cancel' }).click();
   await field(view).press('Enter');
   await done(view);
-  assert.equal((await thread(id)).messages[2].text, 'say this\n\na.txt:\n```txt\ninside\n```');
+  assert.equal((await thread(id)).messages[2].text, 'say this\n\nand that\n\nhalf\n\na.txt:\n```txt\ninside\n```');
   assert.deepEqual(faults(view), []);
 });
 
@@ -237,7 +292,7 @@ test('a draft of no conversation yet outlives what is said elsewhere; one typed 
   await goTo(view, '');
   await view.getByText('What shall we think about?').waitFor();
   assert.equal(await field(view).inputValue(), 'for later');
-  while ((await thread(id)).draft !== 'still half') await view.waitForTimeout(20);
+  await until(async () => (await thread(id)).draft === 'still half');
   await view.reload();
   assert.equal(await field(view).inputValue(), 'for later');
   assert.deepEqual(view.problems, []);
@@ -250,7 +305,13 @@ test('a chat that is deleted elsewhere is left, also by a window that was hidden
   await title(view, 'first');
   await view.evaluate(() => (location.hash = '#/models'));
   await view.getByRole('navigation').getByRole('link', { name: 'Models' }).and(view.locator('[aria-current]')).waitFor();
+  await view.evaluate(() => new Promise((opened) => {
+    const events = new EventSource('/api/v1/events');
+    globalThis.told = new Promise((resolve) => events.addEventListener('removed', () => setTimeout(resolve, 100)));
+    events.onopen = opened;
+  }));
   await remove(first.id);
+  await view.evaluate(() => globalThis.told);
   assert.match(view.url(), /#\/models$/);
   const hidden = (value) => view.evaluate((now) => {
     Object.defineProperty(document, 'hidden', { value: now, configurable: true });
@@ -290,8 +351,8 @@ test('a cut answer that was continued while the window was hidden is whole when 
   await answers(other).getByText('the first half').waitFor();
   const before = (await thread(id)).messages[1].text;
   await other.getByRole('button', { name: 'Continue' }).click();
-  while ((await thread(id)).messages[1].text.length <= before.length) await other.waitForTimeout(20);
-  while ((await thread(id)).messages[1].status === 'working') await other.waitForTimeout(20);
+  await until(async () => (await thread(id)).messages[1].text.length > before.length);
+  await until(async () => (await thread(id)).messages[1].status !== 'working');
   const { text } = (await thread(id)).messages[1];
   await view.evaluate(() => {
     Object.defineProperty(document, 'hidden', { value: false, configurable: true });
@@ -316,7 +377,7 @@ test('Escape that closes something ends no answer; the focus stays where a perso
   assert.equal(await works.count(), 1);
   const question = view.locator('article[data-role=user]').first();
   await question.getByRole('button', { name: 'Edit' }).click();
-  assert.equal(await active(view), 'Message');
+  await question.locator('textarea:focus').waitFor();
   await view.keyboard.press('Escape');
   await question.getByRole('button', { name: 'Edit' }).waitFor();
   assert.equal(await active(view), 'Edit');
@@ -367,7 +428,7 @@ test('a new chat asks a model that can chat, then the one chosen last; an old on
     await route.fulfill({ json: { models: [model('raw', 'base'), demo, model('other', 'chat')] } });
   });
   const chosen = view.getByRole('combobox', { name: 'Model' });
-  const is = async (name) => { while ((await chosen.inputValue()) !== name) await view.waitForTimeout(20); };
+  const is = (name) => until(async () => (await chosen.inputValue()) === name);
   const old = await make({ title: 'old', messages: [{ text: 'one' }, { role: 'assistant', text: 'a', data: { model: 'demo' } }] });
   await view.goto(server.address);
   await is('demo');

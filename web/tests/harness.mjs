@@ -149,6 +149,14 @@ export async function axe(view) {
   return violations.map((each) => `${each.id}: ${each.nodes[0].html}`);
 }
 
+// What the browser has no event for.
+export async function until(holds) {
+  for (const end = Date.now() + patienceMs; !(await holds()); ) {
+    if (Date.now() > end) throw new Error(`never: ${holds}`);
+    await new Promise((next) => setTimeout(next, 20));
+  }
+}
+
 export async function say(view, text) {
   await view.getByRole('textbox', { name: 'Message' }).fill(text);
   await view.keyboard.press('Enter');

@@ -94,7 +94,7 @@ class State {
       try {
         found = await call<Conversation>('GET', places.conversation(id));
       } catch (error) {
-        if (this.wanted === id) this.take(undefined);
+        if (this.wanted === id && !this.shows(id)) this.take(undefined); // of the one before nothing stays
         throw error;
       }
       if (this.wanted !== id) return;
