@@ -15,6 +15,7 @@ struct ByteSet {
     for (unsigned b = first; b <= last; ++b) set.add(static_cast<uint8_t>(b));
     return set;
   }
+  static ByteSet all() { return {{~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}}}; }
   void add(uint8_t byte) { words[byte >> 6] |= uint64_t{1} << (byte & 63); }
   bool has(uint8_t byte) const { return (words[byte >> 6] >> (byte & 63) & 1) != 0; }
   bool empty() const { return (words[0] | words[1] | words[2] | words[3]) == 0; }

@@ -84,16 +84,18 @@ ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
   }
   if (!sealed_) return derive(id, byte);
   const ExprId next = derive(id, byte);
-  int32_t& row = rows_[static_cast<size_t>(id)];
-  if (row < 0) {
-    if (cells_.size() + representatives_.size() > kMaxTransitions) {
+  const int32_t groups = partition(id);
+  Row& row = rows_[static_cast<size_t>(id)];
+  if (row.cells < 0) {
+    const size_t n = groups_.n_groups(groups);
+    if (cells_.size() + n > kMaxTransitions) {
       cells_.clear();
-      std::fill(rows_.begin(), rows_.end(), -1);
+      for (Row& known : rows_) known.cells = -1;
     }
-    row = static_cast<int32_t>(cells_.size());
-    cells_.resize(cells_.size() + representatives_.size(), -1);
+    row.cells = static_cast<int32_t>(cells_.size());
+    cells_.resize(cells_.size() + n, -1);
   }
-  cells_[static_cast<size_t>(row) + classes_[byte]] = next;
+  cells_[static_cast<size_t>(row.cells) + groups_.group(groups, byte)] = next;
   return next;
 }
 
@@ -214,7 +216,8 @@ bool Expressions::is_live(ExprId id) {
 // Looks for a text that it matches. All that was seen on the way matches one, too; where there is
 // none, nothing that was seen does.
 bool Expressions::search_live(ExprId id) {
-  const std::vector<uint8_t> bytes = bytes_of(id);
+  std::vector<uint8_t> bytes;
+  if (!sealed_) bytes = bytes_of(id);
   std::vector<ExprId> open{id};
   std::unordered_map<ExprId, ExprId> from{{id, id}};  // what was seen, and behind what
   int64_t steps = kSearchSteps;
@@ -222,6 +225,10 @@ bool Expressions::search_live(ExprId id) {
     const ExprId here = open.back();
     open.pop_back();
     const ByteSet first = first_bytes(here);
+    if (sealed_) {
+      bytes.clear();
+      for (const ByteGroups::Group& group : groups_of(here)) bytes.push_back(group.byte);
+    }
     for (const uint8_t byte : bytes) {
       if (--steps < 0) steps_ = -1;
       if (!first.has(byte)) continue;

@@ -16,6 +16,7 @@ constexpr size_t kUsualParts = 12;  // are not more
 Expressions::Expressions() : slots_(1024, 0), steps_(kCompileSteps) {
   intern({.op = Op::nothing});
   intern({.op = Op::empty});
+  intern({.op = Op::none_of, .conjunction = true, .a = kNothing});
 }
 
 size_t Expressions::hash_of(const Expr& e, std::span<const ExprId> list) const {
@@ -73,7 +74,7 @@ ExprId Expressions::intern(Expr e, std::span<const ExprId> parts) {
   }
   const auto id = static_cast<ExprId>(exprs_.size());
   exprs_.push_back(e);
-  rows_.push_back(-1);
+  rows_.push_back({});
   nullable_.push_back(-1);
   slots_[i] = id + 1;
   if (exprs_.size() * 2 > slots_.size()) grow_slots();
@@ -202,20 +203,27 @@ void Expressions::factor(std::vector<ExprId>& parts) {
   parts = std::move(kept);
 }
 
-ExprId Expressions::any_of(std::vector<ExprId> parts) {
-  if (parts.empty()) return kNothing;
-  if (parts.size() == 1) return parts[0];
+// With the parts of inner lists in their place, and without `neutral`; most have neither.
+std::vector<ExprId> Expressions::flatten(std::vector<ExprId> parts, Op op, ExprId neutral) const {
+  const auto stays = [&](ExprId part) { return part != neutral && at(part).op != op; };
+  if (std::ranges::all_of(parts, stays)) return parts;
   std::vector<ExprId> flat;
   flat.reserve(parts.size() + kUsualParts);
   for (const ExprId part : parts) {
-    const Expr& e = at(part);
-    if (e.op == Op::any_of) {
-      const auto inner = list(e);
+    if (at(part).op == op) {
+      const auto inner = list(at(part));
       flat.insert(flat.end(), inner.begin(), inner.end());
-    } else if (part != kNothing) {
+    } else if (part != neutral) {
       flat.push_back(part);
     }
   }
+  return flat;
+}
+
+ExprId Expressions::any_of(std::vector<ExprId> parts) {
+  if (parts.empty()) return kNothing;
+  if (parts.size() == 1) return parts[0];
+  std::vector<ExprId> flat = flatten(std::move(parts), Op::any_of, kNothing);
   const auto order = [&] {
     std::sort(flat.begin(), flat.end());
     flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
@@ -230,7 +238,7 @@ ExprId Expressions::any_of(std::vector<ExprId> parts) {
   Expr made{.op = Op::any_of};
   for (const ExprId part : flat) {
     const Expr& e = at(part);
-    if (e.op == Op::none_of && e.a == kNothing) return part;
+    if (part == kAnyText) return part;
     made.regular = made.regular && e.regular;
     made.conjunction = made.conjunction || e.conjunction;
   }
@@ -261,18 +269,11 @@ bool Expressions::is_part_of(ExprId a, ExprId b) const {
 }
 
 ExprId Expressions::all_of(std::vector<ExprId> parts) {
-  std::vector<ExprId> flat;
   for (const ExprId part : parts) {
-    const Expr& e = at(part);
     if (part == kNothing) return kNothing;
-    CHECK(e.regular);
-    if (e.op == Op::all_of) {
-      const auto inner = list(e);
-      flat.insert(flat.end(), inner.begin(), inner.end());
-    } else if (!(e.op == Op::none_of && e.a == kNothing)) {
-      flat.push_back(part);
-    }
+    CHECK(at(part).regular);
   }
+  std::vector<ExprId> flat = flatten(std::move(parts), Op::all_of, kAnyText);
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   constexpr size_t kFewParts = 8;
@@ -285,7 +286,7 @@ ExprId Expressions::all_of(std::vector<ExprId> parts) {
       ++i;
     }
   }
-  if (flat.empty()) return none_of(kNothing);
+  if (flat.empty()) return kAnyText;
   if (flat.size() == 1) return flat[0];
   if (flat[0] == kEmpty) {
     return std::all_of(flat.begin(), flat.end(), [&](ExprId p) { return nullable(p); }) ? kEmpty

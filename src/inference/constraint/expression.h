@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "inference/constraint/byte_groups.h"
 #include "inference/constraint/byte_set.h"
 #include "inference/constraint/limits.h"
 
@@ -103,16 +104,17 @@ class Expressions {
   // After seal().
   ExprId derivative(ExprId id, uint8_t byte) {
     if (id == kNothing || id == kEmpty) return kNothing;
-    const auto known = rows_[static_cast<size_t>(id)];
-    if (known >= 0) {
-      const ExprId next = cells_[static_cast<size_t>(known) + classes_[byte]];
+    const Row& row = rows_[static_cast<size_t>(id)];
+    if (row.cells >= 0) {
+      const ExprId next = cells_[static_cast<size_t>(row.cells) + groups_.group(row.groups, byte)];
       if (next >= 0) return next;
     }
     return find_derivative(id, byte);
   }
   // Bytes of one class lead to the same places everywhere.
   uint8_t class_of(uint8_t byte) const { return classes_[byte]; }
-  size_t n_classes() const { return representatives_.size(); }
+  // Those of one group lead to the same place from here.
+  std::vector<ByteGroups::Group> groups_of(ExprId id) { return groups_.groups(partition(id)); }
   bool nullable(ExprId id) {
     const int8_t known = nullable_[static_cast<size_t>(id)];
     return known >= 0 ? known == 1 : find_nullable(id);
@@ -120,7 +122,7 @@ class Expressions {
   // Of a regular one, also before seal().
   bool matches(ExprId id, std::string_view text);
   // Bytes that its texts may begin with, and perhaps others. After seal().
-  ByteSet first_bytes(ExprId id);
+  ByteSet first_bytes(ExprId id) { return firsts_[static_cast<size_t>(first(id))]; }
   // Whether id matches more than the empty text.
   bool goes_on(ExprId id) const { return id != kNothing && id != kEmpty; }
 
@@ -142,6 +144,8 @@ class Expressions {
   std::array<ExprId, 3> json_rules{-1, -1, -1};
 
  private:
+  static constexpr ExprId kAnyText = 2;  // none_of(kNothing)
+
   struct Rule {
     ExprId body = -1;
     std::function<ExprId()> make;
@@ -154,9 +158,27 @@ class Expressions {
   bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
   void grow_slots();
   bool is_part_of(ExprId a, ExprId b) const;
+  std::vector<ExprId> flatten(std::vector<ExprId> parts, Op op, ExprId neutral) const;
   bool is_factored(const std::vector<ExprId>& parts) const;
   void factor(std::vector<ExprId>& parts);
+  // What is known of an expression; -1: not known.
+  struct Row {
+    int32_t cells = -1;   // where its derivatives stand in cells_, by group of bytes
+    int32_t groups = -1;  // a partition of groups_
+    int32_t first = -1;   // of firsts_
+  };
+
   ExprId find_derivative(ExprId id, uint8_t byte);
+  int32_t first(ExprId id) {
+    const int32_t known = rows_[static_cast<size_t>(id)].first;
+    return known >= 0 ? known : find_first(id);
+  }
+  int32_t find_first(ExprId id);
+  int32_t make_first(ExprId id);
+  int32_t keep_first(const ByteSet& set);
+  int32_t partition(ExprId id);
+  int32_t find_partition(ExprId id);
+  int32_t partition_of_set(int32_t set);
   ExprId derive(ExprId id, uint8_t byte);
   ExprId derive_trigger(int32_t place, uint8_t byte);
   ExprId derive_multiple(const Expr& e, uint8_t byte);
@@ -195,14 +217,16 @@ class Expressions {
   std::vector<Multiple> multiples_;
   std::vector<Rule> rules_;
   std::vector<Trigger> triggers_;
-  std::vector<int32_t> slots_;    // open addressing: 0 free, else id + 1
-  std::vector<int32_t> rows_;     // per expression: where its derivatives stand in cells_, or -1
-  std::vector<ExprId> cells_;     // by class of byte; -1: not known
-  std::vector<int8_t> nullable_;  // per expression; -1: not known
+  std::vector<int32_t> slots_;                     // open addressing: 0 free, else id + 1
+  std::vector<Row> rows_;                          // per expression
+  std::vector<ExprId> cells_;                      // -1: not known
+  std::vector<int8_t> nullable_;                   // per expression; -1: not known
   std::unordered_map<ExprId, bool> live_;          // of all_of
   std::unordered_map<uint64_t, ExprId> searched_;  // derivatives whose emptiness is not known
   std::array<uint8_t, 256> classes_{};
-  std::vector<uint8_t> representatives_;  // one byte a class
+  std::vector<ByteSet> firsts_;
+  ByteGroups groups_;
+  std::vector<int32_t> set_groups_;  // by set: a partition, or -1
   bool sealed_ = false;
   bool searching_ = false;
   int64_t steps_ = 0;

@@ -50,12 +50,63 @@ void Expressions::set_classes() {
     }
     sets.push_back(ByteSet::of(TokenTrie::kControl, TokenTrie::kControl));
   }
-  representatives_ = classes_of(sets, classes_);
+  groups_.set_classes(classes_, classes_of(sets, classes_).size());
 }
 
-// One byte of each class that the sets it is made of tell apart.
+int32_t Expressions::partition(ExprId id) {
+  const int32_t known = rows_[static_cast<size_t>(id)].groups;
+  if (known >= 0) return known;
+  const int32_t found = find_partition(id);
+  rows_[static_cast<size_t>(id)].groups = found;
+  return found;
+}
+
+int32_t Expressions::partition_of_set(int32_t set) {
+  const auto at = static_cast<size_t>(set);
+  if (at >= set_groups_.size()) set_groups_.resize(sets_.size(), -1);
+  if (set_groups_[at] < 0) set_groups_[at] = groups_.of(sets_[at]);
+  return set_groups_[at];
+}
+
+// What the derivative looks at (Owens et al., section 4.2).
+int32_t Expressions::find_partition(ExprId id) {
+  const Depth depth(*this);
+  const Expr e = at(id);
+  switch (e.op) {
+    case Op::nothing:
+    case Op::empty:
+      return ByteGroups::kOne;
+    case Op::bytes:
+      return partition_of_set(e.a);
+    case Op::sequence: {
+      const int32_t front = partition(e.a);
+      return nullable(e.a) ? groups_.meet(front, partition(e.b)) : front;
+    }
+    case Op::any_of:
+    case Op::all_of: {
+      int32_t all = ByteGroups::kOne;
+      for (size_t i = 0; i < list(e).size(); ++i) {
+        all = groups_.meet(all, partition(list(e)[i]));
+      }
+      return all;
+    }
+    case Op::none_of:
+    case Op::repeat:
+    case Op::block:
+      return partition(e.a);
+    case Op::rule:
+      return partition(body(e.a));
+    case Op::unless:
+      return groups_.meet(partition(e.a), partition(e.b));
+    case Op::multiple:
+    case Op::trigger:
+      break;
+  }
+  return ByteGroups::kFinest;
+}
+
+// One byte of each class that the sets it is made of tell apart. Before seal().
 std::vector<uint8_t> Expressions::bytes_of(ExprId id) {
-  if (sealed_) return representatives_;
   std::vector<ByteSet> sets = sets_of_numbers();
   std::vector<ExprId> open{id};
   std::set<ExprId> seen{id};
@@ -74,40 +125,52 @@ std::vector<uint8_t> Expressions::bytes_of(ExprId id) {
   return classes_of(sets, classes);
 }
 
-ByteSet Expressions::first_bytes(ExprId id) {
+int32_t Expressions::find_first(ExprId id) {
+  const int32_t found = make_first(id);
+  if (sealed_ || at(id).regular) rows_[static_cast<size_t>(id)].first = found;
+  return found;
+}
+
+int32_t Expressions::keep_first(const ByteSet& set) {
+  firsts_.push_back(set);
+  return static_cast<int32_t>(firsts_.size()) - 1;
+}
+
+int32_t Expressions::make_first(ExprId id) {
   const Depth depth(*this);
   const Expr e = at(id);
   switch (e.op) {
     case Op::nothing:
     case Op::empty:
-      return {};
+      return keep_first({});
     case Op::bytes:
-      return set(e);
+      return keep_first(set(e));
     case Op::sequence:
-      return nullable(e.a) ? first_bytes(e.a) | first_bytes(e.b) : first_bytes(e.a);
+      if (!nullable(e.a)) return first(e.a);
+      return keep_first(first_bytes(e.a) | first_bytes(e.b));
     case Op::any_of: {
       ByteSet all;
       for (size_t i = 0; i < list(e).size(); ++i) all = all | first_bytes(list(e)[i]);
-      return all;
+      return keep_first(all);
     }
     case Op::all_of: {
-      ByteSet all = ByteSet::of(0, 255);
+      ByteSet all = ByteSet::all();
       for (size_t i = 0; i < list(e).size(); ++i) all = all & first_bytes(list(e)[i]);
-      return all;
+      return keep_first(all);
     }
     case Op::repeat:
     case Op::block:
     case Op::unless:
-      return first_bytes(e.a);
+      return first(e.a);
     case Op::rule:
-      return first_bytes(body(e.a));
+      return first(body(e.a));
     case Op::multiple:
-      return ByteSet::of('0', '9') | ByteSet::of('.', '.');
+      return keep_first(ByteSet::of('0', '9') | ByteSet::of('.', '.'));
     case Op::none_of:
     case Op::trigger:
       break;
   }
-  return ByteSet::of(0, 255);
+  return keep_first(ByteSet::all());
 }
 
 }  // namespace strata::inference

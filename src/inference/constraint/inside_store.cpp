@@ -7,7 +7,8 @@
 namespace strata::inference {
 namespace {
 
-constexpr size_t kMostText = 4096;  // bytes
+constexpr size_t kMostText = 4096;   // bytes
+constexpr size_t kUsualText = 1024;  // are not more
 
 template <typename T>
 void append(std::string& out, const T& value) {
@@ -72,6 +73,7 @@ bool BlockTexts::write_list(ExprId id, std::string& out) {
 
 std::optional<std::string> BlockTexts::of(ExprId block) {
   std::string text;
+  text.reserve(kUsualText);
   if (!write(block, text)) return std::nullopt;
   return text;
 }

@@ -79,18 +79,6 @@ std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
   return all;
 }
 
-std::span<const Strides::Class> Strides::classes() {
-  if (classes_.empty()) {
-    classes_.resize(x_.n_classes());
-    for (size_t byte = 0; byte < 256; ++byte) {
-      Class& one = classes_[x_.class_of(static_cast<uint8_t>(byte))];
-      one.byte = static_cast<uint8_t>(byte);
-      one.of.add(one.byte);
-    }
-  }
-  return classes_;
-}
-
 const Strides::Ways& Strides::ways(ExprId place) {
   const auto index = static_cast<size_t>(place);
   if (index < ways_at_.size() && ways_at_[index] >= 0) {
@@ -103,8 +91,8 @@ const Strides::Ways& Strides::ways(ExprId place) {
     return known != ways_.end() ? known->of : ways_.emplace_back(Way{next, {}}).of;
   };
   Characters some;
-  const ByteSet may_come = first(place);
-  for (const auto& [byte, of] : classes()) {
+  const ByteSet may_come = x_.first_bytes(place);
+  for (const auto& [byte, of] : x_.groups_of(place)) {
     if (!may_come.has(byte)) continue;
     const ExprId next = x_.derivative(place, byte);
     if (next == kNothing) continue;
@@ -254,21 +242,9 @@ const Stride& Strides::stride(ExprId place) {
   return strides_[static_cast<size_t>(stride_at_[index])];
 }
 
-ByteSet Strides::first(ExprId place) {
-  const auto index = static_cast<size_t>(place);
-  if (index < first_at_.size() && first_at_[index] >= 0) {
-    return firsts_[static_cast<size_t>(first_at_[index])];
-  }
-  const ByteSet found = x_.first_bytes(place);
-  if (index >= first_at_.size()) first_at_.resize(std::max(index + 1, x_.size()), -1);
-  first_at_[index] = static_cast<int32_t>(firsts_.size());
-  firsts_.push_back(found);
-  return found;
-}
-
 // Beyond ASCII: some.
 Characters Strides::first_characters(ExprId place) {
-  const ByteSet bytes = first(place);
+  const ByteSet bytes = x_.first_bytes(place);
   return {{bytes.words[0], bytes.words[1]}, (bytes.words[2] | bytes.words[3]) != 0};
 }
 
@@ -307,8 +283,7 @@ bool Strides::is_open(ExprId place) {
 
 size_t Strides::size_bytes() const {
   return strides_.size() * sizeof(Stride) + stride_at_.size() * 4 + ways_.size() * sizeof(Way) +
-         all_ways_.size() * sizeof(Ways) + ways_at_.size() * 4 + firsts_.size() * sizeof(ByteSet) +
-         first_at_.size() * 4;
+         all_ways_.size() * sizeof(Ways) + ways_at_.size() * 4;
 }
 
 void Strides::clear() {
@@ -317,8 +292,6 @@ void Strides::clear() {
   ways_.clear();
   all_ways_.clear();
   ways_at_.clear();
-  firsts_.clear();
-  first_at_.clear();
 }
 
 }  // namespace strata::inference

@@ -38,8 +38,6 @@ class Strides {
   // Whether `place` goes on with each token of the branch, which has many; if `open`, also without
   // being over anywhere on the way. False says nothing. Exact: found by derivatives alone.
   bool spans(ExprId place, const TokenTrie::Branch& branch, bool open);
-  // The bytes that it may go on with, and perhaps others.
-  ByteSet first(ExprId place);
   // Whether it goes on with nearly every character.
   bool is_wide(ExprId place);
   // Of a place that goes on with many characters; else null. Until the next call of anything here.
@@ -63,13 +61,6 @@ class Strides {
     Characters some;           // and those of which only some go on
   };
 
-  // Bytes that lead to the same places everywhere.
-  struct Class {
-    uint8_t byte = 0;  // one of them
-    Characters of;
-  };
-
-  std::span<const Class> classes();
   const Stride& stride(ExprId place);
   Stride find(ExprId place);
   // A place that goes on as another does with texts of so many characters.
@@ -89,7 +80,6 @@ class Strides {
   Characters first_characters(ExprId place);
 
   Expressions& x_;
-  std::vector<Class> classes_;
   // Of characters beyond ASCII, by kind and place, a byte of each that are told apart.
   std::vector<std::vector<std::vector<uint8_t>>> beyond_;
   std::vector<Stride> strides_;
@@ -97,8 +87,6 @@ class Strides {
   std::vector<Way> ways_;
   std::vector<Ways> all_ways_;
   std::vector<int32_t> ways_at_;  // by place: of all_ways_, or -1
-  std::vector<ByteSet> firsts_;
-  std::vector<int32_t> first_at_;  // by place: of firsts_, or -1
 };
 
 }  // namespace strata::inference

@@ -74,7 +74,7 @@ void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<in
   constexpr int kNever = TokenTrie::kLongestToken + 1;
   int left = stride ? kNever : 0;  // at which depth the path has left the stride
   path_[top.depth] = place;
-  first_[top.depth] = strides_.first(place);
+  first_[top.depth] = x_.first_bytes(place);
   const auto end = static_cast<size_t>(top.end);
   for (auto i = static_cast<size_t>(node) + 1; i < end;) {
     const TokenTrie::Node& at = nodes[i];
@@ -108,7 +108,7 @@ void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<in
       crossings->push_back(static_cast<int32_t>(i));
     }
     path_[at.depth] = next;
-    if (has_children) first_[at.depth] = strides_.first(next);
+    if (has_children) first_[at.depth] = x_.first_bytes(next);
     if (at.depth == 1 && spread(next, static_cast<int32_t>(i), bits, crossings)) {
       i = static_cast<size_t>(at.end);
       continue;
