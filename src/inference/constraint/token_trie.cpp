@@ -146,6 +146,14 @@ Characters TokenTrie::without_spots(const Characters& of) {
   return of & kWithout;
 }
 
+void TokenTrie::Spots::add(int32_t node, std::string_view bytes) {
+  const std::string_view last = all.empty() ? std::string_view() : this->bytes(all.size() - 1);
+  const auto differ = std::mismatch(last.begin(), last.end(), bytes.begin(), bytes.end());
+  const auto shared = static_cast<uint8_t>(differ.second - bytes.begin());
+  text += bytes;
+  all.push_back({node, static_cast<uint32_t>(text.size()), shared});
+}
+
 // A node is made for the first token that begins with it, as when the tree was.
 void TokenTrie::find_spots() {
   int32_t node = 0;

@@ -53,14 +53,16 @@ class TokenTrie {
   // Nodes where tokens have a certain character, with their bytes.
   struct Spot {
     int32_t node = 0;
-    uint32_t end = 0;  // of its bytes, which stand behind those of the spot before
+    uint32_t end = 0;    // of its bytes, which stand behind those of the spot before
+    uint8_t shared = 0;  // of them as many as the spot before begins with
   };
   struct Spots {
     std::vector<Spot> all;
     std::string text;
-    void add(int32_t node, std::string_view bytes) {
-      text += bytes;
-      all.push_back({node, static_cast<uint32_t>(text.size())});
+    void add(int32_t node, std::string_view bytes);
+    std::string_view bytes(size_t i) const {
+      const uint32_t begin = i == 0 ? 0 : all[i - 1].end;
+      return std::string_view(text).substr(begin, all[i].end - begin);
     }
   };
   // What is in front of the spelling of a control token; no text has such a byte.

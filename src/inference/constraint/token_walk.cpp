@@ -21,25 +21,37 @@ size_t count(const TokenBits& bits) {
   return n;
 }
 
+// Calls `each` with every token until it says no. Most words are empty: several are passed by at
+// once.
 void for_each(const TokenBits& bits, const auto& each) {
-  for (size_t word = 0; word < bits.size(); ++word) {
-    for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
-      each(static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
+  constexpr size_t kAtOnce = 8;
+  for (size_t begin = 0; begin < bits.size(); begin += kAtOnce) {
+    const size_t end = std::min(begin + kAtOnce, bits.size());
+    uint64_t any = 0;
+    for (size_t word = begin; word < end; ++word) any |= bits[word];
+    if (any == 0) continue;
+    for (size_t word = begin; word < end; ++word) {
+      for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
+        if (!each(static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))))) {
+          return;
+        }
+      }
     }
   }
 }
 
-// As a list where they are few. Their set's memory is given back, for the next block's.
-void keep_few(Inside& inside) {
-  std::vector<int32_t> few;
-  for (size_t word = 0; word < inside.bits.size(); ++word) {
-    for (uint64_t left = inside.bits[word]; left != 0; left &= left - 1) {
-      if (few.size() == kFewTokens) return;
-      few.push_back(static_cast<int32_t>(word * 64 + static_cast<size_t>(std::countr_zero(left))));
-    }
+// As a list where they are few: then nothing is left of them. False: they are many.
+bool take_few(TokenBits& bits, std::vector<int32_t>& few) {
+  for_each(bits, [&](int32_t token) {
+    few.push_back(token);
+    return few.size() <= kFewTokens;
+  });
+  if (few.size() > kFewTokens) {
+    few = {};
+    return false;
   }
-  inside.ids = std::move(few);
-  inside.bits = TokenBits();
+  for (const int32_t token : few) forbid(bits, token);
+  return true;
 }
 
 }  // namespace
@@ -165,7 +177,10 @@ std::optional<std::vector<int32_t>> TokenWalk::few_with(const Characters& some,
   }
   const TokenBits bits = trie_.groups().tokens_with(some);
   if (count(bits) * kFewOf > static_cast<size_t>(trie_.n_tokens())) return std::nullopt;
-  for_each(bits, [&](int32_t token) { found.push_back(token); });
+  for_each(bits, [&](int32_t token) {
+    found.push_back(token);
+    return true;
+  });
   return found;
 }
 
@@ -187,30 +202,14 @@ void TokenWalk::try_token(ExprId place, size_t depth, int32_t token, TokenBits& 
 // the first other one, or is long, or has a part of a character.
 void TokenWalk::walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
                            std::vector<int32_t>* crossings) {
-  const TokenTrie::Node& top = trie_.nodes()[static_cast<size_t>(node)];
-  const auto look = [&](std::string_view text, int32_t spot, bool below) {
-    ExprId here = place;
-    for (const char c : text.substr(0, text.size() - 1)) {
-      // Is found at that character, or does not go on.
-      if (!stride.of.has(static_cast<uint8_t>(c))) return;
-      here = x_.derivative(here, static_cast<uint8_t>(c));
-    }
-    here = x_.derivative(here, static_cast<uint8_t>(text.back()));
-    if (here == kNothing) return;
-    const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(spot)];
-    if (at.token >= 0) add(at.token, bits);
-    const bool has_children = at.end > spot + 1;
-    if (crossings != nullptr && has_children && x_.nullable(here)) crossings->push_back(spot);
-    if (below && has_children) walk(here, spot, bits, crossings);
-  };
   const auto look_at = [&](const TokenTrie::Spots& spots, bool below) {
-    const std::string_view text = spots.text;
-    const auto first = std::ranges::upper_bound(spots.all, node, {}, &TokenTrie::Spot::node);
-    uint32_t begin = first == spots.all.begin() ? 0 : (first - 1)->end;
-    for (auto spot = first; spot != spots.all.end() && spot->node < top.end; ++spot) {
-      look(text.substr(begin + top.depth, spot->end - begin - top.depth), spot->node, below);
-      begin = spot->end;
-    }
+    look_at_spots(spots, place, node, stride.of, [&](ExprId here, int32_t spot) {
+      const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(spot)];
+      if (at.token >= 0) add(at.token, bits);
+      const bool has_children = at.end > spot + 1;
+      if (crossings != nullptr && has_children && x_.nullable(here)) crossings->push_back(spot);
+      if (below && has_children) walk(here, spot, bits, crossings);
+    });
   };
   for (uint8_t c = 0; c < 128; ++c) {
     if (stride.others.has(c)) look_at(trie_.spots_of(c), true);
@@ -223,11 +222,41 @@ void TokenWalk::walk_spots(ExprId place, int32_t node, const Stride& stride, Tok
   crossings->erase(twice.begin(), twice.end());
 }
 
+// Calls `look` with where the place goes on to by a spot's bytes, of which all but the last are
+// `of`: what has another is found at that, or does not go on. Spots share most of their bytes with
+// the ones before.
+void TokenWalk::look_at_spots(const TokenTrie::Spots& spots, ExprId place, int32_t node,
+                              const Characters& of, const auto& look) {
+  const TokenTrie::Node& top = trie_.nodes()[static_cast<size_t>(node)];
+  std::array<ExprId, TokenTrie::kLongestToken + 1> path;  // by bytes, of which `known` are
+  path[0] = place;
+  size_t known = 0;
+  const auto first = std::ranges::upper_bound(spots.all, node, {}, &TokenTrie::Spot::node);
+  for (auto spot = first; spot != spots.all.end() && spot->node < top.end; ++spot) {
+    const auto i = static_cast<size_t>(spot - spots.all.begin());
+    const std::string_view text = spots.bytes(i).substr(top.depth);
+    known = std::min<size_t>(known, std::max(spot->shared, top.depth) - top.depth);
+    while (known + 1 < text.size() && path[known] != kNothing) {
+      const auto byte = static_cast<uint8_t>(text[known]);
+      path[known + 1] = of.has(byte) ? x_.derivative(path[known], byte) : kNothing;
+      ++known;
+    }
+    if (path[known] == kNothing) continue;
+    const ExprId here = x_.derivative(path[known], static_cast<uint8_t>(text.back()));
+    if (here != kNothing) look(here, spot->node);
+  }
+}
+
 Inside TokenWalk::walk_inside(ExprId block, int32_t node) {
   Inside result;
-  result.bits.resize(trie_.n_words());
-  walk(block, node, result.bits, &result.crossings);
-  keep_few(result);
+  TokenBits bits = std::exchange(no_tokens_, {});
+  bits.resize(trie_.n_words());
+  walk(block, node, bits, &result.crossings);
+  if (!take_few(bits, result.ids)) {
+    result.bits = std::move(bits);
+  } else {
+    no_tokens_ = std::move(bits);
+  }
   return result;
 }
 

@@ -35,6 +35,8 @@ class TokenWalk {
   bool spread(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings);
   void walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
                   std::vector<int32_t>* crossings);
+  void look_at_spots(const TokenTrie::Spots& spots, ExprId place, int32_t node,
+                     const Characters& of, const auto& look);
   std::optional<std::vector<int32_t>> few_with(const Characters& some,
                                                const TokenTrie::Branch* branch) const;
   void try_token(ExprId place, size_t depth, int32_t token, TokenBits& bits,
@@ -49,6 +51,7 @@ class TokenWalk {
   std::vector<ExprId> path_, other_path_;  // by depth of the walk
   std::vector<ByteSet> first_;             // bytes that the path may go on with
   std::vector<std::optional<ByteSet>> differing_;
+  TokenBits no_tokens_;  // the memory of the last walk's, of which few were left
 };
 
 }  // namespace strata::inference
