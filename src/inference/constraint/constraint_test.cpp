@@ -181,6 +181,65 @@ TEST(Masks, OfFewTokensKeepNoRoomForAll) {
   EXPECT_EQ(many.bits.size(), tokens->n_words());
 }
 
+// A grammar in which any value of JSON is a rule like others.
+std::shared_ptr<Matcher> plain_matcher(const OutputRule& rule,
+                                       std::shared_ptr<const TokenTrie> tokens) {
+  auto grammar = compile(rule);
+  grammar->expressions.json_rules = {-1, -1, -1};
+  return std::make_shared<Matcher>(std::move(grammar), std::move(tokens));
+}
+
+TEST(Masks, OfAnyValueAreThoseOfAPlainWalkInFrontOfItInsideAndBehind) {
+  const std::vector<std::pair<OutputRule, std::string>> texts{
+      {rule_of(OutputRule::Kind::json_object),
+       R"({"name": [1, {"a": "x\u00e9"}, null], "b": -1.5e1 , "a":{}})"},
+      {schema_rule(R"({"type":"object","properties":{"a":{},"b":{"type":"array"},
+                       "name":{"type":"object"}},"additionalProperties":false})"),
+       R"({"a": {"b": [true, "x"]}, "b": [[1], "\n"], "name": {"a": 12}})"},
+      {schema_rule(R"({"type":"array","items":{"type":"array","prefixItems":[true,
+                       {"type":"integer"}],"items":{"type":"string"}}})"),
+       R"([["a", 1, "b"], [{"a": null}, 12], [[[1]], 1]])"},
+      {schema_rule(R"({"anyOf":[{"type":"object","required":["a"]},{"type":"array"}]})"),
+       "{\n  \"x\": 1.0, \"a\": [ ]}"},
+  };
+  const auto tokens = trie();
+  for (const auto& [rule, text] : texts) {
+    const Constraint start(std::make_shared<Matcher>(compile(rule), tokens));
+    Constraint known = start;
+    Constraint plain(plain_matcher(rule, tokens));
+    for (size_t i = 0; i < text.size(); ++i) {
+      EXPECT_EQ(known.mask()->bits, plain.mask()->bits) << "behind " << text.substr(0, i);
+      ASSERT_TRUE(known.accept(static_cast<uint8_t>(text[i]))) << text.substr(0, i + 1);
+      ASSERT_TRUE(plain.accept(static_cast<uint8_t>(text[i])));
+    }
+    EXPECT_EQ(known.mask()->bits, plain.mask()->bits);
+    EXPECT_TRUE(known.may_end());
+  }
+}
+
+TEST(Masks, OfAnyValueAreFoundOnceAVocabulary) {
+  const auto tokens = trie();
+  const auto grammar = [] {
+    auto x = std::make_unique<Expressions>();
+    const JsonText text(*x);
+    x->seal();
+    return x;
+  };
+  const auto x = grammar();
+  const auto other_x = grammar();
+  Insides insides(*x, *tokens);
+  Insides others(*other_x, *tokens);
+  for (size_t i = 0; i < x->json_rules.size(); ++i) {
+    ASSERT_GE(x->json_rules[i], 0);
+    EXPECT_TRUE(insides.is_json(x->json_rules[i]));
+    const Inside& found = insides.of_json(x->json_rules[i], 0);
+    EXPECT_FALSE(found.ids.empty() && found.bits.empty());
+    EXPECT_EQ(&others.of_json(other_x->json_rules[i], 0), &found);
+  }
+  EXPECT_NE(&insides.of_json(x->json_rules[1], 0), &insides.of_json(x->json_rules[2], 0));
+  EXPECT_FALSE(insides.is_json(x->string_tails[0]));
+}
+
 TEST(Masks, HoldAllTextUntilATriggerIsWritten) {
   const std::vector<OutputTrigger> triggers{{"<call>", schema_rule(R"({"type":"integer"})")}};
   const auto matcher = std::make_shared<Matcher>(compile(triggers), trie());
