@@ -96,11 +96,32 @@ test('speed and tokens stand beside the best', async () => {
   assert.deepEqual(view.problems, []);
 });
 
+test('with no model at all the page says what it takes', async () => {
+  const bare = await new Server(null).start();
+  const view = await window('compare', {}, bare);
+  await view.getByText('It takes two models to compare.').waitFor();
+  assert.deepEqual(view.problems, []);
+  bare.close();
+});
+
+test('any model is chosen in any column; that of another column changes places', async () => {
+  const view = await window('compare/ada,bob');
+  const chosen = () => view.getByRole('combobox').evaluateAll((all) => all.map((each) => each.value));
+  assert.deepEqual(await view.getByLabel('Model 1').locator('option').allInnerTexts(), ['ada', 'bob', 'cleo']);
+  await view.getByLabel('Model 1').selectOption('bob');
+  assert.deepEqual(await chosen(), ['bob', 'ada']);
+  await view.getByLabel('Model 2').selectOption('cleo');
+  assert.deepEqual(await chosen(), ['bob', 'cleo']);
+  assert.deepEqual(view.problems, []);
+});
+
 test('an answer that failed or was stopped is not voted on', async () => {
   const view = await window('compare/ada,cleo');
   const before = (await server.get('/api/v1/votes')).total;
   await ask(view, 'fail');
   await view.getByText('cleo is tired').waitFor();
+  await view.getByText('No vote: no whole answer from cleo.').waitFor();
+  assert.deepEqual((await columns(view).locator('h2').allInnerTexts()).sort(), ['ada', 'cleo']);
   assert.equal(await view.getByRole('button', { name: 'None is better' }).count(), 0);
   await ask(view, 'slowly');
   await columns(view).getByText('word word').first().waitFor();
