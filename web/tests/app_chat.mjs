@@ -157,6 +157,18 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
     await first.locator(':popover-open').getByRole('button', { name: action }).click();
   };
   await row(first, 'old name').waitFor();
+  // By the arrows: into the menu, whose entries stand one below the other, and round.
+  await first.getByRole('button', { name: 'Actions for “old name”' }).focus();
+  const entries = first.locator(':popover-open').getByRole('button');
+  const focused = () => first.evaluate(() => document.activeElement.textContent);
+  for (const [key, entry] of [['ArrowDown', 'Rename'], ['ArrowDown', 'Pin'], ['ArrowUp', 'Rename'], ['ArrowUp', 'Delete']]) {
+    await first.keyboard.press(key);
+    assert.equal(await focused(), entry);
+  }
+  const places = await entries.evaluateAll((all) => all.map((each) => each.getBoundingClientRect()).map(({ left, top, width }) => ({ left, top, width })));
+  assert.ok(places.every(({ left, top, width }, i) => width < 320 && left === places[0].left && (i === 0 || top > places[i - 1].top)), JSON.stringify(places));
+  assert.ok(await first.locator(':popover-open').evaluate((sheet) => sheet.clientWidth - sheet.firstElementChild.clientWidth < 16));
+  await first.keyboard.press('Escape');
   await pick('old name', 'Rename');
   await first.getByRole('textbox', { name: 'Rename' }).fill('new name');
   await first.keyboard.press('Enter');
