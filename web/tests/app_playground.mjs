@@ -71,10 +71,28 @@ test('what is asked is what the server gets, keeps and streams back', async () =
   await view.getByRole('tab', { name: 'Raw response' }).click();
   const raw = await panel(view).innerText();
   assert.match(raw, /^200 OK\ncontent-type: text\/event-stream/);
+  const request = view.getByRole('region', { name: 'Request', exact: true });
+  assert.equal((await request.boundingBox()).width, view.viewportSize().width / 2); // its long lines move nothing, and are seen whole
+  assert.ok(await panel(view).evaluate((each) => [each, each.firstElementChild].every((box) => box.scrollWidth <= box.clientWidth)));
   const lines = raw.split('\n').filter((line) => line.startsWith('data: '));
   assert.equal(lines.at(-1), 'data: [DONE]');
   assert.equal(lines.slice(0, -1).map((line) => JSON.parse(line.slice(6)).choices[0]?.delta.content ?? '').join(''),
     'You said: hello there');
+  assert.deepEqual(view.problems, []);
+});
+
+test('an empty message is not sent, and the page says which', async () => {
+  const view = await window('playground');
+  const asked = [];
+  view.on('request', (request) => request.url().endsWith('/v1/chat/completions') && asked.push(request));
+  await ask(view, ' ');
+  await view.getByRole('button', { name: 'Run', exact: true }).click();
+  await view.getByRole('alert').getByText('Message 1 is empty').waitFor();
+  assert.equal(asked.length, 0);
+  await ask(view, 'hello');
+  await view.getByRole('alert').waitFor({ state: 'detached' });
+  await run(view);
+  await done(view);
   assert.deepEqual(view.problems, []);
 });
 
