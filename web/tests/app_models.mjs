@@ -82,6 +82,34 @@ test('with no model at all a script says hello, and what fits is offered beside 
   assert.deepEqual([...view.problems, ...second.problems], []);
 });
 
+test('a download is seen where it was begun, also one of which nobody knows how long it is', async () => {
+  const view = await window({ viewport: { width: 1000, height: 480 } });
+  const job = { id: 'job_1', kind: 'pull', state: 'running', model: 'm', type: '', name: '', stage: 'making a Python environment',
+    done_bytes: 5e6, total_bytes: 0, bytes_per_second: 0, error: '', hint: '' };
+  const data = [];
+  await view.route(/\/api\/v1\/jobs$/, (route) => {
+    if (route.request().method() === 'POST') data[0] = job;
+    return route.fulfill({ json: data.length && route.request().method() === 'POST' ? job : { data, types: [] } });
+  });
+  await view.goto(server.address);
+  await view.getByRole('button', { name: /^Download / }).first().click();
+  const row = view.locator('#job_1');
+  await row.getByText('5 MB').waitFor();
+  assert.equal(await row.getByRole('progressbar').getAttribute('value'), null);
+  await view.waitForFunction(() => {
+    const row = document.getElementById('job_1').getBoundingClientRect();
+    const list = document.querySelector('[role=log]').getBoundingClientRect();
+    return row.top >= list.top && row.bottom <= list.bottom;
+  });
+  assert.deepEqual(await axe(view), []);
+  await view.goto(`${server.address}/#/models`);
+  const last = view.getByRole('button', { name: /^Download / }).last();
+  await last.scrollIntoViewIfNeeded();
+  await last.click();
+  await view.waitForFunction(() => document.getElementById('job_1').getBoundingClientRect().top > 0);
+  assert.deepEqual(view.problems, []);
+});
+
 test('what fits is said before a download, at a context of choice, in the reader\'s language', async () => {
   const view = await models();
   const card = view.getByRole('listitem').filter({ hasText: 'smollm2:135m' });
@@ -127,6 +155,7 @@ test('a model is found at the hub; its download pauses, goes on where it was, an
   await view.getByRole('button', { name: /^Resume/ }).click();
   await second.getByText('finished').waitFor();
   await second.getByRole('link', { name }).waitFor();
+  await second.getByRole('listitem').filter({ hasText: 'finished' }).getByRole('button', { name: 'Chat with it' }).waitFor();
   assert.ok(hub.asked.some(({ range }) => range === `bytes=${tiny.length >> 1}-`));
   assert.deepEqual(partial(), []);
   const facts = await get(`/api/v1/models/${name}`);
@@ -149,6 +178,14 @@ test('a model\'s page says where it came from and what it takes', async () => {
   await details.getByText(/at 256 positions: weights/).waitFor(); // not 4,096: it has no more
   await details.getByText('Template').click();
   await details.getByText('m.content').waitFor();
+  await details.getByRole('button', { name: 'Copy as code' }).click();
+  const [, code] = /<<'JSON'\n(.*)\nJSON\n/s.exec(await view.getByRole('dialog').locator('pre').innerText());
+  const { model, messages } = JSON.parse(code);
+  assert.deepEqual([model, messages.map((each) => each.role)], [name, ['user']]);
+  await view.keyboard.press('Escape');
+  await details.getByRole('button', { name: 'Chat with it' }).click();
+  await view.waitForURL(/#\/chat$/);
+  await view.getByText('What shall we think about?').waitFor();
   assert.deepEqual(view.problems, []);
 });
 

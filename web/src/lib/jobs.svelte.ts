@@ -26,6 +26,7 @@ const seldomMs = 3000;
 class Jobs {
   all = $state<Job[]>([]);
   types = $state<string[]>([]);
+  touched = $state(''); // the job that this window did something about, until it was shown
 
   async read() {
     const before = new Map(this.all.map((job) => [job.id, job.state]));
@@ -38,8 +39,9 @@ class Jobs {
 
   private act = (method: string, path: string, body: unknown) =>
     app.attempt(async () => {
-      await call(method, `/api/v1/jobs${path}`, body);
+      const { id } = await call<{ id: string }>(method, `/api/v1/jobs${path}`, body);
       await this.read();
+      this.touched = id;
     });
   pull = (model: string) => this.act('POST', '', { kind: 'pull', model });
   quantise = (model: string, type: string, name: string) =>
