@@ -200,6 +200,20 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
   assert.deepEqual([...first.problems, ...second.problems], []);
 });
 
+test('a search that finds nothing says so', async () => {
+  const view = await window();
+  await make({ title: 'a needle', messages: dialogue('q', 'a') });
+  await view.goto(server.address);
+  const list = view.getByRole('complementary');
+  await list.getByRole('searchbox').fill('needle');
+  await list.getByRole('link', { name: 'a needle' }).waitFor();
+  await list.getByRole('searchbox').fill('haystack');
+  await list.getByText('Nothing found').waitFor();
+  assert.equal(await list.locator('summary').count(), 0);
+  assert.deepEqual(await axe(view), []);
+  assert.deepEqual(view.problems, []);
+});
+
 test('a link shows what was shared and no more, until it is ended', async () => {
   const view = await window();
   const made = await make({ title: 'for you', settings: { system: 'secret wish' }, messages: dialogue('ask', 'told') });
@@ -293,8 +307,14 @@ test('exports of OpenAI and Open WebUI are imported with their branches; our own
   assert.deepEqual(again.messages.map((each) => [each.text, each.data]), one.messages.map((each) => [each.text, each.data]));
   assert.equal(again.messages.find((each) => each.id === again.leaf).text, 'why?');
 
-  await picker.setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{') });
-  await view.getByRole('alert').waitFor();
+  const before = (await threads()).length;
+  for (const [name, text] of [['x.md', '# from two'], ['x.json', '{}'], ['y.json', '[{"no": "conversation"}]']]) {
+    await picker.setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+    await view.getByRole('alert').getByText(/OpenAI and Open WebUI/).waitFor();
+    await view.getByRole('alert').getByRole('button', { name: 'Close' }).click();
+  }
+  assert.equal((await threads()).length, before);
+  assert.equal(await view.getByRole('status').getByText('imported: 0').count(), 0);
   assert.deepEqual(view.problems, []);
 });
 

@@ -1,6 +1,7 @@
 // Conversations as files: our own JSON, Markdown to read, and what OpenAI and Open WebUI export.
 import { places } from '../../lib/ahead';
 import { call, type Conversation, type Message } from '../../lib/api';
+import { t } from '../../lib/i18n.svelte';
 import { pathTo } from '../../lib/tree';
 import type { Call } from './calls';
 
@@ -119,11 +120,17 @@ function convert(whole: unknown): Imported | undefined {
   return undefined;
 }
 
-// Throws SyntaxError where the file is no JSON. What is no conversation is counted, not guessed.
+// What is no conversation is counted, not guessed. Throws where there is none.
 export function readExport(content: string): { found: Imported[]; left: number } {
-  const whole: unknown = JSON.parse(content);
+  let whole: unknown;
+  try {
+    whole = JSON.parse(content);
+  } catch {
+    // no JSON has no conversation
+  }
   const all = (Array.isArray(whole) ? (whole as unknown[]) : [whole]).map(convert);
   const found = all.filter((each) => each !== undefined && each.messages.length > 0) as Imported[];
+  if (found.length === 0) throw new Error(t('not_readable'));
   return { found, left: all.length - found.length };
 }
 
