@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { axe, begin, done, open, say } from './harness.mjs';
+import { axe, begin, done, open, say, Server } from './harness.mjs';
 
 const { server, browser, end } = await begin({ args: ['--require-key'] });
 const keys = { admin: server.key('root', 'admin'), asker: server.key('asker', 'inference,metrics'), narrow: server.key('narrow', 'inference') };
@@ -82,6 +82,20 @@ test('a key is made by the keyboard alone, shown once, good, seen by another win
   await second.getByRole('listitem').filter({ hasText: 'laptop' }).getByText('revoked').waitFor();
   assert.equal((await fetch(`${server.address}/v1/models`, { headers: { authorization: `Bearer ${secret}` } })).status, 401);
   assert.deepEqual([...view.problems, ...second.problems], []);
+});
+
+test('where no key is asked for, the page says that one restricts nothing', async () => {
+  const said = (view) => view.getByText('This server asks for no key');
+  const free = await new Server().start();
+  const view = await open(browser, free);
+  await view.goto(`${free.address}/#/server`);
+  await said(view).getByText('strata serve --require-key').waitFor();
+  assert.deepEqual(await axe(view), []);
+  assert.deepEqual(view.problems, []);
+  free.close();
+  const locked = await onServer(keys.admin);
+  await locked.getByRole('heading', { name: 'Keys' }).waitFor();
+  assert.equal(await said(locked).count(), 0);
 });
 
 test('code comes with a key that is good for its model alone, where one may make keys', async () => {
