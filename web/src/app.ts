@@ -8,7 +8,7 @@ import { idle, pause } from './lib/later';
 // page imports may lie in the same one, which would wait for itself.
 async function start() {
   const page = pageAt(location.hash.slice(2).split('/')[0]);
-  await Promise.all([loadLanguage(navigator.languages), page?.load().catch(() => undefined)]);
+  await Promise.all([loadLanguage(), page?.load().catch(() => undefined)]);
   await pause();
   const target = document.getElementById('app');
   if (target) mount(App, { target });

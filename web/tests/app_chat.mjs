@@ -400,6 +400,30 @@ test('everything is reached by keyboard; Hebrew runs from the right', async () =
   assert.deepEqual(view.problems, []);
 });
 
+test('a language is chosen in a word of any, stays chosen, writes numbers, and takes nothing away', async () => {
+  const view = await window();
+  await view.goto(`${server.address}/#/chat/temporary`);
+  await say(view, 'a passing thought');
+  await done(view);
+  const pick = async (words, option) => {
+    await view.keyboard.press('Control+k');
+    await view.getByRole('combobox', { expanded: true }).fill(words);
+    await view.getByRole('option', { name: option }).click();
+  };
+  await pick('sprache', 'Language: Deutsch');
+  await view.getByRole('link', { name: 'Modelle' }).waitFor();
+  await view.locator('article').getByText('a passing thought').first().waitFor();
+  await view.getByText(/\d,\d Tokens\/s/).waitFor();
+  assert.equal(await view.evaluate(() => document.documentElement.lang), 'de');
+  await view.goto(`${server.address}/#/models`);
+  await view.reload();
+  await view.getByText(/\d,\d\sGB Arbeitsspeicher/).first().waitFor();
+  await pick('language', 'Sprache: wie der Browser');
+  await view.getByText(/\d\.\d GB of memory/).first().waitFor();
+  assert.equal(await view.evaluate(() => localStorage.getItem('language')), null);
+  assert.deepEqual(view.problems, []);
+});
+
 test('it can be installed, opens without the server, and keeps no answer', async () => {
   const view = await window({ serviceWorkers: 'allow' });
   const made = await make({ title: 'kept where?', messages: dialogue('a', 'b') });

@@ -4,6 +4,7 @@ import type { IconName } from './Icon.svelte';
 
 export interface Command {
   text: string;
+  words?: string; // that find it, too
   icon: IconName;
   keys?: string; // as they are shown
   run: () => unknown;

@@ -1,6 +1,6 @@
 // How an answer's figures stand to the best of those beside it.
 import type { Completion } from '../../lib/completion.svelte';
-import type { Key } from '../../lib/i18n.svelte';
+import { decimal, number, type Key } from '../../lib/i18n.svelte';
 
 interface Row {
   key: Key;
@@ -15,12 +15,12 @@ interface Figure {
   most?: boolean; // more is better; without: neither, or less
 }
 
-const ms = (value: number) => `${Math.round(value)} ms`;
+const ms = (value: number) => `${number(value)} ms`;
 const figures: Figure[] = [
   { key: 'until_first_token', of: (each) => each.firstMs, write: ms },
   { key: 'total', of: (each) => each.totalMs, write: ms },
-  { key: 'tokens_per_second', of: (each) => each.tokensPerSecond, write: (value) => value.toFixed(1), most: true },
-  { key: 'token_count', of: (each) => each.usage?.completion_tokens, write: String },
+  { key: 'tokens_per_second', of: (each) => each.tokensPerSecond, write: (value) => decimal(value), most: true },
+  { key: 'token_count', of: (each) => each.usage?.completion_tokens, write: (value) => number(value) },
 ];
 
 export function percent(value: number, best: number) {
