@@ -221,6 +221,7 @@ test('a link shows what was shared and no more, until it is ended', async () => 
   await view.getByRole('button', { name: 'Share' }).click();
   await view.getByRole('button', { name: 'Make a link' }).click();
   const link = await view.getByRole('textbox', { name: 'Link' }).inputValue();
+  await view.getByText('This address opens only on this machine').waitFor();
   await view.keyboard.press('Escape');
   await say(view, 'said later');
   await done(view);
