@@ -237,8 +237,31 @@ test('a link shows what was shared and no more, until it is ended', async () => 
   await view.getByRole('button', { name: 'End the link' }).click();
   await view.getByRole('button', { name: 'Make a link' }).waitFor();
   await reader.reload();
-  await reader.getByRole('alert').waitFor();
+  await reader.getByRole('alert').getByText('This link has ended, or there never was one.').waitFor();
+  assert.deepEqual(await axe(reader), []);
   // A browser notes every 404: the page asks whether there is a link.
+  assert.deepEqual(view.problems.filter((each) => !each.includes('404')), []);
+});
+
+test('an address that names no page is corrected; a page asks for nothing that is meant for another', async () => {
+  const view = await window();
+  const asked = [];
+  view.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const made = await make({ title: 'a', messages: dialogue('q', 'a') });
+  await view.goto(`${server.address}/#/nonsense`);
+  await view.waitForURL(/#\/chat$/);
+  await view.getByText('What shall we think about?').waitFor();
+  await view.goto(`${server.address}/#/nonsense/share_bad`);
+  await view.waitForURL(/#\/chat$/);
+  await view.getByText('What shall we think about?').waitFor();
+  assert.deepEqual(view.problems, []);
+  for (let i = 0; i < 2; i++) {
+    await view.goto(`${server.address}/#/shared/share_bad`);
+    await view.getByText('This link has ended, or there never was one.').waitFor();
+    await show(view, made.id);
+    await done(view);
+  }
+  assert.ok(!asked.includes('/api/v1/conversations/share_bad') && !asked.includes(`/api/v1/shared/${made.id}`), asked.join(' '));
   assert.deepEqual(view.problems.filter((each) => !each.includes('404')), []);
 });
 
