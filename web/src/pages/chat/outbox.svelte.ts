@@ -1,8 +1,15 @@
 // What a person is about to say in a conversation: the draft, the files beside it, and what waits for an
 // answer to end. It stays with its conversation, whichever is shown.
+import { places } from '../../lib/ahead';
+import { call, type Conversation, type Message } from '../../lib/api';
+import { state as app } from '../../lib/state.svelte';
 import type { Attachment } from './attach';
 
 export interface Said { typed: string; files: Attachment[] }
+
+const temporary = 'temporary';
+const kept = 'draft'; // of a conversation that is not there yet: this window alone keeps it
+const soonMs = 400;
 
 export class Outbox {
   draft = $state('');
@@ -11,15 +18,20 @@ export class Outbox {
   queue = $state<Said[]>([]);
   saying = $state(false); // until the answer that was asked for is there
   behind = ''; // the message that the queue follows; '': the last one
-  unsaved = false; // the server has another draft
-  known = false; // what the server had is in ours
-  saved: Promise<unknown> | undefined; // the draft that is on its way there
+  saved: Promise<unknown> | undefined; // the draft that is on its way to the server
+  private unsaved = false; // the server has another draft
+  private known = false; // what the server had is in ours
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(public id: string) {} // '': there is no conversation yet
 
   take(): Said {
     const said = { typed: this.draft.trim(), files: this.attachments };
     this.draft = '';
     this.attachments = [];
     this.unsaved = true;
+    clearTimeout(this.timer);
+    if (!this.id) sessionStorage.removeItem(kept);
     return said;
   }
   // What could not be said, and what waited for it, stands in the field again, before what was written since.
@@ -27,7 +39,44 @@ export class Outbox {
     const all = [...said, ...this.queue.splice(0)];
     this.draft = [...all.map((each) => each.typed), this.draft].filter(Boolean).join('\n\n');
     this.attachments = [...all.flatMap((each) => each.files), ...this.attachments];
+    this.keep();
+  }
+
+  // The draft that is kept of what is shown now; neither it nor what was typed here meanwhile is lost.
+  open(conversation: Conversation | undefined, messages: readonly Message[]) {
+    if (this.id === temporary) return;
+    const stored = (this.id ? conversation?.draft : sessionStorage.getItem(kept)) ?? '';
+    const said = messages.some((each) => each.text === this.draft); // from another window
+    const typed = this.unsaved || (stored === '' && !said) ? this.draft : '';
+    this.draft = [this.unsaved && this.known ? '' : stored, typed].filter(Boolean).join('\n\n');
+    this.known = true;
+    if (this.draft !== stored) this.keep();
+    else this.unsaved = false;
+  }
+  // Of what was said there is no draft on the server any more.
+  emptied() {
+    this.unsaved = false;
+    if (this.draft) this.keep();
+  }
+  keep() {
     this.unsaved = true;
+    clearTimeout(this.timer);
+    if (this.id === temporary) return;
+    if (this.id) this.timer = setTimeout(() => this.save(), soonMs);
+    else sessionStorage.setItem(kept, this.draft);
+  }
+  save() {
+    clearTimeout(this.timer);
+    if (!this.known || !this.unsaved || !this.id || this.id === temporary) return;
+    this.unsaved = false;
+    const { id, draft } = this;
+    this.saved = call('PATCH', places.conversation(id), { draft }).then(
+      () => app.current?.id === id && app.change({ ...app.current, draft }),
+      (error: unknown) => {
+        this.unsaved = true;
+        app.fail(error);
+      },
+    );
   }
 }
 
@@ -35,17 +84,18 @@ const boxes = new Map<string, Outbox>();
 
 // That of a temporary chat ends with it.
 export function boxOf(id: string): Outbox {
-  const box = boxes.get(id) ?? new Outbox();
-  if (id !== 'temporary') boxes.set(id, box);
+  const box = boxes.get(id) ?? new Outbox(id);
+  if (id !== temporary) boxes.set(id, box);
   return box;
+}
+// What was said without a conversation has made one.
+export function nowOf(id: string, box: Outbox) {
+  sessionStorage.removeItem(kept);
+  boxes.delete('');
+  boxes.set(id, box);
+  box.id = id;
 }
 // A page that is closed takes what waits along: whoever closes it is asked.
 addEventListener('beforeunload', (event) => {
   if ([...boxes.values()].some((box) => box.queue.length || box.saying)) event.preventDefault();
 });
-
-// What was said without a conversation has made one.
-export function nowOf(id: string, box: Outbox) {
-  boxes.set(id, box);
-  boxes.delete('');
-}
