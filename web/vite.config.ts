@@ -45,10 +45,11 @@ const woff2Only = (): Plugin => ({
 // The first screen is a few files, each read in a task of its own: what asks the server, the frame, what
 // reads Markdown, what makes it safe, the chat.
 const firstFiles = [
-  { name: 'first', test: /(preload-helper|rolldown.runtime|\/src\/main\.ts|\/src\/lib\/(ahead|later)\.ts)/, priority: 5 },
+  { name: 'first', test: /(preload-helper|\/src\/lib\/(ahead|later)\.ts)/, priority: 5 },
   { name: 'blocks', test: /\/src\/lib\/blocks\.ts$/, priority: 4 },
   { name: 'app', test: /\/src\/app\.ts$/, priority: 2 },
-  { name: 'chat', test: /\/(lib\/markdown\.ts|pages\/chat\/Chat\.svelte)$/, priority: 1 },
+  { name: 'markdown', test: /\/src\/lib\/markdown\.ts$/, priority: 3 },
+  { name: 'chat', test: /\/pages\/chat\/Chat\.svelte$/, priority: 1 },
 ];
 
 // The page names every script of the first screen: they are asked for at once, not one behind another.
@@ -65,7 +66,7 @@ const firstScreen = (): Plugin => ({
         chunk.imports.forEach(need);
       };
       for (const each of Object.values(bundle)) {
-        if (each.type === 'chunk' && firstFiles.some((file) => each.name === file.name)) need(each.fileName);
+        if (each.type === 'chunk' && (each.isEntry || firstFiles.some((file) => each.name === file.name))) need(each.fileName);
       }
       return [...needed].map((name) => ({ tag: 'link', injectTo: 'head',
         attrs: { rel: 'modulepreload', crossorigin: true, href: `/${name}` } }));
