@@ -11,7 +11,7 @@ export const idle = () => new Promise<void>((resolve) => {
   });
 });
 
-const atOnceMs = 8;
+const atOnceMs = 4;
 const queue: (() => void)[] = [];
 
 function work() {

@@ -1,6 +1,6 @@
 // Markdown → nodes. Raw HTML is text, images never load, and the last step is the sanitiser.
 import DOMPurify from 'dompurify';
-import type { Token } from 'marked';
+import { Lexer, type Token } from 'marked';
 import { Blocks, marked } from './blocks';
 import { inTurn } from './later';
 
@@ -29,6 +29,9 @@ function nodesOf(tokens: Token[]): DocumentFragment {
 
 // What reads a first text makes its patterns first: in turn, while the server is asked, not all at once when
 // it has answered.
+for (const rule of [...Object.values(Lexer.rules.block.gfm), ...Object.values(Lexer.rules.inline.breaks)]) {
+  inTurn(() => void rule.exec('a'));
+}
 inTurn(() => void marked.lexer('a'));
 for (const usual of ['**b** `c`', '[d](https://e) <f', '- g', '1. h', '> i', '# j', '```k\nl\n```', '| m |\n|---|\n| n |']) {
   inTurn(() => void nodesOf(marked.lexer(usual)));
