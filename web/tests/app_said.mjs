@@ -289,11 +289,11 @@ test('a draft of no conversation yet outlives what is said elsewhere; one typed 
   await field(view).fill('still half'); // the server's draft is emptied by what waits
   await view.keyboard.press('Escape');
   await answers(view).nth(2).and(view.locator('[data-status=done]')).waitFor();
+  await until(async () => (await thread(id)).draft === 'still half');
+  await view.reload(); // what the window alone keeps
+  await title(view, 'elsewhere');
   await goTo(view, '');
   await view.getByText('What shall we think about?').waitFor();
-  assert.equal(await field(view).inputValue(), 'for later');
-  await until(async () => (await thread(id)).draft === 'still half');
-  await view.reload();
   assert.equal(await field(view).inputValue(), 'for later');
   assert.deepEqual(view.problems, []);
 });
