@@ -136,8 +136,9 @@ test('a refused answer stops what waits; a draft that was there is kept', async 
   const held = new Promise((resolve) => (begin = resolve));
   await view.route('**/answers', async (route) => { await held; await route.abort(); });
   await say(view, 'say b');
-  await say(view, 'say c');
-  await view.waitForTimeout(500); // longer than a draft takes to be kept
+  await field(view).fill('say c');
+  await until(async () => (await thread(id)).draft === 'say c'); // before it waits, the server has it
+  await field(view).press('Enter');
   begin();
   await view.getByRole('alert').waitFor();
   assert.equal(await field(view).inputValue(), 'say c');
@@ -307,7 +308,7 @@ test('a chat that is deleted elsewhere is left, also by a window that was hidden
   await view.getByRole('navigation').getByRole('link', { name: 'Models' }).and(view.locator('[aria-current]')).waitFor();
   await view.evaluate(() => new Promise((opened) => {
     const events = new EventSource('/api/v1/events');
-    globalThis.told = new Promise((resolve) => events.addEventListener('removed', () => setTimeout(resolve, 100)));
+    globalThis.told = new Promise((resolve) => events.addEventListener('removed', () => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     events.onopen = opened;
   }));
   await remove(first.id);
