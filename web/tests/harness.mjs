@@ -76,6 +76,14 @@ export class Server {
 
 const windows = { locale: 'en', serviceWorkers: 'block' };
 
+// The menu under the browser's own address bar is two pages a window, which take more of a core than ours.
+// The last list of features that is named replaces those before it, the driver's too: what of that matters
+// here stands with it.
+const disable = '--disable-features=';
+const disabled = `${disable}WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,HttpsUpgrades,MediaRouter,OptimizationHints`;
+const inOneList = (flags) => [...flags.filter((each) => !each.startsWith(disable)),
+  [disabled, ...flags.filter((each) => each.startsWith(disable)).map((each) => each.slice(disable.length))].join(',')];
+
 // The browser and a server that has the app; `args` go to "strata serve", `flags` to Chromium. Its windows
 // are private ones, which make no connection ahead of need, or those of a `profile`, which do.
 export async function begin({ script, args, env, flags = [], profile = false } = {}) {
@@ -96,7 +104,7 @@ export async function begin({ script, args, env, flags = [], profile = false } =
   }
   const how = {
     executablePath: chromiumPath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...flags],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', ...inOneList(flags)],
   };
   const browser = profile
     ? await chromium.launchPersistentContext(join(server.home, 'profile'), { ...how, ...windows })
