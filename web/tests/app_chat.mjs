@@ -29,8 +29,9 @@ test('formulas, code and diagrams are drawn; what is none stays text', async () 
   await view.locator('iframe[data-drawn]').waitFor();
   await view.locator('.hljs-built_in').waitFor();
   await view.locator('iframe').nth(1).waitFor({ state: 'detached' });
-  assert.equal(await view.locator('.katex').count(), 4);
   assert.equal(await view.locator('.math > code').innerText(), '\\nonsense{');
+  await view.locator('.katex').nth(3).waitFor();
+  assert.equal(await view.locator('.katex').count(), 4);
   assert.match(await answers(view).last().innerText(), /for \$5 and \$6/);
   assert.equal(await view.locator('iframe').getAttribute('sandbox'), 'allow-scripts');
   assert.equal(await view.frames()[1].evaluate(() => globalThis.origin), 'null');
@@ -182,7 +183,7 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
   const kept = await thread(made.id);
   assert.deepEqual([kept.title, kept.folder, kept.pinned], ['new name', 'Work', true]);
   await pick('new name', 'Archive');
-  await row(second, 'new name').waitFor({ state: 'detached' });
+  for (const view of [first, second]) await row(view, 'new name').waitFor({ state: 'detached' });
   assert.equal((await thread(made.id)).archived, true);
   await first.getByRole('button', { name: 'Archive', pressed: false }).click();
   const sure = first.getByRole('dialog');
@@ -192,6 +193,7 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
   await sure.waitFor({ state: 'detached' });
   assert.equal((await thread(made.id)).title, 'new name');
   await pick('new name', 'Delete');
+  await sure.waitFor();
   assert.deepEqual(await axe(first), []);
   await sure.getByRole('button', { name: 'Delete' }).click();
   await row(first, 'new name').waitFor({ state: 'detached' });
@@ -224,7 +226,7 @@ test('a link shows what was shared and no more, until it is ended', async () => 
   await view.getByText('This address opens only on this machine').waitFor();
   await view.keyboard.press('Escape');
   await say(view, 'said later');
-  await done(view);
+  await done(view, 1);
   const reader = await window();
   await reader.goto(link);
   await reader.getByText('told').waitFor();
@@ -383,7 +385,7 @@ test('what is sent meanwhile waits; a draft is kept; a cut answer goes on; think
   await thought.getByText('I <i>think</i> about it').waitFor();
   await say(view, 'stop early');
   await view.getByText('the first half').waitFor();
-  await view.getByRole('button', { name: 'Continue' }).last().click();
+  await answers(view).nth(2).getByRole('button', { name: 'Continue' }).click();
   await view.getByText(/the first half\s*the first half/).waitFor();
   const id = view.url().split('/').at(-1);
   await view.getByRole('textbox', { name: 'Message' }).pressSequentially('half a');

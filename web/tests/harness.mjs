@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const patienceMs = Number(process.env.STRATA_PATIENCE_MS ?? 120_000); // of a machine that does much else
+export const patienceMs = Number(process.env.STRATA_PATIENCE_MS ?? 120_000); // of a machine that does much else
 const site = process.env.STRATA_SITE; // a built page, shown in place of the program's own
 const require = createRequire(import.meta.url);
 const strata = process.argv[2] ?? process.env.STRATA;
@@ -17,11 +17,21 @@ export function skip(why) {
   process.exit(77);
 }
 
+// "slowly" lasts for minutes: what is to be seen while it runs comes in time on any machine.
+const demo = { models: [{ name: 'demo', tokens_per_second: 12, rules: [
+  { contains: 'weather', role: 'user', reply: 'One moment.', calls: [{ name: 'weather', arguments: { city: 'Bern' } }] },
+  { role: 'tool', reply: 'It is {message}.' },
+  { contains: 'slowly', reply: Array.from({ length: 3000 }, (_, i) => `word${i + 1}`).join(' ') },
+  { contains: 'think first', reasoning: 'I <i>think</i> about it', reply: 'Done.' },
+  { contains: 'stop early', reply: 'the first half', finish: 'length' },
+  { reply: '{message}' },
+] }] };
+
 // A server of its own, in a folder of its own, until close(). A script is a file's name or its content;
 // null: none, the server runs models.
 export class Server {
   address = '';
-  constructor(script = join(import.meta.dirname, 'script.json'), args = [], env = {}) {
+  constructor(script = demo, args = [], env = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'strata-web-'));
     this.env = { ...process.env, ...env, STRATA_HOME: this.home };
     this.args = ['serve', '--port', '0', ...args];
@@ -153,13 +163,19 @@ const axeSource = () => readFileSync(require.resolve('axe-core/axe.min.js'), 'ut
 // first node of each.
 export async function axe(view) {
   await view.evaluate(axeSource());
-  const { violations } = await view.evaluate(() => globalThis.axe.run({ rules: { 'target-size': { enabled: true } } }));
+  const { violations } = await view.evaluate(async () => {
+    const fades = document.getAnimations().filter((each) => each instanceof CSSTransition);
+    await Promise.allSettled(fades.map((each) => each.finished)); // half seen, a colour is another one
+    return globalThis.axe.run({ rules: { 'target-size': { enabled: true } } });
+  });
   return violations.map((each) => `${each.id}: ${each.nodes[0].html}`);
 }
 
-// What the browser has no event for.
+// What the browser has no event for; gives what it came to.
 export async function until(holds) {
-  for (const end = Date.now() + patienceMs; !(await holds()); ) {
+  for (const end = Date.now() + patienceMs; ; ) {
+    const found = await holds();
+    if (found) return found;
     if (Date.now() > end) throw new Error(`never: ${holds}`);
     await new Promise((next) => setTimeout(next, 20));
   }
@@ -170,5 +186,6 @@ export async function say(view, text) {
   await view.keyboard.press('Enter');
 }
 export const answers = (view) => view.locator('article[data-role=assistant]');
-export const done = (view) =>
-  view.locator('article[data-role=assistant][data-status=done]').last().waitFor();
+// The last answer is whole, or that with the number `at`: while what was said just now is on its way, the
+// last one is that before.
+export const done = (view, at = -1) => answers(view).nth(at).and(view.locator('[data-status=done]')).waitFor();
