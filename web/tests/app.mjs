@@ -1,9 +1,11 @@
 // The app in a browser against the real server: every flow asserts what is stored and what a second
 // window sees.
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { answers, axe, begin, done, open, say, until } from './harness.mjs';
+import { answers, axe, begin, done, open, say, Server, until } from './harness.mjs';
 
 const { server, browser, end } = await begin();
 const { get } = server;
@@ -70,8 +72,9 @@ test('what is hostile in a message neither runs nor loads', async () => {
   for (const text of hostile) {
     await view.goto(`${server.address}/#/chat`);
     await view.getByText('What shall we think about?').waitFor();
-    await say(view, text);
+    await say(view, `${text}\n\nthe end`);
     await done(view);
+    await answers(view).getByText('the end').waitFor(); // all of it is drawn
     const found = await answers(view).evaluateAll((nodes) => nodes.map((node) => ({
       active: node.querySelectorAll('script,img,iframe,object,embed,.prose svg').length,
       links: [...node.querySelectorAll('a')].map((link) => link.protocol),
@@ -85,13 +88,17 @@ test('what is hostile in a message neither runs nor loads', async () => {
   assert.deepEqual(view.problems, []);
 });
 
+// The pages, with what is there when they are drawn.
+const pages = (id) => Object.entries({ chat: 'What shall we think about?', [`chat/${id}`]: 'question', playground: 'The answer will stand here.',
+  compare: 'No votes yet.', models: 'To download', server: 'The last hour' });
+
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe on any page, ${colorScheme}`, async () => {
     const view = await window({ colorScheme });
     const thread = await make([{ text: 'question' }, { role: 'assistant', text: 'An **answer**, `code`' }]);
-    for (const hash of ['chat', `chat/${thread.id}`, 'models', 'server']) {
+    for (const [hash, words] of pages(thread.id)) {
       await view.goto(`${server.address}/#/${hash}`);
-      await view.locator('main h1').waitFor();
+      await view.getByRole('main').getByText(words, { exact: true }).waitFor();
       assert.deepEqual(await axe(view), [], hash);
     }
     assert.deepEqual(view.problems, []);
@@ -99,20 +106,22 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 test('no page is wider than a narrow window, also from right to left; the menu says that it goes on', async () => {
-  const thread = await make([{ text: 'a'.repeat(300) }, { role: 'assistant', text: `| a | b |\n|---|---|\n| ${'word '.repeat(40)} | ${'b'.repeat(200)} |` }]);
+  const thread = await make([{ text: 'question' }, { role: 'assistant', text: 'a'.repeat(300) }, { text: 'a'.repeat(300) }, { role: 'assistant', text: `| a | b |\n|---|---|\n| ${'word '.repeat(40)} | ${'b'.repeat(200)} |` }]);
   const view = await window({ viewport: { width: 320, height: 640 } });
   const faded = () => view.getByRole('navigation').evaluate((menu) => ['--left', '--right'].map((side) => menu.style.getPropertyValue(side)));
   for (const direction of ['ltr', 'rtl']) {
-    for (const hash of ['chat', `chat/${thread.id}`, 'playground', 'compare', 'models', 'server']) {
+    for (const [hash, words] of pages(thread.id)) {
       await view.goto(`${server.address}/#/${hash}`);
       await view.evaluate((dir) => (document.documentElement.dir = dir), direction);
-      await view.locator('main h1').first().waitFor();
+      await view.getByRole('main').getByText(words, { exact: true }).waitFor();
       assert.ok(await view.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${direction} ${hash}`);
       assert.deepEqual(await axe(view), [], `${direction} ${hash}`);
     }
     const menu = view.getByRole('navigation');
+    const [begin, end] = direction === 'ltr' ? ['0px,28px', '28px,0px'] : ['28px,0px', '0px,28px'];
+    await until(async () => (await faded()).join() === end); // where the last page is
     await menu.evaluate((each) => each.scrollTo({ left: 0 })); // its beginning, on whichever side that is
-    await until(async () => (await faded()).join() === (direction === 'ltr' ? '0px,28px' : '28px,0px'));
+    await until(async () => (await faded()).join() === begin);
   }
   assert.deepEqual(view.problems, []);
 });
@@ -143,16 +152,20 @@ test('a long conversation opens at its end, and what is far is drawn when it com
 });
 
 test('a killed server keeps what was streamed', async () => {
-  const view = await window();
-  await view.goto(server.address);
+  const alone = await new Server().start(); // it has stored nothing else
+  const view = await open(browser, alone);
+  await view.goto(alone.address);
   await say(view, 'slowly');
   await view.getByText(/^word1 word2 .*word12/).waitFor();
-  const thread = (await get('/api/v1/conversations')).data.find((each) => each.title === 'slowly'); // not what was just stopped
-  server.kill();
-  await server.start();
-  const kept = (await get(`/api/v1/conversations/${thread.id}`)).messages[1];
+  const [thread] = (await alone.get('/api/v1/conversations')).data;
+  const written = ['strata.db', 'strata.db-wal'].map((name) => join(alone.home, name)); // some times a second
+  await until(() => written.some((file) => existsSync(file) && readFileSync(file).includes('word1 word2')));
+  alone.kill();
+  await alone.start();
+  const kept = (await alone.get(`/api/v1/conversations/${thread.id}`)).messages[1];
   assert.equal(kept.status, 'cut');
   assert.match(kept.text, /^word1 word2/);
+  alone.close();
 });
 
 test.after(end);
