@@ -6,7 +6,7 @@ import { axe, begin, open, Server } from './harness.mjs';
 
 const { server, browser, end } = await begin({ script: {
   models: [
-    { name: 'ada', tokens_per_second: 200, rules: [{ contains: 'slowly', reply: 'word '.repeat(2000) }, { reply: 'From **ada**: {message}' }] },
+    { name: 'ada', tokens_per_second: 200, context: 100_000, rules: [{ contains: 'slowly', reply: 'word '.repeat(50_000) }, { reply: 'From **ada**: {message}' }] },
     { name: 'bob', tokens_per_second: 40, rules: [{ reply: 'From bob, who says more of it: {message}' }] },
     { name: 'cleo', rules: [{ contains: 'fail', fail_after: 1, reply: 'a b c', fail_message: 'cleo is tired' }, { reply: 'From cleo: {message}' }] },
   ],
@@ -47,6 +47,7 @@ test('all are asked the same at once, blind, and a vote is kept that another win
   assert.deepEqual(await columns(view).locator('h2').allInnerTexts(), ['A', 'B', 'C']);
   assert.equal(await columns(view).locator('table').count(), 0);
   assert.equal(await view.getByRole('button', { name: 'Copy as code' }).count(), 0);
+  await columns(view).getByText('From bob').waitFor();
   const texts = await columns(view).allInnerTexts();
   const at = texts.findIndex((each) => each.includes('From bob'));
   await view.getByRole('button', { name: `Best: ${'ABC'.charAt(at)}` }).click();
@@ -88,7 +89,7 @@ test('speed and tokens stand beside the best', async () => {
     if (first === other && mine === 'best' && its === 'best') continue; // as quick to the millisecond
     assert.equal([mine, its].filter((each) => each === 'best').length, 1, `${name} ${mine} ${its}`);
     if (ahead !== 0) assert.equal(ahead > 0 ? mine : its, 'best', name);
-    assert.match(mine === 'best' ? its : mine, sign > 0 ? /^\+\d+ %$/ : /^−\d+ %$/);
+    assert.match(mine === 'best' ? its : mine, sign > 0 ? /^\+\d+ %$/ : /^(−\d+|\+0) %$/);
   }
   await view.getByRole('button', { name: 'None is better' }).click();
   await view.getByText('Your vote: None is better').waitFor();
@@ -122,10 +123,12 @@ test('an answer that failed or was stopped is not voted on', async () => {
   await ask(view, 'fail');
   await view.getByText('cleo is tired').waitFor();
   await view.getByText('No vote: no whole answer from cleo.').waitFor();
+  await view.locator('section[data-status=done]').waitFor();
   assert.deepEqual((await columns(view).locator('h2').allInnerTexts()).sort(), ['ada', 'cleo']);
   assert.equal(await view.getByRole('button', { name: 'None is better' }).count(), 0);
   await ask(view, 'slowly');
   await columns(view).getByText('word word').first().waitFor();
+  await view.locator('section[data-status=done]').waitFor(); // the other one
   await view.keyboard.press('Escape');
   await view.locator('section[data-status=stopped]').waitFor();
   assert.equal(await view.getByRole('button', { name: 'None is better' }).count(), 0);
@@ -201,9 +204,11 @@ test('votes are of the key that signed in, and the code asks for a key', async (
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe, ${colorScheme}`, async () => {
     const view = await window('compare', { colorScheme });
+    await ratings(view).waitFor();
     assert.deepEqual(await axe(view), []);
     await ask(view, 'hello');
     await ended(view);
+    await columns(view).getByText('hello').nth(1).waitFor();
     assert.deepEqual(await axe(view), []);
     await view.getByRole('button', { name: /^Best: A/ }).click();
     await view.getByText('Your vote').waitFor();

@@ -11,13 +11,14 @@ const { server, browser, end } = await begin({ script: {
         calls: [{ name: 'tool_1', arguments: { text: 'Bern' } }] },
       { role: 'tool', reply: 'It is {message}.' },
       { reply: 'You said: {message}' }] },
-    { name: 'slow', tokens_per_second: 12, rules: [{ reply: 'word '.repeat(400) }] },
+    { name: 'slow', tokens_per_second: 12, rules: [{ reply: 'word '.repeat(3000) }] },
   ],
 } });
 async function window(hash, options = {}) {
   const view = await openWindow(browser, server, options);
   await view.goto(`${server.address}/#/${hash}`);
   await view.locator('main h1').first().waitFor();
+  if (hash !== 'chat') await field(view, 'temperature').waitFor({ state: 'attached' }); // what it sends by itself is known
   return view;
 }
 const panel = (view) => view.getByRole('tabpanel');
@@ -219,6 +220,7 @@ test('a prompt is kept in versions that another person opens, compares and fills
   await view.getByLabel('Note').fill('the first');
   await view.getByRole('button', { name: 'Save as a version' }).click();
   await view.getByText('Saved as version 1').waitFor();
+  await view.getByRole('button', { name: 'Put it on version 1' }).waitFor();
   await ask(view, 'Greet {{who}} warmly.');
   await view.getByRole('button', { name: 'Save as a version' }).click();
   await view.getByText('Saved as version 2').waitFor();
@@ -305,6 +307,8 @@ test('it is used without a mouse, in a window of a telephone, where words are lo
 
 test('what a page needs is small, and the other pages wait until they are opened', async () => {
   const view = await window('chat');
+  await view.getByText('What shall we think about?').waitFor();
+  await view.getByRole('complementary').getByRole('searchbox').waitFor();
   const loaded = await view.evaluate(() => [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]
     .filter((each) => !new URL(each.name).pathname.match(/^\/(api|v1)\//)).map(({ name, encodedBodySize }) => ({ name, encodedBodySize })));
   const bytes = loaded.reduce((sum, each) => sum + each.encodedBodySize, 0);
