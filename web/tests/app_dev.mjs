@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { begin, done, say } from './harness.mjs';
+import { begin, done, patienceMs, say } from './harness.mjs';
 
 const { server, browser, end } = await begin();
 const web = join(import.meta.dirname, '..');
@@ -31,7 +31,7 @@ test('the app as it is written asks the server, and a changed file is shown with
     if (found) resolve(found);
   }));
   const view = await browser.newPage();
-  view.setDefaultTimeout(60_000);
+  view.setDefaultTimeout(patienceMs);
   const errors = [];
   view.on('console', (line) => line.type() === 'error' && errors.push(line.text()));
   await view.goto(address);

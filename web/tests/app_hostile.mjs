@@ -68,6 +68,7 @@ const nasty = '"><img src=x onerror=hit()><script>hit()</script>';
 
 // What stands in answers: no element that acts, no link that is not one.
 async function calm(view) {
+  await view.waitForFunction(() => !document.querySelector('iframe:not([data-drawn]), .math:not(:has(.katex, code))')); // what is drawn late
   const found = await view.locator('article').evaluateAll((nodes) => nodes.map((node) => ({
     active: node.querySelectorAll('script,img,object,embed,video,form,style,link,meta,base,.prose p svg image').length,
     handlers: [...node.querySelectorAll('*')].filter((each) => [...each.attributes].some(({ name }) => name.startsWith('on'))).length,
@@ -96,7 +97,6 @@ test(`${texts.length} hostile texts neither run nor load, for their owner and be
   const made = await make(keys.alice, { title: nasty, folder: nasty, settings: { model: nasty, system: nasty }, messages });
   await view.goto(`${server.address}/#/chat/${made.id}`);
   await view.getByText('last of all').waitFor();
-  await view.waitForFunction(() => document.querySelectorAll('iframe:not([data-drawn])').length === 0);
   assert.equal(await calm(view), messages.length);
   assert.equal(await view.getByRole('heading', { level: 1 }).innerText(), nasty);
   for (const frame of view.frames().slice(1)) {
@@ -111,6 +111,7 @@ test(`${texts.length} hostile texts neither run nor load, for their owner and be
   await reader.exposeFunction('hit', () => reader.hits++);
   await reader.goto(link);
   await reader.getByText('last of all').waitFor();
+  await reader.locator('.hljs-tag').first().waitFor({ state: 'attached' });
   assert.equal(await calm(reader), messages.length);
 });
 

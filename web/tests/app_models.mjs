@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { axe, begin, open, Server } from './harness.mjs';
+import { axe, begin, done, open, Server, until } from './harness.mjs';
 import { Hub } from './hub.mjs';
 import { tinyGguf } from './tiny_gguf.mjs';
 
@@ -32,13 +32,6 @@ const search = async (view, words) => {
 const partial = () => {
   const folder = join(server.home, 'partial');
   return existsSync(folder) ? readdirSync(folder).filter((each) => each.endsWith('.part')).map((each) => statSync(join(folder, each)).size) : [];
-};
-const until = async (what) => {
-  for (;;) {
-    const found = await what();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 };
 const choose = async (view) => {
   await search(view, 'tiny');
@@ -78,6 +71,7 @@ test('with no model at all a script says hello, and what fits is offered beside 
   const second = await window();
   await second.goto(`${server.address}/#/chat/${thread.id}`);
   await second.getByText('Hello! I am a script, not a model').waitFor();
+  await done(second);
   assert.match((await get(`/api/v1/conversations/${thread.id}`)).messages[1].text, /^Hello! I am a script/);
   assert.deepEqual([...view.problems, ...second.problems], []);
 });
@@ -103,6 +97,7 @@ test('a download is seen where it was begun, also one of which nobody knows how 
   });
   assert.deepEqual(await axe(view), []);
   await view.goto(`${server.address}/#/models`);
+  await view.getByRole('heading', { name: 'To download' }).waitFor();
   const last = view.getByRole('button', { name: /^Download / }).last();
   await last.scrollIntoViewIfNeeded();
   await last.click();
@@ -205,6 +200,7 @@ test('a model is loaded and unloaded, which another window sees', async () => {
 test('a smaller model is made by the keyboard alone', async () => {
   const view = await models({}, name);
   const second = await models();
+  await view.getByLabel('Smaller weights as').locator('option', { hasText: 'Q8_0' }).waitFor({ state: 'attached' });
   await view.getByLabel('Smaller weights as').focus();
   await view.keyboard.type('Q8_0');
   await view.keyboard.press('Tab');
@@ -233,10 +229,10 @@ test('a model that is quantised already is not offered smaller weights, and the 
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing to find for axe with a model, a job and the hub's answer, ${colorScheme}`, async () => {
     const view = await models({ colorScheme }, name);
-    await view.getByRole('region', { name: 'Details' }).waitFor();
+    await view.getByLabel('Smaller weights as').waitFor();
     await search(view, 'tiny');
     await view.getByRole('button', { name: 'own/Tiny-GGUF', exact: true }).click();
-    await view.getByText('Tiny-F32.gguf').first().waitFor();
+    await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).waitFor();
     await view.getByText('finished').first().waitFor();
     assert.deepEqual(await axe(view), []);
     assert.deepEqual(view.problems, []);
