@@ -11,11 +11,13 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIGHTHOUSE = "12.8.2"
+SHELL = pathlib.Path("/usr/bin/chromium-headless-shell")  # its windows have no pages of the browser's own
 
 
 def environment():
-    """With ./dev's own Node before the system's, where it is there."""
-    return {**os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
+    """With ./dev's own Node before the system's, where it is there, and the browser that is measured."""
+    shell = {"STRATA_CHROMIUM": str(SHELL)} if SHELL.exists() else {}
+    return {**shell, **os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
 
 
 def lighthouse():

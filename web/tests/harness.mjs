@@ -97,8 +97,8 @@ const inOneList = (flags) => [...flags.filter((each) => !each.startsWith(disable
 // The browser and a server that has the app; `args` go to "strata serve", `flags` to Chromium. Its windows
 // are private ones, which make no connection ahead of need, or those of a `profile`, which do.
 export async function begin({ script, args, env, flags = [], profile = false } = {}) {
-  const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium-headless-shell', '/usr/bin/chromium',
-    '/usr/bin/chromium-browser'].find((each) => existsSync(each) && !(profile && each.endsWith('shell')));
+  const chromiumPath = [process.env.STRATA_CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser',
+    '/usr/bin/chromium-headless-shell'].find((each) => existsSync(each) && !(profile && each.endsWith('shell')));
   if (!chromiumPath) skip('Chromium is not here');
   let chromium;
   try {
