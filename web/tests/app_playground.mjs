@@ -42,6 +42,24 @@ async function stored() {
   return { chat: data[0], messages };
 }
 
+test('nothing is sent before the parameters are known that were set', async () => {
+  const view = await window('playground');
+  await open(view, 'Parameters');
+  await field(view, 'temperature').fill('0.5');
+  await ask(view, 'hi');
+  let tell = () => {};
+  const held = new Promise((resolve) => (tell = resolve));
+  await view.route('**/openapi.json', async (route) => { await held; await route.continue(); });
+  await view.getByRole('link', { name: 'Models' }).click();
+  await view.getByRole('heading', { name: 'Models', level: 1 }).waitFor();
+  await view.getByRole('link', { name: 'Playground' }).click();
+  await view.getByRole('button', { name: 'Run', exact: true }).and(view.locator(':disabled')).waitFor();
+  await view.keyboard.press('Control+Enter');
+  tell();
+  assert.equal((await run(view)).temperature, 0.5);
+  assert.deepEqual(view.problems, []);
+});
+
 test('what is asked is what the server gets, keeps and streams back', async () => {
   const view = await window('playground');
   await view.getByLabel('System prompt').fill('Be brief.');
