@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 
-import { answers, axe, begin, done, elsewhere, open, say, toElsewhere } from './harness.mjs';
+import { answers, axe, begin, done, elsewhere, open, say, toElsewhere, until } from './harness.mjs';
 
 const { server, browser, end } = await begin({ args: ['--require-key', '--host', '0.0.0.0'], flags: toElsewhere });
 const port = new URL(server.address).port;
@@ -88,6 +88,40 @@ test('texts are copied without a secure context', async () => {
   await field.focus();
   await view.keyboard.press('Control+V');
   assert.equal(await field.inputValue(), code);
+  assert.deepEqual(view.problems, []);
+});
+
+test('what one key typed is not there for the next one that signs in, in this window or beside it', async () => {
+  const view = await open(browser, server);
+  const beside = await view.context().newPage();
+  const [berta, carl] = [server.key('berta'), server.key('carl')];
+  const field = (page) => page.getByRole('textbox', { name: 'Message' });
+  const signIn = async (page, key) => {
+    await page.getByLabel('Key').fill(key);
+    await page.keyboard.press('Enter');
+    await field(page).waitFor();
+  };
+  await view.goto(server.address);
+  await signIn(view, berta);
+  await field(view).fill('only for berta');
+  await view.reload();
+  await field(view).waitFor();
+  await until(async () => (await field(view).inputValue()) === 'only for berta');
+  await beside.goto(server.address);
+  await field(beside).fill('also for berta');
+  await view.getByRole('button', { name: 'Sign out berta' }).click();
+  await signIn(view, carl);
+  assert.equal(await field(view).inputValue(), '');
+  assert.doesNotMatch(await view.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage })), /berta/);
+  await beside.evaluate(() => {
+    for (const value of [true, false]) {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }
+  });
+  await beside.getByRole('button', { name: 'Sign out carl' }).waitFor();
+  assert.equal(await field(beside).inputValue(), '');
+  assert.doesNotMatch(await beside.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage })), /berta/);
   assert.deepEqual(view.problems, []);
 });
 

@@ -48,8 +48,11 @@ class State {
 
   // `first` asks for what the page shows; of what fails there the page itself tells.
   async begin(first: () => Promise<unknown>) {
-    this.session = await call<Session>('GET', places.session);
-    if (!this.session.signed_in) return;
+    const { signed_in, name } = (this.session = await call<Session>('GET', places.session));
+    // What this window keeps is for who typed it.
+    if (!signed_in || sessionStorage.getItem('owner') !== name) sessionStorage.clear();
+    if (!signed_in) return;
+    sessionStorage.setItem('owner', name);
     try {
       await Promise.all([this.list(), this.listModels(), first().catch(() => undefined)]);
     } finally {
@@ -57,9 +60,17 @@ class State {
       this.listen();
       document.addEventListener('visibilitychange', () => {
         if (document.hidden) this.events?.close();
-        else this.listen();
+        else void this.comeBack();
       });
     }
+  }
+
+  // Meanwhile another window may have signed somebody else in: nothing here is for him.
+  private async comeBack() {
+    const before = this.session;
+    const now = before?.key_required ? await call<Session>('GET', places.session).catch(() => before) : before;
+    if (now?.signed_in !== before?.signed_in || now?.name !== before?.name) return location.reload();
+    if (!document.hidden) this.listen();
   }
 
   // Behind a gap in what is told.
