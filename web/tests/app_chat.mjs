@@ -216,6 +216,42 @@ test('a search that finds nothing says so', async () => {
   assert.deepEqual(view.problems, []);
 });
 
+test('of two searches the last one is shown, whichever is answered first', async () => {
+  const view = await window();
+  for (const title of ['a first thing', 'a second thing']) await make({ title, messages: dialogue('q', 'a') });
+  await view.goto(server.address);
+  const list = view.getByRole('complementary');
+  await list.getByRole('link', { name: 'a first thing' }).waitFor();
+  const held = new Map();
+  await view.route(/conversations\?query=first/, async (route) => {
+    await new Promise((go) => held.set(new URL(route.request().url()).searchParams.has('limit'), go));
+    await route.continue();
+  });
+  const late = async (release) => {
+    const came = view.waitForResponse((each) => each.url().includes('query=first'));
+    release();
+    await (await came).finished();
+  };
+  await list.getByRole('searchbox').fill('first');
+  await until(() => held.has(false));
+  await list.getByRole('searchbox').fill('second');
+  await list.getByRole('link', { name: 'a first thing' }).waitFor({ state: 'detached' });
+  await late(held.get(false));
+  await view.evaluate(() => new Promise((next) => setTimeout(next, 50)));
+  assert.deepEqual(await list.locator('li a').allInnerTexts(), ['a second thing']);
+  await list.getByRole('searchbox').fill('');
+  await view.keyboard.press('Control+K');
+  const menu = view.getByRole('dialog');
+  await menu.getByRole('combobox').fill('first');
+  await until(() => held.has(true));
+  await menu.getByRole('combobox').fill('second');
+  await menu.getByRole('option', { name: 'a second thing' }).waitFor();
+  await late(held.get(true));
+  await view.evaluate(() => new Promise((next) => setTimeout(next, 50)));
+  assert.equal(await menu.getByRole('option', { name: 'a first thing' }).count(), 0);
+  assert.deepEqual(view.problems, []);
+});
+
 test('a link shows what was shared and no more, until it is ended', async () => {
   const view = await window();
   const made = await make({ title: 'for you', settings: { system: 'secret wish' }, messages: dialogue('ask', 'told') });

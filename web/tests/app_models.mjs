@@ -162,6 +162,41 @@ test('a model is found at the hub; its download pauses, goes on where it was, an
   assert.deepEqual([...view.problems, ...second.problems], []);
 });
 
+test('what a repository has stands under its own name, and what a model needs under its context, however late', async () => {
+  const view = await models();
+  const held = new Map();
+  const hold = (url, of) => view.route(url, async (route) => {
+    const name = new URL(route.request().url()).searchParams.get(of);
+    if (/Tiny|8192/.test(name)) await new Promise((go) => held.set(of, go));
+    await route.continue();
+  });
+  await hold('**/api/v1/hub/files?*', 'repository');
+  await search(view, 'tiny');
+  await view.getByRole('button', { name: 'own/Tiny-GGUF', exact: true }).click();
+  await until(() => held.has('repository'));
+  await view.getByRole('button', { name: 'own/Closed-tiny', exact: true }).click();
+  await view.getByText('No GGUF').or(view.getByText('GGUF', { exact: false }).last()).first().waitFor();
+  const late = async (of, part) => {
+    const came = view.waitForResponse((each) => each.url().includes(part));
+    held.get(of)();
+    await (await came).finished();
+    await view.evaluate(() => new Promise((next) => setTimeout(next, 50)));
+  };
+  await late('repository', 'Tiny-GGUF');
+  assert.equal(await view.getByRole('button', { name: 'Download Tiny-F32.gguf' }).count(), 0);
+  await hold('**/api/v1/catalog?*', 'context');
+  const card = view.getByRole('listitem').filter({ hasText: 'smollm2:135m' });
+  const [{ size }] = (await get('/api/v1/catalog?context=2048')).models;
+  const memory = (context) => `${Math.round((size + context * 23040 + 80 * 2 ** 20) / 1e6)} MB of memory`;
+  await view.getByLabel('Foretold for a context of').selectOption('8192');
+  await until(() => held.has('context'));
+  await view.getByLabel('Foretold for a context of').selectOption('2048');
+  await card.getByText(memory(2048)).waitFor();
+  await late('context', '8192');
+  await card.getByText(memory(2048)).waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
 test('a model\'s page says where it came from and what it takes', async () => {
   const view = await models({}, name);
   const details = view.getByRole('region', { name: 'Details' });

@@ -24,6 +24,7 @@ class State {
   votes = $state(0); // grows when there may be new ones
   private wanted = $state(''); // the conversation that was opened last, which may be on its way
   private heard = 0; // messages of it that were told
+  private lists = 0; // that were asked for
   private events: EventSource | undefined;
   private deltas: Delta[] = []; // of the last moment, which are taken at once
 
@@ -88,8 +89,9 @@ class State {
   }
 
   async list() {
-    const place = places.conversations(this.query, this.archived);
-    this.conversations = (await call<{ data: Conversation[] }>('GET', place)).data;
+    const asked = ++this.lists; // of two the last one counts, whichever comes first
+    const { data } = await call<{ data: Conversation[] }>('GET', places.conversations(this.query, this.archived));
+    if (asked === this.lists) this.conversations = data;
   }
 
   async listModels() {
