@@ -24,6 +24,7 @@ class State {
   votes = $state(0); // grows when there may be new ones
   private wanted = $state(''); // the conversation that was opened last, which may be on its way
   private heard = 0; // messages of it that were told
+  private reads = 0; // of conversations, that are on their way
   private lists = 0; // that were asked for
   private events: EventSource | undefined;
   private deltas: Delta[] = []; // of the last moment, which are taken at once
@@ -104,11 +105,14 @@ class State {
     let found: Conversation | undefined;
     for (let before = -1; id && before !== this.heard; ) { // what was told meanwhile may be newer than what comes
       before = this.heard;
+      this.reads += 1;
       try {
         found = await call<Conversation>('GET', places.conversation(id));
       } catch (error) {
         if (this.wanted === id && !this.shows(id)) this.take(undefined); // of the one before nothing stays
         throw error;
+      } finally {
+        this.reads -= 1;
       }
       if (this.wanted !== id) return;
     }
@@ -190,7 +194,7 @@ class State {
     const next = (message.sequence ?? 0) + 1;
     if (delta.sequence < next) return;
     if (delta.sequence > next) {
-      void this.follow(() => this.open(this.wanted));
+      if (this.reads === 0) void this.follow(() => this.open(this.wanted));
       return;
     }
     message.sequence = delta.sequence;
