@@ -473,4 +473,169 @@ test('a server that is gone is told by what starts it, and nothing that was type
   assert.deepEqual(faults(view), []);
 });
 
+test('what waited for a chat that is deleted stands in the field of a new one, and holds up no window', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await field(view).fill('for later');
+  const { id } = await make({ title: 'to be deleted' });
+  await goTo(view, id);
+  await title(view, 'to be deleted');
+  await say(view, 'slowly');
+  await view.getByText('word3').waitFor();
+  await say(view, 'say then');
+  await remove(id);
+  await view.waitForURL(/#\/chat$/);
+  await until(async () => (await field(view).inputValue()) === 'say then\n\nfor later');
+  let asked = 0;
+  view.on('dialog', (dialog) => { asked += 1; void dialog.accept(); });
+  await view.reload();
+  await until(async () => (await field(view).inputValue()) === 'say then\n\nfor later');
+  assert.equal(asked, 0);
+  assert.deepEqual(faults(view), []);
+});
+
+test('a draft that is kept late does not come back behind what was said', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'late', messages: dialogue('one', 'a') });
+  await show(view, id);
+  await title(view, 'late');
+  const release = await hold(view, `**/api/v1/conversations/${id}`, 'PATCH');
+  const kept = view.waitForRequest((each) => each.method() === 'PATCH');
+  await field(view).fill('say it now');
+  await kept;
+  await field(view).press('Enter');
+  await answers(view).nth(1).and(view.locator('[data-status=done]')).waitFor();
+  const late = view.waitForResponse((each) => each.request().method() === 'PATCH');
+  release();
+  await (await late).finished();
+  await until(async () => (await thread(id)).draft === '');
+  assert.deepEqual(view.problems, []);
+});
+
+test('of a draft the newest is kept, however late an older one comes', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'older', messages: dialogue('one', 'a') });
+  await show(view, id);
+  await title(view, 'older');
+  let first = true, release;
+  const held = new Promise((resolve) => (release = resolve));
+  await view.route(`**/api/v1/conversations/${id}`, async (route) => {
+    if (route.request().method() === 'PATCH' && first) { first = false; await held; }
+    await route.continue();
+  });
+  const kept = view.waitForRequest((each) => each.method() === 'PATCH');
+  await field(view).fill('older');
+  await kept;
+  await field(view).fill('newer');
+  await view.evaluate(() => new Promise((resolve) => setTimeout(resolve, 600))); // the newer one is to be kept by now
+  const came = view.waitForResponse((each) => each.request().postData()?.includes('older'));
+  release();
+  await (await came).finished();
+  await until(async () => (await thread(id)).draft === 'newer');
+  assert.deepEqual(view.problems, []);
+});
+
+test('settings that two windows change are those of both', async () => {
+  const { id } = await make({ title: 'both', settings: { max_tokens: 50 }, messages: dialogue('one', 'a') });
+  const [first, second] = [await window(), await window()];
+  for (const view of [first, second]) {
+    await show(view, id);
+    await title(view, 'both');
+    await view.getByRole('button', { name: 'Settings' }).click();
+  }
+  await second.getByLabel('Temperature').fill('0.5'); // not yet left, and so not kept
+  await first.getByLabel('System prompt').fill('Be kind.');
+  await first.getByLabel('Temperature').focus();
+  await until(async () => (await second.getByLabel('System prompt').inputValue()) === 'Be kind.');
+  assert.equal(await second.getByLabel('Temperature').inputValue(), '0.5');
+  await second.getByLabel('System prompt').focus();
+  await until(async () => (await first.getByLabel('Temperature').inputValue()) === '0.5');
+  assert.deepEqual((await thread(id)).settings, { max_tokens: 50, system: 'Be kind.', temperature: 0.5 });
+  assert.deepEqual([...first.problems, ...second.problems], []);
+});
+
+test('what was set for a new chat stays while another is looked at', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'another', messages: dialogue('one', 'a') });
+  await view.goto(server.address);
+  await field(view).waitFor();
+  await view.getByRole('button', { name: 'Settings' }).click();
+  await view.getByLabel('System prompt').fill('Be brief.');
+  await view.keyboard.press('Escape');
+  await goTo(view, id);
+  await title(view, 'another');
+  await goTo(view, '');
+  await view.getByText('What shall we think about?').waitFor();
+  await say(view, 'say it');
+  await done(view);
+  const { messages, settings } = await thread(idOf(view));
+  assert.deepEqual([settings.system, messages[1].data.request.system], ['Be brief.', 'Be brief.']);
+  await goTo(view, '');
+  await view.getByText('What shall we think about?').waitFor();
+  await view.getByRole('button', { name: 'Settings' }).click();
+  assert.equal(await view.getByLabel('System prompt').inputValue(), '');
+  assert.deepEqual(view.problems, []);
+});
+
+test('Again that is pressed twice is one answer, which what is said meanwhile follows', async () => {
+  const view = await window();
+  const { id } = await make({ title: 'twice', messages: dialogue('one', 'a') });
+  await show(view, id);
+  await title(view, 'twice');
+  const release = await hold(view, '**/answers', 'POST');
+  await view.getByRole('button', { name: 'Again' }).dblclick();
+  await say(view, 'say then');
+  release();
+  await answers(view).nth(1).and(view.locator('[data-status=done]')).waitFor();
+  await until(async () => (await thread(id)).messages.every((each) => each.status === 'done'));
+  const { messages } = await thread(id);
+  assert.deepEqual(messages.map((each) => each.text), ['one', 'a', 'one', 'say then', 'say then']);
+  assert.equal(messages[3].parent, messages[2].id);
+  assert.deepEqual(view.problems, []);
+});
+
+test('who comes back to a running answer asks for it once, however much is told meanwhile', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await say(view, 'slowly');
+  await view.getByText('word3').waitFor();
+  const id = idOf(view);
+  let asked = 0, release;
+  const held = new Promise((resolve) => (release = resolve));
+  await view.route(`**/api/v1/conversations/${id}`, async (route) => { asked += 1; await held; await route.continue(); });
+  await view.evaluate(() => {
+    const events = new EventSource('/api/v1/events');
+    let told = 0;
+    globalThis.told = () => told;
+    events.addEventListener('delta', () => (told += 1));
+    for (const value of [true, false]) {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }
+  });
+  await until(() => asked > 0);
+  const before = await view.evaluate(() => globalThis.told());
+  await until(async () => (await view.evaluate(() => globalThis.told())) > before + 5);
+  assert.equal(asked, 1);
+  release();
+  await until(async () => (await answers(view).innerText()).includes('word40'));
+  await view.keyboard.press('Escape');
+  await until(async () => (await thread(id)).messages[1].status === 'cut');
+  assert.deepEqual(view.problems, []);
+});
+
+test('how full the context is, is asked anew when an answer has loaded the model', async () => {
+  const view = await window();
+  let loaded = [];
+  await view.route('**/api/ps', (route) => route.fulfill({ json: { models: loaded } }));
+  await view.route('**/api/show', (route) => route.fulfill({ json: { strata: { context: 131072 } } }));
+  const { id } = await make({ title: 'full', messages: [{ text: 'one' }, { role: 'assistant', text: 'a', data: { usage: { prompt_tokens: 60, completion_tokens: 40 } } }] });
+  await show(view, id);
+  await view.getByRole('meter', { name: '131,072' }).waitFor();
+  loaded = [{ name: 'demo', context_length: 4096 }];
+  await say(view, 'say it');
+  await view.getByRole('meter', { name: '4,096' }).waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
 test.after(end);

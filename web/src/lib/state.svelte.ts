@@ -26,6 +26,7 @@ class State {
   private heard = 0; // messages of it that were told
   private reads = 0; // of conversations, that are on their way
   private lists = 0; // that were asked for
+  whenGone = (_id: string) => {}; // who keeps something of a conversation hears that it was deleted
   private events: EventSource | undefined;
   private deltas: Delta[] = []; // of the last moment, which are taken at once
 
@@ -145,7 +146,8 @@ class State {
     };
   }
   // The conversation was deleted: where it is shown, another page is.
-  private gone(id: string) {
+  gone(id: string) {
+    this.whenGone(id);
     this.conversations = this.conversations.filter((each) => each.id !== id);
     if (this.wanted !== id) return;
     if (location.hash === `#/chat/${id}`) location.hash = '#/chat';

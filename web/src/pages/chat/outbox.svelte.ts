@@ -18,9 +18,11 @@ export class Outbox {
   queue = $state<Said[]>([]);
   saying = $state(false); // until the answer that was asked for is there
   behind = ''; // the message that the queue follows; '': the last one
+  settings: Conversation['settings'] = {}; // of a conversation that is not there yet
   saved: Promise<unknown> | undefined; // the draft that is on its way to the server
   private unsaved = false; // the server has another draft
   private known = false; // what the server had is in ours
+  private gone = false; // its conversation was deleted
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(public id: string) {} // '': there is no conversation yet
@@ -35,8 +37,9 @@ export class Outbox {
     return said;
   }
   // What could not be said, and what waited for it, stands in the field again, before what was written since.
-  giveBack(...said: Said[]) {
+  giveBack(...said: Said[]): void {
     const all = [...said, ...this.queue.splice(0)];
+    if (this.gone) return boxOf('').giveBack(...all);
     this.draft = [...all.map((each) => each.typed), this.draft].filter(Boolean).join('\n\n');
     this.attachments = [...all.flatMap((each) => each.files), ...this.attachments];
     this.keep();
@@ -56,7 +59,7 @@ export class Outbox {
   // Of what was said there is no draft on the server any more.
   emptied() {
     this.unsaved = false;
-    if (this.draft) this.keep();
+    if (this.draft || this.saved) this.keep(); // what is still on its way would be there again
   }
   keep() {
     this.unsaved = true;
@@ -65,18 +68,33 @@ export class Outbox {
     if (this.id) this.timer = setTimeout(() => this.save(), soonMs);
     else sessionStorage.setItem(kept, this.draft);
   }
-  save() {
+  // One behind the other: of two that are on their way the older one could come last.
+  save(): Promise<unknown> | undefined {
     clearTimeout(this.timer);
-    if (!this.known || !this.unsaved || !this.id || this.id === temporary) return;
+    if (this.saved || !this.known || !this.unsaved || this.gone || !this.id || this.id === temporary) return this.saved;
     this.unsaved = false;
     const { id, draft } = this;
-    this.saved = call('PATCH', places.conversation(id), { draft }).then(
-      () => app.current?.id === id && app.change({ ...app.current, draft }),
-      (error: unknown) => {
-        this.unsaved = true;
-        app.fail(error);
+    return (this.saved = call('PATCH', places.conversation(id), { draft }).then(
+      () => {
+        this.saved = undefined;
+        if (app.current?.id === id) app.change({ ...app.current, draft });
+        return this.save();
       },
-    );
+      (error: unknown) => {
+        this.saved = undefined;
+        this.unsaved = true;
+        if (!this.gone) app.fail(error);
+      },
+    ));
+  }
+
+  // The conversation was deleted: what it never had stands in the field of a new one.
+  end() {
+    boxes.delete(this.id);
+    this.gone = true;
+    clearTimeout(this.timer);
+    const typed = this.unsaved ? this.draft : '';
+    if (typed || this.queue.length || this.attachments.length) this.giveBack(...this.queue.splice(0), { typed, files: this.attachments });
   }
 }
 
@@ -84,10 +102,14 @@ const boxes = new Map<string, Outbox>();
 
 // That of a temporary chat ends with it.
 export function boxOf(id: string): Outbox {
-  const box = boxes.get(id) ?? new Outbox(id);
+  const known = boxes.get(id);
+  if (known) return known;
+  const box = new Outbox(id);
   if (id !== temporary) boxes.set(id, box);
+  if (!id) box.open(undefined, []);
   return box;
 }
+app.whenGone = (id) => boxes.get(id)?.end();
 // What was said without a conversation has made one.
 export function nowOf(id: string, box: Outbox) {
   sessionStorage.removeItem(kept);
