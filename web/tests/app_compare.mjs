@@ -2,7 +2,7 @@
 // kept, and what a second window sees of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axe, begin, open, Server } from './harness.mjs';
+import { axe, begin, open, Server, until } from './harness.mjs';
 
 const { server, browser, end } = await begin({ script: {
   models: [
@@ -133,6 +133,44 @@ test('an answer that failed or was stopped is not voted on', async () => {
   await view.locator('section[data-status=stopped]').waitFor();
   assert.equal(await view.getByRole('button', { name: 'None is better' }).count(), 0);
   assert.equal((await server.get('/api/v1/votes')).total, before);
+});
+
+test('what is asked runs once, also behind a closed menu, and ends with its page', async () => {
+  const view = await window('compare/ada,bob');
+  const asked = await ask(view, 'slowly');
+  const works = columns(view).and(view.locator('[data-status=working]'));
+  await works.first().getByText('word').waitFor();
+  await view.getByLabel('Question to all').press('Enter');
+  await view.keyboard.press('Control+K');
+  await view.getByRole('dialog').waitFor();
+  await view.keyboard.press('Escape');
+  await view.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.equal(await works.count(), 1);
+  assert.equal(asked.length, 2);
+  const ended = view.waitForEvent('requestfailed', (each) => each.url().endsWith('/v1/chat/completions'));
+  await view.evaluate(() => (location.hash = '#/models'));
+  await ended;
+  assert.deepEqual(view.problems, []);
+});
+
+test('a vote that is pressed twice counts once', async () => {
+  const view = await window('compare/bob,cleo');
+  const before = (await server.get('/api/v1/votes')).total;
+  await ask(view, 'who twice?');
+  await ended(view);
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  let votes = 0;
+  await view.route('**/api/v1/votes', async (route) => {
+    if (route.request().method() === 'POST') { votes += 1; await held; }
+    await route.continue();
+  });
+  await view.getByRole('button', { name: 'None is better' }).dblclick();
+  release();
+  await view.getByText('Your vote:').waitFor();
+  await until(async () => (await server.get('/api/v1/votes')).total >= before + votes);
+  assert.equal((await server.get('/api/v1/votes')).total, before + 1);
+  assert.deepEqual(view.problems, []);
 });
 
 test('a vote is taken back, and all are deleted, in every window', async () => {
