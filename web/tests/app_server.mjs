@@ -77,6 +77,38 @@ test('a key is made by the keyboard alone, shown once, good, seen by another win
   assert.deepEqual([...view.problems, ...second.problems], []);
 });
 
+test('a key is made once by two presses; why one is not made stays to be read', async () => {
+  const view = await onServer(keys.admin);
+  const before = (await as(keys.admin, '/api/v1/keys')).data.length;
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  let made = 0;
+  await view.route('**/api/v1/keys', async (route) => {
+    if (route.request().method() === 'POST') { made += 1; await held; }
+    await route.continue();
+  });
+  await view.getByLabel('Name', { exact: true }).fill('twice');
+  await view.getByRole('button', { name: 'Make a key' }).dblclick();
+  release();
+  await view.getByText('twice').waitFor();
+  await until(async () => (await as(keys.admin, '/api/v1/keys')).data.length >= before + made);
+  assert.equal(made, 1);
+  await view.unrouteAll();
+  await view.route('**/api/v1/keys', (route) => (route.request().method() === 'POST' ? route.fulfill({ status: 400, json: { error: 'not so' } }) : route.continue()));
+  await view.getByLabel('Name', { exact: true }).fill('refused');
+  await view.getByRole('button', { name: 'Make a key' }).click();
+  await view.getByRole('alert').getByText('not so').waitFor();
+  await view.getByText('Log', { exact: true }).click();
+  const seen = new Set();
+  for (const path of ['/metrics', '/metrics/history', '/logs']) {
+    const read = () => view.waitForResponse((each) => new URL(each.url()).pathname.endsWith(path));
+    await read(); // what comes again and again
+    seen.add(path);
+  }
+  await view.getByRole('alert').getByText('not so').waitFor();
+  assert.deepEqual(view.problems.filter((each) => !/Failed to load resource/.test(each)), []);
+});
+
 test('where no key is asked for, the page says that one restricts nothing', async () => {
   const said = (view) => view.getByText('This server asks for no key');
   const free = await new Server().start();
