@@ -202,6 +202,45 @@ test('a conversation is renamed, pinned, put in a folder, archived and deleted',
   assert.deepEqual([...first.problems, ...second.problems], []);
 });
 
+test('what the menu of an open conversation has is in the commands, too', async () => {
+  const view = await window({ viewport: { width: 420, height: 800 } });
+  const made = await make({ title: 'by words', messages: dialogue('q', 'a') });
+  await show(view, made.id);
+  await view.getByRole('heading', { name: 'by words' }).waitFor();
+  const command = async (name) => {
+    await view.keyboard.press('Control+K');
+    await view.getByRole('dialog').getByRole('combobox').fill(name);
+    await view.getByRole('dialog').getByRole('option', { name, exact: true }).waitFor();
+    await view.keyboard.press('Enter');
+  };
+  await command('Pin');
+  await until(async () => (await thread(made.id)).pinned);
+  await command('Rename'); // in the list, which a narrow window puts away
+  await view.getByRole('complementary').getByRole('textbox', { name: 'Rename' }).and(view.locator(':focus')).waitFor();
+  await view.keyboard.type('by other words');
+  await view.keyboard.press('Enter');
+  await view.getByRole('heading', { name: 'by other words' }).waitFor();
+  await view.keyboard.press('Control+Shift+S');
+  await command('Delete');
+  await view.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await view.waitForURL(/#\/chat$/);
+  assert.equal((await thread(made.id)).error.code, 'not_found');
+  assert.deepEqual(view.problems, []);
+});
+
+test('an answer says who stopped it, with the figures that there are', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await say(view, 'slowly');
+  await view.getByText('word3').waitFor();
+  await view.keyboard.press('Escape');
+  await view.getByText('You stopped it').waitFor();
+  await answers(view).getByText(/demo · first after/).waitFor();
+  await view.reload();
+  await view.getByText('This answer was cut.', { exact: true }).waitFor();
+  assert.deepEqual(view.problems, []);
+});
+
 test('a search that finds nothing says so', async () => {
   const view = await window();
   await make({ title: 'a needle', messages: dialogue('q', 'a') });
