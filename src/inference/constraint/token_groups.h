@@ -47,7 +47,10 @@ class TokenGroups {
   void add(int32_t token, std::string_view text);
   TokenBits find(const Set& set) const;
 
+  static constexpr size_t kAtOnce = 8;  // words; a set has a multiple of it
+
   const size_t n_words_;
+  const size_t n_kept_words_;                  // of a set, with those that fill it up
   TokenBits whole_;                            // tokens of whole characters
   std::array<TokenBits, kBeyond + 1> with_;    // by character; empty: no token has it
   std::array<TokenBits, kBeyond / 8> with_8_;  // any of eight characters
