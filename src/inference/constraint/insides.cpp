@@ -20,16 +20,14 @@ void Insides::prepare_strings() {
 
 namespace {
 
-// The string's tokens of so many characters; with the fewer of them, or of the others, one by one.
+// The string's tokens of at most so many characters.
 TokenBits no_longer(const StringInside& known, int32_t most) {
-  const auto first = std::ranges::partition_point(
-      known.tokens, [&](const auto& counted) { return counted.characters > most; });
-  const bool few = known.tokens.end() - first < first - known.tokens.begin();
-  TokenBits bits = few ? TokenBits(known.inside.bits.size()) : known.inside.bits;
-  if (few) {
-    for (auto it = first; it != known.tokens.end(); ++it) allow(bits, it->what);
-  } else {
-    for (auto it = known.tokens.begin(); it != first; ++it) forbid(bits, it->what);
+  const auto counted = static_cast<size_t>(most);
+  if (counted < known.no_longer.size()) return known.no_longer[counted];
+  TokenBits bits = known.inside.bits;
+  for (const auto& [n, token] : known.long_tokens) {
+    if (n <= most) break;
+    forbid(bits, token);
   }
   return bits;
 }

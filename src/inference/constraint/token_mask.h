@@ -22,12 +22,13 @@ inline void unite(TokenBits& bits, const TokenBits& others) {
   for (size_t word = 0; word < others.size(); ++word) bits[word] |= others[word];
 }
 
+inline bool has(const TokenBits& bits, int32_t token) {
+  return (bits[static_cast<size_t>(token) >> 6] >> (token & 63) & 1) != 0;
+}
+
 struct TokenMask {
   TokenBits bits;
-  bool has(int32_t id) const {
-    const auto at = static_cast<size_t>(id);
-    return (bits[at >> 6] >> (at & 63) & 1) != 0;
-  }
+  bool has(int32_t id) const { return inference::has(bits, id); }
 };
 
 // The logits with -inf for what is not allowed, and for what the mask does not reach.

@@ -26,9 +26,10 @@ struct StringInside {
     int32_t characters = 0;
     int32_t what = 0;  // a token, or a node
   };
-  std::vector<Counted> tokens;     // the one with most characters first
-  std::vector<Counted> closers;    // those that end with the quote, with fewest characters first
-  std::vector<Counted> crossings;  // as in `inside`
+  std::vector<TokenBits> no_longer;  // tokens, by how many characters they have at most
+  std::vector<Counted> long_tokens;  // that are in none of these, the one with most first
+  std::vector<Counted> closers;      // those that end with the quote, with fewest characters first
+  std::vector<Counted> crossings;    // as in `inside`
 };
 
 // Immutable; from any thread. Made once a model.

@@ -40,12 +40,20 @@ void for_each(const TokenBits& bits, const auto& each) {
   }
 }
 
-// As a list where they are few: then nothing is left of them. False: they are many.
-bool take_few(TokenBits& bits, std::vector<int32_t>& few) {
-  for_each(bits, [&](int32_t token) {
+// As a list where they are few: then nothing is left of them. False: they are many. Any is one of
+// `among`, unless that is empty.
+bool take_few(TokenBits& bits, std::span<const int32_t> among, std::vector<int32_t>& few) {
+  const auto take = [&](int32_t token) {
     few.push_back(token);
     return few.size() <= kFewTokens;
-  });
+  };
+  if (among.empty() || among.size() * 2 > bits.size()) {
+    for_each(bits, take);
+  } else {
+    for (const int32_t token : among) {
+      if (has(bits, token) && !take(token)) break;
+    }
+  }
   if (few.size() > kFewTokens) {
     few = {};
     return false;
@@ -152,8 +160,7 @@ bool TokenWalk::spread(ExprId place, int32_t node, TokenBits& bits,
     unite(bits, *found);
   } else {
     for (const int32_t token : trie_.tokens(*branch)) {
-      const auto at = static_cast<size_t>(token);
-      bits[at >> 6] |= (*found)[at >> 6] & uint64_t{1} << (at & 63);
+      if (has(*found, token)) allow(bits, token);
     }
   }
   for (const int32_t token : *unlisted) try_token(place, top.depth, token, bits, crossings);
@@ -252,7 +259,11 @@ Inside TokenWalk::walk_inside(ExprId block, int32_t node) {
   TokenBits bits = std::exchange(no_tokens_, {});
   bits.resize(trie_.n_words());
   walk(block, node, bits, &result.crossings);
-  if (!take_few(bits, result.ids)) {
+  // A look through all of the vocabulary's words took half of a mask's time where values may begin
+  // behind many nodes.
+  const TokenTrie::Branch* branch = branch_of(trie_.nodes()[static_cast<size_t>(node)]);
+  const auto below = branch == nullptr ? std::span<const int32_t>() : trie_.tokens(*branch);
+  if (!take_few(bits, below, result.ids)) {
     result.bits = std::move(bits);
   } else {
     no_tokens_ = std::move(bits);
@@ -349,6 +360,7 @@ StringInside TokenWalk::walk_string(ExprId base) {
   const std::span<const TokenTrie::Node> nodes = trie_.nodes();
   StringInside result;
   result.inside = walk_inside(base);
+  result.no_longer.resize(TokenTrie::kLongText, TokenBits(trie_.n_words()));
   std::vector<int32_t> count(TokenTrie::kLongestToken + 1);
   path_[0] = base;
   for (size_t i = 1; i < nodes.size();) {
@@ -362,8 +374,13 @@ StringInside TokenWalk::walk_string(ExprId base) {
     count[at.depth] = n;
     path_[at.depth] = next;
     const bool whole = next == base || next == kEmpty;
+    const int32_t n_begun = n + (whole ? 0 : 1);
     for (int32_t t = at.token; t >= 0; t = trie_.next_alike(t)) {
-      result.tokens.push_back({n + (whole ? 0 : 1), t});
+      if (n_begun < TokenTrie::kLongText) {
+        allow(result.no_longer[static_cast<size_t>(n_begun)], t);
+      } else {
+        result.long_tokens.push_back({n_begun, t});
+      }
       if (next == kEmpty) result.closers.push_back({n, t});
     }
     const bool crosses = next == kEmpty && static_cast<size_t>(at.end) > i + 1;
@@ -372,7 +389,10 @@ StringInside TokenWalk::walk_string(ExprId base) {
   }
   const auto fewer = [](const auto& a, const auto& b) { return a.characters < b.characters; };
   const auto more = [&](const auto& a, const auto& b) { return fewer(b, a); };
-  std::stable_sort(result.tokens.begin(), result.tokens.end(), more);
+  std::stable_sort(result.long_tokens.begin(), result.long_tokens.end(), more);
+  for (size_t i = 1; i < result.no_longer.size(); ++i) {
+    unite(result.no_longer[i], result.no_longer[i - 1]);
+  }
   std::stable_sort(result.closers.begin(), result.closers.end(), fewer);
   return result;
 }
