@@ -5,34 +5,17 @@
 #include "inference/constraint/limits.h"
 
 namespace strata::inference {
-namespace {
-
-constexpr size_t kMostText = 4096;   // bytes
-constexpr size_t kUsualText = 1024;  // are not more
-
-template <typename T>
-void append(std::string& out, const T& value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-}  // namespace
 
 // False: it is too large.
-bool BlockTexts::write(ExprId id, std::string& out) {
+bool BlockTexts::write(ExprId id, BlockText& out) {
   const Expr& e = x_.at(id);
-  if (out.size() > kMostText || !e.regular) return false;
-  append(out, e.op);
+  if (!e.regular || !out.add(e.op)) return false;
   switch (e.op) {
     case Op::bytes:
-      append(out, x_.set(e).words);
-      return true;
+      return out.add(x_.set(e).words);
     case Op::multiple: {
       const Multiple& m = x_.number(e);
-      append(out, m.k);
-      append(out, m.digits);
-      append(out, m.rest);
-      append(out, m.behind);
-      return true;
+      return out.add(m.k) && out.add(m.digits) && out.add(m.rest) && out.add(m.behind);
     }
     case Op::sequence:
       return write(e.a, out) && write(e.b, out);
@@ -40,9 +23,7 @@ bool BlockTexts::write(ExprId id, std::string& out) {
     case Op::block:
       return write(e.a, out);
     case Op::repeat:
-      append(out, e.b);
-      append(out, e.c);
-      return write(e.a, out);
+      return out.add(e.b) && out.add(e.c) && write(e.a, out);
     case Op::any_of:
     case Op::all_of:
       return write_list(id, out);
@@ -52,39 +33,41 @@ bool BlockTexts::write(ExprId id, std::string& out) {
 }
 
 // In an order that is not of the grammar.
-bool BlockTexts::write_list(ExprId id, std::string& out) {
-  auto known = lists_.find(id);
-  if (known == lists_.end()) {
-    std::vector<std::string> parts;
-    for (const ExprId part : x_.list(x_.at(id))) {
-      if (!write(part, parts.emplace_back())) return false;
-    }
-    std::ranges::sort(parts);
-    std::string text;
-    append(text, x_.at(id).b);
-    for (const std::string& part : parts) text += part;
-    if (text.size() > kMostText) return false;
-    size_bytes_ += text.size() + sizeof(text);
-    known = lists_.emplace(id, std::move(text)).first;
+bool BlockTexts::write_list(ExprId id, BlockText& out) {
+  const auto known = lists_.find(id);
+  if (known != lists_.end()) return out.add(std::string_view(known->second));
+  const Expr e = x_.at(id);
+  const size_t begin = out.size();
+  if (!out.add(e.b)) return false;
+  std::vector<std::string_view> parts;
+  parts.reserve(static_cast<size_t>(e.b));
+  std::string text(out.behind(begin));
+  for (const ExprId part : x_.list(e)) {
+    const size_t here = out.size();
+    if (!write(part, out)) return false;
+    parts.push_back(out.behind(here));
   }
-  out += known->second;
-  return out.size() <= kMostText;
+  std::ranges::sort(parts);
+  text.reserve(out.size() - begin);
+  for (const std::string_view part : parts) text += part;
+  out.cut(begin);
+  size_bytes_ += text.size() + sizeof(text);
+  return out.add(std::string_view(lists_.emplace(id, std::move(text)).first->second));
 }
 
 std::optional<std::string> BlockTexts::of(ExprId block) {
-  std::string text;
-  text.reserve(kUsualText);
+  BlockText text;
   if (!write(block, text)) return std::nullopt;
-  return text;
+  return std::string(text.behind(0));
 }
 
 // No block's text begins so.
 std::string BlockTexts::of_json(ExprId rule, int32_t node) const {
-  std::string text;
-  append(text, Op::rule);
-  append(text, std::ranges::find(x_.json_rules, rule) - x_.json_rules.begin());
-  append(text, node);
-  return text;
+  BlockText text;
+  text.add(Op::rule);
+  text.add(std::ranges::find(x_.json_rules, rule) - x_.json_rules.begin());
+  text.add(node);
+  return std::string(text.behind(0));
 }
 
 void BlockTexts::clear() {
@@ -102,12 +85,11 @@ std::shared_ptr<const Inside> InsideStore::find(const std::string& block) {
 
 void InsideStore::keep(const std::string& block, std::shared_ptr<const Inside> inside) {
   const std::lock_guard lock(mutex_);
-  if (at_.contains(block)) return;
   const auto size_of = [](const Kept& kept) {
     return kept.first.size() + kept.second->size_bytes() + sizeof(Kept) + sizeof(Inside);
   };
   kept_.emplace_front(block, std::move(inside));
-  at_.emplace(kept_.front().first, kept_.begin());
+  if (!at_.emplace(kept_.front().first, kept_.begin()).second) return kept_.pop_front();
   kept_bytes_ += size_of(kept_.front());
   while (kept_bytes_ > kMaxSharedInsideBytes && kept_.size() > 1) {
     kept_bytes_ -= size_of(kept_.back());

@@ -2,12 +2,15 @@
 // any value, names that many schemas ask for.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -27,6 +30,33 @@ struct Inside {
   size_t size_bytes() const { return bits.size() * 8 + (ids.size() + crossings.size()) * 4; }
 };
 
+// Few bytes at a time behind each other, as many as a block's text may have: std::string's append
+// took half of the time of writing one.
+class BlockText {
+ public:
+  static constexpr size_t kMostBytes = 4096;
+
+  bool add(std::string_view bytes);  // false: they are too many
+  template <typename T>
+  bool add(const T& value) {
+    return add(std::string_view(reinterpret_cast<const char*>(&value), sizeof(T)));
+  }
+  std::string_view behind(size_t begin) const { return {bytes_.data() + begin, size_ - begin}; }
+  size_t size() const { return size_; }
+  void cut(size_t size) { size_ = size; }
+
+ private:
+  std::array<char, kMostBytes> bytes_;
+  size_t size_ = 0;
+};
+
+inline bool BlockText::add(std::string_view bytes) {
+  if (bytes.size() > kMostBytes - size_) return false;
+  std::memcpy(bytes_.data() + size_, bytes.data(), bytes.size());
+  size_ += bytes.size();
+  return true;
+}
+
 // Blocks as texts, the same in every grammar. Of lists, as the content of any string, each text is
 // made once a grammar.
 class BlockTexts {
@@ -40,8 +70,8 @@ class BlockTexts {
   void clear();
 
  private:
-  bool write(ExprId id, std::string& out);
-  bool write_list(ExprId id, std::string& out);
+  bool write(ExprId id, BlockText& out);
+  bool write_list(ExprId id, BlockText& out);
 
   const Expressions& x_;
   std::unordered_map<ExprId, std::string> lists_;
