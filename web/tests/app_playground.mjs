@@ -54,9 +54,12 @@ test('nothing is sent before the parameters are known that were set', async () =
   await view.getByRole('heading', { name: 'Models', level: 1 }).waitFor();
   await view.getByRole('link', { name: 'Playground' }).click();
   await view.getByRole('button', { name: 'Run', exact: true }).and(view.locator(':disabled')).waitFor();
+  const sent = [];
+  view.on('request', (each) => each.url().endsWith('/v1/chat/completions') && sent.push(each.postDataJSON().temperature));
   await view.keyboard.press('Control+Enter');
   tell();
-  assert.equal((await run(view)).temperature, 0.5);
+  await run(view);
+  assert.deepEqual(sent, [0.5]);
   assert.deepEqual(view.problems, []);
 });
 

@@ -56,6 +56,21 @@ test('the conversation that was opened last is shown, whichever comes first; not
   assert.deepEqual(view.problems, []);
 });
 
+test('what was typed in the moment before the page is closed is kept', async () => {
+  const view = await window();
+  await view.goto(server.address);
+  await say(view, 'say it');
+  await done(view);
+  const id = view.url().split('/').at(-1);
+  await field(view).evaluate((input) => {
+    input.value = 'in the last moment';
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+    location.href = 'about:blank';
+  });
+  await until(async () => (await thread(id)).draft === 'in the last moment');
+  assert.deepEqual(view.problems, []);
+});
+
 test('what waits to be said, and a draft, stay with their conversation; one that is gone leaves none', async () => {
   const view = await window();
   const other = await make({ title: 'other', messages: dialogue('one', 'a') });

@@ -10,6 +10,7 @@ export interface Said { typed: string; files: Attachment[] }
 const temporary = 'temporary';
 const kept = 'draft'; // of a conversation that is not there yet: this window alone keeps it
 const soonMs = 400;
+const small = 10_000; // characters, that a closing page can send
 
 export class Outbox {
   draft = $state('');
@@ -74,7 +75,7 @@ export class Outbox {
     if (this.saved || !this.known || !this.unsaved || this.gone || !this.id || this.id === temporary) return this.saved;
     this.unsaved = false;
     const { id, draft } = this;
-    return (this.saved = call('PATCH', places.conversation(id), { draft }).then(
+    return (this.saved = call('PATCH', places.conversation(id), { draft }, { outlives: draft.length < small }).then(
       () => {
         this.saved = undefined;
         if (app.current?.id === id) app.change({ ...app.current, draft });
@@ -117,6 +118,7 @@ export function nowOf(id: string, box: Outbox) {
   boxes.set(id, box);
   box.id = id;
 }
+addEventListener('pagehide', () => boxes.forEach((box) => void box.save()));
 // A page that is closed takes what waits along: whoever closes it is asked.
 addEventListener('beforeunload', (event) => {
   if ([...boxes.values()].some((box) => box.queue.length || box.saying)) event.preventDefault();
