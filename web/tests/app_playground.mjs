@@ -50,8 +50,8 @@ test('nothing is sent before the parameters are known that were set', async () =
   let tell = () => {};
   const held = new Promise((resolve) => (tell = resolve));
   await view.route('**/openapi.json', async (route) => { await held; await route.continue(); });
-  await view.getByRole('link', { name: 'Models' }).click();
-  await view.getByRole('heading', { name: 'Models', level: 1 }).waitFor();
+  await view.getByRole('link', { name: 'Server' }).click();
+  await view.getByRole('heading', { name: 'Server', level: 1 }).waitFor();
   await view.getByRole('link', { name: 'Playground' }).click();
   await view.getByRole('button', { name: 'Run', exact: true }).and(view.locator(':disabled')).waitFor();
   const sent = [];
