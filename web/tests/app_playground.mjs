@@ -275,6 +275,11 @@ test('an answer is stopped, and the code says the same request', async () => {
   const sent = await run(view);
   assert.equal(sent.model, 'slow');
   await panel(view).getByText('word word word').waitFor();
+  await view.keyboard.press('Control+K');
+  await view.getByRole('dialog').waitFor();
+  await view.keyboard.press('Escape');
+  await view.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.equal(await view.locator('[role=tabpanel][data-status=working]').count(), 1);
   await view.keyboard.press('Escape');
   await view.locator('[role=tabpanel][data-status=stopped]').waitFor();
   await view.getByRole('button', { name: 'Copy as code' }).click();
@@ -283,6 +288,11 @@ test('an answer is stopped, and the code says the same request', async () => {
   assert.deepEqual(JSON.parse(text), sent);
   await view.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
+  await run(view);
+  await panel(view).getByText('word').first().waitFor();
+  const ended = view.waitForEvent('requestfailed', (each) => each.url().endsWith('/v1/chat/completions'));
+  await view.evaluate(() => (location.hash = '#/models'));
+  await ended;
   assert.deepEqual(view.problems, []);
 });
 
