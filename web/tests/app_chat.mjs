@@ -13,6 +13,8 @@ const threads = async () => (await get('/api/v1/conversations')).data;
 const thread = (id) => get(`/api/v1/conversations/${id}`);
 const make = async (body) => (await fetch(`${server.address}/api/v1/conversations`, {
   method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
+const change = (id, what) => fetch(`${server.address}/api/v1/conversations/${id}`, {
+  method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what) });
 const show = (view, id) => view.goto(`${server.address}/#/chat/${id}`);
 const dialogue = (question, answer) => [{ text: question }, { role: 'assistant', text: answer }];
 const json = (name, value) =>
@@ -217,7 +219,11 @@ test('what the menu of an open conversation has is in the commands, too', async 
   await until(async () => (await thread(made.id)).pinned);
   await command('Rename'); // in the list, which a narrow window puts away
   await view.getByRole('complementary').getByRole('textbox', { name: 'Rename' }).and(view.locator(':focus')).waitFor();
-  await view.keyboard.type('by other words');
+  await view.getByRole('complementary').getByText('Pinned', { exact: true }).waitFor();
+  await view.keyboard.type('by ot');
+  await change(made.id, { pinned: false });
+  await view.getByRole('complementary').getByText('Pinned', { exact: true }).waitFor({ state: 'detached' });
+  await view.keyboard.type('her words');
   await view.keyboard.press('Enter');
   await view.getByRole('heading', { name: 'by other words' }).waitFor();
   await view.keyboard.press('Control+Shift+S');
@@ -284,6 +290,7 @@ test('of two searches the last one is shown, whichever is answered first', async
   await menu.getByRole('combobox').fill('first');
   await until(() => held.has(true));
   await menu.getByRole('combobox').fill('second');
+  await menu.getByRole('option', { name: 'a first thing' }).waitFor({ state: 'detached' });
   await menu.getByRole('option', { name: 'a second thing' }).waitFor();
   await late(held.get(true));
   await view.evaluate(() => new Promise((next) => setTimeout(next, 50)));
