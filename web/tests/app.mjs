@@ -126,6 +126,27 @@ test('no page is wider than a narrow window, also from right to left; the menu s
   assert.deepEqual(view.problems, []);
 });
 
+test('where a long conversation that was flung comes to rest, it is drawn', async () => {
+  const thread = await make(Array.from({ length: 150 }, (_, i) => [{ text: `question ${i}` },
+    { role: 'assistant', text: `answer **${i}**\n\n${'more words\n\n'.repeat(10)}` }]).flat());
+  const view = await opened(await window(), thread.id);
+  const drawn = (i) => answers(view).nth(i).locator('strong');
+  await drawn(149).waitFor();
+  for (const [to, at] of [[0, 0], [Infinity, 149], [0, 0]]) {
+    await view.getByRole('log').evaluate(async (list, end) => {
+      const far = Math.min(end ?? Infinity, list.scrollHeight);
+      const step = 2 * list.clientHeight * Math.sign(far - list.scrollTop);
+      for (let top = -1; top !== list.scrollTop; ) {
+        top = list.scrollTop;
+        list.scrollTop += step;
+        await new Promise(requestAnimationFrame);
+      }
+    }, to === Infinity ? null : to);
+    await drawn(at).waitFor();
+  }
+  assert.deepEqual(view.problems, []);
+});
+
 test('a long conversation opens at its end, and what is far is drawn when it comes near', async () => {
   const turns = Array.from({ length: 40 }, (_, i) => [{ text: `question ${i}` },
     { role: 'assistant', text: `answer **${i}**\n\n${'more words\n\n'.repeat(20)}` }]).flat();
