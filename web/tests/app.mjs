@@ -172,8 +172,9 @@ test('a long conversation opens at its end, and what is far is drawn when it com
   assert.deepEqual(view.problems, []);
 });
 
-test('a killed server keeps what was streamed', async () => {
+test('a killed server keeps what was streamed', async (t) => {
   const alone = await new Server().start(); // it has stored nothing else
+  t.after(() => alone.close());
   const view = await open(browser, alone);
   await view.goto(alone.address);
   await say(view, 'slowly');
@@ -181,12 +182,11 @@ test('a killed server keeps what was streamed', async () => {
   const [thread] = (await alone.get('/api/v1/conversations')).data;
   const written = ['strata.db', 'strata.db-wal'].map((name) => join(alone.home, name)); // some times a second
   await until(() => written.some((file) => existsSync(file) && readFileSync(file).includes('word1 word2')));
-  alone.kill();
+  await alone.kill();
   await alone.start();
   const kept = (await alone.get(`/api/v1/conversations/${thread.id}`)).messages[1];
   assert.equal(kept.status, 'cut');
   assert.match(kept.text, /^word1 word2/);
-  alone.close();
 });
 
 test.after(end);

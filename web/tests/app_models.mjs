@@ -297,7 +297,7 @@ test('what a killed server had of a download is used by the next', async () => {
   hub.hold();
   await choose(view);
   await until(() => partial()[0] === tiny.length >> 1);
-  server.kill();
+  await server.kill();
   hub.release();
   const before = hub.asked.length;
   await server.start();

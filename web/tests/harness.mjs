@@ -71,9 +71,12 @@ export class Server {
     return /sk-strata-\S+/.exec(said)[0];
   }
 
+  // Until it is gone: another one would leave its answers alone.
   kill() {
     this.child.removeAllListeners('exit');
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGKILL');
+    return gone;
   }
 
   close() {
