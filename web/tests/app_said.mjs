@@ -618,6 +618,9 @@ test('who comes back to a running answer asks for it once, however much is told 
   let asked = 0, release;
   const held = new Promise((resolve) => (release = resolve));
   await view.route(`**/api/v1/conversations/${id}`, async (route) => { asked += 1; await held; await route.continue(); });
+  let list;
+  const listed = new Promise((resolve) => (list = resolve));
+  await view.route('**/api/v1/conversations?*', async (route) => { await listed; await route.continue(); });
   await view.evaluate(() => {
     const events = new EventSource('/api/v1/events');
     let told = 0;
@@ -635,6 +638,8 @@ test('who comes back to a running answer asks for it once, however much is told 
   await view.evaluate(() => globalThis.hide(true));
   await more(3); // that this page does not hear
   await view.evaluate(() => globalThis.hide(false));
+  await more(5); // before the list is there, which is asked for first
+  list();
   await until(() => asked > 0);
   await more(5);
   assert.equal(asked, 1);

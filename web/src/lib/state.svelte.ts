@@ -24,7 +24,7 @@ class State {
   votes = $state(0); // grows when there may be new ones
   private wanted = $state(''); // the conversation that was opened last, which may be on its way
   private heard = 0; // messages of it that were told
-  private reads = 0; // of conversations, that are on their way
+  private reads = 0; // that are on their way and mend a gap in what was told
   private lists = 0; // that were asked for
   whenGone = (_id: string) => {}; // who keeps something of a conversation hears that it was deleted
   private events: EventSource | undefined;
@@ -76,10 +76,11 @@ class State {
     if (!document.hidden) this.listen();
   }
 
-  // Behind a gap in what is told.
+  // Behind a gap in what is told. A piece that comes meanwhile shows the same gap.
   private async readAgain() {
     this.votes += 1;
-    await this.list();
+    this.reads += 1;
+    await this.list().finally(() => (this.reads -= 1));
     const id = this.wanted;
     const listed = this.conversations.find((each) => each.id === id);
     const works = this.messages.some((each) => each.status === 'working');
