@@ -1,5 +1,6 @@
 #include "api/conversation/history.h"
 
+#include "api/only_server.h"
 #include "core/log.h"
 
 namespace strata::api {
@@ -13,7 +14,7 @@ History::History(const std::filesystem::path& path, const KeepLimits& limits)
       votes(database_),
       shares(database_) {
   // Held as long as this server lives: another one on the same database leaves its answers alone.
-  only_server_ = FileLock::attempt(path.string() + ".server", FileLock::Kind::exclusive);
+  only_server_ = only_server(path.string() + ".server");
   if (!only_server_) return;
   const int64_t n =
       threads.close_unfinished() +

@@ -2,11 +2,13 @@
 #include "api/conversation/history.h"
 
 #include <csignal>
+#include <future>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/only_server.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
 
@@ -212,6 +214,20 @@ TEST_F(HistoryTest, ASecondServerLeavesTheAnswersOfTheFirstAlone) {
   first.responses.create("me", row("r1"), {}, "{}");
   History second(path());
   EXPECT_EQ(second.responses.find("me", "r1")->status, kInProgress);
+}
+
+TEST_F(HistoryTest, AServerWaitsForTheKilledOneToBeGoneAndClosesItsAnswers) {
+  auto killed = std::make_unique<History>(path());
+  killed->responses.create("me", row("r1"), {}, "{}");
+  std::promise<void> begins;
+  auto next = std::async(std::launch::async, [&] {
+    begins.set_value();
+    return only_server(path().string() + ".server", std::chrono::minutes(10)).has_value();
+  });
+  begins.get_future().wait();
+  killed.reset();
+  EXPECT_TRUE(next.get());
+  EXPECT_EQ(History(path()).responses.find("me", "r1")->status, "failed");
 }
 
 StoredChat chat(const std::string& id, const std::string& model, const std::string& team) {

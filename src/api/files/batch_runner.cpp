@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 
+#include "api/only_server.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -46,7 +47,7 @@ BatchRunner::~BatchRunner() {
 }
 
 void BatchRunner::start(Handler handle, std::function<bool(const std::string&)> live) {
-  lock_ = FileLock::attempt(lock_path_, FileLock::Kind::exclusive);
+  lock_ = only_server(lock_path_);
   if (!lock_) {
     log_warn("another server runs the batches of this store; this one takes none");
     return;
