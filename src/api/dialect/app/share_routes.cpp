@@ -22,7 +22,10 @@ json::object shown(ThreadStore& threads, const std::string& owner, const std::st
 }
 
 json::object link_json(const Share& share) {
-  return {{"token", share.token}, {"created", share.created}, {"path", "/#/shared/" + share.token}};
+  return {{"shared", true},
+          {"token", share.token},
+          {"created", share.created},
+          {"path", "/#/shared/" + share.token}};
 }
 
 void put(const Services& services, Exchange& exchange) {
@@ -40,10 +43,12 @@ Error not_shared(std::string_view what) {
 }
 
 void get(const Services& services, Exchange& exchange) {
-  const auto share =
-      history_of(services).shares.find_of(exchange.request().owner, param(exchange, "id"));
-  if (!share) throw not_shared("this conversation");
-  respond_json(exchange, link_json(*share));
+  const std::string& owner = exchange.request().owner;
+  const std::string id = param(exchange, "id");
+  History& history = history_of(services);
+  if (!history.threads.find(owner, id)) throw thread_not_found(id);
+  const auto share = history.shares.find_of(owner, id);
+  respond_json(exchange, share ? link_json(*share) : json::object{{"shared", false}});
 }
 
 void remove(const Services& services, Exchange& exchange) {

@@ -254,7 +254,7 @@ TEST_F(ThreadsOfOwners, WhatIsSharedIsACopyForWhoHasTheLink) {
     const std::string body = method == std::string_view("GET") ? "" : "{}";
     EXPECT_EQ(call(method, place, body, other).status, 404) << method;
   }
-  EXPECT_EQ(call("GET", place, "", mine).status, 404);
+  EXPECT_EQ(ok("GET", place, "", mine), (json::object{{"shared", false}}));
   const std::string token = text(ok("POST", place, "{}", mine), "token");
   EXPECT_EQ(text(ok("GET", place, "", mine), "token"), token);
   say(id, "later", first, mine);
