@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace strata::inference {
 
@@ -28,6 +30,16 @@ struct ByteSet {
     ByteSet r;
     for (size_t i = 0; i < 4; ++i) r.words[i] = words[i] & o.words[i];
     return r;
+  }
+  // The byte of a set that has one.
+  std::optional<uint8_t> only() const {
+    std::optional<uint8_t> found;
+    for (size_t i = 0; i < 4; ++i) {
+      if (words[i] == 0) continue;
+      if (found || !std::has_single_bit(words[i])) return std::nullopt;
+      found = static_cast<uint8_t>(64 * i + static_cast<size_t>(std::countr_zero(words[i])));
+    }
+    return found;
   }
   bool operator==(const ByteSet&) const = default;
 };

@@ -14,6 +14,7 @@ namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
+constexpr size_t kMembersAtOnce = 32;
 
 // One object schema, whose members are expressions. What may follow depends on which names were
 // there; those places are made when a text gets to them. Or an array whose items differ: they are
@@ -35,7 +36,13 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
   size_t least = 0, most = SIZE_MAX;
 
   // What follows `{`.
-  ExprId begin() { return follow({std::vector<bool>(named.size()), 0, true}); }
+  ExprId begin() {
+    ExprId witness = kEmpty;  // what is possible is shown by the names that must come
+    for (const Named& each : named) {
+      if (each.required) witness = x_.sequence(each.member, witness);
+    }
+    return begin_at({std::vector<bool>(named.size()), 0, true}, witness);
+  }
 
  private:
   struct Place {
@@ -77,31 +84,64 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     return most == SIZE_MAX || count(place.seen) + place.n_open + missing <= most;
   }
 
-  ExprId follow(const Place& place) {
+  ExprId begin_at(const Place& place, ExprId witness) {
     if (!possible(place)) return kNothing;
     const auto known = rules_.find(place);
     if (known != rules_.end()) return known->second;
-    const auto self = shared_from_this();
-    // What is possible here is shown by the names that must come.
-    ExprId witness = kEmpty;
-    for (size_t i = 0; i < named.size(); ++i) {
-      if (!place.seen[i] && named[i].required) witness = x_.sequence(named[i].member, witness);
-    }
-    const ExprId rule =
-        x_.rule(x_.add_rule([self, place] { return self->text_at(place); }, witness));
+    const ExprId rule = later([place](ObjectText& self) { return self.text_at(place); }, witness);
     rules_.emplace(place, rule);
     return rule;
   }
+  ExprId follow(const Place& place) { return begin_at(place, kEmpty); }
+
+  template <typename Body>
+  ExprId later(Body body, ExprId witness) {
+    return x_.rule(x_.add_rule([self = shared_from_this(), body] { return body(*self); }, witness));
+  }
+
+  // What is left of the text of a member that has begun.
+  struct Left {
+    size_t name;
+    ExprId text;
+  };
+
+  // Any of the members. Of many the next byte is told apart first: an object of a thousand names
+  // has a thousand places, and each would have an expression a name.
+  ExprId any_member(const Place& place, const std::vector<Left>& left) {
+    std::vector<ExprId> members;
+    if (left.size() <= kMembersAtOnce) {
+      for (const auto& [name, text] : left)
+        members.push_back(x_.sequence(text, behind(place, name)));
+      return x_.any_of(std::move(members));
+    }
+    std::map<uint8_t, std::vector<Left>> by_byte;
+    for (const Left& each : left) {
+      if (const auto byte = x_.first_bytes(each.text).only()) {
+        by_byte[*byte].push_back({each.name, x_.derivative(each.text, *byte)});
+      } else {
+        members.push_back(x_.sequence(each.text, behind(place, each.name)));
+      }
+    }
+    for (auto& [byte, more] : by_byte) {
+      const auto body = [place, more = std::move(more)](ObjectText& self) {
+        return self.any_member(place, more);
+      };
+      members.push_back(x_.sequence(x_.bytes(ByteSet::of(byte, byte)), later(body, kEmpty)));
+    }
+    return x_.any_of(std::move(members));
+  }
+  ExprId behind(Place place, size_t name) {
+    place.seen[name] = true;
+    place.first = false;
+    return follow(place);
+  }
 
   ExprId text_at(const Place& place) {
-    std::vector<ExprId> members;
+    std::vector<Left> left;
     for (size_t i = 0; i < named.size(); ++i) {
-      if (place.seen[i] || named[i].member == kNothing) continue;
-      Place next = place;
-      next.seen[i] = true;
-      next.first = false;
-      members.push_back(x_.sequence(named[i].member, follow(next)));
+      if (!place.seen[i] && named[i].member != kNothing) left.push_back({i, named[i].member});
     }
+    std::vector<ExprId> members{any_member(place, left)};
     if (open != kNothing) {
       Place next = place;
       next.first = false;
