@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -201,16 +202,23 @@ ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
 bool Expressions::is_live(ExprId id) {
   const auto known = live_.find(id);
   if (known != live_.end()) return known->second;
-  if (nullable(id)) return live_[id] = true;
   searching_ = true;
   try {
-    const bool live = search_live(id);
+    const auto live = proven(id);
+    const bool found = live ? *live : search_live(id);
     searching_ = false;
-    return live;
+    return live_[id] = found;
   } catch (...) {
     searching_ = false;
     throw;
   }
+}
+
+std::optional<bool> Expressions::proven(ExprId id) {
+  const auto known = live_.find(id);
+  if (known != live_.end()) return known->second;
+  if (nullable(id)) return true;
+  return multiple_can_follow(id);
 }
 
 // Looks for a text that it matches. All that was seen on the way matches one, too; where there is
@@ -218,12 +226,14 @@ bool Expressions::is_live(ExprId id) {
 bool Expressions::search_live(ExprId id) {
   std::vector<uint8_t> bytes;
   if (!sealed_) bytes = bytes_of(id);
-  std::vector<ExprId> open{id};
+  std::deque<ExprId> open{id};
   std::unordered_map<ExprId, ExprId> from{{id, id}};  // what was seen, and behind what
   int64_t steps = kSearchSteps;
-  while (!open.empty()) {
-    const ExprId here = open.back();
-    open.pop_back();
+  // The newest and the oldest in turns: some have long texts only, which lie deep, others short
+  // ones among many long beginnings.
+  for (bool newest = true; !open.empty(); newest = !newest) {
+    const ExprId here = newest ? open.back() : open.front();
+    newest ? open.pop_back() : open.pop_front();
     const ByteSet first = first_bytes(here);
     if (sealed_) {
       bytes.clear();
@@ -234,15 +244,14 @@ bool Expressions::search_live(ExprId id) {
       if (!first.has(byte)) continue;
       const ExprId next = find_derivative(here, byte);
       if (next == kNothing || !from.emplace(next, here).second) continue;
-      const auto proven = live_.find(next);
-      const bool live = proven != live_.end() ? proven->second : nullable(next);
-      if (live) {
+      const auto live = proven(next);
+      if (live == true) {
         for (ExprId seen = next;; seen = from[seen]) {
           live_[seen] = true;
           if (seen == from[seen]) return true;
         }
       }
-      if (proven == live_.end()) open.push_back(next);
+      if (!live) open.push_back(next);
     }
   }
   for (const auto& [dead, _] : from) live_[dead] = false;

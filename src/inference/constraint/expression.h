@@ -7,10 +7,13 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "inference/constraint/byte_groups.h"
@@ -186,6 +189,24 @@ class Expressions {
   bool compute_nullable(ExprId id);
   bool is_live(ExprId id);
   bool search_live(ExprId id);
+  std::optional<bool> proven(ExprId id);  // whether it is live; nullopt: not known yet
+
+  // live_numbers.cpp
+  struct NumberParts {
+    ExprId others = kNothing;  // what else is asked of the digits
+    int64_t k = 1;
+    int64_t rest = 0;
+    bool fractions = false;  // some multiples have digits behind the point
+  };
+  struct DigitTexts {
+    bool none, all;  // of them match
+    bool point;      // a point may follow one of them
+  };
+  std::optional<NumberParts> number_parts(ExprId id);
+  DigitTexts digit_texts(ExprId id, int32_t n);
+  bool reaches_multiple(const NumberParts& parts, int32_t n);
+  std::optional<bool> multiple_can_follow(ExprId id);
+
   std::vector<uint8_t> bytes_of(ExprId id);
   bool alive(ExprId id, const std::vector<bool>& rules);
   void set_classes();
@@ -223,6 +244,7 @@ class Expressions {
   std::vector<int8_t> nullable_;                   // per expression; -1: not known
   std::unordered_map<ExprId, bool> live_;          // of all_of
   std::unordered_map<uint64_t, ExprId> searched_;  // derivatives whose emptiness is not known
+  std::map<std::pair<ExprId, int32_t>, DigitTexts> digit_texts_;
   std::array<uint8_t, 256> classes_{};
   std::vector<ByteSet> firsts_;
   ByteGroups groups_;

@@ -1,5 +1,8 @@
 #include "inference/constraint/json_schema.h"
 
+#include <set>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -15,11 +18,15 @@ std::shared_ptr<Grammar> of_schema(std::string_view schema) {
   return compile(rule);
 }
 
-bool accepts(Grammar& grammar, std::string_view text) {
+ExprId place_behind(Grammar& grammar, std::string_view text) {
   grammar.expressions.allow(1'000'000);
   ExprId place = grammar.start;
   for (const char c : text) place = grammar.expressions.derivative(place, static_cast<uint8_t>(c));
-  return grammar.expressions.nullable(place);
+  return place;
+}
+
+bool accepts(Grammar& grammar, std::string_view text) {
+  return grammar.expressions.nullable(place_behind(grammar, text));
 }
 
 struct Case {
@@ -162,6 +169,75 @@ TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
       EXPECT_EQ(error.code(), Code::invalid_argument);
       EXPECT_TRUE(error.message().starts_with(message)) << error.message();
     }
+  }
+}
+
+// What follows a beginning is nothing exactly where no multiple within the bounds begins so.
+TEST(JsonSchemaTexts, ABeginningOfNoMultipleIsNothing) {
+  constexpr int kMost = 12'345;
+  for (const int k : {7, 100, 864, 4096, 9973}) {
+    const auto grammar = of_schema(
+        fmt::format(R"({{"type":"integer","minimum":0,"maximum":{},"multipleOf":{}}})", kMost, k));
+    std::set<std::string> beginnings;
+    for (int multiple = 0; multiple <= kMost; multiple += k) {
+      const std::string text = std::to_string(multiple);
+      EXPECT_TRUE(accepts(*grammar, text)) << text;
+      for (size_t n = 1; n <= text.size(); ++n) beginnings.insert(text.substr(0, n));
+    }
+    for (int number = 0; number <= 2 * kMost; ++number) {
+      const std::string text = std::to_string(number);
+      EXPECT_EQ(place_behind(*grammar, text) != Expressions::kNothing, beginnings.contains(text))
+          << text << " of " << k;
+    }
+  }
+}
+
+TEST(JsonSchemaTexts, MultiplesOfLargeNumbersAreFound) {
+  const std::vector<Case> cases{
+      {R"({"type":"number","multipleOf":100})", {"100", "-1200.0", "0"}, {"1", "150", "100.5"}},
+      {R"({"type":"number","multipleOf":12.5})", {"12.5", "100", "-37.50"}, {"12", "13.5"}},
+      {R"({"type":"number","multipleOf":4096})", {"4096", "8192.0"}, {"4095"}},
+      {R"({"type":"integer","minimum":0,"multipleOf":86400})", {"86400", "31536000"}, {"86401"}},
+      {R"({"type":"integer","multipleOf":1000000,"minimum":1,"maximum":1000000000})",
+       {"1000000", "999000000", "1000000000"},
+       {"0", "1000001000000", "123456"}},
+      {R"({"type":"integer","multipleOf":99999989,"maximum":9999999999})",
+       {"99999989", "-9999998900"},
+       {"99999988"}},
+      {R"({"type":"number","multipleOf":65536,"exclusiveMaximum":65536})",
+       {"0", "-65536"},
+       {"65536"}},
+  };
+  for (const Case& one : cases) {
+    const auto grammar = of_schema(one.schema);
+    SCOPED_TRACE(one.schema);
+    for (const char* text : one.good) EXPECT_TRUE(accepts(*grammar, text)) << text;
+    for (const char* text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
+  }
+}
+
+// In any order, within the expressions that a grammar may have.
+TEST(JsonSchemaTexts, AnObjectOfManyNamesIsWrittenToItsEnd) {
+  for (const bool required : {true, false}) {
+    constexpr int kNames = 1000;
+    json::object properties;
+    json::array names;
+    for (int i = 0; i < kNames; ++i) {
+      const std::string name = fmt::format("p{}", i);
+      properties[name] = {{"type", "boolean"}};
+      if (required) names.emplace_back(name);
+    }
+    const auto grammar = of_schema(to_json(json::object{{"type", "object"},
+                                                        {"properties", properties},
+                                                        {"required", names},
+                                                        {"additionalProperties", false}}));
+    std::string text = "{";
+    for (int i = 0; i < kNames; ++i) {
+      text += fmt::format(R"({}"p{}": true)", i == 0 ? "" : ", ", i * 7 % kNames);
+    }
+    EXPECT_TRUE(accepts(*grammar, text + "}"));
+    EXPECT_FALSE(accepts(*grammar, text + R"(, "p3": true})"));
+    EXPECT_EQ(accepts(*grammar, R"({"p1": true})"), !required);
   }
 }
 
