@@ -59,7 +59,6 @@ class SchemaCompiler : public ShapeWriter {
         all.push_back(pattern_of(schema, pattern, Spelling::plain));
       }
       if (has_length(shape)) {
-        if (shape.max_length >= 0 && shape.min_length > shape.max_length) continue;
         const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, Spelling::plain);
         all.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
       }
@@ -184,7 +183,6 @@ class SchemaCompiler : public ShapeWriter {
     for (const auto& [schema, pattern] : shape.patterns)
       parts.push_back(pattern_of(schema, pattern, text_.style().spelling()));
     if (has_length(shape)) {
-      if (shape.max_length >= 0 && shape.min_length > shape.max_length) return kNothing;
       const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, text_.style().spelling());
       parts.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
     }

@@ -100,6 +100,10 @@ TEST(JsonSchemaTexts, FitTheSchema) {
        {R"({"k":"s"})"}},
       {R"({"type":"string","format":"date"})", {R"("2024-02-29")"}, {R"("2023-02-29")"}},
       {R"({"type":["string","null"]})", {"null", R"("")"}, {"1"}},
+      {R"({"type":"object","properties":{"a":{"type":"string","minLength":2,"maxLength":1},
+          "b":{"type":["string","null"],"minLength":2,"allOf":[{"maxLength":1}]}}})",
+       {"{}", R"({"b":null})", R"({"c":"x"})"},
+       {R"({"a":"x"})", R"({"a":"xy"})", R"({"b":"x"})"}},
       {R"({"type":"array","contains":{"type":"string"},"minItems":2})",
        {R"([1,"a"])", R"(["a", "b"])", R"(["a",{},[]])", R"([[],"x",2,"y"])"},
        {"[]", R"(["a"])", "[1,2]", R"([1,["a"]])"}},
@@ -159,6 +163,10 @@ TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
       {R"({"$ref":"#/$defs/no"})", "#/$ref: "},
       {R"({"type":"string","format":"color"})", "#/format: "},
       {"false", "no text follows"},
+      {R"({"type":"string","minLength":2,"maxLength":1})", "no text follows"},
+      {R"({"type":"array","minItems":2,"maxItems":1})", "no text follows"},
+      {R"({"type":"object","minProperties":2,"maxProperties":1})", "no text follows"},
+      {R"({"type":"number","minimum":2,"maximum":1})", "no text follows"},
       {R"({"type":"object","required":["a"],"properties":{"a":{"$ref":"#"}}})", "no text follows"},
   };
   for (const auto& [schema, message] : cases) {

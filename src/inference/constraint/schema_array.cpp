@@ -26,7 +26,6 @@ class ArrayBuilder {
   }
 
   ExprId build() {
-    if (least_ > most_) return kNothing;
     if (shape_.unique && most_ > 1) return unique();
     const ExprId items = contains_.empty() ? all_alike() : counted();
     return x_.sequence({x_.block(x_.sequence(x_.text("["), text_.space())), items,

@@ -50,6 +50,18 @@ int type_of(std::string_view name) {
   return 0;
 }
 
+// What values of a type have a number of.
+struct Counted {
+  std::string_view what;
+  int64_t Shape::* least;
+  int64_t Shape::* most;
+  ValueType type;
+};
+constexpr std::array<Counted, 3> kCounted{
+    {{"Length", &Shape::min_length, &Shape::max_length, kString},
+     {"Items", &Shape::min_items, &Shape::max_items, kArray},
+     {"Properties", &Shape::min_properties, &Shape::max_properties, kObject}}};
+
 bool less(const Decimal& a, const Decimal& b) {
   if (a.negative != b.negative) return a.negative;
   const Decimal& small = a.negative ? b : a;
@@ -118,6 +130,7 @@ void ShapeReader::absorb_silently(Shapes& shapes, Schema schema) {
 void ShapeReader::absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                                  const json::value& value) {
   if (is_annotation(key)) return;
+  if (absorb_count(shapes, schema, key, value)) return;
   if (absorb_scalar_keyword(shapes, schema, key, value)) return;
   if (absorb_array_keyword(shapes, schema, key, value)) return;
   if (absorb_object_keyword(shapes, schema, key, value)) return;
@@ -137,6 +150,24 @@ int64_t ShapeReader::count(Schema schema, std::string_view key, const json::valu
     document_.refuse(*schema, key, fmt::format("{} is {}, the limit is {}", key, n, kMaxRepeat));
   }
   return static_cast<int64_t>(n);
+}
+
+bool ShapeReader::absorb_count(Shapes& shapes, Schema schema, std::string_view key,
+                               const json::value& value) {
+  const bool least = key.starts_with("min");
+  if (!least && !key.starts_with("max")) return false;
+  const auto counted = std::find_if(kCounted.begin(), kCounted.end(),
+                                    [&](const Counted& one) { return key.substr(3) == one.what; });
+  if (counted == kCounted.end()) return false;
+  const int64_t n = count(schema, key, value);
+  for (Shape& shape : shapes) {
+    int64_t& from = shape.*counted->least;
+    int64_t& to = shape.*counted->most;
+    if (least) from = std::max(from, n);
+    if (!least && n >= 0 && (to < 0 || n < to)) to = n;
+    if (to >= 0 && from > to) shape.types &= ~counted->type;
+  }
+  return true;
 }
 
 Schemas ShapeReader::schemas_in(Schema schema, std::string_view key,
@@ -221,13 +252,6 @@ bool ShapeReader::absorb_scalar_keyword(Shapes& shapes, Schema schema, std::stri
     for (Shape& shape : shapes) {
       shape.multiples.emplace_back(k, static_cast<int32_t>(d->fraction.size()));
     }
-  } else if (key == "minLength" || key == "maxLength") {
-    const int64_t n = count(schema, key, value);
-    for (Shape& shape : shapes) {
-      if (key == "minLength") shape.min_length = std::max(shape.min_length, n);
-      const bool tighter = n >= 0 && (shape.max_length < 0 || n < shape.max_length);
-      if (key == "maxLength" && tighter) shape.max_length = n;
-    }
   } else if (key == "pattern" || key == "format") {
     std::string pattern = text();
     if (key == "format") {
@@ -245,14 +269,7 @@ bool ShapeReader::absorb_scalar_keyword(Shapes& shapes, Schema schema, std::stri
 bool ShapeReader::absorb_array_keyword(Shapes& shapes, Schema schema, std::string_view key,
                                        const json::value& value) {
   const auto* object = schema->if_object();
-  if (key == "minItems" || key == "maxItems") {
-    const int64_t n = count(schema, key, value);
-    for (Shape& shape : shapes) {
-      if (key == "minItems") shape.min_items = std::max(shape.min_items, n);
-      const bool tighter = n >= 0 && (shape.max_items < 0 || n < shape.max_items);
-      if (key == "maxItems" && tighter) shape.max_items = n;
-    }
-  } else if (key == "uniqueItems") {
+  if (key == "uniqueItems") {
     if (!value.is_bool()) document_.refuse(*schema, key, "uniqueItems must be true or false");
     for (Shape& shape : shapes) shape.unique = shape.unique || value.get_bool();
   } else if (key == "contains") {
@@ -306,14 +323,7 @@ bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::stri
     }
     return names;
   };
-  if (key == "minProperties" || key == "maxProperties") {
-    const int64_t n = count(schema, key, value);
-    for (Shape& shape : shapes) {
-      if (key == "minProperties") shape.min_properties = std::max(shape.min_properties, n);
-      const bool tighter = n >= 0 && (shape.max_properties < 0 || n < shape.max_properties);
-      if (key == "maxProperties" && tighter) shape.max_properties = n;
-    }
-  } else if (key == "required") {
+  if (key == "required") {
     const std::vector<std::string> names = names_in(value);
     for (Shape& shape : shapes) shape.required.insert(names.begin(), names.end());
   } else if (key == "dependentRequired") {

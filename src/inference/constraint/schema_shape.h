@@ -116,6 +116,7 @@ class ShapeReader {
   void absorb_silently(Shapes& shapes, Schema schema);
   void absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                       const json::value& value);
+  bool absorb_count(Shapes& shapes, Schema schema, std::string_view key, const json::value& value);
   bool absorb_scalar_keyword(Shapes& shapes, Schema schema, std::string_view key,
                              const json::value& value);
   bool absorb_array_keyword(Shapes& shapes, Schema schema, std::string_view key,
