@@ -15,6 +15,54 @@ constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 using Kind = EbnfNode::Kind;
 
+using Graph = std::vector<std::vector<size_t>>;  // by place, the places that it leads to
+
+// The sets of places that lead to each other (Tarjan, "Depth-first search and linear graph
+// algorithms", 1972). Looks into as many at once as there are rules, of which a grammar has few.
+class Components {
+ public:
+  explicit Components(const Graph& next)
+      : next_(next), order_(next.size()), lowest_(next.size()), is_open_(next.size()) {
+    for (size_t place = 0; place < next.size(); ++place) {
+      if (order_[place] == 0) visit(place);
+    }
+    std::ranges::sort(found_);
+  }
+
+  // Sorted, and so are the places of each.
+  const std::vector<std::vector<size_t>>& found() const { return found_; }
+
+ private:
+  void visit(size_t place) {
+    order_[place] = lowest_[place] = ++n_seen_;
+    is_open_[place] = true;
+    open_.push_back(place);
+    for (const size_t next : next_[place]) {
+      if (order_[next] == 0) visit(next);
+      if (is_open_[next]) lowest_[place] = std::min(lowest_[place], lowest_[next]);
+    }
+    if (lowest_[place] == order_[place]) close(place);
+  }
+
+  // All that was opened behind the first of a set belongs to it.
+  void close(size_t first) {
+    const auto begin = std::find(open_.begin(), open_.end(), first);
+    std::vector<size_t> set(begin, open_.end());
+    open_.erase(begin, open_.end());
+    for (const size_t place : set) is_open_[place] = false;
+    std::ranges::sort(set);
+    found_.push_back(std::move(set));
+  }
+
+  const Graph& next_;
+  std::vector<size_t> order_;   // in which they were seen, from 1; 0: not yet
+  std::vector<size_t> lowest_;  // the first of those that are open which a place leads to
+  std::vector<bool> is_open_;
+  std::vector<size_t> open_;
+  size_t n_seen_ = 0;
+  std::vector<std::vector<size_t>> found_;
+};
+
 // Rules that begin with each other are solved together: with A_k = sum of A_j a_jk, or b_k, every
 // A_k is the sum of b_j R_jk, where R_jk is empty for j = k, or a sum of a_jl R_lk (Rosenkrantz,
 // "Matrix equations and normal forms for context-free grammars", 1967).
@@ -28,17 +76,18 @@ class EbnfCompiler {
       refuse(fmt::format("the grammar has {} rules, the limit is {}", grammar_.rules.size(),
                          kMaxGrammarRules));
     }
-    for (const auto& [name, _] : grammar_.rules) numbers_[name] = x_.add_rule();
-    find_beginnings();
-    std::set<std::string> done;
-    for (const auto& [name, node] : grammar_.rules) {
-      if (done.contains(name)) continue;
-      const std::vector<std::string> cycle = cycle_of(name);
-      if (cycle.empty()) {
-        x_.set_body(numbers_[name], blocks(text_of(node)));
+    for (const auto& [name, _] : grammar_.rules) {
+      numbers_[name] = x_.add_rule();
+      names_.push_back(name);
+    }
+    const Graph first = first_rules();
+    const Components components(first);
+    for (const std::vector<size_t>& rules : components.found()) {
+      if (rules.size() == 1 && !std::ranges::count(first[rules[0]], rules[0])) {
+        const std::string& name = names_[rules[0]];
+        x_.set_body(numbers_[name], blocks(text_of(require(name))));
       } else {
-        solve(cycle);
-        done.insert(cycle.begin(), cycle.end());
+        solve(names_of(rules));
       }
     }
     check_alive();
@@ -155,38 +204,31 @@ class EbnfCompiler {
     return node.least == 0 || may_be_empty(node.parts[0]);
   }
 
-  void find_beginnings() {
-    for (const auto& [name, node] : grammar_.rules) beginnings({node}, 0, first_[name]);
-  }
-
-  std::set<std::string> reachable(const std::string& from) const {
-    std::set<std::string> seen;
-    std::vector<std::string> open{from};
-    while (!open.empty()) {
-      const auto at = first_.find(open.back());
-      open.pop_back();
-      if (at == first_.end()) continue;
-      for (const std::string& next : at->second) {
-        if (seen.insert(next).second) open.push_back(next);
+  // By the number of each rule, those that it may begin with.
+  Graph first_rules() {
+    Graph first;
+    for (const auto& [_, node] : grammar_.rules) {
+      std::set<std::string> names;
+      beginnings({node}, 0, names);
+      first.emplace_back();
+      for (const std::string& name : names) {
+        const auto known = std::ranges::lower_bound(names_, name);
+        if (known == names_.end() || *known != name) continue;  // text_of() refuses it
+        first.back().push_back(static_cast<size_t>(known - names_.begin()));
       }
     }
-    return seen;
+    return first;
   }
 
-  // The rules that begin with each other, this one among them.
-  std::vector<std::string> cycle_of(const std::string& name) const {
+  std::vector<std::string> names_of(const std::vector<size_t>& rules) const {
     constexpr size_t kMaxCycle = 64;
-    std::vector<std::string> cycle;
-    const std::set<std::string> from_here = reachable(name);
-    if (!from_here.contains(name)) return {};
-    for (const std::string& other : from_here) {
-      if (reachable(other).contains(name)) cycle.push_back(other);
-    }
-    if (cycle.size() > kMaxCycle) {
+    if (rules.size() > kMaxCycle) {
       refuse(
-          fmt::format("{} rules begin with each other, the limit is {}", cycle.size(), kMaxCycle));
+          fmt::format("{} rules begin with each other, the limit is {}", rules.size(), kMaxCycle));
     }
-    return cycle;
+    std::vector<std::string> names;
+    for (const size_t rule : rules) names.push_back(names_[rule]);
+    return names;
   }
 
   void begin_with(const std::vector<EbnfNode>& parts, const std::set<std::string>& cycle,
@@ -270,7 +312,7 @@ class EbnfCompiler {
   Expressions& x_;
   const Ebnf& grammar_;
   std::map<std::string, int32_t> numbers_;
-  std::map<std::string, std::set<std::string>> first_;
+  std::vector<std::string> names_;  // sorted: a rule's place is its number in a Graph
 };
 
 }  // namespace

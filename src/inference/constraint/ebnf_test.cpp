@@ -72,6 +72,19 @@ TEST(Ebnf, MatchesWhatItsRulesSay) {
   }
 }
 
+// Each rule begins with itself, and with the next two, which do not begin with it.
+TEST(Ebnf, ManyRulesMayEachBeginWithThemselves) {
+  constexpr int kRules = 900;
+  std::string text = "root ::= r0\n";
+  for (int i = 0; i < kRules; ++i) {
+    text += fmt::format("r{} ::= r{} \"a\" | r{} | r{} \"b\" | \"c\"\n", i, i, i + 1, i + 2);
+  }
+  text += fmt::format("r{} ::= \"x\"\nr{} ::= \"y\"", kRules, kRules + 1);
+  const auto grammar = of(kGbnf, text);
+  for (const char* good : {"c", "x", "caa", "xbab", "yb"}) EXPECT_TRUE(accepts(*grammar, good));
+  for (const char* bad : {"", "y", "ca ", "bc"}) EXPECT_FALSE(accepts(*grammar, bad));
+}
+
 TEST(Ebnf, IsRefusedWhereItCannotBeHonoured) {
   const std::vector<std::pair<OutputRule::Kind, const char*>> cases{
       {kGbnf, ""},
