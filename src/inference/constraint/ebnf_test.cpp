@@ -1,5 +1,6 @@
 #include "inference/constraint/ebnf.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -7,6 +8,8 @@
 
 namespace strata::inference {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::shared_ptr<Grammar> of(OutputRule::Kind kind, std::string text) {
   OutputRule rule;
@@ -85,6 +88,39 @@ TEST(Ebnf, ManyRulesMayEachBeginWithThemselves) {
   for (const char* bad : {"", "y", "ca ", "bc"}) EXPECT_FALSE(accepts(*grammar, bad));
 }
 
+std::string refusal_of(OutputRule::Kind kind, std::string text) {
+  try {
+    of(kind, std::move(text));
+  } catch (const Error& error) {
+    return std::string(error.message());
+  }
+  return "none";
+}
+
+// Terminals each of which is the next, in so many brackets.
+std::string chain_of_terminals(int n, size_t brackets) {
+  std::string text = "start: A0\n";
+  for (int i = 0; i < n; ++i) {
+    text += fmt::format("A{}: ", i);
+    for (size_t k = 0; k < brackets; ++k) text += "\"x\" (";
+    text += fmt::format("A{}{}\n", i + 1, std::string(brackets, ')'));
+  }
+  return text + fmt::format("A{}: \"y\"", n);
+}
+
+TEST(Ebnf, WhatWouldFillTheStackIsRefused) {
+  const std::string many(100'000, '+');
+  for (const auto& [kind, begin] : {std::pair(kGbnf, "root ::= \"a\""), {kLark, "start: \"a\""}}) {
+    EXPECT_THAT(refusal_of(kind, begin + many), HasSubstr("a repetition of a repetition"));
+  }
+  EXPECT_THAT(refusal_of(kLark, chain_of_terminals(60'000, 0)),
+              HasSubstr("60001 terminals, the limit is"));
+  EXPECT_THAT(refusal_of(kLark, chain_of_terminals(1500, 100)),
+              HasSubstr("too many terminals in terminals"));
+  EXPECT_TRUE(accepts(*of(kLark, chain_of_terminals(1500, 0)), "y"));
+  EXPECT_TRUE(accepts(*of(kLark, chain_of_terminals(2, 60)), std::string(120, 'x') + 'y'));
+}
+
 TEST(Ebnf, IsRefusedWhereItCannotBeHonoured) {
   const std::vector<std::pair<OutputRule::Kind, const char*>> cases{
       {kGbnf, ""},
@@ -94,9 +130,13 @@ TEST(Ebnf, IsRefusedWhereItCannotBeHonoured) {
       {kGbnf, "root ::= \"a\"\nroot ::= \"b\""},
       {kGbnf, "root ::= root \"a\""},
       {kGbnf, "root ::= \"a\"{3,1}"},
+      {kGbnf, "root ::= \"a\"+ *"},
+      {kGbnf, "root ::= \"a\"{2}?"},
       {kGbnf, "root ::= n root \"a\" | \"b\"\nn ::= \"x\"?"},
       {kGbnf, "root ::= <[1000]>"},
       {kLark, "start: A\nA: A \"x\" | \"y\""},
+      {kLark, "start: \"a\"*+"},
+      {kLark, "start: \"a\" ~ 2 ~ 3"},
       {kLark, "start: a{b}"},
       {kLark, "start: /(?=a)/"},
       {kLark, "start: %json {\"type\":\"nothing\"}"},

@@ -70,12 +70,12 @@ class GbnfParser {
 
   EbnfNode repeated(bool nested) {
     EbnfNode node = item();
-    for (;;) {
-      blanks(nested);
-      const auto times = in_.repetition();
-      if (!times) return node;
-      node = ebnf_repeat(std::move(node), times->first, times->second);
-    }
+    blanks(nested);
+    const auto times = in_.repetition();
+    if (!times) return node;
+    blanks(nested);
+    if (in_.repetition()) in_.refuse("a repetition of a repetition");
+    return ebnf_repeat(std::move(node), times->first, times->second);
   }
 
   EbnfNode item() {

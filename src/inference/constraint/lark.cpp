@@ -66,6 +66,10 @@ class LarkParser {
       }
       end_of_line();
     }
+    if (terminals_.size() > kMaxGrammarRules) {
+      in_.refuse(fmt::format("the grammar has {} terminals, the limit is {}", terminals_.size(),
+                             kMaxGrammarRules));
+    }
     for (const auto& [name, node] : terminals_) terminal(name);
     ExprId ignored = Expressions::kEmpty;
     if (!ignored_.empty()) {
@@ -189,15 +193,15 @@ class LarkParser {
 
   EbnfNode repeated() {
     EbnfNode node = item();
-    for (;;) {
-      blanks(false);
-      const auto times = in_.take("~") ? counted() : in_.repetition();
-      if (!times) return node;
-      node = ebnf_repeat(std::move(node), times->first, times->second);
-    }
+    const auto times = repetition();
+    if (!times) return node;
+    if (repetition()) in_.refuse("a repetition of a repetition");
+    return ebnf_repeat(std::move(node), times->first, times->second);
   }
 
-  std::optional<std::pair<int32_t, int32_t>> counted() {
+  std::optional<std::pair<int32_t, int32_t>> repetition() {
+    blanks(false);
+    if (!in_.take("~")) return in_.repetition();
     blanks(false);
     return in_.bounds("..");
   }
@@ -374,7 +378,15 @@ class LarkParser {
     return text;
   }
 
+  // The terminals that this one refers to are looked into at once, however many brackets each has.
   ExprId regular(const EbnfNode& node) {
+    if (++depth_ > kMaxExpressionDepth) in_.refuse("too many terminals in terminals");
+    const ExprId text = regular_text(node);
+    --depth_;
+    return text;
+  }
+
+  ExprId regular_text(const EbnfNode& node) {
     switch (node.kind) {
       case Kind::text:
         if (!x_.at(node.text).regular) in_.refuse("a terminal cannot hold a schema");
