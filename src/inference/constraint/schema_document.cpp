@@ -77,6 +77,17 @@ std::string joined(std::string_view base, std::string_view reference) {
   return std::string(base.substr(0, last + 1)) + std::string(reference);
 }
 
+// Whose value is no schema.
+bool is_data(std::string_view key) {
+  return key == "const" || key == "enum" || key == "default" || key == "examples";
+}
+
+// Whose value is an object of schemas by names, which may be any words.
+bool has_names(std::string_view key) {
+  return key == "properties" || key == "patternProperties" || key == "$defs" ||
+         key == "definitions" || key == "dependentSchemas" || key == "dependencies";
+}
+
 }  // namespace
 
 SchemaDocument::SchemaDocument(const json::value& root) : root_(root) {
@@ -94,26 +105,34 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
   }
   const auto* object = value.if_object();
   if (object == nullptr) return;
+  const std::string base = read_names(value, outer);
+  for (const auto& [key, part] : *object) {
+    if (is_data(key)) continue;
+    if (const auto* schemas = part.if_object(); schemas != nullptr && has_names(key)) {
+      for (const auto& member : *schemas) read(member.value(), depth + 2, base);
+    } else {
+      read(part, depth + 1, base);
+    }
+  }
+}
+
+std::string SchemaDocument::read_names(const json::value& schema, const std::string& outer) {
   std::string base = outer;
   const auto string_at = [&](std::string_view key) {
-    const json::value* at = object->if_contains(key);
+    const json::value* at = schema.get_object().if_contains(key);
     return at != nullptr && at->is_string() ? std::string_view(at->get_string())
                                             : std::string_view();
   };
   if (const std::string_view id = string_at("$id"); !id.empty()) {
     base = joined(outer, id.substr(0, id.find('#')));
-    names_.try_emplace(base, &value);
-    bases_[&value] = base;
+    names_.try_emplace(base, &schema);
+    bases_[&schema] = base;
   }
   for (const std::string_view key : {"$anchor", "$dynamicAnchor"}) {
     const std::string_view anchor = string_at(key);
-    if (!anchor.empty()) names_.try_emplace(base + '#' + std::string(anchor), &value);
+    if (!anchor.empty()) names_.try_emplace(base + '#' + std::string(anchor), &schema);
   }
-  for (const auto& [key, part] : *object) {
-    // What stands there is data.
-    if (key == "const" || key == "enum" || key == "default" || key == "examples") continue;
-    read(part, depth + 1, base);
-  }
+  return base;
 }
 
 const json::value& SchemaDocument::resolve(const json::value& from, std::string_view reference,

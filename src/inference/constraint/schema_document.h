@@ -30,6 +30,8 @@ class SchemaDocument {
 
  private:
   void read(const json::value& value, int depth, const std::string& base);
+  // Writes down what an object is called; the base of what stands in it.
+  std::string read_names(const json::value& schema, const std::string& outer);
 
   const json::value& root_;
   std::map<std::string, const json::value*, std::less<>> names_;  // $id, and $id#anchor
