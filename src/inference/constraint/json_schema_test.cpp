@@ -69,6 +69,11 @@ TEST(JsonSchemaTexts, FitTheSchema) {
           "items":{"$dynamicRef":"#node"}}},"additionalProperties":false})",
        {R"({"kids":[{"kids":[]},{}]})"},
        {R"({"kids":[1]})"}},
+      {R"({"$id":"http://h/a","$ref":"#/default/0","default":[{"properties":{"k":{"$ref":"b"}}}],
+          "type":"object","$defs":{"b":{"$id":"b","anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}],
+          "$defs":{"n":{"type":"integer"}}}}})",
+       {R"({"k":1})", R"({"k":null})"},
+       {R"({"k":"x"})"}},
       {R"({"$id":"http://h/root","$ref":"list","$defs":{"own":{"$dynamicAnchor":"item",
           "type":"integer"},"list":{"$id":"list","type":"array","items":{"$dynamicRef":"#item"},
           "$defs":{"any":{"$dynamicAnchor":"item"}}}}})",
@@ -150,6 +155,28 @@ TEST(JsonSchemaTexts, FitTheSchema) {
     for (const char* text : one.good) EXPECT_TRUE(accepts(*grammar, text)) << text;
     for (const char* text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
   }
+}
+
+// Each of so many references asks for the $id around it.
+TEST(JsonSchemaTexts, ReferencesUnderAnIdAreFoundAtOnce) {
+  json::object things;
+  for (int i = 0; i < 900; ++i) {
+    json::object properties;
+    for (int j = 0; j < 30; ++j)
+      properties[fmt::format("q{}", j)] = json::object{{"$ref", "#/$defs/s"}};
+    things[fmt::format("o{}", i)] =
+        json::object{{"type", "object"}, {"properties", std::move(properties)}};
+  }
+  json::object properties;
+  for (const auto& [name, _] : things)
+    properties[name] = json::object{{"$ref", fmt::format("#/$defs/{}", name)}};
+  things["s"] = json::object{{"type", "string"}};
+  const auto grammar = of_schema(to_json(json::object{{"$id", "http://h/a"},
+                                                      {"type", "object"},
+                                                      {"properties", std::move(properties)},
+                                                      {"$defs", std::move(things)}}));
+  EXPECT_TRUE(accepts(*grammar, R"({"o899":{"q29":"x"}})"));
+  EXPECT_FALSE(accepts(*grammar, R"({"o899":{"q29":1}})"));
 }
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {

@@ -91,8 +91,7 @@ bool has_names(std::string_view key) {
 }  // namespace
 
 SchemaDocument::SchemaDocument(const json::value& root) : root_(root) {
-  names_[""] = &root;
-  read(root, 0, "");
+  read(root, 0, names_.try_emplace("", &root).first->first);
 }
 
 void SchemaDocument::read(const json::value& value, int depth, const std::string& outer) {
@@ -105,10 +104,14 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
   }
   const auto* object = value.if_object();
   if (object == nullptr) return;
-  const std::string base = read_names(value, outer);
+  const std::string& base = read_names(value, outer);
+  if (!base.empty()) bases_[&value] = &base;
   for (const auto& [key, part] : *object) {
-    if (is_data(key)) continue;
-    if (const auto* schemas = part.if_object(); schemas != nullptr && has_names(key)) {
+    const auto* schemas = part.if_object();
+    if (is_data(key)) {
+      set_base(part, base);
+    } else if (schemas != nullptr && has_names(key)) {
+      if (!base.empty()) bases_[&part] = &base;
       for (const auto& member : *schemas) read(member.value(), depth + 2, base);
     } else {
       read(part, depth + 1, base);
@@ -116,51 +119,48 @@ void SchemaDocument::read(const json::value& value, int depth, const std::string
   }
 }
 
-std::string SchemaDocument::read_names(const json::value& schema, const std::string& outer) {
-  std::string base = outer;
+// References may lead to data, too.
+void SchemaDocument::set_base(const json::value& data, const std::string& base) {
+  if (base.empty()) return;
+  if (const auto* array = data.if_array()) {
+    for (const json::value& part : *array) set_base(part, base);
+  } else if (const auto* object = data.if_object()) {
+    bases_[&data] = &base;
+    for (const auto& member : *object) set_base(member.value(), base);
+  }
+}
+
+const std::string& SchemaDocument::read_names(const json::value& schema, const std::string& outer) {
+  const std::string* base = &outer;
   const auto string_at = [&](std::string_view key) {
     const json::value* at = schema.get_object().if_contains(key);
     return at != nullptr && at->is_string() ? std::string_view(at->get_string())
                                             : std::string_view();
   };
   if (const std::string_view id = string_at("$id"); !id.empty()) {
-    base = joined(outer, id.substr(0, id.find('#')));
-    names_.try_emplace(base, &schema);
-    bases_[&schema] = base;
+    const std::string whole = joined(outer, id.substr(0, id.find('#')));
+    if (whole.size() > kMaxIdBytes) {
+      refuse(schema, "$id",
+             fmt::format("the $id has {} bytes, the limit is {}", whole.size(), kMaxIdBytes));
+    }
+    base = &names_.try_emplace(whole, &schema).first->first;
   }
   for (const std::string_view key : {"$anchor", "$dynamicAnchor"}) {
     const std::string_view anchor = string_at(key);
-    if (!anchor.empty()) names_.try_emplace(base + '#' + std::string(anchor), &schema);
+    if (!anchor.empty()) names_.try_emplace(*base + '#' + std::string(anchor), &schema);
   }
-  return base;
+  return *base;
+}
+
+std::string_view SchemaDocument::base_of(const json::value& object) const {
+  const auto known = bases_.find(&object);
+  return known == bases_.end() ? std::string_view{} : *known->second;
 }
 
 const json::value& SchemaDocument::resolve(const json::value& from, std::string_view reference,
                                            std::string_view keyword) const {
-  std::string base;
-  // The nearest $id around: found by the way to it.
-  const std::function<bool(const json::value&, const std::string&)> find =
-      [&](const json::value& at, const std::string& outer) {
-        const auto own = bases_.find(&at);
-        const std::string& here = own == bases_.end() ? outer : own->second;
-        if (&at == &from) {
-          base = here;
-          return true;
-        }
-        if (const auto* object = at.if_object()) {
-          for (const auto& member : *object) {
-            if (find(member.value(), here)) return true;
-          }
-        } else if (const auto* array = at.if_array()) {
-          for (const json::value& part : *array) {
-            if (find(part, here)) return true;
-          }
-        }
-        return false;
-      };
-  if (!bases_.empty()) find(root_, "");
   const size_t hash = reference.find('#');
-  const std::string document = joined(base, reference.substr(0, hash));
+  const std::string document = joined(base_of(from), reference.substr(0, hash));
   const std::string_view fragment =
       hash == std::string_view::npos ? std::string_view{} : reference.substr(hash + 1);
   if (!fragment.empty() && !fragment.starts_with('/')) {
@@ -197,8 +197,7 @@ const json::value& SchemaDocument::resolve_dynamic(const json::value& from,
   const std::string anchor(hash < reference.size() ? reference.substr(hash + 1) : "");
   if (!is_dynamic(first, anchor)) return first;
   // All evaluation begins in the root's document, so that an anchor of its own is the outermost.
-  const auto root = bases_.find(&root_);
-  const auto outermost = names_.find((root == bases_.end() ? "" : root->second) + '#' + anchor);
+  const auto outermost = names_.find(std::string(base_of(root_)) + '#' + anchor);
   if (outermost != names_.end() && is_dynamic(*outermost->second, anchor)) {
     return *outermost->second;
   }

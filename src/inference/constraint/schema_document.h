@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "core/json.h"
 
@@ -30,12 +31,15 @@ class SchemaDocument {
 
  private:
   void read(const json::value& value, int depth, const std::string& base);
-  // Writes down what an object is called; the base of what stands in it.
-  std::string read_names(const json::value& schema, const std::string& outer);
+  // Writes down what an object is called; the base of what stands in it, a key of names_.
+  const std::string& read_names(const json::value& schema, const std::string& outer);
+  void set_base(const json::value& data, const std::string& base);
+  // The nearest $id around.
+  std::string_view base_of(const json::value& object) const;
 
   const json::value& root_;
-  std::map<std::string, const json::value*, std::less<>> names_;  // $id, and $id#anchor
-  std::map<const json::value*, std::string> bases_;  // of the values that have an $id of their own
+  std::map<std::string, const json::value*, std::less<>> names_;      // $id, and $id#anchor
+  std::unordered_map<const json::value*, const std::string*> bases_;  // of objects, but for ""
 };
 
 }  // namespace strata::inference
