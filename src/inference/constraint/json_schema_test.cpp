@@ -3,13 +3,17 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
 #include "inference/constraint/grammar.h"
+#include "inference/constraint/limits.h"
 
 namespace strata::inference {
 namespace {
+
+using ::testing::StartsWith;
 
 std::shared_ptr<Grammar> of_schema(std::string_view schema) {
   OutputRule rule;
@@ -177,6 +181,23 @@ TEST(JsonSchemaTexts, ReferencesUnderAnIdAreFoundAtOnce) {
                                                       {"$defs", std::move(things)}}));
   EXPECT_TRUE(accepts(*grammar, R"({"o899":{"q29":"x"}})"));
   EXPECT_FALSE(accepts(*grammar, R"({"o899":{"q29":1}})"));
+}
+
+std::string refusal_of(const json::value& schema) {
+  try {
+    of_schema(to_json(schema));
+  } catch (const Error& error) {
+    return std::string(error.message());
+  }
+  return "none";
+}
+
+TEST(JsonSchemaTexts, LargeSchemasAreRefused) {
+  const json::string large(kMaxRuleBytes - 50, 'x');
+  EXPECT_EQ(refusal_of(json::object{{"description", large}}), "none");
+  EXPECT_THAT(refusal_of(json::object{{"description", large}, {"$comment", large}}),
+              StartsWith("#: the schema has 2097"));
+  EXPECT_THAT(refusal_of(json::object{{"$id", large}}), StartsWith("#/$id: the $id has "));
 }
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {

@@ -91,6 +91,10 @@ bool has_names(std::string_view key) {
 }  // namespace
 
 SchemaDocument::SchemaDocument(const json::value& root) : root_(root) {
+  if (const size_t bytes = to_json(root).size(); bytes > kMaxRuleBytes) {
+    throw Error(Code::invalid_argument,
+                fmt::format("#: the schema has {} bytes, the limit is {}", bytes, kMaxRuleBytes));
+  }
   read(root, 0, names_.try_emplace("", &root).first->first);
 }
 
