@@ -13,6 +13,7 @@
 namespace strata::inference {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 std::shared_ptr<Grammar> of_schema(std::string_view schema) {
@@ -198,6 +199,24 @@ TEST(JsonSchemaTexts, LargeSchemasAreRefused) {
   EXPECT_THAT(refusal_of(json::object{{"description", large}, {"$comment", large}}),
               StartsWith("#: the schema has 2097"));
   EXPECT_THAT(refusal_of(json::object{{"$id", large}}), StartsWith("#/$id: the $id has "));
+}
+
+// "#/$defs/a0" says what the next ones say, which refer on to the last.
+json::object chain(int n, const auto& of_next) {
+  json::object schemas;
+  for (int i = 0; i < n; ++i) {
+    schemas[fmt::format("a{}", i)] =
+        of_next(json::object{{"$ref", fmt::format("#/$defs/a{}", i + 1)}});
+  }
+  schemas[fmt::format("a{}", n)] = json::object{
+      {"type", "object"}, {"properties", json::object{{"k", json::object{{"type", "string"}}}}}};
+  return json::object{{"$ref", "#/$defs/a0"}, {"$defs", std::move(schemas)}};
+}
+
+TEST(JsonSchemaTexts, LongChainsOfReferencesAreRefused) {
+  const auto same = [](json::object next) { return next; };
+  EXPECT_TRUE(accepts(*of_schema(to_json(chain(900, same))), R"({"k":"x"})"));
+  EXPECT_THAT(refusal_of(chain(20'000, same)), HasSubstr("over 1000 schemas lead here"));
 }
 
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {

@@ -22,6 +22,7 @@ constexpr size_t kMaxAlternatives = 256;       // of one schema, all combination
 constexpr size_t kMaxProperties = 1024;        // of one object
 constexpr size_t kMaxPatternProperties = 6;    // of one object, all combinations of names together
 constexpr size_t kMaxSchemas = 10'000;         // different ones (or combinations) of one rule
+constexpr size_t kMaxSchemaPath = 1000;        // that refer to each other, of one value
 constexpr size_t kMaxGrammarRules = 2000;      // of EBNF, and as many terminals
 constexpr size_t kMaxMaskBytes = 16 << 20;     // remembered masks of one grammar
 constexpr size_t kMaxSharedInsideBytes = 16 << 20;  // of a vocabulary, for all grammars

@@ -110,6 +110,12 @@ void ShapeReader::absorb(Shapes& shapes, Schema schema) {
   if (std::find(path_.begin(), path_.end(), schema) != path_.end()) {
     document_.refuse(*schema, "", "the schema refers to itself without any value in between");
   }
+  if (path_.size() >= kMaxSchemaPath) {
+    document_.refuse(*schema, "",
+                     fmt::format("over {} schemas lead here, each of which refers to the next, "
+                                 "without any value in between",
+                                 kMaxSchemaPath));
+  }
   path_.push_back(schema);
   for (Shape& shape : shapes) {
     shape.marks.emplace_back(shape.objects.size(), shape.arrays.size());
