@@ -307,33 +307,47 @@ void Expressions::check_left_recursion() {
   }
 }
 
-bool Expressions::alive(ExprId id, const std::vector<bool>& rules) {
-  const Depth depth(*this);
+Expressions::Needs Expressions::needs_of(ExprId id) const {
   const Expr& e = at(id);
-  if (e.regular) return id != kNothing;
-  if (e.op == Op::sequence) return alive(e.a, rules) && alive(e.b, rules);
-  if (e.op == Op::any_of) {
-    return std::ranges::any_of(list(e), [&](ExprId part) { return alive(part, rules); });
-  }
-  if (e.op == Op::repeat) return e.b == 0 || alive(e.a, rules);
-  if (e.op == Op::unless) return alive(e.a, rules);
-  if (e.op == Op::rule) return rules[static_cast<size_t>(e.a)];
-  return true;
+  if (id == kNothing) return {.n = 1};
+  if (e.regular) return {};
+  if (e.op == Op::sequence) return {.n = 2, .of = {e.a, e.b}};
+  if (e.op == Op::any_of) return {.n = 1, .of = {list(e).begin(), list(e).end()}};
+  if (e.op == Op::repeat && e.b == 0) return {};
+  if (e.op == Op::repeat || e.op == Op::unless) return {.n = 1, .of = {e.a}};
+  if (e.op != Op::rule) return {};
+  const Rule& rule = rules_[static_cast<size_t>(e.a)];
+  return {.n = 1, .of = {rule.make ? rule.witness : rule.body}};
 }
 
-std::vector<bool> Expressions::dead_rules() {
-  std::vector<bool> live(rules_.size());
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (size_t i = 0; i < rules_.size(); ++i) {
-      const ExprId text = rules_[i].make ? rules_[i].witness : rules_[i].body;
-      if (live[i] || !alive(text, live)) continue;
-      live[i] = true;
-      changed = true;
+// From the parts that have a text to those that need them, so that each is looked at once, however
+// many share it.
+std::vector<bool> Expressions::dead_rules(std::span<const int32_t> rules) {
+  std::unordered_map<ExprId, int32_t> missing;  // of what an expression needs
+  std::unordered_map<ExprId, std::vector<ExprId>> users;
+  std::vector<ExprId> open, live;
+  for (const int32_t asked : rules) open.push_back(rule(asked));
+  while (!open.empty()) {
+    const ExprId id = open.back();
+    open.pop_back();
+    if (missing.contains(id)) continue;
+    const Needs needs = needs_of(id);
+    spend(1 + static_cast<int64_t>(needs.of.size()));
+    missing[id] = needs.n;
+    if (needs.n == 0) live.push_back(id);
+    for (const ExprId part : needs.of) users[part].push_back(id);
+    open.insert(open.end(), needs.of.begin(), needs.of.end());
+  }
+  while (!live.empty()) {
+    const ExprId id = live.back();
+    live.pop_back();
+    for (const ExprId user : users[id]) {
+      if (--missing[user] == 0) live.push_back(user);
     }
   }
-  live.flip();
-  return live;
+  std::vector<bool> dead;
+  for (const int32_t asked : rules) dead.push_back(missing[rule(asked)] > 0);
+  return dead;
 }
 
 }  // namespace strata::inference

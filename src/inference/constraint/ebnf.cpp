@@ -111,13 +111,14 @@ class EbnfCompiler {
   }
 
   void check_alive() {
-    const std::vector<bool> dead = x_.dead_rules();
-    for (const auto& [name, number] : numbers_) {
-      if (dead[static_cast<size_t>(number)]) {
-        refuse(fmt::format("no text follows the rule {}", name),
-               "give it an alternative that ends");
-      }
-    }
+    std::vector<int32_t> rules;
+    for (const std::string& name : names_) rules.push_back(numbers_[name]);
+    const std::vector<bool> dead = x_.dead_rules(rules);
+    const auto first = std::ranges::find(dead, true);
+    if (first == dead.end()) return;
+    refuse(fmt::format("no text follows the rule {}",
+                       names_[static_cast<size_t>(first - dead.begin())]),
+           "give it an alternative that ends");
   }
 
   ExprId blocks(ExprId id) { return x_.at(id).regular ? x_.block(id) : id; }

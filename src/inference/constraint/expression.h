@@ -101,8 +101,8 @@ class Expressions {
   // The sets are known, every rule but those made later has its body. Errors: invalid_argument (a
   // rule begins with itself).
   void seal();
-  // Rules without any text.
-  std::vector<bool> dead_rules();
+  // Which of these rules have no text.
+  std::vector<bool> dead_rules(std::span<const int32_t> rules);
 
   // After seal().
   ExprId derivative(ExprId id, uint8_t byte) {
@@ -138,6 +138,11 @@ class Expressions {
   size_t size() const { return exprs_.size(); }
   // How much may still be derived; below 0 it is refused.
   void allow(int64_t steps) { steps_ = steps; }
+  // What is done for a rule beside that, and has no smaller limit of its own.
+  void spend(int64_t steps = 1) {
+    steps_ -= steps;
+    if (steps_ < 0) refuse_steps();
+  }
 
   // In a JSON string behind its opening quote (json_text.h): with any escapes, and with those of
   // Spelling::json; -1: not built.
@@ -208,14 +213,16 @@ class Expressions {
   std::optional<bool> multiple_can_follow(ExprId id);
 
   std::vector<uint8_t> bytes_of(ExprId id);
-  bool alive(ExprId id, const std::vector<bool>& rules);
+  // How many of which parts must have a text, so that an expression has one.
+  struct Needs {
+    int32_t n = 0;
+    std::vector<ExprId> of = {};
+  };
+  Needs needs_of(ExprId id) const;
   void set_classes();
   void check_left_recursion();
   [[noreturn]] static void refuse_steps();
   [[noreturn]] static void refuse_depth();
-  void spend() {
-    if (--steps_ < 0) refuse_steps();
-  }
 
   // How deep an expression is looked into, for the sake of the stack.
   class Depth {

@@ -76,10 +76,13 @@ class SchemaCompiler : public ShapeWriter {
 
   // Schemas that no value fits, beside those that were known.
   std::set<Schemas> newly_dead() {
-    const std::vector<bool> dead = x_.dead_rules();
+    std::vector<int32_t> rules;
+    for (const auto& [_, rule] : rules_) rules.push_back(rule);
+    const std::vector<bool> dead = x_.dead_rules(rules);
     std::set<Schemas> found;
-    for (const auto& [schemas, rule] : rules_) {
-      if (dead[static_cast<size_t>(rule)]) found.insert(schemas);
+    size_t i = 0;
+    for (const auto& [schemas, _] : rules_) {
+      if (dead[i++]) found.insert(schemas);
     }
     return found;
   }

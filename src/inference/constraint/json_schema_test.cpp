@@ -219,6 +219,18 @@ TEST(JsonSchemaTexts, LongChainsOfReferencesAreRefused) {
   EXPECT_THAT(refusal_of(chain(20'000, same)), HasSubstr("over 1000 schemas lead here"));
 }
 
+// Items of which some are counted share what follows them, and none of it has an end.
+TEST(JsonSchemaTexts, WhatManyPlacesShareIsLookedAtOnce) {
+  json::array prefix(60, json::object{});
+  prefix.push_back(json::object{{"$ref", "#/$defs/endless"}});
+  const json::value endless = parse_json(
+      R"({"type":"object","required":["x"],"properties":{"x":{"$ref":"#/$defs/endless"}}})");
+  const json::object schema{{"type", "array"},   {"prefixItems", std::move(prefix)},
+                            {"minItems", 61},    {"contains", json::object{{"type", "integer"}}},
+                            {"maxContains", 30}, {"$defs", json::object{{"endless", endless}}}};
+  EXPECT_THAT(refusal_of(schema), StartsWith("no text follows"));
+}
+
 TEST(JsonSchemaTexts, AreRefusedByTheirPlace) {
   const std::vector<std::pair<const char*, const char*>> cases{
       {R"({"$ref":"x","$defs":{"x":{"$id":"x","$dynamicRef":"#n","$defs":{"n":
