@@ -113,6 +113,11 @@ TEST(JsonSchemaTexts, FitTheSchema) {
        {R"({"k":"s","t":1})", "{}"},
        {R"({"k":"s"})"}},
       {R"({"type":"string","format":"date"})", {R"("2024-02-29")"}, {R"("2023-02-29")"}},
+      {R"({"type":"object","allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"}],
+          "$defs":{"a":{"properties":{"x":{"type":"integer"}}},
+          "b":{"allOf":[{"$ref":"#/$defs/a"}],"unevaluatedProperties":false}}})",
+       {R"({"x":1})", "{}"},
+       {R"({"y":1})", R"({"x":"1"})"}},
       {R"({"type":["string","null"]})", {"null", R"("")"}, {"1"}},
       {R"({"type":"object","properties":{"a":{"type":"string","minLength":2,"maxLength":1},
           "b":{"type":["string","null"],"minLength":2,"allOf":[{"maxLength":1}]}}})",
@@ -220,6 +225,24 @@ TEST(JsonSchemaTexts, LongChainsOfReferencesAreRefused) {
 }
 
 // Items of which some are counted share what follows them, and none of it has an end.
+TEST(JsonSchemaTexts, WhatWasReadSaysNothingTwice) {
+  const auto twice = [](const json::object& next) {
+    return json::object{{"allOf", json::array{next, next}}};
+  };
+  const auto grammar = of_schema(to_json(chain(40, twice)));
+  EXPECT_TRUE(accepts(*grammar, R"({"k":"x"})"));
+  EXPECT_FALSE(accepts(*grammar, R"({"k":1})"));
+}
+
+// Each time it is asked what is evaluated there.
+TEST(JsonSchemaTexts, WhatIsReadOftenIsCounted) {
+  const auto twice_alone = [](json::object next) {
+    next["unevaluatedItems"] = true;
+    return json::object{{"allOf", json::array{next, next}}};
+  };
+  EXPECT_THAT(refusal_of(chain(40, twice_alone)), HasSubstr("too many steps"));
+}
+
 TEST(JsonSchemaTexts, WhatManyPlacesShareIsLookedAtOnce) {
   json::array prefix(60, json::object{});
   prefix.push_back(json::object{{"$ref", "#/$defs/endless"}});

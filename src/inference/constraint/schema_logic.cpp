@@ -30,11 +30,11 @@ bool ShapeReader::absorb_applicator(Shapes& shapes, Schema schema, std::string_v
                                     const json::value& value) {
   if (key == "$ref") {
     if (!value.is_string()) document_.refuse(*schema, key, "$ref must be a string");
-    absorb(shapes, &document_.resolve(*schema, std::string_view(value.get_string())));
+    absorb_reference(shapes, &document_.resolve(*schema, std::string_view(value.get_string())));
   } else if (key == "$dynamicRef") {
     if (!value.is_string()) document_.refuse(*schema, key, "$dynamicRef must be a string");
     const std::string_view to(value.get_string());
-    absorb(shapes, &document_.resolve_dynamic(*schema, to));
+    absorb_reference(shapes, &document_.resolve_dynamic(*schema, to));
   } else if (key == "allOf") {
     for (const Schema part : schemas_in(schema, key, value)) absorb(shapes, part);
   } else if (key == "anyOf") {

@@ -117,14 +117,42 @@ void ShapeReader::absorb(Shapes& shapes, Schema schema) {
                                  kMaxSchemaPath));
   }
   path_.push_back(schema);
-  for (Shape& shape : shapes) {
-    shape.marks.emplace_back(shape.objects.size(), shape.arrays.size());
-    if (shape.origin == nullptr) shape.origin = schema;
-  }
+  const bool asks =
+      object->contains("unevaluatedProperties") || object->contains("unevaluatedItems");
+  mark_begin(shapes, schema, asks);
   for (const auto& [key, value] : *object) absorb_keyword(shapes, schema, key, value);
-  absorb_unevaluated(shapes, schema);
+  if (asks) absorb_unevaluated(shapes, schema);
   for (Shape& shape : shapes) shape.marks.pop_back();
   path_.pop_back();
+}
+
+void ShapeReader::mark_begin(Shapes& shapes, Schema schema, bool asks) {
+  x_.spend();
+  for (Shape& shape : shapes) {
+    x_.spend(static_cast<int64_t>(shape.objects.size() + shape.arrays.size()));
+    const size_t outer = shape.marks.empty() ? 0 : shape.marks.back().n_read;
+    shape.marks.push_back({.objects = shape.objects.size(),
+                           .arrays = shape.arrays.size(),
+                           .n_read = asks ? shape.n_read : outer});
+    if (shape.origin == nullptr) shape.origin = schema;
+  }
+}
+
+// What was read into all shapes says nothing once more.
+void ShapeReader::absorb_reference(Shapes& shapes, Schema schema) {
+  const auto known = [&](const Shape& shape) { return was_read(shape, schema); };
+  if (!shapes.empty() && std::ranges::all_of(shapes, known)) return;
+  absorb(shapes, schema);
+  for (Shape& shape : shapes) shape.read_from[{schema, silent_ == 0}] = ++shape.n_read;
+}
+
+bool ShapeReader::was_read(const Shape& shape, Schema schema) const {
+  const size_t from = shape.marks.empty() ? 0 : shape.marks.back().n_read;
+  const auto by_now = [&](bool evaluates) {
+    const auto known = shape.read_from.find({schema, evaluates});
+    return known != shape.read_from.end() && known->second > from;
+  };
+  return by_now(true) || (silent_ > 0 && by_now(false));
 }
 
 void ShapeReader::absorb_silently(Shapes& shapes, Schema schema) {
@@ -377,7 +405,8 @@ void ShapeReader::absorb_unevaluated(Shapes& shapes, Schema schema) {
   const json::value* properties = object->if_contains("unevaluatedProperties");
   const json::value* items = object->if_contains("unevaluatedItems");
   for (Shape& shape : shapes) {
-    const auto [first_object, first_array] = shape.marks.back();
+    const size_t first_object = shape.marks.back().objects;
+    const size_t first_array = shape.marks.back().arrays;
     ObjectPart rest;
     rest.additional = properties;
     for (size_t i = first_object; i < shape.objects.size(); ++i) {

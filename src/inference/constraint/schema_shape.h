@@ -76,8 +76,16 @@ struct Shape {
   bool unique = false;
   std::vector<Contains> contains;
 
-  // How many parts of objects and arrays there were where schemas that are being read begin.
-  std::vector<std::pair<size_t, size_t>> marks;
+  // What it was read from by references, and whether that evaluates; the values count up.
+  std::map<std::pair<Schema, bool>, size_t> read_from;
+  size_t n_read = 0;
+
+  // How much of these there was where a schema begins that is being read; of what was read, where
+  // the innermost begins that asks what is evaluated in it.
+  struct Mark {
+    size_t objects = 0, arrays = 0, n_read = 0;
+  };
+  std::vector<Mark> marks;
 
   bool says_of_objects() const {
     return !objects.empty() || !required.empty() || !dependents.empty() || !names.empty() ||
@@ -113,6 +121,9 @@ class ShapeReader {
  private:
   using Shapes = std::vector<Shape>;
   void absorb(Shapes& shapes, Schema schema);
+  // `asks`: whether the schema asks what is evaluated in it.
+  void mark_begin(Shapes& shapes, Schema schema, bool asks);
+  void absorb_reference(Shapes& shapes, Schema schema);
   void absorb_silently(Shapes& shapes, Schema schema);
   void absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                       const json::value& value);
@@ -136,6 +147,7 @@ class ShapeReader {
   void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
   bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
   json::value negated(Schema schema, int depth);
+  bool was_read(const Shape& shape, Schema schema) const;
   bool apart(const Shapes& some, const Shapes& others, int depth);
   bool apart(const Shape& a, const Shape& b, int depth);
   ExprId scalars_of(const Shapes& shapes);
