@@ -234,6 +234,17 @@ TEST(JsonSchemaTexts, WhatWasReadSaysNothingTwice) {
   EXPECT_FALSE(accepts(*grammar, R"({"k":1})"));
 }
 
+TEST(JsonSchemaTexts, AlternativesInAlternativesAreReadOnce) {
+  json::object schema{{"type", "string"}};
+  for (int n = 1; n <= 25; ++n) {
+    const json::object integer{{"type", "integer"}, {"minimum", n * 10}, {"maximum", n * 10 + 1}};
+    schema = json::object{{"oneOf", json::array{schema, integer}}};
+  }
+  const auto grammar = of_schema(to_json(schema));
+  for (const char* good : {R"("x")", "10", "251"}) EXPECT_TRUE(accepts(*grammar, good)) << good;
+  for (const char* bad : {"12", "260", "null"}) EXPECT_FALSE(accepts(*grammar, bad)) << bad;
+}
+
 // Each time it is asked what is evaluated there.
 TEST(JsonSchemaTexts, WhatIsReadOftenIsCounted) {
   const auto twice_alone = [](json::object next) {

@@ -1,6 +1,7 @@
 // What a schema says by other schemas: allOf, anyOf, oneOf, not, if, $ref.
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "core/error.h"
 #include "inference/constraint/limits.h"
@@ -60,14 +61,18 @@ void ShapeReader::absorb_any_of(Shapes& shapes, Schema schema, std::string_view 
   for (const Schema alternative : alternatives) {
     Shapes some = shapes;
     absorb(some, alternative);
-    std::erase_if(some, [](const Shape& shape) { return shape.types == 0; });
-    all.insert(all.end(), some.begin(), some.end());
-    if (all.size() > kMaxAlternatives) {
-      document_.refuse(*schema, key,
-                       fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
-    }
+    add_alternative(all, schema, key, std::move(some));
   }
   shapes = std::move(all);
+}
+
+void ShapeReader::add_alternative(Shapes& all, Schema schema, std::string_view key, Shapes some) {
+  std::erase_if(some, [](const Shape& shape) { return shape.types == 0; });
+  if (all.size() + some.size() > kMaxAlternatives) {
+    document_.refuse(*schema, key,
+                     fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
+  }
+  std::ranges::move(some, std::back_inserter(all));
 }
 
 ExprId ShapeReader::scalars_of(const Shapes& shapes) {
@@ -129,14 +134,22 @@ void ShapeReader::absorb_one_of(Shapes& shapes, Schema schema, const json::value
   bool all_scalar = true;
   for (size_t i = 0; i < read_alone.size(); ++i) {
     for (size_t j = i + 1; j < read_alone.size(); ++j) {
+      x_.spend();
       all_apart = all_apart && apart(read_alone[i], read_alone[j], 0);
     }
     for (const Shape& shape : read_alone[i]) {
       all_scalar = all_scalar && (shape.types & ~kScalars) == 0;
     }
   }
-  if (all_apart) return absorb_any_of(shapes, schema, "oneOf", alternatives);
-  if (!all_scalar) return absorb_only_one_of(shapes, schema, alternatives);
+  if (all_apart || !all_scalar) {
+    shapes.clear();
+    for (size_t i = 0; i < read_alone.size(); ++i) {
+      Shapes& alone = read_alone[i];
+      if (!all_apart) rule_out(alone, schema, alternatives, i);
+      add_alternative(shapes, schema, "oneOf", std::move(alone));
+    }
+    return;
+  }
   std::vector<ExprId> texts;
   for (const Shapes& alone : read_alone) texts.push_back(scalars_of(alone));
   std::vector<ExprId> one;
@@ -152,32 +165,24 @@ void ShapeReader::absorb_one_of(Shapes& shapes, Schema schema, const json::value
   }
 }
 
-// Each of the alternatives with what the others rule out.
-void ShapeReader::absorb_only_one_of(Shapes& shapes, Schema schema, const Schemas& alternatives) {
-  Shapes all;
-  for (const Schema alternative : alternatives) {
-    Shapes some = shapes;
-    absorb(some, alternative);
-    for (const Schema other : alternatives) {
-      if (other == alternative) continue;
-      try {
-        absorb_not(some, schema, other);
-      } catch (const Error& error) {
-        if (error.code() != Code::invalid_argument) throw;
-        document_.refuse(
-            *schema, "oneOf", "a value could fit two alternatives, which cannot be ruled out",
-            "use anyOf, or let the alternatives differ in a required property's const");
-      }
-      std::erase_if(some, [](const Shape& shape) { return shape.types == 0; });
-      if (all.size() + some.size() > kMaxAlternatives) {
-        document_.refuse(
-            *schema, "oneOf",
-            fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
-      }
+// What fits any of the alternatives but one.
+void ShapeReader::rule_out(Shapes& shapes, Schema schema, const Schemas& alternatives, size_t but) {
+  for (size_t i = 0; i < alternatives.size(); ++i) {
+    if (i == but) continue;
+    try {
+      absorb_not(shapes, schema, alternatives[i]);
+    } catch (const Error& error) {
+      if (error.code() != Code::invalid_argument) throw;
+      document_.refuse(*schema, "oneOf",
+                       "a value could fit two alternatives, which cannot be ruled out",
+                       "use anyOf, or let the alternatives differ in a required property's const");
     }
-    all.insert(all.end(), some.begin(), some.end());
+    std::erase_if(shapes, [](const Shape& shape) { return shape.types == 0; });
+    if (shapes.size() > kMaxAlternatives) {
+      document_.refuse(*schema, "oneOf",
+                       fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
+    }
   }
-  shapes = std::move(all);
 }
 
 // A schema that only the values that do not fit `schema` fit, in terms of what can be written.

@@ -142,7 +142,8 @@ class ShapeReader {
   void absorb_any_of(Shapes& shapes, Schema schema, std::string_view key,
                      const Schemas& alternatives);
   void absorb_one_of(Shapes& shapes, Schema schema, const json::value& value);
-  void absorb_only_one_of(Shapes& shapes, Schema schema, const Schemas& alternatives);
+  void add_alternative(Shapes& all, Schema schema, std::string_view key, Shapes some);
+  void rule_out(Shapes& shapes, Schema schema, const Schemas& alternatives, size_t but);
   void absorb_not(Shapes& shapes, Schema schema, Schema negated);
   void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
   bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
