@@ -234,6 +234,16 @@ TEST(JsonSchemaTexts, WhatWasReadSaysNothingTwice) {
   EXPECT_FALSE(accepts(*grammar, R"({"k":1})"));
 }
 
+TEST(JsonSchemaTexts, TheOppositeOfASchemaIsCounted) {
+  const auto twice = [](const json::object& next) {
+    return json::object{{"allOf", json::array{next, next}}};
+  };
+  json::object schema = chain(40, twice);
+  schema["not"] = json::object{{"$ref", "#/$defs/a0"}};
+  schema.erase("$ref");
+  EXPECT_THAT(refusal_of(schema), HasSubstr("too many steps"));
+}
+
 TEST(JsonSchemaTexts, AlternativesInAlternativesAreReadOnce) {
   json::object schema{{"type", "string"}};
   for (int n = 1; n <= 25; ++n) {

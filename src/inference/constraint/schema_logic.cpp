@@ -187,6 +187,8 @@ void ShapeReader::rule_out(Shapes& shapes, Schema schema, const Schemas& alterna
 
 // A schema that only the values that do not fit `schema` fit, in terms of what can be written.
 json::value ShapeReader::negated(Schema schema, int depth) {
+  constexpr int64_t kSteps = 64;  // in memory, what is made here is like so many bytes of a text
+  x_.spend(kSteps);
   if (schema->is_bool()) return !schema->get_bool();
   const auto* object = schema->if_object();
   if (object == nullptr || depth > kMaxRuleDepth) document_.refuse(*schema, "", "not a schema");
@@ -225,6 +227,12 @@ json::value ShapeReader::negated(Schema schema, int depth) {
   return json::object{{"anyOf", std::move(parts)}};
 }
 
+Schema ShapeReader::opposite(Schema schema) {
+  Schema& known = opposites_[schema];
+  if (known == nullptr) known = keep(negated(schema, 0));
+  return known;
+}
+
 void ShapeReader::absorb_not(Shapes& shapes, Schema schema, Schema what) {
   const auto* object = what->if_object();
   const auto says = [&](std::string_view key) {
@@ -232,7 +240,7 @@ void ShapeReader::absorb_not(Shapes& shapes, Schema schema, Schema what) {
   };
   if (what->is_bool() || says("properties") || says("required") || says("not") || says("anyOf") ||
       says("allOf") || says("$ref") || says("$dynamicRef") || allows_all(what)) {
-    return absorb_silently(shapes, keep(negated(what, 0)));
+    return absorb_silently(shapes, opposite(what));
   }
   Shapes alone(1);
   absorb(alone, what);
@@ -269,7 +277,7 @@ void ShapeReader::absorb_condition(Shapes& shapes, Schema schema, const json::va
   absorb(some, &condition);
   if (then != nullptr) absorb(some, then);
   Shapes others = shapes;
-  absorb_silently(others, keep(negated(&condition, 0)));
+  absorb_silently(others, opposite(&condition));
   if (otherwise != nullptr) absorb(others, otherwise);
   some.insert(some.end(), others.begin(), others.end());
   if (some.size() > kMaxAlternatives) {

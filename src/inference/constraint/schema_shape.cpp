@@ -340,7 +340,7 @@ void ShapeReader::absorb_contains(Shapes& shapes, Schema schema, const json::val
   Contains contains{.schema = &value};
   if (least != nullptr) contains.least = count(schema, "minContains", *least);
   if (most != nullptr) contains.most = count(schema, "maxContains", *most);
-  if (contains.most >= 0) contains.others = keep(negated(&value, 0));
+  if (contains.most >= 0) contains.others = opposite(&value);
   for (Shape& shape : shapes) shape.contains.push_back(contains);
 }
 

@@ -115,6 +115,7 @@ class ShapeReader {
   // A schema that is made here, and kept.
   Schema keep(json::value schema) {
     std::string text = to_json(schema);
+    x_.spend(static_cast<int64_t>(text.size()));
     return &made_.try_emplace(std::move(text), std::move(schema)).first->second;
   }
 
@@ -148,6 +149,7 @@ class ShapeReader {
   void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
   bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
   json::value negated(Schema schema, int depth);
+  Schema opposite(Schema schema);
   bool was_read(const Shape& shape, Schema schema) const;
   bool apart(const Shapes& some, const Shapes& others, int depth);
   bool apart(const Shape& a, const Shape& b, int depth);
@@ -160,6 +162,7 @@ class ShapeReader {
   const SchemaDocument& document_;
   MadeSchemas& made_;
   ShapeWriter& writer_;
+  std::map<Schema, Schema> opposites_;
   std::vector<Schema> path_;  // what is being absorbed
   int32_t silent_ = 0;        // above 0: it only rules out, and evaluates nothing
 };
