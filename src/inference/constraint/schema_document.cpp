@@ -161,6 +161,37 @@ std::string_view SchemaDocument::base_of(const json::value& object) const {
   return known == bases_.end() ? std::string_view{} : *known->second;
 }
 
+json::value SchemaDocument::copy(std::string_view keyword, const json::value& value) const {
+  if (bases_.empty() || is_data(keyword)) return value;
+  const auto* schemas = value.if_object();
+  if (schemas == nullptr || !has_names(keyword)) return absolute(value);
+  json::object copied;
+  for (const auto& [name, part] : *schemas) copied[name] = absolute(part);
+  return copied;
+}
+
+json::value SchemaDocument::absolute(const json::value& schema) const {
+  if (const auto* array = schema.if_array()) {
+    json::array copied;
+    for (const json::value& part : *array) copied.push_back(absolute(part));
+    return copied;
+  }
+  const auto* object = schema.if_object();
+  if (object == nullptr) return schema;
+  json::object copied;
+  for (const auto& [key, part] : *object) {
+    if ((key == "$ref" || key == "$dynamicRef") && part.is_string()) {
+      const std::string_view reference(part.get_string());
+      const size_t hash = std::min(reference.find('#'), reference.size());
+      copied[key] =
+          joined(base_of(schema), reference.substr(0, hash)) + std::string(reference.substr(hash));
+    } else {
+      copied[key] = copy(key, part);
+    }
+  }
+  return copied;
+}
+
 const json::value& SchemaDocument::resolve(const json::value& from, std::string_view reference,
                                            std::string_view keyword) const {
   const size_t hash = reference.find('#');

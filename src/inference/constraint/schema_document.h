@@ -23,6 +23,9 @@ class SchemaDocument {
   // What a $dynamicRef of it means, whatever the way that led there. Errors: the same; several
   // schemas have its $dynamicAnchor, and the root's document none.
   const json::value& resolve_dynamic(const json::value& from, std::string_view reference) const;
+  // A copy of what stands behind a keyword, which means the same outside of the document: its
+  // references name their $id.
+  json::value copy(std::string_view keyword, const json::value& value) const;
   // "#/properties/a"; "#" also for what does not stand in the document.
   std::string pointer_to(const json::value& value) const;
   // Error{invalid_argument} whose message begins with the pointer to `schema`, and its keyword.
@@ -36,6 +39,7 @@ class SchemaDocument {
   void set_base(const json::value& data, const std::string& base);
   // The nearest $id around.
   std::string_view base_of(const json::value& object) const;
+  json::value absolute(const json::value& schema) const;
 
   const json::value& root_;
   std::map<std::string, const json::value*, std::less<>> names_;      // $id, and $id#anchor

@@ -205,7 +205,7 @@ json::value ShapeReader::negated(Schema schema, int depth) {
         parts.push_back(without_name(name.get_string()));
       }
     } else if (key == "not") {
-      parts.push_back(value);
+      parts.push_back(document_.copy(key, value));
     } else if (key == "anyOf" || key == "allOf") {
       json::array inner;
       for (const Schema part : schemas_in(schema, key, value)) {
@@ -219,7 +219,7 @@ json::value ShapeReader::negated(Schema schema, int depth) {
       const std::string_view to(value.get_string());
       parts.push_back(negated(&document_.resolve_dynamic(*schema, to), depth + 1));
     } else {
-      plain[key] = value;
+      plain[key] = document_.copy(key, value);
     }
   }
   if (!allows_all(keep(plain))) parts.push_back(json::object{{"not", std::move(plain)}});
