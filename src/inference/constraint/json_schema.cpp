@@ -206,10 +206,16 @@ class SchemaCompiler : public ShapeWriter {
   // Numbers without an exponent and without zeros that say nothing: 1.0 is written as 1.
   ExprId spelled(const json::value& value) {
     const std::optional<Decimal> d = value.is_number() ? decimal_of(value) : std::nullopt;
-    if (!d) return text_.exactly(value);
-    std::string text = (d->negative ? "-" : "") + d->whole;
-    if (!d->fraction.empty()) text += '.' + d->fraction;
-    return x_.text(text);
+    return d ? x_.text(d->text()) : text_.exactly(value);
+  }
+
+  ExprId other_scalars(const Shape& shape) {
+    std::vector<ExprId> parts;
+    if ((shape.types & kNull) != 0) parts.push_back(text_.null());
+    if ((shape.types & kBoolean) != 0) parts.push_back(text_.booleans());
+    if ((shape.types & kNumber) != 0) parts.push_back(numbers_of(shape));
+    if ((shape.types & kString) != 0) parts.push_back(text_.quoted(strings_of(shape)));
+    return x_.any_of(std::move(parts));
   }
 
   // enum and const. `rest`: what else is said of numbers and strings.

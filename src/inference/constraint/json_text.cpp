@@ -17,7 +17,11 @@ constexpr int32_t kMostIndent = 32;
 
 }  // namespace
 
-std::optional<Decimal> decimal_of(const json::value& number) {
+std::string Decimal::text() const {
+  return (negative ? "-" : "") + whole + (fraction.empty() ? "" : '.' + fraction);
+}
+
+Decimal exact_decimal(const json::value& number) {
   std::string text;
   if (number.is_int64()) {
     text = std::to_string(number.get_int64());
@@ -36,7 +40,6 @@ std::optional<Decimal> decimal_of(const json::value& number) {
     exponent = std::stoi(text.substr(e + 1));
     text.resize(e);
   }
-  if (std::abs(exponent) > 2 * kMostDigits) return std::nullopt;
   size_t point = text.find('.');
   if (point == std::string::npos) point = text.size();
   std::string all = text.substr(0, point) + (point < text.size() ? text.substr(point + 1) : "");
@@ -51,6 +54,11 @@ std::optional<Decimal> decimal_of(const json::value& number) {
   d.whole.erase(0, std::min(d.whole.find_first_not_of('0'), d.whole.size() - 1));
   while (d.fraction.ends_with('0')) d.fraction.pop_back();
   if (d.whole == "0" && d.fraction.empty()) d.negative = false;
+  return d;
+}
+
+std::optional<Decimal> decimal_of(const json::value& number) {
+  Decimal d = exact_decimal(number);
   if (d.whole.size() > kMostDigits || d.fraction.size() > kMostDigits) return std::nullopt;
   return d;
 }

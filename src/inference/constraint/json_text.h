@@ -16,8 +16,12 @@ struct Decimal {
   bool negative = false;
   std::string whole;     // without zeros in front; "0"
   std::string fraction;  // without zeros behind; may be empty
+  bool operator==(const Decimal&) const = default;
+  std::string text() const;
 };
-// Of a number in a schema. Empty: it has more digits than can be honoured.
+// Of a number in a schema, with all of its digits.
+Decimal exact_decimal(const json::value& number);
+// Empty: it has more digits than numbers are written with.
 std::optional<Decimal> decimal_of(const json::value& number);
 
 struct NumberBound {

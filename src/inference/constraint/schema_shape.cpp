@@ -71,8 +71,20 @@ bool less(const Decimal& a, const Decimal& b) {
   return small.fraction < large.fraction;
 }
 
-bool differ(const Decimal& a, const Decimal& b) {
-  return less(a, b) || less(b, a);
+// One text for all values that are the same to a schema, as 1 and 1.0 are.
+std::string text_of(const json::value& value) {
+  if (value.is_number()) return exact_decimal(value).text();
+  std::string text;
+  if (const auto* array = value.if_array()) {
+    for (const json::value& part : *array) text += text_of(part) + ',';
+    return '[' + text + ']';
+  }
+  const auto* object = value.if_object();
+  if (object == nullptr) return to_json(value);
+  std::map<std::string, std::string> members;
+  for (const auto& [name, part] : *object) members.emplace(json_quote(name), text_of(part));
+  for (const auto& [name, part] : members) text += name + ':' + part + ',';
+  return '{' + text + '}';
 }
 
 }  // namespace
@@ -216,15 +228,16 @@ Schemas ShapeReader::schemas_in(Schema schema, std::string_view key,
 }
 
 void ShapeReader::absorb_values(Shapes& shapes, const std::vector<Schema>& values) {
+  std::set<std::string> texts;
   for (Shape& shape : shapes) {
     if (!shape.values) {
       shape.values = values;
       continue;
     }
-    std::erase_if(*shape.values, [&](Schema one) {
-      return std::none_of(values.begin(), values.end(),
-                          [&](Schema other) { return *one == *other; });
-    });
+    if (texts.empty()) {
+      for (const Schema value : values) texts.insert(text_of(*value));
+    }
+    std::erase_if(*shape.values, [&](Schema value) { return !texts.contains(text_of(*value)); });
   }
 }
 
@@ -273,7 +286,7 @@ bool ShapeReader::absorb_scalar_keyword(Shapes& shapes, Schema schema, std::stri
       std::optional<NumberBound>& known = least ? shape.least : shape.most;
       const bool tighter = !known ||
                            (least ? less(known->value, *decimal) : less(*decimal, known->value)) ||
-                           (!differ(known->value, *decimal) && bound.exclusive);
+                           (known->value == *decimal && bound.exclusive);
       if (tighter) known = bound;
     }
   } else if (key == "multipleOf") {
