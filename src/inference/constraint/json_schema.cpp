@@ -88,19 +88,7 @@ class SchemaCompiler : public ShapeWriter {
   }
 
   ExprId scalars_of(const Shape& shape) override {
-    std::vector<ExprId> parts;
-    if (!shape.values) {
-      if ((shape.types & kNull) != 0) parts.push_back(text_.null());
-      if ((shape.types & kBoolean) != 0) parts.push_back(text_.booleans());
-    }
-    if ((shape.types & kNumber) != 0 && (!shape.values || shape.integer || has_bounds(shape))) {
-      parts.push_back(numbers_of(shape));
-    }
-    if ((shape.types & kString) != 0 && (!shape.values || has_patterns(shape))) {
-      parts.push_back(text_.quoted(strings_of(shape)));
-    }
-    ExprId text = x_.any_of(parts);
-    if (shape.values) text = given_scalars(shape, text);
+    const ExprId text = shape.values ? given_scalars(shape) : other_scalars(shape);
     if (shape.scalars.empty()) return text;
     std::vector<ExprId> all = shape.scalars;
     all.push_back(text);
@@ -116,9 +104,6 @@ class SchemaCompiler : public ShapeWriter {
     }
   }
 
-  static bool has_bounds(const Shape& shape) {
-    return shape.least || shape.most || !shape.multiples.empty();
-  }
   static bool has_length(const Shape& shape) {
     return shape.min_length > 0 || shape.max_length >= 0;
   }
@@ -218,16 +203,17 @@ class SchemaCompiler : public ShapeWriter {
     return x_.any_of(std::move(parts));
   }
 
-  // enum and const. `rest`: what else is said of numbers and strings.
-  ExprId given_scalars(const Shape& shape, ExprId rest) {
+  // enum and const.
+  ExprId given_scalars(const Shape& shape) {
+    const bool checked = (shape.types & kString) != 0 && has_patterns(shape);
+    const ExprId strings = checked ? text_.quoted(strings_of(shape)) : kNothing;
     std::vector<ExprId> texts;
     for (const Schema value : *shape.values) {
       const int type = type_of(*value);
       if ((type & shape.types & kScalars) == 0) continue;
+      if (type == kNumber && !fits_numbers(shape, *value)) continue;
       const ExprId text = spelled(*value);
-      const bool checked = (type == kNumber && (shape.integer || has_bounds(shape))) ||
-                           (type == kString && has_patterns(shape));
-      texts.push_back(checked ? x_.all_of({text, rest}) : text);
+      texts.push_back(type == kString && checked ? x_.all_of({text, strings}) : text);
     }
     return x_.any_of(std::move(texts));
   }

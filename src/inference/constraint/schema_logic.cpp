@@ -25,6 +25,15 @@ json::value without_name(std::string_view name) {
   return json::object{{"type", "object"}, {"properties", std::move(properties)}};
 }
 
+// Whether a shape's given numbers have one of the other's that is spelled with more digits than
+// these are, so that their texts do not show it.
+bool gives_long_number(const Shape& shape, const Shape& other) {
+  return shape.values && std::ranges::any_of(*shape.values, [&](Schema value) {
+           return value->is_number() && !decimal_of(*value) && fits_numbers(shape, *value) &&
+                  fits_numbers(other, *value);
+         });
+}
+
 }  // namespace
 
 bool ShapeReader::absorb_applicator(Shapes& shapes, Schema schema, std::string_view key,
@@ -95,6 +104,8 @@ bool ShapeReader::apart(const Shape& a, const Shape& b, int depth) {
       x_.all_of({writer_.scalars_of(a), writer_.scalars_of(b)}) != Expressions::kNothing) {
     return false;
   }
+  if (!b.values && gives_long_number(a, b)) return false;
+  if (!a.values && gives_long_number(b, a)) return false;
   if ((common & kArray) != 0) {
     const auto longer = [](const Shape& one, const Shape& other) {
       return other.max_items >= 0 && one.min_items > other.max_items;

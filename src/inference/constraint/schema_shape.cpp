@@ -87,7 +87,29 @@ std::string text_of(const json::value& value) {
   return '{' + text + '}';
 }
 
+bool is_multiple(const Decimal& number, int64_t k, int32_t digits) {
+  const auto n = static_cast<size_t>(digits);
+  if (number.fraction.size() > n) return false;
+  int64_t rest = 0;
+  for (const char digit : number.whole + number.fraction) rest = (rest * 10 + (digit - '0')) % k;
+  for (size_t i = number.fraction.size(); i < n; ++i) rest = rest * 10 % k;
+  return rest == 0;
+}
+
 }  // namespace
+
+bool fits_numbers(const Shape& shape, const json::value& number) {
+  const Decimal d = exact_decimal(number);
+  const auto beyond = [](const NumberBound& bound, const Decimal& low, const Decimal& high) {
+    return less(high, low) || (bound.exclusive && low == high);
+  };
+  if ((shape.types & kNumber) == 0 || (shape.integer && !d.fraction.empty())) return false;
+  if (shape.least && beyond(*shape.least, shape.least->value, d)) return false;
+  if (shape.most && beyond(*shape.most, d, shape.most->value)) return false;
+  return std::ranges::all_of(shape.multiples, [&](const auto& multiple) {
+    return is_multiple(d, multiple.first, multiple.second);
+  });
+}
 
 int type_of(const json::value& value) {
   if (value.is_null()) return kNull;

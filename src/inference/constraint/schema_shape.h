@@ -172,6 +172,8 @@ Schemas schemas_of_name(Expressions& x, const Shape& shape, const std::string& n
 // What they say of an item.
 Schemas schemas_of_item(const Shape& shape, size_t index);
 int type_of(const json::value& value);
+// Whether a shape's numbers have this one, by their type, bounds and multiples.
+bool fits_numbers(const Shape& shape, const json::value& number);
 // Of the formats that are honoured. Nothing for others.
 std::optional<std::string_view> pattern_of_format(std::string_view format);
 // Whether a schema is true, or an object without a word.
