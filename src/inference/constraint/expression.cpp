@@ -81,12 +81,17 @@ ExprId Expressions::intern(Expr e, std::span<const ExprId> parts) {
   return id;
 }
 
+template <typename Value>
+int32_t Expressions::number_of(Numbered<Value>& known, const Value& value) {
+  const size_t n_before = known.size();
+  const int32_t number = known.number_of(value);
+  if (known.size() > n_before) spend();
+  return number;
+}
+
 ExprId Expressions::bytes(const ByteSet& set) {
   if (set.empty()) return kNothing;
-  const auto known = std::find(sets_.begin(), sets_.end(), set);
-  const auto index = static_cast<int32_t>(known - sets_.begin());
-  if (known == sets_.end()) sets_.push_back(set);
-  return intern({.op = Op::bytes, .a = index});
+  return intern({.op = Op::bytes, .a = number_of(sets_, set)});
 }
 
 ExprId Expressions::text(std::string_view literal) {
@@ -325,13 +330,7 @@ ExprId Expressions::block(ExprId a) {
 }
 
 ExprId Expressions::multiple(const Multiple& state) {
-  const auto known = std::find(multiples_.begin(), multiples_.end(), state);
-  const auto index = static_cast<int32_t>(known - multiples_.begin());
-  if (known == multiples_.end()) {
-    spend();
-    multiples_.push_back(state);
-  }
-  return intern({.op = Op::multiple, .a = index});
+  return intern({.op = Op::multiple, .a = number_of(multiples_, state)});
 }
 
 int32_t Expressions::add_rule() {

@@ -19,6 +19,7 @@
 #include "inference/constraint/byte_groups.h"
 #include "inference/constraint/byte_set.h"
 #include "inference/constraint/limits.h"
+#include "inference/constraint/numbered.h"
 
 namespace strata::inference {
 
@@ -52,10 +53,10 @@ struct Expr {
 // A number's digits so far: the number is k * 10^-digits times an integer where the rest is 0.
 struct Multiple {
   int64_t k = 1;
-  int32_t digits = 0;   // behind the point, that count
   int64_t rest = 0;     // of what was read, modulo k
+  int32_t digits = 0;   // behind the point, that count
   int32_t behind = -1;  // digits read behind the point; -1: no point yet
-  auto operator<=>(const Multiple&) const = default;
+  bool operator==(const Multiple&) const = default;
 };
 
 // Not thread-safe. Errors: invalid_argument or resource_exhausted beyond limits.h.
@@ -162,6 +163,8 @@ class Expressions {
   };
 
   ExprId intern(Expr e, std::span<const ExprId> list = {});
+  template <typename Value>
+  int32_t number_of(Numbered<Value>& known, const Value& value);
   size_t hash_of(const Expr& e, std::span<const ExprId> list) const;
   bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
   void grow_slots();
@@ -241,8 +244,8 @@ class Expressions {
 
   std::vector<Expr> exprs_;
   std::vector<ExprId> lists_;
-  std::vector<ByteSet> sets_;
-  std::vector<Multiple> multiples_;
+  Numbered<ByteSet> sets_;
+  Numbered<Multiple> multiples_;
   std::vector<Rule> rules_;
   std::vector<Trigger> triggers_;
   std::vector<int32_t> slots_;                     // open addressing: 0 free, else id + 1

@@ -43,7 +43,7 @@ std::vector<ByteSet> sets_of_numbers() {
 
 void Expressions::set_classes() {
   std::vector<ByteSet> sets = sets_of_numbers();
-  sets.insert(sets.end(), sets_.begin(), sets_.end());
+  sets.insert(sets.end(), sets_.all().begin(), sets_.all().end());
   for (const Trigger& trigger : triggers_) {
     for (const char c : trigger.begin) {
       sets.push_back(ByteSet::of(static_cast<uint8_t>(c), static_cast<uint8_t>(c)));

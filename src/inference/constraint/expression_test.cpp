@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/error.h"
+
 namespace strata::inference {
 namespace {
 
@@ -119,6 +121,19 @@ class Generator {
   Expressions& x_;
   std::mt19937 random_;
 };
+
+TEST(Expressions, CountEachDifferentSetAndMultipleAsAStep) {
+  Expressions x;
+  const auto digits = [](uint8_t last) { return ByteSet::of('0', last); };
+  const ExprId known = x.bytes(digits('9'));
+  x.allow(2);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(x.bytes(digits('9')), known);
+  const ExprId set = x.bytes(digits('8'));
+  const ExprId multiple = x.multiple({.k = 3});
+  EXPECT_EQ(x.bytes(digits('8')), set);
+  EXPECT_EQ(x.multiple({.k = 3}), multiple);
+  EXPECT_THROW(x.bytes(digits('7')), Error);
+}
 
 TEST(Expressions, MatchWhatTheyAreDefinedAs) {
   int n_nothing = 0;
