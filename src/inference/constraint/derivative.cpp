@@ -80,6 +80,7 @@ ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
     const auto known = searched_.find(key);
     if (known != searched_.end()) return known->second;
     const ExprId next = derive(id, byte);
+    if (searched_.size() >= kMaxSearched) forget_derivatives();
     searched_.emplace(key, next);
     return next;
   }
@@ -89,15 +90,18 @@ ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
   Row& row = rows_[static_cast<size_t>(id)];
   if (row.cells < 0) {
     const size_t n = groups_.n_groups(groups);
-    if (cells_.size() + n > kMaxTransitions) {
-      cells_.clear();
-      for (Row& known : rows_) known.cells = -1;
-    }
+    if (cells_.size() + n > kMaxTransitions) forget_derivatives();
     row.cells = static_cast<int32_t>(cells_.size());
     cells_.resize(cells_.size() + n, -1);
   }
   cells_[static_cast<size_t>(row.cells) + groups_.group(groups, byte)] = next;
   return next;
+}
+
+void Expressions::forget_derivatives() {
+  cells_.clear();
+  for (Row& row : rows_) row.cells = -1;
+  searched_.clear();
 }
 
 ExprId Expressions::derive(ExprId id, uint8_t byte) {

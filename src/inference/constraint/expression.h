@@ -135,6 +135,8 @@ class Expressions {
     return std::span(lists_).subspan(static_cast<size_t>(e.a), static_cast<size_t>(e.b));
   }
   const ByteSet& set(const Expr& e) const { return sets_[static_cast<size_t>(e.a)]; }
+  // Of derivatives that are remembered.
+  size_t n_remembered() const { return cells_.size() + searched_.size(); }
   const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
   size_t size() const { return exprs_.size(); }
   // How much may still be derived; below 0 it is refused.
@@ -178,6 +180,7 @@ class Expressions {
     int32_t groups = -1;  // a partition of groups_
     int32_t first = -1;   // of firsts_
   };
+  void forget_derivatives();
 
   ExprId find_derivative(ExprId id, uint8_t byte);
   int32_t first(ExprId id) {

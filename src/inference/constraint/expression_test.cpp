@@ -164,5 +164,18 @@ TEST(Expressions, MatchWhatTheyAreDefinedAs) {
   EXPECT_LT(n_nothing, 150);
 }
 
+TEST(Expressions, ForgetDerivativesOfProofsBeyondALimit) {
+  Expressions x;
+  size_t most = 0;
+  for (int64_t k = 4000; k < 4010; ++k) {
+    const ExprId multiple = x.multiple({.k = k});
+    x.allow(kCompileSteps);
+    ASSERT_EQ(x.all_of({multiple, x.none_of(multiple)}), Expressions::kNothing);
+    most = std::max(most, x.n_remembered());
+  }
+  EXPECT_GT(most, kMaxSearched / 2);
+  EXPECT_LE(most, kMaxSearched);
+}
+
 }  // namespace
 }  // namespace strata::inference

@@ -12,6 +12,7 @@ constexpr int32_t kMaxExpressionDepth = 4000;  // looked into at once: 2 MB of s
 constexpr size_t kMaxPatternBytes = 8192;      // of one regular expression in a rule
 constexpr size_t kMaxExpressions = 1 << 18;    // of one grammar, those that texts led to included
 constexpr size_t kMaxTransitions = 4 << 20;    // of them, remembered: 16 MB
+constexpr size_t kMaxSearched = 1 << 19;       // of them, in proofs that something matches: 20 MB
 constexpr size_t kMaxByteGroups = 1 << 20;     // of one grammar, a byte each class of bytes
 constexpr int64_t kCompileSteps = 4'000'000;   // derivatives while a rule is compiled
 constexpr int64_t kSearchSteps = 100'000;      // of one proof that something matches
