@@ -127,18 +127,16 @@ class Expressions {
   bool matches(ExprId id, std::string_view text);
   // Bytes that its texts may begin with, and perhaps others. After seal().
   ByteSet first_bytes(ExprId id) { return firsts_[static_cast<size_t>(first(id))]; }
-  // Whether id matches more than the empty text.
-  bool goes_on(ExprId id) const { return id != kNothing && id != kEmpty; }
 
   const Expr& at(ExprId id) const { return exprs_[static_cast<size_t>(id)]; }
   std::span<const ExprId> list(const Expr& e) const {
     return std::span(lists_).subspan(static_cast<size_t>(e.a), static_cast<size_t>(e.b));
   }
   const ByteSet& set(const Expr& e) const { return sets_[static_cast<size_t>(e.a)]; }
-  // Of derivatives that are remembered.
-  size_t n_remembered() const { return cells_.size() + searched_.size(); }
   const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
   size_t size() const { return exprs_.size(); }
+  // Of derivatives that are remembered.
+  size_t n_remembered() const { return cells_.size() + searched_.size(); }
   // How much may still be derived; below 0 it is refused.
   void allow(int64_t steps) { steps_ = steps; }
   // What is done for a rule beside that, and has no smaller limit of its own.
@@ -180,9 +178,9 @@ class Expressions {
     int32_t groups = -1;  // a partition of groups_
     int32_t first = -1;   // of firsts_
   };
-  void forget_derivatives();
 
   ExprId find_derivative(ExprId id, uint8_t byte);
+  void forget_derivatives();
   int32_t first(ExprId id) {
     const int32_t known = rows_[static_cast<size_t>(id)].first;
     return known >= 0 ? known : find_first(id);

@@ -16,13 +16,16 @@ void follow(Grammar& grammar) {
   constexpr int kSteps = 200;
   Expressions& x = grammar.expressions;
   ExprId place = grammar.start;
-  for (int step = 0; step < kSteps && x.goes_on(place); ++step) {
+  for (int step = 0; step < kSteps; ++step) {
     x.allow(200'000);
     ExprId next = Expressions::kNothing;
     for (int byte = 255; byte >= 0 && next == Expressions::kNothing; --byte) {
       next = x.derivative(place, static_cast<uint8_t>((byte + step * 7) % 256));
     }
-    if (next == Expressions::kNothing && !x.nullable(place)) std::abort();
+    if (next == Expressions::kNothing) {
+      if (!x.nullable(place)) std::abort();
+      return;
+    }
     place = next;
   }
 }
