@@ -128,15 +128,15 @@ ExprId JsonText::name(std::string_view name, bool bare) {
 }
 
 void JsonText::build_numbers() {
-  const ExprId whole = x_.any_of(
+  whole_ = x_.any_of(
       {byte('0'), x_.sequence(x_.bytes(ByteSet::of('1', '9')), digits(0, kMostDigits - 1))});
   fraction_ = x_.optional(x_.sequence(byte('.'), digits(1, kMostDigits)));
   const ExprId sign = x_.optional(byte('-'));
   const ExprId exponent_sign = x_.optional(x_.any_of({byte('-'), byte('+')}));
   const ExprId exponent =
       x_.optional(x_.sequence({x_.any_of({byte('e'), byte('E')}), exponent_sign, digits(1, 2)}));
-  any_integer_ = x_.sequence(sign, whole);
-  any_number_ = x_.sequence({sign, whole, fraction_, exponent});
+  any_integer_ = x_.sequence(sign, whole_);
+  any_number_ = x_.sequence({sign, whole_, fraction_, exponent});
 }
 
 // What stands behind the point (and the point), beside that of a bound that is equal before it.
@@ -206,9 +206,7 @@ ExprId JsonText::compare_whole(const Decimal& bound, bool exclusive, bool intege
 
 // Numbers (with their sign) on one side of a bound.
 ExprId JsonText::from(const Decimal& bound, bool exclusive, bool integer, bool greater) {
-  const ExprId whole = x_.any_of(
-      {byte('0'), x_.sequence(x_.bytes(ByteSet::of('1', '9')), digits(0, kMostDigits - 1))});
-  const ExprId any = integer ? whole : x_.sequence(whole, fraction_);
+  const ExprId any = integer ? whole_ : x_.sequence(whole_, fraction_);
   const ExprId minus = byte('-');
   if (bound.negative == greater) {
     // Towards the other sign: all of that, and what is nearer to zero than the bound.
@@ -237,9 +235,7 @@ ExprId JsonText::number_between(const std::optional<NumberBound>& least,
 ExprId JsonText::multiple_of(int64_t k, int32_t n, bool integer) {
   const ExprId sign = x_.optional(byte('-'));
   const ExprId multiple = x_.sequence(sign, x_.multiple({.k = k, .digits = n}));
-  const ExprId whole = x_.any_of(
-      {byte('0'), x_.sequence(x_.bytes(ByteSet::of('1', '9')), digits(0, kMostDigits - 1))});
-  return x_.all_of({multiple, x_.sequence({sign, whole, integer ? kEmpty : fraction_})});
+  return x_.all_of({multiple, x_.sequence({sign, whole_, integer ? kEmpty : fraction_})});
 }
 
 void JsonText::build_values() {

@@ -112,7 +112,7 @@ class JsonText {
   const ValueStyle style_;
   ExprId quote_ = 0, no_quote_ = -1, bare_name_ = 0;
   ExprId character_ = 0, plain_content_ = 0, any_string_ = 0;
-  ExprId any_number_ = 0, any_integer_ = 0, fraction_ = 0;
+  ExprId any_number_ = 0, any_integer_ = 0, whole_ = 0, fraction_ = 0;
   ExprId space_ = 0, comma_ = 0, colon_ = 0;
   ExprId value_ = 0, object_ = 0, array_ = 0;
 };
