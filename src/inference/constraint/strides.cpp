@@ -10,7 +10,6 @@ namespace {
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr int kLeastCharacters = 16;                 // of a stride
 constexpr size_t kMostPlaces = 64;                   // that one stride may lead to
-constexpr int32_t kEndless = 255;                    // characters; no token has more
 constexpr int32_t kFarthest = TokenTrie::kLongText;  // characters that are looked at
 
 // The characters beyond ASCII by their bytes (RFC 3629, section 4): leads, second bytes, and how
@@ -132,60 +131,75 @@ Characters Strides::kept_at_first(ExprId place, Characters of) {
   return of;
 }
 
+// Which of the characters are better left out than texts that end at a place, so that fewer are
+// lost: what does not go on there, or what leads there. None: neither is few enough.
+Characters Strides::better_left_out(const Seen& here, const Characters& of) {
+  const int n_by = here.by.count();
+  const auto is_few = [&](int n) { return n * 2 < of.count(); };
+  // Of what is lost at least this is, which is known sooner than all.
+  const int n_first_lost = of.without(first_characters(here.place)).count();
+  if (here.depth > 0 && n_by <= n_first_lost && is_few(n_by)) return here.by;
+  const Characters lost = of.without(ways(here.place).all);
+  const Characters& fewer = lost.count() < n_by ? lost : here.by;
+  return !lost.empty() && is_few(fewer.count()) ? fewer : Characters{};
+}
+
+// Adds the places behind one. False: they are too many, or too far.
+bool Strides::add_behind(const Seen& here, const Characters& of, Reach& reach) {
+  for (const Way& way : list(ways(here.place))) {
+    const Characters by = way.of & of;
+    if (by.empty()) continue;
+    reach.over = reach.over || x_.nullable(way.next);
+    const auto known = std::ranges::find(reach.seen, way.next, &Seen::place);
+    if (known != reach.seen.end()) {
+      known->by = known->by | by;
+      reach.level = reach.level && known->depth == here.depth + 1;
+    } else if (reach.seen.size() < kMostPlaces && here.depth < kFarthest) {
+      reach.seen.push_back({way.next, by, here.depth + 1});
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether no text of the characters is longer than those that lead to the place: none of the places
+// that are as far goes on with any, and all shorter texts lead to nearer ones.
+bool Strides::ends_at(size_t i, const Characters& of, const Reach& reach) {
+  const std::span<const Seen> seen(reach.seen);
+  const bool first = i == 0 || seen[i - 1].depth < seen[i].depth;
+  return reach.level && first && std::ranges::all_of(seen.subspan(i), [&](const Seen& s) {
+           return (ways(s.place).some & of).empty();
+         });
+}
+
 // Goes through the places that the characters lead to, nearest first.
-Characters Strides::too_much(ExprId place, Stride& stride) {
-  struct Seen {
-    ExprId place;
-    Characters by;  // what leads there
-    int32_t depth;
-  };
-  std::vector<Seen> seen{{place, {}, 0}};
-  const Characters of = stride.of;
-  stride = {};
-  stride.of = of;
-  stride.longest = kEndless;
-  bool level = true;  // each place is as far as any text that leads there is long
-  for (size_t i = 0; i < seen.size(); ++i) {
-    const Seen here = seen[i];
-    // Of what is lost at least this is, which is known sooner than all.
-    const Characters first_lost = stride.of.without(first_characters(here.place));
-    const int n_by = here.by.count();
-    if (i > 0 && n_by <= first_lost.count() && n_by * 2 < stride.of.count()) return here.by;
-    const Characters lost = stride.of.without(ways(here.place).all);
-    if (!lost.empty()) {
-      const Characters& fewer = lost.count() < here.by.count() ? lost : here.by;
-      if (fewer.count() * 2 < stride.of.count()) return fewer;
-      stride.longest = here.depth;
-      const bool first = i == 0 || seen[i - 1].depth < here.depth;
-      stride.ends =
-          level && first &&
-          std::all_of(seen.begin() + static_cast<ptrdiff_t>(i), seen.end(),
-                      [&](const Seen& s) { return (ways(s.place).some & stride.of).empty(); });
-      break;
+Strides::Reach Strides::reach_of(ExprId place, const Characters& of) {
+  Reach reach;
+  reach.seen.push_back({place, {}, 0});
+  for (size_t i = 0; i < reach.seen.size(); ++i) {
+    const Seen here = reach.seen[i];
+    reach.left_out = better_left_out(here, of);
+    if (!reach.left_out.empty()) return reach;
+    const bool all_go_on = ways(here.place).all.has(of);
+    if (!all_go_on) reach.ends = ends_at(i, of, reach);
+    if (!all_go_on || !add_behind(here, of, reach)) {
+      reach.longest = here.depth;
+      return reach;
     }
-    for (const Way& way : list(ways(here.place))) {
-      const Characters by = way.of & stride.of;
-      if (by.empty()) continue;
-      stride.over = stride.over || x_.nullable(way.next);
-      const auto known = std::ranges::find(seen, way.next, &Seen::place);
-      if (known != seen.end()) {
-        known->by = known->by | by;
-        level = level && known->depth == here.depth + 1;
-      } else if (seen.size() < kMostPlaces && here.depth < kFarthest) {
-        seen.push_back({way.next, by, here.depth + 1});
-      } else {
-        stride.longest = here.depth;
-        break;
-      }
-    }
-    if (stride.longest < kEndless) break;
   }
-  for (const Seen& s : seen) {
-    if (s.depth > stride.longest || (s.depth == stride.longest && !stride.ends)) break;
-    stride.others = stride.others | ways(s.place).some;
+  return reach;
+}
+
+// What texts of the characters go on with beside them, on their way and, where none is longer, at
+// its end.
+Characters Strides::others_than(const Characters& of, const Reach& reach) {
+  Characters others;
+  for (const Seen& s : reach.seen) {
+    if (s.depth > reach.longest || (s.depth == reach.longest && !reach.ends)) break;
+    others = others | ways(s.place).some;
   }
-  stride.others = stride.others.without(stride.of);
-  return {};
+  return others.without(of);
 }
 
 // A string of limited length, and what follows it, as one of any length: it goes on as long as
@@ -193,8 +207,8 @@ Characters Strides::too_much(ExprId place, Stride& stride) {
 // where each turn is one.
 std::optional<Strides::Likeness> Strides::endless(ExprId place) {
   const Expr whole = x_.at(place);
-  const bool goes_on = whole.op == Op::sequence;
-  const Expr block = goes_on ? x_.at(whole.a) : whole;
+  const bool is_followed = whole.op == Op::sequence;
+  const Expr block = is_followed ? x_.at(whole.a) : whole;
   if (block.op != Op::block || x_.at(block.a).op != Op::sequence) return std::nullopt;
   const Expr text = x_.at(block.a);
   const Expr turns = x_.at(text.a);
@@ -209,7 +223,7 @@ std::optional<Strides::Likeness> Strides::endless(ExprId place) {
   const int32_t characters = (turns.c - 1) / (by_character ? 1 : kMostBytes);
   if (characters < kFarthest) return std::nullopt;
   const ExprId any = x_.block(x_.sequence(x_.repeat(turns.a, 0, -1), text.b));
-  return Likeness{x_.sequence(any, goes_on ? whole.b : Expressions::kEmpty), characters};
+  return Likeness{x_.sequence(any, is_followed ? whole.b : Expressions::kEmpty), characters};
 }
 
 // Of fewer than kLeastCharacters none is looked for: what few characters lead to may be much, as
@@ -221,12 +235,13 @@ Stride Strides::find(ExprId place) {
     found.longest = std::min(found.longest, like->characters);
     return found;
   }
-  Stride found;
-  found.of = kept_at_first(place, ways(place).all);
-  while (found.of.count() >= kLeastCharacters) {
-    const Characters out = too_much(place, found);
-    if (out.empty()) return found;
-    found.of = found.of.without(out);
+  Characters of = kept_at_first(place, ways(place).all);
+  while (of.count() >= kLeastCharacters) {
+    const Reach reach = reach_of(place, of);
+    if (reach.left_out.empty()) {
+      return {of, others_than(of, reach), reach.longest, reach.over, reach.ends};
+    }
+    of = of.without(reach.left_out);
   }
   return {};
 }

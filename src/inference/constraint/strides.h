@@ -70,8 +70,27 @@ class Strides {
   };
   std::optional<Likeness> endless(ExprId place);
   Characters kept_at_first(ExprId place, Characters of);
-  // What has to be left out of `stride` so that it holds further on; sets its length.
-  Characters too_much(ExprId place, Stride& stride);
+  // A place that texts of some characters lead to.
+  struct Seen {
+    ExprId place;
+    Characters by;  // the last of each that leads there
+    int32_t depth;  // characters of the shortest
+  };
+  static constexpr int32_t kEndless = 255;  // characters; no token has more
+  // How far texts of some characters go on.
+  struct Reach {
+    std::vector<Seen> seen;  // nearest first
+    Characters left_out;     // without these they go on further; else the others are found
+    int32_t longest = kEndless;
+    bool level = true;  // each place is as far as any text that leads there is long
+    bool over = false;  // as in Stride
+    bool ends = false;
+  };
+  Reach reach_of(ExprId place, const Characters& of);
+  Characters better_left_out(const Seen& here, const Characters& of);
+  bool add_behind(const Seen& here, const Characters& of, Reach& reach);
+  bool ends_at(size_t i, const Characters& of, const Reach& reach);
+  Characters others_than(const Characters& of, const Reach& reach);
   const Ways& ways(ExprId place);
   std::span<const Way> list(const Ways& ways) const {
     return std::span(ways_).subspan(static_cast<size_t>(ways.first), static_cast<size_t>(ways.n));
