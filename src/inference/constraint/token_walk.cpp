@@ -81,60 +81,68 @@ const TokenTrie::Branch* TokenWalk::branch_of(const TokenTrie::Node& node) const
   return node.branch < 0 ? nullptr : &trie_.branches()[static_cast<size_t>(node.branch)];
 }
 
+// A place's own stride, whose tokens are found in their groups: what is left to look at are those
+// that begin so and go on with something else.
+class TokenWalk::OwnStride {
+ public:
+  explicit OwnStride(const Stride* stride) : left_(stride != nullptr ? kNever : 0) {
+    if (stride != nullptr) stride_ = *stride;
+  }
+  // Whether all below the node is known by it.
+  bool decides(const TokenTrie::Node& at, const TokenTrie::Branch* branch) {
+    if (!stride_ || at.depth > left_) return false;
+    if (branch != nullptr && stride_->decides(*branch, at.depth - 1)) return true;
+    left_ = stride_->of.has(at.byte) ? kNever : at.depth;
+    return false;
+  }
+  bool is_left() const { return left_ != kNever; }
+  const std::optional<Stride>& stride() const { return stride_; }
+
+ private:
+  static constexpr int kNever = TokenTrie::kLongestToken + 1;
+  std::optional<Stride> stride_;
+  int left_;  // at which depth the path has left it
+};
+
 void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings) {
   if (place == kEmpty || place == kNothing || spread(place, node, bits, crossings)) return;
   const std::span<const TokenTrie::Node> nodes = trie_.nodes();
   const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
-  // The tokens of the place's own stride are found in their groups: what is left to look at are
-  // those that begin so and go on with something else.
   const Stride* wide = node == 0 ? strides_.wide_stride(place) : nullptr;
-  std::optional<Stride> stride;
-  if (wide != nullptr && !(crossings != nullptr && wide->over)) stride = *wide;
-  if (stride) unite(bits, *trie_.groups().tokens_of(stride->of, stride->longest));
-  constexpr int kNever = TokenTrie::kLongestToken + 1;
-  int left = stride ? kNever : 0;  // at which depth the path has left the stride
+  OwnStride own(wide != nullptr && !(crossings != nullptr && wide->over) ? wide : nullptr);
+  if (const auto& stride = own.stride()) {
+    unite(bits, *trie_.groups().tokens_of(stride->of, stride->longest));
+  }
   path_[top.depth] = place;
   first_[top.depth] = x_.first_bytes(place);
-  const auto end = static_cast<size_t>(top.end);
-  for (auto i = static_cast<size_t>(node) + 1; i < end;) {
-    const TokenTrie::Node& at = nodes[i];
-    if (!first_[at.depth - 1u].has(at.byte)) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    const TokenTrie::Branch* branch = branch_of(at);
-    const ExprId before = path_[at.depth - 1u];
-    if (stride && at.depth <= left) {
-      if (branch != nullptr && stride->decides(*branch, at.depth - 1)) {
-        i = static_cast<size_t>(at.end);
-        continue;
-      }
-      left = stride->of.has(at.byte) ? kNever : at.depth;
-    }
-    const ExprId next = x_.derivative(before, at.byte);
-    if (next == kNothing) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    if (left != kNever && branch != nullptr &&
-        strides_.spans(before, *branch, crossings != nullptr)) {
-      for (const int32_t token : trie_.tokens(*branch)) allow(bits, token);
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    if (at.token >= 0) add(at.token, bits);
-    const bool has_children = static_cast<size_t>(at.end) > i + 1;
-    if (crossings != nullptr && has_children && x_.nullable(next)) {
-      crossings->push_back(static_cast<int32_t>(i));
-    }
-    path_[at.depth] = next;
-    if (has_children) first_[at.depth] = x_.first_bytes(next);
-    if (at.depth == 1 && spread(next, static_cast<int32_t>(i), bits, crossings)) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
-    i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;
+  for (int32_t i = node + 1; i < top.end;) {
+    i = step(i, own, bits, crossings) ? i + 1 : nodes[static_cast<size_t>(i)].end;
   }
+}
+
+// Takes the path on to a node. False: nothing is to be looked at below it.
+inline bool TokenWalk::step(int32_t node, OwnStride& own, TokenBits& bits,
+                            std::vector<int32_t>* crossings) {
+  const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(node)];
+  if (!first_[at.depth - 1u].has(at.byte)) return false;
+  const TokenTrie::Branch* branch = branch_of(at);
+  if (own.decides(at, branch)) return false;
+  const ExprId before = path_[at.depth - 1u];
+  const ExprId next = x_.derivative(before, at.byte);
+  if (next == kNothing) return false;
+  if (own.is_left() && branch != nullptr && strides_.spans(before, *branch, crossings != nullptr)) {
+    for (const int32_t token : trie_.tokens(*branch)) allow(bits, token);
+    return false;
+  }
+  if (at.token >= 0) add(at.token, bits);
+  if (at.end == node + 1) return false;
+  if (crossings != nullptr && x_.nullable(next)) crossings->push_back(node);
+  path_[at.depth] = next;
+  first_[at.depth] = x_.first_bytes(next);
+  // It may walk from nodes below this one, which writes the path deeper than here only: the walk
+  // that this is a part of goes on behind the node, from what is less deep.
+  if (at.depth == 1 && spread(next, node, bits, crossings)) return false;
+  return next != kEmpty;
 }
 
 // As walk(), where the place goes on with whole groups of tokens, and only few tokens of the many

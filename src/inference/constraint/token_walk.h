@@ -32,6 +32,8 @@ class TokenWalk {
   Strides& strides() { return strides_; }
 
  private:
+  class OwnStride;
+  bool step(int32_t node, OwnStride& own, TokenBits& bits, std::vector<int32_t>* crossings);
   bool spread(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings);
   void walk_spots(ExprId place, int32_t node, const Stride& stride, TokenBits& bits,
                   std::vector<int32_t>* crossings);
