@@ -66,6 +66,7 @@ Expressions::DigitTexts Expressions::digit_texts(ExprId id, int32_t n) {
     found.all = found.all && behind.all;
     found.point = found.point || behind.point;
   }
+  if (digit_texts_.size() >= kMaxSearched) digit_texts_.clear();
   digit_texts_.emplace(std::pair{id, n}, found);
   return found;
 }
@@ -85,7 +86,7 @@ bool Expressions::reaches_multiple(const NumberParts& parts, int32_t n) {
 }
 
 std::optional<bool> Expressions::multiple_can_follow(ExprId id) {
-  if (multiples_.empty()) return std::nullopt;
+  if (multiples_.size() == 0) return std::nullopt;
   const auto parts = number_parts(id);
   if (!parts) return std::nullopt;
   // Behind a point only zeros can follow, which change no number, or there are more multiples.
