@@ -256,6 +256,7 @@ class Expressions {
   std::unordered_map<ExprId, bool> live_;          // of all_of
   std::unordered_map<uint64_t, ExprId> searched_;  // derivatives whose emptiness is not known
   std::map<std::pair<ExprId, int32_t>, DigitTexts> digit_texts_;
+  int32_t digit_steps_ = 0;  // that one proof may still take
   std::array<uint8_t, 256> classes_{};
   std::vector<ByteSet> firsts_;
   ByteGroups groups_;

@@ -7,7 +7,8 @@
 namespace strata::inference {
 namespace {
 
-constexpr int32_t kMostDigits = 21;  // one more than a number has (json_text.cpp)
+constexpr int32_t kMostDigits = 21;    // one more than a number has (json_text.cpp)
+constexpr int32_t kDigitSteps = 4096;  // bounds take some hundreds, the opposite of a multiple all
 
 int64_t power_of_ten(int32_t n) {
   int64_t power = 1;
@@ -59,6 +60,7 @@ Expressions::DigitTexts Expressions::digit_texts(ExprId id, int32_t n) {
   }
   const auto known = digit_texts_.find({id, n});
   if (known != digit_texts_.end()) return known->second;
+  if (--digit_steps_ < 0) return {.none = false, .all = false, .point = true};
   DigitTexts found{.none = true, .all = true, .point = false};
   for (int i = 0; i < 10; ++i) {
     const DigitTexts behind = digit_texts(find_derivative(id, digit(i)), n - 1);
@@ -66,12 +68,14 @@ Expressions::DigitTexts Expressions::digit_texts(ExprId id, int32_t n) {
     found.all = found.all && behind.all;
     found.point = found.point || behind.point;
   }
+  if (digit_steps_ < 0) return found;  // not whole
   if (digit_texts_.size() >= kMaxSearched) digit_texts_.clear();
   digit_texts_.emplace(std::pair{id, n}, found);
   return found;
 }
 
 bool Expressions::reaches_multiple(const NumberParts& parts, int32_t n) {
+  if (--digit_steps_ < 0) return false;
   const DigitTexts texts = digit_texts(parts.others, n);
   if (texts.none) return false;
   const int64_t missing = missing_to_multiple(parts.k, parts.rest, n);
@@ -86,16 +90,18 @@ bool Expressions::reaches_multiple(const NumberParts& parts, int32_t n) {
 }
 
 std::optional<bool> Expressions::multiple_can_follow(ExprId id) {
-  if (multiples_.size() == 0) return std::nullopt;
+  // Where one was too much, as beside the opposite of a multiple, others are.
+  if (multiples_.size() == 0 || digit_steps_ < 0) return std::nullopt;
   const auto parts = number_parts(id);
   if (!parts) return std::nullopt;
   // Behind a point only zeros can follow, which change no number, or there are more multiples.
   bool decided = true;
+  digit_steps_ = kDigitSteps;
   for (int32_t n = 0; n <= kMostDigits; ++n) {
     if (reaches_multiple(*parts, n)) return true;
     decided = decided && !(parts->fractions && digit_texts(parts->others, n).point);
   }
-  return decided ? std::optional(false) : std::nullopt;
+  return decided && digit_steps_ >= 0 ? std::optional(false) : std::nullopt;
 }
 
 }  // namespace strata::inference
