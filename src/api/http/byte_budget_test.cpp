@@ -2,6 +2,7 @@
 #include "api/http/byte_budget.h"
 
 #include <future>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -52,6 +53,10 @@ class Held : public ::testing::Test {
       const bool holds = head.path == "/hold" && head.headers.find("x-now") == std::nullopt;
       admission.handler = [this, holds](const std::shared_ptr<Exchange>& exchange) {
         if (holds && exchange->request().body.size() > (100u << 10)) {
+          return waiting_.set_value(exchange);
+        }
+        if (exchange->request().path == "/stream") {
+          exchange->begin(200, "text/plain");
           return waiting_.set_value(exchange);
         }
         Response response;
@@ -111,6 +116,18 @@ TEST_F(Held, WhoReadsNothingIsCutOffForThoseThatRead) {
   const auto whole = testing::fetch(server_->port(), "GET", "/large");
   EXPECT_EQ(whole.status, 200);
   EXPECT_EQ(whole.body.size(), size_t{16} << 20);
+}
+
+// Also where the system's own buffers are full, so that what is being sent never ends.
+TEST_F(Held, WhoReadsNoStreamIsCutOffWhenItsBacklogIsFullAndNotSomeTimeAfterwards) {
+  ::testing::internal::CaptureStderr();
+  Client slow(server_->port());
+  slow.small_window();
+  slow.send(request_text("GET", "/stream"));
+  const auto exchange = waiting_.get_future().get();
+  while (exchange->write(std::string(1000, 'x'))) std::this_thread::yield();
+  while (n_cut_ == 0) std::this_thread::yield();
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("reads too slowly"), std::string::npos);
 }
 
 }  // namespace

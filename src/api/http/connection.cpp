@@ -213,13 +213,14 @@ void Connection::dispatch(const Handler& handler, bool close_after) {
 }
 
 void Connection::flush() {
-  if (closed_ || !exchange_ || writing_) return;
-  auto output = exchange_->take();
-  if (output.overflow) {
+  if (closed_ || !exchange_) return;
+  if (exchange_->overflowed()) {
     log_warn("{} {}: the client reads too slowly, over {} bytes wait; its answer was cancelled",
              exchange_->request().id, peer_, core_->options.max_backlog_bytes);
     return close();
   }
+  if (writing_) return;
+  auto output = exchange_->take();
   if (output.last) {
     ending_ = true;
     exchange_->release(false);

@@ -98,6 +98,7 @@ bool ExchangeState::write(std::string_view bytes) {
   if (bytes.empty() || head_only_) return true;
   if (pending_.size() + in_flight_ + bytes.size() > settings_.max_backlog_bytes) {
     overflow_ = true;
+    awake_ = false;  // a wake that waits for what is being sent would be as late as the client
     wake_locked();
     return false;
   }
@@ -119,6 +120,11 @@ void ExchangeState::end() {
 bool ExchangeState::begun() const {
   const std::lock_guard lock(mutex_);
   return status_ != 0;
+}
+
+bool ExchangeState::overflowed() const {
+  const std::lock_guard lock(mutex_);
+  return overflow_;
 }
 
 bool ExchangeState::gone() const {
@@ -152,7 +158,7 @@ int64_t ExchangeState::silence_ms() const {
 ExchangeState::Output ExchangeState::take() {
   const std::lock_guard lock(mutex_);
   awake_ = false;
-  Output output{std::move(pending_), ended_, overflow_};
+  Output output{std::move(pending_), ended_};
   pending_.clear();
   in_flight_ = output.bytes.size();
   return output;

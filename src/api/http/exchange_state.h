@@ -35,9 +35,9 @@ class ExchangeState final : public Exchange {
   // --- for the connection, on its thread ---
   struct Output {
     std::string bytes;
-    bool last = false;      // nothing comes behind them
-    bool overflow = false;  // the client is too slow; cut it off
+    bool last = false;  // nothing comes behind them
   };
+  bool overflowed() const;  // the client is too slow: cut it off, whatever is being sent
   Output take();  // bytes handed out count as backlog until the next take()
   void beat();
   int64_t silence_ms() const;  // before a beat(); 0: as the server has it
@@ -57,7 +57,7 @@ class ExchangeState final : public Exchange {
   size_t in_flight_ = 0;
   int status_ = 0;  // 0: not begun
   bool chunked_ = false, ended_ = false, released_ = false, overflow_ = false;
-  bool awake_ = false;  // a wake() is on its way
+  bool awake_ = false;  // a wake() is on its way, or what is being sent has to end first
   std::shared_ptr<void> work_;
   std::function<void()> beat_;
   int64_t beat_every_ms_ = 0;

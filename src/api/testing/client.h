@@ -32,6 +32,7 @@ class Client {
   void close();
   void shut_down_writing();
   void small_window();  // before anything is read: makes this a slow reader
+  void wide_window();   // so that what still waits comes without the kernel's own long pauses
 
  private:
   bool fill();

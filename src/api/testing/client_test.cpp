@@ -11,6 +11,13 @@
 #include "core/error.h"
 
 namespace strata::api::testing {
+namespace {
+
+void set_window(int socket, int bytes) {
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+}  // namespace
 
 Client::Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
@@ -36,8 +43,11 @@ void Client::shut_down_writing() {
 }
 
 void Client::small_window() {
-  const int size = 1024;
-  ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+  set_window(socket_, 1024);
+}
+
+void Client::wide_window() {
+  set_window(socket_, 4 << 20);
 }
 
 void Client::send(std::string_view bytes) {
