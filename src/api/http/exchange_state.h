@@ -38,7 +38,7 @@ class ExchangeState final : public Exchange {
     bool last = false;  // nothing comes behind them
   };
   bool overflowed() const;  // the client is too slow: cut it off, whatever is being sent
-  Output take();  // bytes handed out count as backlog until the next take()
+  Output take();            // bytes handed out count as backlog until the next take()
   void beat();
   int64_t silence_ms() const;  // before a beat(); 0: as the server has it
   void release(bool cut_off);  // over: destroys the work, no more wake()
