@@ -32,7 +32,7 @@ struct ByteSet {
     return r;
   }
   // The byte of a set that has one.
-  std::optional<uint8_t> only() const {
+  std::optional<uint8_t> single() const {
     std::optional<uint8_t> found;
     for (size_t i = 0; i < 4; ++i) {
       if (words[i] == 0) continue;

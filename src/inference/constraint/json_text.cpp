@@ -12,7 +12,6 @@ namespace {
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 // Digits before and behind the point, so that every number is finite to whoever reads it.
-constexpr int32_t kMostDigits = 20;
 constexpr int32_t kMostIndent = 32;
 
 }  // namespace

@@ -20,6 +20,7 @@ constexpr int64_t kTextSteps = 4'000'000;      // derivatives for one token
 constexpr size_t kMaxIdBytes = 1024;           // of an $id, with those that it stands in
 constexpr int32_t kMaxRepeat = 100'000;        // a bound of x{m,n}, minLength, maxItems
 constexpr size_t kMaxAlternatives = 256;       // of one schema, all combinations of anyOf together
+constexpr int32_t kMostDigits = 20;            // of a number, before and behind its point
 constexpr size_t kMaxProperties = 1024;        // of one object
 constexpr size_t kMaxPatternProperties = 6;    // of one object, all combinations of names together
 constexpr size_t kMaxSchemas = 10'000;         // different ones (or combinations) of one rule

@@ -3,11 +3,11 @@
 #include <numeric>
 
 #include "inference/constraint/expression.h"
+#include "inference/constraint/limits.h"
 
 namespace strata::inference {
 namespace {
 
-constexpr int32_t kMostDigits = 21;    // one more than a number has (json_text.cpp)
 constexpr int32_t kDigitSteps = 4096;  // bounds take some hundreds, the opposite of a multiple all
 
 int64_t power_of_ten(int32_t n) {

@@ -75,12 +75,15 @@ void ShapeReader::absorb_any_of(Shapes& shapes, Schema schema, std::string_view 
   shapes = std::move(all);
 }
 
+void ShapeReader::check_combinations(size_t n, Schema schema, std::string_view key) const {
+  if (n <= kMaxAlternatives) return;
+  document_.refuse(*schema, key,
+                   fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
+}
+
 void ShapeReader::add_alternative(Shapes& all, Schema schema, std::string_view key, Shapes some) {
   std::erase_if(some, [](const Shape& shape) { return shape.types == 0; });
-  if (all.size() + some.size() > kMaxAlternatives) {
-    document_.refuse(*schema, key,
-                     fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
-  }
+  check_combinations(all.size() + some.size(), schema, key);
   std::ranges::move(some, std::back_inserter(all));
 }
 
@@ -189,10 +192,7 @@ void ShapeReader::rule_out(Shapes& shapes, Schema schema, const Schemas& alterna
                        "use anyOf, or let the alternatives differ in a required property's const");
     }
     std::erase_if(shapes, [](const Shape& shape) { return shape.types == 0; });
-    if (shapes.size() > kMaxAlternatives) {
-      document_.refuse(*schema, "oneOf",
-                       fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
-    }
+    check_combinations(shapes.size(), schema, "oneOf");
   }
 }
 
@@ -291,10 +291,7 @@ void ShapeReader::absorb_condition(Shapes& shapes, Schema schema, const json::va
   absorb_silently(others, opposite(&condition));
   if (otherwise != nullptr) absorb(others, otherwise);
   some.insert(some.end(), others.begin(), others.end());
-  if (some.size() > kMaxAlternatives) {
-    document_.refuse(*schema, "if",
-                     fmt::format("the alternatives have over {} combinations", kMaxAlternatives));
-  }
+  check_combinations(some.size(), schema, "if");
   shapes = std::move(some);
 }
 
@@ -319,10 +316,7 @@ bool ShapeReader::absorb_dependents(Shapes& shapes, Schema schema, const json::v
     absorb_silently(with, keep(with_name(name, true)));
     absorb(with, &part);
     with.insert(with.end(), without.begin(), without.end());
-    if (with.size() > kMaxAlternatives) {
-      document_.refuse(*schema, "dependentSchemas",
-                       fmt::format("there are over {} combinations", kMaxAlternatives));
-    }
+    check_combinations(with.size(), schema, "dependentSchemas");
     shapes = std::move(with);
   }
   return true;

@@ -116,7 +116,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     }
     std::map<uint8_t, std::vector<Left>> by_byte;
     for (const Left& each : left) {
-      if (const auto byte = x_.first_bytes(each.text).only()) {
+      if (const auto byte = x_.first_bytes(each.text).single()) {
         by_byte[*byte].push_back({each.name, x_.derivative(each.text, *byte)});
       } else {
         members.push_back(x_.sequence(each.text, behind(place, each.name)));

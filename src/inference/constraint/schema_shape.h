@@ -143,6 +143,7 @@ class ShapeReader {
   void absorb_any_of(Shapes& shapes, Schema schema, std::string_view key,
                      const Schemas& alternatives);
   void absorb_one_of(Shapes& shapes, Schema schema, const json::value& value);
+  void check_combinations(size_t n, Schema schema, std::string_view key) const;
   void add_alternative(Shapes& all, Schema schema, std::string_view key, Shapes some);
   void rule_out(Shapes& shapes, Schema schema, const Schemas& alternatives, size_t but);
   void absorb_not(Shapes& shapes, Schema schema, Schema negated);
