@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "inference/constraint/ebnf.h"
+#include "inference/constraint/limits.h"
 #include "inference/constraint/regex.h"
 
 namespace strata::inference {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
-// Digits before and behind the point, so that every number is finite to whoever reads it.
 constexpr int32_t kMostIndent = 32;
 
 }  // namespace

@@ -20,13 +20,13 @@ constexpr int64_t kTextSteps = 4'000'000;      // derivatives for one token
 constexpr size_t kMaxIdBytes = 1024;           // of an $id, with those that it stands in
 constexpr int32_t kMaxRepeat = 100'000;        // a bound of x{m,n}, minLength, maxItems
 constexpr size_t kMaxAlternatives = 256;       // of one schema, all combinations of anyOf together
-constexpr int32_t kMostDigits = 20;            // of a number, before and behind its point
-constexpr size_t kMaxProperties = 1024;        // of one object
-constexpr size_t kMaxPatternProperties = 6;    // of one object, all combinations of names together
-constexpr size_t kMaxSchemas = 10'000;         // different ones (or combinations) of one rule
-constexpr size_t kMaxSchemaPath = 1000;        // that refer to each other, of one value
-constexpr size_t kMaxGrammarRules = 2000;      // of EBNF, and as many terminals
-constexpr size_t kMaxMaskBytes = 16 << 20;     // remembered masks of one grammar
+constexpr int32_t kMostDigits = 20;      // on each side of a number's point: finite for any reader
+constexpr size_t kMaxProperties = 1024;  // of one object
+constexpr size_t kMaxPatternProperties = 6;  // of one object, all combinations of names together
+constexpr size_t kMaxSchemas = 10'000;       // different ones (or combinations) of one rule
+constexpr size_t kMaxSchemaPath = 1000;      // that refer to each other, of one value
+constexpr size_t kMaxGrammarRules = 2000;    // of EBNF, and as many terminals
+constexpr size_t kMaxMaskBytes = 16 << 20;   // remembered masks of one grammar
 constexpr size_t kMaxSharedInsideBytes = 16 << 20;  // of a vocabulary, for all grammars
 
 }  // namespace strata::inference
