@@ -20,6 +20,12 @@ namespace strata::inference {
 
 using SequenceId = int32_t;
 
+// Which logits of a row must be right; the others may be -inf.
+struct WantedLogits {
+  int32_t n_likeliest = 0;             // so many of the greatest; 0: all
+  const TokenMask* allowed = nullptr;  // of these tokens; null: of all. Lives as long as the step
+};
+
 // One row of a step. Rows of one sequence stand in ascending, consecutive positions, the first
 // being the sequence's current length.
 struct Row {
@@ -27,10 +33,7 @@ struct Row {
   int32_t position = 0;
   SequenceId sequence = 0;
   bool wants_logits = false;
-  // Where logits are wanted: only so many of the greatest of tokens must be right, the others may
-  // be -inf.
-  int32_t n_likeliest = 0;             // 0: all
-  const TokenMask* allowed = nullptr;  // the tokens among which; null: all. Lives as long as a step
+  WantedLogits wanted{};
   bool wants_state = false;
   int32_t type = 0;  // row of the spec's type_embedding, for models that have one
 };

@@ -128,6 +128,24 @@ TEST(FastExecutor, ChoosesTheExpertsOfTheJudge) {
   EXPECT_GT(n_equal, 3200u * 98 / 100);
 }
 
+// Of one row.
+void expect_wanted(std::span<const float> found, std::span<const float> all,
+                   const WantedLogits& wanted) {
+  const auto kept = [&](std::span<const float> logits) {
+    std::vector<float> out(logits.begin(), logits.end());
+    if (wanted.allowed != nullptr) keep_allowed(logits, *wanted.allowed, out);
+    const auto n_all = static_cast<int32_t>(logits.size());
+    return top_k(out, wanted.n_likeliest == 0 ? n_all : wanted.n_likeliest);
+  };
+  const auto expected = kept(all);
+  const auto some = kept(found);
+  ASSERT_EQ(some.size(), expected.size());
+  for (size_t i = 0; i < some.size(); ++i) {
+    ASSERT_EQ(some[i].id, expected[i].id) << "place " << i;
+    ASSERT_EQ(some[i].logit, expected[i].logit) << "place " << i;
+  }
+}
+
 TEST(FastExecutor, AScreenedHeadHasTheGreatestLogitsOfAFullOne) {
   TinyOptions options;
   options.n_vocab = 65536 + 5;
@@ -139,18 +157,68 @@ TEST(FastExecutor, AScreenedHeadHasTheGreatestLogitsOfAFullOne) {
     const SequenceId sequence = screened->create_sequence();
     for (Row row : random_rows(*model, sequence, 60)) {
       const auto all = full->step(std::span(&row, 1));
-      row.n_likeliest = row.position % 2 == 0 ? 1 : 40;
+      row.wanted.n_likeliest = row.position % 2 == 0 ? 1 : 40;
       const auto some = screened->step(std::span(&row, 1));
-      const auto expected = top_k(all, row.n_likeliest);
-      const auto found = top_k(some, row.n_likeliest);
-      ASSERT_EQ(found.size(), expected.size());
-      for (size_t i = 0; i < found.size(); ++i) {
-        ASSERT_EQ(found[i].id, expected[i].id) << "place " << i << " at " << row.position;
-        ASSERT_EQ(found[i].logit, expected[i].logit);
-      }
+      ASSERT_NO_FATAL_FAILURE(expect_wanted(some, all, row.wanted)) << row.position;
     }
     EXPECT_LT(screened->stats().work.weight_bytes, full->stats().work.weight_bytes);
   }
+}
+
+TokenMask mask_of_every(int32_t nth, int32_t n_vocab) {
+  TokenMask mask;
+  mask.bits.resize((static_cast<size_t>(n_vocab) + 63) / 64);
+  for (int32_t i = nth - 1; i < n_vocab; i += nth) allow(mask.bits, i);
+  return mask;
+}
+
+// Rows of a step that any token may follow, one of many, or one of few.
+TEST(FastExecutor, RowsHaveTheLogitsThatTheyAskFor) {
+  for (const int32_t n_vocab : {3000, 65536 + 5}) {
+    TinyOptions options;
+    options.n_vocab = n_vocab;
+    const auto model = tiny_model(options);
+    const TokenMask few = mask_of_every(999, n_vocab);
+    const TokenMask many = mask_of_every(3, n_vocab);
+    const WantedLogits forms[] = {{1, &few}, {40, &many}, {0, &few}, {40, nullptr}, {0, nullptr}};
+    const auto full = make_fast_executor(model, {.n_threads = 2});
+    const auto some = make_fast_executor(model, {.n_threads = 2});
+    const SequenceId sequence = full->create_sequence();
+    ASSERT_EQ(some->create_sequence(), sequence);
+    std::vector<Row> rows = random_rows(*model, sequence, 200);
+    std::mt19937 random(1);
+    for (std::span<Row> left = rows; !left.empty();) {
+      const auto step = left.first(std::min<size_t>(1 + random() % 4, left.size()));
+      left = left.subspan(step.size());
+      for (Row& row : step) row.wanted = {};
+      const auto expected = full->step(step);
+      for (Row& row : step) row.wanted = forms[random() % std::size(forms)];
+      const auto found = some->step(step);
+      for (size_t r = 0; r < step.size(); ++r) {
+        const auto begin = r * static_cast<size_t>(n_vocab);
+        ASSERT_NO_FATAL_FAILURE(expect_wanted(found.subspan(begin, n_vocab),
+                                              expected.subspan(begin, n_vocab), step[r].wanted))
+            << "row " << r << " at " << step[r].position;
+      }
+    }
+  }
+}
+
+TEST(FastExecutor, ReadsLittleOfTheHeadWhereFewTokensMayCome) {
+  TinyOptions options;
+  options.n_vocab = 20000;
+  const auto model = tiny_model(options);
+  const TokenMask few = mask_of_every(9999, options.n_vocab);
+  const auto executor = make_fast_executor(model, {.n_threads = 2});
+  const auto bytes_of = [&](SequenceId sequence, const WantedLogits& wanted) {
+    const int64_t before = executor->stats().work.weight_bytes;
+    auto rows = random_rows(*model, sequence, 3);
+    for (Row& row : rows) row.wanted = wanted;
+    (void)executor->step(rows);
+    return executor->stats().work.weight_bytes - before;
+  };
+  const int64_t all = bytes_of(executor->create_sequence(), {});
+  EXPECT_LT(bytes_of(executor->create_sequence(), {1, &few}), all / 4);
 }
 
 class FastExecutorTypes : public ::testing::TestWithParam<DType> {};

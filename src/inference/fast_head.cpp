@@ -30,13 +30,17 @@ void FastHead::prepare(std::span<const Row> rows) {
     const Row& row = rows[i];
     if (!row.wants_logits) continue;
     wanted_.push_back(static_cast<int64_t>(i));
-    likeliest_.push_back({row.n_likeliest, row.allowed});
+    likeliest_.push_back(row.wanted);
   }
   const auto n_wanted = static_cast<int64_t>(wanted_.size());
   inputs_.resize(std::max<int64_t>(n_wanted, 1));
   logits_.resize(n_wanted * spec_.n_vocab);
   if (spec_.masks) hidden_.resize(n_wanted * spec_.n_embd);
-  screen_.prepare(likeliest_);
+  few_.prepare(likeliest_, head_.matrix.n_row_blocks());
+  const auto [begin, end] = few_.rest();
+  screen_.prepare(
+      std::span(likeliest_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
+      begin);
 }
 
 void FastHead::run(const PackedNorm& final_norm, int thread) {
@@ -88,11 +92,13 @@ void FastHead::take_transformed(const PackedNorm& final_norm, Share share, int t
 void FastHead::multiply(int thread) {
   Team& team = step_.team;
   tensor::InputRows& input = inputs_.at(input_);
+  few_.run(head_.matrix, input, logits_.data(), thread, team.size());
+  const auto [begin, end] = few_.rest();
   if (screen_.used()) {
     screen_.run(head_.matrix, input, logits_.data(), team, thread);
   } else {
-    tensor::matmul_share(head_.matrix, input, static_cast<int64_t>(wanted_.size()), logits_.data(),
-                         spec_.n_vocab, thread, team.size());
+    tensor::matmul_share(head_.matrix, input, end - begin, logits_.data() + begin * spec_.n_vocab,
+                         spec_.n_vocab, thread, team.size(), tensor::Activation::none, begin);
   }
 }
 

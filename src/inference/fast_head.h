@@ -8,6 +8,7 @@
 
 #include "inference/fast_step.h"
 #include "inference/fast_weights.h"
+#include "inference/few_allowed.h"
 #include "inference/head_screen.h"
 #include "models/family/spec.h"
 
@@ -45,14 +46,15 @@ class FastHead {
   PackedLinear head_;
   InputPool inputs_;
   size_t input_ = 0;
+  FewAllowed few_;
   HeadScreen screen_;
   // Of a model that fills in masks.
   PackedLinear dense_;
   PackedNorm dense_norm_;
   size_t dense_input_ = 0;
-  FloatBuffer hidden_;                            // [wanted rows x n_embd]
-  std::vector<int64_t> wanted_;                   // rows
-  std::vector<HeadScreen::Likeliest> likeliest_;  // of the wanted ones
+  FloatBuffer hidden_;                   // [wanted rows x n_embd]
+  std::vector<int64_t> wanted_;          // rows
+  std::vector<WantedLogits> likeliest_;  // of the wanted ones
   FloatBuffer logits_;
 };
 

@@ -112,17 +112,32 @@ bool Generation::wants_logits(int32_t position) const {
          position + 1 >= std::max(1, static_cast<int32_t>(prompt_tokens_.size()));
 }
 
-Generation::Likeliest Generation::likeliest() {
-  if (request_.n_logprobs >= 0 || wants_prompt_logprobs()) return {};
-  const int32_t n = sampler_.n_likeliest();
-  if (n == 0 || !constraint_) return {n};
-  if (reader_.reasoning()) return {};
+std::span<const WantedLogits> Generation::wanted(std::vector<int32_t>& guesses) {
+  masks_.clear();
+  const bool all =
+      request_.n_logprobs >= 0 || wants_prompt_logprobs() || (constraint_ && reader_.reasoning());
+  const int32_t n = all ? 0 : sampler_.n_likeliest();
+  wanted_.assign(guesses.size() + 1, {n});
+  if (all || !constraint_) return wanted_;
+  wanted_.clear();
+  Constraint place = *constraint_;
+  const auto want_at_place = [&] {
+    masks_.push_back(place.mask());
+    wanted_.push_back({n, masks_.back().get()});
+  };
   try {
-    mask_ = constraint_->mask();
+    want_at_place();
+    for (const int32_t guess : guesses) {
+      if (!place.accept(guess)) break;
+      want_at_place();
+    }
   } catch (const Error&) {
-    return {};  // the step finds the same, and ends the request
+    // What is too much work behind a guess may never be needed; behind the last token the step
+    // finds the same, and ends the request.
+    if (wanted_.empty()) wanted_.push_back({});
   }
-  return {n, mask_.get()};
+  guesses.resize(wanted_.size() - 1);
+  return wanted_;
 }
 
 std::vector<int32_t> Generation::foretold(int32_t most) const {

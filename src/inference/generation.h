@@ -14,6 +14,7 @@
 #include "inference/answer_reader.h"
 #include "inference/constraint/constraint.h"
 #include "inference/engine.h"
+#include "inference/executor.h"
 #include "inference/prediction.h"
 #include "inference/sampler.h"
 #include "inference/stop_strings.h"
@@ -53,12 +54,11 @@ class Generation {
 
   // Whether the row at this position must bring logits.
   bool wants_logits(int32_t position) const;
-  struct Likeliest {
-    int32_t n = 0;                       // 0: all
-    const TokenMask* allowed = nullptr;  // null: all tokens. Until the next take().
-  };
-  // How many of the greatest of the last token's logits are looked at, and among which tokens.
-  Likeliest likeliest();
+  // Which logits are looked at behind the last token, and behind each of the guesses of what
+  // follows it. Guesses that the output's rule does not allow are dropped, with those behind them.
+  // Masks live until the next call.
+  std::span<const WantedLogits> wanted(std::vector<int32_t>& guesses);
+  bool reasoning() const { return reader_.reasoning(); }  // what comes next is such
   // A guess of at most `most` next tokens by the output's rule; most often there is none.
   std::vector<int32_t> foretold(int32_t most) const;
   // One by the request's prediction.
@@ -112,8 +112,9 @@ class Generation {
   Sampler sampler_;
   std::optional<Prediction> prediction_;
   std::optional<Constraint> constraint_;
-  std::shared_ptr<const TokenMask> mask_;  // of the last token, where it was asked for
-  std::vector<float> allowed_;             // logits, -inf where the constraint allows no token
+  std::vector<WantedLogits> wanted_;                     // of the present step
+  std::vector<std::shared_ptr<const TokenMask>> masks_;  // of them
+  std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;
   AnswerReader reader_;
   StopMatcher stops_;

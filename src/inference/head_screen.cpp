@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/check.h"
+#include "inference/few_allowed.h"
 
 namespace strata::inference {
 namespace {
@@ -21,15 +22,6 @@ constexpr int32_t kFewLikeliest = 8;
 // Blocks that the threads together compute first beyond the likeliest: the better these are chosen,
 // the higher the threshold that the others must reach.
 constexpr size_t kSpare = 16;
-
-// Whether a token of the row block is in the mask; past its end there is none.
-bool has_any(const TokenMask& mask, int64_t block) {
-  static_assert(64 % tensor::kRowBlock == 0);
-  const auto bit = static_cast<size_t>(block * tensor::kRowBlock);
-  if (bit / 64 >= mask.bits.size()) return false;
-  constexpr uint64_t kBlock = (uint64_t{1} << tensor::kRowBlock) - 1;
-  return (mask.bits[bit / 64] >> (bit % 64) & kBlock) != 0;
-}
 
 }  // namespace
 
@@ -68,19 +60,21 @@ void HeadScreen::learn() {
   if (worth.computed > kMostComputed) worth = {.computed = 0.0f, .pause = kPause};
 }
 
-void HeadScreen::prepare(std::span<const Likeliest> wanted) {
+void HeadScreen::prepare(std::span<const WantedLogits> wanted, int64_t first_row) {
   learn();
   const bool few = std::ranges::all_of(
-      wanted, [](int32_t n) { return n > 0 && n <= kMaxLikeliest; }, &Likeliest::n);
+      wanted, [](int32_t n) { return n > 0 && n <= kMaxLikeliest; }, &WantedLogits::n_likeliest);
   wanted_.clear();
   if (n_blocks_ == 0 || !few || wanted.empty()) return;
-  const bool very_few = std::ranges::max(wanted, {}, &Likeliest::n).n <= kFewLikeliest;
+  const bool very_few =
+      std::ranges::max(wanted, {}, &WantedLogits::n_likeliest).n_likeliest <= kFewLikeliest;
   if (wanted.size() > (very_few ? kMaxRows : kMaxRows / 2)) return;
   kind_ = very_few ? 0 : 1;
   if (worths_[kind_].pause > 0) {
     --worths_[kind_].pause;
     return;
   }
+  first_row_ = first_row;
   wanted_.assign(wanted.begin(), wanted.end());
   bounded_.assign(wanted_.size(), 1);
   likely_.resize(static_cast<int64_t>(wanted_.size()) * n_blocks_);
@@ -93,10 +87,11 @@ bool HeadScreen::used() const {
 }
 
 void HeadScreen::input_is_ready(const tensor::InputRows& input, int64_t row) {
-  if (wanted_.empty()) return;
-  float* norms = norms_.data() + row * norm_stride_;
+  const int64_t own_row = row - first_row_;
+  if (own_row < 0 || own_row >= static_cast<int64_t>(wanted_.size())) return;
+  float* norms = norms_.data() + own_row * norm_stride_;
   const std::span<float> own(norms, static_cast<size_t>(norm_stride_));
-  bounded_[static_cast<size_t>(row)] = tensor::norms_for_screen(input, row, own) ? 1 : 0;
+  bounded_[static_cast<size_t>(own_row)] = tensor::norms_for_screen(input, row, own) ? 1 : 0;
 }
 
 void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
@@ -114,7 +109,7 @@ void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
 // without a token that is allowed are never computed.
 void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                                    int64_t row, Share share, float* logits, Place& place) {
-  const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)].n);
+  const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)].n_likeliest);
   const TokenMask* allowed = wanted_[static_cast<size_t>(row)].allowed;
   const size_t n_first = (n + kSpare) / places_.size() + 1;
   const float* likely = likely_.data() + row * n_blocks_;
@@ -133,7 +128,7 @@ void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tenso
     bound[block.index] = kLowest;  // not again
   }
   place.n_computed += static_cast<int64_t>(place.blocks.size());
-  tensor::matmul_of_blocks(head, input, row, place.blocks, logits);
+  tensor::matmul_of_blocks(head, input, first_row_ + row, place.blocks, logits);
   auto& greatest = place.greatest[static_cast<size_t>(row)];
   greatest.clear();
   for (const int64_t block : place.blocks) {
@@ -152,7 +147,7 @@ float HeadScreen::threshold_of(size_t row, Place& place) const {
   for (const Place& p : places_) {
     for (const Ranked& ranked : p.greatest[row]) place.all.push_back(ranked.value);
   }
-  const auto n = static_cast<size_t>(wanted_[row].n);
+  const auto n = static_cast<size_t>(wanted_[row].n_likeliest);
   if (place.all.size() < n) return kLowest;
   const auto nth = place.all.begin() + static_cast<std::ptrdiff_t>(n - 1);
   std::nth_element(place.all.begin(), nth, place.all.end(), std::greater<>());
@@ -164,13 +159,13 @@ void HeadScreen::run(const tensor::PackedMatrix& head, const tensor::InputRows& 
   const Share share = share_of(n_blocks_, thread, team.size());
   const auto n_rows = static_cast<int64_t>(wanted_.size());
   Place& place = places_[static_cast<size_t>(thread)];
-  tensor::screen(head, input, n_rows, norms_.data(), norm_stride_, share.begin, share.end,
-                 likely_.data(), bound_.data(), n_blocks_);
+  tensor::screen(head, input, first_row_, n_rows, norms_.data(), norm_stride_, share.begin,
+                 share.end, likely_.data(), bound_.data(), n_blocks_);
   const int64_t begin = share.begin * tensor::kRowBlock;
   const int64_t end = std::min(share.end * tensor::kRowBlock, head.rows());
   place.n_computed = 0;
   for (int64_t row = 0; row < n_rows; ++row) {
-    float* own = logits + row * head.rows();
+    float* own = logits + (first_row_ + row) * head.rows();
     std::fill(own + begin, own + end, kLowest);
     compute_likeliest(head, input, row, share, own, place);
   }
@@ -183,7 +178,8 @@ void HeadScreen::run(const tensor::PackedMatrix& head, const tensor::InputRows& 
       if (bound[b] >= threshold && bound[b] > kLowest) place.blocks.push_back(b);
     }
     place.n_computed += static_cast<int64_t>(place.blocks.size());
-    tensor::matmul_of_blocks(head, input, row, place.blocks, logits + row * head.rows());
+    tensor::matmul_of_blocks(head, input, first_row_ + row, place.blocks,
+                             logits + (first_row_ + row) * head.rows());
   }
 }
 

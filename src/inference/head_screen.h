@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "core/threads.h"
-#include "inference/constraint/token_mask.h"
 #include "inference/fast_step.h"
 #include "models/family/spec.h"
 #include "tensor/dtype.h"
@@ -27,19 +26,14 @@ class HeadScreen {
   // n_choosable: rows of the head that are tokens.
   HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, const Team& team);
 
-  // What is wanted of a row.
-  struct Likeliest {
-    int32_t n = 0;  // of the greatest logits; 0: all
-    // The tokens among which; null: all. Lives until run() is done.
-    const TokenMask* allowed = nullptr;
-  };
-  // On one thread, before a step that wants these of its rows.
-  void prepare(std::span<const Likeliest> wanted);
+  // On one thread, before a step that wants these of its rows from first_row on.
+  void prepare(std::span<const WantedLogits> wanted, int64_t first_row = 0);
   // Whether this step is screened. Before input_is_ready(), as far as known.
   bool used() const;
   // Row `row` of the head's input stands. By the thread that wrote it.
   void input_is_ready(const tensor::InputRows& input, int64_t row);
-  // On every thread, behind a barrier. Passes one itself. Logits: [rows][n_vocab].
+  // On every thread, behind a barrier. Passes one itself. Logits: [rows][n_vocab], of which those
+  // of prepare() are written.
   void run(const tensor::PackedMatrix& head, const tensor::InputRows& input, float* logits,
            Team& team, int thread);
 
@@ -71,7 +65,8 @@ class HeadScreen {
   int64_t n_blocks_ = 0;  // 0: the head is not in planes
   int32_t n_choosable_ = 0;
   int64_t norm_stride_ = 0;
-  std::vector<Likeliest> wanted_;
+  int64_t first_row_ = 0;
+  std::vector<WantedLogits> wanted_;
   std::vector<uint8_t> bounded_;  // per row
   FloatBuffer norms_, likely_, bound_;
   std::vector<Place> places_;

@@ -55,12 +55,11 @@ class Head {
   }
   // The logits of a step that wants these many of the greatest; empty when it was not screened.
   std::vector<float> screened(const InputRows& input, std::span<const int32_t> n_likeliest) {
-    std::vector<HeadScreen::Likeliest> wanted;
+    std::vector<WantedLogits> wanted;
     for (const int32_t n : n_likeliest) wanted.push_back({n});
     return screened(input, wanted);
   }
-  std::vector<float> screened(const InputRows& input,
-                              std::span<const HeadScreen::Likeliest> wanted) {
+  std::vector<float> screened(const InputRows& input, std::span<const WantedLogits> wanted) {
     screen_.prepare(wanted);
     const auto n_rows = static_cast<int64_t>(wanted.size());
     for (int64_t r = 0; r < n_rows; ++r) screen_.input_is_ready(input, r);
@@ -162,8 +161,7 @@ TEST(HeadScreen, UnderAMaskTheGreatestThatItAllowsAreThoseOfTheFullHead) {
       const InputRows input = head.input(rows);
       const TokenMask& mask = masks[step % masks.size()];
       const int32_t n = step % 4 == 0 ? 40 : 3;
-      const auto logits =
-          head.screened(input, std::vector<HeadScreen::Likeliest>{{n, &mask}, {n, nullptr}});
+      const auto logits = head.screened(input, std::vector<WantedLogits>{{n, &mask}, {n, nullptr}});
       if (logits.empty()) continue;
       ++n_screened;
       const auto all = head.all(input, 2);
@@ -185,7 +183,7 @@ TEST(HeadScreen, ComputesNothingWhereAMaskAllowsNothing) {
   const std::vector<float> x = random_row(64, 1);
   const InputRows input = head.input(std::span(&x, 1));
   const TokenMask mask = mask_of(3000, [](size_t i) { return i == 16 || i == 17 || i == 2999; });
-  const auto logits = head.screened(input, std::vector<HeadScreen::Likeliest>{{40, &mask}});
+  const auto logits = head.screened(input, std::vector<WantedLogits>{{40, &mask}});
   ASSERT_FALSE(logits.empty());
   EXPECT_LE(n_computed(logits), 2 * 16);
 }

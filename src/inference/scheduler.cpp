@@ -247,34 +247,30 @@ void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const
       return live.n_done + 1 + static_cast<int32_t>(slice.guesses.size());
     };
     while (!executor_->may_reach(live.sequence, length())) slice.guesses.pop_back();
-    slice.n_rows += static_cast<int32_t>(slice.guesses.size());
   }
-  const auto [n, allowed] = live.generation->likeliest();
-  plan.rows.push_back({.token = tokens.back(),
-                       .position = live.n_done,
-                       .sequence = live.sequence,
-                       .wants_logits = true,
-                       .n_likeliest = n,
-                       .allowed = allowed});
-  // What is allowed behind a guess is not known yet.
-  const int32_t n_of_guesses = allowed == nullptr ? n : 0;
-  for (const int32_t guess : slice.guesses) {
-    plan.rows.push_back({guess, plan.rows.back().position + 1, live.sequence, true, n_of_guesses});
+  const auto wanted = live.generation->wanted(slice.guesses);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    plan.rows.push_back({.token = i == 0 ? tokens.back() : slice.guesses[i - 1],
+                         .position = live.n_done + static_cast<int32_t>(i),
+                         .sequence = live.sequence,
+                         .wants_logits = true,
+                         .wanted = wanted[i]});
   }
+  slice.n_rows = static_cast<int32_t>(wanted.size());
   plan.slices.push_back(std::move(slice));
 }
 
 void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
-  const auto [n, allowed] = live.generation->likeliest();
+  std::vector<int32_t> no_guesses;
+  const WantedLogits wanted = live.generation->wanted(no_guesses).front();
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({.token = live.generation->tokens()[static_cast<size_t>(position)],
                          .position = position,
                          .sequence = live.sequence,
                          .wants_logits = live.generation->wants_logits(position),
-                         .n_likeliest = n,
-                         .allowed = allowed});
+                         .wanted = wanted});
   }
   plan.slices.push_back({&live, n_rows, false});
 }
@@ -365,6 +361,8 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
   CHECK(logits.size() >= static_cast<size_t>(slice.n_rows) * n_logits_);
   const auto rows = logits.first(static_cast<size_t>(slice.n_rows) * n_logits_);
   logits = logits.subspan(rows.size());
+  // Of the reasoning of an answer other tokens are looked at.
+  const bool reasoning = generation.reasoning();
   int32_t n_taken = 0;
   bool right = true;
   while (right && n_taken < slice.n_rows && !generation.ended()) {
@@ -372,7 +370,7 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
          rows.subspan(static_cast<size_t>(n_taken) * n_logits_, n_logits_));
     ++live.n_done;
     ++n_taken;
-    right = n_taken < slice.n_rows && !generation.ended() &&
+    right = n_taken < slice.n_rows && !generation.ended() && generation.reasoning() == reasoning &&
             generation.tokens().back() == slice.guesses[static_cast<size_t>(n_taken) - 1];
   }
   stats_.decode_tokens += n_taken;

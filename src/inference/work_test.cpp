@@ -62,8 +62,11 @@ class Counted {
     for (const SequenceId sequence : sequences) {
       const int32_t begin = executor->length(sequence);
       for (int32_t i = 0; i < n_rows; ++i) {
-        rows_.push_back({(100 + begin + i) % model->spec.n_vocab, begin + i, sequence,
-                         i + 1 == n_rows, n_likeliest});
+        rows_.push_back({(100 + begin + i) % model->spec.n_vocab,
+                         begin + i,
+                         sequence,
+                         i + 1 == n_rows,
+                         {n_likeliest}});
       }
     }
     const Work before = executor->stats().work;

@@ -141,11 +141,11 @@ void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_
   matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation, first_row);
 }
 
-void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,
-            int64_t norm_stride, int64_t block_begin, int64_t block_end, float* likely,
-            float* bound, int64_t stride) {
+void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
+            const float* norms, int64_t norm_stride, int64_t block_begin, int64_t block_end,
+            float* likely, float* bound, int64_t stride) {
   CHECK(matrix.in_planes() && block_begin >= 0 && block_end <= matrix.n_row_blocks());
-  CHECK(input.int8.rows() >= n_rows && input.int8.k() == matrix.cols());
+  CHECK(input.int8.rows() >= first_row + n_rows && input.int8.k() == matrix.cols());
   if (n_rows == 0 || block_begin >= block_end) return;
   const Segment& s = matrix.segments()[0];
   ScreenArgs args;
@@ -154,9 +154,9 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, 
   args.n_blocks = static_cast<int32_t>(block_end - block_begin);
   args.n_groups = static_cast<int32_t>(s.n_groups);
   args.n_cols = static_cast<int32_t>(n_rows);
-  args.q = input.int8.q(0);
+  args.q = input.int8.q(first_row);
   args.q_stride = input.int8.q_stride();
-  args.meta = input.int8.meta(0);
+  args.meta = input.int8.meta(first_row);
   args.meta_stride = input.int8.meta_stride();
   args.norms = norms;
   args.norm_stride = norm_stride;

@@ -116,14 +116,14 @@ void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_
                   int64_t out_stride, int thread, int n_threads,
                   Activation activation = Activation::none, int64_t first_row = 0);
 
-// What the products with the first n_rows rows of the input may be at most, from the upper bits of
-// a matrix that is in_planes(): likely[r * stride + b] and bound[…] are the greatest approximate
-// value and the greatest upper bound of the 16 outputs of row block b. A bound holds for what
-// matmul() gives, rounding included, where norms_for_screen() says so. norms:
+// What the products with n_rows rows of the input from first_row on may be at most, from the upper
+// bits of a matrix that is in_planes(): likely[r * stride + b] and bound[…] are the greatest
+// approximate value and the greatest upper bound of the 16 outputs of row block b. A bound holds
+// for what matmul() gives, rounding included, where norms_for_screen() says so. norms:
 // [n_rows][norm_stride].
-void screen(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, const float* norms,
-            int64_t norm_stride, int64_t block_begin, int64_t block_end, float* likely,
-            float* bound, int64_t stride);
+void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
+            const float* norms, int64_t norm_stride, int64_t block_begin, int64_t block_end,
+            float* likely, float* bound, int64_t stride);
 // norms[g] >= scale * ||q|| of group g of a row of the input, as many groups as the matrix has.
 // False where sums could overflow: then nothing is bounded.
 bool norms_for_screen(const InputRows& input, int64_t row, std::span<float> norms);

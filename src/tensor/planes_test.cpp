@@ -58,7 +58,7 @@ Screened screened(const PackedMatrix& m, const InputRows& input, int64_t n_rows)
   }
   const auto n = static_cast<size_t>(n_rows * m.n_row_blocks());
   Screened s{std::vector<float>(n, NAN), std::vector<float>(n, NAN)};
-  screen(m, input, n_rows, norms.data(), stride, 0, m.n_row_blocks(), s.likely.data(),
+  screen(m, input, 0, n_rows, norms.data(), stride, 0, m.n_row_blocks(), s.likely.data(),
          s.bound.data(), m.n_row_blocks());
   return s;
 }

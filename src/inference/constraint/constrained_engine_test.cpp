@@ -9,6 +9,7 @@
 #include "inference/engine_thread.h"
 #include "inference/testing/byte_tokenizer.h"
 #include "inference/testing/scripted_executor.h"
+#include "models/chat/output/output_plan.h"
 
 namespace strata::inference {
 namespace {
@@ -18,17 +19,22 @@ using testing::Script;
 using testing::ScriptedExecutor;
 using testing::ScriptLog;
 
-std::unique_ptr<Engine> engine_of(bool speculate, bool only_likeliest = false) {
-  auto made = std::make_shared<models::Model>();
-  made->tokenizer = std::make_shared<ByteTokenizer>(
+std::shared_ptr<ByteTokenizer> tokenizer() {
+  return std::make_shared<ByteTokenizer>(
       std::vector<std::string>{"{\"", "\":", "\"}", "\", \"", "true", "12", "ab", "]", "}}", "\""});
+}
+
+// only_wanted: every logit that the engine does not ask for is -inf.
+std::unique_ptr<Engine> engine_of(bool speculate, bool only_wanted = false) {
+  auto made = std::make_shared<models::Model>();
+  made->tokenizer = tokenizer();
   made->spec.n_vocab = made->tokenizer->n_vocab();
   made->spec.head.weight = 0;  // it generates text
   EngineOptions options;
   options.speculate = speculate;
   Script script;
   script.n_vocab = made->spec.n_vocab;
-  script.only_likeliest = only_likeliest;
+  script.only_wanted = only_wanted;
   return make_engine(made,
                      std::make_unique<ScriptedExecutor>(script, std::make_shared<ScriptLog>()),
                      options, 4000);
@@ -36,6 +42,7 @@ std::unique_ptr<Engine> engine_of(bool speculate, bool only_likeliest = false) {
 
 struct Answer {
   std::string text;
+  std::string reasoning;
   FinishReason reason = FinishReason::error;
   auto operator<=>(const Answer&) const = default;
 };
@@ -52,6 +59,7 @@ Asked ask(Engine& engine, GenerateRequest request) {
   asked.answer = promise->get_future();
   asked.handle = engine.submit(std::move(request), [promise, answer](Event&& event) {
     answer->text += event.text;
+    answer->reasoning += event.reasoning;
     if (event.kind != Event::Kind::finished) return;
     answer->reason = event.reason;
     promise->set_value(*answer);
@@ -109,19 +117,42 @@ TEST(ConstrainedEngine, WritesWhatTheSchemaSays) {
 // Most of a model's likeliest tokens are none of the schema's: those that it allows count.
 TEST(ConstrainedEngine, AsksForNoMoreLogitsThanItNeeds) {
   for (const float temperature : {0.0f, 1.0f}) {
-    std::vector<Answer> answers;
-    for (const bool only_likeliest : {false, true}) {
-      const auto engine = engine_of(true, only_likeliest);
-      for (uint64_t seed = 0; seed < 6; ++seed) {
-        GenerateRequest request = request_of(kSchema, seed);
-        request.sampler.temperature = temperature;
-        request.sampler.top_k = 4;
-        request.max_tokens = 200;
-        answers.push_back(ask(*engine, std::move(request)).answer.get());
+    for (const int32_t top_k : {0, 4}) {
+      std::vector<Answer> answers;
+      for (const bool only_wanted : {false, true}) {
+        const auto engine = engine_of(true, only_wanted);
+        for (uint64_t seed = 0; seed < 6; ++seed) {
+          GenerateRequest request = request_of(kSchema, seed);
+          request.sampler.temperature = temperature;
+          request.sampler.top_k = top_k;
+          request.max_tokens = 200;
+          answers.push_back(ask(*engine, std::move(request)).answer.get());
+        }
       }
+      for (size_t i = 0; i < 6; ++i) EXPECT_EQ(answers[i], answers[i + 6]);
     }
-    for (size_t i = 0; i < 6; ++i) EXPECT_EQ(answers[i], answers[i + 6]);
   }
+}
+
+// What the rule foretells may open a reasoning, of which any token may come.
+TEST(ConstrainedEngine, AReasoningThatBeginsAmongGuessesIsFree) {
+  std::vector<Answer> answers;
+  for (const bool speculate : {false, true}) {
+    const auto engine = engine_of(speculate, true);
+    for (int32_t i = 0; i < 16; ++i) {
+      GenerateRequest request = request_of(kSchema, 1);
+      request.prompt.push_back(i);
+      const auto plan = models::plan_output("<think></think>", *tokenizer(), "x", {});
+      plan->max_reasoning_tokens = 40;
+      request.frame.front = models::answer_front(plan->options, true);
+      request.reading = plan;
+      answers.push_back(ask(*engine, std::move(request)).answer.get());
+    }
+    EXPECT_EQ(engine->stats().right_guesses > 10, speculate);
+  }
+  for (size_t i = 0; i < 16; ++i) EXPECT_EQ(answers[i], answers[i + 16]);
+  const auto has_reasoned = [](const Answer& answer) { return answer.reasoning.size() > 20; };
+  EXPECT_GT(std::ranges::count_if(answers, has_reasoned), 2);
 }
 
 TEST(ConstrainedEngine, WhatTheRuleForetellsIsVerifiedSeveralAtAStep) {

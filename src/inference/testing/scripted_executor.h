@@ -24,7 +24,7 @@ struct Script {
   std::set<int64_t> failing_steps;  // by number, the first being 0
   float eos_bonus = 0.0f;           // added to the last id but one, ByteTokenizer's EOS
   bool broken_logits = false;       // all NaN
-  bool only_likeliest = false;      // what a row does not ask for is -inf
+  bool only_wanted = false;         // what a row does not ask for is -inf
   int64_t step_ns = 1000;           // what a step takes, and each of its rows more
   int64_t row_ns = 100;
 };
@@ -85,7 +85,7 @@ class ScriptedExecutor : public Executor {
       hashes.push_back(mix64(before * 31 + static_cast<uint64_t>(row.token) + 1));
       if (!row.wants_logits) continue;
       append_logits(hashes.back());
-      if (script_.only_likeliest && row.n_likeliest > 0) keep_likeliest(row);
+      if (script_.only_wanted) keep_wanted(row.wanted);
     }
     int32_t needed = 0;
     for (const auto& [id, hashes] : after) needed += pages(static_cast<int32_t>(hashes.size()));
@@ -127,19 +127,20 @@ class ScriptedExecutor : public Executor {
     }
   }
   // Of the last row's logits.
-  void keep_likeliest(const Row& row) {
+  void keep_wanted(const WantedLogits& wanted) {
     const auto last = std::span(logits_).last(static_cast<size_t>(script_.n_vocab));
     std::vector<float> ranked;
     for (int32_t i = 0; i < script_.n_vocab; ++i) {
-      if (row.allowed == nullptr || row.allowed->has(i)) {
-        ranked.push_back(last[static_cast<size_t>(i)]);
-      }
+      float& logit = last[static_cast<size_t>(i)];
+      const bool allowed = wanted.allowed == nullptr || wanted.allowed->has(i);
+      if (!allowed) logit = -std::numeric_limits<float>::infinity();
+      ranked.push_back(logit);
     }
+    const auto n = static_cast<size_t>(wanted.n_likeliest);
+    if (n == 0 || n >= ranked.size()) return;
     std::ranges::sort(ranked, std::greater<>());
-    const auto n = std::min(static_cast<size_t>(row.n_likeliest), ranked.size());
-    const float least = n == 0 ? std::numeric_limits<float>::infinity() : ranked[n - 1];
     for (float& logit : last) {
-      if (!(logit >= least)) logit = -std::numeric_limits<float>::infinity();
+      if (logit < ranked[n - 1]) logit = -std::numeric_limits<float>::infinity();
     }
   }
 
