@@ -4,7 +4,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "core/error.h"
+#include <fmt/core.h>
+
 #include "core/utf8.h"
 
 namespace strata {
@@ -126,26 +127,6 @@ void append_escaped(std::string& out, char32_t c, bool ascii_only) {
 }
 
 }  // namespace
-
-json::value parse_json(std::string_view text, const JsonLimits& limits) {
-  if (text.size() > limits.max_bytes) {
-    throw Error(Code::invalid_argument, fmt::format("JSON of {} bytes is over the limit of {}",
-                                                    text.size(), limits.max_bytes));
-  }
-  json::parse_options options;
-  options.max_depth = limits.max_depth;
-  json::stream_parser parser({}, options);
-  json::error_code error;
-  const size_t used = parser.write_some(text.data(), text.size(), error);
-  if (!error) parser.finish(error);
-  if (!error && text.find_first_not_of(" \t\r\n", used) != std::string_view::npos) {
-    error = json::error::extra_data;
-  }
-  if (error) {
-    throw Error(Code::invalid_argument, fmt::format("JSON: {} at byte {}", error.message(), used));
-  }
-  return parser.release();
-}
 
 std::string to_json(const json::value& value, const JsonStyle& style) {
   Writer writer(style);
