@@ -20,7 +20,8 @@ namespace strata::inference {
 
 using SequenceId = int32_t;
 
-// Which logits of a row must be right; the others may be -inf.
+// Which logits of a row must be right. The others of the allowed tokens may be -inf; those of
+// tokens that are not allowed say nothing.
 struct WantedLogits {
   int32_t n_likeliest = 0;             // so many of the greatest; 0: all
   const TokenMask* allowed = nullptr;  // of these tokens; null: of all. Lives as long as the step

@@ -24,33 +24,34 @@ int64_t FastHead::weight_bytes() const {
 }
 
 void FastHead::prepare(std::span<const Row> rows) {
+  rows_.clear();
   wanted_.clear();
-  likeliest_.clear();
   for (size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];
     if (!row.wants_logits) continue;
-    wanted_.push_back(static_cast<int64_t>(i));
-    likeliest_.push_back(row.wanted);
+    rows_.push_back(static_cast<int64_t>(i));
+    wanted_.push_back(row.wanted);
   }
-  const auto n_wanted = static_cast<int64_t>(wanted_.size());
+  const auto n_wanted = static_cast<int64_t>(rows_.size());
   inputs_.resize(std::max<int64_t>(n_wanted, 1));
   logits_.resize(n_wanted * spec_.n_vocab);
   if (spec_.masks) hidden_.resize(n_wanted * spec_.n_embd);
-  few_.prepare(likeliest_, head_.matrix.n_row_blocks());
+  few_.prepare(wanted_, head_.matrix.n_row_blocks());
   const auto [begin, end] = few_.rest();
   screen_.prepare(
-      std::span(likeliest_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
+      std::span(wanted_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
       begin);
 }
 
 void FastHead::run(const PackedNorm& final_norm, int thread) {
   Team& team = step_.team;
-  const Share share = share_of(static_cast<int64_t>(wanted_.size()), thread, team.size());
+  const Share share = share_of(static_cast<int64_t>(rows_.size()), thread, team.size());
   if (spec_.masks) {
     take_transformed(final_norm, share, thread);
   } else {
     take_states(final_norm, share);
   }
+  few_.clear(logits_.data(), spec_.n_vocab, thread, team.size());
   team.barrier();
   multiply(thread);
   finish(thread);
@@ -59,7 +60,7 @@ void FastHead::run(const PackedNorm& final_norm, int thread) {
 void FastHead::take_states(const PackedNorm& final_norm, Share share) {
   tensor::InputRows& input = inputs_.at(input_);
   for (int64_t i = share.begin; i < share.end; ++i) {
-    const int64_t row = wanted_[static_cast<size_t>(i)];
+    const int64_t row = rows_[static_cast<size_t>(i)];
     final_norm.apply_into(step_.stream.data() + row * spec_.n_embd, input, i);
     screen_.input_is_ready(input, i);
   }
@@ -70,13 +71,12 @@ void FastHead::take_transformed(const PackedNorm& final_norm, Share share, int t
   Team& team = step_.team;
   const int64_t width = spec_.n_embd;
   for (int64_t i = share.begin; i < share.end; ++i) {
-    const int64_t row = wanted_[static_cast<size_t>(i)];
+    const int64_t row = rows_[static_cast<size_t>(i)];
     final_norm.apply_into(step_.stream.data() + row * width, inputs_.at(dense_input_), i);
   }
   team.barrier();
-  tensor::matmul_share(dense_.matrix, inputs_.at(dense_input_),
-                       static_cast<int64_t>(wanted_.size()), hidden_.data(), width, thread,
-                       team.size());
+  tensor::matmul_share(dense_.matrix, inputs_.at(dense_input_), static_cast<int64_t>(rows_.size()),
+                       hidden_.data(), width, thread, team.size());
   team.barrier();
   const auto& kernels = tensor::kernels();
   tensor::InputRows& input = inputs_.at(input_);
@@ -111,7 +111,7 @@ void FastHead::finish(int thread) {
   const Share columns = share_of(n_vocab, thread, step_.team.size());
   const int64_t n = columns.end - columns.begin;
   const auto& kernels = tensor::kernels();
-  for (int64_t i = 0; i < static_cast<int64_t>(wanted_.size()); ++i) {
+  for (int64_t i = 0; i < static_cast<int64_t>(rows_.size()); ++i) {
     float* part = logits_.data() + i * n_vocab + columns.begin;
     if (!head_.bias.empty()) kernels.add(head_.bias.data() + columns.begin, n, part);
     if (scaled) kernels.scale(spec_.logit_scale, n, part);

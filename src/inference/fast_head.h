@@ -26,12 +26,12 @@ class FastHead {
 
   // Before the team starts.
   void prepare(std::span<const Row> rows);
-  bool is_wanted() const { return !wanted_.empty(); }
+  bool is_wanted() const { return !rows_.empty(); }
   // On every thread, behind a barrier.
   void run(const PackedNorm& final_norm, int thread);
   // Of the step, [wanted rows x n_vocab].
   std::span<const float> logits() const {
-    return {logits_.data(), wanted_.size() * static_cast<size_t>(spec_.n_vocab)};
+    return {logits_.data(), rows_.size() * static_cast<size_t>(spec_.n_vocab)};
   }
 
  private:
@@ -52,9 +52,9 @@ class FastHead {
   PackedLinear dense_;
   PackedNorm dense_norm_;
   size_t dense_input_ = 0;
-  FloatBuffer hidden_;                   // [wanted rows x n_embd]
-  std::vector<int64_t> wanted_;          // rows
-  std::vector<WantedLogits> likeliest_;  // of the wanted ones
+  FloatBuffer hidden_;                // [wanted rows x n_embd]
+  std::vector<int64_t> rows_;         // that want logits
+  std::vector<WantedLogits> wanted_;  // of them
   FloatBuffer logits_;
 };
 

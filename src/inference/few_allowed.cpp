@@ -9,29 +9,23 @@ namespace {
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 // Blocks of all rows together, as a part of the head's: of more the head is read as a whole, which
 // is in one piece, and screened or shared by the rows.
-constexpr int64_t kMostOfHead = 4;
+constexpr double kMostOfHead = 0.25;
 
 }  // namespace
-
-bool has_any(const TokenMask& mask, int64_t block) {
-  static_assert(64 % tensor::kRowBlock == 0);
-  const auto bit = static_cast<size_t>(block * tensor::kRowBlock);
-  if (bit / 64 >= mask.bits.size()) return false;
-  constexpr uint64_t kBlock = (uint64_t{1} << tensor::kRowBlock) - 1;
-  return (mask.bits[bit / 64] >> (bit % 64) & kBlock) != 0;
-}
 
 // False: they are too many, and none was added.
 bool FewAllowed::add(int64_t row, const TokenMask& allowed, int64_t n_blocks) {
   constexpr int64_t kBlocksInWord = 64 / tensor::kRowBlock;
   const size_t before = blocks_.size();
-  const auto most = static_cast<size_t>(n_blocks / kMostOfHead);
+  const auto most = static_cast<size_t>(kMostOfHead * static_cast<double>(n_blocks));
   const auto n_words = static_cast<int64_t>(allowed.bits.size());
   for (int64_t word = 0; word < n_words; ++word) {
     if (allowed.bits[static_cast<size_t>(word)] == 0) continue;
     const int64_t end = std::min((word + 1) * kBlocksInWord, n_blocks);
     for (int64_t block = word * kBlocksInWord; block < end; ++block) {
-      if (has_any(allowed, block)) blocks_.push_back({row, block});
+      if (allowed.has_any<tensor::kRowBlock>(block * tensor::kRowBlock)) {
+        blocks_.push_back({row, block});
+      }
     }
     if (blocks_.size() <= most) continue;
     blocks_.resize(before);
@@ -53,17 +47,20 @@ void FewAllowed::prepare(std::span<const WantedLogits> wanted, int64_t n_blocks)
                 [&](const RowBlock& b) { return b.row >= rest_.begin && b.row < rest_.end; });
 }
 
-void FewAllowed::run(const tensor::PackedMatrix& head, const tensor::InputRows& input,
-                     float* logits, int thread, int n_threads) const {
-  const Share own = share_of(head.n_row_blocks(), thread, n_threads);
-  const int64_t begin = own.begin * tensor::kRowBlock;
-  const int64_t end = std::min(own.end * tensor::kRowBlock, head.rows());
+void FewAllowed::clear(float* logits, int64_t n_logits, int thread, int n_threads) const {
+  const Share own = share_of(n_logits, thread, n_threads);
   for (int64_t row = 0; row < n_rows_; ++row) {
     if (row >= rest_.begin && row < rest_.end) continue;
-    std::fill(logits + row * head.rows() + begin, logits + row * head.rows() + end, kNone);
+    std::fill(logits + row * n_logits + own.begin, logits + row * n_logits + own.end, kNone);
   }
-  for (const auto& [row, block] : blocks_) {
-    if (block < own.begin || block >= own.end) continue;
+}
+
+// Dealt by count: tokens that are alike are often neighbours, in one thread's part of the head.
+void FewAllowed::run(const tensor::PackedMatrix& head, const tensor::InputRows& input,
+                     float* logits, int thread, int n_threads) const {
+  const Share own = share_of(static_cast<int64_t>(blocks_.size()), thread, n_threads);
+  for (int64_t i = own.begin; i < own.end; ++i) {
+    const auto [row, block] = blocks_[static_cast<size_t>(i)];
     tensor::matmul(head, input, 1, logits + row * head.rows(), head.rows(), block, block + 1,
                    tensor::Activation::none, row);
   }

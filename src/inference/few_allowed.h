@@ -19,7 +19,9 @@ class FewAllowed {
   void prepare(std::span<const WantedLogits> wanted, int64_t n_blocks);
   // The rows that want the head as a whole, and those between them.
   Share rest() const { return rest_; }
-  // Logits of all rows, [rows][head.rows()]; those of rest() are left alone. On every thread.
+  // Logits of all rows, [rows][head.rows()]; those of rest() are left alone. Both on every thread,
+  // with a barrier between them.
+  void clear(float* logits, int64_t n_logits, int thread, int n_threads) const;
   void run(const tensor::PackedMatrix& head, const tensor::InputRows& input, float* logits,
            int thread, int n_threads) const;
 
@@ -34,8 +36,4 @@ class FewAllowed {
   Share rest_{};
   std::vector<RowBlock> blocks_;  // to compute, of rows outside of rest_
 };
-
-// Whether a token of the row block is in the mask; past its end there is none.
-bool has_any(const TokenMask& mask, int64_t block);
-
 }  // namespace strata::inference

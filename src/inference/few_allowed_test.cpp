@@ -101,7 +101,11 @@ TEST_P(FewAllowedTypes, HaveTheFullHeadsLogits) {
       FewAllowed few;
       few.prepare(wanted, head.n_row_blocks());
       std::vector<float> found(all.size(), NAN);
-      team.run([&](int thread) { few.run(head, input, found.data(), thread, threads); });
+      team.run([&](int thread) {
+        few.clear(found.data(), kVocab, thread, threads);
+        team.barrier();
+        few.run(head, input, found.data(), thread, threads);
+      });
       for (int64_t r = 0; r < n_rows; ++r) {
         const TokenMask* mask = wanted[r].allowed;
         for (int32_t id = 0; id < kVocab; ++id) {

@@ -113,40 +113,40 @@ bool Generation::wants_logits(int32_t position) const {
 }
 
 std::span<const WantedLogits> Generation::wanted(std::vector<int32_t>& guesses) {
-  masks_.clear();
-  const bool all =
-      request_.n_logprobs >= 0 || wants_prompt_logprobs() || (constraint_ && reader_.reasoning());
+  const bool all = request_.n_logprobs >= 0 || wants_prompt_logprobs();
   const int32_t n = all ? 0 : sampler_.n_likeliest();
-  wanted_.assign(guesses.size() + 1, {n});
-  if (all || !constraint_) return wanted_;
   wanted_.clear();
-  Constraint place = *constraint_;
-  const auto want_at_place = [&] {
-    masks_.push_back(place.mask());
-    wanted_.push_back({n, masks_.back().get()});
+  masks_.clear();
+  places_.clear();
+  if (!constraint_ || reader_.reasoning()) {
+    // In front of a rule the reasoning may have to go on, whatever is likeliest.
+    wanted_.assign(guesses.size() + 1, {constraint_ ? 0 : n});
+    return wanted_;
+  }
+  const auto want = [&](std::shared_ptr<const TokenMask> mask, const Constraint& place) {
+    wanted_.push_back({n, all ? nullptr : mask.get()});
+    masks_.push_back(std::move(mask));
+    places_.push_back(place);
   };
-  try {
-    want_at_place();
-    for (const int32_t guess : guesses) {
-      if (!place.accept(guess)) break;
-      want_at_place();
-    }
-  } catch (const Error&) {
-    // What is too much work behind a guess may never be needed; behind the last token the step
-    // finds the same, and ends the request.
-    if (wanted_.empty()) wanted_.push_back({});
+  want(constraint_->mask(), *constraint_);
+  for (const int32_t guess : guesses) {
+    Constraint place = places_.back();
+    auto mask = place.accept_guess(guess);
+    if (!mask) break;
+    want(std::move(mask), place);
   }
   guesses.resize(wanted_.size() - 1);
   return wanted_;
 }
 
+bool Generation::wants_as_said(size_t i) const {
+  if (wanted_[i].allowed == nullptr) return true;
+  return !reader_.reasoning() && *constraint_ == places_[i];
+}
+
 std::vector<int32_t> Generation::foretold(int32_t most) const {
   if (!constraint_ || reader_.reasoning()) return {};
-  try {
-    return constraint_->foretold(tokens_.back(), most);
-  } catch (const Error&) {
-    return {};  // the step finds the same, and ends the request
-  }
+  return constraint_->foretold(tokens_.back(), most);
 }
 
 std::vector<int32_t> Generation::predicted(int32_t most) const {

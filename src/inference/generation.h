@@ -54,11 +54,13 @@ class Generation {
 
   // Whether the row at this position must bring logits.
   bool wants_logits(int32_t position) const;
-  // Which logits are looked at behind the last token, and behind each of the guesses of what
-  // follows it. Guesses that the output's rule does not allow are dropped, with those behind them.
-  // Masks live until the next call.
+  // Drops the guesses of what follows the last token that the output's rule does not allow, and
+  // those behind them. Which logits are looked at behind the last token and each guess that is
+  // left; masks live until the next call. May throw Error: the rule has become too much work.
   std::span<const WantedLogits> wanted(std::vector<int32_t>& guesses);
-  bool reasoning() const { return reader_.reasoning(); }  // what comes next is such
+  // Whether what wanted() said of row i, the text having come there, is still what is looked at: a
+  // guess may open a reasoning, of which any token may come, or be written in the rule's stead.
+  bool wants_as_said(size_t i) const;
   // A guess of at most `most` next tokens by the output's rule; most often there is none.
   std::vector<int32_t> foretold(int32_t most) const;
   // One by the request's prediction.
@@ -113,7 +115,8 @@ class Generation {
   std::optional<Prediction> prediction_;
   std::optional<Constraint> constraint_;
   std::vector<WantedLogits> wanted_;                     // of the present step
-  std::vector<std::shared_ptr<const TokenMask>> masks_;  // of them
+  std::vector<std::shared_ptr<const TokenMask>> masks_;  // of them, where there is a rule
+  std::vector<Constraint> places_;                       // where they hold
   std::vector<float> allowed_;  // logits, -inf where the constraint allows no token
   models::StreamDecoder decoder_;
   AnswerReader reader_;

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "core/check.h"
-#include "inference/few_allowed.h"
 
 namespace strata::inference {
 namespace {
@@ -116,7 +115,7 @@ void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tenso
   float* bound = bound_.data() + row * n_blocks_;
   place.likeliest.clear();
   for (int64_t b = share.begin; b < share.end; ++b) {
-    if (allowed != nullptr && !has_any(*allowed, b)) {
+    if (allowed != nullptr && !allowed->has_any<tensor::kRowBlock>(b * tensor::kRowBlock)) {
       bound[b] = kLowest;
     } else {
       offer(place.likeliest, n_first, {likely[b], b});

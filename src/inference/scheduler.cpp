@@ -230,47 +230,64 @@ void Scheduler::append_prompts(Plan& plan, int32_t budget) {
   }
 }
 
+// At most so many tokens that may follow its last one.
+std::vector<int32_t> Scheduler::guess(Live& live, int32_t most, bool& drafted) const {
+  if (most <= 0) return {};
+  auto guesses = live.generation->foretold(most);
+  if (guesses.empty()) guesses = live.generation->predicted(most);
+  drafted = guesses.empty();
+  if (drafted) {
+    const auto found = live.drafter.guess(live.generation->tokens(), most);
+    guesses.assign(found.begin(), found.end());
+  }
+  const auto length = [&] { return live.n_done + 1 + static_cast<int32_t>(guesses.size()); };
+  while (!executor_->may_reach(live.sequence, length())) guesses.pop_back();
+  return guesses;
+}
+
 // The row of its last token, and rows of what may follow.
 void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const {
-  const auto tokens = live.generation->tokens();
   Slice slice{&live, 1, true};
-  const int32_t most = std::min(max_guesses, live.generation->n_left() - 1);
-  if (most > 0) {
-    slice.guesses = live.generation->foretold(most);
-    if (slice.guesses.empty()) slice.guesses = live.generation->predicted(most);
-    slice.drafted = slice.guesses.empty();
-    if (slice.drafted) {
-      const auto guesses = live.drafter.guess(tokens, most);
-      slice.guesses.assign(guesses.begin(), guesses.end());
-    }
-    const auto length = [&] {
-      return live.n_done + 1 + static_cast<int32_t>(slice.guesses.size());
-    };
-    while (!executor_->may_reach(live.sequence, length())) slice.guesses.pop_back();
-  }
-  const auto wanted = live.generation->wanted(slice.guesses);
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    plan.rows.push_back({.token = i == 0 ? tokens.back() : slice.guesses[i - 1],
-                         .position = live.n_done + static_cast<int32_t>(i),
-                         .sequence = live.sequence,
-                         .wants_logits = true,
-                         .wanted = wanted[i]});
+  std::span<const WantedLogits> wanted;
+  try {
+    slice.guesses =
+        guess(live, std::min(max_guesses, live.generation->n_left() - 1), slice.drafted);
+    const auto n_guessed = static_cast<int32_t>(slice.guesses.size());
+    wanted = live.generation->wanted(slice.guesses);
+    if (slice.drafted && slice.guesses.empty()) live.drafter.verified(n_guessed, 0);
+  } catch (const std::exception& e) {
+    return live.generation->end(FinishReason::error, as_error(e));
   }
   slice.n_rows = static_cast<int32_t>(wanted.size());
+  for (int32_t i = 0; i < slice.n_rows; ++i) {
+    const auto at = static_cast<size_t>(i);
+    plan.rows.push_back({.token = i == 0 ? live.generation->tokens().back() : slice.guesses[at - 1],
+                         .position = live.n_done + i,
+                         .sequence = live.sequence,
+                         .wants_logits = true,
+                         .wanted = wanted[at]});
+  }
   plan.slices.push_back(std::move(slice));
 }
 
 void Scheduler::append_prompt(Plan& plan, Live& live, int32_t n_rows) const {
   if (live.generation->wants_prompt_logprobs()) n_rows = std::min(n_rows, kMaxPromptLogitRows);
-  std::vector<int32_t> no_guesses;
-  const WantedLogits wanted = live.generation->wanted(no_guesses).front();
+  WantedLogits of_last;
+  if (n_rows == live.todo() && live.generation->wants_logits(live.n_done + n_rows - 1)) {
+    try {
+      std::vector<int32_t> no_guesses;
+      of_last = live.generation->wanted(no_guesses).front();
+    } catch (const std::exception& e) {
+      return live.generation->end(FinishReason::error, as_error(e));
+    }
+  }
   for (int32_t i = 0; i < n_rows; ++i) {
     const int32_t position = live.n_done + i;
     plan.rows.push_back({.token = live.generation->tokens()[static_cast<size_t>(position)],
                          .position = position,
                          .sequence = live.sequence,
                          .wants_logits = live.generation->wants_logits(position),
-                         .wanted = wanted});
+                         .wanted = of_last});
   }
   plan.slices.push_back({&live, n_rows, false});
 }
@@ -361,8 +378,6 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
   CHECK(logits.size() >= static_cast<size_t>(slice.n_rows) * n_logits_);
   const auto rows = logits.first(static_cast<size_t>(slice.n_rows) * n_logits_);
   logits = logits.subspan(rows.size());
-  // Of the reasoning of an answer other tokens are looked at.
-  const bool reasoning = generation.reasoning();
   int32_t n_taken = 0;
   bool right = true;
   while (right && n_taken < slice.n_rows && !generation.ended()) {
@@ -370,8 +385,9 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
          rows.subspan(static_cast<size_t>(n_taken) * n_logits_, n_logits_));
     ++live.n_done;
     ++n_taken;
-    right = n_taken < slice.n_rows && !generation.ended() && generation.reasoning() == reasoning &&
-            generation.tokens().back() == slice.guesses[static_cast<size_t>(n_taken) - 1];
+    right = n_taken < slice.n_rows && !generation.ended() &&
+            generation.tokens().back() == slice.guesses[static_cast<size_t>(n_taken) - 1] &&
+            generation.wants_as_said(static_cast<size_t>(n_taken));
   }
   stats_.decode_tokens += n_taken;
   if (slice.guesses.empty()) return;

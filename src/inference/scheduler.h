@@ -81,6 +81,7 @@ class Scheduler {
   Plan plan(bool speculate);
   int32_t prompt_rows(int32_t n_decode_rows) const;
   void append_prompts(Plan& plan, int32_t budget);
+  std::vector<int32_t> guess(Live& live, int32_t most, bool& drafted) const;
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
   void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;
   bool run(Plan& plan, std::span<const float>& logits);

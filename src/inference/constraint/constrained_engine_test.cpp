@@ -1,6 +1,7 @@
 // Answers of a model with random logits follow their rules: with the batch, with speculation, each
 // of n choices for itself.
 #include <future>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -19,22 +20,26 @@ using testing::Script;
 using testing::ScriptedExecutor;
 using testing::ScriptLog;
 
-std::shared_ptr<ByteTokenizer> tokenizer() {
-  return std::make_shared<ByteTokenizer>(
-      std::vector<std::string>{"{\"", "\":", "\"}", "\", \"", "true", "12", "ab", "]", "}}", "\""});
+using Vocabulary = std::shared_ptr<ByteTokenizer>;
+
+Vocabulary vocabulary_with(std::vector<std::string> more) {
+  std::vector<std::string> pieces{"{\"", "\":", "\"}", "\", \"", "true",
+                                  "12",  "ab",  "]",   "}}",     "\""};
+  pieces.insert(pieces.end(), more.begin(), more.end());
+  return std::make_shared<ByteTokenizer>(std::move(pieces));
 }
 
-// only_wanted: every logit that the engine does not ask for is -inf.
-std::unique_ptr<Engine> engine_of(bool speculate, bool only_wanted = false) {
+const Vocabulary kVocabulary = vocabulary_with({});
+
+std::unique_ptr<Engine> engine_of(bool speculate, Script script = {},
+                                  const Vocabulary& vocabulary = kVocabulary) {
   auto made = std::make_shared<models::Model>();
-  made->tokenizer = tokenizer();
+  made->tokenizer = vocabulary;
   made->spec.n_vocab = made->tokenizer->n_vocab();
   made->spec.head.weight = 0;  // it generates text
   EngineOptions options;
   options.speculate = speculate;
-  Script script;
   script.n_vocab = made->spec.n_vocab;
-  script.only_wanted = only_wanted;
   return make_engine(made,
                      std::make_unique<ScriptedExecutor>(script, std::make_shared<ScriptLog>()),
                      options, 4000);
@@ -120,7 +125,7 @@ TEST(ConstrainedEngine, AsksForNoMoreLogitsThanItNeeds) {
     for (const int32_t top_k : {0, 4}) {
       std::vector<Answer> answers;
       for (const bool only_wanted : {false, true}) {
-        const auto engine = engine_of(true, only_wanted);
+        const auto engine = engine_of(true, {.only_wanted = only_wanted});
         for (uint64_t seed = 0; seed < 6; ++seed) {
           GenerateRequest request = request_of(kSchema, seed);
           request.sampler.temperature = temperature;
@@ -138,11 +143,11 @@ TEST(ConstrainedEngine, AsksForNoMoreLogitsThanItNeeds) {
 TEST(ConstrainedEngine, AReasoningThatBeginsAmongGuessesIsFree) {
   std::vector<Answer> answers;
   for (const bool speculate : {false, true}) {
-    const auto engine = engine_of(speculate, true);
+    const auto engine = engine_of(speculate, {.only_wanted = true});
     for (int32_t i = 0; i < 16; ++i) {
       GenerateRequest request = request_of(kSchema, 1);
       request.prompt.push_back(i);
-      const auto plan = models::plan_output("<think></think>", *tokenizer(), "x", {});
+      const auto plan = models::plan_output("<think></think>", *kVocabulary, "x", {});
       plan->max_reasoning_tokens = 40;
       request.frame.front = models::answer_front(plan->options, true);
       request.reading = plan;
@@ -153,6 +158,87 @@ TEST(ConstrainedEngine, AReasoningThatBeginsAmongGuessesIsFree) {
   for (size_t i = 0; i < 16; ++i) EXPECT_EQ(answers[i], answers[i + 16]);
   const auto has_reasoned = [](const Answer& answer) { return answer.reasoning.size() > 20; };
   EXPECT_GT(std::ranges::count_if(answers, has_reasoned), 2);
+}
+
+std::vector<int32_t> tokens_of(std::string_view text, const Vocabulary& vocabulary = kVocabulary) {
+  const auto ids = vocabulary->encode_text(text);
+  return {ids.begin(), ids.end()};
+}
+
+// The tokens that close a reasoning are none of the rule's, though they may look like such.
+TEST(ConstrainedEngine, GuessesOfAForcedClosingLeaveTheRuleWhereItIs) {
+  const Vocabulary vocabulary = vocabulary_with({"<think>", "</think>"});
+  constexpr size_t kRequests = 3000;
+  const std::string text = "x<think>\n</think>\n\n\n\n\n\nabx<think>";
+  std::vector<Answer> answers;
+  for (const bool speculate : {false, true}) {
+    const auto engine = engine_of(speculate, {.only_wanted = true}, vocabulary);
+    for (size_t i = 0; i < kRequests; ++i) {
+      GenerateRequest request;
+      request.prompt = tokens_of(text, vocabulary);
+      request.prompt.insert(request.prompt.begin(), static_cast<int32_t>(i % 250));
+      request.sampler.temperature = 4.0f;
+      request.sampler.seed = i;
+      request.max_tokens = 60;
+      request.output = {.kind = OutputRule::Kind::regex, .text = "[ab]{3}"};
+      const auto plan = models::plan_output("<think></think>", *vocabulary, text, {});
+      plan->max_reasoning_tokens = 0;
+      request.frame.front = models::answer_front(plan->options, false);
+      request.reading = plan;
+      answers.push_back(ask(*engine, std::move(request)).answer.get());
+    }
+  }
+  for (size_t i = 0; i < kRequests; ++i) EXPECT_EQ(answers[i], answers[i + kRequests]) << i;
+}
+
+// A request whose text repeats itself and its prompt, with some sampler.
+GenerateRequest repetitive_request(std::mt19937& random) {
+  constexpr const char* kText = R"({"b": true, "a": "abab", "c": [12, 12]})";
+  const auto one_of = [&](auto... values) {
+    const std::common_type_t<decltype(values)...> all[] = {values...};
+    return all[random() % sizeof...(values)];
+  };
+  GenerateRequest request = request_of(kSchema, random());
+  if (random() % 3 == 0)
+    request.output = {.kind = OutputRule::Kind::regex, .text = "(ab|12){1,9}true"};
+  request.prompt =
+      tokens_of(std::string(kText) + kText + (random() % 2 == 0 ? "ab12ab12ab12" : ""));
+  if (random() % 3 == 0) request.prediction = tokens_of(kText);
+  request.max_tokens = one_of(7, 60);
+  request.sampler.temperature = one_of(0.0f, 0.3f, 1.0f);
+  request.sampler.top_k = one_of(0, 1, 4);
+  request.sampler.min_p = one_of(0.0f, 0.1f);
+  request.sampler.repeat_penalty = one_of(1.0f, 1.3f);
+  request.sampler.mirostat = one_of(0, 0, 2);
+  request.sampler.dry_multiplier = one_of(0.0f, 0.0f, 0.8f);
+  if (random() % 4 == 0) request.sampler.logit_bias = {{'a', 4.0f}, {'"', -4.0f}};
+  request.n_logprobs = one_of(-1, -1, 2);
+  request.ignore_end_tokens = random() % 4 == 0;
+  return request;
+}
+
+TEST(ConstrainedEngine, AnswersAreTheSameWithAndWithoutGuesses) {
+  std::vector<Answer> answers;
+  for (const bool speculate : {false, true}) {
+    Script script{.n_pages = 90, .only_wanted = speculate, .memory = 2};
+    const auto engine = engine_of(speculate, script);
+    std::mt19937 random(5);
+    for (int batch = 0; batch < 60; ++batch) {
+      std::vector<Asked> asked;
+      for (auto n = 1 + random() % 3; n > 0; --n) {
+        asked.push_back(ask(*engine, repetitive_request(random)));
+      }
+      for (Asked& one : asked) answers.push_back(one.answer.get());
+    }
+    EXPECT_EQ(engine->stats().right_guesses > 200, speculate) << engine->stats().right_guesses;
+    EXPECT_EQ(engine->stats().guessed_tokens > engine->stats().right_guesses + 200, speculate);
+  }
+  const size_t n = answers.size() / 2;
+  for (size_t i = 0; i < n; ++i) {
+    EXPECT_EQ(answers[i], answers[i + n])
+        << i << ": " << answers[i].text << " | " << answers[i + n].text;
+    EXPECT_NE(answers[i].reason, FinishReason::error);
+  }
 }
 
 TEST(ConstrainedEngine, WhatTheRuleForetellsIsVerifiedSeveralAtAStep) {

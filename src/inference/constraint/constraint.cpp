@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/error.h"
 #include "inference/constraint/limits.h"
 
 namespace strata::inference {
@@ -130,8 +131,7 @@ std::shared_ptr<const TokenMask> Matcher::compute(ExprId place) {
   return mask;
 }
 
-std::shared_ptr<const TokenMask> Matcher::mask(ExprId place) {
-  const std::lock_guard lock(grammar_->mutex);
+std::shared_ptr<const TokenMask> Matcher::find_mask(ExprId place) {
   const auto known = masks_.find(place);
   if (known != masks_.end()) return known->second;
   if (kept_bytes_ + insides_.size_bytes() > kMaxMaskBytes) {
@@ -139,22 +139,46 @@ std::shared_ptr<const TokenMask> Matcher::mask(ExprId place) {
     insides_.clear();
     kept_bytes_ = 0;
   }
-  grammar_->expressions.allow(kTextSteps);
   auto made = compute(place);
   kept_bytes_ += made->bits.size() * 8;
   masks_.emplace(place, made);
   return made;
 }
 
-ExprId Matcher::behind(ExprId place, int32_t token) {
+std::shared_ptr<const TokenMask> Matcher::mask(ExprId place) {
   const std::lock_guard lock(grammar_->mutex);
+  grammar_->expressions.allow(kTextSteps);
+  return find_mask(place);
+}
+
+ExprId Matcher::derive(ExprId place, int32_t token) {
   Expressions& x = grammar_->expressions;
-  x.allow(kTextSteps);
   if (trie_->is_end(token)) return x.nullable(place) ? kEmpty : kNothing;
   const std::string_view bytes = trie_->bytes(token);
   if (bytes.empty()) return kNothing;
   for (const char c : bytes) place = x.derivative(place, static_cast<uint8_t>(c));
   return place;
+}
+
+ExprId Matcher::behind(ExprId place, int32_t token) {
+  const std::lock_guard lock(grammar_->mutex);
+  grammar_->expressions.allow(kTextSteps);
+  return derive(place, token);
+}
+
+Matcher::Ahead Matcher::ahead(ExprId place, int32_t token) {
+  const std::lock_guard lock(grammar_->mutex);
+  // Room is for the places and masks of what is written.
+  if (grammar_->expressions.size() > kMaxExpressions / 4) return {};
+  if (kept_bytes_ + insides_.size_bytes() > kMaxMaskBytes / 2) return {};
+  grammar_->expressions.allow(kGuessSteps);
+  try {
+    const ExprId next = derive(place, token);
+    if (next == kNothing) return {};
+    return {next, find_mask(next)};
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 ExprId Matcher::behind_reasoning(ExprId place) {
@@ -198,9 +222,14 @@ std::string Matcher::only_text(ExprId place, char before) {
 
 std::vector<int32_t> Matcher::foretold(ExprId place, int32_t last, int32_t most) {
   const std::lock_guard lock(grammar_->mutex);
-  grammar_->expressions.allow(kTextSteps);
+  grammar_->expressions.allow(kGuessSteps);
   const std::string_view before = trie_->bytes(last);
-  const std::string text = only_text(place, before.empty() ? ' ' : before.back());
+  std::string text;
+  try {
+    text = only_text(place, before.empty() ? ' ' : before.back());
+  } catch (const Error&) {
+    return {};
+  }
   std::vector<int32_t> tokens;
   std::string_view left = text;
   while (!left.empty() && tokens.size() < static_cast<size_t>(most)) {
@@ -222,6 +251,12 @@ bool Constraint::accept(int32_t token) {
   if (next == kNothing) return false;
   place_ = next;
   return true;
+}
+
+std::shared_ptr<const TokenMask> Constraint::accept_guess(int32_t token) {
+  auto [next, mask] = matcher_->ahead(place_, token);
+  if (mask) place_ = next;
+  return mask;
 }
 
 bool Constraint::accept_reasoning() {

@@ -27,10 +27,17 @@ class Matcher {
   std::shared_ptr<const TokenMask> mask(ExprId place);
   // The place behind the token; Expressions::kNothing: it was not allowed.
   ExprId behind(ExprId place, int32_t token);
+  struct Ahead {
+    ExprId place = Expressions::kNothing;
+    std::shared_ptr<const TokenMask> mask;
+  };
+  // behind(), and the mask there, for a token that is only guessed. Nothing: it is not allowed, or
+  // to say so is much work, which a guess is not worth, nor the places that it leads to.
+  Ahead ahead(ExprId place, int32_t token);
   ExprId behind_reasoning(ExprId place);
   bool may_end(ExprId place);
   // A guess of the tokens behind `last`: what the text goes on with while only one character may
-  // stand there, blanks aside, in the longest tokens. Errors as of mask().
+  // stand there, blanks aside, in the longest tokens. None where it is much work to say.
   std::vector<int32_t> foretold(ExprId place, int32_t last, int32_t most);
   // Texts have led to so many expressions that another should begin with new ones.
   bool is_worn();
@@ -40,6 +47,9 @@ class Matcher {
     ExprId block = 0;  // regular, or any value of JSON
     ExprId tail = 0;   // what follows it
   };
+  // Under the mutex, with as many steps as were allowed.
+  std::shared_ptr<const TokenMask> find_mask(ExprId place);
+  ExprId derive(ExprId place, int32_t token);
   std::shared_ptr<const TokenMask> compute(ExprId place);
   std::string only_text(ExprId place, char before);
   std::vector<Arm> arms_of(ExprId place);
@@ -65,6 +75,8 @@ class Constraint {
   std::shared_ptr<const TokenMask> mask() const { return matcher_->mask(place_); }
   // False: the token was not allowed, and nothing has changed. An end token ends the text.
   bool accept(int32_t token);
+  // The same for a guess: the mask behind it; null where Matcher::ahead() says nothing.
+  std::shared_ptr<const TokenMask> accept_guess(int32_t token);
   bool accept_reasoning();  // one that has ended, of which no token was shown
   bool may_end() const { return matcher_->may_end(place_); }
   std::vector<int32_t> foretold(int32_t last, int32_t most) const {
@@ -72,6 +84,7 @@ class Constraint {
   }
   // Nothing may follow.
   bool complete() const { return place_ == Expressions::kEmpty; }
+  bool operator==(const Constraint&) const = default;  // the same may follow
 
  private:
   std::shared_ptr<Matcher> matcher_;

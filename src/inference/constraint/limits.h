@@ -17,6 +17,7 @@ constexpr size_t kMaxByteGroups = 1 << 20;     // of one grammar, a byte each cl
 constexpr int64_t kCompileSteps = 4'000'000;   // derivatives while a rule is compiled
 constexpr int64_t kSearchSteps = 100'000;      // of one proof that something matches
 constexpr int64_t kTextSteps = 4'000'000;      // derivatives for one token
+constexpr int64_t kGuessSteps = 10'000;        // of one that is only guessed: some 2 ms
 constexpr size_t kMaxIdBytes = 1024;           // of an $id, with those that it stands in
 constexpr int32_t kMaxRepeat = 100'000;        // a bound of x{m,n}, minLength, maxItems
 constexpr size_t kMaxAlternatives = 256;       // of one schema, all combinations of anyOf together

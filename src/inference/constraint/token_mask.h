@@ -29,6 +29,14 @@ inline bool has(const TokenBits& bits, int32_t token) {
 struct TokenMask {
   TokenBits bits;
   bool has(int32_t id) const { return inference::has(bits, id); }
+  // Whether it has any of the n ids from `first` on; n divides 64, and first is a multiple of it.
+  template <size_t n>
+  bool has_any(int64_t first) const {
+    static_assert(64 % n == 0);
+    const auto bit = static_cast<size_t>(first);
+    if (bit / 64 >= bits.size()) return false;
+    return (bits[bit / 64] >> (bit % 64) & (~uint64_t{0} >> (64 - n))) != 0;
+  }
 };
 
 // The logits with -inf for what is not allowed, and for what the mask does not reach.

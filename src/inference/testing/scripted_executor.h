@@ -1,4 +1,4 @@
-// An executor for tests: the logits of a row are a hash of all the tokens up to it, the cache has
+// An executor for tests: the logits of a row are a hash of the tokens up to it, the cache has
 // pages and fills up, errors come when told. It checks the contract of inference/executor.h.
 #pragma once
 
@@ -21,11 +21,12 @@ struct Script {
   int32_t n_vocab = 0;
   int32_t n_pages = 1 << 20;
   int32_t page_positions = 4;
-  std::set<int64_t> failing_steps;  // by number, the first being 0
-  float eos_bonus = 0.0f;           // added to the last id but one, ByteTokenizer's EOS
-  bool broken_logits = false;       // all NaN
-  bool only_wanted = false;         // what a row does not ask for is -inf
-  int64_t step_ns = 1000;           // what a step takes, and each of its rows more
+  std::set<int64_t> failing_steps{};  // by number, the first being 0
+  float eos_bonus = 0.0f;             // added to the last id but one, ByteTokenizer's EOS
+  bool broken_logits = false;         // all NaN
+  bool only_wanted = false;           // what a row does not ask for is -inf
+  size_t memory = SIZE_MAX;           // tokens that logits depend on: with few, texts repeat
+  int64_t step_ns = 1000;             // what a step takes, and each of its rows more
   int64_t row_ns = 100;
 };
 
@@ -78,17 +79,16 @@ class ScriptedExecutor : public Executor {
     auto after = sequences_;
     logits_.clear();
     for (const Row& row : rows) {
-      std::vector<uint64_t>& hashes = after.at(row.sequence);
-      CHECK(row.position == static_cast<int32_t>(hashes.size()));
+      std::vector<int32_t>& tokens = after.at(row.sequence);
+      CHECK(row.position == static_cast<int32_t>(tokens.size()));
       CHECK(row.token >= 0 && row.token < script_.n_vocab);
-      const uint64_t before = hashes.empty() ? 0 : hashes.back();
-      hashes.push_back(mix64(before * 31 + static_cast<uint64_t>(row.token) + 1));
+      tokens.push_back(row.token);
       if (!row.wants_logits) continue;
-      append_logits(hashes.back());
+      append_logits(hash_of(std::span(tokens).last(std::min(script_.memory, tokens.size()))));
       if (script_.only_wanted) keep_wanted(row.wanted);
     }
     int32_t needed = 0;
-    for (const auto& [id, hashes] : after) needed += pages(static_cast<int32_t>(hashes.size()));
+    for (const auto& [id, tokens] : after) needed += pages(static_cast<int32_t>(tokens.size()));
     if (needed > script_.n_pages) {
       ++log_->rejected;
       throw Error(Code::resource_exhausted, "the scripted cache is full");
@@ -114,8 +114,13 @@ class ScriptedExecutor : public Executor {
   }
   int32_t used() const {
     int32_t sum = 0;
-    for (const auto& [id, hashes] : sequences_) sum += pages(static_cast<int32_t>(hashes.size()));
+    for (const auto& [id, tokens] : sequences_) sum += pages(static_cast<int32_t>(tokens.size()));
     return sum;
+  }
+  static uint64_t hash_of(std::span<const int32_t> tokens) {
+    uint64_t hash = 0;
+    for (const int32_t token : tokens) hash = mix64(hash * 31 + static_cast<uint64_t>(token) + 1);
+    return hash;
   }
   void append_logits(uint64_t hash) {
     for (int32_t i = 0; i < script_.n_vocab; ++i) {
@@ -146,7 +151,7 @@ class ScriptedExecutor : public Executor {
 
   Script script_;
   std::shared_ptr<ScriptLog> log_;
-  std::map<SequenceId, std::vector<uint64_t>> sequences_;
+  std::map<SequenceId, std::vector<int32_t>> sequences_;
   SequenceId next_ = 0;
   std::vector<float> logits_;
 };
