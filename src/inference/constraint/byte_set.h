@@ -21,6 +21,12 @@ struct ByteSet {
   void add(uint8_t byte) { words[byte >> 6] |= uint64_t{1} << (byte & 63); }
   bool has(uint8_t byte) const { return (words[byte >> 6] >> (byte & 63) & 1) != 0; }
   bool empty() const { return (words[0] | words[1] | words[2] | words[3]) == 0; }
+  int count() const {
+    int n = 0;
+    for (const uint64_t word : words) n += std::popcount(word);
+    return n;
+  }
+  ByteSet operator~() const { return {{~words[0], ~words[1], ~words[2], ~words[3]}}; }
   ByteSet operator|(const ByteSet& o) const {
     ByteSet r;
     for (size_t i = 0; i < 4; ++i) r.words[i] = words[i] | o.words[i];
@@ -40,6 +46,14 @@ struct ByteSet {
       found = static_cast<uint8_t>(64 * i + static_cast<size_t>(std::countr_zero(words[i])));
     }
     return found;
+  }
+  // Calls `with` for every byte, the least first.
+  void each(const auto& with) const {
+    for (size_t i = 0; i < 4; ++i) {
+      for (uint64_t left = words[i]; left != 0; left &= left - 1) {
+        with(static_cast<uint8_t>(64 * i + static_cast<size_t>(std::countr_zero(left))));
+      }
+    }
   }
   bool operator==(const ByteSet&) const = default;
 };

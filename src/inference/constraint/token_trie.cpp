@@ -69,12 +69,14 @@ TokenTrie::TokenTrie(const models::Tokenizer& tokenizer, int32_t n_tokens)
     }
     Node& node = nodes_[static_cast<size_t>(path.back())];
     alike_[static_cast<size_t>(id)] = node.token;
+    node.alike = node.token >= 0;
     node.token = id;
     last = text;
   }
   close_to(0);
   nodes_[0].end = static_cast<int32_t>(nodes_.size());
   find_branches();
+  find_children();
   find_spots();
   make_groups();
 }
@@ -108,6 +110,26 @@ int32_t TokenTrie::longest(std::string_view text) const {
   return found;
 }
 
+void TokenTrie::find_children() {
+  constexpr size_t kMany = 8;
+  for (size_t byte = 0; byte < beginnings_.size(); ++byte) {
+    beginnings_[byte] = child(0, static_cast<uint8_t>(byte));
+  }
+  for (size_t i = 1; i < nodes_.size(); ++i) {
+    if (nodes_[i].branch < 0) continue;
+    const size_t begin = children_.size();
+    each_child(static_cast<int32_t>(i), ByteSet::all(), [&](int32_t node) {
+      children_.push_back({node, nodes_[static_cast<size_t>(node)].byte});
+    });
+    if (children_.size() < begin + kMany) {
+      children_.resize(begin);
+      continue;
+    }
+    children_.push_back({});
+    branches_[static_cast<size_t>(nodes_[i].branch)].children = static_cast<int32_t>(begin);
+  }
+}
+
 // From the last node to the first: what is below each of the open depths comes before it.
 void TokenTrie::find_branches() {
   std::array<Branch, kLongestToken + 2> below{};  // by depth
@@ -116,7 +138,7 @@ void TokenTrie::find_branches() {
     Node& node = nodes_[i];
     Branch here = std::exchange(below[node.depth + 1u], {});
     const int32_t end = first;
-    for (int32_t t = node.token; t >= 0; t = next_alike(t)) --first;
+    each_token(node, [&](int32_t) { --first; });
     here.first = first;
     here.end = std::max(here.end, end);
     here.broken |= node.token >= 0 && !is_valid_utf8(bytes(node.token));

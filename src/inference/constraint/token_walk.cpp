@@ -73,8 +73,8 @@ TokenWalk::TokenWalk(Expressions& x, const TokenTrie& trie)
       first_(TokenTrie::kLongestToken + 1),
       differing_(TokenTrie::kLongestToken + 1) {}
 
-void TokenWalk::add(int32_t token, TokenBits& bits) const {
-  for (; token >= 0; token = trie_.next_alike(token)) allow(bits, token);
+void TokenWalk::add(const TokenTrie::Node& at, TokenBits& bits) const {
+  trie_.each_token(at, [&](int32_t token) { allow(bits, token); });
 }
 
 const TokenTrie::Branch* TokenWalk::branch_of(const TokenTrie::Node& node) const {
@@ -106,8 +106,7 @@ class TokenWalk::OwnStride {
 
 void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<int32_t>* crossings) {
   if (place == kEmpty || place == kNothing || spread(place, node, bits, crossings)) return;
-  const std::span<const TokenTrie::Node> nodes = trie_.nodes();
-  const TokenTrie::Node& top = nodes[static_cast<size_t>(node)];
+  const TokenTrie::Node& top = trie_.nodes()[static_cast<size_t>(node)];
   const Stride* wide = node == 0 ? strides_.wide_stride(place) : nullptr;
   OwnStride own(wide != nullptr && !(crossings != nullptr && wide->over) ? wide : nullptr);
   if (const auto& stride = own.stride()) {
@@ -115,16 +114,15 @@ void TokenWalk::walk(ExprId place, int32_t node, TokenBits& bits, std::vector<in
   }
   path_[top.depth] = place;
   first_[top.depth] = x_.first_bytes(place);
-  for (int32_t i = node + 1; i < top.end;) {
-    i = step(i, own, bits, crossings) ? i + 1 : nodes[static_cast<size_t>(i)].end;
-  }
+  trie_.each_below(
+      node, [&](size_t depth) { return first_[depth]; },
+      [&](int32_t below) { return step(below, own, bits, crossings); });
 }
 
 // Takes the path on to a node. False: nothing is to be looked at below it.
 inline bool TokenWalk::step(int32_t node, OwnStride& own, TokenBits& bits,
                             std::vector<int32_t>* crossings) {
   const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(node)];
-  if (!first_[at.depth - 1u].has(at.byte)) return false;
   const TokenTrie::Branch* branch = branch_of(at);
   if (own.decides(at, branch)) return false;
   const ExprId before = path_[at.depth - 1u];
@@ -134,7 +132,7 @@ inline bool TokenWalk::step(int32_t node, OwnStride& own, TokenBits& bits,
     for (const int32_t token : trie_.tokens(*branch)) allow(bits, token);
     return false;
   }
-  if (at.token >= 0) add(at.token, bits);
+  add(at, bits);
   if (at.end == node + 1) return false;
   if (crossings != nullptr && x_.nullable(next)) crossings->push_back(node);
   path_[at.depth] = next;
@@ -220,7 +218,7 @@ void TokenWalk::walk_spots(ExprId place, int32_t node, const Stride& stride, Tok
   const auto look_at = [&](const TokenTrie::Spots& spots, bool below) {
     look_at_spots(spots, place, node, stride.of, [&](ExprId here, int32_t spot) {
       const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(spot)];
-      if (at.token >= 0) add(at.token, bits);
+      add(at, bits);
       const bool has_children = at.end > spot + 1;
       if (crossings != nullptr && has_children && x_.nullable(here)) crossings->push_back(spot);
       if (below && has_children) walk(here, spot, bits, crossings);
@@ -248,9 +246,10 @@ void TokenWalk::look_at_spots(const TokenTrie::Spots& spots, ExprId place, int32
   size_t known = 0;
   const auto first = std::ranges::upper_bound(spots.all, node, {}, &TokenTrie::Spot::node);
   for (auto spot = first; spot != spots.all.end() && spot->node < top.end; ++spot) {
+    known = std::min<size_t>(known, std::max(spot->shared, top.depth) - top.depth);
+    if (path[known] == kNothing) continue;
     const auto i = static_cast<size_t>(spot - spots.all.begin());
     const std::string_view text = spots.bytes(i).substr(top.depth);
-    known = std::min<size_t>(known, std::max(spot->shared, top.depth) - top.depth);
     while (known + 1 < text.size() && path[known] != kNothing) {
       const auto byte = static_cast<uint8_t>(text[known]);
       path[known + 1] = of.has(byte) ? x_.derivative(path[known], byte) : kNothing;
@@ -308,13 +307,10 @@ std::optional<ByteSet> TokenWalk::differing(ExprId place, ExprId base) {
   }
   // Where most bytes lead elsewhere, as with a pattern, strides are the shorter way.
   constexpr int kMostBytes = 64;
-  int n = 0;
-  for (const uint64_t word : found.words) n += std::popcount(word);
-  return beside && n <= kMostBytes ? std::optional(found) : std::nullopt;
+  return beside && found.count() <= kMostBytes ? std::optional(found) : std::nullopt;
 }
 
 Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
-  const std::span<const TokenTrie::Node> nodes = trie_.nodes();
   Inside result;
   result.bits = known.bits;
   std::vector<int32_t> gone;
@@ -322,42 +318,35 @@ Inside TokenWalk::walk_beside(ExprId block, ExprId base, const Inside& known) {
   path_[0] = block;
   other_path_[0] = base;
   differing_[0] = differing(block, base);
-  for (size_t i = 1; i < nodes.size();) {
-    const TokenTrie::Node& at = nodes[i];
+  const auto look = [&](int32_t i) {
+    const TokenTrie::Node& at = trie_.nodes()[static_cast<size_t>(i)];
     const std::optional<ByteSet>& differs = differing_[at.depth - 1u];
-    if (differs && !differs->has(at.byte)) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
     const ExprId next = x_.derivative(path_[at.depth - 1u], at.byte);
     const ExprId other = x_.derivative(other_path_[at.depth - 1u], at.byte);
     const TokenTrie::Branch* branch = next == other ? nullptr : branch_of(at);
     const bool alike = next == other || (branch != nullptr && !differs &&
                                          strides_.spans(path_[at.depth - 1u], *branch, true) &&
                                          strides_.spans(other_path_[at.depth - 1u], *branch, true));
-    if (alike) {
-      i = static_cast<size_t>(at.end);
-      continue;
-    }
+    if (alike) return false;
     if (next == kNothing && branch != nullptr) {
       for (const int32_t token : trie_.tokens(*branch)) forbid(result.bits, token);
-      const auto first = std::ranges::lower_bound(known.crossings, static_cast<int32_t>(i));
+      const auto first = std::ranges::lower_bound(known.crossings, i);
       gone.insert(gone.end(), first, std::ranges::lower_bound(known.crossings, at.end));
-      i = static_cast<size_t>(at.end);
-      continue;
+      return false;
     }
-    for (int32_t t = at.token; t >= 0; t = trie_.next_alike(t)) {
-      next == kNothing ? forbid(result.bits, t) : allow(result.bits, t);
-    }
-    if (static_cast<size_t>(at.end) > i + 1) {
-      if (x_.nullable(next)) come.push_back(static_cast<int32_t>(i));
-      if (x_.nullable(other)) gone.push_back(static_cast<int32_t>(i));
+    trie_.each_token(
+        at, [&](int32_t t) { next == kNothing ? forbid(result.bits, t) : allow(result.bits, t); });
+    if (at.end > i + 1) {
+      if (x_.nullable(next)) come.push_back(i);
+      if (x_.nullable(other)) gone.push_back(i);
     }
     path_[at.depth] = next;
     other_path_[at.depth] = other;
     differing_[at.depth] = differing(next, other);
-    ++i;
-  }
+    return true;
+  };
+  const auto may_differ = [&](size_t depth) { return differing_[depth].value_or(ByteSet::all()); };
+  trie_.each_below(0, may_differ, look);
   std::vector<int32_t> kept;
   std::ranges::set_difference(known.crossings, gone, std::back_inserter(kept));
   std::ranges::merge(kept, come, std::back_inserter(result.crossings));
@@ -383,14 +372,14 @@ StringInside TokenWalk::walk_string(ExprId base) {
     path_[at.depth] = next;
     const bool whole = next == base || next == kEmpty;
     const int32_t n_begun = n + (whole ? 0 : 1);
-    for (int32_t t = at.token; t >= 0; t = trie_.next_alike(t)) {
+    trie_.each_token(at, [&](int32_t t) {
       if (n_begun < TokenTrie::kLongText) {
         allow(result.no_longer[static_cast<size_t>(n_begun)], t);
       } else {
         result.long_tokens.push_back({n_begun, t});
       }
       if (next == kEmpty) result.closers.push_back({n, t});
-    }
+    });
     const bool crosses = next == kEmpty && static_cast<size_t>(at.end) > i + 1;
     if (crosses) result.crossings.push_back({n, static_cast<int32_t>(i)});
     i = next == kEmpty ? static_cast<size_t>(at.end) : i + 1;

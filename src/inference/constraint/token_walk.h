@@ -45,7 +45,7 @@ class TokenWalk {
                  std::vector<int32_t>* crossings);
   std::optional<ByteSet> differing(ExprId place, ExprId base);
   const TokenTrie::Branch* branch_of(const TokenTrie::Node& node) const;
-  void add(int32_t token, TokenBits& bits) const;
+  void add(const TokenTrie::Node& at, TokenBits& bits) const;
 
   Expressions& x_;
   const TokenTrie& trie_;
