@@ -21,7 +21,7 @@ namespace strata::inference {
 // From any thread.
 class TokenGroups {
  public:
-  // Tokens with ids below n_words * 64. 130 sets of n_words, and some.
+  // Tokens with ids below n_words * 64. 190 sets of n_words.
   TokenGroups(std::span<const int32_t> tokens, size_t n_words,
               const std::function<std::string_view(int32_t)>& bytes_of);
 
@@ -41,22 +41,21 @@ class TokenGroups {
     int32_t characters = 0;
     int32_t token = 0;
   };
-  static constexpr size_t kBeyond = 128;  // of with_
+  // Of with_: of each ASCII character one, of four, 16 and 64 together, of all beyond ASCII.
+  static constexpr size_t kFours = 128, kSixteens = 160, kSixtyFours = 168, kBeyond = 170;
   static constexpr size_t kCounted = 16;  // characters
 
   void add(int32_t token, std::string_view text);
   TokenBits find(const Set& set) const;
-
-  static constexpr size_t kAtOnce = 8;  // words; a set has a multiple of it
+  std::vector<const TokenBits*> sets_with(const Characters& some) const;
 
   const size_t n_words_;
-  const size_t n_kept_words_;                  // of a set, with those that fill it up
-  TokenBits whole_;                            // tokens of whole characters
-  std::array<TokenBits, kBeyond + 1> with_;    // by character; empty: no token has it
-  std::array<TokenBits, kBeyond / 8> with_8_;  // any of eight characters
-  std::array<TokenBits, kCounted> longer_;     // than so many characters
-  std::vector<Long> long_;                     // what has more than kCounted
-  int32_t longest_ = 0;                        // characters
+  const size_t n_kept_words_;                // of a set, with those that fill it up
+  TokenBits whole_;                          // tokens of whole characters
+  std::array<TokenBits, kBeyond + 1> with_;  // by characters; empty: no token has any
+  std::array<TokenBits, kCounted> longer_;   // than so many characters
+  std::vector<Long> long_;                   // what has more than kCounted
+  int32_t longest_ = 0;                      // characters
   mutable std::mutex mutex_;
   mutable std::list<std::pair<Set, std::shared_ptr<const TokenBits>>> kept_;  // used last first
 };
