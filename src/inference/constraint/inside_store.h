@@ -81,6 +81,10 @@ class BlockTexts {
 // From any thread.
 class InsideStore {
  public:
+  // Most blocks are looked for in vain, and each that stands in the same place takes two lines of
+  // the cache.
+  InsideStore() { at_.max_load_factor(0.25F); }
+
   std::shared_ptr<const Inside> find(const std::string& block);  // null: not known
   void keep(const std::string& block, std::shared_ptr<const Inside> inside);
 

@@ -32,13 +32,12 @@ void add_once(std::vector<ExprId>& places, ExprId place) {
 }
 
 // Where the bytes lead, each place once.
-std::vector<ExprId> behind(Expressions& x, const std::vector<ExprId>& places,
-                           const std::vector<uint8_t>& bytes) {
-  std::vector<ExprId> next;
+void go_behind(Expressions& x, const std::vector<ExprId>& places, const std::vector<uint8_t>& bytes,
+               std::vector<ExprId>& next) {
+  next.clear();
   for (const ExprId place : places) {
     for (const uint8_t byte : bytes) add_once(next, x.derivative(place, byte));
   }
-  return next;
 }
 
 // One byte of each run of them in a range that the grammar does not tell apart.
@@ -58,24 +57,26 @@ bool has_dead(const std::vector<ExprId>& places) {
 }  // namespace
 
 // Where the characters beyond ASCII lead; none where one of them does not go on, or there are many.
-std::vector<ExprId> Strides::beyond_ascii(ExprId place) {
+std::span<const ExprId> Strides::beyond_ascii(ExprId place) {
   constexpr size_t kMost = 8;
-  std::vector<ExprId> all;
   if (beyond_.empty()) {
     for (const Encoded& e : kEncoded) {
       beyond_.push_back({runs(x_, e.lead, e.last_lead), runs(x_, e.second, e.last_second)});
       for (int i = 0; i < e.more; ++i) beyond_.back().push_back(runs(x_, 0x80, 0xBF));
     }
   }
+  all_beyond_.clear();
   for (const std::vector<std::vector<uint8_t>>& bytes : beyond_) {
-    std::vector<ExprId> places{place};
+    std::vector<ExprId>& places = some_beyond_;
+    places.assign(1, place);
     for (size_t i = 0; i < bytes.size() && places.size() <= kMost && !has_dead(places); ++i) {
-      places = behind(x_, places, bytes[i]);
+      go_behind(x_, places, bytes[i], next_beyond_);
+      places.swap(next_beyond_);
     }
-    for (const ExprId next : places) add_once(all, next);
-    if (has_dead(places) || all.size() > kMost) return {};
+    for (const ExprId next : places) add_once(all_beyond_, next);
+    if (has_dead(places) || all_beyond_.size() > kMost) return {};
   }
-  return all;
+  return all_beyond_;
 }
 
 const Strides::Ways& Strides::ways(ExprId place) {

@@ -95,12 +95,13 @@ class Strides {
   std::span<const Way> list(const Ways& ways) const {
     return std::span(ways_).subspan(static_cast<size_t>(ways.first), static_cast<size_t>(ways.n));
   }
-  std::vector<ExprId> beyond_ascii(ExprId place);
+  std::span<const ExprId> beyond_ascii(ExprId place);
   Characters first_characters(ExprId place);
 
   Expressions& x_;
   // Of characters beyond ASCII, by kind and place, a byte of each that are told apart.
   std::vector<std::vector<std::vector<uint8_t>>> beyond_;
+  std::vector<ExprId> all_beyond_, some_beyond_, next_beyond_;  // memory of beyond_ascii() alone
   std::vector<Stride> strides_;
   std::vector<int32_t> stride_at_;  // by place: of strides_, or -1
   std::vector<Way> ways_;
