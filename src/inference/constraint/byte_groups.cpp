@@ -28,15 +28,17 @@ int32_t ByteGroups::keep(std::span<const uint8_t> by_class, size_t n) {
   return static_cast<int32_t>(n_groups_.size()) - 1;
 }
 
+// By the set's bytes or the others, whichever are fewer: most sets have one.
 int32_t ByteGroups::of(const ByteSet& set) {
-  std::array<uint8_t, 256> groups;
-  const bool first = set.has(classes_[0].byte);
-  bool two = false;
-  for (size_t i = 0; i < classes_.size(); ++i) {
-    groups[i] = set.has(classes_[i].byte) == first ? 0 : 1;
-    two = two || groups[i] == 1;
+  constexpr int kHalf = 128;
+  std::array<uint8_t, 256> groups{};
+  const ByteSet fewer = set.count() > kHalf ? ~set : set;
+  fewer.each([&](uint8_t byte) { groups[class_of_[byte]] = 1; });
+  const auto by_class = std::span(groups).first(classes_.size());
+  if (by_class[0] == 1) {
+    for (uint8_t& group : by_class) group ^= 1;
   }
-  return two ? keep(std::span(groups).first(classes_.size()), 2) : kOne;
+  return std::ranges::find(by_class, 1) != by_class.end() ? keep(by_class, 2) : kOne;
 }
 
 int32_t ByteGroups::meet(int32_t a, int32_t b) {
@@ -77,6 +79,14 @@ std::vector<ByteGroups::Group> ByteGroups::groups(int32_t partition) const {
     group.of = group.of | classes_[i].of;
   }
   return found;
+}
+
+void ByteGroups::representatives(int32_t partition, std::vector<uint8_t>& bytes) const {
+  bytes.clear();
+  const std::span<const uint8_t> of_class = by_class(partition);
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    if (of_class[i] == bytes.size()) bytes.push_back(classes_[i].byte);
+  }
 }
 
 }  // namespace strata::inference

@@ -34,6 +34,8 @@ class ByteGroups {
   }
   size_t n_groups(int32_t partition) const { return n_groups_[static_cast<size_t>(partition)]; }
   std::vector<Group> groups(int32_t partition) const;
+  // One byte of each, in place of what `bytes` has.
+  void representatives(int32_t partition, std::vector<uint8_t>& bytes) const;
 
  private:
   std::span<const uint8_t> by_class(int32_t partition) const {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <deque>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -24,7 +23,7 @@ void Expressions::refuse_depth() {
 
 bool Expressions::find_nullable(ExprId id) {
   const bool result = compute_nullable(id);
-  if (sealed_ || at(id).regular) nullable_[static_cast<size_t>(id)] = result ? 1 : 0;
+  if (sealed_ || at(id).regular) rows_[static_cast<size_t>(id)].nullable = result ? 1 : 0;
   return result;
 }
 
@@ -74,34 +73,53 @@ ExprId Expressions::find_derivative(ExprId id, uint8_t byte) {
   const Expr& e = at(id);
   if (e.op == Op::nothing || e.op == Op::empty) return kNothing;
   if (e.op == Op::bytes) return set(e).has(byte) ? kEmpty : kNothing;
+  if (!sealed_) return searching_ ? find_unsealed(id, byte) : derive(id, byte);
   // What has no all_of in it leads to the same places whether their emptiness is known or not.
-  if (searching_ && (e.conjunction || !sealed_)) {
-    const uint64_t key = static_cast<uint64_t>(id) << 8 | byte;
-    const auto known = searched_.find(key);
-    if (known != searched_.end()) return known->second;
-    const ExprId next = derive(id, byte);
-    if (searched_.size() >= kMaxSearched) forget_derivatives();
-    searched_.emplace(key, next);
-    return next;
+  const bool unproven = searching_ && e.conjunction;
+  const int32_t known = rows_[static_cast<size_t>(id)].unproven;
+  if (unproven && known >= 0) {
+    const int32_t groups = rows_[static_cast<size_t>(id)].groups;
+    const ExprId next = cells_[static_cast<size_t>(known) + groups_.group(groups, byte)];
+    if (next >= 0) return next;
   }
-  if (!sealed_) return derive(id, byte);
   const ExprId next = derive(id, byte);
+  // Of two in three places one byte is all that is ever asked for: which others lead there is not
+  // looked for.
+  if (!unproven && rows_[static_cast<size_t>(id)].next < 0) {
+    Row& row = rows_[static_cast<size_t>(id)];
+    row.byte = byte;
+    return row.next = next;
+  }
   const int32_t groups = partition(id);
   Row& row = rows_[static_cast<size_t>(id)];
-  if (row.cells < 0) {
+  int32_t& cells = unproven ? row.unproven : row.cells;
+  if (cells < 0) {
     const size_t n = groups_.n_groups(groups);
     if (cells_.size() + n > kMaxTransitions) forget_derivatives();
-    row.cells = static_cast<int32_t>(cells_.size());
+    cells = static_cast<int32_t>(cells_.size());
     cells_.resize(cells_.size() + n, -1);
+    if (!unproven && row.next >= 0) {
+      cells_[static_cast<size_t>(cells) + groups_.group(groups, row.byte)] = row.next;
+    }
   }
-  cells_[static_cast<size_t>(row.cells) + groups_.group(groups, byte)] = next;
+  cells_[static_cast<size_t>(cells) + groups_.group(groups, byte)] = next;
+  return next;
+}
+
+// In a proof; the bytes' groups are not known yet.
+ExprId Expressions::find_unsealed(ExprId id, uint8_t byte) {
+  const uint64_t key = static_cast<uint64_t>(id) << 8 | byte;
+  const auto known = unsealed_.find(key);
+  if (known != unsealed_.end()) return known->second;
+  const ExprId next = derive(id, byte);
+  if (unsealed_.size() >= kMaxSearched) unsealed_.clear();
+  unsealed_.emplace(key, next);
   return next;
 }
 
 void Expressions::forget_derivatives() {
   cells_.clear();
-  for (Row& row : rows_) row.cells = -1;
-  searched_.clear();
+  for (Row& row : rows_) row.next = row.cells = row.unproven = -1;
 }
 
 ExprId Expressions::derive(ExprId id, uint8_t byte) {
@@ -119,15 +137,8 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
       if (behind == kNothing) return in_front;
       return in_front == kNothing ? behind : any_of({in_front, behind});
     }
-    case Op::any_of: {
-      std::vector<ExprId> parts;
-      parts.reserve(static_cast<size_t>(e.b));
-      for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
-        const ExprId part = derivative(list(e)[i], byte);
-        if (part != kNothing) parts.push_back(part);
-      }
-      return any_of(std::move(parts));
-    }
+    case Op::any_of:
+      return derive_any(e, byte);
     case Op::all_of: {
       std::vector<ExprId> parts;
       parts.reserve(static_cast<size_t>(e.b));
@@ -158,6 +169,26 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
       return derive_multiple(e, byte);
   }
   return kNothing;
+}
+
+// Mostly one part goes on.
+ExprId Expressions::derive_any(const Expr& e, uint8_t byte) {
+  ExprId first = kNothing;
+  std::vector<ExprId> parts;  // where there are more
+  for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
+    const ExprId part = derivative(list(e)[i], byte);
+    if (part == kNothing || part == first) continue;
+    if (first == kNothing) {
+      first = part;
+      continue;
+    }
+    if (parts.empty()) {
+      parts.reserve(static_cast<size_t>(e.b));
+      parts.push_back(first);
+    }
+    parts.push_back(part);
+  }
+  return parts.empty() ? first : any_of(std::move(parts));
 }
 
 ExprId Expressions::derive_multiple(const Expr& e, uint8_t byte) {
@@ -204,25 +235,51 @@ ExprId Expressions::derive_trigger(int32_t place, uint8_t byte) {
 }
 
 bool Expressions::is_live(ExprId id) {
-  const auto known = live_.find(id);
-  if (known != live_.end()) return known->second;
+  const int8_t known = rows_[static_cast<size_t>(id)].live;
+  if (known >= 0) return known == 1;
   searching_ = true;
   try {
     const auto live = proven(id);
     const bool found = live ? *live : search_live(id);
-    searching_ = false;
-    return live_[id] = found;
+    end_search();
+    rows_[static_cast<size_t>(id)].live = found ? 1 : 0;
+    return found;
   } catch (...) {
-    searching_ = false;
+    end_search();
     throw;
   }
 }
 
 std::optional<bool> Expressions::proven(ExprId id) {
-  const auto known = live_.find(id);
-  if (known != live_.end()) return known->second;
+  const int8_t known = rows_[static_cast<size_t>(id)].live;
+  if (known >= 0) return known == 1;
   if (nullable(id)) return true;
   return multiple_can_follow(id);
+}
+
+namespace {
+
+constexpr int8_t kSeen = -2;  // as Row::live: in the proof that is made
+
+}  // namespace
+
+// False: it was seen before, or nothing goes on there.
+bool Expressions::see(ExprId id, int32_t from) {
+  int8_t& live = rows_[static_cast<size_t>(id)].live;
+  if (live == kSeen || live == 0) return false;
+  seen_.push_back({id, from});
+  if (live < 0) live = kSeen;
+  return true;
+}
+
+void Expressions::end_search() {
+  searching_ = false;
+  for (const Seen& seen : seen_) {
+    int8_t& live = rows_[static_cast<size_t>(seen.id)].live;
+    if (live == kSeen) live = -1;
+  }
+  seen_.clear();
+  open_.clear();
 }
 
 // Looks for a text that it matches. All that was seen on the way matches one, too; where there is
@@ -230,35 +287,34 @@ std::optional<bool> Expressions::proven(ExprId id) {
 bool Expressions::search_live(ExprId id) {
   std::vector<uint8_t> bytes;
   if (!sealed_) bytes = bytes_of(id);
-  std::deque<ExprId> open{id};
-  std::unordered_map<ExprId, ExprId> from{{id, id}};  // what was seen, and behind what
+  see(id, 0);
+  open_.push_back(0);
   int64_t steps = kSearchSteps;
+  size_t oldest = 0;  // of open_
   // The newest and the oldest in turns: some have long texts only, which lie deep, others short
   // ones among many long beginnings.
-  for (bool newest = true; !open.empty(); newest = !newest) {
-    const ExprId here = newest ? open.back() : open.front();
-    newest ? open.pop_back() : open.pop_front();
+  for (bool newest = true; oldest < open_.size(); newest = !newest) {
+    const int32_t from = newest ? open_.back() : open_[oldest];
+    newest ? open_.pop_back() : void(++oldest);
+    const ExprId here = seen_[static_cast<size_t>(from)].id;
     const ByteSet first = first_bytes(here);
-    if (sealed_) {
-      bytes.clear();
-      for (const ByteGroups::Group& group : groups_of(here)) bytes.push_back(group.byte);
-    }
+    if (sealed_) groups_.representatives(partition(here), bytes);
     for (const uint8_t byte : bytes) {
       if (--steps < 0) steps_ = -1;
       if (!first.has(byte)) continue;
       const ExprId next = find_derivative(here, byte);
-      if (next == kNothing || !from.emplace(next, here).second) continue;
+      if (next == kNothing || !see(next, from)) continue;
       const auto live = proven(next);
       if (live == true) {
-        for (ExprId seen = next;; seen = from[seen]) {
-          live_[seen] = true;
-          if (seen == from[seen]) return true;
+        for (size_t i = seen_.size() - 1;; i = static_cast<size_t>(seen_[i].from)) {
+          rows_[static_cast<size_t>(seen_[i].id)].live = 1;
+          if (i == 0) return true;
         }
       }
-      if (!live) open.push_back(next);
+      if (!live) open_.push_back(static_cast<int32_t>(seen_.size()) - 1);
     }
   }
-  for (const auto& [dead, _] : from) live_[dead] = false;
+  for (const Seen& seen : seen_) rows_[static_cast<size_t>(seen.id)].live = 0;
   return false;
 }
 

@@ -75,7 +75,6 @@ ExprId Expressions::intern(Expr e, std::span<const ExprId> parts) {
   const auto id = static_cast<ExprId>(exprs_.size());
   exprs_.push_back(e);
   rows_.push_back({});
-  nullable_.push_back(-1);
   slots_[i] = id + 1;
   if (exprs_.size() * 2 > slots_.size()) grow_slots();
   return id;

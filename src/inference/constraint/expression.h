@@ -109,6 +109,7 @@ class Expressions {
   ExprId derivative(ExprId id, uint8_t byte) {
     if (id == kNothing || id == kEmpty) return kNothing;
     const Row& row = rows_[static_cast<size_t>(id)];
+    if (row.byte == byte && row.next >= 0) return row.next;
     if (row.cells >= 0) {
       const ExprId next = cells_[static_cast<size_t>(row.cells) + groups_.group(row.groups, byte)];
       if (next >= 0) return next;
@@ -120,7 +121,7 @@ class Expressions {
   // Those of one group lead to the same place from here.
   std::vector<ByteGroups::Group> groups_of(ExprId id) { return groups_.groups(partition(id)); }
   bool nullable(ExprId id) {
-    const int8_t known = nullable_[static_cast<size_t>(id)];
+    const int8_t known = rows_[static_cast<size_t>(id)].nullable;
     return known >= 0 ? known == 1 : find_nullable(id);
   }
   // Of a regular one, also before seal().
@@ -136,7 +137,7 @@ class Expressions {
   const Multiple& number(const Expr& e) const { return multiples_[static_cast<size_t>(e.a)]; }
   size_t size() const { return exprs_.size(); }
   // Of derivatives that are remembered.
-  size_t n_remembered() const { return cells_.size() + searched_.size(); }
+  size_t n_remembered() const { return cells_.size() + unsealed_.size(); }
   // How much may still be derived; below 0 it is refused.
   void allow(int64_t steps) { steps_ = steps; }
   // What is done for a rule beside that, and has no smaller limit of its own.
@@ -174,12 +175,18 @@ class Expressions {
   void factor(std::vector<ExprId>& parts);
   // What is known of an expression; -1: not known.
   struct Row {
-    int32_t cells = -1;   // where its derivatives stand in cells_, by group of bytes
-    int32_t groups = -1;  // a partition of groups_
-    int32_t first = -1;   // of firsts_
+    ExprId next = -1;       // the first derivative that was asked for, by `byte`
+    int32_t cells = -1;     // where all stand in cells_, by group of bytes, once there is another
+    int32_t unproven = -1;  // the same, of those whose emptiness is not known
+    int32_t groups = -1;    // a partition of groups_
+    int32_t first = -1;     // of firsts_
+    uint8_t byte = 0;
+    int8_t nullable = -1;
+    int8_t live = -1;  // of all_of, and what its proof came across
   };
 
   ExprId find_derivative(ExprId id, uint8_t byte);
+  ExprId find_unsealed(ExprId id, uint8_t byte);
   void forget_derivatives();
   int32_t first(ExprId id) {
     const int32_t known = rows_[static_cast<size_t>(id)].first;
@@ -192,6 +199,7 @@ class Expressions {
   int32_t find_partition(ExprId id);
   int32_t partition_of_set(int32_t set);
   ExprId derive(ExprId id, uint8_t byte);
+  ExprId derive_any(const Expr& e, uint8_t byte);
   ExprId derive_trigger(int32_t place, uint8_t byte);
   ExprId derive_multiple(const Expr& e, uint8_t byte);
   bool find_nullable(ExprId id);
@@ -199,6 +207,8 @@ class Expressions {
   bool is_live(ExprId id);
   bool search_live(ExprId id);
   std::optional<bool> proven(ExprId id);  // whether it is live; nullopt: not known yet
+  bool see(ExprId id, int32_t from);
+  void end_search();
 
   // live_numbers.cpp
   struct NumberParts {
@@ -252,9 +262,15 @@ class Expressions {
   std::vector<int32_t> slots_;                     // open addressing: 0 free, else id + 1
   std::vector<Row> rows_;                          // per expression
   std::vector<ExprId> cells_;                      // -1: not known
-  std::vector<int8_t> nullable_;                   // per expression; -1: not known
-  std::unordered_map<ExprId, bool> live_;          // of all_of
-  std::unordered_map<uint64_t, ExprId> searched_;  // derivatives whose emptiness is not known
+  std::unordered_map<uint64_t, ExprId> unsealed_;  // derivatives in proofs before seal()
+  // What a proof has seen, and behind which of these; which of them are to be looked at. They keep
+  // their memory: a list and maps made for each proof took a quarter of its instructions.
+  struct Seen {
+    ExprId id;
+    int32_t from;
+  };
+  std::vector<Seen> seen_;
+  std::vector<int32_t> open_;
   std::map<std::pair<ExprId, int32_t>, DigitTexts> digit_texts_;
   int32_t digit_steps_ = 0;  // that one proof may still take
   std::array<uint8_t, 256> classes_{};
