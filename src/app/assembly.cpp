@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "api/access/keys.h"
 #include "api/conversation/history.h"
@@ -170,6 +171,13 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
+// What durations are told by: whole seconds would be none.
+int64_t unix_ms() {
+  using std::chrono::milliseconds;
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<milliseconds>(since).count();
+}
+
 class ServerWithParts : public RunningServer {
  public:
   ServerWithParts(const Config& config, const ServeOptions& options)
@@ -178,9 +186,7 @@ class ServerWithParts : public RunningServer {
         history_(database_path(), keep_limits(config)),
         files_(database_path(), models::Store().root() / "files", keep_limits(config)),
         library_(models::Store().root(), net_policy(config)),
-        batches_(
-            database_path(), files_, [] { return unix_seconds() * 1000; }, {},
-            keep_limits(config)) {
+        batches_(database_path(), files_, unix_ms, {}, keep_limits(config)) {
     if (options.script) {
       gateway_.add(api::make_scripted_backend(*options.script == "-"
                                                   ? api::default_script()
@@ -202,7 +208,7 @@ class ServerWithParts : public RunningServer {
     services.documents = [](std::string_view bytes) {
       return api::read_document(bytes, "/proc/self/exe");
     };
-    services.now_ms = [] { return unix_seconds() * 1000; };
+    services.now_ms = unix_ms;
     server_ = std::make_unique<api::Server>(services, &keys_);
     server_->start(server_options(config, options));
   }

@@ -1,11 +1,13 @@
 #include "app/assembly.h"
 
+#include <cmath>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
 
 #include "app/in_range.h"
 #include "core/net.h"
+#include "core/os.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
 #include "models/testing/formula_model.h"
@@ -160,6 +162,33 @@ TEST(ServedContext, ASettingBeyondTheTrainedOneIsSaidInTheAnswer) {
     server->stop();
   }
   unsetenv("STRATA_HOME");
+}
+
+// Three tokens, 20 ms after one another: a clock of whole seconds would tell 0 or 1000.
+TEST(ServedTimings, AreMilliseconds) {
+  const testing::TempFolder home;
+  setenv("STRATA_HOME", home.path().c_str(), 1);
+  write_file_atomic(home.path() / "script.json",
+                    R"({"models":[{"name":"m","tokens_per_second":50}]})");
+  const auto config =
+      Config::load("strata.yaml", "", [](const std::string&) { return std::nullopt; });
+  ServeOptions options;
+  options.port = 0;
+  options.script = (home.path() / "script.json").string();
+  const auto server = start_server(config, options);
+  HttpRequest request;
+  request.method = "POST";
+  request.url = server->address() + "/completion";
+  request.body = R"({"prompt":"a b c","stream":true,"timings_per_token":true})";
+  const std::string body =
+      http_request(request, {.offline = false, .allow_private = true, .private_hosts = {}}).body;
+  server->stop();
+  unsetenv("STRATA_HOME");
+  const size_t third = body.find(R"("predicted_n":3)");
+  const size_t at = body.find(R"("predicted_ms":)", third);
+  ASSERT_NE(at, std::string::npos) << body;
+  const double ms = std::strtod(body.c_str() + at + 15, nullptr);
+  EXPECT_GT(std::fmod(ms, 1000), 0) << body;
 }
 
 TEST(ExampleCall, ABaseModelIsGivenAPromptTheOthersAMessage) {
