@@ -154,16 +154,43 @@ TEST_F(LlamaCompletion, SamplersThatAreLeftOutAreOff) {
   EXPECT_EQ(told.at("temperature"), 0.5);
   EXPECT_EQ(told.at("top_p").to_number<double>(), 1.0);
   EXPECT_EQ(told.at("min_p").to_number<double>(), 0.0);
-  refusal("/completion", R"({"prompt":"a","samplers":["temperature","top_k"]})");
-  refusal("/completion", R"({"prompt":"a","samplers":["no_such"]})");
+  const auto ignored = [&](const std::string& names) {
+    const Reply reply = post("/completion", R"({"prompt":"a","samplers":)" + names + "}");
+    EXPECT_EQ(reply.status, 200) << names << reply.body;
+    const auto found = reply.headers.find("x-strata-ignored");
+    return found == reply.headers.end() ? "" : found->second;
+  };
+  EXPECT_EQ(ignored(R"(["dry","typical_p","temperature"])"), "");
+  EXPECT_EQ(ignored(R"(["temperature","top_k"])"), "samplers.order");
+  EXPECT_EQ(ignored(R"(["top_k","top_p","infill"])"), "samplers[2]");
+  EXPECT_EQ(ignored(R"(["no\r\nsuch","min_p"])"), "samplers[0]");
+  EXPECT_EQ(ignored("[]"), "");
+  refusal("/completion", R"({"prompt":"a","samplers":[5]})");
+}
+
+TEST_F(LlamaCompletion, EachPieceHasAllTheTimingsThatTheEndHas) {
+  const Reply reply =
+      post("/completion", R"({"prompt":"a b c","stream":true,"timings_per_token":true})");
+  const auto events = events_of(reply.body);
+  ASSERT_EQ(events.size(), 4u);
+  const json::object& last = events.back().at("timings").as_object();
+  for (const auto& event : events) {
+    const json::object& timings = event.at("timings").as_object();
+    EXPECT_EQ(timings.size(), last.size());
+    for (const auto& [name, value] : last) {
+      ASSERT_TRUE(timings.contains(name)) << name;
+      EXPECT_TRUE(timings.at(name).is_number()) << name;
+    }
+    EXPECT_EQ(timings.at("prompt_n"), 3);
+    EXPECT_EQ(timings.at("cache_n"), 0);
+  }
+  EXPECT_EQ(events[1].at("timings").at("predicted_n"), 2);
 }
 
 TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
-  for (const char* field : {R"("n_indent":2)",
-                            R"("min_keep":3)",
+  for (const char* field : {R"("min_keep":3)",
                             R"("dynatemp_range":0.5)",
                             R"("adaptive_target":0.5)",
-                            R"("t_max_predict_ms":5)",
                             R"("lora":[{"id":0,"scale":1}])",
                             R"("grammar_lazy":true)",
                             R"("post_sampling_probs":true,"n_probs":1)",
@@ -191,7 +218,8 @@ TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
 TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
   const Reply reply =
       post("/completion", R"({"prompt":"a","id_slot":1,"n_keep":4,"cache_prompt":true,)"
-                          R"("n_indent":0,"min_keep":0,"lora":[],"seed":4294967295})");
+                          R"("n_indent":0,"t_max_prompt_ms":-1,"min_keep":0,"lora":[],)"
+                          R"("seed":4294967295})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.headers.at("x-strata-ignored"), "id_slot, n_keep");
 }
@@ -203,13 +231,34 @@ TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
   const Reply named =
       post("/infill", R"({"input_prefix":"a","input_suffix":"c",)"
                       R"("input_extra":[{"text":"y"},{"filename":"x","text":""}]})");
-  EXPECT_EQ(named.headers.at("x-strata-ignored"), "input_extra[1].filename");
+  EXPECT_EQ(named.headers.at("x-strata-ignored"), "input_extra[].filename");
   refusal("/infill", R"({"input_suffix":"c"})");
   refusal("/infill", R"({"input_prefix":"c"})");
   for (const char* bad : {"{}", R"({"filename":"ok"})", R"({"filename":1,"text":"a"})", "3"}) {
     refusal("/infill",
             R"({"input_prefix":"a","input_suffix":"c","input_extra":[)" + std::string(bad) + "]}");
   }
+}
+
+// What llama.vim and llama.vscode send: the first fills in, the second reads ahead.
+TEST_F(LlamaCompletion, InfillTakesWhatEditorsSend) {
+  const Reply fill = post(
+      "/infill",
+      R"({"input_prefix":"a b","input_suffix":" c","prompt":"d","n_predict":4,"n_indent":2,)"
+      R"("input_extra":[{"text":"y","time":[1,2],"filename":"f"},{"text":"z","time":5}],)"
+      R"("stop":[],"top_k":40,"top_p":0.9,"stream":false,"cache_prompt":true,"id_slot":-1,)"
+      R"("samplers":["top_k","top_p","infill"],"t_max_prompt_ms":500,"t_max_predict_ms":1000})");
+  ASSERT_EQ(fill.status, 200) << fill.body;
+  EXPECT_EQ(fill.headers.at("x-strata-ignored"),
+            "samplers[2], n_indent, t_max_prompt_ms, t_max_predict_ms, input_extra[].filename, "
+            "input_extra[].time");
+  const Reply ahead =
+      post("/infill",
+           R"({"input_prefix":"","input_suffix":"","prompt":"","n_predict":0,"temperature":0.0,)"
+           R"("input_extra":[{"text":"y","time":1,"filename":"f"}],"samplers":[],"stream":false,)"
+           R"("cache_prompt":true,"t_max_prompt_ms":1,"t_max_predict_ms":1,)"
+           R"("response_fields":[""]})");
+  EXPECT_EQ(ahead.status, 200) << ahead.body;
 }
 
 TEST_F(LlamaCompletion, TheServerSaysWhatItIs) {

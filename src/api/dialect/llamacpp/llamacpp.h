@@ -29,8 +29,9 @@ Parsed parse_completion(const json::value& body, const Services& services);
 Parsed parse_infill(const json::value& body, const Services& services);
 // "logit_bias": pairs in an array, or an object; false bans a token.
 void read_logit_bias(Fields& fields, SamplingOptions& sampling);
-// "samplers": those that are left out are switched off. Their order is ours.
-void read_samplers(Fields& fields, SamplingOptions& sampling);
+// "samplers": those that are left out are switched off. Their order is ours; another one, and names
+// of none that is here, are `ignored`.
+void read_samplers(Fields& fields, SamplingOptions& sampling, std::vector<std::string>& ignored);
 
 // What /completion, /props and /slots tell of the settings that an answer is made with.
 struct Told {

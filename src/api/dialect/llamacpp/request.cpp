@@ -20,6 +20,10 @@ constexpr size_t kMaxFiles = 256;
 // never cut or shifted.
 constexpr std::array<std::string_view, 5> kIgnored{"n_discard", "n_cache_reuse", "backend_sampling",
                                                    "verbose", "stream_options"};
+// Editors send these with every request. Without them an answer is longer or later at most, and
+// n_predict and the connection limit that.
+constexpr std::array<std::string_view, 3> kIgnoredAboveZero{"n_indent", "t_max_prompt_ms",
+                                                            "t_max_predict_ms"};
 constexpr int64_t kMostPingSeconds = 3600;
 
 // Settings that are not built, with the values that switch them off.
@@ -27,9 +31,8 @@ struct Unbuilt {
   std::string_view name;
   double low, high;
 };
-constexpr std::array kUnbuilt{
-    Unbuilt{"n_indent", 0, 0}, Unbuilt{"min_keep", 0, 1}, Unbuilt{"dynatemp_range", 0, 0},
-    Unbuilt{"adaptive_target", -1e30, -1e-30}, Unbuilt{"t_max_predict_ms", -1e18, 0}};
+constexpr std::array kUnbuilt{Unbuilt{"min_keep", 0, 1}, Unbuilt{"dynatemp_range", 0, 0},
+                              Unbuilt{"adaptive_target", -1e30, -1e-30}};
 
 void refuse_unbuilt(Fields& fields) {
   for (const Unbuilt& each : kUnbuilt) {
@@ -138,7 +141,7 @@ void read_sampling(Fields& fields, ChatRequest& request) {
   sampling.frequency_penalty = number("frequency_penalty");
   read_stop(fields, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
   read_logit_bias(fields, sampling);
-  read_samplers(fields, sampling);
+  read_samplers(fields, sampling, request.ignored);
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   if (const auto limit =
           read_alias(fields, {"n_predict", "max_tokens", "max_completion_tokens"}, -2, 1 << 30)) {
@@ -195,6 +198,9 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   if (fields.integer("id_slot", -1, INT32_MAX).value_or(-1) >= 0) {
     request.ignored.emplace_back("id_slot");
   }
+  for (const std::string_view name : kIgnoredAboveZero) {
+    if (fields.number(name, -1e18, 1e18).value_or(0) > 0) request.ignored.emplace_back(name);
+  }
   // All of the prompt is kept whatever comes, which is -1.
   if (fields.integer("n_keep", -1, INT32_MAX).value_or(-1) >= 0) {
     request.ignored.emplace_back("n_keep");
@@ -205,14 +211,22 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   parsed.ping_s = static_cast<int32_t>(ping.value_or(0));
 }
 
-// Its text alone: names of files have no tokens of their own.
-PromptPart read_file(const json::value& value, size_t index, std::vector<std::string>& ignored) {
-  Fields fields(value, fmt::format("input_extra[{}]", index));
-  const auto text = fields.text("text");
-  if (!text) fields.fail("text", "is missing");
-  if (!fields.text("filename").value_or("").empty()) ignored.push_back(fields.path("filename"));
-  fields.refuse_unread();
-  return {.text = *text, .plain = true};
+// Their texts alone: names of files have no tokens of their own, and their times say nothing. An
+// editor sends many, so what is ignored is named once for all.
+void read_files(Fields& fields, ChatRequest& request) {
+  bool named = false, timed = false;
+  const auto files = fields.array("input_extra", kMaxFiles);
+  for (size_t i = 0; i < files.size(); ++i) {
+    Fields file(files[i], fmt::format("input_extra[{}]", i));
+    const auto text = file.text("text");
+    if (!text) file.fail("text", "is missing");
+    named = !file.text("filename").value_or("").empty() || named;
+    timed = file.get("time") != nullptr || timed;
+    file.refuse_unread();
+    request.prompt_front.push_back({.text = *text, .plain = true});
+  }
+  if (named) request.ignored.emplace_back("input_extra[].filename");
+  if (timed) request.ignored.emplace_back("input_extra[].time");
 }
 
 }  // namespace
@@ -242,10 +256,7 @@ Parsed parse_infill(const json::value& body, const Services& services) {
   request.suffix = *suffix;
   const std::string begin = fields.text("prompt").value_or("");
   if (!begin.empty()) request.prompt_back.push_back({.text = begin, .plain = true});
-  const auto files = fields.array("input_extra", kMaxFiles);
-  for (size_t i = 0; i < files.size(); ++i) {
-    request.prompt_front.push_back(read_file(files[i], i, request.ignored));
-  }
+  read_files(fields, request);
   fields.ignore_unread(kIgnored, request.ignored);
   return parsed;
 }

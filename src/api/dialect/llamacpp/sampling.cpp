@@ -11,6 +11,8 @@ namespace strata::api::llamacpp {
 namespace {
 
 constexpr double kMaxBias = 1e6;
+// Of names that a request lists; each that is not known takes room in a header.
+constexpr size_t kMaxSamplers = 32;
 
 // In the order in which they work here (docs/engine/sampling.md), with what switches each off.
 struct Step {
@@ -31,11 +33,10 @@ constexpr std::array kSteps{Step{"penalties",
                             Step{"xtc", [](SamplingOptions& s) { s.xtc_probability = 0.0f; }},
                             Step{"temperature", [](SamplingOptions& s) { s.temperature = 1.0f; }}};
 
-std::string known_steps() {
-  std::string names;
-  for (const Step& step : kSteps)
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", step.name);
-  return names;
+// kSteps.size(): there is none of that name.
+size_t step_at(std::string_view name) {
+  if (name == "typical_p") name = "typ_p";
+  return static_cast<size_t>(std::ranges::find(kSteps, name, &Step::name) - kSteps.begin());
 }
 
 int32_t read_id(const json::value& value, const Fields& fields) {
@@ -93,23 +94,27 @@ void read_logit_bias(Fields& fields, SamplingOptions& sampling) {
   }
 }
 
-void read_samplers(Fields& fields, SamplingOptions& sampling) {
+void read_samplers(Fields& fields, SamplingOptions& sampling, std::vector<std::string>& ignored) {
   if (!fields.has("samplers")) return;
-  const auto names = fields.array("samplers", kSteps.size());
+  const auto names = fields.array("samplers", kMaxSamplers);
+  std::array<bool, kSteps.size()> wanted{};
   size_t next = 0;
-  for (const json::value& name : names) {
-    std::string_view wanted = name.is_string() ? std::string_view(name.get_string()) : "";
-    if (wanted == "typical_p") wanted = "typ_p";
-    size_t at = next;
-    while (at < kSteps.size() && kSteps[at].name != wanted) ++at;
+  bool in_order = true;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!names[i].is_string()) fields.fail("samplers", "has an entry that is no text");
+    const size_t at = step_at(names[i].get_string());
     if (at == kSteps.size()) {
-      fields.fail("samplers", "has a name that is not known, or another order than there is",
-                  fmt::format("leave some of these out: {}", known_steps()));
+      ignored.push_back(fmt::format("samplers[{}]", i));
+      continue;
     }
-    for (; next < at; ++next) kSteps[next].switch_off(sampling);
-    ++next;
+    in_order = in_order && at >= next;
+    next = at;
+    wanted[at] = true;
   }
-  for (; next < kSteps.size(); ++next) kSteps[next].switch_off(sampling);
+  if (!in_order) ignored.emplace_back("samplers.order");
+  for (size_t i = 0; i < kSteps.size(); ++i) {
+    if (!wanted[i]) kSteps[i].switch_off(sampling);
+  }
 }
 
 json::array sampler_names() {

@@ -103,7 +103,11 @@ class CompletionWriter final : public AnswerWriter {
     // All choices of one prompt begin with it.
     const auto first = static_cast<size_t>(event.choice) / n_each_ * n_each_;
     if (event.start) {
-      for (size_t i = first; i < first + n_each_; ++i) states_.at(i).start = event.start;
+      const int64_t now = now_ms_();
+      for (size_t i = first; i < first + n_each_; ++i) {
+        states_.at(i).start = event.start;
+        states_.at(i).start_ms = now;
+      }
       return;
     }
     const State& state = states_.at(first);
@@ -132,11 +136,7 @@ class CompletionWriter final : public AnswerWriter {
     state.n_told += static_cast<int32_t>(event.event.tokens.size());
     json::object body = piece(event, state);
     if (n_probs_ > 0) body["completion_probabilities"] = probabilities_json(event.event.tokens);
-    if (timings_per_token_) {
-      json::object timings;
-      put_speed(timings, "predicted", state.n_told, (now_ms_() - state.first_ms) * 1'000'000);
-      body["timings"] = std::move(timings);
-    }
+    if (timings_per_token_) body["timings"] = timings_json(usage_so_far(event, state));
     append_event(out, body);
   }
 
@@ -162,8 +162,21 @@ class CompletionWriter final : public AnswerWriter {
     std::shared_ptr<const AnswerStart> start;
     bool has_new_line = false;
     int32_t n_told = 0;  // tokens of a stream, so far
-    int64_t first_ms = 0;
+    int64_t start_ms = 0, first_ms = 0;
   };
+
+  // As the last event will tell it, by the clock: the engine's own measures come with the end.
+  inference::Usage usage_so_far(const ChatEvent& event, const State& state) const {
+    inference::Usage usage;
+    usage.cached_tokens = event.event.usage.cached_tokens;
+    if (state.start) {
+      usage.prompt_tokens = static_cast<int32_t>(state.start->prompt_ids.size());
+      usage.prompt_ns = (state.first_ms - state.start_ms) * 1'000'000;
+    }
+    usage.completion_tokens = state.n_told;
+    usage.completion_ns = (now_ms_() - state.first_ms) * 1'000'000;
+    return usage;
+  }
 
   json::object piece(const ChatEvent& event, const State& state) const {
     return {{"index", event.choice},
