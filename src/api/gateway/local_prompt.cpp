@@ -160,8 +160,8 @@ std::vector<int32_t> with_parts(const ChatRequest& request, const LoadedModel& l
 }
 
 // The counts of a prompt that was encoded and does not fit.
-Error overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t total,
-               int64_t limit) {
+ContextOverflow overflow(const ChatRequest& request, const LoadedModel& loaded, int64_t total,
+                         int64_t limit) {
   if (request.raw) return context_overflow(raw_counts(request, total), limit);
   const auto tokens_of = [&](const std::string& text) {
     // A template need not write all of a message: what it left out may be of any length.

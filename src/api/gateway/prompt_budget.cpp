@@ -8,29 +8,31 @@ constexpr const char* kHint =
     "summarised (context policy truncate or summarise), or give the model a larger context: "
     "num_ctx in a request or a chat, --context, STRATA_CONTEXT or OLLAMA_CONTEXT_LENGTH";
 
-Error overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
+ContextOverflow overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
   const std::string asked =
       counts.answer < 0 ? "" : fmt::format(", {} are asked for", counts.answer);
   const std::string left_out =
       counts.left_out == 0
           ? ""
           : fmt::format("; {} older messages are left out already", counts.left_out);
-  return Error(Code::invalid_argument,
-               fmt::format("the prompt {} {} tokens and the context {}: system {}, history {}, "
-                           "this message {}, template {}, limit {} (one is kept for the answer{})"
-                           "{}",
-                           prompt_has, counts.total(), limit, counts.system, counts.history,
-                           counts.message, counts.template_words, limit, asked, left_out),
-               kHint);
+  return ContextOverflow(
+      counts.total(), limit,
+      fmt::format("the prompt {} {} tokens and the context {}: system {}, history {}, "
+                  "this message {}, template {}, limit {} (one is kept for the answer{})"
+                  "{}",
+                  prompt_has, counts.total(), limit, counts.system, counts.history, counts.message,
+                  counts.template_words, limit, asked, left_out),
+      kHint);
 }
 
 }  // namespace
 
-Error context_overflow(const PromptCounts& counts, int64_t limit) {
+ContextOverflow context_overflow(const PromptCounts& counts, int64_t limit) {
   return overflow("has", counts, limit);
 }
 
-Error context_overflow_at_least(const PromptCounts& counts, int64_t bytes, int64_t limit) {
+ContextOverflow context_overflow_at_least(const PromptCounts& counts, int64_t bytes,
+                                          int64_t limit) {
   return overflow(fmt::format("of {} bytes has at least", bytes), counts, limit);
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "core/error.h"
 
@@ -17,9 +19,24 @@ struct PromptCounts {  // tokens
   int64_t total() const { return system + history + message + template_words; }
 };
 
-// Error{invalid_argument} for a conversation. `limit`: positions of the context.
-Error context_overflow(const PromptCounts& counts, int64_t limit);
+// Error{invalid_argument}, with the two numbers for dialects that have a word of their own for it.
+// Where only the code and the text of an error are kept it is one of the others.
+class ContextOverflow : public Error {
+ public:
+  ContextOverflow(int64_t n_prompt, int64_t n_context, std::string message, std::string hint)
+      : Error(Code::invalid_argument, std::move(message), std::move(hint)),
+        n_prompt_(n_prompt),
+        n_context_(n_context) {}
+  int64_t n_prompt() const { return n_prompt_; }  // tokens, at least
+  int64_t n_context() const { return n_context_; }
+
+ private:
+  int64_t n_prompt_, n_context_;
+};
+
+// For a conversation. `limit`: positions of the context.
+ContextOverflow context_overflow(const PromptCounts& counts, int64_t limit);
 // The same for a text that is too long to be counted: the counts are the least it can have.
-Error context_overflow_at_least(const PromptCounts& counts, int64_t bytes, int64_t limit);
+ContextOverflow context_overflow_at_least(const PromptCounts& counts, int64_t bytes, int64_t limit);
 
 }  // namespace strata::api

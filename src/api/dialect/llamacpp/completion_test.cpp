@@ -187,6 +187,26 @@ TEST_F(LlamaCompletion, EachPieceHasAllTheTimingsThatTheEndHas) {
   EXPECT_EQ(events[1].at("timings").at("predicted_n"), 2);
 }
 
+TEST_F(LlamaCompletion, APromptOverTheContextIsRefusedWithBothNumbers) {
+  std::string prompt;
+  for (int i = 0; i < 5000; ++i) prompt += "a ";
+  const std::string body = R"({"model":"echo","prompt":")" + prompt + R"("})";
+  EXPECT_NE(refusal("/completion", body).find("exceeds the available context size (4096 tokens)"),
+            std::string::npos);
+  const auto error = parse_json(post("/completion", body).body).at("error");
+  EXPECT_EQ(error.at("type"), "exceed_context_size_error");
+  EXPECT_EQ(error.at("n_ctx"), 4096);
+  EXPECT_GE(error.at("n_prompt_tokens").to_number<int64_t>(), 5000);
+
+  const Reply reply = post("/v1/completions", body);
+  EXPECT_EQ(reply.status, 400);
+  const auto told = parse_json(reply.body).at("error");
+  EXPECT_EQ(told.at("type"), "invalid_request_error");
+  EXPECT_EQ(told.at("code"), "context_length_exceeded");
+  EXPECT_NE(told.at("message").as_string().find("maximum context length is 4096 tokens"),
+            std::string::npos);
+}
+
 TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
   for (const char* field : {R"("min_keep":3)",
                             R"("dynatemp_range":0.5)",

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/dialect/dialect_common.h"
+#include "api/gateway/prompt_budget.h"
 #include "api/limits.h"
 
 namespace strata::api::llamacpp {
@@ -79,6 +80,18 @@ const Registered<Dialect> llamacpp{std::make_unique<Llamacpp>()};
 }  // namespace
 
 json::object error_json(const Error& error) {
+  if (const auto* overflow = dynamic_cast<const ContextOverflow*>(&error)) {
+    return {
+        {"error",
+         json::object{{"code", http_status(error.code())},
+                      {"message",
+                       fmt::format("request ({} tokens) exceeds the available context size "
+                                   "({} tokens): {}",
+                                   overflow->n_prompt(), overflow->n_context(), full_text(error))},
+                      {"type", "exceed_context_size_error"},
+                      {"n_prompt_tokens", overflow->n_prompt()},
+                      {"n_ctx", overflow->n_context()}}}};
+  }
   return {{"error", json::object{{"code", http_status(error.code())},
                                  {"message", full_text(error)},
                                  {"type", error_type(error.code())}}}};

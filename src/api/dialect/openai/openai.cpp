@@ -4,6 +4,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/pick_model.h"
 #include "api/dialect/responses/stored_chats.h"
+#include "api/gateway/prompt_budget.h"
 #include "api/library.h"
 
 namespace strata::api::openai {
@@ -28,6 +29,14 @@ std::string_view error_type(Code code) {
     default:
       return "server_error";
   }
+}
+
+// Clients look for these words, and cut the prompt by the number.
+std::string overflow_text(const ContextOverflow& error) {
+  return fmt::format(
+      "This model's maximum context length is {} tokens. However, your messages resulted in {} "
+      "tokens: {}",
+      error.n_context(), error.n_prompt(), full_text(error));
 }
 
 json::object model_json(const ModelCard& card) {
@@ -176,6 +185,13 @@ void answer_completion(const std::shared_ptr<Exchange>& exchange, const Services
 }
 
 json::object error_json(const Error& error) {
+  const auto* overflow = dynamic_cast<const ContextOverflow*>(&error);
+  if (overflow != nullptr) {
+    return {{"error", json::object{{"message", overflow_text(*overflow)},
+                                   {"type", error_type(error.code())},
+                                   {"param", nullptr},
+                                   {"code", "context_length_exceeded"}}}};
+  }
   const auto* field = dynamic_cast<const FieldError*>(&error);
   json::value param = nullptr;
   if (field && !field->field().empty()) param = json::string(field->field());
