@@ -184,9 +184,15 @@ std::vector<int32_t> prediction_ids(const ChatRequest& request, const LoadedMode
   return loaded.model->tokenizer->encode_text(request.prediction);
 }
 
-uint64_t random_seed() {
+uint64_t random_bits() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+// Of 32 bits: answers tell it, and JavaScript reads numbers as doubles. The last of them is none,
+// it asks llama.cpp's interface for another.
+uint64_t random_seed() {
+  return random_bits() % UINT32_MAX;
 }
 
 }  // namespace
@@ -227,7 +233,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
   out.context_limit = positions_for(request, loaded);
-  Prompt prompt = read_prompt(request, loaded, out.context_limit, random_seed());
+  Prompt prompt = read_prompt(request, loaded, out.context_limit, random_bits());
   out.prompt = with_parts(request, loaded, std::move(prompt.ids), out.context_limit);
   out.reading = std::move(prompt.conversation.reading);
   out.triggers = std::move(prompt.conversation.triggers);

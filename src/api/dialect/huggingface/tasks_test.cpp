@@ -129,7 +129,7 @@ TEST_F(HfTasks, AChatsPromptIsWhatItsTemplateWrites) {
   const auto answer =
       ask("/apply-template", R"({"model":"chat","messages":[{"role":"user","content":"a b"},)"
                              R"({"role":"assistant","content":"c"}]})");
-  EXPECT_EQ(answer.at("prompt"), "a b c ");
+  EXPECT_EQ(answer.at("prompt"), "a b c") << "the answer goes on with it";
   EXPECT_EQ(post("/apply-template", R"({"model":"chat"})").status, 400);
 }
 

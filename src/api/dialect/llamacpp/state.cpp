@@ -4,6 +4,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/llamacpp/llamacpp.h"
 #include "api/dialect/pick_model.h"
+#include "api/gateway/local.h"
 #include "api/library.h"
 #include "core/version.h"
 #include "inference/defaults.h"
@@ -11,12 +12,26 @@
 namespace strata::api::llamacpp {
 namespace {
 
-// Zeros where the model is not in memory.
-RunningModel running_of(const Services& services, const std::string& name) {
+ModelDetails details_of(const Services& services, const ModelCard& card) {
+  return services.library != nullptr && !card.digest.empty() ? services.library->show(card.name)
+                                                             : ModelDetails{};
+}
+
+// One that is not in memory has no name, and the places and positions that it would get: all models
+// of a server have as many places, of which there is one at least; positions as nobody set them
+// otherwise.
+RunningModel running_of(const Services& services, const ModelCard& card) {
+  RunningModel idle;
+  idle.max_running = 1;
   for (RunningModel& each : services.gateway->running()) {
-    if (model_label(each.card.name) == model_label(name)) return std::move(each);
+    if (model_label(each.card.name) == model_label(card.name)) return std::move(each);
+    idle.max_running = std::max(idle.max_running, each.max_running);
   }
-  return {};
+  const auto traits = services.gateway->traits(card.name);
+  const int32_t trained = traits ? traits->context : 0;
+  const auto own = inference::parse_parameters(details_of(services, card).settings).num_ctx;
+  idle.context = std::min(own.value_or(kMaxDefaultContext), trained);
+  return idle;
 }
 
 json::object default_settings(const models::Parameters& parameters) {
@@ -30,25 +45,18 @@ json::object default_settings(const models::Parameters& parameters) {
 json::object props_json(const Services& services, const std::string& model) {
   const auto cards = services.gateway->models();
   const ModelCard& card = find_card(cards, model);
-  const RunningModel running = running_of(services, card.name);
-  models::Parameters parameters;
-  std::string chat_template;
-  if (services.library != nullptr && !card.digest.empty()) {
-    ModelDetails details = services.library->show(card.name);
-    parameters = std::move(details.settings);
-    chat_template = std::move(details.chat_template);
-  }
-  const auto traits = services.gateway->traits(card.name);
-  const int32_t context = running.context > 0 ? running.context : traits ? traits->context : 0;
-  return {{"default_generation_settings",
-           json::object{{"n_ctx", context}, {"params", default_settings(parameters)}}},
-          {"total_slots", running.max_running},
-          {"model_alias", card.name},
-          {"model_path", card.name},  // no path of this machine is told
-          {"chat_template", std::move(chat_template)},
-          {"modalities", json::object{{"vision", false}, {"audio", false}}},
-          {"build_info", fmt::format("strata-{}", version())},
-          {"is_sleeping", running.card.name.empty()}};
+  const RunningModel running = running_of(services, card);
+  ModelDetails details = details_of(services, card);
+  return {
+      {"default_generation_settings",
+       json::object{{"n_ctx", running.context}, {"params", default_settings(details.settings)}}},
+      {"total_slots", running.max_running},
+      {"model_alias", card.name},
+      {"model_path", card.name},  // no path of this machine is told
+      {"chat_template", std::move(details.chat_template)},
+      {"modalities", json::object{{"vision", false}, {"audio", false}}},
+      {"build_info", fmt::format("strata-{}", version())},
+      {"is_sleeping", running.card.name.empty()}};
 }
 
 // The places of a model: any request takes any one that is free.
@@ -65,8 +73,10 @@ json::array slots_json(const RunningModel& model) {
 
 void tell_slots(const std::shared_ptr<Exchange>& exchange, const Services& services) {
   const std::string& query = exchange->request().query;
-  const RunningModel model = running_of(services, model_of_query(query, services));
-  if (query_value(query, "fail_on_no_slot") == "1" && model.running >= model.max_running) {
+  const auto cards = services.gateway->models();
+  const ModelCard& card = find_card(cards, model_of_query(query, services));
+  const RunningModel model = running_of(services, card);
+  if (query_value(query, "fail_on_no_slot") && model.running >= model.max_running) {
     throw Error(Code::unavailable, fmt::format("all {} places are taken", model.max_running));
   }
   exchange->respond(json_response(slots_json(model)));

@@ -40,6 +40,11 @@ void apply_template(const std::shared_ptr<Exchange>& exchange, const Services& s
   ChatRequest& request = parsed.requests.front();
   request.prompt_only = true;
   request.conversation.add_generation_prompt = begins.value_or(true);
+  const models::Message& last = request.conversation.messages.back();
+  // Its text is the beginning of the answer, unless the request wants no beginning.
+  if (last.role == "assistant" && last.tool_calls.empty() && begins.value_or(true)) {
+    request.continue_last = true;
+  }
   answer(exchange, services, dialect, std::move(parsed.requests), false,
          std::make_shared<PromptWriter>());
 }
