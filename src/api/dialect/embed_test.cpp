@@ -334,6 +334,24 @@ TEST_F(Embeddings, OfMoreShortTextsThanTheCacheHasBlocks) {
   EXPECT_EQ(vectors(R"({"model":"chat","input":[)" + texts + "]}").size(), 200u);
 }
 
+// The ids that its vectors are made of, and back.
+TEST_F(Embeddings, TokensOfAModelThatGeneratesNothing) {
+  const auto bare = ask("/tokenize", R"({"model":"vectors","content":"ab"})").at("tokens");
+  const auto whole =
+      ask("/tokenize", R"({"model":"vectors","content":"ab","add_special":true})").at("tokens");
+  EXPECT_EQ(ask("/tokenize", R"({"model":"vectors","prompt":"ab"})").at("tokens"), whole);
+  EXPECT_EQ(whole.as_array().size(), bare.as_array().size() + 2);
+  EXPECT_EQ(json::array(whole.as_array().begin() + 1, whole.as_array().end() - 1), bare);
+  const auto of_ids = [&](const json::value& input) {
+    return vectors(R"({"model":"vectors","input":)" + to_json(input) + "}").at(0);
+  };
+  EXPECT_EQ(of_ids(whole), of_ids("ab"));
+  const auto back =
+      ask("/detokenize", R"({"model":"vectors","tokens":)" + to_json(bare) + "}").at("content");
+  EXPECT_EQ(back, "ab");
+  expect_refused("/completion", R"({"model":"vectors","prompt":[1,2]})", 409, "makes vectors");
+}
+
 TEST_F(Embeddings, RankingRefusesWhatItCannotDo) {
   expect_refused("/v1/rerank", R"({"model":"vectors","query":"a","documents":["b"]})", 409,
                  "choose a reranker");

@@ -5,6 +5,7 @@
 
 #include "api/gateway/local_conversation.h"
 #include "api/gateway/prompt_budget.h"
+#include "models/text_prompts.h"
 
 namespace strata::api {
 namespace {
@@ -195,11 +196,29 @@ uint64_t random_seed() {
   return random_bits() % UINT32_MAX;
 }
 
+// The ids of a text whose model makes vectors of it, as it would for them.
+std::vector<int32_t> read_silently(const ChatRequest& request, const LoadedModel& loaded,
+                                   int64_t limit) {
+  const models::Model& model = *loaded.model;
+  std::vector<PromptPart> parts = request.prompt_front;
+  if (!request.prompt.empty()) parts.push_back({.text = request.prompt});
+  if (models::text_reading(*model.file).lower_case) {
+    for (PromptPart& part : parts) part.text = models::lower_case(part.text);
+  }
+  std::vector<int32_t> ids;
+  append_parts(parts, request, loaded, limit, ids);
+  const bool as_given = !parts.empty() && !parts.front().ids.empty();
+  return as_given ? ids : model.tokenizer->with_bos_eos(std::move(ids));
+}
+
 }  // namespace
 
 std::vector<int32_t> make_prompt(const ChatRequest& request, const LoadedModel& loaded) {
-  inference::refuse_silent(*loaded.model);
   const int64_t limit = kMaxCountedContexts * loaded.engine->context();
+  if (request.raw && !models::generates(loaded.model->spec)) {
+    return read_silently(request, loaded, limit);
+  }
+  inference::refuse_silent(*loaded.model);
   return with_parts(request, loaded, read_prompt(request, loaded, limit, 0).ids, limit);
 }
 
@@ -230,7 +249,8 @@ std::string prompt_text(const ChatRequest& request, const models::Model& model,
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded,
                                                  std::vector<std::string>& notices) {
-  inference::refuse_silent(*loaded.model);
+  // Of ids that are only to be told as text nothing is generated.
+  if (!request.prompt_only || request.prompt_ids.empty()) inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
   out.context_limit = positions_for(request, loaded);
   Prompt prompt = read_prompt(request, loaded, out.context_limit, random_bits());

@@ -1,17 +1,17 @@
 // /tokenize and /detokenize, as vLLM has them ("prompt" or "messages"; "tokens") and as llama.cpp
 // has them ("content"; "tokens"): which one is meant is known by the field.
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/openai/openai.h"
 #include "api/dialect/pick_model.h"
+#include "core/utf8.h"
 
 namespace strata::api::openai {
 namespace {
-
-void refuse_pieces(Fields& fields, std::string_view key) {
-  if (fields.boolean(key).value_or(false)) {
-    fields.fail(key, "is not built", "ask /detokenize for each id");
-  }
-}
 
 // Where ids come first nothing is put in front of a prompt: this one stands there for it.
 constexpr int32_t kNothing = 0;
@@ -34,6 +34,7 @@ struct Cut {
   ChatRequest request;
   bool of_vllm = true;  // whose shape the answer has
   size_t n_before = 0;  // ids in front that are not of the text
+  bool pieces = false;  // llama.cpp's form: each id with the text that it stands for
 };
 
 Cut read_text(Fields& fields, std::string_view key, bool of_vllm) {
@@ -42,8 +43,9 @@ Cut read_text(Fields& fields, std::string_view key, bool of_vllm) {
   const bool special = of_vllm ? fields.boolean("add_special_tokens").value_or(true)
                                : fields.boolean("add_special").value_or(false);
   const bool control = of_vllm || fields.boolean("parse_special").value_or(true);
+  const bool pieces = !of_vllm && fields.boolean("with_pieces").value_or(false);
   fields.refuse_unread();
-  return {text_request(*text, special, control), of_vllm, special ? 0u : 1u};
+  return {text_request(*text, special, control), of_vllm, special ? 0u : 1u, pieces};
 }
 
 Cut read_chat(const json::value& document, const std::string& model, Fields& fields) {
@@ -59,8 +61,9 @@ Cut read_chat(const json::value& document, const std::string& model, Fields& fie
 Cut read_cut(const json::value& document, const Services& services) {
   Fields fields(document);
   const std::string model = read_model_or_pick(fields, services);
-  refuse_pieces(fields, "return_token_strs");
-  refuse_pieces(fields, "with_pieces");
+  if (fields.boolean("return_token_strs").value_or(false)) {
+    fields.fail("return_token_strs", "is not built", "send content and with_pieces");
+  }
   Cut cut;
   if (fields.has("messages")) {
     cut = read_chat(document, model, fields);
@@ -72,9 +75,120 @@ Cut read_cut(const json::value& document, const Services& services) {
   return cut;
 }
 
+// The texts of ids, each asked for as a prompt of its own. Kept by the exchange from before the
+// first is asked for, so that nothing is taken for given up in between.
+class Pieces : public std::enable_shared_from_this<Pieces> {
+ public:
+  Pieces(std::weak_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
+         std::string model)
+      : exchange_(std::move(exchange)),
+        services_(services),
+        dialect_(dialect),
+        model_(std::move(model)) {}
+
+  void keep(std::shared_ptr<void> work) {
+    const std::lock_guard lock(mutex_);
+    works_.push_back(std::move(work));
+  }
+
+  void ask(std::vector<int32_t> ids) {
+    std::set<int32_t> distinct(ids.begin(), ids.end());
+    {
+      const std::lock_guard lock(mutex_);
+      ids_ = std::move(ids);
+      n_left_ = distinct.size();
+    }
+    if (distinct.empty()) return respond();
+    try {
+      for (const int32_t id : distinct) keep(ask_one(id));
+    } catch (const Error& error) {
+      fail(error);
+    }
+  }
+
+ private:
+  std::shared_ptr<void> ask_one(int32_t id) {
+    ChatRequest request;
+    request.model = model_;
+    request.raw = true;
+    request.prompt_only = true;
+    // A vocabulary may take a space off a text's first word: the second is whole.
+    request.prompt_ids = {id, id};
+    return services_.gateway->start(std::move(request),
+                                    [weak = weak_from_this(), id](ChatEvent&& event) {
+                                      const auto self = weak.lock();
+                                      if (!self) return;
+                                      if (event.event.error) return self->fail(*event.event.error);
+                                      if (event.start) self->told(id, event.start->prompt);
+                                    });
+  }
+
+  void told(int32_t id, const std::string& both) {
+    {
+      const std::lock_guard lock(mutex_);
+      pieces_[id] = both.substr(both.size() / 2);
+      if (--n_left_ > 0) return;
+    }
+    respond();
+  }
+
+  void fail(const Error& error) {
+    const auto exchange = take_exchange();
+    if (exchange) exchange->respond(error_response(dialect_, error));
+  }
+
+  void respond() {
+    json::array tokens;
+    for (const int32_t id : ids_) {
+      tokens.push_back(json::object{{"id", id}, {"piece", piece_json(pieces_[id])}});
+    }
+    Response response;
+    response.body = to_json(json::object{{"tokens", std::move(tokens)}});
+    if (const auto exchange = take_exchange()) exchange->respond(std::move(response));
+  }
+
+  static json::value piece_json(const std::string& piece) {
+    if (is_valid_utf8(piece)) return json::string(piece);
+    json::array bytes;
+    for (const char c : piece) bytes.push_back(int64_t{static_cast<unsigned char>(c)});
+    return bytes;
+  }
+
+  // Once: there is one answer.
+  std::shared_ptr<Exchange> take_exchange() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(exchange_, {}).lock();
+  }
+
+  std::mutex mutex_;
+  std::weak_ptr<Exchange> exchange_;
+  const Services& services_;
+  const Dialect& dialect_;
+  const std::string model_;
+  std::vector<int32_t> ids_;
+  std::map<int32_t, std::string> pieces_;
+  size_t n_left_ = 0;
+  std::vector<std::shared_ptr<void>> works_;
+};
+
+void tokenize_to_pieces(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                        const Dialect& dialect, Cut cut) {
+  const auto pieces = std::make_shared<Pieces>(exchange, services, dialect, cut.request.model);
+  exchange->keep(pieces);
+  pieces->keep(services.gateway->tokenize(
+      std::move(cut.request),
+      [exchange, &dialect, weak = std::weak_ptr(pieces), n_before = cut.n_before](
+          std::vector<int32_t>&& ids, const Error* error) {
+        if (error != nullptr) return exchange->respond(error_response(dialect, *error));
+        ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n_before));
+        if (const auto alive = weak.lock()) alive->ask(std::move(ids));
+      }));
+}
+
 void tokenize(const std::shared_ptr<Exchange>& exchange, const Services& services,
               const Dialect& dialect) {
   Cut cut = read_cut(read_body(exchange->request().body), services);
+  if (cut.pieces) return tokenize_to_pieces(exchange, services, dialect, std::move(cut));
   const auto traits = services.gateway->traits(cut.request.model);
   const int32_t context = traits ? traits->context : 0;
   tell_ignored(*exchange, cut.request.ignored);

@@ -22,6 +22,8 @@ std::string model_of_letters() {
   while (tokens.size() < 48) tokens.push_back("t" + std::to_string(tokens.size()));
   std::vector<int32_t> kinds(tokens.size(), 1);
   kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
+  tokens[46] = "<0xC3>", tokens[47] = "<0xA9>";  // together an é
+  kinds[46] = kinds[47] = 6;
   builder.set_i32s("tokenizer.ggml.token_type", kinds);
   builder.set_texts("tokenizer.ggml.tokens", tokens);
   builder.set_bool("tokenizer.ggml.add_space_prefix", false);
@@ -94,6 +96,19 @@ TEST_F(Tokens, ThatATextSpellsAreControlTokensUnlessTheyAreText) {
   EXPECT_GT(text.at("tokens").as_array().size(), 1u);
 }
 
+TEST_F(Tokens, CanBeToldWithTheirPieces) {
+  const auto pieces = [&](const std::string& more) {
+    return answer("/tokenize", R"({"with_pieces":true,)" + more + "}").at("tokens");
+  };
+  EXPECT_EQ(to_json(pieces(R"("content":" a a\u00e9","add_special":true)")),
+            R"([{"id":1,"piece":"<s>"},{"id":3,"piece":" "},{"id":5,"piece":"a"},)"
+            R"({"id":3,"piece":" "},{"id":5,"piece":"a"},{"id":46,"piece":[195]},)"
+            R"({"id":47,"piece":[169]}])");
+  EXPECT_EQ(to_json(pieces(R"("content":"")")), "[]");
+  EXPECT_EQ(ask("/tokenize", R"({"model":"absent","content":"a","with_pieces":true})").status, 404);
+  expect_refused("/tokenize", R"({"prompt":"a","with_pieces":true})", "with_pieces");
+}
+
 TEST_F(Tokens, OfAConversationAreItsAnswersPrompt) {
   const std::string chat = R"("model":"tiny","messages":[{"role":"user","content":"the sky"}])";
   const auto counted = answer("/tokenize", "{" + chat + "}").at("count");
@@ -107,7 +122,6 @@ TEST_F(Tokens, AreRefusedByTheFieldThatIsWrong) {
   expect_refused("/tokenize", R"({"prompt":"a","content":"b"})", "prompt");
   expect_refused("/tokenize", R"({"prompt":"a","add_special":true})", "add_special");
   expect_refused("/tokenize", R"({"prompt":"a","return_token_strs":true})", "return_token_strs");
-  expect_refused("/tokenize", R"({"content":"a","with_pieces":true})", "with_pieces");
   expect_refused("/tokenize",
                  R"({"messages":[{"role":"user","content":"a"}],"add_special_tokens":true})",
                  "add_special_tokens");
