@@ -334,6 +334,40 @@ TEST_F(Embeddings, OfMoreShortTextsThanTheCacheHasBlocks) {
   EXPECT_EQ(vectors(R"({"model":"chat","input":[)" + texts + "]}").size(), 200u);
 }
 
+TEST_F(Embeddings, RankingInTheFormOfTextEmbeddingsInference) {
+  const auto ours = ask("/v1/rerank", R"({"model":"ranks","query":"a","documents":["b","zz"]})");
+  const Reply reply = post("/rerank", R"({"model":"ranks","query":"a","texts":["b","zz"],)"
+                                      R"("return_text":true,"truncation_direction":"Right"})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const json::array scores = parse_json(reply.body).as_array();
+  ASSERT_EQ(scores.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const auto& result = ours.at("results").at(i);
+    EXPECT_EQ(scores[i].at("index"), result.at("index"));
+    EXPECT_EQ(scores[i].at("score"), result.at("relevance_score"));
+    EXPECT_EQ(scores[i].at("text"), scores[i].at("index") == 0 ? "b" : "zz");
+  }
+  const Reply raw =
+      post("/rerank", R"({"model":"ranks","query":"a","texts":["b"],"raw_scores":true})");
+  const double score = parse_json(raw.body).at(0).at("score").to_number<double>();
+  const Reply likely = post("/rerank", R"({"model":"ranks","query":"a","texts":["b"]})");
+  EXPECT_NEAR(parse_json(likely.body).at(0).at("score").to_number<double>(),
+              1 / (1 + std::exp(-score)), 1e-6);
+  expect_refused("/rerank", R"({"model":"ranks","query":"a","texts":[5]})", 400, "texts");
+  expect_refused("/rerank", R"({"model":"ranks","query":"a","texts":["b"],"documents":["b"]})", 400,
+                 "documents");
+  expect_refused("/rerank",
+                 R"({"model":"ranks","query":"a","texts":["b"],"truncation_direction":"Left"})",
+                 400, "truncation_direction");
+}
+
+TEST_F(Embeddings, RankingTakesTheOneModelInMemory) {
+  expect_refused("/v1/rerank", R"({"query":"a","documents":["b"]})", 400, "model is missing");
+  ask("/v1/rerank", R"({"model":"ranks","query":"a","documents":["b"]})");
+  const auto answer = ask("/v1/rerank", R"({"query":"a","documents":["b"]})");
+  EXPECT_TRUE(answer.at("model").as_string().starts_with("ranks"));
+}
+
 // The ids that its vectors are made of, and back.
 TEST_F(Embeddings, TokensOfAModelThatGeneratesNothing) {
   const auto bare = ask("/tokenize", R"({"model":"vectors","content":"ab"})").at("tokens");

@@ -1,4 +1,5 @@
-// Ranking documents for a query, in the shape that Cohere and Jina share.
+// Ranking documents for a query, in the shape that Cohere and Jina share, or in that of Text
+// Embeddings Inference: which one is meant is known by the field that has the texts.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,6 +9,7 @@
 #include "api/dialect/answer.h"
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/embed_answer.h"
+#include "api/dialect/pick_model.h"
 #include "api/limits.h"
 
 namespace strata::api {
@@ -24,36 +26,58 @@ struct Parsed {
   json::array documents;  // as they were given
   size_t top_n = 0;
   bool return_documents = false;
+  bool of_tei = false;      // whose shape the answer has
+  bool raw_scores = false;  // of that shape: not as probabilities
   std::vector<std::string> ignored;
 };
 
 // A string, or an object with a text.
-std::string text_of(const json::value& document, size_t index, const Fields& fields) {
+std::string text_of(const json::value& document, size_t index, const Fields& fields,
+                    std::string_view key) {
   if (document.is_string()) return std::string(document.get_string());
   if (document.is_object()) {
     const json::value* text = document.get_object().if_contains("text");
     if (text != nullptr && text->is_string()) return std::string(text->get_string());
   }
-  fields.fail("documents", fmt::format("has an entry (number {}) that is neither a string nor an "
-                                       "object with a text",
-                                       index));
+  fields.fail(key, fmt::format("has an entry (number {}) that is neither a string nor an object "
+                               "with a text",
+                               index));
 }
 
-Parsed parse(const std::string& body) {
+void read_documents(Fields& fields, std::string_view key, Parsed& parsed) {
+  const auto documents = fields.array(key, kMaxDocuments);
+  if (documents.empty()) fields.fail(key, "is missing or empty");
+  for (size_t i = 0; i < documents.size(); ++i) {
+    parsed.request.inputs.push_back({text_of(documents[i], i, fields, key)});
+    parsed.documents.push_back(documents[i]);
+  }
+}
+
+void read_tei(Fields& fields, Parsed& parsed) {
+  parsed.of_tei = true;
+  read_documents(fields, "texts", parsed);
+  parsed.return_documents = fields.boolean("return_text").value_or(false);
+  parsed.raw_scores = fields.boolean("raw_scores").value_or(false);
+  const std::string side = fields.text("truncation_direction").value_or("right");
+  if (side != "right" && side != "Right") {
+    fields.fail("truncation_direction", "must be right: a text that is too long loses its end");
+  }
+}
+
+Parsed parse(const std::string& body, const Services& services) {
   const json::value document = read_body(body);
   Fields fields(document);
   Parsed parsed;
-  parsed.request.model = read_model_name(fields, "model");
+  parsed.request.model = read_model_or_pick(fields, services);
   parsed.request.query = fields.required_text("query");
-  const auto documents = fields.array("documents", kMaxDocuments);
-  if (documents.empty()) fields.fail("documents", "is missing or empty");
-  for (size_t i = 0; i < documents.size(); ++i) {
-    parsed.request.inputs.push_back({text_of(documents[i], i, fields)});
-    parsed.documents.push_back(documents[i]);
+  if (fields.has("texts")) {
+    read_tei(fields, parsed);
+  } else {
+    read_documents(fields, "documents", parsed);
+    parsed.return_documents = fields.boolean("return_documents").value_or(false);
   }
   const auto most = static_cast<int64_t>(kMaxDocuments);
   parsed.top_n = static_cast<size_t>(fields.integer("top_n", 1, most).value_or(most));
-  parsed.return_documents = fields.boolean("return_documents").value_or(false);
   // A document that is longer than the model reads is cut, as its readers expect.
   parsed.request.truncate = fields.boolean("truncate").value_or(true);
   if (const auto limit = fields.integer("max_tokens_per_doc", 1, INT32_MAX)) {
@@ -83,24 +107,44 @@ std::optional<json::object> labels_json(const std::vector<std::string>& labels,
   return out;
 }
 
-json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
-                         const std::string& id) {
-  std::vector<double> scores;  // of several labels the last one's
-  std::vector<std::vector<double>> all;
+// Of several labels the last one's.
+std::vector<double> scores_of(const EmbeddingAnswer& answer, bool raw) {
+  std::vector<double> scores;
   for (const auto& each : answer.embeddings) {
-    all.push_back(probabilities(each.scores));
-    scores.push_back(all.back().back());
+    scores.push_back(raw ? double{each.scores.back()} : probabilities(each.scores).back());
   }
+  return scores;
+}
+
+// The documents' places, the best first.
+std::vector<size_t> ranked(const std::vector<double>& scores, size_t most) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+  order.resize(std::min(order.size(), most));
+  return order;
+}
+
+json::value tei_json(const EmbeddingAnswer& answer, const Parsed& parsed) {
+  const std::vector<double> scores = scores_of(answer, parsed.raw_scores);
   json::array results;
-  for (const size_t index : order) {
-    if (results.size() == parsed.top_n) break;
+  for (const size_t index : ranked(scores, parsed.top_n)) {
+    json::object result{{"index", index}, {"score", scores[index]}};
+    const json::value& given = parsed.documents[index];
+    if (parsed.return_documents) result["text"] = given.is_string() ? given : given.at("text");
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
+                         const std::string& id) {
+  const std::vector<double> scores = scores_of(answer, false);
+  json::array results;
+  for (const size_t index : ranked(scores, parsed.top_n)) {
     json::object result{{"index", index}, {"relevance_score", scores[index]}};
-    if (auto labels = labels_json(answer.labels, all[index])) {
-      result["labels"] = std::move(*labels);
-    }
+    const auto all = probabilities(answer.embeddings[index].scores);
+    if (auto labels = labels_json(answer.labels, all)) result["labels"] = std::move(*labels);
     if (parsed.return_documents) {
       const json::value& given = parsed.documents[index];
       result["document"] = given.is_string() ? json::value(json::object{{"text", given}}) : given;
@@ -136,12 +180,13 @@ class Rerank final : public Dialect {
 
  private:
   void rank(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    const auto parsed = std::make_shared<Parsed>(parse(exchange->request().body));
+    const auto parsed = std::make_shared<Parsed>(parse(exchange->request().body, services));
     tell_ignored(*exchange, parsed->ignored);
     parsed->model = parsed->request.model;
     answer_embedding(exchange, services, *this, std::move(parsed->request),
                      [parsed, id = exchange->request().id](const EmbeddingAnswer& answer) {
-                       return results_json(answer, *parsed, id);
+                       return parsed->of_tei ? tei_json(answer, *parsed)
+                                             : results_json(answer, *parsed, id);
                      });
   }
 };
