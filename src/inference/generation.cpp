@@ -236,17 +236,23 @@ void Generation::generate(std::span<const float> logits) {
     pending_.push_back({std::move(token), text_seen_, text_seen_ + text.size()});
   }
   text_seen_ += text.size();
+  has_line_ = has_line_ || text.find('\n') != std::string::npos;
   const bool reasoned = reader_.reasoning();
   if (prediction_ && !reasoned) prediction_->push(id);
   std::string settled = stops_.push(reader_.push(text));
   if (reasoned && !reader_.reasoning()) leave_reasoning();
   const bool complete = reader_.calls_enough() || (constraint_ && constraint_->complete());
-  if (!stops_.matched() && (complete || n_generated() >= max_new_)) {
+  if (!stops_.matched() && (complete || n_generated() >= max_new_ || is_late())) {
     end_ = complete ? FinishReason::stop : FinishReason::length;
     settled += settle_rest();
   }
   if (stops_.matched()) end_ = FinishReason::stop;
   emit_text(std::move(settled));
+}
+
+bool Generation::is_late() const {
+  return request_.most_ms > 0 && has_line_ &&
+         Clock::now() - *first_token_ > std::chrono::milliseconds(request_.most_ms);
 }
 
 // The text that was held back: bytes of an unfinished character and beginnings of stop strings.

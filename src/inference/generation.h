@@ -96,6 +96,7 @@ class Generation {
   int32_t reason(std::span<const float> logits);
   void leave_reasoning();
   void emit_progress(int32_t prompt_done);
+  bool is_late() const;
   std::string settle_rest();
   void emit_text(std::string text);
   std::vector<GeneratedToken> settled_tokens();
@@ -122,6 +123,7 @@ class Generation {
   AnswerReader reader_;
   StopMatcher stops_;
   size_t text_seen_ = 0;      // bytes decoded
+  bool has_line_ = false;     // an end of line is among them
   size_t text_released_ = 0;  // bytes of the answer's text emitted
   std::deque<PendingToken> pending_;
   std::vector<GeneratedToken> prompt_tokens_;

@@ -143,5 +143,30 @@ TEST(Generation, requests_that_cannot_be_served_are_refused_with_the_counts) {
   EXPECT_NE(message(request).find("4 positions"), std::string::npos);
 }
 
+// A million tokens take longer than a millisecond on any machine.
+TEST(Generation, a_limit_of_time_holds_from_the_first_end_of_line_on) {
+  constexpr int32_t kTokens = 1'000'000;
+  const auto tokenizer = std::make_shared<ByteTokenizer>();
+  const auto n_written = [&](char last) {
+    GenerateRequest request = request_of({1}, 1, kTokens);
+    request.n_logprobs = -1;
+    request.sampler.temperature = 0.0f;
+    request.most_ms = 1;
+    Generation generation(
+        1, request, [](Event&&) {}, tokenizer, tokenizer->n_vocab(), 2 * kTokens, nullptr);
+    std::vector<float> logits(static_cast<size_t>(tokenizer->n_vocab()), 0.0f);
+    logits[static_cast<unsigned char>(last)] = 1.0f;
+    int32_t n = 0;
+    for (; !generation.ended() && n < 20'000; ++n) generation.take(n, logits);
+    while (last == '\n' && !generation.ended()) generation.take(n++, logits);
+    const bool ended = generation.ended();
+    if (!ended) generation.end(FinishReason::cancelled);
+    generation.finish();
+    return ended ? n : -1;
+  };
+  EXPECT_EQ(n_written('x'), -1) << "ended without an end of line";
+  EXPECT_GT(n_written('\n'), 0);
+}
+
 }  // namespace
 }  // namespace strata::inference

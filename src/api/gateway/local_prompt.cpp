@@ -271,6 +271,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.max_tokens = request.sampling.max_tokens.value_or(defaults.max_tokens);
   out.stop = request.sampling.stop.value_or(defaults.stop);
   out.ignore_end_tokens = request.ignore_end_tokens;
+  out.most_ms = request.most_ms;
   out.n_logprobs = request.n_logprobs;
   out.token_ids = request.token_ids;
   out.prompt_logprobs = request.prompt_logprobs;

@@ -99,6 +99,7 @@ void check_carried(const ChatRequest& request) {
       {"what an answer begins with", request.tell_start || request.prompt_only},
       {"logit biases", !request.sampling.logit_bias.empty()},
       {"going on behind end tokens", request.ignore_end_tokens},
+      {"a limit of time", request.most_ms > 0},
       {"template variables", !conversation.variables.empty()},
       {"another template", !request.chat_template.empty()},
       {"documents", !conversation.documents.empty()},

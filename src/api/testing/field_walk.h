@@ -45,8 +45,8 @@ struct FieldWalk {
 
 // Compares the effects of all of `files` in `folder` (below src/) with outcome.json there:
 // {"ignored": […], "refused": […], "default": […]}, by field. Fails on every field whose effect is
-// another, and when more than 15 % are refused or more than so many ignored.
+// another, and when more than 5 % are ignored or more than 15 % refused.
 void expect_effects(FieldWalk& walk, const std::string& folder,
-                    const std::vector<std::string>& files, size_t most_ignored_percent = 5);
+                    const std::vector<std::string>& files);
 
 }  // namespace strata::api::testing

@@ -270,7 +270,7 @@ TEST_F(LlamaCompletion, InfillTakesWhatEditorsSend) {
       R"("samplers":["top_k","top_p","infill"],"t_max_prompt_ms":500,"t_max_predict_ms":1000})");
   ASSERT_EQ(fill.status, 200) << fill.body;
   EXPECT_EQ(fill.headers.at("x-strata-ignored"),
-            "samplers[2], n_indent, t_max_prompt_ms, t_max_predict_ms, input_extra[].filename, "
+            "samplers[2], n_indent, t_max_prompt_ms, input_extra[].filename, "
             "input_extra[].time");
   const Reply ahead =
       post("/infill",

@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 5> kIgnored{"n_discard", "n_cache_reuse",
                                                    "verbose", "stream_options"};
 // Editors send these with every request. Without them an answer is longer or later at most, and
 // n_predict and the connection limit that.
-constexpr std::array<std::string_view, 3> kIgnoredAboveZero{"n_indent", "t_max_prompt_ms",
-                                                            "t_max_predict_ms"};
+constexpr std::array<std::string_view, 2> kIgnoredAboveZero{"n_indent", "t_max_prompt_ms"};
+constexpr int64_t kMostWritingMs = int64_t{1} << 40;
 constexpr int64_t kMostPingSeconds = 3600;
 
 // Settings that are not built, with the values that switch them off.
@@ -198,6 +198,8 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   if (fields.integer("id_slot", -1, INT32_MAX).value_or(-1) >= 0) {
     request.ignored.emplace_back("id_slot");
   }
+  const auto most_ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
+  request.most_ms = std::max<int64_t>(most_ms.value_or(0), 0);
   for (const std::string_view name : kIgnoredAboveZero) {
     if (fields.number(name, -1e18, 1e18).value_or(0) > 0) request.ignored.emplace_back(name);
   }
