@@ -7,6 +7,7 @@
 #include "core/similar.h"
 #include "models/hub/catalog.h"
 #include "models/hub/source.h"
+#include "models/hub/store.h"
 
 namespace strata::models {
 namespace {
@@ -16,6 +17,29 @@ constexpr std::string_view kNoTag = ":latest";
 std::string_view without_tag(std::string_view name) {
   const std::string_view bare = name.substr(0, name.rfind(':'));
   return bare == "hf" ? name : bare;  // hf:OWNER/REPO has none
+}
+
+// Names are ASCII (models/hub/name.h).
+bool equal_but_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+std::string_view without_latest(std::string_view name) {
+  const size_t size = name.size() - std::min(name.size(), kNoTag.size());
+  return equal_but_case(name.substr(size), kNoTag) ? name.substr(0, size) : name;
+}
+
+// The catalogue's only entry that has this name when case does not count; null: none, or several.
+const CatalogEntry* find_in_catalog_but_case(std::string_view name) {
+  const CatalogEntry* found = nullptr;
+  for (const auto& entry : catalog()) {
+    const auto is_it = [&](std::string_view each) { return equal_but_case(each, name); };
+    if (!is_it(entry.name) && std::ranges::none_of(entry.aliases, is_it)) continue;
+    if (found != nullptr) return nullptr;
+    found = &entry;
+  }
+  return found;
 }
 
 // Each way to write a model that is here or in the catalogue, and that model's full name.
@@ -42,7 +66,27 @@ std::string way_to_get(std::string_view name) {
 std::string_view resolve_name(std::string_view name,
                               const std::function<bool(std::string_view name)>& is_here) {
   const auto* entry = find_in_catalog(name);
+  if (entry == nullptr) entry = find_in_catalog_but_case(name);
   return entry == nullptr || is_here(name) || !is_here(entry->name) ? name : entry->name;
+}
+
+std::string same_but_case(std::string_view name, std::span<const std::string> here) {
+  const std::string* found = nullptr;
+  for (const auto& each : here) {
+    if (!equal_but_case(without_latest(each), without_latest(name))) continue;
+    if (found != nullptr) return {};
+    found = &each;
+  }
+  return found == nullptr ? std::string() : *found;
+}
+
+ModelName spelling_in(const Store& store, std::string_view name) {
+  ModelName wanted = parse_model_name(name);
+  if (store.has(wanted.full())) return wanted;
+  std::vector<std::string> names;
+  for (const auto& manifest : store.list()) names.push_back(manifest.name);
+  const std::string spelt = same_but_case(wanted.full(), names);
+  return spelt.empty() ? wanted : parse_model_name(spelt);
 }
 
 std::string did_you_mean_model(std::string_view name, std::span<const std::string> here) {

@@ -7,14 +7,26 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "models/hub/name.h"
 
 namespace strata::models {
 
+class Store;
+
 // What a caller's name stands for among the models that `is_here` knows: itself when there is one
-// of that name; else, for another name of the catalogue ("smollm2"), the full one when that is here
-// ("smollm2:135m"). Valid as long as `name`.
+// of that name; else, for another name of the catalogue ("smollm2", "SmolLM2:135M"), the full one
+// when that is here ("smollm2:135m"). Case does not count in the catalogue's names, unless two of
+// them differ by it alone. Valid as long as `name`.
 std::string_view resolve_name(std::string_view name,
                               const std::function<bool(std::string_view name)>& is_here);
+
+// The only one of the names that are here which is `name` when case does not count, with or without
+// ":latest"; "": there is none, or there are several.
+std::string same_but_case(std::string_view name, std::span<const std::string> here);
+
+// `name` as a model of the store is spelt: where none has exactly that name, but one alone has it
+// when case does not count, that one's; otherwise as it is. Error{invalid_argument}.
+ModelName spelling_in(const Store& store, std::string_view name);
 
 // "did you mean 'smollm2:135m'?" from the names that are here and those of the catalogue, each with
 // and without its tag; with the command that gets it where it is not here. "": nothing is near.

@@ -28,6 +28,26 @@ TEST(KnownNames, a_short_name_stands_for_the_catalogues_model_where_that_is_here
   EXPECT_EQ(resolved("own", {"smollm2:135m"}), "own");
 }
 
+TEST(KnownNames, case_does_not_count_in_the_catalogues_names) {
+  const auto resolved = [](std::string_view name, const std::vector<std::string>& here) {
+    return resolve_name(
+        name, [&](std::string_view each) { return std::ranges::find(here, each) != here.end(); });
+  };
+  EXPECT_EQ(resolved("SmolLM2:135M", {"smollm2:135m"}), "smollm2:135m");
+  EXPECT_EQ(resolved("SmolLM2", {"smollm2:135m"}), "smollm2:135m");
+  EXPECT_EQ(resolved("SmolLM2:135M", {"SmolLM2:135M", "smollm2:135m"}), "SmolLM2:135M");
+  EXPECT_EQ(resolved("SmolLM2:135M", {}), "SmolLM2:135M");
+}
+
+TEST(KnownNames, the_same_but_for_case_is_one_name_or_none) {
+  const std::vector<std::string> here{"Tiny:latest", "two:V1", "TWO:v1", "me/x:q4"};
+  EXPECT_EQ(same_but_case("tiny", here), "Tiny:latest");
+  EXPECT_EQ(same_but_case("TINY:LATEST", here), "Tiny:latest");
+  EXPECT_EQ(same_but_case("ME/X:Q4", here), "me/x:q4");
+  EXPECT_EQ(same_but_case("two:v1", here), "") << "it may be either";
+  EXPECT_EQ(same_but_case("tin", here), "");
+}
+
 TEST(KnownNames, a_misspelt_name_is_compared_without_its_tag_too) {
   EXPECT_EQ(hint_for("smolm2", {"smollm2:135m"}), "did you mean 'smollm2:135m'?");
   EXPECT_EQ(hint_for("smolm2:latest", {"smollm2:135m"}), "did you mean 'smollm2:135m'?");

@@ -90,7 +90,8 @@ bool Store::has(std::string_view name) const {
 }
 
 ModelName Store::resolve(std::string_view name) const {
-  return parse_model_name(resolve_name(name, [this](std::string_view each) { return has(each); }));
+  return spelling_in(*this,
+                     resolve_name(name, [this](std::string_view each) { return has(each); }));
 }
 
 std::optional<Manifest> Store::try_find(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/testing/expect_error.h"
 #include "core/testing/temp_folder.h"
+#include "models/hub/known_names.h"
 
 namespace strata::models {
 namespace {
@@ -272,6 +273,23 @@ TEST_F(StoreTest, a_short_name_of_the_catalogue_stands_for_the_model_that_is_her
   EXPECT_EQ(store.find("smollm2").name, "smollm2:latest") << "a model of that very name goes first";
   store.remove("smollm2");
   store.remove("smollm2");
+  EXPECT_TRUE(store.list().empty());
+}
+
+TEST_F(StoreTest, a_name_in_another_case_is_the_only_one_that_is_so_called) {
+  const BlobRef blob = store.put_blob("1");
+  store.put_manifest(manifest_of("Tiny:Q4", {blob}));
+  for (const char* name : {"tiny:q4", "TINY:Q4", "Tiny:Q4"}) {
+    EXPECT_EQ(store.find(name).name, "Tiny:Q4") << name;
+    EXPECT_EQ(spelling_in(store, name).full(), "Tiny:Q4") << name;
+  }
+  EXPECT_FALSE(store.try_find("tiny"));
+  EXPECT_EQ(spelling_in(store, "New").full(), "New:latest");
+  store.put_manifest(manifest_of("tiny:q4", {blob}));
+  EXPECT_EQ(store.find("tiny:q4").name, "tiny:q4") << "one of that very name goes first";
+  EXPECT_FALSE(store.try_find("TINY:q4")) << "it may be either";
+  store.remove("tiny:q4");
+  store.remove("TINY:q4");
   EXPECT_TRUE(store.list().empty());
 }
 
