@@ -130,6 +130,11 @@ TEST_F(OllamaAsk, LogprobsComeWithTheirTokens) {
   EXPECT_FALSE(whole("/api/chat", std::string(kChat) + R"(,"stream":false})").contains("logprobs"));
 }
 
+TEST_F(OllamaAsk, TopLogprobsAloneTellNothing) {
+  const auto one = whole("/api/chat", std::string(kChat) + R"(,"stream":false,"top_logprobs":2})");
+  EXPECT_FALSE(one.contains("logprobs"));
+}
+
 TEST_F(OllamaAsk, AnErrorInMidStreamIsOneMoreLine) {
   const Reply reply = post("/api/generate", R"({"model":"failing","prompt":"x"})");
   EXPECT_EQ(reply.status, 200);
@@ -154,7 +159,7 @@ TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {
         R"("tools":[{"type":"web","function":{"name":"f"}}])", R"("options":{"mirostat":1})",
         R"("options":{"tfs_z":0.5})", R"("options":{"penalize_newline":false})",
         R"("options":{"no_such_option":1})", R"("options":{"temperature":"hot"})",
-        R"("no_such_field":1)", R"("top_logprobs":2)", R"("keep_alive":"soon")"}) {
+        R"("no_such_field":1)", R"("keep_alive":"soon")"}) {
     EXPECT_FALSE(refusal("/api/chat", std::string(kChat) + "," + field + "}").empty());
   }
   const std::string generate = R"({"model":"echo","prompt":"x",)";
@@ -194,6 +199,26 @@ TEST_F(OllamaAsk, HistoryWithToolCallsIsRead) {
       R"({"role":"assistant","content":"","tool_calls":[{"function":{"name":"f",)"
       R"("arguments":{"city":"Bern"}}}]},{"role":"tool","tool_name":"f","content":"sunny"}]})");
   EXPECT_EQ(one.at("message").at("content"), "sunny");
+}
+
+TEST_F(OllamaAsk, OlderClientsNameAToolsResultInName) {
+  const auto message = [](const std::string& fields) {
+    return ollama::parse_chat(R"({"model":"m","messages":[{"content":"x",)" + fields + "}]}")
+        .request.conversation.messages.at(0);
+  };
+  EXPECT_EQ(message(R"("role":"tool","name":"f")").name, "f");
+  EXPECT_EQ(message(R"("role":"tool","name":"f","tool_name":"f")").name, "f");
+  EXPECT_THROW(message(R"("role":"tool","name":"f","tool_name":"g")"), FieldError);
+  EXPECT_THROW(message(R"("role":"user","name":"f")"), FieldError);
+}
+
+TEST_F(OllamaAsk, CaseDoesNotCountInRoles) {
+  const auto asked =
+      ollama::parse_chat(R"({"model":"m","messages":[{"role":"SYSTEM","content":"s"},)"
+                         R"({"role":"User","content":"x"}]})");
+  EXPECT_EQ(asked.request.conversation.messages.at(0).role, "system");
+  EXPECT_EQ(asked.request.conversation.messages.at(1).role, "user");
+  refusal("/api/chat", R"({"model":"echo","messages":[{"role":"users","content":"x"}]})");
 }
 
 constexpr auto kAsk =

@@ -24,6 +24,12 @@ json::object status_json(std::string_view status) {
   return {{"status", status}};
 }
 
+void refuse_login(Fields& fields) {
+  for (const char* key : {"username", "password"}) {
+    refuse_if_given(fields, key, "log in on the server's machine: docker login");
+  }
+}
+
 // A pull, a push or a create as its client sees it: lines of progress and a last word, or only
 // that.
 class JobReport {
@@ -111,6 +117,7 @@ void pull(const std::shared_ptr<Exchange>& exchange, const Services& services,
   if (fields.boolean("insecure").value_or(false)) {
     fields.fail("insecure", "is true; what is fetched is always checked", "leave insecure out");
   }
+  refuse_login(fields);
   fields.refuse_unread();
   report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(
@@ -125,6 +132,7 @@ void push(const std::shared_ptr<Exchange>& exchange, const Services& services,
   const std::string place = read_model(fields);
   const bool stream = fields.boolean("stream").value_or(true);
   const bool insecure = fields.boolean("insecure").value_or(false);
+  refuse_login(fields);
   fields.refuse_unread();
   report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
     return std::shared_ptr<ModelLibrary::Job>(
@@ -145,15 +153,6 @@ void add_parameter(Fields& fields, const std::string& name, const json::value& v
   if (value.is_null()) return;
   modelfile.overrides.parameters.emplace(
       name, value.is_string() ? std::string(value.get_string()) : to_json(value));
-}
-
-void refuse_if_given(Fields& fields, std::string_view key, const std::string& hint) {
-  const json::value* value = fields.get(key);
-  if (!value) return;
-  const bool empty = (value->is_object() && value->get_object().empty()) ||
-                     (value->is_array() && value->get_array().empty()) ||
-                     (value->is_string() && value->get_string().empty());
-  if (!empty) fields.fail(key, "is not supported yet", hint);
 }
 
 // A manifest keeps a role and a text of each message; what else one has must not get lost.
@@ -180,6 +179,7 @@ models::Modelfile read_modelfile(Fields& fields) {
   const std::string on_the_machine = "on the server's machine: strata create NAME -f Modelfile";
   refuse_if_given(fields, "files", "name a model in from; files can be used " + on_the_machine);
   refuse_if_given(fields, "adapters", "use a model that has the adapter merged into it");
+  refuse_if_given(fields, "path", "send from; a file can be used " + on_the_machine);
   refuse_if_given(fields, "modelfile",
                   "send from, system, template, parameters, messages; or " + on_the_machine);
   models::Modelfile modelfile;
@@ -201,14 +201,24 @@ models::Modelfile read_modelfile(Fields& fields) {
 }
 
 // What the model is to be written as; null: as it is.
-const modify::Mix* read_quantize(Fields& fields) {
-  const auto type = fields.text("quantize");
+const modify::Mix* read_mix(Fields& fields, std::string_view key) {
+  const auto type = fields.text(key);
   if (!type || type->empty()) return nullptr;
   try {
     return &modify::find_mix(*type);
   } catch (const Error& error) {
-    fields.fail("quantize", error.message(), error.hint());
+    fields.fail(key, error.message(), error.hint());
   }
+}
+
+// "quantize", or "quantization" as older clients write.
+const modify::Mix* read_quantize(Fields& fields) {
+  const modify::Mix* mix = read_mix(fields, "quantize");
+  const modify::Mix* older = read_mix(fields, "quantization");
+  if (mix && older && mix != older) {
+    fields.fail("quantization", "and quantize differ", "send quantize only");
+  }
+  return mix ? mix : older;
 }
 
 void create(const std::shared_ptr<Exchange>& exchange, const Services& services,

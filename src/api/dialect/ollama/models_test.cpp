@@ -312,6 +312,10 @@ TEST_F(OllamaModels, CreateQuantisesByOllamasNamesAndReplacesOnlyByWhatIsWhole) 
   EXPECT_EQ(replaced.at("details").at("quantization_level"), "Q4_K_M");
   EXPECT_EQ(names("/api/tags"),
             (std::vector<std::string>{"base:latest", "small:latest", "tiny:latest"}));
+  ask("POST", "/api/create",
+      R"({"model":"older","from":"tiny","stream":false,"quantization":"Q4_K_M"})");
+  EXPECT_EQ(ask("POST", "/api/show", R"({"model":"older"})").at("details").at("quantization_level"),
+            "Q4_K_M");
   ask("POST", "/api/create", R"({"model":"as-it-is","from":"tiny","stream":false,"quantize":""})");
   EXPECT_EQ(
       ask("POST", "/api/show", R"({"model":"as-it-is"})").at("details").at("quantization_level"),
@@ -353,6 +357,48 @@ TEST_F(OllamaModels, RefusesRecipesThatItCannotFollow) {
   }
   EXPECT_EQ(call("POST", "/api/create", R"({"model":"x"})").status, 400);
   EXPECT_EQ(call("POST", "/api/create", R"({"model":"x","from":"/etc/passwd.gguf"})").status, 403);
+}
+
+// As Ollama's client in Go writes them: what is not given is there, empty.
+TEST_F(OllamaModels, EmptyFieldsAreNotGiven) {
+  const std::pair<std::string, std::string> bodies[]{
+      {"/api/show", R"({"model":"tiny","system":"","template":"","verbose":false,"options":null,)"
+                    R"("name":""})"},
+      {"/api/show", R"({"model":"","system":"","template":"","options":{},"name":"tiny"})"},
+      {"/api/pull", R"({"model":"tiny","username":"","password":"","stream":false,"name":""})"},
+      {"/api/create", R"({"model":"made","stream":false,"from":"tiny","name":""})"},
+      {"/api/create", R"({"name":"made","path":"","modelfile":"","quantize":null,"model":"",)"
+                      R"("quantization":"","from":"tiny","stream":false,"files":null})"},
+      {"/api/generate", R"({"model":"tiny","prompt":"","suffix":"","system":"","template":"",)"
+                        R"("options":null,"stream":false,"name":""})"},
+      {"/api/embed", R"({"model":"tiny","input":null,"options":null,"name":""})"},
+  };
+  for (const auto& [path, body] : bodies) {
+    const Reply reply = call("POST", path, body);
+    EXPECT_EQ(reply.status, 200) << path << " " << body << " " << reply.body;
+  }
+  EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"made","name":""})").status, 200);
+  EXPECT_EQ(call("POST", "/api/copy", R"({"source":"tiny","destination":""})").status, 400);
+}
+
+TEST_F(OllamaModels, WhatIsNotEmptyAndNotSupportedIsRefused) {
+  const std::pair<std::string, std::string> fields[]{
+      {"/api/show", R"("system":"s")"},
+      {"/api/show", R"("template":"t")"},
+      {"/api/show", R"("options":{"a":1})"},
+      {"/api/show", R"("name":"base")"},
+      {"/api/pull", R"("username":"me")"},
+      {"/api/pull", R"("password":"x")"},
+      {"/api/push", R"("username":"me")"},
+      {"/api/push", R"("password":"x")"},
+      {"/api/create", R"("from":"tiny","path":"/x")"},
+      {"/api/create", R"("from":"tiny","quantize":"q8_0","quantization":"q4_0")"},
+  };
+  for (const auto& [path, field] : fields) {
+    const Reply reply = call("POST", path, R"({"model":"tiny",)" + field + "}");
+    EXPECT_EQ(reply.status, 400) << path << " " << field << " " << reply.body;
+  }
+  EXPECT_EQ(call("POST", "/api/show", R"({"model":"","name":""})").status, 400);
 }
 
 TEST_F(OllamaModels, PullsWhatIsThereAndSaysWhatIsNot) {

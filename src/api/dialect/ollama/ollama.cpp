@@ -75,6 +75,9 @@ class Ollama final : public Dialect {
     Fields fields(body);
     const std::string model = read_model(fields);
     const bool verbose = fields.boolean("verbose").value_or(false);
+    for (const char* key : {"system", "template", "options"}) {
+      refuse_if_given(fields, key, "make a model that has it: /api/create");
+    }
     fields.refuse_unread();
     exchange->respond(json_response(show_json(services, model, verbose)));
   }
@@ -113,12 +116,23 @@ void append_line(std::string& out, const json::value& value) {
 }
 
 std::string read_model(Fields& fields) {
-  if (!fields.has("name")) return read_model_name(fields, "model");
+  const bool has_name = !fields.text("name").value_or("").empty();
+  const bool has_model = !fields.text("model").value_or("").empty();
+  if (!has_name) return read_model_name(fields, "model");
   std::string name = read_model_name(fields, "name");
-  if (fields.has("model") && read_model_name(fields, "model") != name) {
+  if (has_model && read_model_name(fields, "model") != name) {
     fields.fail("name", "and model differ", "send model only");
   }
   return name;
+}
+
+void refuse_if_given(Fields& fields, std::string_view key, const std::string& hint) {
+  const json::value* value = fields.get(key);
+  if (!value) return;
+  const bool empty = (value->is_object() && value->get_object().empty()) ||
+                     (value->is_array() && value->get_array().empty()) ||
+                     (value->is_string() && value->get_string().empty());
+  if (!empty) fields.fail(key, "is not supported yet", hint);
 }
 
 }  // namespace strata::api::ollama

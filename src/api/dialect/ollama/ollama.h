@@ -60,6 +60,10 @@ void add_change_routes(RouteTable& table, const Services& services, const Dialec
 json::object error_json(const Error& error);
 Response json_response(const json::value& body);
 void append_line(std::string& out, const json::value& value);
-std::string read_model(Fields& fields);  // "model", or "name" as older clients write
+// "model", or "name" as older clients write. One of the two may be empty, as Ollama's own client
+// sends it: that one is not given.
+std::string read_model(Fields& fields);
+// A field that clients send empty, and that nothing is made of when it is not.
+void refuse_if_given(Fields& fields, std::string_view key, const std::string& hint);
 
 }  // namespace strata::api::ollama

@@ -36,7 +36,6 @@ void refuse_list(Fields& fields, std::string_view key, std::string hint) {
 void read_logprobs(Fields& fields, Asked& asked) {
   const bool wanted = asked.logprobs = fields.boolean("logprobs").value_or(false);
   const int64_t top = fields.integer("top_logprobs", 0, kMaxTopLogprobs).value_or(0);
-  if (top > 0 && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
   if (wanted) asked.request.n_logprobs = static_cast<int32_t>(top);
 }
 
@@ -98,16 +97,36 @@ std::string arguments_of(Fields& function) {
   return function.object("arguments") ? to_json(*function.get("arguments")) : "{}";
 }
 
+std::string read_role(Fields& fields) {
+  std::string role = fields.required_text("role");
+  std::ranges::transform(role, role.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;  // some clients write "User"
+  });
+  static constexpr std::array<std::string_view, 4> kRoles{"system", "user", "assistant", "tool"};
+  if (std::ranges::find(kRoles, role) == kRoles.end()) {
+    fields.fail("role", "must be system, user, assistant or tool");
+  }
+  return role;
+}
+
+// Whose result a message of the role tool is: "tool_name", or "name" as older clients write.
+std::string read_tool_name(Fields& fields, std::string_view role) {
+  std::string name = fields.text("tool_name").value_or("");
+  if (role != "tool") return name;
+  const std::string older = fields.text("name").value_or("");
+  if (name.empty()) return older;
+  if (!older.empty() && older != name) {
+    fields.fail("name", "and tool_name differ", "send tool_name only");
+  }
+  return name;
+}
+
 models::Message read_message(const json::value& value, size_t index) {
   Fields fields(value, fmt::format("messages[{}]", index));
   models::Message message;
-  message.role = fields.required_text("role");
-  static constexpr std::array<std::string_view, 4> kRoles{"system", "user", "assistant", "tool"};
-  if (std::ranges::find(kRoles, message.role) == kRoles.end()) {
-    fields.fail("role", "must be system, user, assistant or tool");
-  }
+  message.role = read_role(fields);
   message.reasoning = fields.text("thinking").value_or("");
-  message.name = fields.text("tool_name").value_or("");
+  message.name = read_tool_name(fields, message.role);
   message.tool_call_id = fields.text("tool_call_id").value_or("");
   message.tool_calls = read_tool_calls(fields, arguments_of);
   const auto content = fields.text("content");
