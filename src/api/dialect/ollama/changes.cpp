@@ -6,7 +6,10 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/ollama/ollama.h"
 #include "api/library.h"
+#include "api/store_errors.h"
 #include "core/os.h"
+#include "models/hub/known_names.h"
+#include "models/hub/source.h"
 #include "models/parameters.h"
 #include "modify/mix.h"
 
@@ -18,6 +21,15 @@ constexpr uint64_t kReportPauseNs = 100'000'000;  // between two lines that only
 ModelLibrary& library_of(const Services& services) {
   if (services.library) return *services.library;
   throw Error(Code::unimplemented, "this server keeps no models of its own");
+}
+
+// A new name that differs from one here in case alone is that one.
+std::string spelt_as_here(const Services& services, const std::string& name) {
+  if (models::is_source_reference(name) || models::names_a_file(name)) return name;
+  const models::Store& store = library_of(services).store();
+  const auto spelt =
+      telling_no_paths(store.root(), [&] { return models::spelling_in(store, name); });
+  return spelt == models::parse_model_name(name) ? name : spelt.full();
 }
 
 json::object status_json(std::string_view status) {
@@ -120,8 +132,8 @@ void pull(const std::shared_ptr<Exchange>& exchange, const Services& services,
   refuse_login(fields);
   fields.refuse_unread();
   report_job(exchange, dialect, stream, "", [&](auto progress, auto done) {
-    return std::shared_ptr<ModelLibrary::Job>(
-        library_of(services).pull(model, false, std::move(progress), std::move(done)));
+    return std::shared_ptr<ModelLibrary::Job>(library_of(services).pull(
+        spelt_as_here(services, model), false, std::move(progress), std::move(done)));
   });
 }
 
@@ -233,8 +245,9 @@ void create(const std::shared_ptr<Exchange>& exchange, const Services& services,
   tell_ignored(*exchange, models::ignored_parameters(modelfile.overrides.parameters));
   const std::string quantizing = mix ? fmt::format("quantizing model to {}", mix->name) : "";
   report_job(exchange, dialect, stream, quantizing, [&](auto progress, auto done) {
-    return std::shared_ptr<ModelLibrary::Job>(library_of(services).create(
-        model, std::move(modelfile), mix, std::move(progress), std::move(done)));
+    return std::shared_ptr<ModelLibrary::Job>(
+        library_of(services).create(spelt_as_here(services, model), std::move(modelfile), mix,
+                                    std::move(progress), std::move(done)));
   });
 }
 
@@ -244,7 +257,7 @@ void copy(const std::shared_ptr<Exchange>& exchange, const Services& services) {
   const std::string source = read_model_name(fields, "source");
   const std::string destination = read_model_name(fields, "destination");
   fields.refuse_unread();
-  library_of(services).copy(source, destination);
+  library_of(services).copy(source, spelt_as_here(services, destination));
   exchange->respond(Response{});
 }
 

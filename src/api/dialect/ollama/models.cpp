@@ -3,6 +3,7 @@
 #include "api/dialect/ollama/ollama.h"
 #include "api/gateway/model_traits.h"
 #include "api/library.h"
+#include "models/hub/known_names.h"
 
 namespace strata::api::ollama {
 namespace {
@@ -20,6 +21,14 @@ std::vector<ModelCard> cards_of(const Services& services) {
     if (at != known.end() && at->digest == card.digest) card = std::move(*at);
   }
   return cards;
+}
+
+// As find_card(), and in any case where only one is so called.
+const ModelCard& card_called(const std::vector<ModelCard>& cards, const std::string& name) {
+  std::vector<std::string> names;
+  for (const ModelCard& card : cards) names.push_back(card.name);
+  const std::string spelt = models::same_but_case(name, names);
+  return find_card(cards, spelt.empty() ? name : spelt);
 }
 
 json::object details_json(const ModelCard& card, const std::string& parent) {
@@ -101,8 +110,7 @@ void add_traits(const Services& services, const std::string& model, json::object
 
 json::object show_json(const Services& services, const std::string& model, bool verbose) {
   const auto cards = cards_of(services);
-  const ModelCard& card = find_card(cards, model);
-  // What the server does with the model, not all that the model could do: no tools, no reasoning.
+  const ModelCard& card = card_called(cards, model);
   json::object body{{"capabilities", json::array{"completion"}},
                     {"modified_at", rfc3339(card.modified * 1000)}};
   if (!services.library || card.digest.empty()) {  // a scripted one: no file stands behind it

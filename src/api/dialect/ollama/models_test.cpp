@@ -220,6 +220,26 @@ TEST_F(OllamaModels, CopiesAndDeletes) {
   EXPECT_EQ(call("POST", "/api/copy", R"({"source":"gone","destination":"x"})").status, 404);
 }
 
+TEST_F(OllamaModels, CaseDoesNotCountInNames) {
+  put("Mine:Q4", "{{ messages[0].content }}");
+  EXPECT_EQ(ask("POST", "/api/show", R"({"model":"mine:q4"})").at("strata").at("name"), "Mine:Q4");
+  EXPECT_EQ(ask("POST", "/api/show", R"({"model":"TINY"})").at("strata").at("name"), "tiny:latest");
+  const auto answered = ask("POST", "/api/generate",
+                            R"({"model":"TINY","prompt":"abc","stream":false,)"
+                            R"("options":{"num_predict":1}})");
+  EXPECT_EQ(answered.at("model"), "TINY") << "as it was asked";
+  ask("POST", "/api/generate", R"({"model":"Tiny","keep_alive":0})");
+  EXPECT_TRUE(names("/api/ps").empty());
+  const std::vector<std::string> before = names("/api/tags");
+  ask("POST", "/api/create", R"({"model":"MINE:q4","from":"Tiny","system":"s","stream":false})");
+  EXPECT_EQ(call("POST", "/api/copy", R"({"source":"Tiny","destination":"BASE"})").status, 200);
+  ask("POST", "/api/pull", R"({"model":"TINY","stream":false})");
+  EXPECT_EQ(names("/api/tags"), before);
+  EXPECT_EQ(ask("POST", "/api/show", R"({"model":"Mine:Q4"})").at("system"), "s");
+  EXPECT_EQ(call("DELETE", "/api/delete", R"({"model":"mine:q4"})").status, 200);
+  EXPECT_EQ(names("/api/tags"), (std::vector<std::string>{"base:latest", "tiny:latest"}));
+}
+
 TEST_F(OllamaModels, ACopyThatWaitsForTheStoreHoldsUpNobodyElse) {
   const models::Store& store = library_.store();
   auto lock = FileLock::attempt(store.lock_path("store"), FileLock::Kind::exclusive);
