@@ -222,7 +222,8 @@ TEST_F(Embeddings, AreAllThatAnEncoderAnswersWith) {
 TEST_F(Embeddings, AreWhatShowSaysOfAnEncoder) {
   const auto shown = ask("/api/show", R"({"model":"vectors"})");
   EXPECT_EQ(shown.at("capabilities"), json::array{"embedding"});
-  EXPECT_EQ(ask("/api/show", R"({"model":"chat"})").at("capabilities"), json::array{"completion"});
+  EXPECT_EQ(ask("/api/show", R"({"model":"chat"})").at("capabilities"),
+            (json::array{"completion", "tools"}));
 }
 
 TEST_F(Embeddings, OverOllamasInterfaceAreTheSame) {

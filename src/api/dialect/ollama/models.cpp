@@ -59,6 +59,16 @@ json::array messages_json(const std::vector<models::Message>& messages) {
   return list;
 }
 
+// What `strata run` asks a server before it opens a chat, and what programs decide by.
+void add_traits(const Services& services, const std::string& model,
+                const std::optional<std::string>& chat_template, const Vocabularies::Facts& facts,
+                json::object& body) {
+  if (const auto traits = services.gateway->traits(model)) {
+    body["strata"] = to_json_object(*traits);
+    body["capabilities"] = capabilities_of(*traits, chat_template, facts);
+  }
+}
+
 }  // namespace
 
 json::object tags_json(const Services& services) {
@@ -100,15 +110,8 @@ json::object running_json(const Services& services) {
   return {{"models", std::move(list)}};
 }
 
-// What `strata run` asks a server before it opens a chat.
-void add_traits(const Services& services, const std::string& model, json::object& body) {
-  if (const auto traits = services.gateway->traits(model)) {
-    body["strata"] = to_json_object(*traits);
-    if (!traits->generates) body["capabilities"] = json::array{"embedding"};
-  }
-}
-
-json::object show_json(const Services& services, const std::string& model, bool verbose) {
+json::object show_json(const Services& services, Vocabularies& vocabularies,
+                       const std::string& model, bool verbose) {
   const auto cards = cards_of(services);
   const ModelCard& card = card_called(cards, model);
   json::object body{{"capabilities", json::array{"completion"}},
@@ -116,7 +119,7 @@ json::object show_json(const Services& services, const std::string& model, bool 
   if (!services.library || card.digest.empty()) {  // a scripted one: no file stands behind it
     body["details"] = details_json(card, "");
     body["model_info"] = json::object{{"general.architecture", card.family}};
-    add_traits(services, card.name, body);
+    add_traits(services, card.name, std::nullopt, {}, body);
     return body;
   }
   ModelDetails details = services.library->show(card.name, verbose);
@@ -131,7 +134,8 @@ json::object show_json(const Services& services, const std::string& model, bool 
   details.info["general.parameter_count"] = details.n_weights;
   body["model_info"] = std::move(details.info);
   if (verbose) body["tensors"] = std::move(details.tensors);
-  add_traits(services, card.name, body);
+  add_traits(services, card.name, details.chat_template,
+             vocabularies.of(services.library->store(), manifest), body);
   return body;
 }
 

@@ -110,7 +110,6 @@ TEST_F(OllamaModels, TagsTellWhatTheFilesSay) {
 TEST_F(OllamaModels, ShowTellsEverythingWhenAsked) {
   const auto shown = ask("POST", "/api/show", R"({"model":"tiny"})");
   EXPECT_EQ(shown.at("template"), "{{ messages[0].content }}");
-  EXPECT_EQ(shown.at("capabilities"), json::array{"completion"});
   EXPECT_EQ(shown.at("model_info").at("llama.block_count"), 2);
   EXPECT_GT(shown.at("model_info").at("general.parameter_count").as_int64(), 0);
   EXPECT_TRUE(shown.at("modelfile").as_string().starts_with("FROM "));
@@ -121,6 +120,43 @@ TEST_F(OllamaModels, ShowTellsEverythingWhenAsked) {
   const Reply none = call("POST", "/api/show", R"({"model":"tinny"})");
   EXPECT_EQ(none.status, 404);
   EXPECT_NE(none.body.find("tiny"), std::string::npos) << none.body;
+}
+
+TEST_F(OllamaModels, ShowTellsWhatAModelCanBeAskedFor) {
+  const auto capabilities = [&](const std::string& name) {
+    return ask("POST", "/api/show", fmt::format(R"({{"model":"{}"}})", name)).at("capabilities");
+  };
+  EXPECT_EQ(capabilities("base"), json::array{"completion"});
+  EXPECT_EQ(capabilities("tiny"), (json::array{"completion", "tools"})) << "told of them in words";
+  put("calls", "{{ tools }}<tool_call>\n{\"name\": <function-name>}\n</tool_call>");
+  EXPECT_EQ(capabilities("calls"), (json::array{"completion", "tools"}));
+  put("own-way", "{{ tools }} in a way that nobody knows");
+  EXPECT_EQ(capabilities("own-way"), json::array{"completion"}) << "its calls would stay text";
+  put("thinks", "{{ messages[0].content }}<think></think>");
+  EXPECT_EQ(capabilities("thinks"), (json::array{"completion", "tools", "thinking"}));
+  put("channels", "{{ tools }}<|channel|>analysis<|message|>");
+  EXPECT_EQ(capabilities("channels"), (json::array{"completion", "tools", "thinking"}));
+  auto builder = models::tiny_llama();
+  builder.set_u32("tokenizer.ggml.prefix_token_id", 40);
+  builder.set_u32("tokenizer.ggml.suffix_token_id", 41);
+  put("half", builder);
+  EXPECT_EQ(capabilities("half"), json::array{"completion"});
+  builder.set_u32("tokenizer.ggml.middle_token_id", 42);
+  put("fills", builder);
+  EXPECT_EQ(capabilities("fills"), (json::array{"completion", "insert"}));
+}
+
+TEST_F(OllamaModels, ShowTellsAThinkingThatOnlyTheVocabularyKnows) {
+  auto builder = models::tiny_llama();
+  std::vector<std::string> tokens{"<unk>", "<s>", "</s>", "<think>", "</think>"};
+  while (tokens.size() < 48) tokens.push_back(fmt::format("t{}", tokens.size()));
+  builder.set_texts("tokenizer.ggml.tokens", tokens);
+  builder.set_text("tokenizer.chat_template", "{{ messages[0].content }}");
+  put("thinks", builder);
+  for (int times = 0; times < 2; ++times) {
+    EXPECT_EQ(ask("POST", "/api/show", R"({"model":"thinks"})").at("capabilities"),
+              (json::array{"completion", "tools", "thinking"}));
+  }
 }
 
 TEST_F(OllamaModels, ShowTellsSettingsAndLicenceThatOnlyTheFileSays) {

@@ -51,7 +51,9 @@ class Ollama final : public Dialect {
     add("GET", "/api/ps", Scope::inference, 0, Lane::store,
         [&services](const auto& e) { e->respond(json_response(running_json(services))); });
     add("POST", "/api/show", Scope::inference, kMaxSmallBodyBytes, Lane::store,
-        [&services](const auto& e) { show(e, services); });
+        [&services, vocabularies = std::make_shared<Vocabularies>()](const auto& e) {
+          show(e, services, *vocabularies);
+        });
     add("POST", "/api/chat", Scope::inference, kMaxBodyBytes, Lane::prompts,
         [this, &services](const auto& e) { ask(e, services, parse_chat(e->request().body)); });
     add("POST", "/api/generate", Scope::inference, kMaxBodyBytes, Lane::prompts,
@@ -70,7 +72,8 @@ class Ollama final : public Dialect {
   }
 
  private:
-  static void show(const std::shared_ptr<Exchange>& exchange, const Services& services) {
+  static void show(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                   Vocabularies& vocabularies) {
     const json::value body = read_body(exchange->request().body);
     Fields fields(body);
     const std::string model = read_model(fields);
@@ -79,7 +82,7 @@ class Ollama final : public Dialect {
       refuse_if_given(fields, key, "make a model that has it: /api/create");
     }
     fields.refuse_unread();
-    exchange->respond(json_response(show_json(services, model, verbose)));
+    exchange->respond(json_response(show_json(services, vocabularies, model, verbose)));
   }
 
   void ask(const std::shared_ptr<Exchange>& exchange, const Services& services, Asked asked) const {

@@ -1,7 +1,9 @@
 // The Ollama dialect's parts, internal to this folder.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,10 +51,32 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
 void embed_older(const std::shared_ptr<Exchange>& exchange, const Services& services,
                  const Dialect& dialect);
 
+// What vocabularies have tokens for. Each is read once, since that takes its time. Any thread.
+class Vocabularies {
+ public:
+  struct Facts {
+    bool fills_in = false;  // a text between two others
+    bool thinks = false;    // around a reasoning
+  };
+  // Nothing of a model that cannot be opened.
+  Facts of(const models::Store& store, const models::Manifest& manifest);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Facts> known_;  // by the manifest's digest
+};
+
+// What a model can be asked for, in Ollama's words: by these, programs decide what they offer.
+// chat_template: its source, where there is one; nullopt: not known.
+json::array capabilities_of(const ModelTraits& traits,
+                            const std::optional<std::string>& chat_template,
+                            const Vocabularies::Facts& facts);
+
 // What is known about the models: the bodies of /api/tags, /api/ps, /api/show.
 json::object tags_json(const Services& services);
 json::object running_json(const Services& services);
-json::object show_json(const Services& services, const std::string& model, bool verbose);
+json::object show_json(const Services& services, Vocabularies& vocabularies,
+                       const std::string& model, bool verbose);
 
 // pull, push, create, copy, delete.
 void add_change_routes(RouteTable& table, const Services& services, const Dialect& dialect);
