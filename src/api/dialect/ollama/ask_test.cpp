@@ -119,6 +119,18 @@ TEST_F(OllamaAsk, NoQuestionLoadsOrUnloads) {
   EXPECT_EQ(post("/api/generate", R"({"model":"nobody","keep_alive":0})").status, 404);
 }
 
+TEST_F(OllamaAsk, TheTimesAreRealOnes) {
+  for (const std::string question : {R"("prompt":"a b",)", ""}) {  // an answer, a model at hand
+    const auto one =
+        whole("/api/generate", R"({"model":"echo",)" + question + R"("stream":false})");
+    const int64_t total_ns = one.at("total_duration").to_number<int64_t>();
+    const int64_t load_ns = one.at("load_duration").to_number<int64_t>();
+    EXPECT_GT(load_ns, 0);
+    EXPECT_GE(total_ns, load_ns);
+    EXPECT_TRUE(total_ns % 1'000'000 != 0 || load_ns % 1'000'000 != 0) << total_ns;
+  }
+}
+
 TEST_F(OllamaAsk, LogprobsComeWithTheirTokens) {
   const auto one = whole(
       "/api/chat", std::string(kChat) + R"(,"stream":false,"logprobs":true,"top_logprobs":2})");

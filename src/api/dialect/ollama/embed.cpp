@@ -5,6 +5,7 @@
 #include "api/dialect/embed_answer.h"
 #include "api/dialect/ollama/ollama.h"
 #include "api/limits.h"
+#include "core/os.h"
 
 namespace strata::api::ollama {
 namespace {
@@ -83,16 +84,16 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
   Parsed parsed = parse_embed(exchange->request().body);
   tell_ignored(*exchange, parsed.ignored);
   const std::string model = parsed.request.model;
-  const int64_t began_ms = services.now_ms();
+  const uint64_t began_ns = monotonic_ns();
   answer_embedding(exchange, services, dialect, std::move(parsed.request),
-                   [model, began_ms, now_ms = services.now_ms](const EmbeddingAnswer& answer) {
+                   [model, began_ns](const EmbeddingAnswer& answer) {
                      json::array vectors;
                      for (const auto& each : answer.embeddings) {
                        vectors.push_back(to_json_array(each.vector));
                      }
                      return json::object{{"model", model},
                                          {"embeddings", std::move(vectors)},
-                                         {"total_duration", (now_ms() - began_ms) * 1'000'000},
+                                         {"total_duration", monotonic_ns() - began_ns},
                                          {"load_duration", answer.load_ns},
                                          {"prompt_eval_count", answer.n_tokens}};
                    });

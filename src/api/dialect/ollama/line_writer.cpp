@@ -2,6 +2,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/ollama/ollama.h"
 #include "api/dialect/token_json.h"
+#include "core/os.h"
 
 namespace strata::api::ollama {
 namespace {
@@ -26,6 +27,10 @@ std::optional<json::object> call_json(const models::ToolCall& call, size_t index
     return std::nullopt;
   }
 }
+
+struct Durations {
+  int64_t total_ns = 0, load_ns = 0;
+};
 
 class LineWriter final : public AnswerWriter {
  public:
@@ -117,11 +122,21 @@ class LineWriter final : public AnswerWriter {
     return line;
   }
 
+  // As Ollama counts: until a model that was in memory was at hand took its time, too.
+  Durations durations(const Totals& totals) const {
+    const auto passed_ns = static_cast<int64_t>(monotonic_ns() - began_ns_);
+    const int64_t work_ns = totals.total_ns - totals.load_ns;
+    const int64_t load_ns =
+        totals.load_ns > 0 ? totals.load_ns : std::max<int64_t>(passed_ns - work_ns, 1);
+    return {.total_ns = std::max(passed_ns, load_ns + work_ns), .load_ns = load_ns};
+  }
+
   json::object finished(json::object line, FinishReason reason, const Totals& totals) const {
     line["done"] = true;
     line["done_reason"] = load_only_ ? "load" : reason == FinishReason::length ? "length" : "stop";
-    line["total_duration"] = totals.total_ns;
-    line["load_duration"] = totals.load_ns;
+    const Durations took = durations(totals);
+    line["total_duration"] = took.total_ns;
+    line["load_duration"] = took.load_ns;
     if (load_only_) return line;
     if (tells_context_) line["context"] = context_;
     line["prompt_eval_count"] = totals.prompt_tokens;
@@ -137,6 +152,7 @@ class LineWriter final : public AnswerWriter {
   const std::string model_;
   const bool chat_, load_only_, logprobs_, tells_context_;
   const Clock now_ms_;
+  const uint64_t began_ns_ = monotonic_ns();
   FinishReason reason_ = FinishReason::stop;
   std::vector<models::ToolCall> calls_;  // of a stream, so far
   size_t n_told_ = 0;                    // of these, as lines
