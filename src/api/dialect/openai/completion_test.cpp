@@ -94,6 +94,30 @@ TEST(Completions, StreamedPromptsJoinToTheWholeOnes) {
   EXPECT_TRUE(texts[0].starts_with("one two"));
 }
 
+// OpenAI's promise: up to logprobs + 1 entries.
+void expect_told_among_the_likeliest(const json::value& logprobs, size_t n_asked) {
+  const json::array& tokens = logprobs.at("tokens").as_array();
+  ASSERT_FALSE(tokens.empty());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const json::value& own = logprobs.at("token_logprobs").at(i);
+    if (own.is_null()) continue;  // the first of a prompt
+    const json::object& top = logprobs.at("top_logprobs").at(i).as_object();
+    EXPECT_LE(top.size(), n_asked + 1);
+    const json::value* told = top.if_contains(tokens.at(i).as_string());
+    ASSERT_NE(told, nullptr) << tokens.at(i);
+    EXPECT_EQ(*told, own);
+  }
+}
+
+TEST(Completions, TheTokenItselfIsToldAmongTheLikeliest) {
+  const Running running;
+  for (const size_t n : {0u, 1u, 3u}) {
+    const std::string body = fmt::format(
+        R"({{"model": "babble", "prompt": "x", "seed": 5, "max_tokens": 9, "logprobs": {}}})", n);
+    expect_told_among_the_likeliest(ask(running, body).at("choices").at(0).at("logprobs"), n);
+  }
+}
+
 TEST(Completions, ASuffixIsOfTextOnly) {
   const auto request =
       parse_completion(R"({"model": "m", "prompt": "a", "suffix": "z"})").requests.front();
@@ -131,6 +155,10 @@ TEST_F(Scored, PromptsOfOneRequestHaveTheLogprobsOfEachAlone) {
   ASSERT_EQ(first.size(), 5u);
   EXPECT_TRUE(first.at(0).is_null()) << "nothing comes before it";
   for (size_t i = 1; i < first.size(); ++i) EXPECT_LT(first.at(i).as_double(), 0);
+}
+
+TEST_F(Scored, EveryTokenOfThePromptIsToldAmongItsLikeliest) {
+  expect_told_among_the_likeliest(logprobs_of("[[5, 6, 7, 8]]").at(0), 1);
 }
 
 // A shorter prompt's entries are a longer one's: each depends on what comes before it only.

@@ -32,6 +32,8 @@ struct LogprobArrays {
       // Of pieces that read the same the likeliest, which comes first.
       top.emplace(repair_utf8(other.bytes), static_cast<double>(other.logprob));
     }
+    // The token itself is always told, beside so many others: programs look it up by its text.
+    top[repair_utf8(token.bytes)] = static_cast<double>(token.logprob);
     top_logprobs.push_back(std::move(top));
   }
 
