@@ -248,6 +248,9 @@ Response error_response(const Dialect& dialect, const Error& error) {
   Response response = dialect.error(error);
   if (response.status == 200) response.status = http_status(error.code());
   if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
+  // The makers' libraries take 409 and everything from 500 for what will pass, and ask again.
+  const bool stays = response.status == 409 || response.status == 501;
+  if (stays) response.headers.add("x-should-retry", "false");
   if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");
   return response;
 }
