@@ -231,6 +231,9 @@ TEST(ChatRequests, EveryWayToBindAnAnswerIsOneRule) {
           R"("response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true,
            "schema": )" +
               schema + "}}",
+          R"("response_format": {"type": "json_schema", "json_schema": {"schema": )" + schema +
+              "}}",
+          R"("response_format": {"type": "json_schema", "schema": )" + schema + "}",
           R"("response_format": {"type": "json_object", "schema": )" + schema + "}",
           R"("response_format": {"type": "json_object", "value": )" + schema + "}",
           R"("guided_json": )" + schema, R"("guided_json": "{\"type\": \"object\"}")",
@@ -253,8 +256,10 @@ TEST(ChatRequests, TwoRulesOrABrokenOneAreRefused) {
             "grammar"},
            {R"("response_format": {"type": "xml"})", "response_format.type"},
            {R"("response_format": {"type": "json_schema"})", "response_format.json_schema"},
-           {R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}}})",
+           {R"("response_format": {"type": "json_schema", "json_schema": {"name": 1}})",
             "response_format.json_schema.name"},
+           {R"("response_format": {"type": "json_schema", "json_schema": {}, "schema": {}})",
+            "response_format.schema"},
            {R"("guided_json": "{")", "guided_json"},
            {R"("guided_choice": [])", "guided_choice"},
            {R"("structured_outputs": {"structural_tag": "x"})",

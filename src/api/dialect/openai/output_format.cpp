@@ -22,6 +22,23 @@ OutputRule schema_rule(const json::value& given, const std::string& path) {
   return rule;
 }
 
+// OpenAI's object with name, description and schema; or the schema alone, where llama.cpp has it.
+OutputRule named_schema(Fields& format) {
+  OutputRule rule{.kind = OutputRule::Kind::json_object};  // where no schema is given
+  auto named = format.object("json_schema");
+  if (!named) {
+    const auto* schema = format.get("schema");
+    if (!schema) format.fail("json_schema", "is missing");
+    return schema_rule(*schema, format.path("schema"));
+  }
+  named->text("name");         // what it is called matters to nobody here
+  named->text("description");  // for the model, where its template tells it
+  named->boolean("strict");    // an answer matches its schema either way
+  if (const auto* schema = named->get("schema")) rule = schema_rule(*schema, named->path("schema"));
+  named->refuse_unread();
+  return rule;
+}
+
 OutputRule response_format(Fields format) {
   const std::string type = format.required_text("type");
   OutputRule rule;
@@ -33,15 +50,7 @@ OutputRule response_format(Fields format) {
   } else if (type == "regex") {
     rule = {.kind = OutputRule::Kind::regex, .text = format.required_text("value")};
   } else if (type == "json_schema") {
-    rule.kind = OutputRule::Kind::json_object;  // where no schema is given
-    auto named = format.object("json_schema");
-    if (!named) format.fail("json_schema", "is missing");
-    named->required_text("name");
-    named->text("description");  // for the model, where its template tells it
-    named->boolean("strict");    // an answer matches its schema either way
-    if (const auto* schema = named->get("schema"))
-      rule = schema_rule(*schema, named->path("schema"));
-    named->refuse_unread();
+    rule = named_schema(format);
   } else if (type != "text") {
     format.fail("type", fmt::format("is '{}'; it must be text, json_object, json_schema or regex",
                                     type.substr(0, 40)));
