@@ -76,13 +76,12 @@ Texts show_context_policy(const RequestSettings& settings) {
 
 // -1: one is drawn for each prompt, also where the model brings its own.
 void set_seed(RequestSettings& settings, const std::vector<ParameterValue>& values) {
-  const int64_t seed = values.front().integer;
-  settings.sampling.seed = seed < 0 ? kFreshSeed : static_cast<uint64_t>(seed);
+  settings.sampling.seed = static_cast<uint64_t>(values.front().integer);  // -1 is kFreshSeed
 }
 
 Texts show_seed(const RequestSettings& settings) {
   const auto& seed = settings.sampling.seed;
-  return seed == kFreshSeed ? Texts{"-1"} : shown(seed);
+  return seed ? Texts{std::to_string(static_cast<int64_t>(*seed))} : Texts{};
 }
 
 constexpr Row kRows[] = {

@@ -30,7 +30,7 @@ void set_int(GenerationDefaults& d, const ParameterValue& value) {
 
 // -1 draws a seed for each request, as if none were given.
 void set_seed(GenerationDefaults& d, const ParameterValue& value) {
-  d.seed_given = value.integer >= 0;
+  d.seed_given = value.integer != -1;
   d.sampler.seed = d.seed_given ? static_cast<uint64_t>(value.integer) : 0;
 }
 

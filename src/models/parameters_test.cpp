@@ -44,7 +44,7 @@ TEST(Parameters, a_range_ends_where_its_words_say) {
       {"mirostat_eta", {"0.001", "1000"}},
       {"num_ctx", {"1", "2147483647"}},
       {"num_predict", {"-2", "0"}},
-      {"seed", {"-1", "0", "9223372036854775807"}},
+      {"seed", {"-1", "0", "-9223372036854775808", "9223372036854775807"}},
       {"stop", {"x", std::string(1024, 'x')}},
       {"num_gpu", {"99", "all"}}};
   const std::vector<std::pair<std::string, std::vector<std::string>>> bad{
@@ -61,7 +61,7 @@ TEST(Parameters, a_range_ends_where_its_words_say) {
       {"mirostat_eta", {"0", "1000.1"}},
       {"num_ctx", {"0", "2147483648"}},
       {"num_predict", {"-3"}},
-      {"seed", {"-2", "9223372036854775808"}},
+      {"seed", {"-9223372036854775809", "9223372036854775808"}},
       {"stop", {"", "\xff", std::string(1025, 'x')}},
       {"num_gpu", {""}}};
   for (const auto& [name, values] : good) {

@@ -63,7 +63,7 @@ std::optional<float> read_parameter_number(Fields& fields, std::string_view key,
 void read_common_sampling(Fields& fields, SamplingOptions& options) {
   read(fields, "top_p", options.top_p);
   if (const auto seed = read_integer(fields, "seed", "seed")) {
-    options.seed = *seed < 0 ? kFreshSeed : static_cast<uint64_t>(*seed);
+    options.seed = static_cast<uint64_t>(*seed);  // -1 is kFreshSeed
   }
   read(fields, "top_k", options.top_k);
   if (options.top_k && *options.top_k < 0) options.top_k = 0;  // vLLM's word for "all"

@@ -170,6 +170,16 @@ TEST_F(Chat, StrictRefusesWhatWouldBeIgnored) {
   EXPECT_EQ(ask(body_of("a", R"("strict": true)")).at("object"), "chat.completion");
 }
 
+TEST(ChatRequests, ASeedHas64Bits) {
+  const auto seed = [](const std::string& text) {
+    return parsed(body_of("a", R"("seed": )" + text)).sampling.seed;
+  };
+  EXPECT_EQ(seed("5"), 5u);
+  EXPECT_EQ(seed("-5"), static_cast<uint64_t>(int64_t{-5}));
+  EXPECT_EQ(seed("-9223372036854775808"), uint64_t{1} << 63);
+  EXPECT_EQ(seed("-1"), kFreshSeed);
+}
+
 TEST(ChatRequests, EveryFormOfToolChoiceIsRead) {
   using Mode = models::ToolChoice::Mode;
   const auto choice = [](const std::string& form) {
