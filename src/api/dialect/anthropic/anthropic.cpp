@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/pick_model.h"
 #include "api/dialect/token_count.h"
 
 namespace strata::api::anthropic {
@@ -106,6 +107,7 @@ class Anthropic final : public Dialect {
  private:
   void message(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     Parsed parsed = parse_message(exchange->request().body);
+    parsed.request.model = settle_model(std::move(parsed.request.model), services);
     WriterInfo info;
     info.id = fmt::format("msg_{}", exchange->request().id);
     info.model = parsed.request.model;
@@ -119,7 +121,9 @@ class Anthropic final : public Dialect {
   }
 
   void count(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    answer_count(exchange, services, *this, parse_count(exchange->request().body),
+    ChatRequest request = parse_count(exchange->request().body);
+    request.model = settle_model(std::move(request.model), services);
+    answer_count(exchange, services, *this, std::move(request),
                  [](int64_t n_tokens) { return json::object{{"input_tokens", n_tokens}}; });
   }
 };

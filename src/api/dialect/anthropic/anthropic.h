@@ -26,7 +26,8 @@ struct Parsed {
   bool shows_thinking = true;  // thinking.display is not "omitted"
 };
 
-// Of /v1/messages and of /v1/messages/count_tokens. FieldError, Error{invalid_argument}.
+// Of /v1/messages and of /v1/messages/count_tokens. A model that is not named is "". FieldError,
+// Error{invalid_argument}.
 Parsed parse_message(const std::string& body);
 ChatRequest parse_count(const std::string& body);
 

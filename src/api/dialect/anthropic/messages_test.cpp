@@ -293,6 +293,16 @@ TEST_F(AnthropicMessages, WhatIsNotHereIsRefusedByItsName) {
   EXPECT_NE(refusal(user("x") + R"(,"mcp_servers":[])").find("mcp_servers"), std::string::npos);
 }
 
+TEST_F(AnthropicMessages, TheModelInMemoryNeedsNoName) {
+  const std::string body = "{" + user("x") + R"(,"max_tokens":9})";
+  const Reply reply = post(body);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(parse_json(reply.body).at("model"), "echo");
+  const Reply counted =
+      fetch(running_.port(), "POST", "/v1/messages/count_tokens", "{" + user("x") + "}", kVersion);
+  EXPECT_EQ(counted.status, 200) << counted.body;
+}
+
 TEST_F(AnthropicMessages, ModelsHaveItsShapeWhereItsVersionIsNamed) {
   const auto get = [&](const std::string& path, std::string_view headers) {
     return parse_json(fetch(running_.port(), "GET", path, {}, headers).body);

@@ -106,7 +106,7 @@ void read_service(Fields& fields, Marks& marks) {
 // What counting and answering share.
 void read_prompt(Fields& fields, Parsed& parsed, Marks& marks) {
   ChatRequest& request = parsed.request;
-  request.model = read_model_name(fields, "model");
+  if (fields.has("model")) request.model = read_model_name(fields, "model");
   read_cache_control(fields, marks);
   read_messages(fields, request, marks);
   read_system(fields, request, marks);

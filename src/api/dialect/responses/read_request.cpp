@@ -3,6 +3,7 @@
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/openai/openai.h"
+#include "api/dialect/pick_model.h"
 #include "api/dialect/responses/responses.h"
 #include "api/limits.h"
 
@@ -230,12 +231,13 @@ std::string without_input(const json::value& document) {
 }
 
 // What makes the prompt.
-void read_prompt_fields(Fields& fields, Ask& ask, const FindItem& find_item) {
-  ask.chat.model = read_model_name(fields, "model");
+void read_prompt_fields(Fields& fields, Ask& ask, const Services& services,
+                        const std::string& owner) {
+  ask.chat.model = read_model_or_pick(fields, services);
   refuse_what_is_not_built(fields);
   read_truncation(fields, ask);
   read_history(fields, ask);
-  read_input(fields, ask, find_item);
+  read_input(fields, ask, finder(services, owner));
   read_tools(fields, ask);
   read_text(fields, ask);
   read_reasoning(fields, ask);
@@ -253,7 +255,7 @@ Ask parse_ask(const Services& services, const Request& request) {
   apply_prompt(document, ask, services, request.owner);
   Fields fields(document);
   fields.get("prompt");  // read already
-  read_prompt_fields(fields, ask, finder(services, request.owner));
+  read_prompt_fields(fields, ask, services, request.owner);
   read_include(fields, ask);
   read_sampling(fields, ask);
   read_delivery(fields, ask);
@@ -267,7 +269,7 @@ Ask parse_count(const Services& services, const Request& request) {
   const json::value document = read_body(request.body);
   Fields fields(document);
   Ask ask;
-  read_prompt_fields(fields, ask, finder(services, request.owner));
+  read_prompt_fields(fields, ask, services, request.owner);
   fields.ignore_unread(kIgnored, ask.chat.ignored);
   return ask;
 }
@@ -276,7 +278,7 @@ Ask parse_compact(const Services& services, const Request& request) {
   const json::value document = read_body(request.body);
   Fields fields(document);
   Ask ask;
-  ask.chat.model = read_model_name(fields, "model");
+  ask.chat.model = read_model_or_pick(fields, services);
   ask.previous = fields.text("previous_response_id").value_or("");
   read_input(fields, ask, finder(services, request.owner));
   if (const auto key = short_text(fields, "prompt_cache_key"); !key.is_null()) {

@@ -1,4 +1,6 @@
 // What /v1/responses answers, whole and streamed, keeps, and goes on from.
+#include "api/dialect/responses/responses.h"
+
 #include "api/dialect/responses/testing/served.h"
 
 namespace strata::api::responses {
@@ -186,6 +188,12 @@ TEST_F(ResponsesApi, APromptOfTheRegistryIsFilledInAndItsSettingsHold) {
   EXPECT_EQ(made.at("temperature"), 0.25);
   EXPECT_EQ(made.at("top_p"), 0.75);
   EXPECT_EQ(made.at("prompt").at("version"), "1");
+}
+
+TEST_F(ResponsesApi, TheModelInMemoryNeedsNoName) {
+  const std::string body = R"({"input":"hello"})";
+  EXPECT_EQ(ok("POST", "/v1/responses", body).at("model"), "demo");
+  EXPECT_GT(ok("POST", "/v1/responses/input_tokens", body).at("input_tokens").as_int64(), 0);
 }
 
 TEST_F(ResponsesApi, AnItemIsReferredToByItsId) {
