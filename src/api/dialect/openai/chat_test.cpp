@@ -170,6 +170,28 @@ TEST_F(Chat, StrictRefusesWhatWouldBeIgnored) {
   EXPECT_EQ(ask(body_of("a", R"("strict": true)")).at("object"), "chat.completion");
 }
 
+TEST_F(Chat, IsThereWithoutV1Too) {
+  const std::string body = body_of("one two", R"("seed": 1)");
+  for (const char* path : {"/chat/completions", "/chat/completions/input_tokens"}) {
+    const Reply reply = fetch(running_.port(), "POST", path, body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(fetch(running_.port(), "POST", path, "{}").body,
+              fetch(running_.port(), "POST", fmt::format("/v1{}", path), "{}").body);
+  }
+  const Reply unknown = fetch(running_.port(), "POST", "/chat/completions/a/b", body);
+  EXPECT_TRUE(parse_json(unknown.body).at("error").as_object().contains("param"))
+      << "an error in this interface's shape";
+}
+
+TEST_F(Chat, ItsTokensAreCountedAsLlamacppsClientsAsk) {
+  const std::string body = body_of("one two three", R"("max_tokens": 4)");
+  const Reply reply = fetch(running_.port(), "POST", "/v1/chat/completions/input_tokens", body);
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const json::value counted = parse_json(reply.body);
+  EXPECT_EQ(counted.at("object"), "response.input_tokens");
+  EXPECT_EQ(counted.at("input_tokens"), ask(body).at("usage").at("prompt_tokens"));
+}
+
 TEST(ChatRequests, ASeedHas64Bits) {
   const auto seed = [](const std::string& text) {
     return parsed(body_of("a", R"("seed": )" + text)).sampling.seed;

@@ -4,6 +4,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/pick_model.h"
 #include "api/dialect/responses/stored_chats.h"
+#include "api/dialect/token_count.h"
 #include "api/gateway/prompt_budget.h"
 #include "api/library.h"
 
@@ -75,6 +76,16 @@ void keep_answer(const Exchange& exchange, const Services& services, Parsed& par
   };
 }
 
+// How many tokens a chat's prompt has, as llama.cpp's server tells it.
+void count_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                const Dialect& dialect) {
+  ChatRequest request = std::move(parse_chat(exchange->request().body).requests.front());
+  request.model = settle_model(std::move(request.model), services);
+  answer_count(exchange, services, dialect, std::move(request), [](int64_t n_tokens) {
+    return json::object{{"object", "response.input_tokens"}, {"input_tokens", n_tokens}};
+  });
+}
+
 // Of each request the same, in `model` or else in the body.
 void settle_models(Parsed& parsed, const Services& services, const std::string& model) {
   const std::string settled =
@@ -87,7 +98,8 @@ class OpenAi final : public Dialect {
   std::string_view name() const override { return "openai"; }
   bool owns(std::string_view path) const override {
     return path == "/v1" || path.starts_with("/v1/") || path == "/tokenize" ||
-           path == "/detokenize";
+           path == "/detokenize" || path.starts_with("/chat/completions") ||
+           path.starts_with("/responses");
   }
   bool shares() const override { return true; }
 
@@ -107,8 +119,13 @@ class OpenAi final : public Dialect {
       add("GET", path, 0, [&services](const auto& e) { list(e, services); });
     }
     add("GET", "/v1/models/{id}", 0, [&services](const auto& e) { get(e, services); });
-    add("POST", "/v1/chat/completions", kMaxBodyBytes,
-        [this, &services](const auto& e) { answer_chat(e, services, *this); });
+    // Without /v1 too, where no other dialect has the path: llama.cpp's server has both.
+    for (const std::string front : {"/v1", ""}) {
+      add("POST", front + "/chat/completions", kMaxBodyBytes,
+          [this, &services](const auto& e) { answer_chat(e, services, *this); });
+      add("POST", front + "/chat/completions/input_tokens", kMaxBodyBytes,
+          [this, &services](const auto& e) { count_chat(e, services, *this); });
+    }
     add("POST", "/v1/completions", kMaxBodyBytes,
         [this, &services](const auto& e) { answer_completion(e, services, *this); });
     add("POST", "/v1/embeddings", kMaxBodyBytes,

@@ -151,12 +151,14 @@ void add_response_routes(RouteTable& table, const Services& services, const Dial
                [routes, handler](const auto& exchange) { ((*routes).*handler)(exchange); },
                std::string(dialect.name()), lane});
   };
-  add("POST", "/v1/responses", kMaxBodyBytes, Lane::prompts, &ResponseRoutes::create);
-  add("GET", "/v1/responses/{id}", 0, Lane::store, &ResponseRoutes::get);
-  add("DELETE", "/v1/responses/{id}", 0, Lane::store, &ResponseRoutes::remove);
-  add("POST", "/v1/responses/{id}/cancel", kMaxSmallBodyBytes, Lane::store,
-      &ResponseRoutes::cancel);
-  add("GET", "/v1/responses/{id}/input_items", 0, Lane::store, &ResponseRoutes::input_items);
+  // Without /v1 for those who leave it out of the base URL, as they may with llama.cpp's server.
+  for (const std::string root : {"/v1/responses", "/responses"}) {
+    add("POST", root, kMaxBodyBytes, Lane::prompts, &ResponseRoutes::create);
+    add("GET", root + "/{id}", 0, Lane::store, &ResponseRoutes::get);
+    add("DELETE", root + "/{id}", 0, Lane::store, &ResponseRoutes::remove);
+    add("POST", root + "/{id}/cancel", kMaxSmallBodyBytes, Lane::store, &ResponseRoutes::cancel);
+    add("GET", root + "/{id}/input_items", 0, Lane::store, &ResponseRoutes::input_items);
+  }
 }
 
 }  // namespace strata::api::responses

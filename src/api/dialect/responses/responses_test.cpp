@@ -190,6 +190,14 @@ TEST_F(ResponsesApi, APromptOfTheRegistryIsFilledInAndItsSettingsHold) {
   EXPECT_EQ(made.at("prompt").at("version"), "1");
 }
 
+TEST_F(ResponsesApi, IsThereWithoutV1Too) {
+  const auto made = ok("POST", "/responses", R"({"model":"demo","input":"hello"})");
+  EXPECT_EQ(text_of(made), "hello");
+  EXPECT_EQ(ok("GET", "/responses/" + id_of(made)), made);
+  EXPECT_EQ(ok("POST", "/responses/input_tokens", R"({"model":"demo","input":"hello"})"),
+            ok("POST", "/v1/responses/input_tokens", R"({"model":"demo","input":"hello"})"));
+}
+
 TEST_F(ResponsesApi, TheModelInMemoryNeedsNoName) {
   const std::string body = R"({"input":"hello"})";
   EXPECT_EQ(ok("POST", "/v1/responses", body).at("model"), "demo");

@@ -75,8 +75,10 @@ void add_side_routes(RouteTable& table, const Services& services, const Dialect&
                },
                std::string(dialect.name()), Lane::prompts});
   };
-  add("/v1/responses/input_tokens", count);
-  add("/v1/responses/compact", compact);
+  for (const std::string root : {"/v1/responses", "/responses"}) {
+    add(root + "/input_tokens", count);
+    add(root + "/compact", compact);
+  }
 }
 
 }  // namespace strata::api::responses
