@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/dialect/llamacpp/llamacpp.h"
+#include "api/dialect/timings.h"
 #include "api/limits.h"
 #include "core/utf8.h"
 
@@ -37,21 +38,6 @@ json::array ids_json(const std::vector<inference::GeneratedToken>& tokens) {
   json::array ids;
   for (const auto& token : tokens) ids.push_back(token.id);
   return ids;
-}
-
-void put_speed(json::object& timings, const std::string& what, int32_t n, int64_t ns) {
-  const double ms = static_cast<double>(ns) / 1e6;
-  timings[what + "_n"] = n;
-  timings[what + "_ms"] = ms;
-  timings[what + "_per_token_ms"] = n > 0 ? ms / n : 0.0;
-  timings[what + "_per_second"] = ns > 0 ? n * 1e9 / static_cast<double>(ns) : 0.0;
-}
-
-json::object timings_json(const inference::Usage& usage) {
-  json::object timings{{"cache_n", usage.cached_tokens}};
-  put_speed(timings, "prompt", usage.prompt_tokens - usage.cached_tokens, usage.prompt_ns);
-  put_speed(timings, "predicted", usage.completion_tokens, usage.completion_ns);
-  return timings;
 }
 
 std::string_view stop_type(FinishReason reason, const std::string& stop_string) {

@@ -192,6 +192,81 @@ TEST_F(Chat, ItsTokensAreCountedAsLlamacppsClientsAsk) {
   EXPECT_EQ(counted.at("input_tokens"), ask(body).at("usage").at("prompt_tokens"));
 }
 
+TEST(ChatRequests, FieldsOfLlamacppsThatAskForNothingArePassedOver) {
+  const std::string quiet =
+      R"("id_slot": -1, "n_keep": -1, "min_keep": 0, "timings_per_token": false, "lora": [],
+         "return_progress": false, "return_tokens": false, "response_fields": [],
+         "backend_sampling": false, "parse_tool_calls": true, "reasoning_format": "auto",
+         "t_max_predict_ms": -1, "dynatemp_range": 0, "dynatemp_exponent": 1, "n_probs": 0,
+         "post_sampling_probs": false, "cache_prompt": true, "thinking_budget_tokens": -1)";
+  const ChatRequest request = parsed(body_of("a", quiet + R"(, "strict": true)"));
+  EXPECT_TRUE(request.ignored.empty());
+  EXPECT_FALSE(request.computes_anew);
+  EXPECT_EQ(request.n_logprobs, -1);
+  EXPECT_EQ(request.reasoning.max_tokens, std::nullopt);
+}
+
+TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
+  const std::vector<std::string> asking{R"("id_slot": 3)",
+                                        R"("n_keep": 0)",
+                                        R"("samplers": ["top_k"])",
+                                        R"("min_keep": 2)",
+                                        R"("return_progress": true)",
+                                        R"("return_tokens": true)",
+                                        R"("response_fields": ["content"])",
+                                        R"("backend_sampling": true)",
+                                        R"("parse_tool_calls": false)",
+                                        R"("reasoning_format": "none")",
+                                        R"("t_max_predict_ms": 100)"};
+  for (const std::string& field : asking) {
+    const std::string name = field.substr(1, field.find('"', 1) - 1);
+    EXPECT_EQ(parsed(body_of("a", field)).ignored, std::vector<std::string>{name});
+    EXPECT_EQ(refused_field(body_of("a", field + R"(, "strict": true)")), name);
+  }
+  for (const auto& [field, name] : {std::pair{R"("lora": [{"id": 0}])", "lora"},
+                                    {R"("dynatemp_range": 0.5)", "dynatemp_range"},
+                                    {R"("post_sampling_probs": true)", "post_sampling_probs"}}) {
+    EXPECT_EQ(refused_field(body_of("a", field)), name) << "it would change the answer";
+  }
+}
+
+TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
+  const ChatRequest request = parsed(body_of(
+      "a", R"("n_predict": 5, "typ_p": 0.5, "cache_prompt": false, "thinking_budget_tokens": 7,
+              "n_probs": 3)"));
+  EXPECT_EQ(request.sampling.max_tokens, 5);
+  EXPECT_EQ(request.sampling.typical_p, 0.5f);
+  EXPECT_TRUE(request.computes_anew);
+  EXPECT_EQ(request.reasoning.max_tokens, 7);
+  EXPECT_EQ(request.n_logprobs, 3);
+  EXPECT_TRUE(request.ignored.empty());
+  EXPECT_EQ(refused_field(body_of("a", R"("typ_p": 0.5, "typical_p": 0.6)")), "typ_p");
+}
+
+TEST_F(Chat, TimingsComeWithTheAnswerOrItsLastChunkWhereTheyAreAskedFor) {
+  const std::string body = body_of("one two three", R"("timings_per_token": true)");
+  const auto whole = ask(body);
+  const json::value& timings = whole.at("timings");
+  EXPECT_EQ(timings.at("predicted_n"), whole.at("usage").at("completion_tokens"));
+  EXPECT_EQ(timings.at("prompt_n"), whole.at("usage").at("prompt_tokens"));
+  EXPECT_EQ(stream(body).back().at("timings").at("predicted_n"), timings.at("predicted_n"));
+  const std::string with_usage = body_of(
+      "one two three", R"("timings_per_token": true, "stream_options": {"include_usage": true})");
+  EXPECT_TRUE(stream(with_usage).back().as_object().contains("timings"));
+  EXPECT_FALSE(ask(body_of("one two three")).as_object().contains("timings"));
+}
+
+TEST(ChatRequests, AnAnswerOfMinusOneTokensHasNoLimit) {
+  for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict"}) {
+    const auto with = [&](int n) { return body_of("a", fmt::format(R"("{}": {})", name, n)); };
+    EXPECT_EQ(parsed(with(-1)).sampling.max_tokens, -1) << name;
+    EXPECT_EQ(parsed(with(1)).sampling.max_tokens, 1) << name;
+    EXPECT_EQ(refused_field(with(0)), name);
+    EXPECT_EQ(refused_field(with(-2)), name);
+  }
+  EXPECT_EQ(refused_field(body_of("a", R"("max_tokens": 1, "n_predict": 2)")), "max_tokens");
+}
+
 TEST(ChatRequests, ASeedHas64Bits) {
   const auto seed = [](const std::string& text) {
     return parsed(body_of("a", R"("seed": )" + text)).sampling.seed;

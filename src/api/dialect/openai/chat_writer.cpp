@@ -49,8 +49,10 @@ class ChatWriter final : public SseWriter {
     }
     if (finished) {
       const bool called = called_.contains(event.choice);
-      chunk(out, delta_json(event.choice, {}, nullptr,
-                            reason_json(inner.reason, called, info_.function_form)));
+      chunk(out,
+            delta_json(event.choice, {}, nullptr,
+                       reason_json(inner.reason, called, info_.function_form)),
+            &inner.usage);
     }
   }
 

@@ -107,6 +107,7 @@ Parsed parse_completion(const std::string& body) {
   if (const auto logprobs = fields.integer("logprobs", 0, kMaxTopLogprobs)) {
     request.n_logprobs = static_cast<int32_t>(*logprobs);
   }
+  read_n_probs(fields, request);
   parsed.logprobs = request.n_logprobs >= 0;
   parsed.echo = fields.boolean("echo").value_or(false);
   read_best_of(fields, parsed, request);

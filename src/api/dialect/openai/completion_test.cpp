@@ -118,6 +118,25 @@ TEST(Completions, TheTokenItselfIsToldAmongTheLikeliest) {
   }
 }
 
+TEST(Completions, WithoutALimitThereAreMoreThanSixteenTokens) {
+  const auto limit = [](const std::string& more) {
+    return parse_completion(R"({"model": "m", "prompt": "a")" + more + "}")
+        .requests.front()
+        .sampling.max_tokens;
+  };
+  EXPECT_EQ(limit(""), 16);
+  EXPECT_EQ(limit(R"(, "max_tokens": -1)"), -1);
+  EXPECT_EQ(limit(R"(, "n_predict": -1)"), -1);
+  EXPECT_EQ(limit(R"(, "n_predict": 3)"), 3);
+  EXPECT_EQ(limit(R"(, "max_tokens": 0)"), 0);
+}
+
+TEST(Completions, NProbsIsAnotherWordForLogprobs) {
+  const auto parsed = parse_completion(R"({"model": "m", "prompt": "a", "n_probs": 2})");
+  EXPECT_TRUE(parsed.logprobs);
+  EXPECT_EQ(parsed.requests.front().n_logprobs, 2);
+}
+
 TEST(Completions, ASuffixIsOfTextOnly) {
   const auto request =
       parse_completion(R"({"model": "m", "prompt": "a", "suffix": "z"})").requests.front();

@@ -73,7 +73,7 @@ class CompletionWriter final : public SseWriter {
     if (inner.kind == Event::Kind::text && (!text.empty() || !inner.tokens.empty())) {
       chunk(out, part_json(event.choice, text, std::move(logprobs), nullptr));
     } else if (inner.kind == Event::Kind::finished) {
-      chunk(out, part_json(event.choice, text, nullptr, finish_reason(inner.reason)));
+      chunk(out, part_json(event.choice, text, nullptr, finish_reason(inner.reason)), &inner.usage);
     }
   }
 

@@ -55,6 +55,7 @@ WriterInfo writer_info(const Exchange& exchange, const Services& services, const
   info.service_tier = parsed.service_tier;
   info.metadata = parsed.metadata;
   info.obfuscate = parsed.obfuscate;
+  info.timings = parsed.timings;
   info.function_form = parsed.function_form;
   info.logprobs = parsed.requests.front().n_logprobs >= 0;
   info.n = parsed.requests.front().n;

@@ -22,6 +22,7 @@ struct Parsed {
   std::string service_tier = "default";
   bool obfuscate = false;      // pad what is streamed, so that lengths say nothing
   bool function_form = false;  // chat: calls are written in the form of "functions"
+  bool timings = false;        // the answer tells how long it took
   bool store = false;          // chat: it is kept with its answer
   json::array messages = {};   // as they were sent, where it is kept
   // completions
@@ -56,6 +57,7 @@ struct WriterInfo {
   bool obfuscate = false;
   bool function_form = false;
   bool logprobs = false;
+  bool timings = false;
   bool echo = false;
   std::vector<std::string> prompts;
   // Puts the whole object away, before the answer's end is written.
@@ -76,6 +78,14 @@ void answer_completion(const std::shared_ptr<Exchange>& exchange, const Services
 json::string finish_reason(inference::FinishReason reason);
 json::object error_json(const Error& error);
 void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion);
+// Of these what answers of /v1/responses have too: how tokens are drawn, but for stop strings.
+void read_drawing(Fields& fields, ChatRequest& request);
+// Of llama.cpp's fields those that mean something here: typ_p, cache_prompt,
+// thinking_budget_tokens. After read_common_sampling.
+void read_llamacpp_fields(Fields& fields, ChatRequest& request);
+// The others: passed over where they ask for nothing, else named in `ignored`, or refused where
+// they would change the answer's text, or where `strict`.
+void pass_over_llamacpp_fields(Fields& fields, bool strict, std::vector<std::string>& ignored);
 constexpr size_t kMaxMetadataPairs = 16;
 json::object read_metadata(Fields& fields);
 // "user" and "safety_identifier".

@@ -104,8 +104,7 @@ void read_stream(Fields& fields, Parsed& parsed) {
   options->refuse_unread();
 }
 
-void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion) {
-  if (fields.has("model")) request.model = read_model_name(fields, "model");
+void read_drawing(Fields& fields, ChatRequest& request) {
   SamplingOptions& sampling = request.sampling;
   read_common_sampling(fields, sampling);
   sampling.temperature = fields.real("temperature", 0, 2);
@@ -115,26 +114,57 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   if (const auto penalty = read_parameter_number(fields, "repetition_penalty", "repeat_penalty")) {
     sampling.repeat_penalty = *penalty;
   }
-  read_stop(fields, sampling, kMaxStop, kMaxStopBytes);
-  read_logit_bias(fields, request.sampling);
+  read_logit_bias(fields, sampling);
+  request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
+  read_llamacpp_fields(fields, request);
+}
+
+namespace {
+
+// Every name for it that is given says the same; -1: until the model ends the answer.
+void read_lengths(Fields& fields, SamplingOptions& sampling, bool completion) {
+  const int64_t least = completion ? 0 : 1;
+  std::string_view by;
+  for (const std::string_view key : {"max_tokens", "max_completion_tokens", "n_predict"}) {
+    if (completion && key == "max_completion_tokens") continue;
+    const auto length = fields.integer(key, -1, 1 << 30);
+    if (!length) continue;
+    if (*length != -1 && *length < least) {
+      fields.fail(key,
+                  fmt::format("is {}, it must be at least {}, or -1 for no limit", *length, least));
+    }
+    if (sampling.max_tokens && *sampling.max_tokens != *length) {
+      fields.fail(by, fmt::format("and {} differ", key), "send only one of them");
+    }
+    sampling.max_tokens = static_cast<int32_t>(*length);
+    by = key;
+  }
+}
+
+}  // namespace
+
+void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool completion) {
+  if (fields.has("model")) request.model = read_model_name(fields, "model");
+  read_drawing(fields, request);
+  read_stop(fields, request.sampling, kMaxStop, kMaxStopBytes);
+  read_lengths(fields, request.sampling, completion);
   read_prediction(fields, request);
   request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
-  request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   request.end_user = read_end_user(fields);
   parsed.metadata = read_metadata(fields);
+  parsed.timings = fields.boolean("timings_per_token").value_or(false);  // llama.cpp's
   const Tier tier = read_tier(fields);
   parsed.service_tier = tier.name;
   request.priority = tier.priority;
   if (const auto priority = fields.integer("priority", -kMaxPriority, kMaxPriority)) {
     request.priority = static_cast<int32_t>(*priority);
   }
-  const auto max_tokens = fields.integer("max_tokens", completion ? 0 : 1, 1 << 30);
-  if (max_tokens) request.sampling.max_tokens = static_cast<int32_t>(*max_tokens);
 }
 
 // What clients send by habit and has no effect here; with "strict": true it is refused too.
 void end_fields(Fields& fields, std::vector<std::string>& ignored) {
   const bool strict = fields.boolean("strict").value_or(false);
+  pass_over_llamacpp_fields(fields, strict, ignored);
   fields.ignore_unread(strict ? std::span<const std::string_view>{} : kIgnored, ignored);
 }
 
@@ -147,20 +177,12 @@ void read_modalities(Fields& fields) {
   }
 }
 
-void read_lengths(Fields& fields, SamplingOptions& sampling) {
-  const auto newer = fields.integer("max_completion_tokens", 1, 1 << 30);
-  if (!newer) return;
-  if (sampling.max_tokens && *sampling.max_tokens != *newer) {
-    fields.fail("max_tokens", "and max_completion_tokens differ", "send only one of them");
-  }
-  sampling.max_tokens = static_cast<int32_t>(*newer);
-}
-
 void read_logprobs(Fields& fields, ChatRequest& request) {
   const bool wanted = fields.boolean("logprobs").value_or(false);
   const auto top = fields.integer("top_logprobs", 0, kMaxTopLogprobs);
   if (top && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
   if (wanted) request.n_logprobs = static_cast<int32_t>(top.value_or(0));
+  read_n_probs(fields, request);
 }
 
 void read_effort(Fields& fields, models::ReasoningWish& wish) {
@@ -213,7 +235,6 @@ Parsed parse_chat(const std::string& body) {
   Parsed parsed;
   ChatRequest& request = parsed.requests.emplace_back();
   read_sampling(fields, parsed, request, false);
-  read_lengths(fields, request.sampling);
   request.conversation.messages = read_messages(fields, request.ignored);
   read_logprobs(fields, request);
   read_effort(fields, request.reasoning);

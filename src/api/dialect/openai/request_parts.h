@@ -24,4 +24,7 @@ bool read_tools(Fields& fields, ChatRequest& request);
 // "json_schema": at most one of them.
 void read_output_rule(Fields& fields, ChatRequest& request);
 
+// llama.cpp's "n_probs", another word for how many log-probabilities are told.
+void read_n_probs(Fields& fields, ChatRequest& request);
+
 }  // namespace strata::api::openai

@@ -1,5 +1,7 @@
 #include "api/dialect/openai/sse_writer.h"
 
+#include "api/dialect/timings.h"
+
 namespace strata::api::openai {
 namespace {
 
@@ -20,6 +22,17 @@ json::object usage_json(const Totals& totals) {
                         {"rejected_prediction_tokens", totals.rejected_prediction_tokens}}}};
 }
 
+// Of all choices together.
+inference::Usage whole_usage(const Totals& totals) {
+  inference::Usage usage;
+  usage.prompt_tokens = static_cast<int32_t>(totals.prompt_tokens);
+  usage.cached_tokens = static_cast<int32_t>(totals.cached_tokens);
+  usage.completion_tokens = static_cast<int32_t>(totals.completion_tokens);
+  usage.prompt_ns = totals.prompt_ns;
+  usage.completion_ns = totals.completion_ns;
+  return usage;
+}
+
 // Up to the next multiple of 64 bytes, so that the length of a piece says little about its text.
 std::string padding(size_t n_bytes) {
   return std::string(64 - n_bytes % 64, 'x');
@@ -32,6 +45,7 @@ void SseWriter::close(const Totals& totals, std::string& out) {
     json::object last = head(chunk_name_);
     last["choices"] = json::array{};
     last["usage"] = usage_json(totals);
+    if (info_.timings) last["timings"] = timings_json(whole_usage(totals));
     append_event(out, last);
   }
   out += "data: [DONE]\n\n";
@@ -59,14 +73,16 @@ json::object SseWriter::whole_json(const std::vector<WholeChoice>& choices,
   body["choices"] = std::move(list);
   if (!info_.metadata.empty()) body["metadata"] = info_.metadata;
   body["usage"] = usage_json(totals);
+  if (info_.timings) body["timings"] = timings_json(whole_usage(totals));
   put_context_change(totals.context_change.get(), body);
   return body;
 }
 
-void SseWriter::chunk(std::string& out, json::object choice) {
+void SseWriter::chunk(std::string& out, json::object choice, const inference::Usage* done) {
   json::object body = head(chunk_name_);
   body["choices"] = json::array{std::move(choice)};
   if (info_.include_usage) body["usage"] = nullptr;
+  if (info_.timings && done != nullptr) body["timings"] = timings_json(*done);
   put_context_change(std::exchange(context_change_, nullptr).get(), body);
   if (info_.obfuscate) body["obfuscation"] = padding(to_json(body).size());
   append_event(out, body);

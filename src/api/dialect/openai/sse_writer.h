@@ -30,7 +30,8 @@ class SseWriter : public AnswerWriter {
       : info_(std::move(info)), chunk_name_(chunk_name), whole_name_(whole_name) {}
 
   virtual json::object choice_json(const WholeChoice& choice) const = 0;
-  void chunk(std::string& out, json::object choice);
+  // done: what the choice took, where it ends with this.
+  void chunk(std::string& out, json::object choice, const inference::Usage* done = nullptr);
 
   const WriterInfo info_;
 

@@ -113,11 +113,8 @@ void read_include(Fields& fields, Ask& ask) {
 
 void read_sampling(Fields& fields, Ask& ask) {
   SamplingOptions& sampling = ask.chat.sampling;
-  read_common_sampling(fields, sampling);
+  openai::read_drawing(fields, ask.chat);
   read_stop(fields, sampling, kMaxStopStrings, kMaxStopBytes);
-  sampling.temperature = fields.real("temperature", 0, 2);
-  sampling.presence_penalty = fields.real("presence_penalty", -2, 2);
-  sampling.frequency_penalty = fields.real("frequency_penalty", -2, 2);
   const auto top = fields.integer("top_logprobs", 0, kMaxTopLogprobs);
   ask.logprobs = ask.logprobs || top.value_or(0) > 0;
   if (ask.logprobs) ask.chat.n_logprobs = static_cast<int32_t>(top.value_or(0));
@@ -259,6 +256,10 @@ Ask parse_ask(const Services& services, const Request& request) {
   read_include(fields, ask);
   read_sampling(fields, ask);
   read_delivery(fields, ask);
+  if (fields.boolean("timings_per_token").value_or(false)) {
+    ask.chat.ignored.emplace_back("timings_per_token");
+  }
+  openai::pass_over_llamacpp_fields(fields, false, ask.chat.ignored);
   fields.ignore_unread(kIgnored, ask.chat.ignored);
   ask.mirror["model"] = ask.chat.model;
   if (ask.store) ask.request = without_input(document);

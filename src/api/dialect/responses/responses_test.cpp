@@ -190,6 +190,24 @@ TEST_F(ResponsesApi, APromptOfTheRegistryIsFilledInAndItsSettingsHold) {
   EXPECT_EQ(made.at("prompt").at("version"), "1");
 }
 
+TEST_F(ResponsesApi, TakesTheSamplingFieldsOfTheOtherRoutes) {
+  Services services;
+  services.gateway = &running_.gateway;
+  Request request;
+  request.body =
+      R"({"model":"demo","input":"a","repetition_penalty":1.5,"ignore_eos":true,"seed":-5,)"
+      R"("logit_bias":{"5":10},"typ_p":0.5,"cache_prompt":false,"timings_per_token":false,)"
+      R"("return_progress":true})";
+  const ChatRequest read = parse_ask(services, request).chat;
+  EXPECT_EQ(read.sampling.repeat_penalty, 1.5f);
+  EXPECT_TRUE(read.ignore_end_tokens);
+  EXPECT_EQ(read.sampling.seed, static_cast<uint64_t>(int64_t{-5}));
+  EXPECT_EQ(read.sampling.logit_bias.at(5), 10.0f);
+  EXPECT_EQ(read.sampling.typical_p, 0.5f);
+  EXPECT_TRUE(read.computes_anew);
+  EXPECT_EQ(read.ignored, (Names{"return_progress"}));
+}
+
 TEST_F(ResponsesApi, IsThereWithoutV1Too) {
   const auto made = ok("POST", "/responses", R"({"model":"demo","input":"hello"})");
   EXPECT_EQ(text_of(made), "hello");
