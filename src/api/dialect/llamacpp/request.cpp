@@ -23,7 +23,6 @@ constexpr std::array<std::string_view, 5> kIgnored{"n_discard", "n_cache_reuse",
 // Editors send these with every request. Without them an answer is longer or later at most, and
 // n_predict and the connection limit that.
 constexpr std::array<std::string_view, 2> kIgnoredAboveZero{"n_indent", "t_max_prompt_ms"};
-constexpr int64_t kMostWritingMs = int64_t{1} << 40;
 constexpr int64_t kMostPingSeconds = 3600;
 
 // Settings that are not built, with the values that switch them off.

@@ -216,8 +216,7 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
                                         R"("response_fields": ["content"])",
                                         R"("backend_sampling": true)",
                                         R"("parse_tool_calls": false)",
-                                        R"("reasoning_format": "none")",
-                                        R"("t_max_predict_ms": 100)"};
+                                        R"("reasoning_format": "none")"};
   for (const std::string& field : asking) {
     const std::string name = field.substr(1, field.find('"', 1) - 1);
     EXPECT_EQ(parsed(body_of("a", field)).ignored, std::vector<std::string>{name});
@@ -233,7 +232,8 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
 TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
   const ChatRequest request = parsed(body_of(
       "a", R"("n_predict": 5, "typ_p": 0.5, "cache_prompt": false, "thinking_budget_tokens": 7,
-              "n_probs": 3)"));
+              "t_max_predict_ms": 100, "n_probs": 3)"));
+  EXPECT_EQ(request.most_ms, 100);
   EXPECT_EQ(request.sampling.max_tokens, 5);
   EXPECT_EQ(request.sampling.typical_p, 0.5f);
   EXPECT_TRUE(request.computes_anew);

@@ -29,17 +29,16 @@ bool is_zero(const json::value& value) {
   return value.is_number() && value.to_number<double>() == 0;
 }
 
-bool is_no_limit(const json::value& value) {
-  return value.is_number() && value.to_number<double>() <= 0;
-}
-
 bool is_empty(const json::value& value) {
   return value.is_array() && value.get_array().empty();
 }
 
-// Reasoning is told apart from the answer, always.
+// Reasoning is told apart from the answer, always: it is not left in the text, as two of the words
+// have it.
 bool is_told_apart(const json::value& value) {
-  return value.is_string() && (value.get_string() == "auto" || value.get_string() == "deepseek");
+  if (!value.is_string()) return false;
+  const std::string_view word = value.get_string();
+  return word != "none" && !word.ends_with("-legacy");
 }
 
 // What a field has to say for nothing to be different here.
@@ -59,7 +58,6 @@ constexpr std::array kHabits{
     Habit{"backend_sampling", is_off},
     Habit{"parse_tool_calls", is_on},
     Habit{"reasoning_format", is_told_apart},
-    Habit{"t_max_predict_ms", is_no_limit},
     Habit{"lora", is_empty, false},
     Habit{"dynatemp_range", is_zero, false},
     Habit{"post_sampling_probs", is_off, false}};
@@ -76,6 +74,8 @@ void read_llamacpp_fields(Fields& fields, ChatRequest& request) {
   request.computes_anew = !fields.boolean("cache_prompt").value_or(true);
   const int64_t budget = fields.integer("thinking_budget_tokens", -1, 1 << 30).value_or(-1);
   if (budget >= 0) request.reasoning.max_tokens = static_cast<int32_t>(budget);
+  const auto most_ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
+  request.most_ms = std::max<int64_t>(most_ms.value_or(0), 0);
   fields.number("dynatemp_exponent", -1e30, 1e30);  // of a range that is zero
 }
 
