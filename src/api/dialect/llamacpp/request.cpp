@@ -212,21 +212,21 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   parsed.ping_s = static_cast<int32_t>(ping.value_or(0));
 }
 
-// Their texts alone: names of files have no tokens of their own, and their times say nothing. An
-// editor sends many, so what is ignored is named once for all.
+// Each text behind a line with its file's name. Their times say nothing; an editor sends many, so
+// that is named once for all.
 void read_files(Fields& fields, ChatRequest& request) {
-  bool named = false, timed = false;
+  bool timed = false;
   const auto files = fields.array("input_extra", kMaxFiles);
   for (size_t i = 0; i < files.size(); ++i) {
     Fields file(files[i], fmt::format("input_extra[{}]", i));
     const auto text = file.text("text");
     if (!text) file.fail("text", "is missing");
-    named = !file.text("filename").value_or("").empty() || named;
+    const std::string name = file.text("filename").value_or("");
     timed = file.get("time") != nullptr || timed;
     file.refuse_unread();
-    request.prompt_front.push_back({.text = *text, .plain = true});
+    request.prompt_front.push_back(
+        {.text = name.empty() ? *text : fmt::format("{}\n{}", name, *text), .plain = true});
   }
-  if (named) request.ignored.emplace_back("input_extra[].filename");
   if (timed) request.ignored.emplace_back("input_extra[].time");
 }
 
