@@ -80,7 +80,7 @@ struct ChatRequest {
   bool tell_start = false;       // an event before all text has `start`
   bool prompt_only = false;      // the same, and no answer is wanted
   bool ignore_end_tokens = false;
-  int64_t most_ms = 0;  // inference::GenerateRequest
+  int64_t most_ms = 0;                          // inference::GenerateRequest
   std::optional<int32_t> context;               // positions to provide, Ollama's num_ctx
   std::optional<ContextPolicy> context_policy;  // for a conversation that does not fit
   int64_t left_out = 0;                  // messages that are not in the conversation any more

@@ -72,7 +72,7 @@ struct GenerateRequest {
   std::vector<int32_t> prediction;  // of the answer's text, to be quicker where it is right
   SamplerParams sampler;
   int32_t max_tokens = -1;        // -1: until the context is full
-  int64_t most_ms = 0;  // of writing, once the answer has an end of line; 0: no limit
+  int64_t most_ms = 0;            // of writing, once the answer has an end of line; 0: no limit
   std::vector<std::string> stop;  // text held back while one of these may still match
   bool ignore_end_tokens = false;
   int32_t n_logprobs = -1;  // -1: none; 0: the chosen token only
