@@ -247,7 +247,7 @@ TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
 TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
   const auto answer = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
                                      R"("input_extra":[{"filename":"x","text":"y"}]})");
-  EXPECT_EQ(answer.at("tokens_evaluated"), 5);
+  EXPECT_EQ(answer.at("tokens_evaluated"), 7);
   const auto unnamed = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
                                       R"("input_extra":[{"filename":"","text":"y"}]})");
   EXPECT_LT(unnamed.at("tokens_evaluated").as_int64(), answer.at("tokens_evaluated").as_int64());
