@@ -253,7 +253,8 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
       reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", error.message());
     }
   }
-  throw Error(Code::unavailable,
+  // Offline it stays so, however often it is asked.
+  throw Error(options.policy.offline ? Code::failed_precondition : Code::unavailable,
               fmt::format("no source of '{}' can be used: {}", plan.name.full(), reasons),
               options.policy.offline
                   ? "leave --offline (STRATA_OFFLINE, offline in strata.yaml) away to fetch it"

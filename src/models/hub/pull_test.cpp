@@ -214,6 +214,9 @@ TEST_F(PullTest, offline_and_private_addresses_hold_for_pulls) {
             Code::failed_precondition);
   EXPECT_EQ(error_of([&] { pull(store, "pypi:x==1#y", options); }).code(),
             Code::failed_precondition);
+  EXPECT_EQ(error_of([&] { pull(store, "smollm2:135m", options); }).code(),
+            Code::failed_precondition)
+      << "of a model with several sources";
   EXPECT_TRUE(server.requests().empty());
 }
 
