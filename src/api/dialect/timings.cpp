@@ -1,9 +1,13 @@
 #include "api/dialect/timings.h"
 
-namespace strata::api {
+#include <algorithm>
 
-void put_speed(json::object& timings, std::string_view name, int32_t n, int64_t ns) {
-  const std::string what(name);
+#include "api/limits.h"
+
+namespace strata::api {
+namespace {
+
+void put_speed(json::object& timings, const std::string& what, int32_t n, int64_t ns) {
   const double ms = static_cast<double>(ns) / 1e6;
   timings[what + "_n"] = n;
   timings[what + "_ms"] = ms;
@@ -11,11 +15,18 @@ void put_speed(json::object& timings, std::string_view name, int32_t n, int64_t 
   timings[what + "_per_second"] = ns > 0 ? n * 1e9 / static_cast<double>(ns) : 0.0;
 }
 
+}  // namespace
+
 json::object timings_json(const inference::Usage& usage) {
   json::object timings{{"cache_n", usage.cached_tokens}};
   put_speed(timings, "prompt", usage.prompt_tokens - usage.cached_tokens, usage.prompt_ns);
   put_speed(timings, "predicted", usage.completion_tokens, usage.completion_ns);
   return timings;
+}
+
+int64_t read_time_limit(Fields& fields) {
+  const auto ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
+  return std::max<int64_t>(ms.value_or(0), 0);
 }
 
 }  // namespace strata::api

@@ -1,16 +1,19 @@
-// How long an answer took, as llama.cpp's server tells it, for the dialects that its clients speak.
+// How long an answer took and may take, in the words of llama.cpp's server, for the dialects that
+// its clients speak.
 #pragma once
 
-#include <string_view>
+#include <cstdint>
 
+#include "api/json_fields.h"
 #include "core/json.h"
 #include "inference/engine.h"
 
 namespace strata::api {
 
-// "NAME_n", "NAME_ms", "NAME_per_token_ms", "NAME_per_second" of so many tokens.
-void put_speed(json::object& timings, std::string_view name, int32_t n, int64_t ns);
-// "cache_n", and these four of the prompt and of what was "predicted".
+// "cache_n", and "…_n", "…_ms", "…_per_token_ms", "…_per_second" of the prompt and of what was
+// "predicted".
 json::object timings_json(const inference::Usage& usage);
+// "t_max_predict_ms", as ChatRequest::most_ms; 0: no limit. FieldError.
+int64_t read_time_limit(Fields& fields);
 
 }  // namespace strata::api

@@ -5,6 +5,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/llamacpp/llamacpp.h"
 #include "api/dialect/pick_model.h"
+#include "api/dialect/timings.h"
 #include "api/limits.h"
 #include "models/parameters.h"
 
@@ -197,8 +198,7 @@ void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatR
   if (fields.integer("id_slot", -1, INT32_MAX).value_or(-1) >= 0) {
     request.ignored.emplace_back("id_slot");
   }
-  const auto most_ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
-  request.most_ms = std::max<int64_t>(most_ms.value_or(0), 0);
+  request.most_ms = read_time_limit(fields);
   for (const std::string_view name : kIgnoredAboveZero) {
     if (fields.number(name, -1e18, 1e18).value_or(0) > 0) request.ignored.emplace_back(name);
   }

@@ -4,6 +4,7 @@
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/openai/request_parts.h"
+#include "api/dialect/timings.h"
 #include "api/limits.h"
 
 namespace strata::api::openai {
@@ -74,8 +75,7 @@ void read_llamacpp_fields(Fields& fields, ChatRequest& request) {
   request.computes_anew = !fields.boolean("cache_prompt").value_or(true);
   const int64_t budget = fields.integer("thinking_budget_tokens", -1, 1 << 30).value_or(-1);
   if (budget >= 0) request.reasoning.max_tokens = static_cast<int32_t>(budget);
-  const auto most_ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
-  request.most_ms = std::max<int64_t>(most_ms.value_or(0), 0);
+  request.most_ms = read_time_limit(fields);
   fields.number("dynatemp_exponent", -1e30, 1e30);  // of a range that is zero
 }
 
