@@ -1,9 +1,10 @@
 """Masks of JSON Schemas by strata, llguidance and xgrammar: the time of each while a text is accepted
 token by token, of compiling, and how many schemas are right: every valid text accepted, every other
 refused. One thread and its own time, the same tokens, the vocabularies of SmolLM2 (49k) and Gemma 3
-(262k).
+(262k). The engines take turns for some rounds, since the machine's speed changes by half within minutes;
+the figures are the rounds' medians.
 
-    bench/peers/constraint && ./dev bench constraint [--cases own|suite|all] [--json FILE]
+    bench/peers/constraint && ./dev bench constraint [--cases own|suite|all] [--rounds N] [--json FILE]
 """
 import argparse
 import json
@@ -50,7 +51,7 @@ def peer(name, given, made, result):
 
 
 def run(model, cases):
-    """name -> rows, one a case."""
+    """name -> rows, one a case: one round."""
     with tempfile.TemporaryDirectory() as folder:
         given, made, result = (pathlib.Path(folder) / name for name in ("given", "made", "result"))
         given.write_text(json.dumps({"model": str(MODELS[model]), "cases": cases}))
@@ -94,6 +95,21 @@ def where_both_are_right(cases, own, peer):
     return {"of": len(both), "own": mask_times(own[i] for i in both), "peer": mask_times(peer[i] for i in both)}
 
 
+def figures_of_round(cases, by_name):
+    found = {name: figures(cases, rows) for name, rows in by_name.items()}
+    for name in found:
+        if name != "strata":
+            found[name]["both_right"] = where_both_are_right(cases, by_name["strata"], by_name[name])
+    return found
+
+
+def medians(rounds):
+    """Of dicts of the same form, number by number."""
+    if isinstance(rounds[0], dict):
+        return {key: medians([one[key] for one in rounds]) for key in rounds[0]}
+    return statistics.median(rounds)
+
+
 def bars_of(found):
     """What is missed of them."""
     own, peers = found["strata"], [found[name] for name in found if name != "strata"]
@@ -107,6 +123,7 @@ def bars_of(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", choices=("own", "suite", "all"), default="all")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="write the rows to this file")
     options = parser.parse_args()
     sets = {"own": own_cases(), "suite": suite_cases()}
@@ -116,12 +133,12 @@ def main():
           "wrongly accepted | both right: cases; mean, p99, ours; its |\n"
           "|---|---|---|---|---|---|---|---|---|---|---|")
     for model in ("smollm2", "gemma3"):
-        by_name = run(model, cases)
-        found = results[model] = {name: figures(cases, rows) for name, rows in by_name.items()}
+        found = results[model] = medians([figures_of_round(cases, run(model, cases))
+                                          for _ in range(options.rounds)])
         for name, f in found.items():
             both = ""
             if name != "strata":
-                b = f["both_right"] = where_both_are_right(cases, by_name["strata"], by_name[name])
+                b = f["both_right"]
                 both = f"{b['of']}; " + "; ".join(f"{t['mean']:.1f}, {t['p99']:.0f}" for t in (b["own"], b["peer"]))
             print(f"| {model} | {name} | {f['masks']} | {f['p50']:.1f} | {f['mean']:.1f} | {f['p99']:.0f} "
                   f"| {f['max']:.0f} | {f['compile']:.0f} | {f['right']} of {f['of']} | {f['wrong']} "
