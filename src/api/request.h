@@ -103,6 +103,8 @@ struct AnswerStart {
   int32_t context = 0;  // positions
 };
 
+class ContextOverflow;
+
 // One event of one choice.
 struct ChatEvent {
   int32_t choice = 0;
@@ -115,6 +117,8 @@ struct ChatEvent {
   std::string notice{};
   std::shared_ptr<const AnswerStart> start{};             // progress, where the request asks for it
   std::shared_ptr<const ContextChange> context_change{};  // progress, likewise told in `notice`
+  // Finished by this: the event's error with the numbers that dialects have fields for.
+  std::shared_ptr<const ContextOverflow> overflow{};
 };
 
 }  // namespace strata::api

@@ -4,6 +4,7 @@
 
 #include "api/dialect/answer_metrics.h"
 #include "api/dialect/dialect_common.h"
+#include "api/gateway/prompt_budget.h"
 #include "core/log.h"
 #include "models/hub/name.h"
 
@@ -38,6 +39,7 @@ class Run : public std::enable_shared_from_this<Run> {
     if (event.context_change) totals_.context_change = event.context_change;
     if (event.event.kind == Event::Kind::progress) return progress(event);
     const bool finished = event.event.kind == Event::Kind::finished;
+    if (finished && event.overflow) return fail(*event.overflow);
     if (finished && event.event.reason == FinishReason::error) {
       return fail(event.event.error.value_or(Error(Code::internal, "the answer failed")));
     }

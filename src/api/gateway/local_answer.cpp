@@ -1,6 +1,7 @@
 #include "api/gateway/local_answer.h"
 
 #include "api/gateway/local_prompt.h"
+#include "api/gateway/prompt_budget.h"
 
 namespace strata::api {
 
@@ -219,22 +220,26 @@ void AnswerState::end_with(int32_t first_choice, const Error& error) {
 }
 
 void AnswerState::fail_from(int32_t first_choice, const Error& error) {
+  const auto* overflow = dynamic_cast<const ContextOverflow*>(&error);
   for (int32_t choice = first_choice; choice < request_.n; ++choice) {
     inference::Event event;
     event.reason = inference::FinishReason::error;
     event.error = error;
-    send_finished(choice, std::move(event));
+    send_finished(choice, std::move(event),
+                  overflow == nullptr ? nullptr : std::make_shared<ContextOverflow>(*overflow));
   }
 }
 
-void AnswerState::send_finished(int32_t choice, inference::Event event) {
+void AnswerState::send_finished(int32_t choice, inference::Event event,
+                                std::shared_ptr<const ContextOverflow> overflow) {
   event.kind = inference::Event::Kind::finished;
   const int32_t reasoning_tokens = event.usage.reasoning_tokens;
   add_summary(choice, event.usage);
   sink_({.choice = choice,
          .event = std::move(event),
          .load_ns = load_ns_,
-         .reasoning_tokens = reasoning_tokens});
+         .reasoning_tokens = reasoning_tokens,
+         .overflow = std::move(overflow)});
 }
 
 void AnswerState::add_summary(int32_t choice, inference::Usage& usage) const {

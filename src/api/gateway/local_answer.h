@@ -62,7 +62,8 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
   void deliver(int32_t choice, inference::Event&& event);
   void end_with(int32_t first_choice, const Error& error);
   void fail_from(int32_t first_choice, const Error& error);
-  void send_finished(int32_t choice, inference::Event event);
+  void send_finished(int32_t choice, inference::Event event,
+                     std::shared_ptr<const ContextOverflow> overflow = nullptr);
   // The summary was read and written for this request, once.
   void add_summary(int32_t choice, inference::Usage& usage) const;
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/gateway/prompt_budget.h"
 #include "api/testing/tiny_backend.h"
 #include "core/testing/expect_error.h"
 #include "models/testing/formula_model.h"
@@ -142,6 +143,10 @@ TEST_F(LocalContext, WhatCannotFitIsRefusedWithTheNumbers) {
       return error.message();
     }
   };
+  const auto overflow = ask(*local, chat(40, ContextPolicy::error)).end.overflow;
+  ASSERT_TRUE(overflow) << "found once the model was there";
+  EXPECT_EQ(overflow->n_context(), kContext);
+  EXPECT_GT(overflow->n_prompt(), kContext);
   const std::string plain = refusal(chat(40, ContextPolicy::error));
   EXPECT_THAT(plain, HasSubstr("limit 1024 (one is kept for the answer, 8 are asked for)"));
   EXPECT_THAT(plain, Not(HasSubstr("left out")));

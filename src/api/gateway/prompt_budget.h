@@ -20,7 +20,6 @@ struct PromptCounts {  // tokens
 };
 
 // Error{invalid_argument}, with the two numbers for dialects that have a word of their own for it.
-// Where only the code and the text of an error are kept it is one of the others.
 class ContextOverflow : public Error {
  public:
   ContextOverflow(int64_t n_prompt, int64_t n_context, std::string message, std::string hint)
