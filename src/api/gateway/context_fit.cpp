@@ -1,6 +1,7 @@
 #include "api/gateway/context_fit.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace strata::api {
 namespace {
@@ -63,7 +64,7 @@ ContextFit::ContextFit(ChatRequest request, ContextPolicy policy, ContextFacts f
   turns_ = droppable_turns(messages_);
   if (turns_.empty()) return;
   if (policy == ContextPolicy::truncate) {
-    drop(least_to_drop(1, {}, prompt_room(facts_)), nullptr);
+    drop(lasting(least_to_drop(1, {}, prompt_room(facts_))), nullptr);
     return;
   }
   keys_ =
@@ -96,6 +97,36 @@ size_t ContextFit::least_to_drop(size_t from, std::string_view summary, int64_t 
   return least(from, turns_.size(), [&](size_t n) { return fits(n, summary, room); });
 }
 
+int64_t ContextFit::bytes_in(size_t first, size_t end) const {
+  int64_t bytes = 0;
+  for (size_t i = first; i < end; ++i) {
+    for (size_t at = turns_[i].begin; at < turns_[i].end; ++at) {
+      if (!is_system(messages_[at])) bytes += static_cast<int64_t>(messages_[at].content.size());
+    }
+  }
+  return bytes;
+}
+
+// The next place behind the least to drop that the requests after this one come to as well: else
+// each of them would leave out a turn more, and nothing of its prompt would be found in the cache.
+// Places are an eighth to a quarter of the context apart, counted from the conversation's begin.
+size_t ContextFit::lasting(size_t least) const {
+  const auto tokens = facts_.count(with(least, {}));
+  if (!tokens) return least;
+  const auto bytes_each =
+      static_cast<uint64_t>(bytes_in(least, turns_.size()) / std::max<int64_t>(1, *tokens));
+  // As a power of two it is the same for the requests of one conversation.
+  const auto apart = prompt_room(facts_) / 4 *
+                     static_cast<int64_t>(std::bit_floor(std::max<uint64_t>(1, bytes_each)));
+  int64_t before = bytes_in(0, least - 1);
+  for (size_t n = least; n < turns_.size(); ++n) {
+    const int64_t here = before + bytes_in(n - 1, n);
+    if (here / apart > before / apart) return n;
+    before = here;
+  }
+  return least;
+}
+
 int64_t ContextFit::messages_in(size_t first, size_t end) const {
   int64_t n = 0;
   for (size_t i = first; i < end; ++i) {
@@ -114,13 +145,7 @@ void ContextFit::drop(size_t n_dropped, const Summary* summary) {
   if (change_.tokens_counted) {
     change_.tokens = std::max<int64_t>(0, *n_tokens_ - *left);
   } else {
-    int64_t bytes = 0;
-    for (size_t i = 0; i < n_dropped; ++i) {
-      for (size_t at = turns_[i].begin; at < turns_[i].end; ++at) {
-        if (!is_system(messages_[at])) bytes += static_cast<int64_t>(messages_[at].content.size());
-      }
-    }
-    change_.tokens = bytes / facts_.longest_token_bytes;
+    change_.tokens = bytes_in(0, n_dropped) / facts_.longest_token_bytes;
   }
   change_.unsummarised = summary ? summary->unsummarised : change_.messages;
   request_ = summary ? with(n_dropped, summary->text) : std::move(bare);

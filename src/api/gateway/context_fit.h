@@ -28,7 +28,8 @@ class ContextFit {
  public:
   // A prompt that is no conversation is left as it is, whatever the policy. Turns are left out
   // where the prompt and the answer together have no room, of the answer a quarter of the context
-  // at most; what is still too long then is for the caller to refuse.
+  // at most, and up to a quarter of the context more, so that the requests that follow have the
+  // same beginning; what is still too long then is for the caller to refuse.
   ContextFit(ChatRequest request, ContextPolicy policy, ContextFacts facts, SummaryCache& cache);
 
   // What has to be answered first; null: nothing, the request is ready.
@@ -44,7 +45,9 @@ class ContextFit {
   ChatRequest with(size_t n_dropped, std::string_view summary) const;
   bool fits(size_t n_dropped, std::string_view summary, int64_t room) const;
   size_t least_to_drop(size_t from, std::string_view summary, int64_t room) const;
+  size_t lasting(size_t least) const;
   void drop(size_t n_dropped, const Summary* summary);
+  int64_t bytes_in(size_t first, size_t end) const;
   int64_t messages_in(size_t first, size_t end) const;
   bool find_summary();
   void want_summary();

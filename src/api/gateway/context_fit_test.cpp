@@ -91,6 +91,21 @@ TEST_F(ContextFitServed, OpenAisChatTakesAFieldOrTheHeader) {
       parse_json(post("/v1/chat/completions", chat(1, "")).body).as_object().contains("strata"));
 }
 
+TEST_F(ContextFitServed, WhatIsLeftOutStaysTheSameForSomeRequests) {
+  std::vector<int64_t> dropped;
+  for (int n = 40; n < 60; ++n) {
+    const auto body =
+        parse_json(post("/v1/chat/completions", chat(n, R"(,"context_policy":"truncate")")).body);
+    dropped.push_back(body.at("strata").at("context").at("dropped_messages").as_int64());
+    EXPECT_GT(body.at("usage").at("prompt_tokens").as_int64(), kPositions / 3);
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(dropped));
+  const auto changes = std::ranges::unique(dropped);
+  const auto n_kinds = static_cast<int64_t>(dropped.size()) - std::ssize(changes);
+  EXPECT_LT(n_kinds, 10) << "of 20 requests: the beginning of most is the one's before";
+  EXPECT_GT(n_kinds, 1) << "a conversation that grows leaves more out";
+}
+
 TEST_F(ContextFitServed, AStreamTellsTheSame) {
   const std::string asked = R"(,"context_policy":"truncate","stream":true)";
   const auto reply = post("/v1/chat/completions", chat(40, asked));
