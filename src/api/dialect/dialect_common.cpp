@@ -198,8 +198,13 @@ const ModelCard& find_card(const std::vector<ModelCard>& cards, std::string_view
     return std::ranges::find_if(
         cards, [&](const ModelCard& card) { return bare(card.name) == bare(wanted); });
   };
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const ModelCard& each : cards) all.push_back(each.name);
+    return all;
+  };
   const auto card = card_of(models::resolve_name(
-      name, [&](std::string_view each) { return card_of(each) != cards.end(); }));
+      name, {[&](std::string_view each) { return card_of(each) != cards.end(); }, names}));
   if (card == cards.end()) throw model_not_found(name, cards);
   return *card;
 }

@@ -48,7 +48,12 @@ class RemoteBackend : public Backend {
         return each.card.name == name || each.card.name == fmt::format("{}:latest", name);
       });
     };
-    const std::string_view name = models::resolve_name(model, is_loaded);
+    const auto names = [&] {
+      std::vector<std::string> all;
+      for (const RunningModel& each : loaded) all.push_back(each.card.name);
+      return all;
+    };
+    const std::string name = models::resolve_name(model, {is_loaded, names});
     if (!is_loaded(name)) return false;
     call("POST", "/api/generate",
          to_json(json::object{{"model", name}, {"keep_alive", 0}, {"stream", false}}));

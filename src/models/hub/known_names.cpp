@@ -63,11 +63,15 @@ std::string way_to_get(std::string_view name) {
 
 }  // namespace
 
-std::string_view resolve_name(std::string_view name,
-                              const std::function<bool(std::string_view name)>& is_here) {
-  const auto* entry = find_in_catalog(name);
-  if (entry == nullptr) entry = find_in_catalog_but_case(name);
-  return entry == nullptr || is_here(name) || !is_here(entry->name) ? name : entry->name;
+std::string resolve_name(std::string_view name, const ModelsHere& here) {
+  const auto is_here = [&](const CatalogEntry* entry) {
+    return entry != nullptr && here.has(entry->name);
+  };
+  if (here.has(name)) return std::string(name);
+  if (const auto* entry = find_in_catalog(name); is_here(entry)) return entry->name;
+  if (std::string spelt = same_but_case(name, here.names()); !spelt.empty()) return spelt;
+  if (const auto* entry = find_in_catalog_but_case(name); is_here(entry)) return entry->name;
+  return std::string(name);
 }
 
 std::string same_but_case(std::string_view name, std::span<const std::string> here) {
@@ -83,9 +87,7 @@ std::string same_but_case(std::string_view name, std::span<const std::string> he
 ModelName spelling_in(const Store& store, std::string_view name) {
   ModelName wanted = parse_model_name(name);
   if (store.has(wanted.full())) return wanted;
-  std::vector<std::string> names;
-  for (const auto& manifest : store.list()) names.push_back(manifest.name);
-  const std::string spelt = same_but_case(wanted.full(), names);
+  const std::string spelt = same_but_case(wanted.full(), store.names());
   return spelt.empty() ? wanted : parse_model_name(spelt);
 }
 

@@ -13,12 +13,17 @@ namespace strata::models {
 
 class Store;
 
-// What a caller's name stands for among the models that `is_here` knows: itself when there is one
-// of that name; else, for another name of the catalogue ("smollm2", "SmolLM2:135M"), the full one
-// when that is here ("smollm2:135m"). Case does not count in the catalogue's names, unless two of
-// them differ by it alone. Valid as long as `name`.
-std::string_view resolve_name(std::string_view name,
-                              const std::function<bool(std::string_view name)>& is_here);
+// The models that a name may stand for.
+struct ModelsHere {
+  std::function<bool(std::string_view name)> has;  // one of exactly that name
+  std::function<std::vector<std::string>()> names;
+};
+
+// What a caller's name stands for among them: the one of exactly that name; else, for another name
+// of the catalogue ("smollm2"), the full one ("smollm2:135m"); else, when case does not count, the
+// only one of that name, and behind it the catalogue's only one ("SmolLM2"). Where none of these is
+// here it is the name itself.
+std::string resolve_name(std::string_view name, const ModelsHere& here);
 
 // The only one of the names that are here which is `name` when case does not count, with or without
 // ":latest"; "": there is none, or there are several.

@@ -17,11 +17,13 @@ std::string hint_for(std::string_view name, const std::vector<std::string>& here
   return error.hint();
 }
 
+std::string resolved(std::string_view name, const std::vector<std::string>& here) {
+  return resolve_name(
+      name, {[&](std::string_view each) { return std::ranges::find(here, each) != here.end(); },
+             [&] { return here; }});
+}
+
 TEST(KnownNames, a_short_name_stands_for_the_catalogues_model_where_that_is_here) {
-  const auto resolved = [](std::string_view name, const std::vector<std::string>& here) {
-    return resolve_name(
-        name, [&](std::string_view each) { return std::ranges::find(here, each) != here.end(); });
-  };
   EXPECT_EQ(resolved("smollm2", {"smollm2:135m"}), "smollm2:135m");
   EXPECT_EQ(resolved("smollm2", {"smollm2", "smollm2:135m"}), "smollm2") << "one of that name";
   EXPECT_EQ(resolved("smollm2", {}), "smollm2");
@@ -29,14 +31,14 @@ TEST(KnownNames, a_short_name_stands_for_the_catalogues_model_where_that_is_here
 }
 
 TEST(KnownNames, case_does_not_count_in_the_catalogues_names) {
-  const auto resolved = [](std::string_view name, const std::vector<std::string>& here) {
-    return resolve_name(
-        name, [&](std::string_view each) { return std::ranges::find(here, each) != here.end(); });
-  };
   EXPECT_EQ(resolved("SmolLM2:135M", {"smollm2:135m"}), "smollm2:135m");
   EXPECT_EQ(resolved("SmolLM2", {"smollm2:135m"}), "smollm2:135m");
   EXPECT_EQ(resolved("SmolLM2:135M", {"SmolLM2:135M", "smollm2:135m"}), "SmolLM2:135M");
   EXPECT_EQ(resolved("SmolLM2:135M", {}), "SmolLM2:135M");
+  EXPECT_EQ(resolved("SMOLLM2", {"Smollm2:latest", "smollm2:135m"}), "Smollm2:latest")
+      << "a model of that name goes before another name of a model";
+  EXPECT_EQ(resolved("smollm2", {"Smollm2:latest", "smollm2:135m"}), "smollm2:135m")
+      << "a name as it is written goes before one in another case";
 }
 
 TEST(KnownNames, the_same_but_for_case_is_one_name_or_none) {

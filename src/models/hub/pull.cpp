@@ -63,9 +63,7 @@ ModelName name_from(std::string_view reference) {
 }
 
 [[noreturn]] void refuse_unknown(const Store& store, std::string_view name) {
-  std::vector<std::string> names;
-  for (const auto& manifest : store.list()) names.push_back(manifest.name);
-  std::string hint = did_you_mean_model(name, names);
+  std::string hint = did_you_mean_model(name, store.names());
   if (hint.empty()) {
     std::string known;
     for (const CatalogEntry& entry : catalog()) {
@@ -96,6 +94,7 @@ Plan make_plan(const Store& store, std::string_view what, const PullOptions& opt
     }
   }
   if (!options.as.empty()) plan.name = parse_model_name(options.as);
+  plan.name = spelling_in(store, plan.name.full());
   return plan;
 }
 

@@ -89,9 +89,16 @@ bool Store::has(std::string_view name) const {
   return fs::exists(manifest_file(parse_model_name(name)), error);
 }
 
+std::vector<std::string> Store::names() const {
+  std::vector<std::string> names;
+  for (const auto& manifest : list()) names.push_back(manifest.name);
+  return names;
+}
+
 ModelName Store::resolve(std::string_view name) const {
-  return spelling_in(*this,
-                     resolve_name(name, [this](std::string_view each) { return has(each); }));
+  parse_model_name(name);  // refuses what is none
+  return parse_model_name(resolve_name(
+      name, {[this](std::string_view each) { return has(each); }, [this] { return names(); }}));
 }
 
 std::optional<Manifest> Store::try_find(std::string_view name) const {
@@ -114,9 +121,7 @@ std::optional<Manifest> Store::try_find(std::string_view name) const {
 
 Manifest Store::find(std::string_view name) const {
   if (auto manifest = try_find(name)) return std::move(*manifest);
-  std::vector<std::string> names;
-  for (const auto& manifest : list()) names.push_back(manifest.name);
-  throw model_not_found(name, names);
+  throw model_not_found(name, names());
 }
 
 Store Store::waiting_while(std::function<bool()> keep_waiting) && {
@@ -133,6 +138,16 @@ Store::Hold Store::hold(const std::function<bool()>& keep_going) const {
   }));
 }
 
+void Store::refuse_other_case(const ModelName& name) const {
+  if (has(name.full())) return;
+  const std::string other = same_but_case(name.full(), names());
+  if (other.empty()) return;
+  throw Error(
+      Code::already_exists,
+      fmt::format("'{}' differs in case alone from '{}', which is here", name.full(), other),
+      "write it as it is here, or choose another name");
+}
+
 void Store::put_manifest(Manifest manifest) const {
   const ModelName name = parse_model_name(manifest.name);
   manifest.name = name.full();
@@ -146,6 +161,9 @@ void Store::put_manifest(Manifest manifest) const {
         Code::failed_precondition,
         fmt::format("the blob sha256-{} of '{}' is not in the store", part.sha256, manifest.name));
   }
+  // One at a time: each sees the names that are there.
+  const auto alone = FileLock::wait(lock_path("names"), FileLock::Kind::exclusive);
+  refuse_other_case(name);
   write_file_atomic(manifest_file(name), content);
 }
 

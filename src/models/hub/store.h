@@ -42,7 +42,8 @@ class Store {
   // (its path and why), when given. Error{failed_precondition} where something that is no folder
   // stands in the store's place.
   std::vector<Manifest> list(std::vector<std::string>* damaged = nullptr) const;
-  bool has(std::string_view name) const;  // of exactly that name
+  std::vector<std::string> names() const;  // of list()
+  bool has(std::string_view name) const;   // of exactly that name
   // What a caller's name stands for (resolve_name() in models/hub/known_names.h).
   ModelName resolve(std::string_view name) const;
   // The model that resolve() names. Errors: those of model_not_found(); data_loss when damaged.
@@ -92,7 +93,9 @@ class Store {
   BlobRef put_file(const fs::path& path, bool link,
                    const std::function<bool(uint64_t done)>& progress = {}) const;
 
-  // Replaces what the name stood for. The blobs must be there: Error{failed_precondition}.
+  // Replaces what the name stood for. The blobs must be there: Error{failed_precondition}. Of two
+  // names that differ in case alone neither could be meant by a third spelling:
+  // Error{already_exists} (spelling_in() in models/hub/known_names.h has the one that is here).
   void put_manifest(Manifest manifest) const;
   void copy(std::string_view from, std::string_view to) const;
   // Removes what resolve() names, then collects. Error{not_found} as find().
@@ -122,6 +125,7 @@ class Store {
 
  private:
   fs::path manifest_file(const ModelName& name) const;
+  void refuse_other_case(const ModelName& name) const;
   fs::path root_;
   std::function<bool()> keep_waiting_{};
 };

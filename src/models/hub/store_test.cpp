@@ -1,5 +1,7 @@
 #include "models/hub/store.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -285,12 +287,28 @@ TEST_F(StoreTest, a_name_in_another_case_is_the_only_one_that_is_so_called) {
   }
   EXPECT_FALSE(store.try_find("tiny"));
   EXPECT_EQ(spelling_in(store, "New").full(), "New:latest");
-  store.put_manifest(manifest_of("tiny:q4", {blob}));
-  EXPECT_EQ(store.find("tiny:q4").name, "tiny:q4") << "one of that very name goes first";
-  EXPECT_FALSE(store.try_find("TINY:q4")) << "it may be either";
-  store.remove("tiny:q4");
+  const Error error = error_of([&] { store.put_manifest(manifest_of("tiny:q4", {blob})); });
+  EXPECT_EQ(error.code(), Code::already_exists);
+  EXPECT_THAT(error.message(), HasSubstr("'Tiny:Q4'"));
+  store.put_manifest(manifest_of("Tiny:Q4", {blob}));
   store.remove("TINY:q4");
   EXPECT_TRUE(store.list().empty());
+}
+
+TEST_F(StoreTest, of_names_that_differ_in_case_and_come_at_once_one_is_put) {
+  const BlobRef blob = store.put_blob("1");
+  std::vector<std::thread> makers;
+  for (const char* name : {"race", "RACE", "Race", "rACE"}) {
+    makers.emplace_back([&, name] {
+      try {
+        store.put_manifest(manifest_of(name, {blob}));
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::already_exists);
+      }
+    });
+  }
+  for (std::thread& maker : makers) maker.join();
+  EXPECT_EQ(store.names().size(), 1u);
 }
 
 TEST_F(StoreTest, a_file_in_the_place_of_the_store_is_no_empty_store) {

@@ -23,14 +23,6 @@ std::vector<ModelCard> cards_of(const Services& services) {
   return cards;
 }
 
-// As find_card(), and in any case where only one is so called.
-const ModelCard& card_called(const std::vector<ModelCard>& cards, const std::string& name) {
-  std::vector<std::string> names;
-  for (const ModelCard& card : cards) names.push_back(card.name);
-  const std::string spelt = models::same_but_case(name, names);
-  return find_card(cards, spelt.empty() ? name : spelt);
-}
-
 json::object details_json(const ModelCard& card, const std::string& parent) {
   return {{"parent_model", parent},
           {"format", card.format},
@@ -113,7 +105,7 @@ json::object running_json(const Services& services) {
 json::object show_json(const Services& services, Vocabularies& vocabularies,
                        const std::string& model, bool verbose) {
   const auto cards = cards_of(services);
-  const ModelCard& card = card_called(cards, model);
+  const ModelCard& card = find_card(cards, model);
   json::object body{{"capabilities", json::array{"completion"}},
                     {"modified_at", rfc3339(card.modified * 1000)}};
   if (!services.library || card.digest.empty()) {  // a scripted one: no file stands behind it
