@@ -209,6 +209,7 @@ class ServerWithParts : public RunningServer {
       return api::read_document(bytes, "/proc/self/exe");
     };
     services.now_ms = unix_ms;
+    services.default_model = config.text("model");
     server_ = std::make_unique<api::Server>(services, &keys_);
     server_->start(server_options(config, options));
   }

@@ -6,6 +6,7 @@
 #include "api/limits.h"
 #include "api/request_settings.h"
 #include "core/utf8.h"
+#include "models/hub/catalog.h"
 
 namespace strata::api {
 namespace {
@@ -99,17 +100,21 @@ json::object as_json(const KeySettings& settings) {
           {"max_tokens", settings.max_tokens ? json::value(*settings.max_tokens) : nullptr}};
 }
 
+bool may_ask(const KeySettings& settings, std::string_view model) {
+  const auto is_it = [asked = model_label(model)](const std::string& each) {
+    if (model_label(each) == asked) return true;
+    const auto* entry = models::find_in_catalog(each);
+    return entry != nullptr && entry->name == asked;
+  };
+  return settings.models.empty() || std::ranges::any_of(settings.models, is_it);
+}
+
 void check_model(const KeySettings& settings, std::string_view key_name, std::string_view model) {
-  if (settings.models.empty()) return;
-  const std::string asked = model_label(model);
-  if (std::ranges::any_of(settings.models,
-                          [&](const auto& each) { return model_label(each) == asked; })) {
-    return;
-  }
+  if (may_ask(settings, model)) return;
   std::string names;
   for (const std::string& each : settings.models) names += (names.empty() ? "" : ", ") + each;
   throw Error(Code::permission_denied,
-              fmt::format("the key '{}' may not ask the model {}", key_name, asked),
+              fmt::format("the key '{}' may not ask the model {}", key_name, model_label(model)),
               "it may ask " + names);
 }
 

@@ -29,6 +29,9 @@ void check(const KeySettings& settings);
 KeySettings read_key_settings(Fields& fields);
 json::object as_json(const KeySettings& settings);
 
+// Whether it may ask the model of this whole name. What the key calls a model is its name as it is
+// written, or another name of the catalogue's ("smollm2").
+bool may_ask(const KeySettings& settings, std::string_view model);
 // Error{permission_denied}: the key may not ask this model.
 void check_model(const KeySettings& settings, std::string_view key_name, std::string_view model);
 // Puts what the key carries into a request; answers what is done otherwise than that asks.

@@ -120,6 +120,22 @@ TEST_F(KeyCarries, AnAnswerIsNoLongerThanItAllowsAndOnlyItsModelsAnswer) {
   EXPECT_EQ(post("/v1/embeddings", secret, R"({"model":"echo","input":"x"})").status, 200);
 }
 
+TEST_F(KeyCarries, ARequestThatNamesNoModelMeansTheOnlyOneThatItMayAsk) {
+  const std::string secret = key({.models = {"babble"}});
+  const auto reply = post("/completion", secret, R"({"prompt":"Hi","n_predict":2})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_THAT(backend_.take(), HasSubstr("babble"));
+  EXPECT_EQ(post("/completion", key({}), R"({"prompt":"Hi"})").status, 400) << "there are several";
+}
+
+TEST(KeySettings, AModelIsAskedByItsOwnNameOrTheCataloguesOther) {
+  EXPECT_TRUE(may_ask({.models = {"tiny"}}, "tiny:latest"));
+  EXPECT_TRUE(may_ask({.models = {"smollm2"}}, "smollm2:135m"));
+  EXPECT_TRUE(may_ask({.models = {"x", "smollm2:135m"}}, "smollm2:135m"));
+  EXPECT_FALSE(may_ask({.models = {"Tiny"}}, "tiny:latest")) << "another model, or none yet";
+  EXPECT_FALSE(may_ask({.models = {"smollm2:135m"}}, "smollm2:latest"));
+}
+
 TEST_F(KeyCarries, WhatItCarriesIsKeptAndShown) {
   const KeySettings settings{.system = "S",
                              .parameters = {{"stop", "a"}, {"stop", "b"}, {"top_k", "3"}},

@@ -377,6 +377,11 @@ void KeyStore::check_model(const std::string& caller, const std::string& model) 
   strata::api::check_model(key.settings, key.name, model);
 }
 
+bool KeyStore::may_ask(const std::string& caller, const std::string& model) {
+  const std::lock_guard lock(mutex_);
+  return strata::api::may_ask(find(caller).settings, model);
+}
+
 void KeyStore::used(const std::string& caller, const CallerUse& use) {
   const std::lock_guard lock(use_mutex_);
   unwritten_[caller] += use;

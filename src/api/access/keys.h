@@ -92,6 +92,7 @@ class KeyStore : public KeyChecker, public Callers {
 
   std::vector<std::string> prepare(ChatRequest& request) override;
   void check_model(const std::string& caller, const std::string& model) override;
+  bool may_ask(const std::string& caller, const std::string& model) override;
   void used(const std::string& caller, const CallerUse& use) override;  // waits for no disk
 
  private:

@@ -43,6 +43,7 @@ struct Services {
   DocumentReader documents{};    // of attached files; empty: none are read
   bool require_key = false;      // the server sets it, and the next one
   bool keys_manageable = false;  // whoever is admin here is the operator, or has an admin's key
+  std::string default_model{};   // which is meant where several could be
   JobBoard* jobs = nullptr;      // pulls and the like that go on by themselves; null: none
   const MetricsHistory* metrics_history = nullptr;  // the server sets it
 };

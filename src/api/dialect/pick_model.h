@@ -8,13 +8,14 @@
 
 namespace strata::api {
 
-// The field "model"; without it the one that is in memory, or the only one that is here.
-// FieldError at "model" where that leaves several.
-std::string read_model_or_pick(Fields& fields, const Services& services);
+// The field "model"; without it, of the models that the caller's key may ask, the one that is in
+// memory, or the only one that is here, or else the server's own. FieldError at "model" where that
+// leaves several.
+std::string read_model_or_pick(Fields& fields, const Services& services, const std::string& caller);
 // A name that a request gave; where it gave none, or what clients of servers with one model write
 // there and no model here is called ("tgi", "dummy"), as above.
-std::string settle_model(std::string named, const Services& services);
+std::string settle_model(std::string named, const Services& services, const std::string& caller);
 // The same of a query ("?model=…").
-std::string model_of_query(const std::string& query, const Services& services);
+std::string model_of_query(const Request& request, const Services& services);
 
 }  // namespace strata::api

@@ -72,6 +72,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   // Whether this backend answers for the model; cheap.
   virtual bool serves(std::string_view model) const = 0;
+  // The whole name of the model that a caller's name stands for: what keys are asked about.
+  virtual std::string whole_name(std::string_view model) const { return std::string(model); }
   // Starts an answer and returns at once (loading the model happens behind it). The sink is called
   // from the backend's threads, one call at a time, must not block, and gets one `finished` event
   // for each of the n choices. Errors found at once are thrown, later ones are in `finished`.

@@ -29,8 +29,9 @@ class Callers {
   // Puts what the caller's key carries into his request; answers what is done otherwise than that
   // asks. Error{permission_denied}: what the key may not ask.
   virtual std::vector<std::string> prepare(ChatRequest& request) = 0;
-  // The same of a request that is no conversation.
+  // The same of a request that is no conversation. `model`: its whole name.
   virtual void check_model(const std::string& caller, const std::string& model) = 0;
+  virtual bool may_ask(const std::string& caller, const std::string& model) = 0;
   // From an engine's thread, too: waits for nothing.
   virtual void used(const std::string& caller, const CallerUse& use) = 0;
 };

@@ -72,9 +72,21 @@ bool Gateway::serves(std::string_view model) const {
   return std::ranges::any_of(backends_, [&](const auto& each) { return each->serves(model); });
 }
 
+std::string Gateway::whole_name(std::string_view model) const {
+  for (const auto& backend : backends_) {
+    if (backend->serves(model)) return backend->whole_name(model);
+  }
+  return std::string(model);
+}
+
+bool Gateway::may_ask(const std::string& caller, const std::string& model) const {
+  return callers_ == nullptr || caller.empty() || callers_->may_ask(caller, model);
+}
+
 std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    request.model = backend->whole_name(request.model);
     prepare(callers_, request, &sink);
     ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
@@ -86,6 +98,7 @@ std::unique_ptr<Answer> Gateway::start(ChatRequest request, ChatSink sink) const
 std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswerSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    request.model = backend->whole_name(request.model);
     if (callers_ && !request.caller.empty()) callers_->check_model(request.caller, request.model);
     ++asked_;
     sink = counting(callers_, request.caller, std::move(sink));
@@ -97,6 +110,7 @@ std::unique_ptr<Answer> Gateway::embed(EmbeddingRequest request, EmbeddingAnswer
 std::unique_ptr<Answer> Gateway::tokenize(ChatRequest request, TokensSink sink) const {
   for (const auto& backend : backends_) {
     if (!backend->serves(request.model)) continue;
+    request.model = backend->whole_name(request.model);
     prepare(callers_, request, nullptr);
     return backend->tokenize(std::move(request), std::move(sink));
   }

@@ -29,6 +29,10 @@ class Gateway {
   // As Backend::tokenize, the same.
   std::unique_ptr<Answer> tokenize(ChatRequest request, TokensSink sink) const;
   bool serves(std::string_view model) const;
+  // As Backend::whole_name; of a model that nobody serves the name itself.
+  std::string whole_name(std::string_view model) const;
+  // Whether the caller's key may ask the model of this whole name.
+  bool may_ask(const std::string& caller, const std::string& model) const;
   // Requests that a model was asked, answered or not.
   uint64_t asked() const { return asked_; }
 

@@ -78,6 +78,10 @@ class LocalBackend : public Backend {
     }
   }
 
+  std::string whole_name(std::string_view model) const override {
+    return manager_.store().resolve(model).full();
+  }
+
   std::unique_ptr<Answer> start(ChatRequest request, ChatSink sink) override {
     ModelManager::Wish wish = wish_for(request);
     auto state = std::make_shared<AnswerState>(std::move(request), std::move(sink), contexts_);

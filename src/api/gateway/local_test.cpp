@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/gateway/callers.h"
+#include "api/gateway/gateway.h"
 #include "api/testing/tiny_backend.h"
 #include "models/testing/formula_model.h"
 
@@ -109,6 +111,41 @@ class LocalBackendTest : public ::testing::Test {
 
   testing::TinyStore store_;
 };
+
+// Names of models that keys are asked about.
+class AskedAbout : public Callers {
+ public:
+  std::vector<std::string> prepare(ChatRequest& request) override {
+    check_model(request.caller, request.model);
+    return {};
+  }
+  void check_model(const std::string&, const std::string& model) override {
+    models.push_back(model);
+    throw Error(Code::permission_denied, "noted");
+  }
+  bool may_ask(const std::string&, const std::string&) override { return false; }
+  void used(const std::string&, const CallerUse&) override {}
+  std::vector<std::string> models;
+};
+
+TEST_F(LocalBackendTest, AKeyIsAskedAboutTheModelThatWillAnswerHoweverItIsSpelt) {
+  AskedAbout keys;
+  Gateway gateway;
+  gateway.tell(&keys);
+  gateway.add(backend());
+  for (const char* name : {"tiny", "TINY", "Tiny:latest"}) {
+    ChatRequest asked = request({5}, 1);
+    asked.model = name;
+    asked.caller = "key";
+    EXPECT_THROW(gateway.start(asked, [](ChatEvent&&) {}), Error);
+    EXPECT_THROW(gateway.tokenize(asked, [](std::vector<int32_t>&&, const Error*) {}), Error);
+    EmbeddingRequest texts;
+    texts.model = name;
+    texts.caller = "key";
+    EXPECT_THROW(gateway.embed(texts, [](EmbeddingAnswer&&, const Error*) {}), Error);
+  }
+  EXPECT_EQ(keys.models, std::vector<std::string>(9, "tiny:latest"));
+}
 
 TEST_F(LocalBackendTest, LoadsOnDemandAndSaysWhatLoadingTook) {
   const auto local = backend();

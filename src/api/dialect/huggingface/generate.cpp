@@ -132,7 +132,7 @@ Parsed parse_generate(const json::value& body, const Asked& asked, const Service
   Parsed parsed;
   ChatRequest& request = parsed.request;
   const bool named = fields.has("model") || asked.model.empty();
-  request.model = named ? read_model_or_pick(fields, services) : asked.model;
+  request.model = named ? read_model_or_pick(fields, services, asked.caller) : asked.model;
   request.raw = true;
   const auto inputs = fields.text("inputs");
   if (!inputs) fields.fail("inputs", "is missing");

@@ -96,8 +96,10 @@ class HuggingFace final : public Dialect {
       table.add({std::move(method), std::move(pattern), Scope::inference, limit, std::move(handler),
                  std::string(name()), lane});
     };
-    const auto add_generate = [&](std::string path, Asked asked) {
-      add("POST", std::move(path), Lane::prompts, [this, &services, asked](const auto& e) {
+    const auto add_generate = [&](std::string path, const Asked& by_path) {
+      add("POST", std::move(path), Lane::prompts, [this, &services, by_path](const auto& e) {
+        Asked asked = by_path;
+        asked.caller = e->request().owner;
         generate(e, services, *this, read_body(e->request().body), asked);
       });
     };
@@ -111,7 +113,7 @@ class HuggingFace final : public Dialect {
     add("POST", "/pipeline/{id}", Lane::prompts,
         [this, &services](const auto& e) { ask_pipeline(e, services); });
     add("GET", "/info", Lane::store, [&services](const auto& e) {
-      e->respond(json_response(info_json(services, model_of_query(e->request().query, services))));
+      e->respond(json_response(info_json(services, model_of_query(e->request(), services))));
     });
   }
 
@@ -119,7 +121,10 @@ class HuggingFace final : public Dialect {
   void run(const std::shared_ptr<Exchange>& exchange, const Services& services,
            std::string_view task, std::string model) const {
     const json::value body = read_body(exchange->request().body);
-    const Asked asked{.model = std::move(model), .stream = std::nullopt, .in_array = true};
+    const Asked asked{.model = std::move(model),
+                      .stream = std::nullopt,
+                      .in_array = true,
+                      .caller = exchange->request().owner};
     const Task chosen = task.empty() ? task_for(body, asked.model, services) : task_named(task);
     chosen(exchange, services, *this, body, asked);
   }

@@ -32,6 +32,7 @@ struct Asked {
   std::string model;  // "": the body's, or the only one
   std::optional<bool> stream;
   bool in_array = false;
+  std::string caller = {};  // his key's id
 };
 
 // FieldError, Error{invalid_argument}.

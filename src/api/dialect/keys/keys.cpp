@@ -86,6 +86,7 @@ void create(const Services& services, Exchange& exchange) {
   const std::vector<Scope> scopes = read_scopes(fields);
   const auto seconds = fields.integer("expires_in", 1, kMostSeconds);
   KeySettings settings = read_key_settings(fields);
+  for (std::string& model : settings.models) model = services.gateway->whole_name(model);
   fields.refuse_unread();
   const int64_t now = services.now_ms() / 1000;
   const NewKey key =

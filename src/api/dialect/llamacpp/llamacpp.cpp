@@ -67,9 +67,9 @@ class Llamacpp final : public Dialect {
 
  private:
   void ask(const std::shared_ptr<Exchange>& exchange, const Services& services,
-           Parsed (*parse)(const json::value&, const Services&)) const {
+           Parsed (*parse)(const json::value&, const Services&, const std::string&)) const {
     const json::value body = read_body(exchange->request().body);
-    Parsed parsed = parse(body, services);
+    Parsed parsed = parse(body, services, exchange->request().owner);
     auto writer = completion_writer(parsed, services.now_ms);
     answer(exchange, services, *this, std::move(parsed.requests), parsed.stream, std::move(writer));
   }

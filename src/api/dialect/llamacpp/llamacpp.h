@@ -25,8 +25,9 @@ struct Parsed {
 };
 
 // FieldError, Error{invalid_argument}.
-Parsed parse_completion(const json::value& body, const Services& services);
-Parsed parse_infill(const json::value& body, const Services& services);
+Parsed parse_completion(const json::value& body, const Services& services,
+                        const std::string& caller);
+Parsed parse_infill(const json::value& body, const Services& services, const std::string& caller);
 // "logit_bias": pairs in an array, or an object; false bans a token.
 void read_logit_bias(Fields& fields, SamplingOptions& sampling);
 // "samplers": those that are left out are switched off. Their order is ours; another one, and names

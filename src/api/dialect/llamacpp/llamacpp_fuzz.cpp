@@ -12,12 +12,13 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-void read(Parsed (*parse)(const json::value&, const Services&), const std::string& body) {
+void read(Parsed (*parse)(const json::value&, const Services&, const std::string&),
+          const std::string& body) {
   static Gateway gateway;
   Services services;
   services.gateway = &gateway;
   try {
-    const Parsed parsed = parse(read_body(body), services);
+    const Parsed parsed = parse(read_body(body), services, "");
     require(!parsed.requests.empty());
     for (const ChatRequest& request : parsed.requests) require(request.raw && request.n >= 1);
   } catch (const Error& error) {

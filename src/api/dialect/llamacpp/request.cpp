@@ -180,8 +180,9 @@ void read_probabilities(Fields& fields, Parsed& parsed, ChatRequest& request) {
 }
 
 // What both have in common; `request` is like each of the requests.
-void read_shared(Fields& fields, const Services& services, Parsed& parsed, ChatRequest& request) {
-  request.model = read_model_or_pick(fields, services);
+void read_shared(Fields& fields, const Services& services, const std::string& caller,
+                 Parsed& parsed, ChatRequest& request) {
+  request.model = read_model_or_pick(fields, services, caller);
   request.tell_start = true;
   parsed.stream = fields.boolean("stream").value_or(false);
   parsed.return_tokens = fields.boolean("return_tokens").value_or(false);
@@ -232,22 +233,23 @@ void read_files(Fields& fields, ChatRequest& request) {
 
 }  // namespace
 
-Parsed parse_completion(const json::value& body, const Services& services) {
+Parsed parse_completion(const json::value& body, const Services& services,
+                        const std::string& caller) {
   Fields fields(body);
   Parsed parsed;
   ChatRequest base;
-  read_shared(fields, services, parsed, base);
+  read_shared(fields, services, caller, parsed, base);
   fields.get("prompt");
   fields.ignore_unread(kIgnored, base.ignored);
   parsed.requests = read_prompts(fields, base);
   return parsed;
 }
 
-Parsed parse_infill(const json::value& body, const Services& services) {
+Parsed parse_infill(const json::value& body, const Services& services, const std::string& caller) {
   Fields fields(body);
   Parsed parsed;
   ChatRequest& request = parsed.requests.emplace_back();
-  read_shared(fields, services, parsed, request);
+  read_shared(fields, services, caller, parsed, request);
   request.raw = true;
   const auto prefix = fields.text("input_prefix");
   const auto suffix = fields.text("input_suffix");

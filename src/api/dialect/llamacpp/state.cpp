@@ -74,7 +74,7 @@ json::array slots_json(const RunningModel& model) {
 void tell_slots(const std::shared_ptr<Exchange>& exchange, const Services& services) {
   const std::string& query = exchange->request().query;
   const auto cards = services.gateway->models();
-  const ModelCard& card = find_card(cards, model_of_query(query, services));
+  const ModelCard& card = find_card(cards, model_of_query(exchange->request(), services));
   const RunningModel model = running_of(services, card);
   if (query_value(query, "fail_on_no_slot") && model.running >= model.max_running) {
     throw Error(Code::unavailable, fmt::format("all {} places are taken", model.max_running));
@@ -113,7 +113,7 @@ void add_state_routes(RouteTable& table, const Services& services, const Dialect
                std::string(dialect.name()), Lane::store});
   };
   add("GET", "/props", [&services](const auto& e) {
-    e->respond(json_response(props_json(services, model_of_query(e->request().query, services))));
+    e->respond(json_response(props_json(services, model_of_query(e->request(), services))));
   });
   add("POST", "/props", [](const auto&) {
     throw Error(Code::unimplemented, "no properties of the server can be changed by a request");

@@ -33,7 +33,7 @@ void apply_template(const std::shared_ptr<Exchange>& exchange, const Services& s
   Fields fields(given);
   // The rest is a chat as OpenAI's interface writes it.
   json::object body = given.as_object();
-  body["model"] = read_model_or_pick(fields, services);
+  body["model"] = read_model_or_pick(fields, services, exchange->request().owner);
   const auto begins = fields.boolean("add_generation_prompt");
   body.erase("add_generation_prompt");
   auto parsed = openai::parse_chat(to_json(body));

@@ -58,9 +58,9 @@ Cut read_chat(const json::value& document, const std::string& model, Fields& fie
   return {std::move(parse_chat(to_json(chat)).requests.front())};
 }
 
-Cut read_cut(const json::value& document, const Services& services) {
+Cut read_cut(const json::value& document, const Services& services, const std::string& caller) {
   Fields fields(document);
-  const std::string model = read_model_or_pick(fields, services);
+  const std::string model = read_model_or_pick(fields, services, caller);
   if (fields.boolean("return_token_strs").value_or(false)) {
     fields.fail("return_token_strs", "is not built", "send content and with_pieces");
   }
@@ -187,7 +187,7 @@ void tokenize_to_pieces(const std::shared_ptr<Exchange>& exchange, const Service
 
 void tokenize(const std::shared_ptr<Exchange>& exchange, const Services& services,
               const Dialect& dialect) {
-  Cut cut = read_cut(read_body(exchange->request().body), services);
+  Cut cut = read_cut(read_body(exchange->request().body), services, exchange->request().owner);
   if (cut.pieces) return tokenize_to_pieces(exchange, services, dialect, std::move(cut));
   const auto traits = services.gateway->traits(cut.request.model);
   const int32_t context = traits ? traits->context : 0;
@@ -237,7 +237,7 @@ void detokenize(const std::shared_ptr<Exchange>& exchange, const Services& servi
   const json::value document = read_body(exchange->request().body);
   Fields fields(document);
   ChatRequest request;
-  request.model = read_model_or_pick(fields, services);
+  request.model = read_model_or_pick(fields, services, exchange->request().owner);
   request.raw = true;
   request.prompt_only = true;
   const json::value* tokens = fields.get("tokens");

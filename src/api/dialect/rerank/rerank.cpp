@@ -64,11 +64,11 @@ void read_tei(Fields& fields, Parsed& parsed) {
   }
 }
 
-Parsed parse(const std::string& body, const Services& services) {
-  const json::value document = read_body(body);
+Parsed parse(const Request& request, const Services& services) {
+  const json::value document = read_body(request.body);
   Fields fields(document);
   Parsed parsed;
-  parsed.request.model = read_model_or_pick(fields, services);
+  parsed.request.model = read_model_or_pick(fields, services, request.owner);
   parsed.request.query = fields.required_text("query");
   if (fields.has("texts")) {
     read_tei(fields, parsed);
@@ -180,7 +180,7 @@ class Rerank final : public Dialect {
 
  private:
   void rank(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    const auto parsed = std::make_shared<Parsed>(parse(exchange->request().body, services));
+    const auto parsed = std::make_shared<Parsed>(parse(exchange->request(), services));
     tell_ignored(*exchange, parsed->ignored);
     parsed->model = parsed->request.model;
     answer_embedding(exchange, services, *this, std::move(parsed->request),

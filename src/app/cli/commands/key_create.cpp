@@ -5,6 +5,7 @@
 #include "core/duration.h"
 #include "core/error.h"
 #include "core/os.h"
+#include "models/hub/store.h"
 
 namespace strata::app {
 namespace {
@@ -36,7 +37,11 @@ api::KeySettings settings_of(const Arguments& arguments) {
     }
     settings.parameters.emplace(pair.substr(0, at), pair.substr(at + 1));
   }
-  settings.models = arguments.values("model");
+  const models::Store store;
+  for (const std::string& model : arguments.values("model")) {
+    const auto here = store.try_find(model);
+    settings.models.push_back(here ? here->name : model);
+  }
   if (const auto most = arguments.integer("max-tokens")) {
     if (*most < 1 || *most > INT32_MAX) {
       throw Error(Code::invalid_argument,
