@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/similar.h"
+
 namespace strata::api {
 namespace {
 
@@ -165,23 +167,31 @@ std::vector<std::string> Fields::unread() const {
   std::vector<std::string> names;
   for (const auto& member : *object_) {
     const std::string_view key = member.key();
+    if (path_.empty() && key == kStrict && member.value().is_bool()) continue;
     if (!member.value().is_null() && !read_.contains(key)) names.emplace_back(key);
   }
   return names;
 }
 
-void Fields::refuse_unread() const {
-  for (const std::string& key : unread()) {
-    fail(key, "is not supported", "remove the field; it would have no effect here");
+// What was read are the names that could be meant.
+void Fields::refuse(std::string_view key) const {
+  constexpr size_t kLongestName = 64;  // of longer ones none is near
+  std::string meant;
+  if (key.size() <= kLongestName) {
+    meant = did_you_mean(key, std::vector<std::string>(read_.begin(), read_.end()));
   }
+  fail(key, "is not supported",
+       meant.empty() ? "remove the field; it would have no effect here" : meant);
+}
+
+void Fields::refuse_unread() const {
+  for (const std::string& key : unread()) refuse(key);
 }
 
 void Fields::ignore_unread(std::span<const std::string_view> ignorable,
                            std::vector<std::string>& ignored) {
   for (const std::string& key : unread()) {
-    if (std::ranges::find(ignorable, key) == ignorable.end()) {
-      fail(key, "is not supported", "remove the field; it would have no effect here");
-    }
+    if (std::ranges::find(ignorable, key) == ignorable.end()) refuse(key);
     ignored.push_back(path(key));
   }
 }

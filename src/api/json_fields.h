@@ -25,6 +25,9 @@ class FieldError : public Error {
   std::string field_;
 };
 
+// Of a document as a whole, whatever it asks: true refuses what would be passed over otherwise.
+constexpr std::string_view kStrict = "strict";
+
 // A view: the value must outlive it. null counts as absent.
 class Fields {
  public:
@@ -49,7 +52,7 @@ class Fields {
   std::string path(std::string_view key) const;
   [[noreturn]] void fail(std::string_view key, std::string_view what, std::string hint = {}) const;
 
-  // Present, not null, not read.
+  // Present, not null, not read; but not whether a whole document is to be read strictly.
   std::vector<std::string> unread() const;
   void refuse_unread() const;
   // Adds unread fields on the list to `ignored`, refuses the others.
@@ -57,6 +60,8 @@ class Fields {
                      std::vector<std::string>& ignored);
 
  private:
+  [[noreturn]] void refuse(std::string_view key) const;
+
   const json::object* object_;
   std::string path_;
   std::set<std::string, std::less<>> read_;

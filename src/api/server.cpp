@@ -17,6 +17,7 @@
 #include "api/timer.h"
 #include "core/log.h"
 #include "core/recent_log.h"
+#include "core/similar.h"
 
 namespace strata::api {
 namespace {
@@ -98,6 +99,26 @@ void take_query_key(Request& head) {
 
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
+
+// What a path that is no route was meant to be, as far as it can be told.
+std::string way_out(const RouteTable& routes, const Request& head) {
+  constexpr size_t kLongestPath = 128;  // of longer ones none is near
+  const std::string_view path = head.path;
+  if (path.empty() || path.size() > kLongestPath) return "the routes are in docs/api.md";
+  // Of a base URL that ends with what its client adds, too.
+  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) {
+    const std::string_view rest = path.substr(at);
+    if (routes.match(head.method, rest).route == nullptr) continue;
+    return fmt::format("did you mean {}? Then the client's base URL ends before '{}'", rest,
+                       path.substr(0, at));
+  }
+  std::vector<std::string> patterns;
+  for (const Route& route : routes.routes()) {
+    if (route.method == head.method) patterns.push_back(route.pattern);
+  }
+  const std::string meant = did_you_mean(path, patterns);
+  return meant.empty() ? "the routes are in docs/api.md" : meant;
 }
 
 }  // namespace
@@ -182,7 +203,7 @@ Admission Server::State::route(Request& head, const Dialect*& dialect) {
       throw Error(
           Code::not_found,
           fmt::format("there is no {} {}", head.method.substr(0, 16), head.path.substr(0, 200)),
-          "the routes are in docs/api.md");
+          way_out(routes, head));
     }
     const bool preflight = head.method == "OPTIONS";
     const bool is_cors = !cors_origin(head, guard).empty();

@@ -222,6 +222,14 @@ void log_end_user(const Exchange& exchange, const std::string& name) {
 
 namespace {
 
+// Of a body that was read already.
+bool is_strict(const std::string& body) {
+  const json::value document = read_body(body);
+  const json::value* strict =
+      document.is_object() ? document.get_object().if_contains(kStrict) : nullptr;
+  return strict != nullptr && strict->is_bool() && strict->get_bool();
+}
+
 json::object& ours_of(json::object& answer) {
   return answer.emplace("strata", json::object{}).first->value().as_object();
 }
@@ -241,6 +249,12 @@ void put_notices(const std::vector<std::string>& notices, json::object& answer) 
 
 void tell_ignored(Exchange& exchange, const std::vector<std::string>& ignored) {
   if (ignored.empty()) return;
+  if (is_strict(exchange.request().body)) {
+    throw FieldError(
+        ignored.front(),
+        fmt::format("{} would have no effect here, and strict is true", ignored.front()),
+        "remove the field, or strict");
+  }
   std::string names;
   for (const std::string& each : ignored) names += (names.empty() ? "" : ", ") + each;
   exchange.add_header("x-strata-ignored", names);
