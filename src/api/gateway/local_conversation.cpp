@@ -114,7 +114,8 @@ std::vector<inference::OutputTrigger> rules_of_calls(const models::OutputFormat&
   return rules;
 }
 
-// Tools with the schemas that can be kept; of the others calls are any object.
+// Tools with the schemas that can be kept; of the others, if they are not strict, calls are any
+// object.
 models::ToolSet keepable(const models::OutputFormat& format, models::ToolSet tools,
                          std::vector<std::string>& notices) {
   for (size_t i = 0; i < tools.tools().size(); ++i) {
@@ -125,6 +126,12 @@ models::ToolSet keepable(const models::OutputFormat& format, models::ToolSet too
       const auto rules = rules_of_calls(format, tools.only(i));
       if (!rules.empty()) inference::compile(rules);
     } catch (const Error& error) {
+      if (tool.strict) {
+        throw Error(Code::invalid_argument,
+                    fmt::format("the tool {} is strict, and its schema cannot be kept: {}",
+                                tool.name, error.message()),
+                    "mend the schema, or leave strict out");
+      }
       notices.push_back(fmt::format("the arguments of {} are not kept to its schema: {}", tool.name,
                                     error.message()));
       tools.loosen(i);

@@ -123,6 +123,22 @@ TEST_F(LocalToolsTest, CallsOfOfferedToolsAreNoText) {
   EXPECT_NE(heard.calls[0].id, heard.calls[1].id);
 }
 
+TEST_F(LocalToolsTest, ASchemaThatCannotBeKeptIsToldOrOfAStrictToolRefused) {
+  ChatRequest asked = request(kTools, kCall);
+  const auto offer = [&](const std::string& more) {
+    asked.conversation.tools =
+        parse_json(R"([{"type": "function", "function": {"name": "f", "parameters": )"
+                   R"({"type": "object", "properties": {"a": {"type": "strng"}}})" +
+                   more + "}}]")
+            .as_array();
+  };
+  offer("");
+  ASSERT_EQ(ask(asked).notices.size(), 1u);
+  offer(R"(, "strict": true)");
+  EXPECT_THAT(refusal(asked).message(), HasSubstr("f is strict"));
+  EXPECT_THAT(refusal(asked).message(), HasSubstr("/properties/a/type"));
+}
+
 TEST_F(LocalToolsTest, APredictionIsFollowedBesideTools) {
   ChatRequest asked = request(kTools, kSameAgain);
   offer_tool(asked);

@@ -133,6 +133,8 @@ OfferedTool read_tool(const json::value& tool, size_t index) {
     read.name = text_field(*object, "name");
     read.description = text_field(*object, "description");
     if (const json::value* schema = object->if_contains("parameters")) read.parameters = *schema;
+    const json::value* strict = object->if_contains("strict");
+    read.strict = strict != nullptr && strict->is_bool() && strict->get_bool();
   }
   if (!read.parameters.is_object()) read.parameters = json::object{{"type", "object"}};
   if (!read.name.empty() && read.name.size() <= kMaxToolNameBytes) return read;

@@ -14,6 +14,7 @@ struct OfferedTool {
   std::string name;
   std::string description;
   json::value parameters;  // JSON Schema of its arguments; an object
+  bool strict = false;     // a schema that cannot be kept is not loosened
 };
 
 class ToolSet {
