@@ -236,10 +236,11 @@ void Generation::generate(std::span<const float> logits) {
     pending_.push_back({std::move(token), text_seen_, text_seen_ + text.size()});
   }
   text_seen_ += text.size();
-  has_line_ = has_line_ || text.find('\n') != std::string::npos;
   const bool reasoned = reader_.reasoning();
   if (prediction_ && !reasoned) prediction_->push(id);
-  std::string settled = stops_.push(reader_.push(text));
+  const std::string answered = reader_.push(text);
+  has_line_ = has_line_ || answered.find('\n') != std::string::npos;
+  std::string settled = stops_.push(answered);
   if (reasoned && !reader_.reasoning()) leave_reasoning();
   const bool complete = reader_.calls_enough() || (constraint_ && constraint_->complete());
   if (!stops_.matched() && (complete || n_generated() >= max_new_ || is_late())) {

@@ -123,7 +123,7 @@ class Generation {
   AnswerReader reader_;
   StopMatcher stops_;
   size_t text_seen_ = 0;      // bytes decoded
-  bool has_line_ = false;     // an end of line is among them
+  bool has_line_ = false;     // the answer's text has an end of line
   size_t text_released_ = 0;  // bytes of the answer's text emitted
   std::deque<PendingToken> pending_;
   std::vector<GeneratedToken> prompt_tokens_;
