@@ -279,6 +279,12 @@ def check_formats(c, **here):
     c.equal(c.ended(*ask, "--format", schema.read_text(encoding="utf-8"), **here)[0], answer, "inline")
     c.refused(*ask, "--format", '{"type": "object", "$dynamicRef": "#a"}', code=2, says="#/$dynamicRef", **here)
     c.refused(*ask, "--format", c.home / "none.json", code=3, says="none.json", **here)
+    c.refused(*ask, "--format", "xml", code=3, says="regex:EXPRESSION", **here)
+    grammar = c.home / "either.gbnf"
+    grammar.write_text('root ::= "yes" | "no"', encoding="utf-8")
+    c.check(c.ended(*ask, "--local", "--format", grammar, **here)[0].strip() in ("yes", "no"), "a grammar")
+    digits = c.ended(*ask, "--local", "--format", "regex:[0-9]{3}", **here)[0].strip()
+    c.check(len(digits) == 3 and digits.isdigit(), f"{digits}")
 
 
 def check_quantize(c):

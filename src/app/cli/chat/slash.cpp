@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kHelp =
     "  /set parameter NAME VALUE   temperature, top_p, seed, num_ctx, stop, …\n"
     "  /set system TEXT            the system message; \"\": none; no text: the model's own\n"
-    "  /set format FORMAT          answers are JSON: json, a JSON Schema, its file; noformat\n"
+    "  /set format FORMAT          json, a JSON Schema or its file, a grammar's file; noformat\n"
     "  /set history|nohistory      keep what is typed\n"
     "  /set verbose|quiet          show speeds\n"
     "  /set wordwrap|nowordwrap    break lines at words\n"

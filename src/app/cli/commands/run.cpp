@@ -58,7 +58,8 @@ CommandSpec make_spec() {
                   {"verbose", "", "print speeds on stderr after each answer"},
                   {"keep-alive", "TIME", "how long the server keeps the model loaded"},
                   {"format", "FORMAT",
-                   "every answer is JSON: json, a JSON Schema, or the file of one"},
+                   "every answer is JSON (json, a JSON Schema, or the file of one), or by the\n"
+                   "file of a grammar (.gbnf, .lark) or regex:EXPRESSION"},
                   {"local", "", "do not use a server, run in this process"},
                   {"nohistory", "", "keep nothing of what is typed"},
                   {"nowordwrap", "", "do not break lines at words on a terminal"}},
