@@ -1,6 +1,7 @@
 // Boost.JSON's parser over values of our own making: up to its version 1.81 it computes numbers of
 // many digits or large exponents in floating point, a bit or two off, and those beyond a double
 // become infinities, which JSON cannot write.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -59,6 +60,14 @@ struct ValueBuilder {
   std::string number;  // what came of its text in parts
 };
 
+// As editors count: lines and bytes of a line from 1.
+std::string place_of(std::string_view text, size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const auto line = 1 + std::ranges::count(before, '\n');
+  if (line == 1) return fmt::format("byte {}", at);
+  return fmt::format("byte {}, line {}, column {}", at, line, at - before.rfind('\n'));
+}
+
 }  // namespace
 
 json::value parse_json(std::string_view text, const JsonLimits& limits) {
@@ -75,7 +84,8 @@ json::value parse_json(std::string_view text, const JsonLimits& limits) {
     error = json::error::extra_data;
   }
   if (error) {
-    throw Error(Code::invalid_argument, fmt::format("JSON: {} at byte {}", error.message(), used));
+    throw Error(Code::invalid_argument,
+                fmt::format("JSON: {} at {}", error.message(), place_of(text, used)));
   }
   return parser.handler().values.release();
 }

@@ -86,7 +86,7 @@ void check_link(const ResponseRow& row) {
 
 Error response_not_found(std::string_view id) {
   return {Code::not_found,
-          fmt::format("there is no response '{}'", json_quote(id.substr(0, 80), true)),
+          fmt::format("there is no response {}", json_quote(id.substr(0, 80), true)),
           "responses made with store: false are not kept, others for server.keep_days"};
 }
 

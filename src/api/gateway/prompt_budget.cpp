@@ -5,8 +5,9 @@ namespace {
 
 constexpr const char* kHint =
     "shorten it, start a new conversation (/clear in a chat), let older messages be left out or "
-    "summarised (context policy truncate or summarise), or give the model a larger context: "
-    "num_ctx in a request or a chat, --context, STRATA_CONTEXT or OLLAMA_CONTEXT_LENGTH";
+    "summarised (the header x-strata-context-policy: truncate or summarise), or give the model a "
+    "larger context: --context, STRATA_CONTEXT, PARAMETER num_ctx of a Modelfile, num_ctx of "
+    "Ollama's options";
 
 ContextOverflow overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
   const std::string asked =

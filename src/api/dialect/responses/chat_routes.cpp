@@ -9,10 +9,9 @@ namespace {
 constexpr std::string_view kCompletions = "/v1/chat/completions";
 
 Error chat_not_found(std::string_view id) {
-  return {
-      Code::not_found,
-      fmt::format("there is no stored chat completion '{}'", json_quote(id.substr(0, 80), true)),
-      "only those made with store: true are kept"};
+  return {Code::not_found,
+          fmt::format("there is no stored chat completion {}", json_quote(id.substr(0, 80), true)),
+          "only those made with store: true are kept"};
 }
 
 // "a+b%5B" → "a b[".

@@ -22,7 +22,7 @@ ConversationRow find(const Services& services, const Request& request) {
 
 Error item_not_found(std::string_view id) {
   return {Code::not_found,
-          fmt::format("the conversation has no item '{}'", json_quote(id.substr(0, 80), true))};
+          fmt::format("the conversation has no item {}", json_quote(id.substr(0, 80), true))};
 }
 
 void create(Exchange& exchange, const Services& services) {
@@ -105,7 +105,7 @@ void remove_item(Exchange& exchange, const Services& services) {
 
 Error conversation_not_found(std::string_view id) {
   return {Code::not_found,
-          fmt::format("there is no conversation '{}'", json_quote(id.substr(0, 80), true)),
+          fmt::format("there is no conversation {}", json_quote(id.substr(0, 80), true)),
           "make one with POST /v1/conversations"};
 }
 

@@ -178,7 +178,7 @@ json::object referenced(Fields& fields, const FindItem& find_item) {
   auto item = find_item(id);
   if (!item) {
     throw Error(Code::not_found,
-                fmt::format("{} '{}' is no item of yours", fields.path("id"),
+                fmt::format("{} {} is no item of yours", fields.path("id"),
                             json_quote(std::string_view(id).substr(0, 80), true)),
                 "items of responses made with store: false are not kept");
   }
