@@ -1,10 +1,14 @@
 // What a key carries, as its holder meets it.
 #include "api/access/key_settings.h"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "api/access/keys.h"
+#include "api/conversation/history.h"
+#include "api/openapi/openapi.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "api/testing/recording_backend.h"
@@ -21,9 +25,10 @@ constexpr int64_t kNow = testing::kNowMs / 1000;
 
 class KeyCarries : public ::testing::Test {
  protected:
-  static Services with_keys(KeyStore& keys) {
+  static Services with(KeyStore& keys, History& history) {
     Services services;
     services.keys = &keys;
+    services.history = &history;
     return services;
   }
   static ServerOptions asking_for_keys() {
@@ -48,10 +53,11 @@ class KeyCarries : public ::testing::Test {
 
   strata::testing::TempFolder folder_;
   KeyStore keys_{folder_.path() / "strata.db"};
+  History history_{folder_.path() / "history.db"};
   std::unique_ptr<testing::RecordingBackend> made_ =
       std::make_unique<testing::RecordingBackend>(default_script());
   testing::RecordingBackend& backend_ = *made_;
-  testing::Running running_{std::move(made_), with_keys(keys_), asking_for_keys(), &keys_};
+  testing::Running running_{std::move(made_), with(keys_, history_), asking_for_keys(), &keys_};
 };
 
 TEST_F(KeyCarries, ItsSystemTextStandsBeforeEveryConversationAndIsTold) {
@@ -89,6 +95,18 @@ TEST_F(KeyCarries, APromptThatLeavesNoPlaceForItsSystemTextIsRefused) {
     EXPECT_EQ(reply.status, 403) << path << ": " << reply.body;
   }
   EXPECT_EQ(backend_.take(), "") << "no model was asked";
+}
+
+TEST_F(KeyCarries, ATextIsCutAndReadAgainWhateverItCarries) {
+  const std::string secret = key({.system = "HOUSE RULES", .max_tokens = 1});
+  for (const auto& [path, body] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"/tokenize", R"({"model":"echo","content":"a b c"})"},
+           {"/tokenize", R"({"model":"echo","content":"a b c","with_pieces":true})"},
+           {"/detokenize", R"({"model":"echo","tokens":[1,2,3]})"}}) {
+    const auto reply = post(path, secret, body);
+    EXPECT_EQ(reply.status, 200) << path << ": " << reply.body;
+    EXPECT_FALSE(reply.headers.contains("x-strata-notice"));
+  }
 }
 
 TEST_F(KeyCarries, ItsSettingsHoldWhereARequestIsSilent) {
@@ -134,6 +152,86 @@ TEST(KeySettings, AModelIsAskedByItsOwnNameOrTheCataloguesOther) {
   EXPECT_TRUE(may_ask({.models = {"x", "smollm2:135m"}}, "smollm2:135m"));
   EXPECT_FALSE(may_ask({.models = {"Tiny"}}, "tiny:latest")) << "another model, or none yet";
   EXPECT_FALSE(may_ask({.models = {"smollm2:135m"}}, "smollm2:latest"));
+}
+
+// Of operations that name the model they ask, in the path or the body, by what their description
+// gives as an example.
+class ModelsOfAKey : public KeyCarries {
+ protected:
+  // what(path, body with the model)
+  template <typename What>
+  void each_that_asks(const std::string& model, What what) const {
+    const json::value document = openapi_document(running_.server->routes());
+    for (const auto& [pattern, item] : document.at("paths").as_object()) {
+      const json::value* post = item.as_object().if_contains("post");
+      if (!post || post->at("x-strata-scope") != "inference") continue;
+      json::object body = example_of(document, *post);
+      const auto path = path_with(std::string(pattern), model);
+      if (body.contains("model")) body["model"] = model;
+      if ((path || body.contains("model")) && !kOthers.contains(std::string(pattern))) {
+        what(path.value_or(std::string(pattern)), to_json(body));
+      }
+    }
+  }
+
+ private:
+  static inline const std::set<std::string> kOthers{
+      "/api/show",                           // tells of a model, as lists do
+      "/api/v1/conversations/{id}/answers",  // the conversation is looked for first
+  };
+
+  static json::object example_of(const json::value& document, const json::value& operation) {
+    const auto* body = operation.as_object().if_contains("requestBody");
+    const auto* content =
+        body ? body->at("content").as_object().if_contains("application/json") : nullptr;
+    if (!content) return {};
+    const json::value* from = content;
+    if (const auto* reference = content->at("schema").as_object().if_contains("$ref")) {
+      boost::system::error_code error;
+      from = document.find_pointer(std::string_view(reference->as_string()).substr(1), error);
+    }
+    for (const json::value* each : {content, from}) {
+      const auto* example = each->as_object().if_contains("example");
+      if (example && example->is_object()) return example->as_object();
+    }
+    return {};
+  }
+
+  // nullopt: it has no place for a model.
+  static std::optional<std::string> path_with(std::string pattern, const std::string& model) {
+    const bool of_google = pattern.find(":") != std::string::npos;
+    const bool of_task = pattern.starts_with("/pipeline/") || pattern.starts_with("/models/");
+    if (!of_google && !of_task) return std::nullopt;
+    const std::pair<std::string, std::string> values[]{
+        {"{task}", "text-generation"}, {"{id}", model}, {"{model}", model}};
+    for (const auto& [name, value] : values) {
+      if (const size_t at = pattern.find(name); at != std::string::npos) {
+        pattern.replace(at, name.size(), value);
+      }
+    }
+    return pattern;
+  }
+};
+
+TEST_F(ModelsOfAKey, AreTheOnlyOnesThatItAsks) {
+  const std::string secret = key({.models = {"echo"}});
+  size_t n = 0;
+  each_that_asks("babble", [&](const std::string& path, const std::string& body) {
+    const auto reply = post(path, secret, body);
+    EXPECT_EQ(reply.status, 403) << path << " " << body << " " << reply.body;
+    EXPECT_NE(reply.body.find("may not ask the model"), std::string::npos) << path << reply.body;
+    ++n;
+  });
+  EXPECT_GT(n, 40u);
+  each_that_asks("echo", [&](const std::string& path, const std::string& body) {
+    EXPECT_NE(post(path, secret, body).status, 403) << path << " " << body;
+  });
+  for (const auto& [path, body] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"/tokenize", R"({"model":"babble","content":"a"})"},
+           {"/tokenize", R"({"model":"babble","content":"a","with_pieces":true})"},
+           {"/api/generate", R"({"model":"babble","keep_alive":0})"}}) {
+    EXPECT_EQ(post(path, secret, body).status, 403) << path << " " << body;
+  }
 }
 
 TEST_F(KeyCarries, WhatItCarriesIsKeptAndShown) {

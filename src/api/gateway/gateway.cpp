@@ -21,9 +21,16 @@ ChatSink counting(Callers* callers, const std::string& caller, ChatSink sink) {
   };
 }
 
+// Whether a text is only cut into ids, or ids are told as text: no model answers, so that nothing
+// else which a key carries has a place.
+bool asks_nothing(const ChatRequest& request, const ChatSink* sink) {
+  return request.raw && (sink == nullptr || request.prompt_only);
+}
+
 // What the caller's key says, before anything else does.
 void prepare(Callers* callers, ChatRequest& request, const ChatSink* sink) {
   if (callers == nullptr || request.caller.empty()) return;
+  if (asks_nothing(request, sink)) return callers->check_model(request.caller, request.model);
   for (std::string& notice : callers->prepare(request)) {
     if (sink == nullptr) continue;
     ChatEvent event;

@@ -1,9 +1,26 @@
 #include "api/gateway/local_answer.h"
 
+#include <array>
+
 #include "api/gateway/local_prompt.h"
 #include "api/gateway/prompt_budget.h"
 
 namespace strata::api {
+namespace {
+
+// Each id by itself. A vocabulary may take a space off a text's first word: the second is whole.
+std::vector<inference::GeneratedToken> pieces(const models::Tokenizer& tokenizer,
+                                              const std::vector<int32_t>& ids) {
+  std::vector<inference::GeneratedToken> out;
+  for (const int32_t id : ids) {
+    const std::string both = tokenizer.decode(std::array{id, id}, true);
+    out.emplace_back().id = id;
+    out.back().bytes = both.substr(both.size() / 2);
+  }
+  return out;
+}
+
+}  // namespace
 
 void AnswerState::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_ns) {
   LoadedModel& model = use->model();
@@ -149,6 +166,9 @@ void AnswerState::tell_start(const inference::GenerateRequest& generate,
   ChatEvent event;
   event.event.kind = inference::Event::Kind::progress;
   event.start = std::move(start);
+  if (request_.prompt_only && request_.token_ids) {
+    event.event.prompt_tokens = pieces(*model.model->tokenizer, generate.prompt);
+  }
   sink_(std::move(event));
 }
 

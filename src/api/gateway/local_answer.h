@@ -56,6 +56,7 @@ class AnswerState : public std::enable_shared_from_this<AnswerState> {
   void tell_context(const LoadedModel& model) const;
   void tell(std::string notice) const;
   void tell_change(std::shared_ptr<const ContextChange> change) const;
+  // Of a request for that alone with each id's text, where it asks for ids.
   void tell_start(const inference::GenerateRequest& generate, const LoadedModel& model) const;
   bool submit(LoadedModel& model, inference::GenerateRequest one, int32_t choice);
   void refuse(int32_t choice, const Error& error);

@@ -249,8 +249,9 @@ std::string prompt_text(const ChatRequest& request, const models::Model& model,
 inference::GenerateRequest make_generate_request(const ChatRequest& request,
                                                  const LoadedModel& loaded,
                                                  std::vector<std::string>& notices) {
-  // Of ids that are only to be told as text nothing is generated.
-  if (!request.prompt_only || request.prompt_ids.empty()) inference::refuse_silent(*loaded.model);
+  // Of ids that are only to be told as text nothing is generated, and there may be any number.
+  const bool is_told = request.prompt_only && !request.prompt_ids.empty();
+  if (!is_told) inference::refuse_silent(*loaded.model);
   inference::GenerateRequest out;
   out.context_limit = positions_for(request, loaded);
   Prompt prompt = read_prompt(request, loaded, out.context_limit, random_bits());
@@ -260,7 +261,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.frame = std::move(prompt.conversation.frame);
   notices = std::move(prompt.conversation.notices);
   const auto n_prompt = static_cast<int64_t>(out.prompt.size());
-  if (n_prompt >= out.context_limit) {
+  if (!is_told && n_prompt >= out.context_limit) {
     throw overflow(request, loaded, n_prompt, out.context_limit);
   }
   out.prediction = prediction_ids(request, loaded);

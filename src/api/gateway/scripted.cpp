@@ -288,6 +288,9 @@ void tell_start(Job& job) {
   ChatEvent event;
   event.event.kind = Event::Kind::progress;
   event.start = std::move(start);
+  if (job.request.prompt_only && job.request.token_ids) {
+    for (const auto& text : job.prompt) event.event.prompt_tokens.push_back(made_up(text, 0));
+  }
   job.sink(std::move(event));
 }
 

@@ -75,72 +75,53 @@ Cut read_cut(const json::value& document, const Services& services, const std::s
   return cut;
 }
 
-// The texts of ids, each asked for as a prompt of its own. Kept by the exchange from before the
-// first is asked for, so that nothing is taken for given up in between.
+// The texts of ids, all asked for at once. Kept by the exchange from before that, so that nothing
+// is taken for given up in between.
 class Pieces : public std::enable_shared_from_this<Pieces> {
  public:
-  Pieces(std::weak_ptr<Exchange> exchange, const Services& services, const Dialect& dialect,
-         std::string model)
-      : exchange_(std::move(exchange)),
-        services_(services),
-        dialect_(dialect),
-        model_(std::move(model)) {}
+  Pieces(std::weak_ptr<Exchange> exchange, const Services& services, const Dialect& dialect)
+      : exchange_(std::move(exchange)), services_(services), dialect_(dialect) {}
 
   void keep(std::shared_ptr<void> work) {
     const std::lock_guard lock(mutex_);
     works_.push_back(std::move(work));
   }
 
-  void ask(std::vector<int32_t> ids) {
-    std::set<int32_t> distinct(ids.begin(), ids.end());
-    {
-      const std::lock_guard lock(mutex_);
-      ids_ = std::move(ids);
-      n_left_ = distinct.size();
-    }
-    if (distinct.empty()) return respond();
+  // `request`: whose the ids are, and of which model.
+  void ask(ChatRequest request, std::vector<int32_t> ids) {
+    const std::set<int32_t> distinct(ids.begin(), ids.end());  // its order is respond()'s
+    ids_ = std::move(ids);
+    if (distinct.empty()) return respond({});
+    request.prompt_ids.assign(distinct.begin(), distinct.end());
+    request.prompt_only = request.token_ids = true;
     try {
-      for (const int32_t id : distinct) keep(ask_one(id));
+      keep(services_.gateway->start(std::move(request),
+                                    [weak = weak_from_this()](ChatEvent&& event) {
+                                      const auto self = weak.lock();
+                                      if (self && event.event.error) self->fail(*event.event.error);
+                                      if (self && event.start)
+                                        self->respond(event.event.prompt_tokens);
+                                    }));
     } catch (const Error& error) {
       fail(error);
     }
   }
 
  private:
-  std::shared_ptr<void> ask_one(int32_t id) {
-    ChatRequest request;
-    request.model = model_;
-    request.raw = true;
-    request.prompt_only = true;
-    // A vocabulary may take a space off a text's first word: the second is whole.
-    request.prompt_ids = {id, id};
-    return services_.gateway->start(std::move(request),
-                                    [weak = weak_from_this(), id](ChatEvent&& event) {
-                                      const auto self = weak.lock();
-                                      if (!self) return;
-                                      if (event.event.error) return self->fail(*event.event.error);
-                                      if (event.start) self->told(id, event.start->prompt);
-                                    });
-  }
-
-  void told(int32_t id, const std::string& both) {
-    {
-      const std::lock_guard lock(mutex_);
-      pieces_[id] = both.substr(both.size() / 2);
-      if (--n_left_ > 0) return;
-    }
-    respond();
-  }
-
   void fail(const Error& error) {
     const auto exchange = take_exchange();
     if (exchange) exchange->respond(error_response(dialect_, error));
   }
 
-  void respond() {
+  // `told`: the distinct ids in their order.
+  void respond(const std::vector<inference::GeneratedToken>& told) {
+    std::map<int32_t, json::value> pieces;
+    for (const int32_t id : ids_) pieces[id] = nullptr;
+    auto next = pieces.begin();
+    for (const auto& each : told) (next++)->second = piece_json(each.bytes);
     json::array tokens;
     for (const int32_t id : ids_) {
-      tokens.push_back(json::object{{"id", id}, {"piece", piece_json(pieces_[id])}});
+      tokens.push_back(json::object{{"id", id}, {"piece", pieces[id]}});
     }
     Response response;
     response.body = to_json(json::object{{"tokens", std::move(tokens)}});
@@ -164,30 +145,32 @@ class Pieces : public std::enable_shared_from_this<Pieces> {
   std::weak_ptr<Exchange> exchange_;
   const Services& services_;
   const Dialect& dialect_;
-  const std::string model_;
   std::vector<int32_t> ids_;
-  std::map<int32_t, std::string> pieces_;
-  size_t n_left_ = 0;
   std::vector<std::shared_ptr<void>> works_;
 };
 
 void tokenize_to_pieces(const std::shared_ptr<Exchange>& exchange, const Services& services,
                         const Dialect& dialect, Cut cut) {
-  const auto pieces = std::make_shared<Pieces>(exchange, services, dialect, cut.request.model);
+  const auto pieces = std::make_shared<Pieces>(exchange, services, dialect);
   exchange->keep(pieces);
+  ChatRequest told;
+  told.model = cut.request.model;
+  told.raw = true;
+  name_caller(told, exchange->request());
   pieces->keep(services.gateway->tokenize(
       std::move(cut.request),
-      [exchange, &dialect, weak = std::weak_ptr(pieces), n_before = cut.n_before](
+      [exchange, &dialect, told, weak = std::weak_ptr(pieces), n_before = cut.n_before](
           std::vector<int32_t>&& ids, const Error* error) {
         if (error != nullptr) return exchange->respond(error_response(dialect, *error));
         ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n_before));
-        if (const auto alive = weak.lock()) alive->ask(std::move(ids));
+        if (const auto alive = weak.lock()) alive->ask(told, std::move(ids));
       }));
 }
 
 void tokenize(const std::shared_ptr<Exchange>& exchange, const Services& services,
               const Dialect& dialect) {
   Cut cut = read_cut(read_body(exchange->request().body), services, exchange->request().owner);
+  name_caller(cut.request, exchange->request());
   if (cut.pieces) return tokenize_to_pieces(exchange, services, dialect, std::move(cut));
   const auto traits = services.gateway->traits(cut.request.model);
   const int32_t context = traits ? traits->context : 0;

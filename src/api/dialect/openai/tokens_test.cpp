@@ -109,6 +109,27 @@ TEST_F(Tokens, CanBeToldWithTheirPieces) {
   expect_refused("/tokenize", R"({"prompt":"a","with_pieces":true})", "with_pieces");
 }
 
+// More of them than the context has positions: nothing is computed of them.
+TEST_F(Tokens, OfALongTextAreToldAndReadAgainAsOfAShortOne) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "the sky ";
+  const std::string content = R"({"content":")" + text + R"(")";
+  const auto ids = answer("/tokenize", content + "}").at("tokens");
+  EXPECT_GT(ids.as_array().size(), 128u);
+  const auto pieces = answer("/tokenize", content + R"(,"with_pieces":true})").at("tokens");
+  std::string joined;
+  for (const auto& each : pieces.as_array()) joined += each.at("piece").as_string();
+  EXPECT_EQ(joined, text);
+  const auto back = answer("/detokenize", R"({"tokens":)" + to_json(ids) + "}");
+  EXPECT_EQ(back.at("content").as_string(), text);
+}
+
+TEST_F(Tokens, WithTheirPiecesAreOneRequest) {
+  const uint64_t before = running_.gateway.asked();
+  answer("/tokenize", R"({"content":"the sky is blue","with_pieces":true})");
+  EXPECT_EQ(running_.gateway.asked() - before, 1u);
+}
+
 TEST_F(Tokens, OfAConversationAreItsAnswersPrompt) {
   const std::string chat = R"("model":"tiny","messages":[{"role":"user","content":"the sky"}])";
   const auto counted = answer("/tokenize", "{" + chat + "}").at("count");
