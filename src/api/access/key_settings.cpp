@@ -141,10 +141,10 @@ std::vector<std::string> put_into(const KeySettings& settings, std::string_view 
   auto& tokens = request.sampling.max_tokens;
   if (!settings.max_tokens) return notices;
   if (!tokens || *tokens < 0 || *tokens > *settings.max_tokens) tokens = settings.max_tokens;
-  if (asked && *asked > *settings.max_tokens) {
-    notices.push_back(
-        fmt::format("answers of the key '{}' have at most {} tokens, {} were asked for", key_name,
-                    *settings.max_tokens, *asked));
+  if (asked && *asked != *tokens) {
+    const std::string wish = *asked < 0 ? "no limit was" : fmt::format("{} were", *asked);
+    notices.push_back(fmt::format("answers of the key '{}' have at most {} tokens, {} asked for",
+                                  key_name, *settings.max_tokens, wish));
   }
   return notices;
 }

@@ -129,6 +129,9 @@ TEST_F(KeyCarries, AnAnswerIsNoLongerThanItAllowsAndOnlyItsModelsAnswer) {
   const auto asking = post("/v1/chat/completions", secret, chat(R"(,"max_tokens":9)"));
   EXPECT_THAT(asking.headers.at("x-strata-notice"),
               HasSubstr("at most 3 tokens, 9 were asked for"));
+  const auto endless = post("/v1/chat/completions", secret, chat(R"(,"max_tokens":-1)"));
+  EXPECT_THAT(endless.headers.at("x-strata-notice"),
+              HasSubstr("at most 3 tokens, no limit was asked for"));
   const auto less = post("/v1/chat/completions", secret, chat(R"(,"max_tokens":2)"));
   EXPECT_FALSE(less.headers.contains("x-strata-notice"));
   const auto other = post("/v1/chat/completions", secret, chat({}, "babble"));
