@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/error.h"
+#include "api/not_yet.h"
 
 namespace strata::api {
 namespace {
@@ -71,9 +71,8 @@ void write_items(Database& database, const std::string& owner, const std::string
 
 void check_link(const ResponseRow& row) {
   if (row.status == kQueued || row.status == kInProgress) {
-    throw Error(Code::failed_precondition,
-                fmt::format("the response '{}' is still {}", row.id, row.status),
-                "wait until it has ended, or cancel it");
+    throw NotYet(fmt::format("the response '{}' is still {}", row.id, row.status),
+                 "wait until it has ended, or cancel it");
   }
   if (row.in_conversation) {
     throw Error(Code::failed_precondition,

@@ -5,6 +5,7 @@
 #include "api/dialect/answer_metrics.h"
 #include "api/dialect/dialect_common.h"
 #include "api/gateway/prompt_budget.h"
+#include "api/not_yet.h"
 #include "core/log.h"
 #include "models/hub/name.h"
 
@@ -265,8 +266,9 @@ Response error_response(const Dialect& dialect, const Error& error) {
   if (response.status == 200) response.status = http_status(error.code());
   if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
   // The makers' libraries take 409 and everything from 500 for what will pass, and ask again.
+  const bool waits = dynamic_cast<const NotYet*>(&error) != nullptr;
   const bool stays = response.status == 409 || response.status == 501;
-  if (stays) response.headers.add("x-should-retry", "false");
+  if (stays && !waits) response.headers.add("x-should-retry", "false");
   if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");
   return response;
 }

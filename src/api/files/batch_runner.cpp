@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 
+#include "api/not_yet.h"
 #include "api/only_server.h"
 #include "core/error.h"
 #include "core/hash.h"
@@ -112,9 +113,8 @@ json::object BatchRunner::cancel(const std::string& owner, const std::string& id
 void BatchRunner::remove(const std::string& owner, const std::string& id, std::string_view kind) {
   const Batch batch = store_.get(owner, id, kind);
   if (!has_ended(batch)) {
-    throw Error(Code::failed_precondition,
-                fmt::format("the batch is {} and cannot be deleted yet", batch.status),
-                "cancel it, and wait until it has ended");
+    throw NotYet(fmt::format("the batch is {} and cannot be deleted yet", batch.status),
+                 "cancel it, and wait until it has ended");
   }
   for (const char* each : {"input_file_id", "output_file_id", "error_file_id"}) {
     const json::value& file = batch.data.at(each);

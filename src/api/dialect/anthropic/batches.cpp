@@ -5,6 +5,7 @@
 #include "api/dialect/anthropic/anthropic.h"
 #include "api/dialect/dialect_common.h"
 #include "api/files/batch_runner.h"
+#include "api/not_yet.h"
 
 namespace strata::api::anthropic {
 namespace {
@@ -209,7 +210,7 @@ void delete_batch(const Exchanged& exchange, const Services& services) {
 void batch_results(const Exchanged& exchange, const Services& services) {
   const Batch batch = batch_of(exchange, services);
   if (!has_ended(batch)) {
-    throw Error(Code::failed_precondition, "the batch has not ended", "ask again later");
+    throw NotYet("the batch has not ended", "ask again later");
   }
   const int64_t now_s = services.now_ms() / 1000;
   const auto content = [&](std::string_view field) {

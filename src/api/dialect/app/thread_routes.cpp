@@ -7,6 +7,7 @@
 #include "api/dialect/app/turn.h"
 #include "api/dialect/dialect_common.h"
 #include "api/limits.h"
+#include "api/not_yet.h"
 #include "core/utf8.h"
 
 namespace strata::api::app {
@@ -73,6 +74,11 @@ ThreadMessage read_message(Fields& fields) {
   const bool calls = message.role == "assistant" && message.data.contains("calls");
   message.text = calls ? fields.text("text").value_or("") : fields.required_text("text");
   return message;
+}
+
+void check_ended(const ThreadMessage& answer) {
+  if (answer.status != kMessageWorking) return;
+  throw NotYet("this answer is still being written", "wait for its end");
 }
 
 class ThreadRoutes {
@@ -221,9 +227,10 @@ class ThreadRoutes {
     name_caller(request, exchange->request());
     ThreadMessage message = going_on ? path.back() : ThreadMessage{};
     if (going_on) {
-      if (message.role != "assistant" || message.status == kMessageWorking) {
-        throw Error(Code::failed_precondition, "only an answer that has ended can be gone on with");
+      if (message.role != "assistant") {
+        throw Error(Code::failed_precondition, "only an answer can be gone on with");
       }
+      check_ended(message);
       request.continue_last = !message.text.empty();
       if (message.text.empty()) request.conversation.messages.pop_back();
     }
@@ -260,10 +267,7 @@ class ThreadRoutes {
     const std::string id = param(*exchange, "id");
     if (!threads().find(owner, id)) throw thread_not_found(id);
     ThreadMessage message = threads().path(owner, id, param(*exchange, "message")).back();
-    if (message.status == kMessageWorking) {
-      throw Error(Code::failed_precondition, "this answer is still being written",
-                  "wait for its end");
-    }
+    check_ended(message);
     put_outputs(fields, message);
     fields.refuse_unread();
     if (!threads().update(owner, id, message, services_.now_ms())) throw thread_not_found(id);

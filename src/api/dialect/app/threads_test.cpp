@@ -213,6 +213,19 @@ TEST_F(Threads, WhatEndsWithoutItsWindowIsSeenByWhenItsConversationChanged) {
   EXPECT_EQ(updated(), kNowMs + 2);
 }
 
+TEST_F(Threads, AnAnswerThatIsBeingWrittenIsWaitedFor) {
+  const std::string id = text(history_.threads.create("", {}, kNowMs), "id");
+  const ThreadMessage working =
+      history_.threads.add("", id, {.role = "assistant", .status = "working"}, kNowMs);
+  const std::string place = "conversations/" + id + "/answers";
+  for (const Reply& early :
+       {call("POST", place, R"({"model": "echo", "continue": ")" + working.id + "\"}"),
+        call("POST", place + "/" + working.id + "/outputs", R"({"outputs": []})")}) {
+    EXPECT_EQ(early.status, 409) << early.body;
+    EXPECT_FALSE(early.headers.contains("x-should-retry"));
+  }
+}
+
 class ThreadsOfOwners : public Threads {
  protected:
   ThreadsOfOwners() : Threads(true) {}

@@ -2,6 +2,7 @@
 
 #include "api/dialect/answer.h"
 #include "api/gateway/scripted.h"
+#include "api/not_yet.h"
 #include "core/log.h"
 
 namespace strata::api::app {
@@ -212,7 +213,7 @@ void Turns::start(const std::string& owner, const std::string& thread, ThreadMes
                   "try again in a moment");
     }
     if (!turns_.emplace(id, turn).second) {
-      throw Error(Code::failed_precondition, "this answer is under way already");
+      throw NotYet("this answer is under way already");
     }
   }
   try {

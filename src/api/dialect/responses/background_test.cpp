@@ -76,6 +76,17 @@ TEST_F(Background, AStreamGoesOnWithoutItsClientAndIsTakenUpAgain) {
   EXPECT_EQ(rest.front().data, kept[10].data);
 }
 
+TEST_F(Background, MayBeWaitedForByWhatGoesOnWithIt) {
+  const std::string id = id_of(begin("crawl"));
+  const std::string next = R"({"model":"demo","input":"x","previous_response_id":")" + id + "\"}";
+  const auto early = call("POST", "/v1/responses", next);
+  EXPECT_EQ(early.status, 409) << early.body;
+  EXPECT_FALSE(early.headers.contains("x-should-retry"));
+  ok("POST", "/v1/responses/" + id + "/cancel");
+  when_over(id);
+  ok("POST", "/v1/responses", next);
+}
+
 TEST_F(Background, IsCalledOffOnceAndStaysSo) {
   const auto made = begin("crawl");
   const std::string path = "/v1/responses/" + id_of(made);
