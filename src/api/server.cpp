@@ -83,7 +83,8 @@ Handler with_cors(const std::string& origin, Handler handler) {
   return [origin, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
     exchange->add_header("access-control-allow-origin", origin);
     exchange->add_header("access-control-expose-headers",
-                         "x-strata-notice, x-strata-ignored, x-request-id");
+                         "x-strata-notice, x-strata-ignored, x-request-id, x-should-retry, "
+                         "retry-after");
     exchange->add_header("vary", "Origin");
     handler(exchange);
   };

@@ -73,7 +73,7 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
   EXPECT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.headers.at("access-control-allow-origin"), "https://page.example");
   EXPECT_EQ(reply.headers.at("access-control-expose-headers"),
-            "x-strata-notice, x-strata-ignored, x-request-id");
+            "x-strata-notice, x-strata-ignored, x-request-id, x-should-retry, retry-after");
   const auto plain = fetch(running.port(), "GET", "/v1/models");
   EXPECT_FALSE(plain.headers.contains("access-control-expose-headers"));
 }
