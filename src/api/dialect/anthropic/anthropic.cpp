@@ -7,6 +7,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/pick_model.h"
 #include "api/dialect/token_count.h"
+#include "api/gateway/prompt_budget.h"
 
 namespace strata::api::anthropic {
 namespace {
@@ -39,6 +40,12 @@ std::string_view error_type(Code code) {
     default:
       return "api_error";
   }
+}
+
+// Clients look for these words, and cut the prompt by the numbers. One position is the answer's.
+std::string overflow_text(const ContextOverflow& error) {
+  return fmt::format("prompt is too long: {} tokens > {} maximum: {}", error.n_prompt(),
+                     error.n_context() - 1, full_text(error));
 }
 
 void check_version(const Headers& headers) {
@@ -134,9 +141,11 @@ const Registered<Dialect> kAnthropic{std::make_unique<Anthropic>()};
 }  // namespace
 
 json::object error_json(const Error& error) {
+  const auto* overflow = dynamic_cast<const ContextOverflow*>(&error);
   return {
       {"type", "error"},
-      {"error", json::object{{"type", error_type(error.code())}, {"message", full_text(error)}}}};
+      {"error", json::object{{"type", error_type(error.code())},
+                             {"message", overflow ? overflow_text(*overflow) : full_text(error)}}}};
 }
 
 int64_t read_limit(const std::string& query) {

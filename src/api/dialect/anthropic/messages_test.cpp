@@ -303,6 +303,19 @@ TEST_F(AnthropicMessages, TheModelInMemoryNeedsNoName) {
   EXPECT_EQ(counted.status, 200) << counted.body;
 }
 
+TEST_F(AnthropicMessages, APromptOverTheContextIsTooLongInTheWordsThatClientsLookFor) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "a ";
+  const std::string message = refusal(user(text));
+  int64_t n_prompt = 0, most = 0;
+  ASSERT_EQ(std::sscanf(message.c_str(), "prompt is too long: %ld tokens > %ld maximum", &n_prompt,
+                        &most),
+            2)
+      << message;
+  EXPECT_GE(n_prompt, 5000);
+  EXPECT_EQ(most, 4095);
+}
+
 TEST_F(AnthropicMessages, ModelsHaveItsShapeWhereItsVersionIsNamed) {
   const auto get = [&](const std::string& path, std::string_view headers) {
     return parse_json(fetch(running_.port(), "GET", path, {}, headers).body);
