@@ -362,6 +362,29 @@ TEST_F(Embeddings, RankingInTheFormOfTextEmbeddingsInference) {
                  400, "truncation_direction");
 }
 
+// What is wrong is said in the form of who asks; what is not known before he has, in Cohere's.
+TEST_F(Embeddings, RankingSaysWhatIsWrongInTheFormThatItWasAskedIn) {
+  const auto members = [](const Reply& reply) {
+    EXPECT_GE(reply.status, 400) << reply.body;
+    const json::value body = parse_json(reply.body);
+    std::vector<std::string> names;
+    for (const auto& [name, member] : body.as_object()) names.emplace_back(name);
+    return names;
+  };
+  const std::vector<std::string> cohere{"message", "code"}, tei{"error", "error_type"};
+  for (const char* path : {"/v1/rerank", "/v2/rerank", "/rerank", "/v1/reranking", "/reranking"}) {
+    for (const char* what : {R"("ranks","query":"a","unknown":1)", R"("absent","query":"a")",
+                             R"("vectors","query":"a")"}) {
+      const std::string head = std::string(R"({"model":)") + what;
+      EXPECT_EQ(members(post(path, head + R"(,"texts":["b"]})")), tei) << path << head;
+      EXPECT_EQ(members(post(path, head + R"(,"documents":["b"]})")), cohere) << path << head;
+    }
+    EXPECT_EQ(members(post(path, R"({"model":"ranks","query":"a","texts":null})")), cohere);
+    EXPECT_EQ(members(post(path, "{")), cohere);
+    EXPECT_EQ(members(fetch(server_->port(), "GET", path)), cohere) << path;
+  }
+}
+
 TEST_F(Embeddings, RankingTakesTheOneModelInMemory) {
   expect_refused("/v1/rerank", R"({"query":"a","documents":["b"]})", 400, "model is missing");
   ask("/v1/rerank", R"({"model":"ranks","query":"a","documents":["b"]})");

@@ -16,8 +16,8 @@ namespace strata::api {
 namespace {
 
 // The last two are llama.cpp's.
-constexpr std::array<const char*, 5> kPaths{"/v1/rerank", "/v2/rerank", "/rerank", "/v1/reranking",
-                                            "/reranking"};
+constexpr std::array<std::string_view, 5> kPaths{"/v1/rerank", "/v2/rerank", "/rerank",
+                                                 "/v1/reranking", "/reranking"};
 constexpr std::array<std::string_view, 2> kIgnored{"user", "priority"};
 
 struct Parsed {
@@ -64,13 +64,16 @@ void read_tei(Fields& fields, Parsed& parsed) {
   }
 }
 
-Parsed parse(const Request& request, const Services& services) {
-  const json::value document = read_body(request.body);
-  Fields fields(document);
+bool is_of_tei(const json::value& body) {
+  return body.is_object() && Fields(body).has("texts");
+}
+
+Parsed parse(const json::value& body, const Services& services, const std::string& caller) {
+  Fields fields(body);
   Parsed parsed;
-  parsed.request.model = read_model_or_pick(fields, services, request.owner);
+  parsed.request.model = read_model_or_pick(fields, services, caller);
   parsed.request.query = fields.required_text("query");
-  if (fields.has("texts")) {
+  if (is_of_tei(body)) {
     read_tei(fields, parsed);
   } else {
     read_documents(fields, "documents", parsed);
@@ -158,10 +161,18 @@ json::value results_json(const EmbeddingAnswer& answer, const Parsed& parsed,
                                              {"prompt_tokens", answer.n_tokens}}}};
 }
 
+// Text Embeddings Inference says an error as Hugging Face's other servers do.
+const Dialect& form_of_tei() {
+  const auto& all = Registry<Dialect>::all();
+  return **std::ranges::find(all, "huggingface", [](const auto& each) { return each->name(); });
+}
+
 class Rerank final : public Dialect {
  public:
   std::string_view name() const override { return "rerank"; }
-  bool owns(std::string_view path) const override { return path.starts_with("/v2/"); }
+  bool owns(std::string_view path) const override {
+    return path.starts_with("/v2/") || std::ranges::find(kPaths, path) != kPaths.end();
+  }
 
   Response error(const Error& error) const override {
     Response response;
@@ -171,8 +182,8 @@ class Rerank final : public Dialect {
   }
 
   void add_routes(RouteTable& table, const Services& services) const override {
-    for (const char* path : kPaths) {
-      table.add({"POST", path, Scope::inference, kMaxBodyBytes,
+    for (const std::string_view path : kPaths) {
+      table.add({"POST", std::string(path), Scope::inference, kMaxBodyBytes,
                  [this, &services](const auto& exchange) { rank(exchange, services); },
                  std::string(name()), Lane::prompts});
     }
@@ -180,10 +191,21 @@ class Rerank final : public Dialect {
 
  private:
   void rank(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
-    const auto parsed = std::make_shared<Parsed>(parse(exchange->request(), services));
+    const json::value body = read_body(exchange->request().body);
+    const Dialect& form = is_of_tei(body) ? form_of_tei() : *this;
+    try {
+      rank(exchange, services, form, body);
+    } catch (const Error& error) {
+      exchange->respond(error_response(form, error));
+    }
+  }
+
+  static void rank(const std::shared_ptr<Exchange>& exchange, const Services& services,
+                   const Dialect& form, const json::value& body) {
+    const auto parsed = std::make_shared<Parsed>(parse(body, services, exchange->request().owner));
     tell_ignored(*exchange, parsed->ignored);
     parsed->model = parsed->request.model;
-    answer_embedding(exchange, services, *this, std::move(parsed->request),
+    answer_embedding(exchange, services, form, std::move(parsed->request),
                      [parsed, id = exchange->request().id](const EmbeddingAnswer& answer) {
                        return parsed->of_tei ? tei_json(answer, *parsed)
                                              : results_json(answer, *parsed, id);
