@@ -36,6 +36,10 @@ ScriptedOptions script() {
   plain.reasoning = "hm, so";
   plain.reply = "Sunny.";
   options.models.push_back(thinking);
+  ScriptedModel beyond;
+  beyond.name = "beyond";
+  beyond.rules.emplace_back().calls = {{"add", R"({"n":1e400})"}, {"add", R"({"n":1})"}};
+  options.models.push_back(beyond);
   return options;
 }
 
@@ -275,6 +279,22 @@ TEST_F(OllamaAsk, ACallThatTheLimitCutsIsNotTold) {
       whole("/api/chat", std::string(kAsk) + R"(,"stream":false,"options":{"num_predict":10}})");
   EXPECT_EQ(one.at("done_reason"), "length");
   EXPECT_FALSE(one.at("message").as_object().contains("tool_calls"));
+}
+
+TEST_F(OllamaAsk, ACallWhoseArgumentsCannotBeReadIsToldWithTheirText) {
+  const std::string head = R"({"model":"beyond","messages":[{"role":"user","content":"x"}],)"
+                           R"("tools":[{"function":{"name":"add"}}])";
+  const auto one = whole("/api/chat", head + R"(,"stream":false})");
+  const auto& calls = one.at("message").at("tool_calls").as_array();
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_EQ(to_json(calls[0].at("function").at("arguments")), R"({"unreadable":"{\"n\":1e400}"})");
+  EXPECT_EQ(to_json(calls[1].at("function").at("arguments")), R"({"n":1})");
+  json::array streamed;
+  for (const json::object& line : lines_of(post("/api/chat", head + "}").body)) {
+    const auto* told = line.at("message").as_object().if_contains("tool_calls");
+    if (told) streamed.push_back(told->as_array().front());
+  }
+  EXPECT_EQ(streamed, calls);
 }
 
 TEST_F(OllamaAsk, GenerateThinksToo) {

@@ -10,22 +10,30 @@ namespace {
 using inference::Event;
 using inference::FinishReason;
 
-// A call with its arguments as the object that they are in this interface; nullopt where the
-// answer was cut in the middle of them.
+// The arguments as the object that they are in this interface; nullopt: they are none.
+std::optional<json::object> arguments_of(const std::string& text) {
+  try {
+    json::value arguments = parse_json(text);
+    if (arguments.is_object()) return std::move(arguments.as_object());
+  } catch (const Error&) {
+    // Cut in two, or a number in them is beyond all that there are.
+  }
+  return std::nullopt;
+}
+
+// nullopt where the answer was cut in the middle of its arguments. Others that are no object stand
+// in one as their text: no call is lost.
 std::optional<json::object> call_json(const models::ToolCall& call, size_t index,
                                       FinishReason reason) {
-  if (call.arguments.empty() && reason == FinishReason::length) return std::nullopt;
-  try {
-    const json::value arguments =
-        call.arguments.empty() ? json::object() : parse_json(call.arguments);
-    if (!arguments.is_object()) return std::nullopt;
-    return json::object{
-        {"id", call.id},
-        {"function",
-         json::object{{"index", index}, {"name", call.name}, {"arguments", arguments}}}};
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  const bool may_be_cut = reason == FinishReason::length;
+  if (call.arguments.empty() && may_be_cut) return std::nullopt;
+  auto arguments = arguments_of(call.arguments.empty() ? "{}" : call.arguments);
+  if (!arguments && may_be_cut) return std::nullopt;
+  if (!arguments) arguments = json::object{{"unreadable", call.arguments}};
+  return json::object{
+      {"id", call.id},
+      {"function",
+       json::object{{"index", index}, {"name", call.name}, {"arguments", std::move(*arguments)}}}};
 }
 
 struct Durations {
