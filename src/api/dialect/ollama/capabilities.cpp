@@ -35,9 +35,8 @@ Vocabularies::Facts Vocabularies::of(const models::Store& store, const models::M
   Facts facts;
   try {
     facts = read_facts(store, manifest);
-  } catch (const Error& error) {
+  } catch (const Error& error) {  // once: it stays so while the files are these
     log_warn("{}: {}", manifest.name, error.what());
-    return facts;
   }
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kMaxKnownVocabularies) known_.clear();

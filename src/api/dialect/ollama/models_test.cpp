@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/dialect/ollama/ollama.h"
 #include "api/dialect/ollama/testing/lines.h"
 #include "api/gateway/local.h"
 #include "api/library.h"
@@ -11,6 +12,7 @@
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "core/os.h"
+#include "core/recent_log.h"
 #include "core/testing/temp_folder.h"
 #include "core/version.h"
 #include "models/hub/testing_registry.h"
@@ -157,6 +159,24 @@ TEST_F(OllamaModels, ShowTellsAThinkingThatOnlyTheVocabularyKnows) {
     EXPECT_EQ(ask("POST", "/api/show", R"({"model":"thinks"})").at("capabilities"),
               (json::array{"completion", "tools", "thinking"}));
   }
+}
+
+TEST_F(OllamaModels, AFileThatCannotBeOpenedIsOpenedAndToldOfOnce) {
+  auto builder = models::tiny_llama();
+  builder.set_text("tokenizer.ggml.model", "no such kind");
+  put("strange", builder);
+  const auto manifest = library_.store().find("strange");
+  ollama::Vocabularies vocabularies;
+  keep_recent_log(LogLevel::warn);
+  for (int times = 0; times < 3; ++times) {
+    const auto facts = vocabularies.of(library_.store(), manifest);
+    EXPECT_FALSE(facts.thinks || facts.fills_in);
+  }
+  const auto lines = recent_log(kRecentLogLines);
+  keep_recent_log(LogLevel::off);
+  EXPECT_EQ(std::ranges::count_if(
+                lines, [](const auto& line) { return line.text.starts_with("strange:latest: "); }),
+            1);
 }
 
 TEST_F(OllamaModels, ShowTellsSettingsAndLicenceThatOnlyTheFileSays) {
