@@ -133,7 +133,7 @@ std::vector<int32_t> read_ids(const json::array& items, const Fields& fields,
 
 std::optional<int64_t> read_keep_alive(Fields& fields) {
   const json::value* value = fields.get("keep_alive");
-  if (!value) return std::nullopt;
+  if (!value || *value == "") return std::nullopt;
   if (value->is_number()) {
     const double seconds = value->to_number<double>();
     if (!std::isfinite(seconds)) fields.fail("keep_alive", "must be a finite number");

@@ -448,6 +448,11 @@ TEST_F(OllamaModels, EmptyFieldsAreNotGiven) {
       {"/api/generate", R"({"model":"tiny","prompt":"","suffix":"","system":"","template":"",)"
                         R"("options":null,"stream":false,"name":""})"},
       {"/api/embed", R"({"model":"tiny","input":null,"options":null,"name":""})"},
+      {"/api/chat", R"({"model":"tiny","messages":[],"prompt":"","system":"","template":"",)"
+                    R"("suffix":"","context":[],"images":[],"raw":false,"keep_alive":"",)"
+                    R"("stream":false})"},
+      {"/api/pull", R"({"model":"tiny","username":0,"password":0,"stream":false})"},
+      {"/api/create", R"({"model":"made","modelfile":false,"from":"tiny","stream":false})"},
   };
   for (const auto& [path, body] : bodies) {
     const Reply reply = call("POST", path, body);
@@ -461,6 +466,9 @@ TEST_F(OllamaModels, WhatIsNotEmptyAndNotSupportedIsRefused) {
   const std::pair<std::string, std::string> fields[]{
       {"/api/show", R"("system":"s")"},
       {"/api/show", R"("template":"t")"},
+      {"/api/show", R"("template":1)"},
+      {"/api/chat", R"("messages":[],"template":"t")"},
+      {"/api/chat", R"("messages":[],"raw":true)"},
       {"/api/show", R"("options":{"a":1})"},
       {"/api/show", R"("name":"base")"},
       {"/api/pull", R"("username":"me")"},

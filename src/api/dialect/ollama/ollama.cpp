@@ -138,7 +138,8 @@ void refuse_if_given(Fields& fields, std::string_view key, const std::string& hi
   if (!value) return;
   const bool empty = (value->is_object() && value->get_object().empty()) ||
                      (value->is_array() && value->get_array().empty()) ||
-                     (value->is_string() && value->get_string().empty());
+                     (value->is_string() && value->get_string().empty()) || *value == 0 ||
+                     *value == false;
   if (!empty) fields.fail(key, "is not supported yet", hint);
 }
 

@@ -187,6 +187,9 @@ Asked parse_chat(const std::string& body) {
   asked.request.conversation.messages = read_messages(fields);
   asked.request.model_messages = fields.boolean("model_messages").value_or(true);  // ours
   read_tools(fields, asked.request);
+  for (const char* key : {"prompt", "system", "template", "suffix", "context", "images", "raw"}) {
+    refuse_if_given(fields, key, "send messages, or ask /api/generate");
+  }
   fields.ignore_unread(kIgnored, asked.request.ignored);
   if (asked.request.conversation.messages.empty()) become_load(asked);
   return asked;
