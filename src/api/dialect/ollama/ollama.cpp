@@ -95,8 +95,9 @@ class Ollama final : public Dialect {
     const std::string& model = asked.request.model;
     if (!services.gateway->serves(model)) throw model_not_found(model, services.gateway->models());
     const std::string& owner = exchange->request().owner;
-    if (services.keys && !owner.empty())
+    if (services.keys && !owner.empty()) {
       services.keys->check_model(owner, services.gateway->whole_name(model));
+    }
     tell_ignored(*exchange, asked.request.ignored);
     services.gateway->unload(model);  // one that is not loaded is as unloaded as can be
     exchange->respond(unloaded(asked, services.now_ms));
