@@ -247,7 +247,7 @@ TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
 TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
   const auto answer = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
                                      R"("input_extra":[{"filename":"x","text":"y"}]})");
-  EXPECT_EQ(answer.at("tokens_evaluated"), 7);
+  EXPECT_EQ(answer.at("tokens_evaluated"), 8);
   const auto unnamed = ask("/infill", R"({"input_prefix":"a b","input_suffix":" c","prompt":"d",)"
                                       R"("input_extra":[{"filename":"","text":"y"}]})");
   EXPECT_LT(unnamed.at("tokens_evaluated").as_int64(), answer.at("tokens_evaluated").as_int64());
@@ -256,6 +256,21 @@ TEST_F(LlamaCompletion, InfillReadsBothSidesOfTheGap) {
   for (const char* bad : {"{}", R"({"filename":"ok"})", R"({"filename":1,"text":"a"})", "3"}) {
     refusal("/infill",
             R"({"input_prefix":"a","input_suffix":"c","input_extra":[)" + std::string(bad) + "]}");
+  }
+}
+
+TEST_F(LlamaCompletion, InfillBeginsEachFileAndThePrefixOnALineOfItsOwn) {
+  const auto prompt = [&](const std::string& files) {
+    const auto answer =
+        ask("/infill", R"({"input_prefix":"a","input_suffix":"","input_extra":[)" + files + "]}");
+    return std::string(answer.at("prompt").as_string());
+  };
+  EXPECT_EQ(prompt(R"({"filename":"f.c","text":"y"},{"filename":"g.c","text":"z\n"})"),
+            "f.c\ny\ng.c\nz\na");
+  EXPECT_EQ(prompt(R"({"text":"y"},{"text":""},{"filename":"g.c","text":""})"), "y\ng.c\na");
+  for (const char* name : {R"(f\ng)", R"(f\rg)"}) {
+    refusal("/infill", R"({"input_prefix":"a","input_suffix":"","input_extra":[{"filename":")" +
+                           std::string(name) + R"(","text":"y"}]})");
   }
 }
 

@@ -213,20 +213,27 @@ void read_shared(Fields& fields, const Services& services, const std::string& ca
   parsed.ping_s = static_cast<int32_t>(ping.value_or(0));
 }
 
-// Each text behind a line with its file's name. Their times say nothing; an editor sends many, so
-// that is named once for all.
+// What a file adds to the prompt: its name in a line, and its lines.
+std::string read_file(Fields& file) {
+  auto text = file.text("text");
+  if (!text) file.fail("text", "is missing");
+  const std::string name = file.text("filename").value_or("");
+  if (name.find_first_of("\r\n") != std::string::npos) {
+    file.fail("filename", "has an end of line in it");
+  }
+  if (!text->empty() && !text->ends_with('\n')) *text += '\n';
+  return name.empty() ? *text : fmt::format("{}\n{}", name, *text);
+}
+
+// Their times say nothing; an editor sends many, so that is named once for all.
 void read_files(Fields& fields, ChatRequest& request) {
   bool timed = false;
   const auto files = fields.array("input_extra", kMaxFiles);
   for (size_t i = 0; i < files.size(); ++i) {
     Fields file(files[i], fmt::format("input_extra[{}]", i));
-    const auto text = file.text("text");
-    if (!text) file.fail("text", "is missing");
-    const std::string name = file.text("filename").value_or("");
+    request.prompt_front.push_back({.text = read_file(file), .plain = true});
     timed = file.get("time") != nullptr || timed;
     file.refuse_unread();
-    request.prompt_front.push_back(
-        {.text = name.empty() ? *text : fmt::format("{}\n{}", name, *text), .plain = true});
   }
   if (timed) request.ignored.emplace_back("input_extra[].time");
 }
