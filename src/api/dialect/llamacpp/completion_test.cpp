@@ -1,6 +1,7 @@
 // llama.cpp's /completion and its neighbours over a real socket, answered by the scripted backend.
 #include <gtest/gtest.h>
 
+#include "api/dialect/llamacpp/llamacpp.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "core/json.h"
@@ -185,6 +186,45 @@ TEST_F(LlamaCompletion, EachPieceHasAllTheTimingsThatTheEndHas) {
     EXPECT_EQ(timings.at("cache_n"), 0);
   }
   EXPECT_EQ(events[1].at("timings").at("predicted_n"), 2);
+}
+
+// Of the stream's first piece, which comes `after_ms` after the prompt was read.
+json::object first_timings(int32_t prompt_done, int64_t after_ms) {
+  llamacpp::Parsed parsed;
+  parsed.requests.emplace_back();
+  parsed.stream = parsed.timings_per_token = true;
+  int64_t now_ms = 1000;
+  const auto writer = llamacpp::completion_writer(parsed, [&] { return now_ms; });
+  std::string out;
+  ChatEvent begun, read, held_back;
+  auto start = std::make_shared<AnswerStart>();
+  start->prompt_ids = {1, 2, 3};
+  begun.start = std::move(start);
+  writer->progress(begun, out);
+  now_ms += 10;
+  read.event.prompt_done = prompt_done;
+  writer->progress(read, out);
+  now_ms += after_ms;
+  held_back.event.text = "a b c";
+  held_back.event.tokens.resize(6);
+  writer->event(held_back, out);
+  return events_of(out).at(0).at("timings").as_object();
+}
+
+TEST(LlamaTimings, ThePromptEndsWithTheFirstTokenAlthoughItsTextIsHeldBack) {
+  const json::object timings = first_timings(3, 60);
+  EXPECT_EQ(timings.at("prompt_ms").to_number<double>(), 10);
+  EXPECT_EQ(timings.at("predicted_n"), 6);
+  EXPECT_EQ(timings.at("predicted_ms").to_number<double>(), 60);
+  EXPECT_EQ(timings.at("predicted_per_second").to_number<double>(), 100);
+}
+
+TEST(LlamaTimings, TokensTakeTime) {
+  for (const int32_t prompt_done : {1, 3}) {
+    const json::object timings = first_timings(prompt_done, 0);
+    EXPECT_EQ(timings.at("predicted_ms").to_number<double>(), 1) << "the clock's step";
+    EXPECT_GT(timings.at("predicted_per_second").to_number<double>(), 0);
+  }
 }
 
 TEST_F(LlamaCompletion, APromptOverTheContextIsRefusedWithBothNumbers) {

@@ -1,6 +1,8 @@
 // Answers of /completion and /infill: one object, several in an array, or server-sent events in
 // llama.cpp's own shape.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "api/dialect/llamacpp/llamacpp.h"
 #include "api/dialect/timings.h"
@@ -97,6 +99,7 @@ class CompletionWriter final : public AnswerWriter {
       return;
     }
     const State& state = states_.at(first);
+    note_prompt_read(event);
     if (!return_progress_ || !state.start || event.event.prompt_done <= 0) return;
     json::object body = piece(event, state);
     body["prompt_progress"] = json::object{{"total", state.start->prompt_ids.size()},
@@ -118,7 +121,7 @@ class CompletionWriter final : public AnswerWriter {
     }
     state.has_new_line = state.has_new_line || event.event.text.find('\n') != std::string::npos;
     if (event.event.text.empty() && event.event.tokens.empty()) return;
-    if (state.n_told == 0) state.first_ms = now_ms_();
+    if (!state.first_ms) state.first_ms = now_ms_();
     state.n_told += static_cast<int32_t>(event.event.tokens.size());
     json::object body = piece(event, state);
     if (n_probs_ > 0) body["completion_probabilities"] = probabilities_json(event.event.tokens);
@@ -148,19 +151,32 @@ class CompletionWriter final : public AnswerWriter {
     std::shared_ptr<const AnswerStart> start;
     bool has_new_line = false;
     int32_t n_told = 0;  // tokens of a stream, so far
-    int64_t start_ms = 0, first_ms = 0;
+    int64_t start_ms = 0;
+    std::optional<int64_t> first_ms;  // when the first token was made
   };
 
-  // As the last event will tell it, by the clock: the engine's own measures come with the end.
+  // The first token is made when the prompt has been read. Its text may come much later, where a
+  // stop string may still take it back.
+  void note_prompt_read(const ChatEvent& event) {
+    State& state = states_.at(static_cast<size_t>(event.choice));
+    const bool read =
+        state.start && event.event.prompt_done > 0 &&
+        std::cmp_greater_equal(event.event.prompt_done, state.start->prompt_ids.size());
+    if (read && !state.first_ms) state.first_ms = now_ms_();
+  }
+
+  // As the last event will tell it, by the clock: the engine's own measures come with the end. What
+  // took less than the clock's millisecond has taken one.
   inference::Usage usage_so_far(const ChatEvent& event, const State& state) const {
     inference::Usage usage;
     usage.cached_tokens = event.event.usage.cached_tokens;
+    const int64_t first_ms = state.first_ms.value_or(state.start_ms);
     if (state.start) {
       usage.prompt_tokens = static_cast<int32_t>(state.start->prompt_ids.size());
-      usage.prompt_ns = (state.first_ms - state.start_ms) * 1'000'000;
+      usage.prompt_ns = (first_ms - state.start_ms) * 1'000'000;
     }
     usage.completion_tokens = state.n_told;
-    usage.completion_ns = (now_ms_() - state.first_ms) * 1'000'000;
+    usage.completion_ns = std::max<int64_t>(now_ms_() - first_ms, 1) * 1'000'000;
     return usage;
   }
 
