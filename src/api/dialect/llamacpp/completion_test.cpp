@@ -169,6 +169,13 @@ TEST_F(LlamaCompletion, SamplersThatAreLeftOutAreOff) {
   refusal("/completion", R"({"prompt":"a","samplers":[5]})");
 }
 
+TEST_F(LlamaCompletion, ASeedIsToldAsItWasSent) {
+  for (const int64_t seed : {int64_t{-2}, INT64_MIN, INT64_MAX, int64_t{7}}) {
+    const auto told = complete(R"(,"seed":)" + std::to_string(seed)).at("generation_settings");
+    EXPECT_EQ(told.at("seed"), seed);
+  }
+}
+
 TEST_F(LlamaCompletion, EachPieceHasAllTheTimingsThatTheEndHas) {
   const Reply reply =
       post("/completion", R"({"prompt":"a b c","stream":true,"timings_per_token":true})");

@@ -127,7 +127,8 @@ json::object settings_json(const Told& told) {
   const inference::SamplerParams& s = told.sampler;
   json::array stop(told.stop.begin(), told.stop.end());
   json::array breakers(s.dry_sequence_breakers.begin(), s.dry_sequence_breakers.end());
-  json::object settings{{"seed", s.seed},
+  // Seeds are sent as numbers with a sign, so they are told as such.
+  json::object settings{{"seed", static_cast<int64_t>(s.seed)},
                         {"temperature", s.temperature},
                         {"top_k", s.top_k},
                         {"top_p", s.top_p},

@@ -72,6 +72,7 @@ TEST_F(LlamaState, ADrawnSeedIsOneThatJavaScriptReads) {
     const Reply reply = post("/completion", R"({"prompt":"t5","n_predict":1})");
     ASSERT_EQ(reply.status, 200) << reply.body;
     const auto seed = parse_json(reply.body).at("generation_settings").at("seed");
+    EXPECT_GE(seed.to_number<int64_t>(), 0);
     EXPECT_LT(seed.to_number<uint64_t>(), 0xffffffffu);
   }
 }
