@@ -229,6 +229,16 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
   }
 }
 
+TEST(ChatRequests, ASchemaOfLlamacppsThatSaysNothingIsOneOfObjects) {
+  using Kind = inference::OutputRule::Kind;
+  for (const char* field : {R"("json_schema": {})", R"("json_schema": "{}")",
+                            R"("response_format": {"type": "json_object", "schema": {}})"}) {
+    EXPECT_EQ(parsed(body_of("a", field)).output.kind, Kind::json_object) << field;
+  }
+  EXPECT_EQ(parsed(body_of("a", R"("json_schema": {"type": "array"})")).output.kind,
+            Kind::json_schema);
+}
+
 TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
   const ChatRequest request = parsed(body_of(
       "a", R"("n_predict": 5, "typ_p": 0.5, "cache_prompt": false, "thinking_budget_tokens": 7,

@@ -22,6 +22,14 @@ OutputRule schema_rule(const json::value& given, const std::string& path) {
   return rule;
 }
 
+// As llama.cpp's server has it: a schema that says nothing is one of objects.
+OutputRule llamacpp_schema_rule(const json::value& given, const std::string& path) {
+  OutputRule rule = schema_rule(given, path);
+  const json::object* schema = rule.schema.if_object();
+  return schema != nullptr && schema->empty() ? OutputRule{.kind = OutputRule::Kind::json_object}
+                                              : rule;
+}
+
 // OpenAI's object with name, description and schema; or the schema alone, where llama.cpp has it.
 OutputRule named_schema(Fields& format) {
   OutputRule rule{.kind = OutputRule::Kind::json_object};  // where no schema is given
@@ -46,7 +54,9 @@ OutputRule response_format(Fields format) {
     rule.kind = OutputRule::Kind::json_object;
     // The schema's place for clients of llama.cpp's, and of Hugging Face's
     const std::string place = format.has("value") ? "value" : "schema";
-    if (const auto* schema = format.get(place)) rule = schema_rule(*schema, format.path(place));
+    if (const auto* schema = format.get(place)) {
+      rule = llamacpp_schema_rule(*schema, format.path(place));
+    }
   } else if (type == "regex") {
     rule = {.kind = OutputRule::Kind::regex, .text = format.required_text("value")};
   } else if (type == "json_schema") {
@@ -126,7 +136,7 @@ void read_output_rule(Fields& fields, ChatRequest& request) {
     chosen.take({.kind = OutputRule::Kind::gbnf, .text = std::move(*text)}, fields, "grammar");
   }
   if (const auto* schema = fields.get("json_schema")) {
-    chosen.take(schema_rule(*schema, "json_schema"), fields, "json_schema");
+    chosen.take(llamacpp_schema_rule(*schema, "json_schema"), fields, "json_schema");
   }
   request.output = std::move(chosen.rule);
 }
