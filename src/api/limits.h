@@ -49,7 +49,7 @@ constexpr size_t kMaxMaskTargets = 4096;       // tokens among which a mask is g
 constexpr int64_t kMaxFilledTokens = 1 << 24;  // of all texts with a mask filled in, of one answer
 constexpr size_t kMaxDocuments = 2048;         // to rank in one request
 constexpr int32_t kMaxTopLogprobs = 20;
-constexpr int64_t kMostWritingMs = int64_t{1} << 40;  // that an answer may ask to be limited to
+constexpr int64_t kMostWritingMs = int64_t{1} << 40;  // longer limits of an answer are none
 constexpr size_t kMaxModelNameBytes = 512;
 
 // A chat template that a request brings. Models' own ones may use more: an operator chose them.

@@ -1,6 +1,7 @@
 #include "api/dialect/timings.h"
 
-#include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "api/limits.h"
 
@@ -25,8 +26,11 @@ json::object timings_json(const inference::Usage& usage) {
 }
 
 int64_t read_time_limit(Fields& fields) {
-  const auto ms = fields.integer("t_max_predict_ms", INT32_MIN, kMostWritingMs);
-  return std::max<int64_t>(ms.value_or(0), 0);
+  constexpr double kAny = std::numeric_limits<double>::infinity();
+  const double ms = fields.number("t_max_predict_ms", -kAny, kAny).value_or(0);
+  if (std::trunc(ms) != ms) fields.fail("t_max_predict_ms", "must be an integer");
+  // Beyond that it is somebody's word for "none".
+  return ms > 0 && ms <= kMostWritingMs ? static_cast<int64_t>(ms) : 0;
 }
 
 }  // namespace strata::api

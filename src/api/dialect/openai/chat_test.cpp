@@ -239,6 +239,18 @@ TEST(ChatRequests, ASchemaOfLlamacppsThatSaysNothingIsOneOfObjects) {
             Kind::json_schema);
 }
 
+TEST(ChatRequests, ALimitOfTimeIsAnyInteger) {
+  const auto limit = [](const std::string& ms) {
+    return parsed(body_of("a", R"("t_max_predict_ms": )" + ms)).most_ms;
+  };
+  EXPECT_EQ(limit("100"), 100);
+  for (const char* none : {"0", "-1", "-9223372036854775808", "9223372036854775807",
+                           "18446744073709551615", "1e300"}) {
+    EXPECT_EQ(limit(none), 0) << none;
+  }
+  EXPECT_EQ(refused_field(body_of("a", R"("t_max_predict_ms": 0.5)")), "t_max_predict_ms");
+}
+
 TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
   const ChatRequest request = parsed(body_of(
       "a", R"("n_predict": 5, "typ_p": 0.5, "cache_prompt": false, "thinking_budget_tokens": 7,
