@@ -65,6 +65,15 @@ TEST_F(LlamaState, ALastMessageOfTheAssistantIsLeftOpen) {
   EXPECT_EQ(prompt(""), "<user>t5<end><assistant>t6");
   EXPECT_EQ(prompt(R"(,"add_generation_prompt":true)"), "<user>t5<end><assistant>t6");
   EXPECT_EQ(prompt(R"(,"add_generation_prompt":false)"), "<user>t5<end><assistant>t6<end>");
+  EXPECT_EQ(prompt(R"(,"continue_final_message":true)"), "<user>t5<end><assistant>t6");
+}
+
+TEST_F(LlamaState, GoingOnAndBeginningAreNotBothAskedForAsInAChat) {
+  const std::string body = R"({"model":"tiny","messages":[{"role":"assistant","content":"t6"}],)"
+                           R"("continue_final_message":true,"add_generation_prompt":true})";
+  for (const char* path : {"/apply-template", "/v1/chat/completions"}) {
+    EXPECT_EQ(post(path, body).status, 400) << path;
+  }
 }
 
 TEST_F(LlamaState, ADrawnSeedIsOneThatJavaScriptReads) {

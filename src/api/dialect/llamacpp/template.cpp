@@ -1,4 +1,6 @@
-// /apply-template: what a chat's prompt would be, in the words of the model's template.
+// /apply-template: what a chat's prompt would be, in the words of the model's template. A last
+// message of the assistant's stays open here, as on llama.cpp's server; a chat of ours goes on with
+// it only where continue_final_message says so, as OpenAI's begins another turn.
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/llamacpp/llamacpp.h"
 #include "api/dialect/openai/openai.h"
@@ -35,7 +37,6 @@ void apply_template(const std::shared_ptr<Exchange>& exchange, const Services& s
   json::object body = given.as_object();
   body["model"] = read_model_or_pick(fields, services, exchange->request().owner);
   const auto begins = fields.boolean("add_generation_prompt");
-  body.erase("add_generation_prompt");
   auto parsed = openai::parse_chat(to_json(body));
   ChatRequest& request = parsed.requests.front();
   request.prompt_only = true;
