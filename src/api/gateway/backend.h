@@ -64,6 +64,9 @@ struct ModelTraits {
   bool generates = true;      // false: it makes vectors or scores of text only
   bool scores = false;        // it has a head for scores
   bool fills_masks = false;   // it has a head for masks, and no pooling of vectors was published
+  // Once it is in memory and nobody asked for more; 0: not known, as of another machine's.
+  int32_t own_context = 0;  // positions
+  int32_t max_running = 0;  // requests at once
 };
 
 class Backend {

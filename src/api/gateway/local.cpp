@@ -61,7 +61,8 @@ class LocalCount : public Answer {
 
 class LocalBackend : public Backend {
  public:
-  explicit LocalBackend(LocalOptions options) : manager_(options) {
+  explicit LocalBackend(LocalOptions options)
+      : max_parallel_(options.max_parallel), manager_(options) {
     contexts_.policy = options.context_policy;
   }
   // What waits behind a summary holds its model.
@@ -121,8 +122,11 @@ class LocalBackend : public Backend {
   std::optional<ModelTraits> traits(std::string_view model) const override {
     const auto manifest = manager_.store().try_find(model);
     if (!manifest) return std::nullopt;
-    return telling_no_paths(manager_.store().root(),
-                            [&] { return traits_of(manager_.store(), *manifest); });
+    ModelTraits traits = telling_no_paths(manager_.store().root(),
+                                          [&] { return traits_of(manager_.store(), *manifest); });
+    traits.own_context = manager_.own_context(*manifest, traits.context);
+    traits.max_running = max_parallel_;
+    return traits;
   }
 
   std::string fetch(std::string_view what, const models::PullOptions& options) override {
@@ -171,6 +175,7 @@ class LocalBackend : public Backend {
     return card;
   }
 
+  const int32_t max_parallel_;
   Contexts contexts_;  // behind the manager's end: its answers use it
   ModelManager manager_;
 };

@@ -39,9 +39,12 @@ int32_t context_for(int32_t wished, int32_t settings, int32_t trained) {
 }
 
 // More than it was trained on is given to nobody, so nothing is done to get it.
+int32_t possible_context(int32_t wished, int32_t settings, int32_t trained) {
+  return std::min(context_for(wished, settings, trained), trained);
+}
+
 int32_t possible_context(const LoadedModel& model, const ModelManager::Wish& wish) {
-  const int32_t trained = model.model->spec.n_context;
-  return std::min(context_for(wish.context, model.settings_context, trained), trained);
+  return possible_context(wish.context, model.settings_context, model.model->spec.n_context);
 }
 
 Error nobody_waits() {
@@ -304,6 +307,11 @@ void ModelManager::make_room(const Wish& wish) {
 int32_t ModelManager::settings_context(const inference::GenerationDefaults& defaults) const {
   const int32_t own = defaults.num_ctx.value_or(0);
   return own > 0 ? own : std::max(options_.context, 0);
+}
+
+int32_t ModelManager::own_context(const models::Manifest& manifest, int32_t trained) const {
+  const auto defaults = inference::parse_parameters(manifest.overrides.parameters);
+  return possible_context(0, settings_context(defaults), trained);
 }
 
 std::unique_ptr<LoadedModel> ModelManager::open(const Wish& wish) {

@@ -78,6 +78,8 @@ class ModelManager {
   std::vector<RunningModel> running() const;
   // One that waits or is being loaded goes when its answer has ended. False: not here.
   bool unload(const std::string& full_name);
+  // Positions that a model trained for so many is given where no request asks for more.
+  int32_t own_context(const models::Manifest& manifest, int32_t trained) const;
   const models::Store& store() const { return store_; }
 
  private:

@@ -4,7 +4,6 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/llamacpp/llamacpp.h"
 #include "api/dialect/pick_model.h"
-#include "api/gateway/local.h"
 #include "api/library.h"
 #include "core/version.h"
 #include "inference/defaults.h"
@@ -17,20 +16,15 @@ ModelDetails details_of(const Services& services, const ModelCard& card) {
                                                              : ModelDetails{};
 }
 
-// One that is not in memory has no name, and the places and positions that it would get: all models
-// of a server have as many places, of which there is one at least; positions as nobody set them
-// otherwise.
+// One that is not in memory has no name, and the places and positions that it would get.
 RunningModel running_of(const Services& services, const ModelCard& card) {
-  RunningModel idle;
-  idle.max_running = 1;
   for (RunningModel& each : services.gateway->running()) {
     if (model_label(each.card.name) == model_label(card.name)) return std::move(each);
-    idle.max_running = std::max(idle.max_running, each.max_running);
   }
-  const auto traits = services.gateway->traits(card.name);
-  const int32_t trained = traits ? traits->context : 0;
-  const auto own = inference::parse_parameters(details_of(services, card).settings).num_ctx;
-  idle.context = std::min(own.value_or(kMaxDefaultContext), trained);
+  const ModelTraits traits = services.gateway->traits(card.name).value_or(ModelTraits{});
+  RunningModel idle;
+  idle.context = traits.own_context;
+  idle.max_running = std::max(traits.max_running, 1);
   return idle;
 }
 

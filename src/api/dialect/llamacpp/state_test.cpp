@@ -54,6 +54,18 @@ TEST_F(LlamaState, AModelThatIsNotInMemoryHasThePlacesThatItWouldGet) {
   }
 }
 
+TEST(LlamaStates, AModelThatIsNotInMemoryHasTheContextThatTheServerGivesIt) {
+  testing::TinyStore store;
+  store.add("tiny", model_of_turns());
+  testing::Running running(testing::tiny_backend(store, 3, 8, 32));
+  for (const char* when : {"before it is loaded", "afterwards"}) {
+    const auto props = parse_json(fetch(running.port(), "GET", "/props").body);
+    EXPECT_EQ(props.at("default_generation_settings").at("n_ctx"), 32) << when;
+    EXPECT_EQ(props.at("total_slots"), 3) << when;
+    fetch(running.port(), "POST", "/completion", R"({"prompt":"t5","n_predict":1})");
+  }
+}
+
 TEST_F(LlamaState, ALastMessageOfTheAssistantIsLeftOpen) {
   const auto prompt = [&](const std::string& more) {
     const Reply reply = post("/apply-template", R"({"messages":[{"role":"user","content":"t5"},)"
