@@ -166,7 +166,19 @@ TEST_F(LlamaCompletion, SamplersThatAreLeftOutAreOff) {
   EXPECT_EQ(ignored(R"(["top_k","top_p","infill"])"), "samplers[2]");
   EXPECT_EQ(ignored(R"(["no\r\nsuch","min_p"])"), "samplers[0]");
   EXPECT_EQ(ignored("[]"), "");
-  refusal("/completion", R"({"prompt":"a","samplers":[5]})");
+  for (const char* bad : {"[5]", "5", "{}"}) {
+    refusal("/completion", R"({"prompt":"a","samplers":)" + std::string(bad) + "}");
+  }
+}
+
+TEST_F(LlamaCompletion, SamplersMayBeALetterEach) {
+  const Reply reply =
+      post("/completion", R"({"prompt":"a","samplers":"kit","top_k":5,"top_p":0.5})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.headers.at("x-strata-ignored"), "samplers[1]");
+  const auto told = parse_json(reply.body).at("generation_settings");
+  EXPECT_EQ(told.at("top_k"), 5);
+  EXPECT_EQ(told.at("top_p").to_number<double>(), 1.0);
 }
 
 TEST_F(LlamaCompletion, ASeedIsToldAsItWasSent) {
@@ -269,6 +281,9 @@ TEST_F(LlamaCompletion, RefusesWhatItCannotDoAndNamesIt) {
                             R"("json_schema":[],"x":1)",
                             R"("json_schema":{"type":"object"},"grammar":"root ::= \"a\"")",
                             R"("n_predict":1,"max_tokens":2)",
+                            R"("n_discard":"x")",
+                            R"("verbose":5)",
+                            R"("t_max_predict_ms":1.5)",
                             R"("mirostat":1)",
                             R"("sse_ping_interval":0)",
                             R"("sse_ping_interval":3601)",
@@ -286,6 +301,7 @@ TEST_F(LlamaCompletion, WhatChangesNothingIsNamed) {
   const Reply reply =
       post("/completion", R"({"prompt":"a","id_slot":1,"n_keep":4,"cache_prompt":true,)"
                           R"("n_indent":0,"t_max_prompt_ms":-1,"min_keep":0,"lora":[],)"
+                          R"("n_discard":0,"n_cache_reuse":0,"verbose":false,)"
                           R"("seed":4294967295})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.headers.at("x-strata-ignored"), "id_slot, n_keep");

@@ -28,11 +28,6 @@ struct Parsed {
 Parsed parse_completion(const json::value& body, const Services& services,
                         const std::string& caller);
 Parsed parse_infill(const json::value& body, const Services& services, const std::string& caller);
-// "logit_bias": pairs in an array, or an object; false bans a token.
-void read_logit_bias(Fields& fields, SamplingOptions& sampling);
-// "samplers": those that are left out are switched off. Their order is ours; another one, and names
-// of none that is here, are `ignored`.
-void read_samplers(Fields& fields, SamplingOptions& sampling, std::vector<std::string>& ignored);
 
 // What /completion, /props and /slots tell of the settings that an answer is made with.
 struct Told {
@@ -41,7 +36,6 @@ struct Told {
   const std::vector<std::string>& stop;
 };
 json::object settings_json(const Told& told);
-json::array sampler_names();
 
 std::shared_ptr<AnswerWriter> completion_writer(const Parsed& parsed,
                                                 std::function<int64_t()> now_ms);

@@ -4,7 +4,9 @@
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/llamacpp/llamacpp.h"
+#include "api/dialect/llamacpp_fields.h"
 #include "api/dialect/pick_model.h"
+#include "api/dialect/samplers.h"
 #include "api/dialect/timings.h"
 #include "api/limits.h"
 #include "models/parameters.h"
@@ -13,44 +15,11 @@ namespace strata::api::llamacpp {
 namespace {
 
 constexpr int64_t kAnySeed = 0xffffffff;  // this interface's other word for -1
-constexpr size_t kMaxResponseFields = 64;
-constexpr size_t kMaxFieldBytes = 256;
 constexpr size_t kMaxFiles = 256;
 
-// How the work is done, which changes no answer here: the cache finds what it has, a prompt is
-// never cut or shifted.
-constexpr std::array<std::string_view, 5> kIgnored{"n_discard", "n_cache_reuse", "backend_sampling",
-                                                   "verbose", "stream_options"};
-// Editors send these with every request. Without them an answer is longer or later at most, and
-// n_predict and the connection limit that.
-constexpr std::array<std::string_view, 2> kIgnoredAboveZero{"n_indent", "t_max_prompt_ms"};
-constexpr int64_t kMostPingSeconds = 3600;
-
-// Settings that are not built, with the values that switch them off.
-struct Unbuilt {
-  std::string_view name;
-  double low, high;
-};
-constexpr std::array kUnbuilt{Unbuilt{"min_keep", 0, 1}, Unbuilt{"dynatemp_range", 0, 0},
-                              Unbuilt{"adaptive_target", -1e30, -1e-30}};
-
-void refuse_unbuilt(Fields& fields) {
-  for (const Unbuilt& each : kUnbuilt) {
-    const auto value = fields.number(each.name, -1e30, 1e30);
-    if (value && (*value < each.low || *value > each.high)) {
-      fields.fail(each.name, fmt::format("is {}, which is not built", *value), "leave it out");
-    }
-  }
-  // They say how the two before go about it.
-  fields.number("dynatemp_exponent", -1e30, 1e30);
-  fields.number("adaptive_decay", -1e30, 1e30);
-  if (!fields.array("lora", kMaxTools).empty()) {
-    fields.fail("lora", "names adapters, and there are none", "leave lora out");
-  }
-  if (fields.boolean("grammar_lazy").value_or(false)) {
-    fields.fail("grammar_lazy", "is true, which is not built", "leave it out");
-  }
-}
+// Its pieces are what they are.
+constexpr std::array<std::string_view, 1> kIgnored{"stream_options"};
+constexpr double kMaxBias = 1e6;
 
 // Ids and texts in one sequence. `key` names the field at fault.
 std::vector<PromptPart> read_sequence(const json::array& items, Fields& fields,
@@ -115,20 +84,6 @@ std::vector<ChatRequest> read_prompts(Fields& fields, const ChatRequest& base) {
   return requests;
 }
 
-// The first of these names that is given; the others must say the same.
-std::optional<int64_t> read_alias(Fields& fields, std::initializer_list<std::string_view> names,
-                                  int64_t low, int64_t high) {
-  std::optional<int64_t> found;
-  for (const std::string_view name : names) {
-    const auto value = fields.integer(name, low, high);
-    if (found && value && *found != *value) {
-      fields.fail(name, fmt::format("and {} differ", *names.begin()), "send only one of them");
-    }
-    if (value) found = value;
-  }
-  return found;
-}
-
 void read_sampling(Fields& fields, ChatRequest& request) {
   SamplingOptions& sampling = request.sampling;
   read_common_sampling(fields, sampling);
@@ -140,7 +95,7 @@ void read_sampling(Fields& fields, ChatRequest& request) {
   sampling.presence_penalty = number("presence_penalty");
   sampling.frequency_penalty = number("frequency_penalty");
   read_stop(fields, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
-  read_logit_bias(fields, sampling);
+  read_logit_bias(fields, sampling, kMaxBias);
   read_samplers(fields, sampling, request.ignored);
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   if (const auto limit =
@@ -171,10 +126,7 @@ void read_output(Fields& fields, ChatRequest& request) {
 void read_probabilities(Fields& fields, Parsed& parsed, ChatRequest& request) {
   parsed.n_probs = static_cast<int32_t>(
       read_alias(fields, {"n_probs", "logprobs"}, 0, kMaxTopLogprobs).value_or(0));
-  if (fields.boolean("post_sampling_probs").value_or(false) && parsed.n_probs > 0) {
-    fields.fail("post_sampling_probs", "is true, and probabilities are the model's own here",
-                "leave it out: n_probs gives those from before sampling");
-  }
+  refuse_post_sampling(fields, parsed.n_probs > 0);
   if (parsed.n_probs > 0) request.n_logprobs = parsed.n_probs;
   request.token_ids = parsed.return_tokens || parsed.stream;
 }
@@ -188,29 +140,15 @@ void read_shared(Fields& fields, const Services& services, const std::string& ca
   parsed.return_tokens = fields.boolean("return_tokens").value_or(false);
   parsed.timings_per_token = fields.boolean("timings_per_token").value_or(false);
   parsed.return_progress = fields.boolean("return_progress").value_or(false);
-  if (auto names = fields.texts("response_fields", kMaxResponseFields, kMaxFieldBytes)) {
-    parsed.response_fields = std::move(*names);
-  }
+  parsed.response_fields = read_response_fields(fields);
   read_sampling(fields, request);
   read_output(fields, request);
   read_probabilities(fields, parsed, request);
   refuse_unbuilt(fields);
-  // Their habitual values ask for nothing.
-  if (fields.integer("id_slot", -1, INT32_MAX).value_or(-1) >= 0) {
-    request.ignored.emplace_back("id_slot");
-  }
+  name_idle(fields, kIdleWork, request.ignored);
   request.most_ms = read_time_limit(fields);
-  for (const std::string_view name : kIgnoredAboveZero) {
-    if (fields.number(name, -1e18, 1e18).value_or(0) > 0) request.ignored.emplace_back(name);
-  }
-  // All of the prompt is kept whatever comes, which is -1.
-  if (fields.integer("n_keep", -1, INT32_MAX).value_or(-1) >= 0) {
-    request.ignored.emplace_back("n_keep");
-  }
   request.computes_anew = !fields.boolean("cache_prompt").value_or(true);
-  const auto ping = fields.integer("sse_ping_interval", -1, kMostPingSeconds);
-  if (ping == 0) fields.fail("sse_ping_interval", "must be -1 or at least 1 second");
-  parsed.ping_s = static_cast<int32_t>(ping.value_or(0));
+  parsed.ping_s = read_ping_interval(fields);
 }
 
 // What a file adds to the prompt: its name in a line, and its lines.

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "api/dialect/openai/openai.h"
@@ -198,7 +200,10 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForNothingArePassedOver) {
          "return_progress": false, "return_tokens": false, "response_fields": [],
          "backend_sampling": false, "parse_tool_calls": true, "reasoning_format": "auto",
          "t_max_predict_ms": -1, "dynatemp_range": 0, "dynatemp_exponent": 1, "n_probs": 0,
-         "post_sampling_probs": false, "cache_prompt": true, "thinking_budget_tokens": -1)";
+         "post_sampling_probs": false, "cache_prompt": true, "thinking_budget_tokens": -1,
+         "t_max_prompt_ms": 0, "n_indent": 0, "n_discard": 0, "n_cache_reuse": 0, "verbose": false,
+         "grammar_lazy": false, "adaptive_target": -1, "adaptive_decay": 0.5, "n_cmpl": 1,
+         "n_predict": -2)";
   const ChatRequest request = parsed(body_of("a", quiet + R"(, "strict": true)"));
   EXPECT_TRUE(request.ignored.empty());
   EXPECT_FALSE(request.computes_anew);
@@ -210,7 +215,12 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
   const std::vector<std::string> asking{R"("id_slot": 3)",
                                         R"("n_keep": 0)",
                                         R"("samplers": ["top_k"])",
-                                        R"("min_keep": 2)",
+                                        R"("samplers": "edkypmxt")",
+                                        R"("t_max_prompt_ms": 500)",
+                                        R"("n_indent": 2)",
+                                        R"("n_cache_reuse": 256)",
+                                        R"("verbose": true)",
+                                        R"("sse_ping_interval": 5)",
                                         R"("return_progress": true)",
                                         R"("return_tokens": true)",
                                         R"("response_fields": ["content"])",
@@ -222,21 +232,43 @@ TEST(ChatRequests, FieldsOfLlamacppsThatAskForMoreAreNamed) {
     EXPECT_EQ(parsed(body_of("a", field)).ignored, std::vector<std::string>{name});
     EXPECT_EQ(refused_field(body_of("a", field + R"(, "strict": true)")), name);
   }
+}
+
+TEST(ChatRequests, FieldsOfLlamacppsThatWouldChangeTheAnswerAreRefusedAsNotSupported) {
   for (const auto& [field, name] : {std::pair{R"("lora": [{"id": 0}])", "lora"},
+                                    {R"("min_keep": 2)", "min_keep"},
+                                    {R"("grammar_lazy": true)", "grammar_lazy"},
+                                    {R"("adaptive_target": 0.5)", "adaptive_target"},
                                     {R"("dynatemp_range": 0.5)", "dynatemp_range"},
                                     {R"("post_sampling_probs": true)", "post_sampling_probs"}}) {
-    EXPECT_EQ(refused_field(body_of("a", field)), name) << "it would change the answer";
+    EXPECT_EQ(refused_field(body_of("a", field)), name);
+  }
+  for (const char* field : {R"("dynatemp_range": 0.5)", R"("post_sampling_probs": true)"}) {
+    const Error error = strata::testing::error_of([&] { parse_chat(body_of("a", field)); });
+    EXPECT_NE(error.message().find("which is not supported"), std::string::npos) << field;
   }
 }
 
-TEST(ChatRequests, ASchemaOfLlamacppsThatSaysNothingIsOneOfObjects) {
-  using Kind = inference::OutputRule::Kind;
-  for (const char* field : {R"("json_schema": {})", R"("json_schema": "{}")",
-                            R"("response_format": {"type": "json_object", "schema": {}})"}) {
-    EXPECT_EQ(parsed(body_of("a", field)).output.kind, Kind::json_object) << field;
+TEST(ChatRequests, FieldsOfLlamacppsHaveTheirTypes) {
+  for (const char* field :
+       {R"("id_slot": "abc")", R"("samplers": 5)", R"("samplers": [5])", R"("response_fields": 7)",
+        R"("return_tokens": "yes")", R"("return_progress": {})", R"("reasoning_format": 5)",
+        R"("n_keep": "x")", R"("n_discard": [])", R"("parse_tool_calls": 1)",
+        R"("backend_sampling": 1)", R"("sse_ping_interval": 0)", R"("min_keep": "x")"}) {
+    const std::string name = std::string(field).substr(1, std::string(field).find('"', 1) - 1);
+    EXPECT_EQ(refused_field(body_of("a", field)), name);
   }
-  EXPECT_EQ(parsed(body_of("a", R"("json_schema": {"type": "array"})")).output.kind,
-            Kind::json_schema);
+}
+
+TEST(ChatRequests, BiasesMayBePairsAndBan) {
+  const auto biases = [](const std::string& given) {
+    return parsed(body_of("a", R"("logit_bias": )" + given)).sampling.logit_bias;
+  };
+  EXPECT_EQ(biases(R"([[5, 1.5], [7, -100]])"), biases(R"({"5": 1.5, "7": -100})"));
+  EXPECT_EQ(biases(R"({"5": false})").at(5), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(biases(R"([[5, false]])"), biases(R"({"5": false})"));
+  EXPECT_EQ(refused_field(body_of("a", R"("logit_bias": [["5", 1]])")), "logit_bias");
+  EXPECT_EQ(refused_field(body_of("a", R"("logit_bias": [[5, 101]])")), "logit_bias.5");
 }
 
 TEST(ChatRequests, ALimitOfTimeIsAnyInteger) {
@@ -251,6 +283,30 @@ TEST(ChatRequests, ALimitOfTimeIsAnyInteger) {
   EXPECT_EQ(refused_field(body_of("a", R"("t_max_predict_ms": 0.5)")), "t_max_predict_ms");
 }
 
+TEST(ChatRequests, NProbsSaysWhatLogprobsSay) {
+  const auto told = [](const std::string& fields) {
+    return parsed(body_of("a", fields)).n_logprobs;
+  };
+  EXPECT_EQ(told(R"("logprobs": true, "top_logprobs": 3, "n_probs": 3)"), 3);
+  EXPECT_EQ(told(R"("logprobs": true, "n_probs": 3)"), 3);
+  EXPECT_EQ(told(R"("logprobs": false, "n_probs": 0)"), -1);
+  for (const char* differing : {R"("logprobs": true, "top_logprobs": 1, "n_probs": 3)",
+                                R"("logprobs": true, "top_logprobs": 3, "n_probs": 0)",
+                                R"("logprobs": false, "n_probs": 1)"}) {
+    EXPECT_EQ(refused_field(body_of("a", differing)), "n_probs") << differing;
+  }
+}
+
+TEST(ChatRequests, ASchemaOfLlamacppsThatSaysNothingIsOneOfObjects) {
+  using Kind = inference::OutputRule::Kind;
+  for (const char* field : {R"("json_schema": {})", R"("json_schema": "{}")",
+                            R"("response_format": {"type": "json_object", "schema": {}})"}) {
+    EXPECT_EQ(parsed(body_of("a", field)).output.kind, Kind::json_object) << field;
+  }
+  EXPECT_EQ(parsed(body_of("a", R"("json_schema": {"type": "array"})")).output.kind,
+            Kind::json_schema);
+}
+
 TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
   const ChatRequest request = parsed(body_of(
       "a", R"("n_predict": 5, "typ_p": 0.5, "cache_prompt": false, "thinking_budget_tokens": 7,
@@ -263,6 +319,11 @@ TEST(ChatRequests, FieldsOfLlamacppsThatMeanSomethingHereAreHonoured) {
   EXPECT_EQ(request.n_logprobs, 3);
   EXPECT_TRUE(request.ignored.empty());
   EXPECT_EQ(refused_field(body_of("a", R"("typ_p": 0.5, "typical_p": 0.6)")), "typ_p");
+  EXPECT_EQ(parsed(body_of("a", R"("n_cmpl": 2)")).n, 2);
+  EXPECT_EQ(refused_field(body_of("a", R"("n_cmpl": 2, "n": 1)")), "n_cmpl");
+  EXPECT_EQ(parsed(body_of("a", R"("n_predict": 0)")).sampling.max_tokens, 0);
+  EXPECT_EQ(parsed(body_of("a", R"("n_predict": -2)")).sampling.max_tokens, -1);
+  EXPECT_EQ(refused_field(body_of("a", R"("max_tokens": 0)")), "max_tokens");
 }
 
 TEST_F(Chat, TimingsComeWithTheAnswerOrItsLastChunkWhereTheyAreAskedFor) {
@@ -283,6 +344,7 @@ TEST(ChatRequests, AnAnswerOfMinusOneTokensHasNoLimit) {
     const auto with = [&](int n) { return body_of("a", fmt::format(R"("{}": {})", name, n)); };
     EXPECT_EQ(parsed(with(-1)).sampling.max_tokens, -1) << name;
     EXPECT_EQ(parsed(with(1)).sampling.max_tokens, 1) << name;
+    if (name == std::string_view("n_predict")) continue;  // 0 and -2 mean something there
     EXPECT_EQ(refused_field(with(0)), name);
     EXPECT_EQ(refused_field(with(-2)), name);
   }

@@ -104,10 +104,9 @@ Parsed parse_completion(const std::string& body) {
   if (!request.sampling.max_tokens) request.sampling.max_tokens = 16;
   request.suffix = fields.text("suffix").value_or("");
   read_output_rule(fields, request);
-  if (const auto logprobs = fields.integer("logprobs", 0, kMaxTopLogprobs)) {
-    request.n_logprobs = static_cast<int32_t>(*logprobs);
-  }
-  read_n_probs(fields, request);
+  const auto logprobs = fields.integer("logprobs", 0, kMaxTopLogprobs);
+  if (logprobs) request.n_logprobs = static_cast<int32_t>(*logprobs);
+  read_n_probs(fields, "logprobs", logprobs, request);
   parsed.logprobs = request.n_logprobs >= 0;
   parsed.echo = fields.boolean("echo").value_or(false);
   read_best_of(fields, parsed, request);

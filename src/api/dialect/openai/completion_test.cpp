@@ -135,6 +135,8 @@ TEST(Completions, NProbsIsAnotherWordForLogprobs) {
   const auto parsed = parse_completion(R"({"model": "m", "prompt": "a", "n_probs": 2})");
   EXPECT_TRUE(parsed.logprobs);
   EXPECT_EQ(parsed.requests.front().n_logprobs, 2);
+  EXPECT_EQ(refused_field(R"({"model": "m", "prompt": "a", "logprobs": 1, "n_probs": 2})"),
+            "n_probs");
 }
 
 TEST(Completions, ASuffixIsOfTextOnly) {

@@ -1,67 +1,44 @@
 // Fields of llama.cpp's server that programs written for it send along to OpenAI's paths.
-#include <algorithm>
+#include "api/dialect/llamacpp_fields.h"
+
 #include <array>
 
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/openai/request_parts.h"
+#include "api/dialect/samplers.h"
 #include "api/dialect/timings.h"
 #include "api/limits.h"
 
 namespace strata::api::openai {
 namespace {
 
-bool is_off(const json::value& value) {
-  return value.is_bool() && !value.get_bool();
-}
-
-bool is_on(const json::value& value) {
-  return value.is_bool() && value.get_bool();
-}
-
-bool is_minus_one(const json::value& value) {
-  return value.is_number() && value.to_number<double>() == -1;
-}
-
-bool is_at_most_one(const json::value& value) {
-  return value.is_number() && value.to_number<double>() <= 1;
-}
-
-bool is_zero(const json::value& value) {
-  return value.is_number() && value.to_number<double>() == 0;
-}
-
-bool is_empty(const json::value& value) {
-  return value.is_array() && value.get_array().empty();
+// The order of the steps is ours, and each has a field of its own that switches it off.
+bool asks_for_samplers(Fields& fields, std::string_view name) {
+  SamplingOptions unused;
+  std::vector<std::string> unknown;
+  read_samplers(fields, unused, unknown);
+  return fields.has(name);
 }
 
 // Reasoning is told apart from the answer, always: it is not left in the text, as two of the words
 // have it.
-bool is_told_apart(const json::value& value) {
-  if (!value.is_string()) return false;
-  const std::string_view word = value.get_string();
-  return word != "none" && !word.ends_with("-legacy");
+bool asks_for_mixed_reasoning(Fields& fields, std::string_view name) {
+  const std::string word = fields.text(name).value_or("");
+  return word == "none" || word.ends_with("-legacy");
 }
 
-// What a field has to say for nothing to be different here.
-struct Habit {
-  std::string_view name;
-  bool (*asks_nothing)(const json::value& value);
-  bool may_ask = true;  // what it asks otherwise is named as ignored, else refused
-};
-constexpr std::array kHabits{
-    Habit{"id_slot", is_minus_one},  // an answer is bound to no place
-    Habit{"n_keep", is_minus_one},   // all of a prompt is kept whatever comes
-    Habit{"samplers", [](const json::value&) { return false; }},  // their order is ours
-    Habit{"min_keep", is_at_most_one},
-    Habit{"return_progress", is_off},
-    Habit{"return_tokens", is_off},
-    Habit{"response_fields", is_empty},
-    Habit{"backend_sampling", is_off},
-    Habit{"parse_tool_calls", is_on},
-    Habit{"reasoning_format", is_told_apart},
-    Habit{"lora", is_empty, false},
-    Habit{"dynatemp_range", is_zero, false},
-    Habit{"post_sampling_probs", is_off, false}};
+// What /completion knows how to do, and what is so always.
+constexpr std::array kIdleHere{
+    Idle{"samplers", asks_for_samplers},
+    Idle{"return_progress", asks_when_true},
+    Idle{"return_tokens", asks_when_true},
+    Idle{"response_fields",
+         [](Fields& fields, std::string_view) { return !read_response_fields(fields).empty(); }},
+    Idle{"sse_ping_interval",
+         [](Fields& fields, std::string_view) { return read_ping_interval(fields) != 0; }},
+    Idle{"parse_tool_calls",
+         [](Fields& fields, std::string_view name) { return fields.boolean(name) == false; }},
+    Idle{"reasoning_format", asks_for_mixed_reasoning}};
 
 }  // namespace
 
@@ -76,23 +53,29 @@ void read_llamacpp_fields(Fields& fields, ChatRequest& request) {
   const int64_t budget = fields.integer("thinking_budget_tokens", -1, 1 << 30).value_or(-1);
   if (budget >= 0) request.reasoning.max_tokens = static_cast<int32_t>(budget);
   request.most_ms = read_time_limit(fields);
-  fields.number("dynatemp_exponent", -1e30, 1e30);  // of a range that is zero
 }
 
-void read_n_probs(Fields& fields, ChatRequest& request) {
-  const auto n = static_cast<int32_t>(fields.integer("n_probs", 0, kMaxTopLogprobs).value_or(0));
-  if (n > 0) request.n_logprobs = std::max(request.n_logprobs, n);
+void read_n_probs(Fields& fields, std::string_view other, std::optional<int64_t> said,
+                  ChatRequest& request) {
+  const auto n = fields.integer("n_probs", 0, kMaxTopLogprobs);
+  if (!n) return;
+  if (said && *said != *n) {
+    fields.fail("n_probs", fmt::format("and {} differ", other), "send only one of them");
+  }
+  if (*n > 0) request.n_logprobs = static_cast<int32_t>(*n);
 }
 
 void pass_over_llamacpp_fields(Fields& fields, bool strict, std::vector<std::string>& ignored) {
-  for (const Habit& habit : kHabits) {
-    const json::value* value = fields.get(habit.name);
-    if (!value || habit.asks_nothing(*value)) continue;
-    if (strict || !habit.may_ask) {
-      fields.fail(habit.name, "is not supported", "remove the field; it would have no effect here");
-    }
-    ignored.push_back(fields.path(habit.name));
+  refuse_unbuilt(fields);
+  refuse_post_sampling(fields, true);
+  std::vector<std::string> asking;
+  name_idle(fields, kIdleWork, asking);
+  name_idle(fields, kIdleHere, asking);
+  if (strict && !asking.empty()) {
+    throw FieldError(asking.front(), asking.front() + " is not supported",
+                     "remove the field; it would have no effect here");
   }
+  ignored.insert(ignored.end(), asking.begin(), asking.end());
 }
 
 }  // namespace strata::api::openai

@@ -81,10 +81,10 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
 // Of these what answers of /v1/responses have too: how tokens are drawn, but for stop strings.
 void read_drawing(Fields& fields, ChatRequest& request);
 // Of llama.cpp's fields those that mean something here: typ_p, cache_prompt,
-// thinking_budget_tokens. After read_common_sampling.
+// thinking_budget_tokens, t_max_predict_ms. After read_common_sampling.
 void read_llamacpp_fields(Fields& fields, ChatRequest& request);
 // The others: passed over where they ask for nothing, else named in `ignored`, or refused where
-// they would change the answer's text, or where `strict`.
+// they would change the answer, or where `strict`.
 void pass_over_llamacpp_fields(Fields& fields, bool strict, std::vector<std::string>& ignored);
 constexpr size_t kMaxMetadataPairs = 16;
 json::object read_metadata(Fields& fields);

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/llamacpp_fields.h"
 #include "api/dialect/openai/openai.h"
 #include "api/dialect/openai/request_parts.h"
 #include "api/limits.h"
@@ -15,6 +15,7 @@ constexpr size_t kMaxStop = 4;
 constexpr size_t kMaxEndUserBytes = 512;
 constexpr size_t kMaxMetadataKey = 64, kMaxMetadataValue = 512;  // characters
 constexpr int64_t kMaxPriority = 100;
+constexpr double kMaxBias = 100;
 constexpr int32_t kTierPriority = 50;  // how far the tiers flex and priority are from default
 
 // Sent habitually by clients, without effect on the text of an answer here.
@@ -29,27 +30,6 @@ void read_prediction(Fields& fields, ChatRequest& request) {
   if (!content) prediction->fail("content", "is missing");
   request.prediction = read_content(*content, prediction->path("content"), false, request.ignored);
   prediction->refuse_unread();
-}
-
-void read_logit_bias(Fields& fields, SamplingOptions& options) {
-  const json::value* value = fields.get("logit_bias");
-  if (!value) return;
-  const json::object* object = value->if_object();
-  if (!object) fields.fail("logit_bias", "must be an object of token id: bias");
-  if (object->size() > kMaxLogitBias) {
-    fields.fail("logit_bias",
-                fmt::format("has {} entries, the limit is {}", object->size(), kMaxLogitBias));
-  }
-  Fields biases(*value, "logit_bias");
-  for (const auto& member : *object) {
-    const std::string_view key = member.key();
-    int32_t id = -1;
-    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-    if (error != std::errc() || end != key.data() + key.size() || id < 0) {
-      biases.fail(key, "is no token id");
-    }
-    options.logit_bias[id] = biases.real(key, -100, 100).value_or(0.0f);
-  }
 }
 
 }  // namespace
@@ -114,21 +94,24 @@ void read_drawing(Fields& fields, ChatRequest& request) {
   if (const auto penalty = read_parameter_number(fields, "repetition_penalty", "repeat_penalty")) {
     sampling.repeat_penalty = *penalty;
   }
-  read_logit_bias(fields, sampling);
+  read_logit_bias(fields, sampling, kMaxBias);
   request.ignore_end_tokens = fields.boolean("ignore_eos").value_or(false);
   read_llamacpp_fields(fields, request);
 }
 
 namespace {
 
-// Every name for it that is given says the same; -1: until the model ends the answer.
+// Every name for it that is given says the same; -1: until the model ends the answer. llama.cpp's
+// may be 0, which is to read the prompt only, and -2, its other word for -1.
 void read_lengths(Fields& fields, SamplingOptions& sampling, bool completion) {
-  const int64_t least = completion ? 0 : 1;
   std::string_view by;
   for (const std::string_view key : {"max_tokens", "max_completion_tokens", "n_predict"}) {
     if (completion && key == "max_completion_tokens") continue;
-    const auto length = fields.integer(key, -1, 1 << 30);
+    const bool is_llamacpps = key == "n_predict";
+    auto length = fields.integer(key, is_llamacpps ? -2 : -1, 1 << 30);
     if (!length) continue;
+    length = std::max<int64_t>(*length, -1);
+    const int64_t least = completion || is_llamacpps ? 0 : 1;
     if (*length != -1 && *length < least) {
       fields.fail(key,
                   fmt::format("is {}, it must be at least {}, or -1 for no limit", *length, least));
@@ -149,7 +132,7 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   read_stop(fields, request.sampling, kMaxStop, kMaxStopBytes);
   read_lengths(fields, request.sampling, completion);
   read_prediction(fields, request);
-  request.n = static_cast<int32_t>(fields.integer("n", 1, kMaxChoices).value_or(1));
+  request.n = static_cast<int32_t>(read_alias(fields, {"n", "n_cmpl"}, 1, kMaxChoices).value_or(1));
   request.end_user = read_end_user(fields);
   parsed.metadata = read_metadata(fields);
   parsed.timings = fields.boolean("timings_per_token").value_or(false);  // llama.cpp's
@@ -178,11 +161,12 @@ void read_modalities(Fields& fields) {
 }
 
 void read_logprobs(Fields& fields, ChatRequest& request) {
-  const bool wanted = fields.boolean("logprobs").value_or(false);
+  const auto wanted = fields.boolean("logprobs");
   const auto top = fields.integer("top_logprobs", 0, kMaxTopLogprobs);
-  if (top && !wanted) fields.fail("top_logprobs", "needs logprobs: true");
-  if (wanted) request.n_logprobs = static_cast<int32_t>(top.value_or(0));
-  read_n_probs(fields, request);
+  if (top && wanted != true) fields.fail("top_logprobs", "needs logprobs: true");
+  if (wanted == true) request.n_logprobs = static_cast<int32_t>(top.value_or(0));
+  if (wanted == false) return read_n_probs(fields, "logprobs", 0, request);
+  read_n_probs(fields, "top_logprobs", top, request);
 }
 
 void read_effort(Fields& fields, models::ReasoningWish& wish) {

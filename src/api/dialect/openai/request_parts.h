@@ -1,6 +1,8 @@
 // The parts of a request's reading, one file each: messages, tools, what the text has to match.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,9 @@ bool read_tools(Fields& fields, ChatRequest& request);
 // "json_schema": at most one of them.
 void read_output_rule(Fields& fields, ChatRequest& request);
 
-// llama.cpp's "n_probs", another word for how many log-probabilities are told.
-void read_n_probs(Fields& fields, ChatRequest& request);
+// llama.cpp's "n_probs", another word for how many log-probabilities are told; the field `other`
+// may have `said` it, too, and has to have said the same.
+void read_n_probs(Fields& fields, std::string_view other, std::optional<int64_t> said,
+                  ChatRequest& request);
 
 }  // namespace strata::api::openai
