@@ -197,6 +197,7 @@ TEST_F(ResponsesApi, TakesTheSamplingFieldsOfTheOtherRoutes) {
   request.body =
       R"({"model":"demo","input":"a","repetition_penalty":1.5,"ignore_eos":true,"seed":-5,)"
       R"("logit_bias":{"5":10},"typ_p":0.5,"cache_prompt":false,"timings_per_token":false,)"
+      R"("t_max_predict_ms":100,"thinking_budget_tokens":7,"n_discard":0,)"
       R"("return_progress":true})";
   const ChatRequest read = parse_ask(services, request).chat;
   EXPECT_EQ(read.sampling.repeat_penalty, 1.5f);
@@ -205,6 +206,8 @@ TEST_F(ResponsesApi, TakesTheSamplingFieldsOfTheOtherRoutes) {
   EXPECT_EQ(read.sampling.logit_bias.at(5), 10.0f);
   EXPECT_EQ(read.sampling.typical_p, 0.5f);
   EXPECT_TRUE(read.computes_anew);
+  EXPECT_EQ(read.most_ms, 100);
+  EXPECT_EQ(read.reasoning.max_tokens, 7);
   EXPECT_EQ(read.ignored, (Names{"return_progress"}));
 }
 
