@@ -65,17 +65,11 @@ void read_n_probs(Fields& fields, std::string_view other, std::optional<int64_t>
   if (*n > 0) request.n_logprobs = static_cast<int32_t>(*n);
 }
 
-void pass_over_llamacpp_fields(Fields& fields, bool strict, std::vector<std::string>& ignored) {
+void pass_over_llamacpp_fields(Fields& fields, std::vector<std::string>& ignored) {
   refuse_unbuilt(fields);
   refuse_post_sampling(fields, true);
-  std::vector<std::string> asking;
-  name_idle(fields, kIdleWork, asking);
-  name_idle(fields, kIdleHere, asking);
-  if (strict && !asking.empty()) {
-    throw FieldError(asking.front(), asking.front() + " is not supported",
-                     "remove the field; it would have no effect here");
-  }
-  ignored.insert(ignored.end(), asking.begin(), asking.end());
+  name_idle(fields, kIdleWork, ignored);
+  name_idle(fields, kIdleHere, ignored);
 }
 
 }  // namespace strata::api::openai

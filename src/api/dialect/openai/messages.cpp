@@ -111,7 +111,10 @@ std::string read_content(const json::value& content, const std::string& path, bo
 
 std::vector<models::Message> read_messages(Fields& fields, std::vector<std::string>& ignored) {
   const auto list = fields.array("messages", kMaxMessages);
-  if (list.empty()) fields.fail("messages", "must have at least one message");
+  if (list.empty()) {
+    fields.fail("messages", "must have at least one message",
+                fields.has("prompt") ? "a prompt belongs to /v1/completions" : "");
+  }
   std::vector<models::Message> messages;
   for (size_t i = 0; i < list.size(); ++i) messages.push_back(read_message(list[i], i, ignored));
   return messages;

@@ -84,8 +84,8 @@ void read_drawing(Fields& fields, ChatRequest& request);
 // thinking_budget_tokens, t_max_predict_ms. After read_common_sampling.
 void read_llamacpp_fields(Fields& fields, ChatRequest& request);
 // The others: passed over where they ask for nothing, else named in `ignored`, or refused where
-// they would change the answer, or where `strict`.
-void pass_over_llamacpp_fields(Fields& fields, bool strict, std::vector<std::string>& ignored);
+// they would change the answer.
+void pass_over_llamacpp_fields(Fields& fields, std::vector<std::string>& ignored);
 constexpr size_t kMaxMetadataPairs = 16;
 json::object read_metadata(Fields& fields);
 // "user" and "safety_identifier".

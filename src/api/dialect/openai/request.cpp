@@ -144,11 +144,10 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   }
 }
 
-// What clients send by habit and has no effect here; with "strict": true it is refused too.
+// What clients send by habit and has no effect here.
 void end_fields(Fields& fields, std::vector<std::string>& ignored) {
-  const bool strict = fields.boolean("strict").value_or(false);
-  pass_over_llamacpp_fields(fields, strict, ignored);
-  fields.ignore_unread(strict ? std::span<const std::string_view>{} : kIgnored, ignored);
+  pass_over_llamacpp_fields(fields, ignored);
+  fields.ignore_unread(kIgnored, ignored);
 }
 
 namespace {

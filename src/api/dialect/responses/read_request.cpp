@@ -259,7 +259,7 @@ Ask parse_ask(const Services& services, const Request& request) {
   if (fields.boolean("timings_per_token").value_or(false)) {
     ask.chat.ignored.emplace_back("timings_per_token");
   }
-  openai::pass_over_llamacpp_fields(fields, false, ask.chat.ignored);
+  openai::pass_over_llamacpp_fields(fields, ask.chat.ignored);
   fields.ignore_unread(kIgnored, ask.chat.ignored);
   ask.mirror["model"] = ask.chat.model;
   if (ask.store) ask.request = without_input(document);
