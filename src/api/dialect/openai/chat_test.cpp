@@ -181,14 +181,16 @@ TEST_F(Chat, StrictHoldsInEveryInterface) {
     std::string body;
     const char* ignored;
   };
-  const std::string messages = R"("messages": [{"role": "user", "content": "a"}], "model": "echo")";
+  const std::string messages = R"("messages": [{"role": "user", "content": "a"}], "model": "m")";
   for (const auto& [path, body, ignored] :
        {Case{"/v1/messages", R"("max_tokens": 5, )" + messages, R"("metadata": {"user_id": "u"})"},
-        Case{"/completion", R"("model": "echo", "prompt": "a")", R"("id_slot": 3)"},
-        Case{"/v1/responses", R"("model": "echo", "input": "a")", R"("prompt_cache_key": "k")"},
+        Case{"/completion", R"("model": "m", "prompt": "a")", R"("id_slot": 3)"},
+        Case{"/v1/responses", R"("model": "m", "input": "a", "store": false)",
+             R"("prompt_cache_key": "k")"},
         Case{"/api/chat", messages, R"("options": {"num_gpu": 1})"}}) {
     const auto status = [&, path = path](const std::string& whole) {
-      return fetch(running_.port(), "POST", path, "{" + whole + "}");
+      return fetch(running_.port(), "POST", path, "{" + whole + "}",
+                   "anthropic-version: 2023-06-01\r\n");
     };
     EXPECT_EQ(status(body + R"(, "strict": true)").status, 200) << path;
     EXPECT_EQ(status(body + ", " + ignored).status, 200) << path;
