@@ -107,18 +107,20 @@ std::string way_out(const RouteTable& routes, const Request& head) {
   constexpr size_t kLongestPath = 128;  // of longer ones none is near
   const std::string_view path = head.path;
   if (path.empty() || path.size() > kLongestPath) return "the routes are in docs/api.md";
-  // Of a base URL that ends with what its client adds, too.
-  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) {
-    const std::string_view rest = path.substr(at);
-    if (routes.match(head.method, rest).route == nullptr) continue;
-    return fmt::format("did you mean {}? Then the client's base URL ends before '{}'", rest,
-                       path.substr(0, at));
-  }
   std::vector<std::string> patterns;
   for (const Route& route : routes.routes()) {
     if (route.method == head.method) patterns.push_back(route.pattern);
   }
   const std::string meant = did_you_mean(path, patterns);
+  const auto near = similar_to(path, patterns);
+  // Of a base URL that ends with what its client adds, too.
+  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) {
+    const std::string_view rest = path.substr(at);
+    const bool is_near = near.empty() || near.front() == rest;
+    if (!is_near || routes.match(head.method, rest).route == nullptr) continue;
+    return fmt::format("did you mean {}? Then the client's base URL ends before '{}'", rest,
+                       path.substr(0, at));
+  }
   return meant.empty() ? "the routes are in docs/api.md" : meant;
 }
 

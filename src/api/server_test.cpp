@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "api/access/keys.h"
@@ -15,6 +16,7 @@ namespace {
 
 using testing::Client;
 using testing::fetch;
+using ::testing::HasSubstr;
 using testing::Running;
 
 TEST(ServerWalk, HealthAnswers) {
@@ -112,6 +114,18 @@ TEST(ServerWalk, ModelsAreListedWithAndWithoutAVersionInThePath) {
   const auto listed = fetch(running.port(), "GET", "/models");
   EXPECT_EQ(listed.status, 200);
   EXPECT_EQ(listed.body, fetch(running.port(), "GET", "/v1/models").body);
+}
+
+TEST(ServerWalk, APathOrAFieldThatIsNearlyRightIsToldWhichOneIs) {
+  const Running running;
+  const auto told = [&](const char* path, const char* body) {
+    return fetch(running.port(), "POST", path, body).body;
+  };
+  const char* chat = R"({"model":"echo","messages":[{"role":"user","content":"a"}],"max_token":3})";
+  EXPECT_THAT(told("/v1/v1/chat/completions", "{}"), HasSubstr("base URL ends before '/v1'"));
+  EXPECT_THAT(told("/v1/chat/completion", "{}"), HasSubstr("did you mean '/v1/chat/completions'"));
+  EXPECT_THAT(told("/nothing/near", "{}"), HasSubstr("docs/api.md"));
+  EXPECT_THAT(told("/v1/chat/completions", chat), HasSubstr("did you mean 'max_tokens'"));
 }
 
 TEST(ServerWalk, AModelHasOneNameInAllMetrics) {
