@@ -193,7 +193,11 @@ TEST_F(LocalBackendTest, OneTooManyIsUnavailableAndAFinishedOneMakesRoom) {
 
 TEST_F(LocalBackendTest, LettingGoStopsWithinOneStepAndFreesTheCache) {
   const auto local = backend();
-  Listener listener;
+  // In memory, so that start() itself gives it to the engine: while a model is loaded another
+  // thread does, and the engine may be steps ahead of that.
+  Listener loaded, listener;
+  const auto first = local->start(request({5}, 1), loaded.sink());
+  loaded.wait();
   std::unique_ptr<Answer> answer;
   std::promise<void> have_answer;
   auto ready = have_answer.get_future().share();
@@ -207,7 +211,7 @@ TEST_F(LocalBackendTest, LettingGoStopsWithinOneStepAndFreesTheCache) {
   have_answer.set_value();
   EXPECT_EQ(listener.wait().event.reason, FinishReason::cancelled);
   EXPECT_LE(texts, 6u) << "it worked on for nobody";
-  EXPECT_LE(stats_when_idle(*local).decode_tokens, 7);
+  EXPECT_LE(stats_when_idle(*local).decode_tokens, 8);
 }
 
 TEST_F(LocalBackendTest, NobodyLoadsAModelForAClientThatHasGone) {
