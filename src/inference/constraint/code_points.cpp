@@ -187,7 +187,7 @@ ExprId one_of(Expressions& x, const CodePoints& set, Spelling spelling) {
     plain = set.both(escaped.inverted());
   }
   for (const auto& [first, last] : plain.ranges()) utf8_range(x, first, last, parts);
-  return x.any_of(std::move(parts));
+  return x.any_of(parts);
 }
 
 std::string spell(std::string_view text, Spelling spelling) {

@@ -140,13 +140,12 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
     case Op::any_of:
       return derive_any(e, byte);
     case Op::all_of: {
-      std::vector<ExprId> parts;
-      parts.reserve(static_cast<size_t>(e.b));
+      Parts parts;
       for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
         parts.push_back(derivative(list(e)[i], byte));
         if (parts.back() == kNothing) return kNothing;
       }
-      return all_of(std::move(parts));
+      return all_of(parts);
     }
     case Op::none_of:
       return none_of(derivative(e.a, byte));
@@ -174,7 +173,7 @@ ExprId Expressions::derive(ExprId id, uint8_t byte) {
 // Mostly one part goes on.
 ExprId Expressions::derive_any(const Expr& e, uint8_t byte) {
   ExprId first = kNothing;
-  std::vector<ExprId> parts;  // where there are more
+  Parts parts;  // where there are more
   for (size_t i = 0; i < static_cast<size_t>(e.b); ++i) {
     const ExprId part = derivative(list(e)[i], byte);
     if (part == kNothing || part == first) continue;
@@ -182,13 +181,10 @@ ExprId Expressions::derive_any(const Expr& e, uint8_t byte) {
       first = part;
       continue;
     }
-    if (parts.empty()) {
-      parts.reserve(static_cast<size_t>(e.b));
-      parts.push_back(first);
-    }
+    if (parts.empty()) parts.push_back(first);
     parts.push_back(part);
   }
-  return parts.empty() ? first : any_of(std::move(parts));
+  return parts.empty() ? first : any_of(parts);
 }
 
 ExprId Expressions::derive_multiple(const Expr& e, uint8_t byte) {

@@ -149,7 +149,7 @@ class EbnfCompiler {
     if (!regular)
       std::transform(texts.begin(), texts.end(), texts.begin(),
                      [&](ExprId text) { return blocks(text); });
-    return x_.any_of(std::move(texts));
+    return x_.any_of(texts);
   }
 
   ExprId sequence_of(const std::vector<EbnfNode>& parts) {
@@ -303,10 +303,10 @@ class EbnfCompiler {
         for (size_t l = 0; l < n; ++l) {
           if (leads[l][k]) parts.push_back(x_.sequence(step[j][l], x_.rule(rest[l][k])));
         }
-        x_.set_body(rest[j][k], x_.any_of(std::move(parts)));
+        x_.set_body(rest[j][k], x_.any_of(parts));
         if (leads[j][k]) whole.push_back(x_.sequence(begin[j], x_.rule(rest[j][k])));
       }
-      x_.set_body(numbers_[cycle[k]], x_.any_of(std::move(whole)));
+      x_.set_body(numbers_[cycle[k]], x_.any_of(whole));
     }
   }
 

@@ -127,7 +127,7 @@ ExprId Expressions::texts(std::vector<std::string> literals) {
       parts.push_back(sequence(text(begin), tree(from, end, common)));
       from = end;
     }
-    return any_of(std::move(parts));
+    return any_of(parts);
   };
   return literals.empty() ? kNothing : tree(0, literals.size(), 0);
 }
@@ -162,7 +162,7 @@ ExprId Expressions::sequence(std::initializer_list<ExprId> parts) {
 }
 
 // Whether no two of few parts become one; else not known.
-bool Expressions::is_factored(const std::vector<ExprId>& parts) const {
+bool Expressions::is_factored(const Parts& parts) const {
   if (parts.size() > kUsualParts) return false;
   for (size_t i = 1; i < parts.size(); ++i) {
     const Expr& e = at(parts[i]);
@@ -177,12 +177,12 @@ bool Expressions::is_factored(const std::vector<ExprId>& parts) const {
 }
 
 // Parts that go on alike become one: (a k | b k) = (a | b) k; so do sets, and blocks.
-void Expressions::factor(std::vector<ExprId>& parts) {
+void Expressions::factor(Parts& parts) {
   if (is_factored(parts)) return;
   ByteSet set;
-  std::vector<ExprId> blocks;
+  Parts blocks;
   std::vector<std::pair<ExprId, ExprId>> tails;  // what goes on, what is in front of it
-  std::vector<ExprId> kept;
+  Parts kept;
   for (const ExprId part : parts) {
     const Expr& e = at(part);
     if (e.op == Op::bytes) {
@@ -196,23 +196,21 @@ void Expressions::factor(std::vector<ExprId>& parts) {
     }
   }
   if (!set.empty()) kept.push_back(bytes(set));
-  if (!blocks.empty()) kept.push_back(block(any_of(std::move(blocks))));
+  if (!blocks.empty()) kept.push_back(block(any_of(blocks)));
   std::sort(tails.begin(), tails.end());
   for (size_t i = 0; i < tails.size();) {
-    std::vector<ExprId> heads;
+    Parts heads;
     const ExprId tail = tails[i].first;
     for (; i < tails.size() && tails[i].first == tail; ++i) heads.push_back(tails[i].second);
-    kept.push_back(sequence(heads.size() == 1 ? heads[0] : any_of(std::move(heads)), tail));
+    kept.push_back(sequence(heads.size() == 1 ? heads[0] : any_of(heads), tail));
   }
   parts = std::move(kept);
 }
 
 // With the parts of inner lists in their place, and without `neutral`; most have neither.
-std::vector<ExprId> Expressions::flatten(std::vector<ExprId> parts, Op op, ExprId neutral) const {
-  const auto stays = [&](ExprId part) { return part != neutral && at(part).op != op; };
-  if (std::ranges::all_of(parts, stays)) return parts;
-  std::vector<ExprId> flat;
-  flat.reserve(parts.size() + kUsualParts);
+Expressions::Parts Expressions::flatten(std::span<const ExprId> parts, Op op,
+                                        ExprId neutral) const {
+  Parts flat;
   for (const ExprId part : parts) {
     if (at(part).op == op) {
       const auto inner = list(at(part));
@@ -224,10 +222,10 @@ std::vector<ExprId> Expressions::flatten(std::vector<ExprId> parts, Op op, ExprI
   return flat;
 }
 
-ExprId Expressions::any_of(std::vector<ExprId> parts) {
+ExprId Expressions::any_of(std::span<const ExprId> parts) {
   if (parts.empty()) return kNothing;
   if (parts.size() == 1) return parts[0];
-  std::vector<ExprId> flat = flatten(std::move(parts), Op::any_of, kNothing);
+  Parts flat = flatten(parts, Op::any_of, kNothing);
   const auto order = [&] {
     std::sort(flat.begin(), flat.end());
     flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
@@ -272,12 +270,12 @@ bool Expressions::is_part_of(ExprId a, ExprId b) const {
   return false;
 }
 
-ExprId Expressions::all_of(std::vector<ExprId> parts) {
+ExprId Expressions::all_of(std::span<const ExprId> parts) {
   for (const ExprId part : parts) {
     if (part == kNothing) return kNothing;
     CHECK(at(part).regular);
   }
-  std::vector<ExprId> flat = flatten(std::move(parts), Op::all_of, kAnyText);
+  Parts flat = flatten(parts, Op::all_of, kAnyText);
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   constexpr size_t kFewParts = 8;

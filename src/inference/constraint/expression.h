@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -15,6 +16,8 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <boost/container/small_vector.hpp>
 
 #include "inference/constraint/byte_groups.h"
 #include "inference/constraint/byte_set.h"
@@ -72,9 +75,11 @@ class Expressions {
   ExprId texts(std::vector<std::string> literals);  // one of them
   ExprId sequence(ExprId a, ExprId b);
   ExprId sequence(std::initializer_list<ExprId> parts);
-  ExprId any_of(std::vector<ExprId> parts);
-  ExprId all_of(std::vector<ExprId> parts);  // regular ones
-  ExprId none_of(ExprId a);                  // of a regular one
+  ExprId any_of(std::span<const ExprId> parts);
+  ExprId any_of(std::initializer_list<ExprId> parts) { return any_of(std::span(parts)); }
+  ExprId all_of(std::span<const ExprId> parts);  // regular ones
+  ExprId all_of(std::initializer_list<ExprId> parts) { return all_of(std::span(parts)); }
+  ExprId none_of(ExprId a);  // of a regular one
   ExprId repeat(ExprId a, int32_t least, int32_t most);
   ExprId optional(ExprId a) { return any_of({kEmpty, a}); }
   ExprId block(ExprId a);
@@ -163,6 +168,9 @@ class Expressions {
     bool nullable = false;
   };
 
+  // Nearly all are few, and need no memory of their own.
+  using Parts = boost::container::small_vector<ExprId, 16>;
+
   ExprId intern(Expr e, std::span<const ExprId> list = {});
   template <typename Value>
   int32_t number_of(Numbered<Value>& known, const Value& value);
@@ -170,9 +178,9 @@ class Expressions {
   bool same(const Expr& known, const Expr& e, std::span<const ExprId> list) const;
   void grow_slots();
   bool is_part_of(ExprId a, ExprId b) const;
-  std::vector<ExprId> flatten(std::vector<ExprId> parts, Op op, ExprId neutral) const;
-  bool is_factored(const std::vector<ExprId>& parts) const;
-  void factor(std::vector<ExprId>& parts);
+  Parts flatten(std::span<const ExprId> parts, Op op, ExprId neutral) const;
+  bool is_factored(const Parts& parts) const;
+  void factor(Parts& parts);
   // What is known of an expression; -1: not known.
   struct Row {
     ExprId next = -1;       // the first derivative that was asked for, by `byte`

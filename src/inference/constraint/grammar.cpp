@@ -79,7 +79,7 @@ ExprId bare_beginnings(Expressions& x, const std::vector<OutputTrigger>& trigger
   for (const OutputTrigger& trigger : triggers) {
     if (trigger.bare) any.push_back(compile_lark(x, trigger.begin));
   }
-  return x.any_of(std::move(any));
+  return x.any_of(any);
 }
 
 ExprId bare_texts(Expressions& x, const std::vector<OutputTrigger>& triggers) {
@@ -87,7 +87,7 @@ ExprId bare_texts(Expressions& x, const std::vector<OutputTrigger>& triggers) {
   for (const OutputTrigger& trigger : triggers) {
     if (trigger.bare) any.push_back(trigger_rule(x, trigger));
   }
-  return x.any_of(std::move(any));
+  return x.any_of(any);
 }
 
 // One or several, with a few blanks between them; the last ones at their end.
@@ -98,8 +98,8 @@ ExprId calls(Expressions& x, const std::vector<OutputTrigger>& triggers) {
     const ExprId call = x.sequence(marker_text(x, trigger.begin), trigger_rule(x, trigger));
     (trigger.last ? last : some).push_back(call);
   }
-  const ExprId one = x.any_of(std::move(some));
-  const ExprId end = x.any_of(std::move(last));
+  const ExprId one = x.any_of(some);
+  const ExprId end = x.any_of(last);
   const ExprId blanks = x.repeat(x.texts({" ", "\n"}), 0, 2);
   const ExprId several = x.sequence(one, x.repeat(x.sequence(blanks, one), 0, -1));
   return x.any_of({several, end});

@@ -43,7 +43,7 @@ class SchemaCompiler : public ShapeWriter {
       parts.push_back(members_of(shape, text_.call_marks()));
     }
     write_rules();
-    return x_.any_of(std::move(parts));
+    return x_.any_of(parts);
   }
 
   // Strings without their quotes, spelled as they are.
@@ -69,9 +69,9 @@ class SchemaCompiler : public ShapeWriter {
         }
         all.push_back(x_.texts(std::move(given)));
       }
-      any.push_back(x_.all_of(std::move(all)));
+      any.push_back(x_.all_of(all));
     }
-    return x_.any_of(std::move(any));
+    return x_.any_of(any);
   }
 
   // Schemas that no value fits, beside those that were known.
@@ -92,7 +92,7 @@ class SchemaCompiler : public ShapeWriter {
     if (shape.scalars.empty()) return text;
     std::vector<ExprId> all = shape.scalars;
     all.push_back(text);
-    return x_.all_of(std::move(all));
+    return x_.all_of(all);
   }
 
  private:
@@ -135,7 +135,7 @@ class SchemaCompiler : public ShapeWriter {
       if ((shape.types & kObject) != 0)
         parts.push_back(shape.values ? given(shape, kObject) : object_of(shape));
     }
-    return x_.any_of(std::move(parts));
+    return x_.any_of(parts);
   }
 
   // Strings with any escapes where nothing is said of what stands in them.
@@ -162,7 +162,7 @@ class SchemaCompiler : public ShapeWriter {
       parts.push_back(text_.multiple_of(k, digits, shape.integer));
     }
     if (parts.empty()) return shape.integer ? text_.any_integer() : text_.any_number();
-    return x_.all_of(std::move(parts));
+    return x_.all_of(parts);
   }
 
   // What stands between the quotes, each character spelled in one way.
@@ -174,7 +174,7 @@ class SchemaCompiler : public ShapeWriter {
       const ExprId character = one_of(x_, CodePoints{{0, 0x10FFFF}}, text_.style().spelling());
       parts.push_back(x_.repeat(character, least_length(shape), most_length(shape)));
     }
-    return parts.empty() ? text_.plain_content() : x_.all_of(std::move(parts));
+    return parts.empty() ? text_.plain_content() : x_.all_of(parts);
   }
 
   ExprId pattern_of(Schema schema, const std::string& pattern, Spelling spelling) {
@@ -200,7 +200,7 @@ class SchemaCompiler : public ShapeWriter {
     if ((shape.types & kBoolean) != 0) parts.push_back(text_.booleans());
     if ((shape.types & kNumber) != 0) parts.push_back(numbers_of(shape));
     if ((shape.types & kString) != 0) parts.push_back(text_.quoted(strings_of(shape)));
-    return x_.any_of(std::move(parts));
+    return x_.any_of(parts);
   }
 
   // enum and const.
@@ -215,7 +215,7 @@ class SchemaCompiler : public ShapeWriter {
       const ExprId text = spelled(*value);
       texts.push_back(type == kString && checked ? x_.all_of({text, strings}) : text);
     }
-    return x_.any_of(std::move(texts));
+    return x_.any_of(texts);
   }
 
   ExprId given(const Shape& shape, int type) {
@@ -229,7 +229,7 @@ class SchemaCompiler : public ShapeWriter {
       }
       texts.push_back(text_.exactly(*value));
     }
-    return x_.block(x_.any_of(std::move(texts)));
+    return x_.block(x_.any_of(texts));
   }
 
   ExprId array_of(const Shape& shape) {
@@ -282,7 +282,7 @@ class SchemaCompiler : public ShapeWriter {
       shape.types &= kString;
       parts.push_back(scalars_of(shape));
     }
-    return x_.any_of(std::move(parts));
+    return x_.any_of(parts);
   }
 
   Expressions& x_;

@@ -160,7 +160,7 @@ ExprId JsonText::compare_fraction(const std::string& fraction, bool exclusive, b
   if (greater) parts.push_back(x_.sequence(begin, exclusive ? more : any));
   if (!greater && !exclusive) parts.push_back(x_.sequence(begin, zeros));
   // At least one digit follows a point.
-  const ExprId some = x_.all_of({x_.any_of(std::move(parts)), digits(1, kMostDigits)});
+  const ExprId some = x_.all_of({x_.any_of(parts), digits(1, kMostDigits)});
   const bool none = fraction.empty() ? !exclusive : !greater;
   return x_.any_of({x_.sequence(byte('.'), some), none ? kEmpty : kNothing});
 }
@@ -200,7 +200,7 @@ ExprId JsonText::compare_whole(const Decimal& bound, bool exclusive, bool intege
   } else {
     parts.push_back(x_.sequence(begin, compare_fraction(bound.fraction, exclusive, greater)));
   }
-  return x_.any_of(std::move(parts));
+  return x_.any_of(parts);
 }
 
 // Numbers (with their sign) on one side of a bound.
@@ -228,7 +228,7 @@ ExprId JsonText::number_between(const std::optional<NumberBound>& least,
               : x_.sequence(byte('0'),
                             x_.optional(x_.sequence(byte('.'), x_.repeat(byte('0'), 1, -1))));
   parts.push_back(x_.none_of(x_.sequence(byte('-'), zero)));
-  return x_.all_of(std::move(parts));
+  return x_.all_of(parts);
 }
 
 ExprId JsonText::multiple_of(int64_t k, int32_t n, bool integer) {

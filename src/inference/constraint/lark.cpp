@@ -75,7 +75,7 @@ class LarkParser {
     if (!ignored_.empty()) {
       std::vector<ExprId> parts;
       for (const EbnfNode& node : ignored_) parts.push_back(regular(node));
-      ignored = x_.repeat(x_.any_of(std::move(parts)), 0, -1);
+      ignored = x_.repeat(x_.any_of(parts), 0, -1);
     }
     for (auto& [name, node] : grammar_.rules) resolve(node, ignored);
     if (ignored != Expressions::kEmpty) {
@@ -404,7 +404,7 @@ class LarkParser {
     }
     std::vector<ExprId> parts;
     for (const EbnfNode& part : node.parts) parts.push_back(regular(part));
-    if (node.kind == Kind::choice) return x_.any_of(std::move(parts));
+    if (node.kind == Kind::choice) return x_.any_of(parts);
     ExprId id = Expressions::kEmpty;
     for (size_t i = parts.size(); i-- > 0;) id = x_.sequence(parts[i], id);
     return id;

@@ -48,7 +48,7 @@ std::optional<Expressions::NumberParts> Expressions::number_parts(ExprId id) {
   if (!found || found->behind >= 0) return std::nullopt;
   // x * 10^digits is a multiple of k where x is one of this.
   const int64_t k = found->k / std::gcd(found->k, power_of_ten(found->digits));
-  return NumberParts{all_of(std::move(others)), k, found->rest % k, found->digits > 0};
+  return NumberParts{all_of(others), k, found->rest % k, found->digits > 0};
 }
 
 // What is known of the texts of n digits.

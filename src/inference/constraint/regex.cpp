@@ -74,7 +74,7 @@ class Parser {
       parts.push_back(one_alternative(outermost));
     } while (take("|"));
     --depth_;
-    return x_.any_of(std::move(parts));
+    return x_.any_of(parts);
   }
 
   ExprId one_alternative(bool outermost) {

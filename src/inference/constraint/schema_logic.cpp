@@ -90,7 +90,7 @@ void ShapeReader::add_alternative(Shapes& all, Schema schema, std::string_view k
 ExprId ShapeReader::scalars_of(const Shapes& shapes) {
   std::vector<ExprId> parts;
   for (const Shape& shape : shapes) parts.push_back(writer_.scalars_of(shape));
-  return x_.any_of(std::move(parts));
+  return x_.any_of(parts);
 }
 
 // Texts that are none of these. Numbers are written in one way, so that 1.0 and 1e0 are not taken
@@ -170,9 +170,9 @@ void ShapeReader::absorb_one_of(Shapes& shapes, Schema schema, const json::value
   for (size_t i = 0; i < texts.size(); ++i) {
     std::vector<ExprId> others = texts;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    one.push_back(x_.all_of({texts[i], scalars_but(x_.any_of(std::move(others)))}));
+    one.push_back(x_.all_of({texts[i], scalars_but(x_.any_of(others))}));
   }
-  const ExprId text = x_.any_of(std::move(one));
+  const ExprId text = x_.any_of(one);
   for (Shape& shape : shapes) {
     shape.types &= kScalars;
     shape.scalars.push_back(text);

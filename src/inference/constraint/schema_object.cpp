@@ -112,7 +112,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     if (left.size() <= kMembersAtOnce) {
       for (const auto& [name, text] : left)
         members.push_back(x_.sequence(text, behind(place, name)));
-      return x_.any_of(std::move(members));
+      return x_.any_of(members);
     }
     std::map<uint8_t, std::vector<Left>> by_byte;
     for (const Left& each : left) {
@@ -128,7 +128,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
       };
       members.push_back(x_.sequence(x_.bytes(ByteSet::of(byte, byte)), later(body, kEmpty)));
     }
-    return x_.any_of(std::move(members));
+    return x_.any_of(members);
   }
   ExprId behind(Place place, size_t name) {
     place.seen[name] = true;
@@ -149,7 +149,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
       next.n_open = std::min(place.n_open + 1, counted);
       members.push_back(x_.sequence(open, follow(next)));
     }
-    const ExprId more = x_.sequence(place.first ? kEmpty : comma_, x_.any_of(std::move(members)));
+    const ExprId more = x_.sequence(place.first ? kEmpty : comma_, x_.any_of(members));
     // Two of the other names may be the same, so that one of them counts.
     const size_t sure = count(place.seen) + std::min<size_t>(place.n_open, 1);
     const bool may_close = sure >= least && n_missing(place.seen) == 0;
@@ -270,14 +270,14 @@ class ObjectBuilder {
         for (size_t i = 0; i < patterns.size(); ++i) {
           parts.push_back((chosen >> i & 1) != 0 ? contents[i] : x_.none_of(contents[i]));
         }
-        const ExprId content = x_.all_of(std::move(parts));
+        const ExprId content = x_.all_of(parts);
         key = marks_.bare_names ? content : text_.quoted(content);
         if (names_) key = x_.all_of({key, *names_});
         key = x_.block(key);
       }
       members.push_back(x_.sequence({key, marks_.colon, value}));
     }
-    return x_.any_of(std::move(members));
+    return x_.any_of(members);
   }
 
   Spelling spelling() const {

@@ -8,7 +8,7 @@ namespace strata::inference {
 namespace {
 
 constexpr ExprId kNothing = Expressions::kNothing;
-constexpr int kLeastCharacters = 16;                 // of a stride
+constexpr int kLeastCharacters = 22;                 // of a stride; no value begins with as many
 constexpr size_t kMostPlaces = 64;                   // that one stride may lead to
 constexpr int32_t kFarthest = TokenTrie::kLongText;  // characters that are looked at
 
