@@ -111,7 +111,6 @@ std::string way_out(const RouteTable& routes, const Request& head) {
   for (const Route& route : routes.routes()) {
     if (route.method == head.method) patterns.push_back(route.pattern);
   }
-  const std::string meant = did_you_mean(path, patterns);
   const auto near = similar_to(path, patterns);
   // Of a base URL that ends with what its client adds, too.
   for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) {
@@ -121,7 +120,7 @@ std::string way_out(const RouteTable& routes, const Request& head) {
     return fmt::format("did you mean {}? Then the client's base URL ends before '{}'", rest,
                        path.substr(0, at));
   }
-  return meant.empty() ? "the routes are in docs/api.md" : meant;
+  return near.empty() ? "the routes are in docs/api.md" : did_you_mean(path, near);
 }
 
 }  // namespace

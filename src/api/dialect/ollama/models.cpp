@@ -3,7 +3,6 @@
 #include "api/dialect/ollama/ollama.h"
 #include "api/gateway/model_traits.h"
 #include "api/library.h"
-#include "models/hub/known_names.h"
 
 namespace strata::api::ollama {
 namespace {

@@ -98,9 +98,9 @@ class Pieces : public std::enable_shared_from_this<Pieces> {
       keep(services_.gateway->start(std::move(request),
                                     [weak = weak_from_this()](ChatEvent&& event) {
                                       const auto self = weak.lock();
-                                      if (self && event.event.error) self->fail(*event.event.error);
-                                      if (self && event.start)
-                                        self->respond(event.event.prompt_tokens);
+                                      if (!self) return;
+                                      if (event.event.error) self->fail(*event.event.error);
+                                      if (event.start) self->respond(event.event.prompt_tokens);
                                     }));
     } catch (const Error& error) {
       fail(error);
