@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -36,10 +37,7 @@ std::optional<double> bytes_of(std::string_view text) {
   if (error != std::errc()) return std::nullopt;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   if (text.starts_with(' ')) text.remove_prefix(1);
-  std::string name(text);
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  const std::string name = lower_case(text);
   const auto unit = std::ranges::find(kUnits, name, &Unit::name);
   if (unit == kUnits.end()) return std::nullopt;
   return number * unit->bytes;

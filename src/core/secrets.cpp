@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cctype>
 #include <mutex>
 #include <shared_mutex>
 #include <vector>
 
+#include "core/ascii.h"
 #include "core/os.h"
 
 namespace strata {
@@ -45,8 +45,8 @@ Kept& kept() {
 }
 
 bool is_secret_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
-         c == '~' || c == '+' || c == '/' || c == '%';
+  return is_ascii_alnum(c) || c == '-' || c == '_' || c == '.' || c == '~' || c == '+' ||
+         c == '/' || c == '%';
 }
 
 bool ends_url(char c) {
@@ -55,16 +55,15 @@ bool ends_url(char c) {
 
 bool stands_at(std::string_view text, size_t at, std::string_view prefix) {
   if (text.size() - at < prefix.size()) return false;
-  return std::equal(
-      prefix.begin(), prefix.end(), text.begin() + static_cast<ptrdiff_t>(at),
-      [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+  return std::equal(prefix.begin(), prefix.end(), text.begin() + static_cast<ptrdiff_t>(at),
+                    [](char a, char b) { return a == lower_case(b); });
 }
 
 // The length of the secret at that place, and how much before it stays; 0: there is none.
 size_t secret_at(std::string_view text, size_t at, size_t& stays) {
   for (const Mark& mark : kMarks) {
     if (!stands_at(text, at, mark.prefix)) continue;
-    const bool inside = at > 0 && std::isalnum(static_cast<unsigned char>(text[at - 1])) != 0;
+    const bool inside = at > 0 && is_ascii_alnum(text[at - 1]);
     if (mark.whole && inside) continue;
     size_t end = at + mark.prefix.size();
     while (end < text.size() && is_secret_char(text[end])) ++end;

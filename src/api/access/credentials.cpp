@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/access/access.h"
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace strata::api {
@@ -18,7 +19,7 @@ std::string_view trim(std::string_view text) {
 
 std::string_view bearer(std::string_view value) {
   const std::string_view scheme = value.substr(0, value.find(' '));
-  if (!equal_ignoring_case(scheme, "bearer")) {
+  if (!equal_but_case(scheme, "bearer")) {
     throw Error(Code::unauthenticated, "the Authorization header is not of the form 'Bearer KEY'",
                 "send the key as 'Authorization: Bearer KEY' or 'x-api-key: KEY'");
   }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace strata::api {
@@ -31,14 +32,14 @@ bool is_address(const std::string& name) {
 }
 
 bool listed(const std::vector<std::string>& list, std::string_view text) {
-  return std::ranges::any_of(
-      list, [&](const std::string& entry) { return equal_ignoring_case(entry, text); });
+  return std::ranges::any_of(list,
+                             [&](const std::string& entry) { return equal_but_case(entry, text); });
 }
 
 bool host_allowed(std::string_view host, const GuardOptions& options) {
   const std::string name = host_name(host);
   if (options.any_host) return true;
-  return equal_ignoring_case(name, "localhost") || is_address(name) ||
+  return equal_but_case(name, "localhost") || is_address(name) ||
          listed(options.allowed_hosts, name);
 }
 

@@ -1,11 +1,12 @@
 #include "api/gateway/scripted.h"
+#include "core/ascii.h"
 #include "core/utf8.h"
 
 namespace strata::api {
 namespace {
 
 bool in_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  return is_ascii_alnum(c);
 }
 
 }  // namespace

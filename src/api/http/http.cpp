@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace strata::api {
 namespace {
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
+  if (is_ascii_digit(c)) return c - '0';
+  c = lower_case(c);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -35,24 +33,20 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 
 }  // namespace
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
-
 void Headers::add(std::string name, std::string value) {
   fields_.emplace_back(std::move(name), std::move(value));
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (equal_ignoring_case(key, name)) return value;
+    if (equal_but_case(key, name)) return value;
   }
   return std::nullopt;
 }
 
 size_t Headers::count(std::string_view name) const {
   return static_cast<size_t>(std::ranges::count_if(
-      fields_, [&](const auto& field) { return equal_ignoring_case(field.first, name); }));
+      fields_, [&](const auto& field) { return equal_but_case(field.first, name); }));
 }
 
 std::optional<std::string> decode_path(std::string_view encoded) {

@@ -88,6 +88,5 @@ std::optional<std::string> decode_path(std::string_view encoded);
 // First value of a query's field, percent-decoded ('+' is a space).
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
 std::string_view reason_phrase(int status);
-bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 }  // namespace strata::api

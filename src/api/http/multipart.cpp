@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/http/http.h"
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -43,7 +44,7 @@ std::optional<std::string> parameter(std::string_view header, std::string_view k
       at = header.find(';', end);
       value = trimmed(header.substr(end, at == std::string_view::npos ? at : at - end));
     }
-    if (equal_ignoring_case(name, key)) return value;
+    if (equal_but_case(name, key)) return value;
   }
   return std::nullopt;
 }
@@ -53,7 +54,7 @@ std::string_view kind_of(std::string_view header) {
 }
 
 std::string boundary_of(std::string_view content_type) {
-  if (!equal_ignoring_case(kind_of(content_type), "multipart/form-data")) {
+  if (!equal_but_case(kind_of(content_type), "multipart/form-data")) {
     broken("the content type is not multipart/form-data");
   }
   const auto boundary = parameter(content_type, "boundary");
@@ -71,7 +72,7 @@ std::string_view disposition_of(std::string_view headers) {
     headers.remove_prefix(std::min(end + 2, headers.size()));
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) broken("a part's header has no colon");
-    if (equal_ignoring_case(line.substr(0, colon), "content-disposition")) {
+    if (equal_but_case(line.substr(0, colon), "content-disposition")) {
       return trimmed(line.substr(colon + 1));
     }
   }
@@ -90,7 +91,7 @@ FormPart read_part(std::string_view part) {
   if (bare || end == std::string_view::npos) broken("a part has no header");
   if (end > kMaxPartHeaderBytes) broken("a part's header is too long");
   const std::string_view disposition = disposition_of(part.substr(0, end));
-  if (!equal_ignoring_case(kind_of(disposition), "form-data")) broken("a part is no form-data");
+  if (!equal_but_case(kind_of(disposition), "form-data")) broken("a part is no form-data");
   auto name = parameter(disposition, "name");
   if (!name || name->empty()) broken("a part has no name");
   FormPart read{.name = std::move(*name), .filename = {}, .content = part.substr(end + 4)};

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "api/limits.h"
+#include "core/ascii.h"
 #include "core/utf8.h"
 
 namespace strata::api {
@@ -152,15 +153,15 @@ void RequestReader::check_head() {
     return fail(400, "a request needs exactly one Host header");
   }
   if (const auto coding = request_.headers.find("transfer-encoding");
-      coding && (request_.http_1_0 || !equal_ignoring_case(*coding, "chunked"))) {
+      coding && (request_.http_1_0 || !equal_but_case(*coding, "chunked"))) {
     return fail(501, "the only transfer coding that this server reads is chunked");
   }
   if (const auto coding = request_.headers.find("content-encoding");
-      coding && !equal_ignoring_case(*coding, "identity")) {
+      coding && !equal_but_case(*coding, "identity")) {
     return fail(415, "compressed request bodies are not read; send the body as it is");
   }
   if (const auto expectation = request_.headers.find("expect")) {
-    if (!equal_ignoring_case(*expectation, "100-continue")) {
+    if (!equal_but_case(*expectation, "100-continue")) {
       return fail(417, "the only expectation that this server knows is 100-continue");
     }
     expects_continue_ = has_body_;

@@ -7,6 +7,7 @@
 #include "api/access/credentials.h"
 #include "api/dialect/dialect.h"
 #include "api/openapi/operation.h"
+#include "core/ascii.h"
 #include "core/version.h"
 #include "core/yaml.h"
 
@@ -202,8 +203,7 @@ class Builder {
   void insert(const std::string& path, const std::string& method, json::object operation) {
     json::value& item = paths_[path];
     if (item.is_null()) item.emplace_object();
-    std::string lower = method;
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string lower = lower_case(method);
     json::object& methods = item.as_object();
     if (const auto there = methods.find(lower); there != methods.end()) {
       join(there->value().as_object(), operation);

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace strata::api {
 namespace {
 
 constexpr size_t kMaxNameBytes = 64;
 
 bool starts_name(char c) {
-  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return c == '_' || is_ascii_letter(c);
 }
 
 std::string_view trimmed(std::string_view text) {

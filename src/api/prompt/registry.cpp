@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/os.h"
@@ -29,10 +30,7 @@ constexpr std::string_view kLabelColumns =
     "label, version, trial, trial_percent, previous, changed";
 
 bool is_name(std::string_view text) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
+  const auto fits = [](char c) { return is_ascii_alnum(c) || c == '-' || c == '_' || c == '.'; };
   return !text.empty() && text.size() <= kMaxPromptNameBytes && text.front() != '.' &&
          text.front() != '-' && std::ranges::all_of(text, fits);
 }

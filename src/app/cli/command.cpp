@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/similar.h"
 
@@ -194,7 +195,7 @@ Arguments parse_arguments(const CommandSpec& spec, const std::vector<std::string
     if (!options_end && word == "--") {
       options_end = true;
       ++at;
-    } else if (!options_end && word.size() > 1 && word[0] == '-' && !isdigit(word[1])) {
+    } else if (!options_end && word.size() > 1 && word[0] == '-' && !is_ascii_digit(word[1])) {
       at += read_option(spec, words, at, out);
     } else {
       out.words_.push_back(word);

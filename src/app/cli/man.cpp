@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "app/cli/help.h"
+#include "core/ascii.h"
 #include "core/config.h"
 #include "core/error.h"
 
@@ -30,11 +31,8 @@ std::string page_name(std::string_view command) {
 }
 
 std::string title(const std::string& name, std::string_view summary) {
-  std::string upper = name;
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](unsigned char c) { return toupper(c); });
-  return ".TH " + upper + " 1\n.SH NAME\n" + escape_roff(name) + " \\- " + escape_roff(summary) +
-         "\n";
+  return ".TH " + upper_case(name) + " 1\n.SH NAME\n" + escape_roff(name) + " \\- " +
+         escape_roff(summary) + "\n";
 }
 
 std::string option_list(const std::vector<OptionSpec>& options) {

@@ -9,15 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/ascii.h"
 #include "core/check.h"
 
 namespace strata::testing {
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 bool send_all(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -46,7 +42,7 @@ std::optional<ServedRequest> receive(int socket) {
   for (at += 2; at < end;) {
     const size_t stop = data.find("\r\n", at);
     const size_t colon = data.find(':', at);
-    out.headers[lower(data.substr(at, colon - at))] =
+    out.headers[lower_case(data.substr(at, colon - at))] =
         data.substr(colon + 2, stop - std::min(stop, colon + 2));
     at = stop + 2;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "inference/constraint/limits.h"
@@ -20,8 +21,7 @@ void EbnfReader::refuse(std::string_view what) const {
 std::string EbnfReader::name(std::string_view others) {
   const size_t begin = at_;
   const auto belongs = [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           others.find(c) != std::string_view::npos;
+    return is_ascii_alnum(c) || others.find(c) != std::string_view::npos;
   };
   while (more() && belongs(text_[at_])) ++at_;
   if (at_ == begin) refuse("a name has to follow");
@@ -70,7 +70,7 @@ char32_t EbnfReader::character() {
     default:
       break;
   }
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '1' && c <= '9') || c == '\0') {
+  if (is_ascii_letter(c) || (c >= '1' && c <= '9') || c == '\0') {
     refuse(fmt::format("a \\{}, which is not honoured", c));
   }
   return static_cast<unsigned char>(c);

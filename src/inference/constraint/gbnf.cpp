@@ -1,3 +1,4 @@
+#include "core/ascii.h"
 #include "core/error.h"
 #include "inference/constraint/code_points.h"
 #include "inference/constraint/ebnf.h"
@@ -65,7 +66,7 @@ class GbnfParser {
   bool begins_item() const {
     const char c = in_.peek();
     return c == '"' || c == '[' || c == '(' || c == '.' || c == '<' || c == '!' || c == '_' ||
-           (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+           is_ascii_alnum(c);
   }
 
   EbnfNode repeated(bool nested) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/utf8.h"
@@ -188,7 +189,7 @@ class LarkParser {
   bool begins_item() const {
     const char c = in_.peek();
     return c == '"' || c == '/' || c == '(' || c == '[' || c == '<' || c == '%' || c == '_' ||
-           (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+           is_ascii_letter(c);
   }
 
   EbnfNode repeated() {

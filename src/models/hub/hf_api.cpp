@@ -1,8 +1,8 @@
 #include "models/hub/hf_api.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/bytes.h"
 #include "core/error.h"
 #include "core/hash.h"
@@ -202,8 +202,7 @@ std::vector<HubFile> list_hub_files(const std::string& repository, const std::st
 }
 
 bool is_hub_model(const HubFile& file) {
-  std::string name = file.path.substr(file.path.rfind('/') + 1);
-  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const std::string name = upper_case(file.path.substr(file.path.rfind('/') + 1));
   return file.path.ends_with(".gguf") && is_first_part(file) && !name.starts_with("MMPROJ");
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "core/ascii.h"
 #include "core/similar.h"
 #include "models/hub/catalog.h"
 #include "models/hub/source.h"
@@ -17,12 +18,6 @@ constexpr std::string_view kNoTag = ":latest";
 std::string_view without_tag(std::string_view name) {
   const std::string_view bare = name.substr(0, name.rfind(':'));
   return bare == "hf" ? name : bare;  // hf:OWNER/REPO has none
-}
-
-// Names are ASCII (models/hub/name.h).
-bool equal_but_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 std::string_view without_latest(std::string_view name) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/similar.h"
 #include "core/utf8.h"
@@ -25,14 +26,6 @@ std::string_view trim(std::string_view text) {
 
 std::string_view trim_end(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-}
-
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return out;
 }
 
 std::string_view trim_begin(std::string_view text) {
@@ -100,7 +93,7 @@ class Reader {
     std::string_view rest = line;
     const std::string_view written = first_word(rest);
     if (written.empty() || written.front() == '#') return;
-    const std::string word = upper(written);
+    const std::string word = upper_case(written);
     if (rest.empty()) refuse(line_, fmt::format("{} needs a value", word));
     if (word == "FROM") {
       if (!out_.from.empty()) refuse(line_, "FROM stands twice");
@@ -218,8 +211,7 @@ bool is_go_template(std::string_view text) {
     action.remove_prefix(std::min(action.find_first_not_of(" \t\n"), action.size()));
     if (action.starts_with('$') || action.starts_with("/*")) return true;
     if (action.starts_with('.') && action.size() > 1 &&
-        (std::isalpha(static_cast<unsigned char>(action[1])) != 0 || action[1] == ' ' ||
-         action[1] == '}')) {
+        (is_ascii_letter(action[1]) || action[1] == ' ' || action[1] == '}')) {
       return true;
     }
     for (const std::string_view word : {"if ", "range ", "end", "else", "with ", "block ",

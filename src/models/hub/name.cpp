@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace strata::models {
 namespace {
 
 bool is_part(std::string_view text) {
-  const auto word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
+  const auto word = [](char c) { return is_ascii_alnum(c); };
   return !text.empty() && text.size() <= kMaxNamePart && word(text.front()) &&
          std::ranges::all_of(text,
                              [&](char c) { return word(c) || c == '.' || c == '_' || c == '-'; });

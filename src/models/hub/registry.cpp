@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/base64.h"
 #include "core/bytes.h"
 #include "core/error.h"
@@ -26,8 +27,7 @@ constexpr uint64_t kCallTimeoutMs = 600'000;  // a registry hashes what it got b
 
 bool is_host(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == ':' ||
-           c == '[' || c == ']';
+    return is_ascii_alnum(c) || c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
   });
 }
 

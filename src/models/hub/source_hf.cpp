@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/registry.h"
 #include "models/format/hf_limits.h"
@@ -58,21 +59,12 @@ Reference parse_reference(std::string_view text) {
   return out;
 }
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return out;
-}
-
 // Whether the word stands in the file's name by itself: "Q4_K" is not in "Q4_K_M".
 bool has_word(std::string_view path, std::string_view word) {
-  const std::string name = upper(path.substr(path.rfind('/') + 1));
-  const std::string wanted = upper(word);
+  const std::string name = upper_case(path.substr(path.rfind('/') + 1));
+  const std::string wanted = upper_case(word);
   const auto inside = [&](size_t at) {
-    return at < name.size() &&
-           (std::isalnum(static_cast<unsigned char>(name[at])) != 0 || name[at] == '_');
+    return at < name.size() && (is_ascii_alnum(name[at]) || name[at] == '_');
   };
   for (size_t at = name.find(wanted); at != std::string::npos; at = name.find(wanted, at + 1)) {
     if ((at == 0 || !inside(at - 1)) && !inside(at + wanted.size())) return true;

@@ -5,6 +5,7 @@
 // reader takes the one member out.
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/bytes.h"
 #include "core/os.h"
 #include "core/registry.h"
@@ -27,8 +28,7 @@ struct Piece {
 bool is_clean(std::string_view text, std::string_view also) {
   return !text.empty() && text.size() <= kMaxNameBytes && text[0] != '-' &&
          std::ranges::all_of(text, [&](char c) {
-           return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-                  also.find(c) != std::string_view::npos;
+           return is_ascii_alnum(c) || also.find(c) != std::string_view::npos;
          });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "core/ascii.h"
 #include "models/tokenizer/vocabulary_tokenizer.h"
 
 namespace strata::models {
@@ -22,12 +23,6 @@ const Rule kRules[] = {
     {"general.name", {"phi-3", "phi3"}, {}, true, {"<unk>", "<s>", "<|endoftext|>"}, "</s>"},
     {"general.name", {"modern-bert"}, "[MASK]", false, {}, {}},
 };
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 bool applies(const Rule& rule, const ModelFile& file) {
   const MetaValue* value = file.find(rule.key);

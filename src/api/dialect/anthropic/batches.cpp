@@ -6,6 +6,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/files/batch_runner.h"
 #include "api/not_yet.h"
+#include "core/ascii.h"
 
 namespace strata::api::anthropic {
 namespace {
@@ -35,8 +36,7 @@ Batch batch_of(const Exchanged& exchange, const Services& services) {
 }
 
 bool is_plain(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-';
+  return is_ascii_alnum(c) || c == '_' || c == '-';
 }
 
 // A request as a line of the runner's file.

@@ -5,6 +5,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/gemini/gemini.h"
 #include "api/limits.h"
+#include "core/ascii.h"
 
 namespace strata::api::gemini {
 namespace {
@@ -14,13 +15,6 @@ using inference::OutputRule;
 // Nothing is filtered here but by the operator's own rules, and no account keeps labels.
 constexpr std::array<std::string_view, 2> kIgnored{"safetySettings", "labels"};
 constexpr size_t kMaxEnum = 4096;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
 
 void read_thinking(Fields& config, Parsed& parsed) {
   auto thinking = config.object("thinkingConfig");
@@ -32,7 +26,7 @@ void read_thinking(Fields& config, Parsed& parsed) {
     if (*budget > 0) wish.max_tokens = static_cast<int32_t>(*budget);  // -1: as it likes
   }
   if (const auto given = thinking->text("thinkingLevel")) {
-    const std::string level = lower(*given);
+    const std::string level = lower_case(*given);
     static constexpr std::array<std::string_view, 5> kLevels{"minimal", "low", "medium", "high",
                                                              "thinking_level_unspecified"};
     if (std::ranges::find(kLevels, level) == kLevels.end()) {
@@ -133,7 +127,7 @@ Parsed read_request(Fields& fields, const std::string& model) {
   read_contents(fields, request);
   read_tools(fields, request);
   read_config(fields, parsed);
-  const std::string tier = lower(fields.text("serviceTier").value_or(""));
+  const std::string tier = lower_case(fields.text("serviceTier").value_or(""));
   if (!tier.empty() && !tier.ends_with("unspecified") && tier != "standard") {
     fields.fail("serviceTier", "must be standard: there is one kind of service");
   }

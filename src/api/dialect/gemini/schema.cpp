@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "api/dialect/gemini/gemini.h"
+#include "core/ascii.h"
 
 namespace strata::api::gemini {
 namespace {
@@ -48,10 +49,7 @@ int64_t count_of(Fields& fields, std::string_view key, const json::value& value)
 }
 
 std::string type_of(Fields& fields) {
-  std::string type = fields.text("type").value_or("");
-  std::ranges::transform(type, type.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::string type = lower_case(fields.text("type").value_or(""));
   static constexpr std::array<std::string_view, 9> kTypes{
       "", "type_unspecified", "string", "number", "integer", "boolean", "array", "object", "null"};
   if (std::ranges::find(kTypes, type) == kTypes.end()) {

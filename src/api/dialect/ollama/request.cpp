@@ -5,6 +5,7 @@
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/ollama/ollama.h"
 #include "api/limits.h"
+#include "core/ascii.h"
 #include "models/chat/chat_template.h"
 #include "models/hub/modelfile.h"
 #include "models/parameters.h"
@@ -98,10 +99,7 @@ std::string arguments_of(Fields& function) {
 }
 
 std::string read_role(Fields& fields) {
-  std::string role = fields.required_text("role");
-  std::ranges::transform(role, role.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;  // some clients write "User"
-  });
+  std::string role = lower_case(fields.required_text("role"));  // some clients write "User"
   static constexpr std::array<std::string_view, 4> kRoles{"system", "user", "assistant", "tool"};
   if (std::ranges::find(kRoles, role) == kRoles.end()) {
     fields.fail("role", "must be system, user, assistant or tool");

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "models/chat/jinja/builtins.h"
@@ -49,8 +50,8 @@ std::optional<Integer> read_integer(std::string_view text, Integer base) {
   if (digits.empty()) return {};
   Integer value = 0;
   for (const char c : digits) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const int digit = letter ? (c | 0x20) - 'a' + 10 : c >= '0' && c <= '9' ? c - '0' : 99;
+    const bool letter = is_ascii_letter(c);
+    const int digit = letter ? (c | 0x20) - 'a' + 10 : is_ascii_digit(c) ? c - '0' : 99;
     if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
         __builtin_add_overflow(value, digit, &value)) {
       return {};

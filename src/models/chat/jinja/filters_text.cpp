@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "models/chat/jinja/builtins.h"
@@ -184,8 +185,7 @@ Value urlencode(Interpreter& in, const Value& self, Args& args) {
     meter.step_mapped(view.size());
     for (size_t i = 0; i < view.size(); ++i) {
       const char c = view[i];
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || std::string_view("_.-~").find(c) != view.npos ||
+      const bool plain = is_ascii_alnum(c) || std::string_view("_.-~").find(c) != view.npos ||
                          (c == '/' && !query);
       if (plain) {
         out.add(*text, i, i + 1);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "models/chat/jinja/unicode.h"
@@ -27,12 +28,8 @@ std::string normalized(std::string_view source) {
   return text;
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_word(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80;
+  return is_ascii_alnum(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 class Lexer {
@@ -169,7 +166,7 @@ class Lexer {
       if (at_ >= text_.size()) return;  // the parser says what is missing
       if (open.empty() && close_tag(closing, variable)) return;
       const char c = text_[at_];
-      if (is_digit(c)) {
+      if (is_ascii_digit(c)) {
         number();
       } else if (is_word(c)) {
         word();
@@ -222,8 +219,8 @@ class Lexer {
 
   size_t digits(size_t at) const {  // "1_000": an underscore stands between digits
     while (at < text_.size() &&
-           (is_digit(text_[at]) ||
-            (text_[at] == '_' && at + 1 < text_.size() && is_digit(text_[at + 1])))) {
+           (is_ascii_digit(text_[at]) ||
+            (text_[at] == '_' && at + 1 < text_.size() && is_ascii_digit(text_[at + 1])))) {
       ++at;
     }
     return at;
@@ -241,13 +238,14 @@ class Lexer {
     at_ = digits(at_);
     bool floating = false;
     const bool behind_dot = begin > 0 && text_[begin - 1] == '.';
-    if (!behind_dot && at_ + 1 < text_.size() && text_[at_] == '.' && is_digit(text_[at_ + 1])) {
+    if (!behind_dot && at_ + 1 < text_.size() && text_[at_] == '.' &&
+        is_ascii_digit(text_[at_ + 1])) {
       at_ = digits(at_ + 1);
       floating = true;
     }
     if (!behind_dot && at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
       const size_t exponent = at_ + 1 + (sign_at(at_ + 1) != 0 ? 1 : 0);
-      if (exponent < text_.size() && is_digit(text_[exponent])) {
+      if (exponent < text_.size() && is_ascii_digit(text_[exponent])) {
         at_ = digits(exponent);
         floating = true;
       }

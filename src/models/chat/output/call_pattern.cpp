@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/ascii.h"
 #include "core/check.h"
 #include "core/json.h"
 #include "models/chat/output/begun_calls.h"
@@ -37,8 +38,7 @@ std::optional<Kind> field_kind(std::string_view name) {
 }
 
 bool is_word(char c, std::string_view more) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         more.find(c) != std::string_view::npos;
+  return is_ascii_alnum(c) || more.find(c) != std::string_view::npos;
 }
 
 // A word of such characters, at most so long, that something else follows.

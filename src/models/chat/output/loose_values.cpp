@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/utf8.h"
@@ -12,8 +13,7 @@ namespace strata::models {
 namespace {
 
 bool is_word_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.' || c == '/';
+  return is_ascii_alnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
 }
 
 bool ends_scalar(char c) {
