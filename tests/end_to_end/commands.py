@@ -323,6 +323,8 @@ def check_prompts(c):
     listed = c.data("prompt", "list")["prompts"][0]
     c.equal((listed["latest"], listed["labels"][0]["trial"]), (2, 1), "the list")
     c.has(c.out("prompt", "show", "greeting", "--all"), "twice")
+    c.has(c.ended("prompt", "show", "greeting", "2")[0], "{{times}}")
+    c.refused("prompt", "show", "greeting", "2", "--version", "1", code=2, says="VERSION")
     c.ended("prompt", "rm", "greeting")
     c.equal(c.data("prompt", "list")["prompts"], [], "nothing is left")
 

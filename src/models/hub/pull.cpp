@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/bytes.h"
 #include "core/os.h"
 #include "models/family/hf_model.h"
@@ -26,7 +27,7 @@ struct Plan {
 std::string clean_part(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool word = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    const bool word = is_ascii_alnum(c);
     if (out.empty() && !word) continue;
     out += word || c == '.' || c == '_' || c == '-' ? c : '-';
     if (out.size() == kMaxNamePart) break;
@@ -231,6 +232,23 @@ bool is_unreadable(const Error& error) {
   return error.code() == Code::invalid_argument || error.code() == Code::unimplemented;
 }
 
+// Where the hub cannot be reached, others of the catalogue may be.
+Error naming_others(const Error& error, const Plan& plan) {
+  const auto of_the_hub = [](const std::string& source) { return source.starts_with("hf:"); };
+  if (error.code() != Code::unavailable || plan.entry == nullptr ||
+      !std::ranges::all_of(plan.entry->sources, of_the_hub)) {
+    return error;
+  }
+  std::string names;
+  for (const CatalogEntry& entry : catalog()) {
+    if (std::ranges::all_of(entry.sources, of_the_hub)) continue;
+    names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  return {error.code(), error.message(),
+          fmt::format("{}{}from elsewhere come {}", error.hint(), error.hint().empty() ? "" : "; ",
+                      names)};
+}
+
 Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options) {
   if (plan.sources.empty()) {
     throw Error(
@@ -247,7 +265,8 @@ Manifest fetch(const Store& store, const Plan& plan, const PullOptions& options)
       check_readable(store, manifest, reference);
       return manifest;
     } catch (const Error& error) {
-      if (!tries_next(error.code()) || plan.sources.size() == 1) throw;
+      if (!tries_next(error.code())) throw;
+      if (plan.sources.size() == 1) throw naming_others(error, plan);
       if (options.skipped) options.skipped(reference, error.message());
       reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", error.message());
     }

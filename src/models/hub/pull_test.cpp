@@ -18,9 +18,11 @@ using strata::testing::Reply;
 using strata::testing::ScopedEnvironment;
 using strata::testing::ServedRequest;
 using strata::testing::TempFolder;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::kLocalPolicy;
 using testing::model_bytes;
+using ::testing::Not;
 
 class PullTest : public ::testing::Test {
  protected:
@@ -230,6 +232,16 @@ TEST_F(PullTest, unknown_names_are_helped) {
     EXPECT_EQ(error_of([&] { pull(store, hostile, options); }).code(), Code::invalid_argument)
         << hostile;
   }
+}
+
+TEST_F(PullTest, without_the_hub_models_of_other_places_are_named) {
+  HttpServer server([](const ServedRequest&) { return Reply{.status = 503}; });
+  const ScopedEnvironment endpoint("HF_ENDPOINT", server.url("").c_str());
+  const Error error = error_of([&] { pull(store, "qwen3:0.6b", options); });
+  EXPECT_EQ(error.code(), Code::unavailable);
+  EXPECT_THAT(error.hint(), AllOf(HasSubstr("smollm2:135m, gemma3:270m"), Not(HasSubstr("qwen"))));
+  EXPECT_THAT(error_of([&] { pull(store, "hf:a/b:c.gguf", options); }).hint(),
+              Not(HasSubstr("smollm2")));
 }
 
 TEST_F(PullTest, the_catalogues_hash_guards_every_source) {

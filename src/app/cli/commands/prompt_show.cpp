@@ -30,26 +30,32 @@ class PromptShow : public Command {
         .name = "prompt show",
         .summary = "print a version of a prompt",
         .description =
-            "Without --version the version that the label production points at, without that label "
+            "Without VERSION the one that the label production points at, without that label "
             "the\n"
             "newest. --all lists the versions.",
-        .arguments = {{"NAME", "a prompt from strata prompt list"}},
-        .options = {{"version", "V", "a number, a label or latest"},
+        .arguments = {{"NAME", "a prompt from strata prompt list"},
+                      {"VERSION", "a number, a label or latest", false}},
+        .options = {{"version", "V", "the same, as prompt render takes it"},
                     {"all", "", "list all versions"},
                     {"json", "", "print JSON"}},
         .examples = {{"strata prompt show greeting", "the one in production"},
-                     {"strata prompt show greeting --version 2", "an earlier one"}}};
+                     {"strata prompt show greeting 2", "an earlier one"}}};
     return spec;
   }
 
   int run(const Arguments& arguments) const override {
     const api::PromptRegistry prompts = open_prompts();
-    const std::string& name = arguments.words()[0];
+    const auto& words = arguments.words();
+    const std::string& name = words[0];
+    if (words.size() + arguments.has("version") + arguments.has("all") > 2) {
+      throw Error(Code::invalid_argument, "give one VERSION, --version or --all");
+    }
     if (arguments.has("all")) {
       print_versions(prompts.versions(name), arguments.has("json"));
       return 0;
     }
-    const auto version = prompts.get(name, arguments.value("version").value_or(""));
+    const auto version =
+        prompts.get(name, words.size() > 1 ? words[1] : arguments.value("version").value_or(""));
     if (arguments.has("json")) {
       print_json(api::as_json(version));
       return 0;
