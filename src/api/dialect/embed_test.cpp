@@ -392,6 +392,35 @@ TEST_F(Embeddings, RankingTakesTheOneModelInMemory) {
   EXPECT_TRUE(answer.at("model").as_string().starts_with("ranks"));
 }
 
+TEST_F(Embeddings, WithoutANameTheModelIsMeantThatDoesWhatIsAsked) {
+  expect_refused("/v1/embeddings", R"({"input":"ab"})", 400, "each of 2 models makes vectors");
+  ask("/v1/embeddings", R"({"model":"vectors","input":"ab"})");
+  const std::string prompt = R"({"prompt":"ab","max_tokens":2})";
+  EXPECT_EQ(ask("/v1/completions", prompt).at("model"), "chat:latest");
+  EXPECT_EQ(ask("/completion", prompt).at("model"), "chat:latest");
+  EXPECT_EQ(ask("/v1/embeddings", R"({"input":"ab"})").at("model"), "vectors:latest");
+}
+
+TEST(EmbeddingsOf, AModelThatWritesAreMeantWhereNoneMakesThemOnly) {
+  testing::TinyStore store;
+  store.add("chat");
+  Gateway gateway;
+  gateway.add(make_local_backend({.store = store.path(), .n_threads = 1}));
+  Metrics metrics;
+  Server server(
+      Services{.gateway = &gateway, .metrics = &metrics, .now_ms = [] { return testing::kNowMs; }},
+      nullptr);
+  ServerOptions options;
+  options.port = 0;
+  server.start(options);
+  const Reply reply = fetch(server.port(), "POST", "/v1/embeddings", R"({"input":"ab"})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  const Reply ranked =
+      fetch(server.port(), "POST", "/v1/rerank", R"({"query":"a","documents":["b"]})");
+  EXPECT_EQ(ranked.status, 400);
+  EXPECT_THAT(ranked.body, HasSubstr("no model here scores texts"));
+}
+
 // The ids that its vectors are made of, and back.
 TEST_F(Embeddings, TokensOfAModelThatGeneratesNothing) {
   const auto bare = ask("/tokenize", R"({"model":"vectors","content":"ab"})").at("tokens");

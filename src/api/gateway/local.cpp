@@ -123,7 +123,7 @@ class LocalBackend : public Backend {
     const auto manifest = manager_.store().try_find(model);
     if (!manifest) return std::nullopt;
     ModelTraits traits = telling_no_paths(manager_.store().root(),
-                                          [&] { return traits_of(manager_.store(), *manifest); });
+                                          [&] { return known_.of(manager_.store(), *manifest); });
     traits.own_context = manager_.own_context(*manifest, traits.context);
     traits.max_running = max_parallel_;
     return traits;
@@ -178,6 +178,7 @@ class LocalBackend : public Backend {
   const int32_t max_parallel_;
   Contexts contexts_;  // behind the manager's end: its answers use it
   ModelManager manager_;
+  mutable KnownTraits known_;
 };
 
 }  // namespace

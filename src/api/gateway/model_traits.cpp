@@ -20,6 +20,21 @@ ModelTraits traits_of(const models::Store& store, const models::Manifest& manife
           .fills_masks = spec.masks.has_value() && !models::has_pooling(*file)};
 }
 
+ModelTraits KnownTraits::of(const models::Store& store, const models::Manifest& manifest) {
+  constexpr size_t kMostKept = 1000;  // models that are gone stay until then
+  std::string key = models::to_text(manifest);
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto known = by_manifest_.find(key); known != by_manifest_.end())
+      return known->second;
+  }
+  ModelTraits traits = traits_of(store, manifest);
+  std::lock_guard lock(mutex_);
+  if (by_manifest_.size() >= kMostKept) by_manifest_.clear();
+  by_manifest_.insert_or_assign(std::move(key), traits);
+  return traits;
+}
+
 json::object to_json_object(const ModelTraits& traits) {
   return {{"name", traits.name},
           {"has_template", traits.has_template},

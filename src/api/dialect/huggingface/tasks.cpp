@@ -76,7 +76,8 @@ json::array labels_json(const EmbeddingAnswer& answer, const std::vector<float>&
 
 std::string read_task_model(Fields& fields, const Asked& asked, const Services& services) {
   const bool named = fields.has("model") || asked.model.empty();
-  return named ? read_model_or_pick(fields, services, asked.caller) : asked.model;
+  return named ? read_model_or_pick(fields, services, asked.caller, Purpose::anything)
+               : asked.model;
 }
 
 std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key) {

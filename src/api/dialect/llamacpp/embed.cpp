@@ -58,7 +58,7 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
   const json::value body = read_body(exchange->request().body);
   Fields fields(body);
   EmbeddingRequest request;
-  request.model = read_model_or_pick(fields, services, exchange->request().owner);
+  request.model = read_model_or_pick(fields, services, exchange->request().owner, Purpose::vectors);
   request.inputs = read_texts(fields);
   request.normalized = false;
   const auto order = fields.integer("embd_normalize", -1, 64).value_or(kEuclidean);

@@ -98,8 +98,8 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
            const Dialect& dialect) {
   Wanted wanted = parse(exchange->request().body);
   log_end_user(*exchange, wanted.request.end_user);
-  const std::string model =
-      settle_model(std::move(wanted.request.model), services, exchange->request().owner);
+  const std::string model = settle_model(std::move(wanted.request.model), services,
+                                         exchange->request().owner, Purpose::vectors);
   wanted.request.model = model;
   answer_embedding(exchange, services, dialect, std::move(wanted.request),
                    [model, base64 = wanted.base64](const EmbeddingAnswer& answer) {

@@ -60,7 +60,7 @@ Cut read_chat(const json::value& document, const std::string& model, Fields& fie
 
 Cut read_cut(const json::value& document, const Services& services, const std::string& caller) {
   Fields fields(document);
-  const std::string model = read_model_or_pick(fields, services, caller);
+  const std::string model = read_model_or_pick(fields, services, caller, Purpose::anything);
   if (fields.boolean("return_token_strs").value_or(false)) {
     fields.fail("return_token_strs", "is not built", "send content and with_pieces");
   }
@@ -220,7 +220,8 @@ void detokenize(const std::shared_ptr<Exchange>& exchange, const Services& servi
   const json::value document = read_body(exchange->request().body);
   Fields fields(document);
   ChatRequest request;
-  request.model = read_model_or_pick(fields, services, exchange->request().owner);
+  request.model =
+      read_model_or_pick(fields, services, exchange->request().owner, Purpose::anything);
   request.raw = true;
   request.prompt_only = true;
   const json::value* tokens = fields.get("tokens");

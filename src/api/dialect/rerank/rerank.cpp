@@ -71,7 +71,7 @@ bool is_of_tei(const json::value& body) {
 Parsed parse(const json::value& body, const Services& services, const std::string& caller) {
   Fields fields(body);
   Parsed parsed;
-  parsed.request.model = read_model_or_pick(fields, services, caller);
+  parsed.request.model = read_model_or_pick(fields, services, caller, Purpose::scores);
   parsed.request.query = fields.required_text("query");
   if (is_of_tei(body)) {
     read_tei(fields, parsed);
