@@ -1,6 +1,7 @@
 #include "api/json_fields.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/similar.h"
@@ -28,6 +29,17 @@ std::string_view kind_name(const json::value& value) {
   }
   return "a value";
 }
+
+// What interfaces call the same thing, each in its own word.
+constexpr std::array<std::array<std::string_view, 7>, 6> kSameThing{{
+    {"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens",
+     "max_new_tokens", "num_predict", "n_predict"},
+    {"stop", "stop_sequences", "stopSequences"},
+    {"system", "instructions", "systemInstruction"},
+    {"messages", "input", "contents", "prompt", "inputs"},
+    {"response_format", "text", "format", "output_config", "responseJsonSchema"},
+    {"reasoning_effort", "reasoning", "thinking", "think", "thinkingConfig"},
+}};
 
 // What the client wrote, short enough and safe for a message.
 std::string shown(std::string_view text) {
@@ -173,11 +185,23 @@ std::vector<std::string> Fields::unread() const {
   return names;
 }
 
+// What another interface calls so has this name here, one of those that were read; "": none of
+// them.
+std::string Fields::own_name_of(std::string_view key) const {
+  for (const auto& names : kSameThing) {
+    if (key.empty() || std::ranges::find(names, key) == names.end()) continue;
+    for (const std::string_view name : names) {
+      if (!name.empty() && read_.contains(name)) return fmt::format("here it is '{}'", name);
+    }
+  }
+  return {};
+}
+
 // What was read are the names that could be meant.
 void Fields::refuse(std::string_view key) const {
   constexpr size_t kLongestName = 64;  // of longer ones none is near
-  std::string meant;
-  if (key.size() <= kLongestName) {
+  std::string meant = own_name_of(key);
+  if (meant.empty() && key.size() <= kLongestName) {
     meant = did_you_mean(key, std::vector<std::string>(read_.begin(), read_.end()));
   }
   fail(key, "is not supported",

@@ -61,6 +61,7 @@ class Fields {
 
  private:
   [[noreturn]] void refuse(std::string_view key) const;
+  std::string own_name_of(std::string_view key) const;
 
   const json::object* object_;
   std::string path_;

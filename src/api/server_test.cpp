@@ -126,6 +126,11 @@ TEST(ServerWalk, APathOrAFieldThatIsNearlyRightIsToldWhichOneIs) {
   EXPECT_THAT(told("/v1/chat/completion", "{}"), HasSubstr("did you mean '/v1/chat/completions'"));
   EXPECT_THAT(told("/nothing/near", "{}"), HasSubstr("docs/api.md"));
   EXPECT_THAT(told("/v1/chat/completions", chat), HasSubstr("did you mean 'max_tokens'"));
+  const char* elsewhere =
+      R"({"model":"echo","messages":[{"role":"user","content":"a"}],"stop_sequences":["b"]})";
+  EXPECT_THAT(told("/v1/chat/completions", elsewhere), HasSubstr("here it is 'stop'"));
+  EXPECT_THAT(told("/v1/responses", R"({"model":"echo","input":"a","max_tokens":3})"),
+              HasSubstr("here it is 'max_output_tokens'"));
 }
 
 TEST(ServerWalk, AModelHasOneNameInAllMetrics) {

@@ -273,6 +273,14 @@ TEST(AnthropicRequest, ThinksOnlyWhereItIsAskedFor) {
   EXPECT_EQ(wish(R"(,"output_config":{"effort":"low"})").think, std::nullopt);
 }
 
+TEST_F(AnthropicMessages, AToolOfAnotherInterfaceIsToldHowItIsWrittenHere) {
+  for (const std::string tool : {R"({"type":"function","function":{"name":"f","parameters":{}}})",
+                                 R"({"type":"function","name":"f","parameters":{}})"}) {
+    const std::string said = refusal(user("x") + R"(,"tools":[)" + tool + "]");
+    EXPECT_NE(said.find("input_schema"), std::string::npos) << said;
+  }
+}
+
 TEST_F(AnthropicMessages, WhatIsNotHereIsRefusedByItsName) {
   const auto block = [&](const std::string& inner) {
     return refusal(R"("messages":[{"role":"user","content":[)" + inner + "]}]");

@@ -12,10 +12,11 @@ constexpr size_t kMaxExamples = 64;
 constexpr size_t kMaxCallers = 16;
 
 // Examples are said in words: that is how a model learns of them.
-std::string with_examples(std::string description, std::span<const json::value> examples) {
+std::optional<std::string> with_examples(std::optional<std::string> description,
+                                         std::span<const json::value> examples) {
   for (const json::value& example : examples) {
-    description += fmt::format("{}Example of its input: {}", description.empty() ? "" : "\n",
-                               to_json(example));
+    description = fmt::format("{}Example of its input: {}", description ? *description + "\n" : "",
+                              to_json(example));
   }
   return description;
 }
@@ -30,6 +31,7 @@ void read_callers(Fields& tool) {
 }
 
 void read_tool(Fields tool, ChatRequest& request, Marks& marks) {
+  refuse_other_form(tool, ToolForm::anthropic);
   const std::string type = tool.text("type").value_or("custom");
   if (type != "custom") {
     tool.fail("type",
@@ -44,9 +46,9 @@ void read_tool(Fields tool, ChatRequest& request, Marks& marks) {
   if (function.schema == nullptr || !function.schema->is_object()) {
     tool.fail("input_schema", "must be a JSON schema, an object");
   }
-  function.description = with_examples(tool.text("description").value_or(""),
-                                       tool.array("input_examples", kMaxExamples));
-  function.strict = tool.boolean("strict").value_or(false);
+  function.description =
+      with_examples(tool.text("description"), tool.array("input_examples", kMaxExamples));
+  function.strict = tool.boolean("strict");
   tool.boolean("eager_input_streaming");  // arguments are always streamed as they come
   read_callers(tool);
   read_cache_control(tool, marks);
@@ -69,7 +71,7 @@ void read_choice(Fields& choice, ChatRequest& request) {
   }
   if (type == "tool") {
     read.names = {choice.required_text("name")};
-    if (!has_tool(request.conversation, read.names.front())) {
+    if (!has_tool(request.conversation.tools, read.names.front())) {
       choice.fail("name", "is none of the tools' names");
     }
   }

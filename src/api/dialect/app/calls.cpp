@@ -1,6 +1,5 @@
 #include "api/dialect/app/calls.h"
 
-#include "api/dialect/function_tool.h"
 #include "api/limits.h"
 
 namespace strata::api::app {
@@ -30,27 +29,6 @@ json::object* find_call(ThreadMessage& answer, std::string_view id) {
 }
 
 }  // namespace
-
-void read_tools(Fields& fields, models::Conversation& conversation) {
-  const auto list = fields.array("tools", kMaxTools);
-  for (size_t i = 0; i < list.size(); ++i) {
-    Fields tool(list[i], fmt::format("tools[{}]", i));
-    if (tool.required_text("type") != "function") tool.fail("type", "must be function");
-    auto function = tool.object("function");
-    if (!function) tool.fail("function", "is missing");
-    tool.refuse_unread();
-    FunctionTool read;
-    read.name = function->required_text("name");
-    read.description = function->text("description").value_or("");
-    read.schema = function->get("parameters");
-    if (read.schema && !read.schema->is_object()) {
-      function->fail("parameters", "must be a JSON schema, an object");
-    }
-    read.strict = function->boolean("strict").value_or(false);
-    function->refuse_unread();
-    add_function_tool(*function, read, conversation);
-  }
-}
 
 void put_outputs(Fields& fields, ThreadMessage& answer) {
   const auto list = fields.array("outputs", kMaxToolCalls);

@@ -10,9 +10,6 @@
 
 namespace strata::api::app {
 
-// The field "tools", in the shape of chat completions. FieldError at what is wrong.
-void read_tools(Fields& fields, models::Conversation& conversation);
-
 // Puts the field "outputs" beside the calls of the answer. FieldError: it made no such call.
 void put_outputs(Fields& fields, ThreadMessage& answer);
 

@@ -6,6 +6,7 @@
 #include "api/dialect/app/calls.h"
 #include "api/dialect/app/turn.h"
 #include "api/dialect/dialect_common.h"
+#include "api/dialect/function_tool.h"
 #include "api/limits.h"
 #include "api/not_yet.h"
 #include "core/utf8.h"
@@ -210,7 +211,7 @@ class ThreadRoutes {
     if (request.sampling.max_tokens == 0) request.sampling.max_tokens.reset();
     read_common_sampling(fields, request.sampling);
     request.reasoning.think = fields.boolean("think");
-    read_tools(fields, request.conversation);
+    add_chat_tools(fields, request.conversation);
     const std::string system = limited(fields, "system", kMaxDraftBytes).value_or("");
     const auto going_on = fields.text("continue");
     const std::string parent = going_on ? *going_on : fields.required_text("parent");

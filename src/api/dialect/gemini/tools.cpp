@@ -11,7 +11,7 @@ constexpr size_t kMaxTools = 512;
 constexpr size_t kMaxNameBytes = 128;
 
 // What a function gives back is said in words: that is how a model learns of it.
-void read_result_schema(Fields& declaration, std::string& description) {
+void read_result_schema(Fields& declaration, std::optional<std::string>& description) {
   json::value schema;
   if (const json::value* plain = declaration.get("responseJsonSchema")) schema = *plain;
   if (const json::value* response = declaration.get("response")) {
@@ -21,13 +21,14 @@ void read_result_schema(Fields& declaration, std::string& description) {
     schema = json_schema(*response, declaration.path("response"));
   }
   if (schema.is_null()) return;
-  description += fmt::format("{}Its result: {}", description.empty() ? "" : "\n", to_json(schema));
+  description =
+      fmt::format("{}Its result: {}", description ? *description + "\n" : "", to_json(schema));
 }
 
 void read_declaration(Fields declaration, ChatRequest& request) {
   FunctionTool function;
   function.name = declaration.required_text("name");
-  function.description = declaration.text("description").value_or("");
+  function.description = declaration.text("description");
   json::value schema;
   function.schema = declaration.get("parametersJsonSchema");
   if (const json::value* parameters = declaration.get("parameters")) {
@@ -64,7 +65,7 @@ void read_calling(Fields& calling, ChatRequest& request) {
     calling.fail("allowedFunctionNames", "needs mode ANY or VALIDATED");
   }
   for (const std::string& name : names.value_or(std::vector<std::string>{})) {
-    if (!has_tool(request.conversation, name)) {
+    if (!has_tool(request.conversation.tools, name)) {
       calling.fail("allowedFunctionNames", "has a name that is none of the functions'");
     }
   }

@@ -42,7 +42,12 @@ OutputRule named_schema(Fields& format) {
   named->text("name");         // what it is called matters to nobody here
   named->text("description");  // for the model, where its template tells it
   named->boolean("strict");    // an answer matches its schema either way
-  if (const auto* schema = named->get("schema")) rule = schema_rule(*schema, named->path("schema"));
+  if (const auto* schema = named->get("schema")) {
+    rule = schema_rule(*schema, named->path("schema"));
+  } else if (named->has("type") || named->has("properties") || named->has("$ref")) {
+    named->fail("schema", "is missing, and what stands here looks like the schema itself",
+                R"(write {"type": "json_schema", "json_schema": {"name": …, "schema": …}})");
+  }
   named->refuse_unread();
   return rule;
 }

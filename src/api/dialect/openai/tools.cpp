@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "api/dialect/function_tool.h"
 #include "api/dialect/openai/request_parts.h"
 #include "api/limits.h"
 
@@ -8,76 +7,17 @@ namespace {
 
 using models::ToolChoice;
 
-constexpr std::string_view kCustomHint =
-    "send a function with one string parameter: its arguments are that text";
-
-bool is_name(std::string_view name) {
-  return name.size() <= kMaxToolNameBytes && std::ranges::all_of(name, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-' || c == '.';
-         });
-}
-
-// Checked, and as the caller wrote it: templates show it to the model.
-json::object read_function(Fields function) {
-  json::object read;
-  const std::string name = function.required_text("name");
-  if (!is_name(name)) {
-    function.fail("name", fmt::format("must be letters, digits, '_', '-' and '.', at most {}",
-                                      kMaxToolNameBytes));
-  }
-  read["name"] = name;
-  if (const auto text = function.text("description")) read["description"] = *text;
-  if (const json::value* schema = function.get("parameters")) {
-    if (!schema->is_object()) function.fail("parameters", "must be a JSON schema, an object");
-    read["parameters"] = *schema;
-  }
-  if (const auto strict = function.boolean("strict")) read["strict"] = *strict;
-  function.refuse_unread();
-  return read;
-}
-
-void add_tool(json::array& tools, json::object function, Fields& fields, std::string_view key) {
-  for (const json::value& other : tools) {
-    const json::value& name = other.at("function").at("name");
-    if (name == function["name"]) {
-      fields.fail(key, fmt::format("has two functions with the name '{}'",
-                                   std::string_view(name.get_string())));
-    }
-  }
-  tools.push_back(json::object{{"type", "function"}, {"function", std::move(function)}});
-}
-
-void read_tool_list(Fields& fields, json::array& tools) {
-  const auto list = fields.array("tools", kMaxTools);
-  for (size_t i = 0; i < list.size(); ++i) {
-    Fields tool(list[i], fmt::format("tools[{}]", i));
-    const std::string type = tool.required_text("type");
-    if (type != "function") {
-      tool.fail("type", fmt::format("is '{}', which is not supported", type.substr(0, 40)),
-                std::string(kCustomHint));
-    }
-    auto function = tool.object("function");
-    if (!function) tool.fail("function", "is missing");
-    tool.refuse_unread();
-    add_tool(tools, read_function(std::move(*function)), fields, "tools");
-  }
-}
-
 // The name in {"type": "function", "function": {"name": …}}; must be one of the tools'.
 std::string read_named(Fields& named, const json::array& tools) {
   const std::string type = named.text("type").value_or("function");
   if (type != "function") {
     named.fail("type", fmt::format("is '{}', which is not supported", type.substr(0, 40)),
-               std::string(kCustomHint));
+               std::string(kCustomToolHint));
   }
   auto function = named.object("function");
   if (!function) named.fail("function", "is missing");
   const std::string name = function->required_text("name");
-  const bool known = std::ranges::any_of(tools, [&](const json::value& tool) {
-    return std::string_view(tool.at("function").at("name").as_string()) == name;
-  });
-  if (!known) function->fail("name", "is none of the tools' names");
+  if (!has_tool(tools, name)) function->fail("name", "is none of the tools' names");
   function->refuse_unread();
   named.refuse_unread();
   return name;
@@ -128,18 +68,16 @@ void read_choice(Fields& fields, const json::array& tools, ToolChoice& read) {
 
 // The forms before there were tools.
 void read_functions(Fields& fields, ChatRequest& request) {
-  json::array& tools = request.conversation.tools;
   const auto list = fields.array("functions", kMaxTools);
   for (size_t i = 0; i < list.size(); ++i) {
-    add_tool(tools, read_function(Fields(list[i], fmt::format("functions[{}]", i))), fields,
-             "functions");
+    add_chat_function(Fields(list[i], fmt::format("functions[{}]", i)), request.conversation);
   }
   const json::value* value = fields.get("function_call");
   if (value && value->is_object()) {
     const json::object wrapped{{"type", "function"}, {"function", *value}};
     const json::value named(wrapped);
     Fields choice(named, "function_call");
-    request.tool_choice.names = {read_named(choice, tools)};
+    request.tool_choice.names = {read_named(choice, request.conversation.tools)};
     request.tool_choice.mode = ToolChoice::Mode::required;
   } else if (value) {
     const std::string mode = fields.required_text("function_call");
@@ -161,7 +99,7 @@ bool read_tools(Fields& fields, ChatRequest& request) {
   if (old_form) {
     read_functions(fields, request);
   } else {
-    read_tool_list(fields, request.conversation.tools);
+    add_chat_tools(fields, request.conversation);
     read_choice(fields, request.conversation.tools, request.tool_choice);
   }
   if (const auto parallel = fields.boolean("parallel_tool_calls"); parallel && !old_form) {

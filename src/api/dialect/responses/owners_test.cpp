@@ -144,6 +144,8 @@ TEST_F(HostileResponses, WhatCannotBeIsRefusedWithItsField) {
        "not of this server"},
       {400, "\"input\":[" + many + "]", "8193 entries, the limit is 8192"},
       {400, R"("input":"x","tools":[{"type":"function"}])", "tools[0].name is missing"},
+      {400, R"("input":"x","tools":[{"type":"function","function":{"name":"f"}}])",
+       "tools[0].function is how OpenAI's chat completions have it"},
       {400, R"("input":"x","tools":[{"type":"function","name":"f","parameters":)" + deep + "}]",
        "too deep"},
       {501, R"("input":"x","tools":[{"type":"web_search"}])", "web_search"},

@@ -1,11 +1,8 @@
-#include <algorithm>
-
+#include "api/dialect/function_tool.h"
 #include "api/dialect/responses/responses.h"
 
 namespace strata::api::responses {
 namespace {
-
-constexpr size_t kMaxToolNameBytes = 128;
 
 // Functions are called by the model alone, which knows all of them from the first token on.
 void refuse_other_callers(Fields& tool) {
@@ -17,33 +14,29 @@ void refuse_other_callers(Fields& tool) {
   }
 }
 
-// OpenAI's tool → the tool as templates see it.
-json::object read_tool(Fields& tool, json::object& function) {
+// Adds OpenAI's tool to the conversation; returns what the response's record says of it.
+json::object read_tool(Fields& tool, models::Conversation& conversation) {
   const std::string type = tool.required_text("type");
   if (type != "function") {
     refuse_unbuilt(
         fmt::format("{} is '{}', which is not built", tool.path("type"), type.substr(0, 40)),
         "use tools of the type function, which your program runs itself");
   }
-  const std::string name = tool.required_text("name");
-  if (name.size() > kMaxToolNameBytes) {
-    tool.fail("name", fmt::format("has {} bytes, the limit is {}", name.size(), kMaxToolNameBytes));
-  }
-  const auto description = tool.text("description");
-  const bool has_parameters = tool.object("parameters").has_value();
-  const json::value parameters = has_parameters ? *tool.get("parameters") : json::value(nullptr);
-  const auto strict = tool.boolean("strict");
+  refuse_other_form(tool, ToolForm::responses);
+  FunctionTool read;
+  read.name = tool.required_text("name");
+  read.description = tool.text("description");
+  if (tool.object("parameters")) read.schema = tool.get("parameters");
+  read.strict = tool.boolean("strict");
   refuse_other_callers(tool);
-  const auto output = tool.object("output_schema");
+  if (tool.object("output_schema")) read.output_schema = tool.get("output_schema");
   tool.refuse_unread();
-  function = {{"name", name}};
-  if (description) function["description"] = *description;
-  if (has_parameters) function["parameters"] = parameters;
-  if (strict) function["strict"] = *strict;
-  if (output) function["output_schema"] = *tool.get("output_schema");  // for templates that know it
-  json::object mirror{{"type", "function"}, {"name", name}, {"parameters", parameters}};
-  mirror["description"] = description ? json::value(json::string(*description)) : nullptr;
-  mirror["strict"] = strict ? json::value(*strict) : nullptr;
+  add_function_tool(tool, read, conversation);
+  json::object mirror{{"type", "function"}, {"name", read.name}};
+  mirror["parameters"] = read.schema ? *read.schema : json::value(nullptr);
+  mirror["description"] =
+      read.description ? json::value(json::string(*read.description)) : json::value(nullptr);
+  mirror["strict"] = read.strict ? json::value(*read.strict) : json::value(nullptr);
   return mirror;
 }
 
@@ -52,10 +45,7 @@ void read_list(Fields& fields, Ask& ask) {
   size_t i = 0;
   for (const json::value& each : fields.array("tools", kMaxTools)) {
     Fields tool(each, fmt::format("tools[{}]", i++));
-    json::object function;
-    mirror.push_back(read_tool(tool, function));
-    ask.chat.conversation.tools.push_back(
-        {{"type", "function"}, {"function", std::move(function)}});
+    mirror.push_back(read_tool(tool, ask.chat.conversation));
   }
   ask.mirror["tools"] = std::move(mirror);
 }
@@ -66,10 +56,7 @@ std::string chosen_name(Fields& choice, const json::array& tools) {
                    "choose tools of the type function");
   }
   const std::string name = choice.required_text("name");
-  const bool known = std::ranges::any_of(tools, [&](const json::value& tool) {
-    return tool.at("function").at("name") == json::string(name);
-  });
-  if (!known) choice.fail("name", "is none of the request's tools");
+  if (!has_tool(tools, name)) choice.fail("name", "is none of the request's tools");
   return name;
 }
 
