@@ -105,11 +105,12 @@ std::vector<inference::OutputTrigger> rules_of_calls(const models::OutputFormat&
                                                      const models::ToolSet& tools) {
   std::vector<inference::OutputTrigger> rules;
   for (models::CallTrigger& call : format.call_triggers(tools)) {
-    rules.push_back(
-        {.begin = std::move(call.begin),
-         .rule = {.kind = inference::OutputRule::Kind::lark, .text = std::move(call.lark)},
-         .bare = call.bare,
-         .last = call.last});
+    rules.push_back({.begin = std::move(call.begin),
+                     .rule = {.kind = inference::OutputRule::Kind::lark,
+                              .members = inference::Members::as_listed,
+                              .text = std::move(call.lark)},
+                     .bare = call.bare,
+                     .last = call.last});
   }
   return rules;
 }
@@ -121,8 +122,9 @@ models::ToolSet keepable(const models::OutputFormat& format, models::ToolSet too
   for (size_t i = 0; i < tools.tools().size(); ++i) {
     const models::OfferedTool& tool = tools.tools()[i];
     try {
-      inference::compile(
-          {.kind = inference::OutputRule::Kind::json_schema, .schema = tool.parameters});
+      inference::compile({.kind = inference::OutputRule::Kind::json_schema,
+                          .schema = tool.parameters,
+                          .members = inference::Members::as_listed});
       const auto rules = rules_of_calls(format, tools.only(i));
       if (!rules.empty()) inference::compile(rules);
     } catch (const Error& error) {

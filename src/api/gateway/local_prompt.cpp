@@ -279,6 +279,7 @@ inference::GenerateRequest make_generate_request(const ChatRequest& request,
   out.cache_scope = request.cache_scope;
   out.priority = request.priority;
   out.output = request.output;
+  out.output.members = inference::Members::as_listed;
   return out;
 }
 

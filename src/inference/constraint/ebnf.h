@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inference/constraint/expression.h"
+#include "inference/constraint/members.h"
 
 namespace strata::inference {
 
@@ -35,7 +36,7 @@ ExprId compile_ebnf(Expressions& x, const Ebnf& grammar);
 // llama.cpp's grammars: the rule `root`. Errors: invalid_argument, with the line.
 ExprId compile_gbnf(Expressions& x, std::string_view text);
 // Lark's grammars: the rule `start`. Errors: invalid_argument, with the line.
-ExprId compile_lark(Expressions& x, std::string_view text);
+ExprId compile_lark(Expressions& x, std::string_view text, Members members = Members::any);
 
 // The token that is spelled <name>, be it text or a control token.
 ExprId special_token(Expressions& x, std::string_view spelled);

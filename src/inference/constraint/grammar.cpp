@@ -40,7 +40,7 @@ ExprId build(Expressions& x, const OutputRule& rule) {
     case Kind::json_object:
       return JsonText(x).object_rule();
     case Kind::json_schema:
-      return compile_json_schema(x, rule.schema);
+      return compile_json_schema(x, rule.schema, {.members = rule.members});
     case Kind::regex:
       return x.block(parse_regex(x, rule.text));
     case Kind::choice:
@@ -48,7 +48,7 @@ ExprId build(Expressions& x, const OutputRule& rule) {
     case Kind::gbnf:
       return compile_gbnf(x, rule.text);
     case Kind::lark:
-      return compile_lark(x, rule.text);
+      return compile_lark(x, rule.text, rule.members);
     case Kind::none:
       break;
   }

@@ -126,9 +126,17 @@ class SchemaCompiler : public ShapeWriter {
     return x_.rule(rule);
   }
 
+  // Where a schema says no type, but something of objects or arrays only, one of these is meant.
+  static int meant_types(const Shape& shape) {
+    if (shape.types != kAllTypes || shape.values) return shape.types;
+    if (shape.says_of_objects() == shape.says_of_arrays()) return shape.types;
+    return shape.says_of_objects() ? kObject : kArray;
+  }
+
   ExprId body_of(const Schemas& schemas) {
     std::vector<ExprId> parts;
-    for (const Shape& shape : reader_.read(schemas)) {
+    for (Shape& shape : reader_.read(schemas)) {
+      if (text_.style().members == Members::as_listed) shape.types = meant_types(shape);
       parts.push_back(written_scalars(shape));
       if ((shape.types & kArray) != 0)
         parts.push_back(shape.values ? given(shape, kArray) : array_of(shape));

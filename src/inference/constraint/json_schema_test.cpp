@@ -16,10 +16,11 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::shared_ptr<Grammar> of_schema(std::string_view schema) {
+std::shared_ptr<Grammar> of_schema(std::string_view schema, Members members = Members::any) {
   OutputRule rule;
   rule.kind = OutputRule::Kind::json_schema;
   rule.schema = parse_json(schema);
+  rule.members = members;
   return compile(rule);
 }
 
@@ -379,6 +380,86 @@ TEST(JsonSchemaTexts, MultiplesOfLargeNumbersAreFound) {
     for (const char* text : one.good) EXPECT_TRUE(accepts(*grammar, text)) << text;
     for (const char* text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
   }
+}
+
+TEST(JsonSchemaTexts, AsListedHaveTheNamesOfTheSchemaInItsOrder) {
+  const std::vector<Case> cases{
+      {R"({"type":"object","properties":{"a":{"type":"integer"},"b":{},"c":{"type":"null"}},
+          "required":["b"]})",
+       {R"({"a":1,"b":2,"c":null})", R"({"b":{"z":1}})", R"({"a":1,"b":2})", R"({"b":2,"c":null})"},
+       {"{}", R"({"a":1})", R"({"b":2,"a":1})", R"({"b":2,"d":1})", R"({"b":2,"b":2})",
+        R"({"a":1,"c":null})", R"({"a":1,"c":null,"b":2})"}},
+      {R"({"type":"object","properties":{"a":{}},"additionalProperties":true})",
+       {R"({"a":1,"z":2})", R"({"z":2,"a":1})", "{}"},
+       {R"({"a":1,"a":1})"}},
+      {R"({"type":"object","properties":{"a":{}},"additionalProperties":{"type":"null"}})",
+       {R"({"a":1,"z":null})"},
+       {R"({"z":2})"}},
+      {R"({"type":"object","properties":{}})", {"{}"}, {R"({"a":1})", "1"}},
+      {R"({"type":"object"})", {"{}", R"({"a":1})"}, {"1"}},
+      {R"({"properties":{"a":{"type":"string"}},"required":["a"]})",
+       {R"({"a":"x"})"},
+       {"0", R"("a")", "{}", "[]"}},
+      {R"({"items":{"type":"null"}})", {"[]", "[null]"}, {"0", "{}"}},
+      {R"({"type":"object","properties":{"a":{}},"required":["z"]})",
+       {R"({"a":1,"z":2})", R"({"z":2})"},
+       {R"({"a":1})", R"({"z":2,"y":1})"}},
+      {R"({"type":"object","properties":{"a":{}},"patternProperties":{"^x":{"type":"null"}}})",
+       {R"({"a":1,"x1":null})", R"({"x1":null,"x2":null})"},
+       {R"({"a":1,"y":2})"}},
+      {R"({"type":"object","properties":{"a":{}},"minProperties":2})",
+       {R"({"a":1,"b":2})"},
+       {"{}"}},
+      {R"({"type":"object","properties":{"a":{},"b":{},"c":{}},"minProperties":2})",
+       {R"({"a":1,"b":2})", R"({"a":1,"c":2})", R"({"b":1,"c":2})"},
+       {R"({"c":1})", R"({"b":1})"}},
+      {R"({"type":"object","properties":{"a":{},"b":{},"c":{}},"maxProperties":1})",
+       {"{}", R"({"b":1})"},
+       {R"({"a":1,"b":2})"}},
+      {R"({"type":"object","properties":{"a":{},"b":{}},"dependentRequired":{"b":["a"]}})",
+       {R"({"a":1,"b":2})", R"({"a":1})", "{}"},
+       {R"({"b":1})"}},
+      {R"({"type":"object","allOf":[{"properties":{"a":{}}},{"properties":{"b":{}}}]})",
+       {R"({"a":1,"b":2})", R"({"b":2})"},
+       {R"({"c":1})", R"({"b":2,"a":1})"}},
+      {R"({"type":"object","properties":{"k":{"enum":["s","t"]}},"required":["k"],
+          "if":{"properties":{"k":{"const":"s"}}},"then":{"properties":{"n":{"type":"null"}},
+          "required":["n"]}})",
+       {R"({"k":"s","n":null})", R"({"k":"t"})"},
+       {R"({"k":"s"})", R"({"k":"t","o":1})"}},
+      {R"({"type":"object","properties":{"a":{}},"not":{"required":["a"]}})",
+       {"{}"},
+       {R"({"a":1})"}},
+      {R"({"type":"array","items":{"type":"object","properties":{"a":{},"b":{}}}})",
+       {R"([{"a":1},{"a":1,"b":2}])"},
+       {R"([{"b":1,"a":1}])", R"([{"c":1}])"}},
+  };
+  for (const Case& one : cases) {
+    const auto grammar = of_schema(one.schema, Members::as_listed);
+    const auto whole = of_schema(one.schema);
+    SCOPED_TRACE(one.schema);
+    for (const char* text : one.good) {
+      EXPECT_TRUE(accepts(*grammar, text)) << text;
+      EXPECT_TRUE(accepts(*whole, text)) << text << " does not fit the schema";
+    }
+    for (const char* text : one.bad) EXPECT_FALSE(accepts(*grammar, text)) << text;
+  }
+}
+
+// Each optional name is passed over or not, and no place is made for what was passed over.
+TEST(JsonSchemaTexts, AsListedAnObjectOfManyNamesHasAPlaceForEach) {
+  constexpr int kNames = 1000;
+  json::object properties;
+  for (int i = 0; i < kNames; ++i) properties[fmt::format("p{}", i)] = {{"type", "boolean"}};
+  const json::object schema{{"type", "object"}, {"properties", properties}};
+  const auto grammar = of_schema(to_json(schema), Members::as_listed);
+  std::string every_third = "{";
+  for (int i = 0; i < kNames; i += 3) {
+    every_third += fmt::format(R"({}"p{}":true)", i == 0 ? "" : ",", i);
+  }
+  EXPECT_TRUE(accepts(*grammar, every_third + "}"));
+  EXPECT_FALSE(accepts(*grammar, every_third + R"(,"p998":true})"));
+  EXPECT_TRUE(accepts(*grammar, R"({"p5":true,"p999":false})"));
 }
 
 // In any order, within the expressions that a grammar may have.

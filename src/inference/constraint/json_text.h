@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "inference/constraint/code_points.h"
 #include "inference/constraint/expression.h"
+#include "inference/constraint/members.h"
 
 namespace strata::inference {
 
@@ -37,6 +38,7 @@ struct ValueStyle {
     marked   // JSON, but strings have no escapes, and names of members no quotes
   } kind = Kind::json;
   std::string quote = "\"";  // around strings; marked: a text without their content
+  Members members = Members::any;
 
   Spelling spelling() const {
     if (kind == Kind::marked) return Spelling::plain;

@@ -56,7 +56,8 @@ bool is_terminal(std::string_view name) {
 
 class LarkParser {
  public:
-  LarkParser(Expressions& x, std::string_view text) : x_(x), in_(text, "Lark") {}
+  LarkParser(Expressions& x, std::string_view text, Members members)
+      : x_(x), in_(text, "Lark"), members_(members) {}
 
   Ebnf parse() {
     for (blanks(true); in_.more(); blanks(true)) {
@@ -210,7 +211,8 @@ class LarkParser {
   EbnfNode item() {
     if (in_.peek() == '"') return string();
     if (in_.peek() == '/') return regex();
-    if (in_.take("%json")) return ebnf_text(compile_json_schema(x_, schema()));
+    if (in_.take("%json"))
+      return ebnf_text(compile_json_schema(x_, schema(), {.members = members_}));
     if (in_.take("%python")) return python();
     if (in_.take("%marked")) return marked();
     if (in_.take("%text")) return text();
@@ -331,9 +333,9 @@ class LarkParser {
   EbnfNode python() {
     constexpr auto kPython = ValueStyle::Kind::python;
     const json::value read = schema();
-    return ebnf_text(
-        x_.any_of({compile_call_arguments(x_, read, {.kind = kPython, .quote = "\""}),
-                   compile_call_arguments(x_, read, {.kind = kPython, .quote = "'"})}));
+    return ebnf_text(x_.any_of(
+        {compile_call_arguments(x_, read, {.kind = kPython, .quote = "\"", .members = members_}),
+         compile_call_arguments(x_, read, {.kind = kPython, .quote = "'", .members = members_})}));
   }
 
   // A schema's values with strings between such texts as stand in quotes before it.
@@ -343,7 +345,8 @@ class LarkParser {
     std::string quote = in_.quoted('"');
     if (quote.empty()) in_.refuse("%marked needs a text that stands around strings");
     return ebnf_text(compile_json_schema(
-        x_, schema(), {.kind = ValueStyle::Kind::marked, .quote = std::move(quote)}));
+        x_, schema(),
+        {.kind = ValueStyle::Kind::marked, .quote = std::move(quote), .members = members_}));
   }
 
   // The strings of a schema as they are, without quotes, but for those that hold the text in
@@ -423,6 +426,7 @@ class LarkParser {
 
   Expressions& x_;
   EbnfReader in_;
+  const Members members_;
   Ebnf grammar_;
   std::map<std::string, EbnfNode> terminals_;
   std::map<std::string, ExprId> built_;
@@ -433,8 +437,8 @@ class LarkParser {
 
 }  // namespace
 
-ExprId compile_lark(Expressions& x, std::string_view text) {
-  return compile_ebnf(x, LarkParser(x, text).parse());
+ExprId compile_lark(Expressions& x, std::string_view text, Members members) {
+  return compile_ebnf(x, LarkParser(x, text, members).parse());
 }
 
 }  // namespace strata::inference

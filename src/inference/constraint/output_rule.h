@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "inference/constraint/members.h"
 #include "models/chat/output/output_format.h"
 
 namespace strata::inference {
@@ -22,6 +23,7 @@ struct OutputRule {
   };
   Kind kind = Kind::none;
   json::value schema = {};
+  Members members = Members::any;  // of its schema, or of the schemas in a grammar of Lark's
   std::string text = {};
   std::vector<std::string> choices = {};
 };

@@ -410,6 +410,7 @@ TEST(RandomSchemas, AreAnsweredRightByAModelThatWantsGarbage) {
     request.sampler.logit_bias = {{'}', 2.0f}};  // trees end some time
     request.output.kind = OutputRule::Kind::json_schema;
     request.output.schema = schema;
+    request.output.members = seed % 2 == 0 ? Members::any : Members::as_listed;
     auto promise = std::make_shared<std::promise<Answer>>();
     auto answer = std::make_shared<Answer>();
     try {

@@ -34,6 +34,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
   std::vector<Named> named;
   ExprId open = kNothing;  // a member with another name
   size_t least = 0, most = SIZE_MAX;
+  bool in_order = false;  // names come in the order of `named`; one that was passed over is gone
 
   // What follows `{`.
   ExprId begin() {
@@ -41,19 +42,21 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     for (const Named& each : named) {
       if (each.required) witness = x_.sequence(each.member, witness);
     }
-    return begin_at({std::vector<bool>(named.size()), 0, true}, witness);
+    return begin_at({std::vector<bool>(named.size()), 0, 0, true}, witness);
   }
 
  private:
   struct Place {
     std::vector<bool> seen;
+    size_t next = 0;    // in order: names before it do not come any more
     size_t n_open = 0;  // as far as it counts
     bool first = false;
     auto operator<=>(const Place&) const = default;
   };
 
-  // Names that are still to come, given what was seen.
-  size_t n_missing(const std::vector<bool>& seen) const {
+  // Names that are still to come; more than there are: one of them cannot.
+  size_t n_missing(const Place& place) const {
+    const std::vector<bool>& seen = place.seen;
     std::vector<bool> wanted(named.size());
     std::vector<size_t> open_names;
     const auto want = [&](size_t i) {
@@ -67,7 +70,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     while (!open_names.empty()) {
       const size_t i = open_names.back();
       open_names.pop_back();
-      if (!seen[i]) missing += named[i].member == kNothing ? named.size() + 1 : 1;
+      if (!seen[i]) missing += may_come(place, i) ? 1 : named.size() + 1;
       for (const size_t other : named[i].asks_for) want(other);
     }
     return missing;
@@ -77,10 +80,19 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     return static_cast<size_t>(std::count(seen.begin(), seen.end(), true));
   }
 
+  bool may_come(const Place& place, size_t name) const {
+    return !place.seen[name] && name >= place.next && named[name].member != kNothing;
+  }
+
   // Whether an object that has got so far can be completed.
   bool possible(const Place& place) const {
-    const size_t missing = n_missing(place.seen);
+    const size_t missing = n_missing(place);
     if (missing > named.size()) return false;
+    if (in_order && open == kNothing && least > 0) {
+      size_t reached = count(place.seen);
+      for (size_t i = 0; i < named.size(); ++i) reached += may_come(place, i) ? 1 : 0;
+      if (reached < least) return false;
+    }
     return most == SIZE_MAX || count(place.seen) + place.n_open + missing <= most;
   }
 
@@ -133,13 +145,25 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
   ExprId behind(Place place, size_t name) {
     place.seen[name] = true;
     place.first = false;
+    if (in_order) {
+      place.next = name + 1;
+      if (!possible(place)) return kNothing;
+      // Which of those before were there makes no difference then: places are as many as names.
+      if (nothing_depends()) std::fill_n(place.seen.begin(), place.next, true);
+    }
     return follow(place);
+  }
+
+  // Whether no name asks for another one, and nothing counts them.
+  bool nothing_depends() const {
+    return least == 0 && most == SIZE_MAX &&
+           std::ranges::all_of(named, [](const Named& each) { return each.asks_for.empty(); });
   }
 
   ExprId text_at(const Place& place) {
     std::vector<Left> left;
     for (size_t i = 0; i < named.size(); ++i) {
-      if (!place.seen[i] && named[i].member != kNothing) left.push_back({i, named[i].member});
+      if (may_come(place, i)) left.push_back({i, named[i].member});
     }
     std::vector<ExprId> members{any_member(place, left)};
     if (open != kNothing) {
@@ -152,7 +176,7 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     const ExprId more = x_.sequence(place.first ? kEmpty : comma_, x_.any_of(members));
     // Two of the other names may be the same, so that one of them counts.
     const size_t sure = count(place.seen) + std::min<size_t>(place.n_open, 1);
-    const bool may_close = sure >= least && n_missing(place.seen) == 0;
+    const bool may_close = sure >= least && n_missing(place) == 0;
     return x_.any_of({more, may_close ? close_ : kNothing});
   }
 
@@ -177,7 +201,10 @@ class ObjectBuilder {
       }
       names_ = values_.names_of(shape_.names);
     }
-    for (const std::string& name : all_names()) object->named.push_back(named(name));
+    const std::vector<std::string> names = all_names();
+    closed_ = listed() && shape_.min_properties <= static_cast<int64_t>(names.size());
+    object->in_order = text_.style().members == Members::as_listed;
+    for (const std::string& name : names) object->named.push_back(named(name));
     for (const auto& [name, others] : shape_.dependents) {
       for (const std::string& other : others) {
         object->named[index_of(*object, name)].asks_for.push_back(index_of(*object, other));
@@ -200,6 +227,13 @@ class ObjectBuilder {
   }
 
  private:
+  // Whether the schema lists properties and says nothing of others: who wrote it so means these.
+  bool listed() const {
+    return text_.style().members == Members::as_listed &&
+           std::ranges::any_of(shape_.objects, &ObjectPart::lists) &&
+           std::ranges::none_of(shape_.objects, &ObjectPart::additional);
+  }
+
   std::vector<std::string> all_names() const {
     std::vector<std::string> names;
     const auto add = [&](const std::string& name) {
@@ -259,7 +293,7 @@ class ObjectBuilder {
     for (const auto& one : object.named) taken.push_back(spell(one.name, spelling()));
     const ExprId others = x_.none_of(x_.texts(std::move(taken)));
     std::vector<ExprId> members;
-    for (size_t chosen = 0; chosen < size_t{1} << patterns.size(); ++chosen) {
+    for (size_t chosen = closed_ ? 1 : 0; chosen < size_t{1} << patterns.size(); ++chosen) {
       const ExprId value = values_.value_of(schemas_for(patterns, chosen));
       if (value == kNothing) continue;
       const bool any = patterns.empty() && object.named.empty() && !names_;
@@ -316,6 +350,7 @@ class ObjectBuilder {
   const MemberMarks marks_;
   const SchemaValues& values_;
   std::optional<ExprId> names_;  // of propertyNames
+  bool closed_ = false;          // other names are those of patterns only
 };
 
 }  // namespace

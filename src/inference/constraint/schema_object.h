@@ -1,4 +1,5 @@
-// Objects of a schema as expressions: members in any order, each name of the schema once.
+// Objects of a schema as expressions: each name of the schema once, in any order or in the
+// schema's.
 #pragma once
 
 #include <functional>

@@ -412,6 +412,7 @@ bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::stri
     if (key != first) return true;  // together with that
     ObjectPart part;
     part.additional = object->if_contains("additionalProperties");
+    part.lists = properties != nullptr;
     part.evaluates = silent_ == 0;
     for (const json::value* members : {properties, patterns}) {
       if (members == nullptr) continue;

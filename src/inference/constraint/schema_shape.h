@@ -38,6 +38,7 @@ struct ObjectPart {
   std::vector<std::pair<std::string, Schema>> patterns;
   Schema additional = nullptr;  // of the other names; null: any
   bool evaluates = true;        // counts for unevaluatedProperties
+  bool lists = false;           // properties stands there, be it without a name
 };
 struct ArrayPart {
   Schemas prefix;          // in their order
