@@ -19,9 +19,9 @@ std::string AnswerReader::push(std::string_view text) {
   return content;
 }
 
-std::string AnswerReader::finish() {
+std::string AnswerReader::finish(bool cut) {
   finished_ = true;
-  return parser_ ? take(parser_->finish()) : std::string();
+  return parser_ ? take(parser_->finish(cut)) : std::string();
 }
 
 std::string AnswerReader::take(models::OutputPieces pieces) {

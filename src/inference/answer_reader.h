@@ -20,7 +20,7 @@ class AnswerReader {
 
   // The text of one more token (may be empty), and what became content of all the text so far.
   std::string push(std::string_view text);
-  std::string finish();  // the rest
+  std::string finish(bool cut);  // the rest; `cut`: the answer does not end by itself
 
   // What became reasoning and calls since the last call.
   std::string take_reasoning();

@@ -232,10 +232,11 @@ TEST_F(AnswerReaderTest, OnChannelsARuleIsOfTheFinalMessage) {
   EXPECT_FALSE(run(final_message + "Well").text.starts_with("W"));
 }
 
-TEST_F(AnswerReaderTest, ACallThatIsCutOffByTheLimitIsContent) {
+TEST_F(AnswerReaderTest, ACallThatIsCutOffByTheLimitIsNoContent) {
   request_.max_tokens = 20;
   const auto outcome = run(kCall);
-  EXPECT_EQ(outcome.text, std::string(kCall).substr(0, 20));
+  EXPECT_EQ(outcome.text, "");
+  EXPECT_TRUE(outcome.calls.empty());
   EXPECT_EQ(outcome.last.reason, FinishReason::length);
 }
 

@@ -262,7 +262,7 @@ std::string Generation::settle_rest() {
   text_seen_ += rest.size();
   std::string settled;
   if (!rest.empty()) settled = stops_.push(reader_.push(rest));
-  settled += stops_.push(reader_.finish());
+  settled += stops_.push(reader_.finish(end_ == FinishReason::length));
   settled += stops_.finish();
   return settled;
 }

@@ -316,6 +316,7 @@ PreparedConversation prepare_conversation(const ChatRequest& request, const mode
   constrain_calls(request, plan.get(), prepared);
   if (plan) {
     plan->options.id_seed = id_seed;
+    plan->options.calls_only = prepared.frame.calls_only;
     plan->options.fragments = request.call_fragments && !prepared.triggers.empty();
     // A model that was never trained to call tools does not end behind the call that it has to
     // make.

@@ -175,10 +175,24 @@ TEST_F(LocalToolsTest, ACallThatIsRequiredComesFirst) {
   ChatRequest asked = request(kTools, kOpen);
   offer_tool(asked);
   asked.tool_choice.mode = models::ToolChoice::Mode::required;
-  asked.sampling.max_tokens = 1;
   const Heard heard = ask(asked);
   EXPECT_TRUE(heard.notices.empty());
-  EXPECT_THAT(heard.text, HasSubstr("<tool_call>"));
+  EXPECT_EQ(heard.text, "");
+  EXPECT_FALSE(heard.calls.empty());
+}
+
+TEST_F(LocalToolsTest, OfACallThatIsRequiredAndCutOffNothingIsText) {
+  for (const bool fragments : {false, true}) {
+    ChatRequest asked = request(kTools, kOpen);
+    offer_tool(asked);
+    asked.tool_choice.mode = models::ToolChoice::Mode::required;
+    asked.call_fragments = fragments;
+    asked.sampling.max_tokens = 1;
+    const Heard heard = ask(asked);
+    EXPECT_EQ(heard.text, "");
+    EXPECT_TRUE(heard.calls.empty());
+    EXPECT_EQ(heard.end.event.reason, FinishReason::length);
+  }
 }
 
 TEST_F(LocalToolsTest, ACallThatIsRequiredIsMadeInFormatsWithoutAMarkerToo) {

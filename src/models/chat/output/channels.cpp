@@ -31,7 +31,10 @@ class ChannelParser : public OutputParser {
     held_ += text;
     return work(false);
   }
-  OutputPieces finish() override { return work(true); }
+  OutputPieces finish(bool cut) override {
+    cut_ = cut;
+    return work(true);
+  }
   bool reasoning() const override { return body_ == Body::reasoning; }
   size_t decided() const override { return base_; }
 
@@ -98,7 +101,7 @@ class ChannelParser : public OutputParser {
     const bool closed = at != std::string::npos;
     if (body_ == Body::call) {
       if (!closed && !last && held_.size() <= kMaxCallBytes) return false;
-      take_call(closed ? at : held_.size(), pieces);
+      take_call(closed ? at : held_.size(), !closed && cut_, pieces);
     } else {
       take_text(closed ? at : certain(last), pieces);
     }
@@ -133,18 +136,20 @@ class ChannelParser : public OutputParser {
     drop(n);
   }
 
-  void take_call(size_t n, OutputPieces& pieces) {
+  void take_call(size_t n, bool cut, OutputPieces& pieces) {
     const std::string_view arguments = trimmed(std::string_view(held_).substr(0, n));
-    const bool whole = json_members(arguments).has_value() || arguments.empty();
-    if (!whole || options_.tools.empty() || n_calls_ >= kMaxCallsOfAnswer) {
+    const bool whole = json_members(arguments).has_value() || (arguments.empty() && !cut);
+    if (!whole && cut && !options_.fragments) return drop(n);
+    if ((!whole && !cut) || options_.tools.empty() || n_calls_ >= kMaxCallsOfAnswer) {
       body_ = Body::content;
       take_text(n, pieces);
       return;
     }
-    pieces.calls.push_back({.index = static_cast<int32_t>(n_calls_),
-                            .id = make_call_id(options_.id_seed, n_calls_),
-                            .name = recipient_,
-                            .arguments = std::string(arguments.empty() ? "{}" : arguments)});
+    pieces.calls.push_back(
+        {.index = static_cast<int32_t>(n_calls_),
+         .id = make_call_id(options_.id_seed, n_calls_),
+         .name = recipient_,
+         .arguments = std::string(arguments.empty() && !cut ? "{}" : arguments)});
     ++n_calls_;
     drop(n);
   }
@@ -156,6 +161,7 @@ class ChannelParser : public OutputParser {
 
   const OutputOptions options_;
   Body body_ = Body::header;
+  bool cut_ = false;  // the text does not end by itself
   std::string header_, recipient_;
   size_t n_calls_ = 0;
   std::string held_;

@@ -47,6 +47,10 @@ bool MarkedFormat::begins_bare(std::string_view text) const {
          });
 }
 
+bool MarkedFormat::is_bare_call(std::string_view text, const ToolSet& tools) const {
+  return data_.bare && begins_as_call(text, 0, tools);
+}
+
 std::vector<std::string> MarkedFormat::markers() const {
   std::vector<std::string> markers = data_.separators;
   for (const auto& [open, close] : data_.sections) {

@@ -33,6 +33,7 @@ class MarkedFormat : public OutputFormat {
   std::vector<std::string> triggers() const override;
   std::vector<std::string> markers() const override;
   bool begins_bare(std::string_view text) const override;
+  bool is_bare_call(std::string_view text, const ToolSet& tools) const override;
   CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override;
   std::vector<CallTrigger> call_triggers(const ToolSet& tools) const override;

@@ -61,6 +61,10 @@ class OutputFormat {
   virtual std::vector<std::string> triggers() const = 0;
   // A call may begin the answer with no marker before it.
   virtual bool begins_bare(std::string_view text) const { return (void)text, false; }
+  // Such a beginning is one of a call of these tools, whatever follows.
+  virtual bool is_bare_call(std::string_view text, const ToolSet& tools) const {
+    return (void)text, (void)tools, false;
+  }
   // All texts with control tokens that calls are written with.
   virtual std::vector<std::string> markers() const { return triggers(); }
   virtual CallReading read(std::string_view text, const CallPlace& place,

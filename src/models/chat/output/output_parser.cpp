@@ -51,7 +51,10 @@ class TextParser : public OutputParser {
     return work(false);
   }
 
-  OutputPieces finish() override { return work(true); }
+  OutputPieces finish(bool cut) override {
+    cut_ = cut;
+    return work(true);
+  }
 
   bool reasoning() const override { return phase_ == Phase::reasoning; }
 
@@ -107,7 +110,9 @@ class TextParser : public OutputParser {
     }
     if (options_.format != nullptr && options_.format->begins_bare(text)) {
       const CallReading reading = look(text, false);
-      if (waits(reading)) return false;
+      if (waits(reading) && (!last_ || options_.format->is_bare_call(text, options_.tools))) {
+        return wait();
+      }
       if (has_calls(reading)) {
         drop(space);
         begin_calls();
@@ -177,7 +182,7 @@ class TextParser : public OutputParser {
     take_content(at - space, pieces);
     const std::string_view text = std::string_view(held_).substr(space);
     const CallReading reading = look(text, false);
-    if (waits(reading)) return false;
+    if (waits(reading)) return wait();
     if (has_calls(reading)) {
       drop(space);
       begin_calls();
@@ -185,6 +190,12 @@ class TextParser : public OutputParser {
     }
     take_content(space + triggers_[which].size(), pieces);
     return true;
+  }
+
+  // Nothing can be taken before more text comes. What is cut off here is no content.
+  bool wait() {
+    if (last_) drop(held_.size());
+    return false;
   }
 
   static bool waits(const CallReading& reading) {
@@ -200,9 +211,13 @@ class TextParser : public OutputParser {
     const CallReading none{.kind = inside ? Kind::end : Kind::none};
     if (n_calls_ >= kMaxCallsOfAnswer) return none;
     const bool too_long = text.size() > kMaxCallBytes;
-    const CallPlace place{inside, last_ && !too_long, options_.fragments};
+    CallPlace place{inside, last_ && !cut_ && !too_long, options_.fragments};
     CallReading reading =
         options_.format->read(text.substr(0, kMaxCallBytes), place, options_.tools);
+    if (cut_ && has_calls(reading) && reading.kind == Kind::more && !too_long) {
+      place.last = true;  // what was begun ends here
+      reading = options_.format->read(text, place, options_.tools);
+    }
     if (reading.kind != Kind::more || !too_long) return reading;
     if (reading.calls.empty()) return none;
     reading.kind = Kind::broken;
@@ -218,7 +233,7 @@ class TextParser : public OutputParser {
     using Kind = CallReading::Kind;
     const CallReading reading = look(held_, inside_);
     pass_on(reading, pieces);
-    if (reading.kind == Kind::more) return false;
+    if (reading.kind == Kind::more) return wait();
     n_calls_ += reading.calls.size();
     pieces.n_ended += reading.calls.size();
     n_told_ = 0;
@@ -262,6 +277,7 @@ class TextParser : public OutputParser {
 
   void take_content(size_t n, OutputPieces& pieces) {
     if (n == 0) return;
+    if (cut_ && options_.calls_only) return drop(n);
     pieces.content += std::string_view(held_).substr(0, n);
     auto& ranges = pieces.content_ranges;
     if (!ranges.empty() && ranges.back().end == base_) {
@@ -283,6 +299,7 @@ class TextParser : public OutputParser {
   size_t n_call_triggers_ = 0;
   Phase phase_ = Phase::start;
   bool last_ = false;
+  bool cut_ = false;          // there the text does not end by itself
   bool thought_ = false;      // the reasoning has ended
   bool reasoned_ = false;     // some of it came
   bool space_falls_ = false;  // white space that comes next belongs to a marker

@@ -30,9 +30,9 @@ class OutputParser {
   // The next piece of the text, any bytes, with the markers' control tokens spelled. Cut within
   // characters it keeps those together that were whole.
   virtual OutputPieces push(std::string_view text) = 0;
-  // The text ends here. Nothing that was held back is lost: an unfinished call is content, or, with
-  // fragments, a call whose arguments end here.
-  virtual OutputPieces finish() = 0;
+  // The text ends here: by itself, or cut off. Of a call that is not whole its arguments end here,
+  // where they are told in fragments. Otherwise it is content, but nothing where it was cut off.
+  virtual OutputPieces finish(bool cut) = 0;
   virtual bool reasoning() const = 0;  // what comes next is reasoning
   // Whether the reasoning would end inside this text, with more than white space behind its end.
   virtual bool ends_inside(std::string_view text) const { return (void)text, false; }
@@ -49,6 +49,7 @@ struct OutputOptions {
   // Arguments are passed on while they are written; the rule that the model is kept to has to make
   // them JSON. Otherwise a call comes whole, in one piece.
   bool fragments = false;
+  bool calls_only = false;  // the model is kept to calls: of a text that is cut off none is content
 };
 
 std::unique_ptr<OutputParser> make_output_parser(OutputOptions options);

@@ -249,6 +249,78 @@ TEST(OutputParser, ACallInFragmentsThatIsCutOffHasTheArgumentsThatWereWritten) {
   }
 }
 
+// What comes of a text that is cut off at its end, wherever it was cut into pieces.
+ReadOutput read_cut_off(const OutputOptions& options, std::string_view text) {
+  ReadOutput whole = read_output(options, text, {}, true);
+  for (size_t at = 1; at < text.size(); ++at) {
+    EXPECT_EQ(read_output(options, text, {at}, true), whole) << "cut at " << at << " of " << text;
+  }
+  return whole;
+}
+
+TEST(OutputParser, NothingOfACallThatIsCutOffIsContent) {
+  for (const auto& [marks, answer] : kInJson) {
+    const std::string before = "I look. ";
+    const std::string text = before + answer;
+    const auto triggers = find_output_format(marks)->triggers();
+    const auto begins = [&](const std::string& beginning) {
+      return std::any_of(triggers.begin(), triggers.end(), [&](const std::string& trigger) {
+        return beginning.find(trigger) != std::string::npos;
+      });
+    };
+    for (size_t n = before.size() + 1; n < text.size(); ++n) {
+      const std::string beginning = text.substr(0, n);
+      OutputOptions options = options_of(marks);
+      for (const bool fragments : {false, true}) {
+        options.fragments = fragments;
+        options.calls_only = false;
+        const auto read = read_cut_off(options, beginning);
+        EXPECT_EQ(read.content, begins(beginning) ? "I look." : beginning);
+        options.calls_only = true;
+        EXPECT_EQ(read_cut_off(options, beginning.substr(before.size())).content, "");
+      }
+    }
+  }
+}
+
+TEST(OutputParser, OfATextThatIsCutOffOnlyWhatHasBegunAsACallFalls) {
+  const OutputOptions bare = options_of("<|python_tag|>");
+  EXPECT_EQ(read_cut_off(bare, "{\"name\": \"get_weather\", \"para").content, "");
+  const OutputOptions python = options_of("<|tool_call_start|>");
+  EXPECT_EQ(read_cut_off(python, "[get_weather(ci").content, "");
+  const OutputOptions tags = options_of(kJsonInTags);
+  const std::string call = "<tool_call>{\"name\": \"get_weather\", \"arguments\": {}}</tool_call>";
+  const auto second = read_cut_off(tags, call + "\n<tool_call>{\"na");
+  EXPECT_EQ(second.content, "");
+  EXPECT_EQ(second.calls.size(), 1u);
+  const OutputOptions params = options_of(kParameters);
+  EXPECT_EQ(read_cut_off(params, "<tool_call>\n<function=get_weather>\n<param").content, "");
+  for (const auto& [options, text] : std::vector<std::pair<OutputOptions, std::string>>{
+           {bare, "{\"a\": [1, 2"},
+           {bare, "{\"name\": \"Ann"},
+           {python, "[1, 2"},
+           {tags, "1 < 2 <tool"},
+           {tags, "<tool_call>{oops}</tool_call>"}}) {
+    EXPECT_EQ(read_cut_off(options, text).content, text);
+  }
+}
+
+TEST(OutputParser, ACallOnAChannelThatIsCutOffHasTheArgumentsThatWereWritten) {
+  OutputOptions options = options_of("<|channel|>analysis<|message|>");
+  const std::string header = "<|channel|>commentary to=functions.get_weather <|message|>";
+  for (const std::string arguments : {"", "{", "{\"city\": \"Os"}) {
+    options.fragments = false;
+    const auto none = read_cut_off(options, header + arguments);
+    EXPECT_TRUE(none.content.empty() && none.calls.empty());
+    options.fragments = true;
+    const auto read = read_cut_off(options, header + arguments);
+    EXPECT_EQ(read.content, "");
+    ASSERT_EQ(read.calls.size(), 1u);
+    EXPECT_EQ(read.calls[0].name, "get_weather");
+    EXPECT_EQ(read.calls[0].arguments, arguments);
+  }
+}
+
 TEST(OutputParser, ACallInFragmentsThatBreaksKeepsWhatWasToldAndTheRestIsContent) {
   const OutputOptions options = options_of(kJsonInTags);
   const std::string begin = "<tool_call>{\"name\": \"get_weather\", \"arguments\": ";

@@ -26,6 +26,14 @@ class PythonCalls : public OutputFormat {
   std::vector<std::string> triggers() const override { return {kOpen}; }
   std::vector<std::string> markers() const override { return {kOpen, kClose}; }
   bool begins_bare(std::string_view text) const override { return text.starts_with('['); }
+  bool is_bare_call(std::string_view text, const ToolSet& tools) const override {
+    LooseReader reader(text, 0, {});
+    std::string name;
+    if (reader.literal("[") != Match::yes) return false;
+    reader.skip_space();
+    return reader.word(name) == Match::yes && reader.literal("(") == Match::yes &&
+           tools.find(name) != nullptr;
+  }
 
   CallReading read(std::string_view text, const CallPlace& place,
                    const ToolSet& tools) const override {

@@ -51,18 +51,18 @@ inline void add(ReadOutput& read, const OutputPieces& pieces, std::string_view t
   }
 }
 
-// `cuts`: where the pieces end, ascending.
+// `cuts`: where the pieces end, ascending. `cut`: the text is cut off at its end.
 inline ReadOutput read_output(const OutputOptions& options, std::string_view text,
-                              const std::vector<size_t>& cuts = {}) {
+                              const std::vector<size_t>& cuts = {}, bool cut = false) {
   const auto parser = make_output_parser(options);
   ReadOutput read;
   size_t at = 0;
-  for (const size_t cut : cuts) {
-    add(read, parser->push(text.substr(at, cut - at)), text);
-    at = cut;
+  for (const size_t end : cuts) {
+    add(read, parser->push(text.substr(at, end - at)), text);
+    at = end;
   }
   add(read, parser->push(text.substr(at)), text);
-  add(read, parser->finish(), text);
+  add(read, parser->finish(cut), text);
   return read;
 }
 
