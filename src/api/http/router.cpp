@@ -9,7 +9,13 @@
 namespace strata::api {
 namespace {
 
-// A {name} takes one piece of the path, the last one all that is left.
+// How much of the path a {name} takes: one piece, and the last one all but what ends the pattern.
+size_t taken(std::string_view rest_of_pattern, std::string_view path) {
+  const bool last = rest_of_pattern.find_first_of("/{") == std::string_view::npos;
+  if (!last) return std::min(path.find('/'), path.size());
+  return path.ends_with(rest_of_pattern) ? path.size() - rest_of_pattern.size() : 0;
+}
+
 bool fits(std::string_view pattern, std::string_view path,
           std::map<std::string, std::string>& params) {
   while (true) {
@@ -20,7 +26,7 @@ bool fits(std::string_view pattern, std::string_view path,
     const size_t close = pattern.find('}');
     const std::string name(pattern.substr(brace + 1, close - brace - 1));
     pattern.remove_prefix(close + 1);
-    const size_t end = pattern.empty() ? path.size() : std::min(path.find('/'), path.size());
+    const size_t end = taken(pattern, path);
     if (end == 0) return false;
     params[name] = path.substr(0, end);
     path.remove_prefix(end);
@@ -28,11 +34,12 @@ bool fits(std::string_view pattern, std::string_view path,
 }
 
 // Of two routes that fit the one that says more of the request: more pieces of the path, fewer of
-// them open, a header.
+// them open, an ending behind an open one, a header.
 bool closer(const Route& a, const Route& b) {
   const auto key = [](const Route& route) {
     return std::tuple(std::ranges::count(route.pattern, '/'),
-                      -std::ranges::count(route.pattern, '{'), !route.header.empty());
+                      -std::ranges::count(route.pattern, '{'), !route.pattern.ends_with('}'),
+                      !route.header.empty());
   };
   return key(a) > key(b);
 }

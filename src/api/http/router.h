@@ -22,8 +22,10 @@ enum class Lane : uint8_t {
 };
 
 struct Route {
-  std::string method;   // "GET" also answers HEAD
-  std::string pattern;  // "/v1/batches/{id}/cancel"; at the end a {name} takes the rest of the path
+  std::string method;  // "GET" also answers HEAD
+  // "/v1/batches/{id}/cancel"; at the end a {name} takes the rest of the path, in
+  // "/models/{model}:countTokens" what stands before the ending.
+  std::string pattern;
   Scope scope = Scope::admin;
   size_t body_limit = kMaxBodyBytes;
   Handler handler;

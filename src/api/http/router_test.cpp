@@ -36,6 +36,24 @@ TEST(RouteTable, APatternTakesOnePieceInTheMiddleAndTheRestAtTheEnd) {
   EXPECT_EQ(rest.params.at("id"), "library/name");
 }
 
+TEST(RouteTable, AnEndingBehindTheLastPieceIsTheCloserPattern) {
+  RouteTable routes;
+  for (const char* pattern : {"/models/{id}", "/models/{model}:ask"}) {
+    Route route;
+    route.method = "POST";
+    route.pattern = pattern;
+    routes.add(std::move(route));
+  }
+  const auto asked = routes.match("POST", "/models/me/name:tag:ask");
+  ASSERT_NE(asked.route, nullptr);
+  EXPECT_EQ(asked.params.at("model"), "me/name:tag");
+  for (const char* path : {"/models/name:asks", "/models/name:ask/x", "/models/:ask"}) {
+    const auto other = routes.match("POST", path);
+    ASSERT_NE(other.route, nullptr) << path;
+    EXPECT_EQ(other.route->pattern, "/models/{id}") << path;
+  }
+}
+
 TEST(RouteTable, TheCloserPatternWinsWhateverTheOrder) {
   const RouteTable routes = table();
   EXPECT_EQ(routes.match("POST", "/v1/things/count").route->pattern, "/v1/things/count");

@@ -1,6 +1,7 @@
 #include "api/dialect/gemini/gemini.h"
 
 #include <algorithm>
+#include <array>
 
 #include "api/access/credentials.h"
 #include "api/dialect/dialect_common.h"
@@ -10,6 +11,9 @@ namespace strata::api::gemini {
 namespace {
 
 constexpr std::string_view kPath = "/v1beta/";
+constexpr std::array<std::string_view, 5> kMethods{"generateContent", "streamGenerateContent",
+                                                   "countTokens", "embedContent",
+                                                   "batchEmbedContents"};
 
 class Gemini final : public Dialect {
  public:
@@ -44,6 +48,13 @@ class Gemini final : public Dialect {
       add("GET", root + "/{model}", [&services](const auto& e) { get_model(e, services); });
       add("POST", root + "/{model}", [this, &services](const auto& e) { call(e, services); });
     }
+    // Some clients put no version before the models, where another interface has routes of its own.
+    for (const std::string_view method : kMethods) {
+      add("POST", fmt::format("/models/{{model}}:{}", method),
+          [this, &services, method](const auto& e) {
+            ask(e, services, e->request().params.at("model"), method);
+          });
+    }
   }
 
  private:
@@ -51,8 +62,12 @@ class Gemini final : public Dialect {
   void call(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     const std::string& rest = exchange->request().params.at("model");
     const size_t colon = rest.rfind(':');
-    const std::string method = colon == std::string::npos ? "" : rest.substr(colon + 1);
-    const std::string model = rest.substr(0, std::min(colon, rest.size()));
+    ask(exchange, services, rest.substr(0, std::min(colon, rest.size())),
+        colon == std::string::npos ? "" : rest.substr(colon + 1));
+  }
+
+  void ask(const std::shared_ptr<Exchange>& exchange, const Services& services,
+           const std::string& model, std::string_view method) const {
     if (method == "generateContent" || method == "streamGenerateContent") {
       generate(exchange, services, model, method == "streamGenerateContent");
     } else if (method == "countTokens") {
@@ -60,10 +75,11 @@ class Gemini final : public Dialect {
     } else if (method == "embedContent" || method == "batchEmbedContents") {
       embed(exchange, services, *this, model, method == "batchEmbedContents");
     } else {
+      std::string known;
+      for (const std::string_view each : kMethods) known += fmt::format(" {}", each);
       throw Error(Code::not_found,
                   fmt::format("there is no method '{}' of a model", method.substr(0, 80)),
-                  "the methods are generateContent, streamGenerateContent, countTokens, "
-                  "embedContent and batchEmbedContents");
+                  fmt::format("the methods are{}", known));
     }
   }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "api/access/keys.h"
+#include "api/dialect/gemini/gemini.h"
 #include "api/testing/client.h"
 #include "api/testing/fixture.h"
 #include "core/json.h"
@@ -229,6 +230,45 @@ TEST_F(GeminiGenerate, IsThereBelowV1Too) {
   };
   EXPECT_TRUE(models("x-goog-api-key: none\r\n").contains("models"));
   EXPECT_TRUE(models("").contains("object"));  // OpenAI's
+}
+
+// LiteLLM puts no version behind the address that it is given.
+TEST_F(GeminiGenerate, IsThereWithoutAVersionToo) {
+  const auto asked = [&](const std::string& call, const std::string& body) {
+    const Reply reply = fetch(running_.port(), "POST", "/models/" + call, "{" + body + "}");
+    return parse_json(reply.body).as_object();
+  };
+  EXPECT_EQ(asked("echo:generateContent", user("Hello there")).at("modelVersion"), "echo");
+  EXPECT_TRUE(asked("echo:countTokens", user("Hello there")).contains("totalTokens"));
+  const Reply streamed =
+      fetch(running_.port(), "POST", "/models/echo:streamGenerateContent?alt=sse",
+            "{" + user("Hello there") + "}");
+  EXPECT_FALSE(events_of(streamed.body).empty()) << streamed.body;
+  // Errors have Google's shape.
+  for (const std::string call :
+       {"echo:embedContent", "echo:batchEmbedContents", "me/absent:tag:generateContent"}) {
+    EXPECT_TRUE(asked(call, "").at("error").as_object().contains("status")) << call;
+  }
+  EXPECT_TRUE(asked("echo", R"("contents":1)").at("error").is_string());  // Hugging Face's
+}
+
+TEST(GeminiSchema, PropertiesStandInTheOrderThatIsAskedFor) {
+  const auto read = [](const std::string& order) {
+    return to_json(gemini::json_schema(
+        parse_json(R"({"type":"OBJECT","properties":{"a":{},"b":{},"c":{},"d":{}},)" + order + "}"),
+        "schema"));
+  };
+  for (const std::string key : {"propertyOrdering", "property_ordering"}) {
+    EXPECT_EQ(read("\"" + key + R"(":["c","a"])"),
+              R"({"type":"object","properties":{"c":{},"a":{},"b":{},"d":{}}})");
+    try {
+      read("\"" + key + R"(":["c","x"])");
+      ADD_FAILURE() << "x is no property";
+    } catch (const FieldError& error) {
+      EXPECT_EQ(error.field(), "schema." + key + "[1]");
+    }
+  }
+  EXPECT_THROW(gemini::json_schema(parse_json(R"({"propertyOrdering":["a"]})"), "s"), FieldError);
 }
 
 }  // namespace

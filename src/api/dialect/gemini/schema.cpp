@@ -62,15 +62,18 @@ std::string type_of(Fields& fields) {
 json::object read_properties(Fields& fields) {
   json::object read;
   auto properties = fields.object("properties");
-  const auto order = fields.texts(
-      fields.has("propertyOrdering") ? "propertyOrdering" : "property_ordering", kMaxMembers, 1024);
-  if (!properties) return read;
-  const json::object& given = fields.get("properties")->get_object();
+  static const json::object kNone;
+  const json::object& given = properties ? fields.get("properties")->get_object() : kNone;
   const auto add = [&](std::string_view name, const json::value& schema) {
     if (!read.contains(name)) read[name] = json_schema(schema, properties->path(name));
   };
-  for (const std::string& name : order.value_or(std::vector<std::string>{})) {
-    if (const json::value* schema = given.if_contains(name)) add(name, *schema);
+  const std::string_view key =
+      fields.has("propertyOrdering") ? "propertyOrdering" : "property_ordering";
+  const auto order = fields.texts(key, kMaxMembers, 1024).value_or(std::vector<std::string>{});
+  for (size_t i = 0; i < order.size(); ++i) {
+    const json::value* schema = given.if_contains(order[i]);
+    if (schema == nullptr) fields.fail(fmt::format("{}[{}]", key, i), "is none of the properties");
+    add(order[i], *schema);
   }
   for (const auto& member : given) add(member.key(), member.value());
   return read;
