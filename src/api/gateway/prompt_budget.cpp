@@ -4,10 +4,10 @@ namespace strata::api {
 namespace {
 
 constexpr const char* kHint =
-    "shorten it, start a new conversation (/clear in a chat), let older messages be left out or "
-    "summarised (the header x-strata-context-policy: truncate or summarise), or give the model a "
-    "larger context: --context, STRATA_CONTEXT, PARAMETER num_ctx of a Modelfile, num_ctx of "
-    "Ollama's options";
+    "shorten it, start a new conversation, let older messages be left out or summarised (the "
+    "header "
+    "x-strata-context-policy: truncate or summarise), or have the server give the model a larger "
+    "context (--context, STRATA_CONTEXT)";
 
 ContextOverflow overflow(std::string_view prompt_has, const PromptCounts& counts, int64_t limit) {
   const std::string asked =

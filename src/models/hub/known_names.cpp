@@ -116,7 +116,7 @@ Error model_not_found(std::string_view name, std::span<const std::string> here) 
   if (hint.empty()) {
     hint =
         "strata list says what is here; strata pull gets more: a name of the catalogue, or "
-        "hf:OWNER/REPO, https:…, file:…";
+        "hf:OWNER/REPO, https:…";
   }
   return Error(Code::not_found, fmt::format("there is no model '{}' here", name.substr(0, kShown)),
                hint);

@@ -70,7 +70,7 @@ ModelName name_from(std::string_view reference) {
     for (const CatalogEntry& entry : catalog()) {
       known += (known.empty() ? "" : ", ") + entry.name;
     }
-    hint = fmt::format("the catalogue has {}; others: hf:OWNER/REPO, https:…, file:…", known);
+    hint = fmt::format("the catalogue has {}; others: hf:OWNER/REPO, https:…", known);
   }
   throw Error(Code::not_found, fmt::format("no model is known as '{}'", name), hint);
 }

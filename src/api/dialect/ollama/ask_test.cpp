@@ -206,6 +206,7 @@ TEST_F(OllamaAsk, APromptThatDoesNotFitIsRefusedWithTheCounts) {
   const std::string error = refusal("/api/chat", body);
   EXPECT_NE(error.find("8"), std::string::npos) << error;
   EXPECT_NE(error.find("system"), std::string::npos) << error;
+  EXPECT_NE(error.find("num_ctx"), std::string::npos) << error;
 }
 
 TEST_F(OllamaAsk, HistoryWithToolCallsIsRead) {

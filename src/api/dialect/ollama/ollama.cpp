@@ -2,6 +2,7 @@
 
 #include "api/access/keys.h"
 #include "api/dialect/dialect_common.h"
+#include "api/gateway/prompt_budget.h"
 #include "core/version.h"
 
 namespace strata::api::ollama {
@@ -109,7 +110,11 @@ const Registered<Dialect> ollama{std::make_unique<Ollama>()};
 }  // namespace
 
 json::object error_json(const Error& error) {
-  return {{"error", full_text(error)}};
+  const bool too_long = dynamic_cast<const ContextOverflow*>(&error) != nullptr;
+  return {
+      {"error", full_text(error) + (too_long ? "; or ask for one: options.num_ctx, or PARAMETER "
+                                               "num_ctx of a Modelfile"
+                                             : "")}};
 }
 
 Response json_response(const json::value& body) {
