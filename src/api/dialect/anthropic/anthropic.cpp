@@ -140,12 +140,18 @@ const Registered<Dialect> kAnthropic{std::make_unique<Anthropic>()};
 
 }  // namespace
 
+UnknownThread::UnknownThread(const std::string& field)
+    : FieldError(field, fmt::format("{} must be create: no conversations are held here", field),
+                 "send all its messages, without thread") {}
+
 json::object error_json(const Error& error) {
   const auto* overflow = dynamic_cast<const ContextOverflow*>(&error);
-  return {
-      {"type", "error"},
-      {"error", json::object{{"type", error_type(error.code())},
-                             {"message", overflow ? overflow_text(*overflow) : full_text(error)}}}};
+  json::object inner{{"type", error_type(error.code())},
+                     {"message", overflow ? overflow_text(*overflow) : full_text(error)}};
+  if (dynamic_cast<const UnknownThread*>(&error) != nullptr) {
+    inner["details"] = json::object{{"error_code", "thread_not_found"}};
+  }
+  return {{"type", "error"}, {"error", std::move(inner)}};
 }
 
 int64_t read_limit(const std::string& query) {

@@ -46,6 +46,13 @@ std::string read_text_block(Fields& block, const std::string& type, Marks& marks
 std::string sign(std::string_view thinking);
 bool is_signature(std::string_view signature);
 
+// A conversation that is held by the server is to be gone on with. Its code makes Anthropic's
+// libraries send the conversation whole.
+class UnknownThread : public FieldError {
+ public:
+  explicit UnknownThread(const std::string& field);
+};
+
 json::object error_json(const Error& error);
 
 struct WriterInfo {

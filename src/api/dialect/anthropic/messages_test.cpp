@@ -1,4 +1,6 @@
 // /v1/messages over a real socket, answered by the scripted backend.
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "api/dialect/anthropic/anthropic.h"
@@ -21,6 +23,8 @@ ScriptedOptions script() {
   return parse_script(R"({"models": [{"name": "echo"}, {"name": "agent", "rules": [
     {"contains": "weather", "role": "user", "reasoning": "A tool knows.", "reply": "Let me look.",
      "calls": [{"name": "weather", "arguments": {"city": "Oslo"}}, {"name": "clock"}]},
+    {"contains": "tides", "role": "user",
+     "calls": [{"name": "weather", "arguments": {"city": "Oslo, N", "at": [1, 2], "days": 12}}]},
     {"role": "tool", "reply": "It is {message}."},
     {"contains": "break", "reply": "one two three four", "fail_after": 2}]}]})");
 }
@@ -184,6 +188,36 @@ TEST_F(AnthropicMessages, WhatEndedAnAnswerIsSaid) {
   EXPECT_EQ(parse_json(cut.body).at("stop_reason"), "max_tokens");
 }
 
+TEST_F(AnthropicMessages, ACallThatIsCutOffHasTheMembersThatWereWhole) {
+  const std::string arguments = R"({"city":"Oslo, N","at":[1,2],"days":12})";
+  std::set<std::string> inputs;
+  for (int n = 1; n < 40; ++n) {
+    const std::string rest =
+        fmt::format(R"("model":"agent","max_tokens":{},{},{}}})", n, user("the tides?"), kTools);
+    const json::value message = parse_json(post("{" + rest).body);
+    std::string streamed;
+    for (const SseEvent& event : events_of(post(R"({"stream":true,)" + rest).body)) {
+      if (event.name != "content_block_delta") continue;
+      streamed += event.data.at("delta").at("partial_json").as_string();
+    }
+    EXPECT_TRUE(arguments.starts_with(streamed)) << streamed;
+    const json::array& content = message.at("content").as_array();
+    if (content.empty()) continue;
+    const std::string input = to_json(content[0].at("input"));
+    inputs.insert(input);
+    if (streamed == arguments) {
+      EXPECT_EQ(input, arguments);
+      break;
+    }
+    EXPECT_EQ(message.at("stop_reason"), "max_tokens");
+    const std::string members = input.substr(0, input.size() - 1);
+    EXPECT_TRUE(arguments.starts_with(members)) << input;
+    EXPECT_LE(members.size(), std::max<size_t>(1, streamed.size())) << input << " of " << streamed;
+  }
+  EXPECT_TRUE(inputs.contains(arguments));
+  EXPECT_GT(inputs.size(), 1u);
+}
+
 TEST_F(AnthropicMessages, AFailureInAStreamIsAnErrorEvent) {
   const auto events = streamed("agent", user("break"));
   ASSERT_FALSE(events.empty());
@@ -210,6 +244,7 @@ TEST_F(AnthropicMessages, ErrorsHaveItsShapeAndTypes) {
   const json::value body = parse_json(absent.body);
   EXPECT_EQ(body.at("type"), "error");
   EXPECT_EQ(body.at("error").at("type"), "not_found_error");
+  EXPECT_EQ(absent.body.find("file:"), std::string::npos) << "nobody far away has files here";
   EXPECT_EQ(absent.headers.at("request-id"), absent.headers.at("x-request-id"));
   const Reply unknown = fetch(running_.port(), "GET", "/v1/messages/elsewhere", {}, kVersion);
   EXPECT_EQ(unknown.status, 404);
@@ -301,6 +336,24 @@ TEST_F(AnthropicMessages, WhatIsNotHereIsRefusedByItsName) {
   EXPECT_NE(refusal(user("x") + R"(,"mcp_servers":[])").find("mcp_servers"), std::string::npos);
 }
 
+TEST_F(AnthropicMessages, AThreadThatIsToBeginIsNamedAsIgnoredAndOneToGoOnWithIsNotFound) {
+  const std::string create = user("x") + R"(,"thread":{"type":"create"})";
+  const Reply begun = ask("echo", create);
+  EXPECT_EQ(begun.status, 200) << begun.body;
+  EXPECT_EQ(begun.headers.at("x-strata-ignored"), "thread");
+  EXPECT_NE(refusal(create + R"(,"strict":true)").find("thread"), std::string::npos);
+  EXPECT_NE(refusal(user("x") + R"(,"thread":{"type":"create","x":1})").find("thread.x"),
+            std::string::npos);
+  EXPECT_NE(refusal(user("x") + R"(,"thread":{})").find("thread.type"), std::string::npos);
+  // Who goes on sends only what is new.
+  const Reply lost = ask("echo", R"("thread":{"type":"continue","previous_message_id":"msg_1"},
+      "messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1"}]}])");
+  EXPECT_EQ(lost.status, 400);
+  const json::value error = parse_json(lost.body).at("error");
+  EXPECT_NE(error.at("message").as_string().find("thread.type"), std::string::npos);
+  EXPECT_EQ(error.at("details").at("error_code"), "thread_not_found");
+}
+
 TEST_F(AnthropicMessages, TheModelInMemoryNeedsNoName) {
   const std::string body = "{" + user("x") + R"(,"max_tokens":9})";
   const Reply reply = post(body);
@@ -322,6 +375,9 @@ TEST_F(AnthropicMessages, APromptOverTheContextIsTooLongInTheWordsThatClientsLoo
       << message;
   EXPECT_GE(n_prompt, 5000);
   EXPECT_EQ(most, 4095);
+  for (const char* elsewhere : {"/clear", "num_ctx", "Modelfile", "Ollama"}) {
+    EXPECT_EQ(message.find(elsewhere), std::string::npos) << message;
+  }
 }
 
 TEST_F(AnthropicMessages, ModelsHaveItsShapeWhereItsVersionIsNamed) {

@@ -103,6 +103,18 @@ void read_service(Fields& fields, Marks& marks) {
   }
 }
 
+// No conversation is held here: one that is to begin is answered without, one to go on with is not
+// found, in the words that make a client send it whole.
+void read_thread(Fields& fields, Marks& marks) {
+  auto thread = fields.object("thread");
+  if (!thread) return;
+  if (thread->required_text("type") != "create") {
+    throw UnknownThread(thread->path("type"));
+  }
+  thread->refuse_unread();
+  marks.ignored.emplace_back("thread");
+}
+
 // What counting and answering share.
 void read_prompt(Fields& fields, Parsed& parsed, Marks& marks) {
   ChatRequest& request = parsed.request;
@@ -127,6 +139,7 @@ Parsed parse_message(const std::string& body) {
   Fields fields(document);
   Parsed parsed;
   Marks marks;
+  read_thread(fields, marks);  // first: who goes on with one sends only what is new
   read_prompt(fields, parsed, marks);
   ChatRequest& request = parsed.request;
   read_sampling(fields, request.sampling);

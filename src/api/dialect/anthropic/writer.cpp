@@ -1,5 +1,6 @@
 // Answers of /v1/messages: a message whole, or the events of one that is being written.
 #include "api/dialect/anthropic/anthropic.h"
+#include "core/ascii.h"
 
 namespace strata::api::anthropic {
 namespace {
@@ -37,14 +38,39 @@ json::object usage_json(int64_t prompt, int64_t cached, int64_t completion, int6
           {"output_tokens_details", json::object{{"thinking_tokens", thinking}}}};
 }
 
-json::value input_json(const std::string& arguments) {
-  if (arguments.empty()) return json::object{};
+std::optional<json::object> parsed_object(const std::string& text) {
   try {
-    json::value input = parse_json(arguments);
-    if (input.is_object()) return input;
+    json::value value = parse_json(text);
+    if (value.is_object()) return std::move(value.get_object());
   } catch (const Error&) {
   }
-  return json::object{{"unfinished", arguments}};  // max_tokens cut it
+  return std::nullopt;
+}
+
+// Behind the last of an object's members that another one follows.
+size_t last_comma(std::string_view object) {
+  size_t last = 0, depth = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < object.size(); ++i) {
+    const char c = object[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\') ++i;
+    if (quoted) continue;
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && depth > 0) --depth;
+    if (c == ',' && depth == 1) last = i;
+  }
+  return last;
+}
+
+// An object that was cut off has the members that are whole, as Anthropic's libraries make it of
+// the same text in a stream. A number at the end might have gone on.
+json::object input_json(const std::string& arguments) {
+  if (auto whole = parsed_object(arguments)) return std::move(*whole);
+  const bool goes_on = !arguments.empty() && is_ascii_digit(arguments.back());
+  if (auto all = goes_on ? std::nullopt : parsed_object(arguments + "}")) return std::move(*all);
+  const std::string before = arguments.substr(0, last_comma(arguments)) + "}";
+  return parsed_object(before).value_or(json::object{});
 }
 
 class MessageWriter final : public AnswerWriter {
