@@ -1,4 +1,5 @@
-// The one refusal that waiting mends, whatever its status says.
+// The one refusal that waiting mends. Clients ask again after a 409, so no other one of what is
+// missing has that status.
 #pragma once
 
 #include <string>
@@ -15,5 +16,7 @@ class NotYet : public Error {
   explicit NotYet(std::string message, std::string hint = {})
       : Error(Code::failed_precondition, std::move(message), std::move(hint)) {}
 };
+
+constexpr int kNotYetStatus = 409;
 
 }  // namespace strata::api

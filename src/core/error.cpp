@@ -21,7 +21,7 @@ constexpr std::array<CodeRow, 14> kCodes{{
     {Code::policy_refused, "policy_refused", 403, 8},
     {Code::not_found, "not_found", 404, 3},
     {Code::already_exists, "already_exists", 409, 1},
-    {Code::failed_precondition, "failed_precondition", 409, 1},
+    {Code::failed_precondition, "failed_precondition", 400, 1},
     {Code::resource_exhausted, "resource_exhausted", 429, 6},
     {Code::cancelled, "cancelled", 499, 130},
     {Code::internal, "internal", 500, 1},

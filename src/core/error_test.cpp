@@ -7,6 +7,7 @@ namespace {
 
 TEST(Error, CodesMapToHttpAndExitStatus) {
   EXPECT_EQ(http_status(Code::not_found), 404);
+  EXPECT_EQ(http_status(Code::failed_precondition), 400);  // clients ask again after a 409
   EXPECT_EQ(exit_code(Code::not_found), 3);
   EXPECT_EQ(http_status(Code::deadline_exceeded), 504);
   EXPECT_EQ(exit_code(Code::cancelled), 130);

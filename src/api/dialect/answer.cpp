@@ -267,6 +267,7 @@ Response error_response(const Dialect& dialect, const Error& error) {
   if (error.code() == Code::unavailable) response.headers.add("retry-after", "1");
   // The makers' libraries take 409 and everything from 500 for what will pass, and ask again.
   const bool waits = dynamic_cast<const NotYet*>(&error) != nullptr;
+  if (waits) response.status = kNotYetStatus;
   const bool stays = response.status == 409 || response.status == 501;
   if (stays && !waits) response.headers.add("x-should-retry", "false");
   if (error.code() == Code::unauthenticated) response.headers.add("www-authenticate", "Bearer");

@@ -6,6 +6,7 @@
 
 #include "api/access/credentials.h"
 #include "api/dialect/dialect.h"
+#include "api/not_yet.h"
 #include "api/openapi/operation.h"
 #include "core/ascii.h"
 #include "core/version.h"
@@ -30,6 +31,8 @@ constexpr std::array kTransport{
     Transport{417, "The head expects what this server does not know."},
     Transport{431, "The head of the request is too large."},
 };
+
+constexpr std::string_view kNotYet = "not_yet";  // among an operation's errors: a NotYet
 
 [[noreturn]] void fail(const std::string& what) {
   throw Error(Code::internal, "the description of the interfaces " + what);
@@ -166,8 +169,13 @@ class Builder {
     if (route.scope != Scope::open) codes.push_back(Code::unauthenticated);
     if (find(said, "unbuilt")) codes.push_back(Code::unimplemented);
     if (const json::value* more = find(said, "errors")) {
-      for (const json::value& each : more->as_array())
-        codes.push_back(code_named(each.as_string()));
+      for (const json::value& each : more->as_array()) {
+        if (each.as_string() == kNotYet) {
+          all[std::to_string(kNotYetStatus)] = error(dialect, error_schema, kNotYetStatus, kNotYet);
+        } else {
+          codes.push_back(code_named(each.as_string()));
+        }
+      }
     }
     for (const Code code : codes) {
       const int status = error_response(dialect, Error(code, "")).status;

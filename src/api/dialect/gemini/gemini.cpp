@@ -22,7 +22,6 @@ class Gemini final : public Dialect {
 
   Response error(const Error& error) const override {
     Response response;
-    response.status = error_status(error.code());
     response.body = to_json(error_json(error));
     return response;
   }
@@ -121,12 +120,8 @@ std::string status_name(Code code) {
 
 }  // namespace
 
-int error_status(Code code) {
-  return code == Code::failed_precondition ? 400 : http_status(code);
-}
-
 json::object error_json(const Error& error) {
-  json::object inner{{"code", error_status(error.code())},
+  json::object inner{{"code", http_status(error.code())},
                      {"message", full_text(error)},
                      {"status", status_name(error.code())}};
   const auto* field = dynamic_cast<const FieldError*>(&error);

@@ -39,7 +39,6 @@ void read_tools(Fields& fields, ChatRequest& request);
 json::value json_schema(const json::value& schema, const std::string& path);
 
 json::object error_json(const Error& error);
-int error_status(Code code);
 
 struct WriterInfo {
   std::string id;

@@ -162,7 +162,7 @@ TEST_F(FillMask, WhatCannotBeAnsweredIsRefused) {
   for (int i = 0; i < 33; ++i) masks += "[MASK]";
   EXPECT_THAT(refusal(texts(json::string(long_text + "[MASK]"))), HasSubstr("the model takes 64"));
   EXPECT_THAT(refusal(texts(json::string(masks))), HasSubstr("33 masks, the limit is 32"));
-  EXPECT_THAT(refusal(texts("a [MASK]"), "/models/chat/pipeline/fill-mask", 409),
+  EXPECT_THAT(refusal(texts("a [MASK]"), "/models/chat/pipeline/fill-mask", 400),
               HasSubstr("no head that fills in masks"));
 }
 
@@ -176,7 +176,7 @@ TEST_F(FillMask, AnAnswerOfTooManyGuessesIsRefused) {
 }
 
 TEST_F(FillMask, AMaskThatReadsAsNothingIsRefused) {
-  EXPECT_THAT(refusal(texts("a cat"), "/models/blank/pipeline/fill-mask", 409),
+  EXPECT_THAT(refusal(texts("a cat"), "/models/blank/pipeline/fill-mask", 400),
               HasSubstr("reads as no text"));
 }
 

@@ -233,9 +233,9 @@ TEST_F(OllamaModels, ABaseModelContinuesAPromptButRefusesAConversation) {
   EXPECT_EQ(
       call("POST", "/api/chat", R"({"model":"base","messages":[{"role":"user","content":"abc"}]})")
           .status,
-      409);
+      400);
   EXPECT_EQ(call("POST", "/api/generate", R"({"model":"base","prompt":"abc","system":"s"})").status,
-            409);
+            400);
 }
 
 TEST_F(OllamaModels, ABaseModelsOwnSystemNeedsATemplateAndSaysSo) {
@@ -244,7 +244,7 @@ TEST_F(OllamaModels, ABaseModelsOwnSystemNeedsATemplateAndSaysSo) {
   ASSERT_EQ(made.status, 200) << made.body;
   const std::string head = R"({"model":"told","prompt":"abc","options":{"num_predict":2},)";
   const Reply refused = call("POST", "/api/generate", head + R"("stream":false})");
-  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_EQ(refused.status, 400) << refused.body;
   EXPECT_NE(refused.body.find("TEMPLATE"), std::string::npos) << refused.body;
   EXPECT_EQ(call("POST", "/api/generate", head + R"("raw":true})").status, 200);
   EXPECT_EQ(
@@ -380,7 +380,7 @@ TEST_F(OllamaModels, CreateQuantisesByOllamasNamesAndReplacesOnlyByWhatIsWhole) 
             2);
   const std::string head = R"({"model":"small","stream":false,"quantize":)";
   const Reply twice = call("POST", "/api/create", head + R"("Q4_k_m","from":"small"})");
-  EXPECT_EQ(twice.status, 409) << twice.body;
+  EXPECT_EQ(twice.status, 400) << twice.body;
   EXPECT_NE(twice.body.find("quantised already"), std::string::npos) << twice.body;
   EXPECT_EQ(ask("POST", "/api/show", R"({"model":"small"})").at("details"), shown.at("details"));
   ask("POST", "/api/create", head + R"("Q4_k_m","from":"tiny"})");
@@ -503,7 +503,7 @@ TEST_F(OllamaPushes, GoToTheRegistryThatIsNamedAndToNoOther) {
   };
   const std::string place = registry.host() + "/me/tiny:v1";
   EXPECT_EQ(call("POST", "/api/push", body("me/tiny:v1", "")).status, 400) << "no registry";
-  EXPECT_EQ(call("POST", "/api/push", body("http://" + place, R"(,"stream":false)")).status, 409)
+  EXPECT_EQ(call("POST", "/api/push", body("http://" + place, R"(,"stream":false)")).status, 400)
       << "plain http has to be asked for";
   EXPECT_TRUE(registry.requests().empty());
   const auto lines = lines_of(call("POST", "/api/push", body(place, R"(,"insecure":true)")).body);
@@ -527,7 +527,7 @@ TEST_F(OllamaModels, PushesNothingWhileTheyAreOffline) {
   library_.copy("tiny", "me/tiny:v1");
   const std::string body = R"({"model":"registry.invalid/me/tiny:v1","stream":false})";
   const Reply reply = call("POST", "/api/push", body);
-  EXPECT_EQ(reply.status, 409) << reply.body;
+  EXPECT_EQ(reply.status, 400) << reply.body;
   EXPECT_NE(reply.body.find("offline"), std::string::npos) << reply.body;
 }
 

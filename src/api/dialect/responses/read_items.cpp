@@ -52,10 +52,7 @@ void refuse_item(Fields& fields, const std::string& type) {
                                                            "tool_search_call",
                                                            "tool_search_output"};
   if (std::ranges::find(kKnown, type) != kKnown.end()) {
-    throw Error(
-        Code::unimplemented,
-        fmt::format("{} is '{}': the tool behind it is not built", fields.path("type"), type),
-        "use tools of the type function, which your program runs itself");
+    refuse_tool(fields, type, fmt::format("is '{}': the tool behind it is not built", type));
   }
   fields.fail("type", fmt::format("is '{}', which is no item", type.substr(0, 40)),
               "items are message, function_call, function_call_output, reasoning, item_reference "

@@ -18,9 +18,7 @@ void refuse_other_callers(Fields& tool) {
 json::object read_tool(Fields& tool, models::Conversation& conversation) {
   const std::string type = tool.required_text("type");
   if (type != "function") {
-    refuse_unbuilt(
-        fmt::format("{} is '{}', which is not built", tool.path("type"), type.substr(0, 40)),
-        "use tools of the type function, which your program runs itself");
+    refuse_tool(tool, type, fmt::format("is '{}', which is not built", type.substr(0, 40)));
   }
   refuse_other_form(tool, ToolForm::responses);
   FunctionTool read;
@@ -51,9 +49,8 @@ void read_list(Fields& fields, Ask& ask) {
 }
 
 std::string chosen_name(Fields& choice, const json::array& tools) {
-  if (choice.required_text("type") != "function") {
-    refuse_unbuilt(fmt::format("{} names a tool that is not built", choice.path("type")),
-                   "choose tools of the type function");
+  if (const std::string type = choice.required_text("type"); type != "function") {
+    refuse_tool(choice, type, "names a tool that is not built");
   }
   const std::string name = choice.required_text("name");
   if (!has_tool(tools, name)) choice.fail("name", "is none of the request's tools");
@@ -98,6 +95,14 @@ void read_choice(Fields& fields, Ask& ask) {
 }
 
 }  // namespace
+
+void refuse_tool(const Fields& fields, std::string_view type, const std::string& what) {
+  const std::string hint = "use tools of the type function, which your program runs itself";
+  if (type.starts_with("mcp") || type.starts_with("file_search")) {
+    refuse_unbuilt(fmt::format("{} {}", fields.path("type"), what), hint);
+  }
+  fields.fail("type", what, hint);
+}
 
 void read_tools(Fields& fields, Ask& ask) {
   read_list(fields, ask);

@@ -51,6 +51,9 @@ void apply_prompt(json::value& document, Ask& ask, const Services& services,
 void read_tools(Fields& fields, Ask& ask);  // tools, tool_choice, parallel_tool_calls
 
 [[noreturn]] void refuse_unbuilt(const std::string& what, std::string hint);
+// A tool of the server's own, by what stands in `fields` as its type. FieldError, so that no client
+// asks again; Error{unimplemented} for those of the kinds that are meant to be built.
+[[noreturn]] void refuse_tool(const Fields& fields, std::string_view type, const std::string& what);
 
 // One item of an input, checked, in the form in which it is kept. `path` names it in errors.
 json::object read_item(const json::value& value, const std::string& path,
