@@ -35,7 +35,10 @@ struct EmbeddingRequest {
   std::optional<MaskWish> masks{};  // given: tokens for the inputs' masks are wanted, not vectors
   bool truncate = false;  // cut inputs that are longer than the model takes; else they are refused
   std::optional<int32_t> most_tokens{};  // of an input, what is put around it not counted; cut too
-  std::optional<int32_t> context{};      // positions to provide
+  // Of an input with what is put around it, where `truncate` cuts at less than the model takes.
+  std::optional<int32_t> most_read{};
+  std::string ids_hint{};                  // for ids that the model's vocabulary does not have
+  std::optional<int32_t> context{};        // positions to provide
   std::optional<int64_t> keep_alive_ms{};  // -1: for ever
   // Of vectors: so many of the first numbers (then normalised anew), and of length 1.
   std::optional<int32_t> dimensions{};

@@ -120,6 +120,47 @@ TEST_F(Embeddings, OfTokenIdsAreThoseOfTheText) {
   EXPECT_EQ(vectors(R"({"model":"vectors","input":[[1,3,4,5,2]]})"), text);
 }
 
+TEST_F(Embeddings, OfTokenIdsSayWhoseIdsTheyAre) {
+  const Reply right = post("/v1/embeddings", R"({"model":"vectors","input":["ab",[1,3,2]]})");
+  EXPECT_THAT(right.headers.at("x-strata-notice"), HasSubstr("this model's own vocabulary"));
+  EXPECT_THAT(right.headers.at("x-strata-notice"), HasSubstr("check_embedding_ctx_length=False"));
+  EXPECT_EQ(post("/v1/embeddings", R"({"model":"vectors","input":"ab"})")
+                .headers.count("x-strata-notice"),
+            0u);
+  const Reply wrong = post("/v1/embeddings", R"({"model":"vectors","input":[1,791,13180]})");
+  EXPECT_EQ(wrong.status, 400) << wrong.body;
+  const json::value error = parse_json(wrong.body).at("error");
+  EXPECT_EQ(error.at("param"), "input");
+  EXPECT_THAT(std::string(error.at("message").as_string()),
+              HasSubstr("check_embedding_ctx_length=False"));
+}
+
+// Its end is cut, as vLLM cuts what vectors are made of, and as /api/embed does.
+TEST_F(Embeddings, AreCutWhereTheRequestSaysSo) {
+  const std::string text = "abcdeab";
+  std::string long_text;
+  for (int i = 0; i < 100; ++i) long_text += "abcde";
+  const auto body = [](const std::string& input, const std::string& fields) {
+    return R"({"model":"vectors","input":")" + input + "\"" + fields + "}";
+  };
+  expect_refused("/v1/embeddings", body(long_text, ""), 400, "takes 64");
+  expect_refused("/v1/embeddings", body(long_text, R"(,"truncate":false)"), 400, "takes 64");
+  for (const char* fields : {R"(,"truncate":true)", R"(,"truncate_prompt_tokens":-1)",
+                             R"(,"truncate_prompt_tokens":100000)"}) {
+    const Reply cut = post("/v1/embeddings", body(long_text, fields));
+    EXPECT_EQ(cut.status, 200) << cut.body;
+    EXPECT_THAT(cut.headers.at("x-strata-notice"), HasSubstr("1 of 1 texts")) << fields;
+    EXPECT_EQ(parse_json(cut.body).at("usage").at("prompt_tokens"), 64) << fields;
+  }
+  EXPECT_EQ(vectors(body(text, R"(,"truncate_prompt_tokens":5)")), vectors(body("ab", "")));
+  EXPECT_EQ(vectors(body(text, R"(,"truncate":true,"truncate_prompt_tokens":64)")),
+            vectors(body(text, "")));
+  for (const char* fields : {R"(,"truncate_prompt_tokens":0)", R"(,"truncate_prompt_tokens":-2)",
+                             R"(,"truncate_prompt_tokens":8,"truncate":false)"}) {
+    expect_refused("/v1/embeddings", body(text, fields), 400, "truncate_prompt_tokens");
+  }
+}
+
 TEST_F(Embeddings, HaveTheModelsPromptInFront) {
   const auto plain = [&](const std::string& text) {
     return vectors(R"({"model":"vectors","input":")" + text + R"("})");
@@ -214,9 +255,9 @@ TEST_F(Embeddings, RefuseWhatCannotBeRead) {
 TEST_F(Embeddings, AreAllThatAnEncoderAnswersWith) {
   const std::string hint = "/v1/embeddings";
   expect_refused("/v1/chat/completions",
-                 R"({"model":"vectors","messages":[{"role":"user","content":"a"}]})", 409, hint);
-  expect_refused("/v1/completions", R"({"model":"vectors","prompt":"a"})", 409, hint);
-  expect_refused("/api/generate", R"({"model":"ranks","prompt":"a"})", 409, "/v1/rerank");
+                 R"({"model":"vectors","messages":[{"role":"user","content":"a"}]})", 400, hint);
+  expect_refused("/v1/completions", R"({"model":"vectors","prompt":"a"})", 400, hint);
+  expect_refused("/api/generate", R"({"model":"ranks","prompt":"a"})", 400, "/v1/rerank");
 }
 
 TEST_F(Embeddings, AreWhatShowSaysOfAnEncoder) {
@@ -436,11 +477,11 @@ TEST_F(Embeddings, TokensOfAModelThatGeneratesNothing) {
   const auto back =
       ask("/detokenize", R"({"model":"vectors","tokens":)" + to_json(bare) + "}").at("content");
   EXPECT_EQ(back, "ab");
-  expect_refused("/completion", R"({"model":"vectors","prompt":[1,2]})", 409, "makes vectors");
+  expect_refused("/completion", R"({"model":"vectors","prompt":[1,2]})", 400, "makes vectors");
 }
 
 TEST_F(Embeddings, RankingRefusesWhatItCannotDo) {
-  expect_refused("/v1/rerank", R"({"model":"vectors","query":"a","documents":["b"]})", 409,
+  expect_refused("/v1/rerank", R"({"model":"vectors","query":"a","documents":["b"]})", 400,
                  "choose a reranker");
   expect_refused("/v1/rerank", R"({"model":"ranks","documents":["b"]})", 400, "query");
   expect_refused("/v1/rerank", R"({"model":"ranks","query":"a","documents":[]})", 400, "documents");

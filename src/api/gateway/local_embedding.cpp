@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/gateway/mask_encoder.h"
+#include "api/json_fields.h"
 #include "core/error.h"
 #include "models/text_prompts.h"
 
@@ -31,6 +32,7 @@ class InputEncoder {
  public:
   InputEncoder(const models::Model& model, const EmbeddingRequest& request, int64_t limit)
       : tokenizer_(*model.tokenizer),
+        n_vocab_(model.spec.n_vocab),
         request_(request),
         limit_(limit),
         lower_case_(models::text_reading(*model.file).lower_case),
@@ -86,6 +88,7 @@ class InputEncoder {
           fmt::format("a prompt '{}' can't be put in front of token ids", *request_.prompt_name),
           "send text, or ids that begin with it");
     }
+    check_ids(ids);
     inference::EmbeddingInput given{ids};
     cut(given.ids, limit_);
     return given;
@@ -104,7 +107,18 @@ class InputEncoder {
     cut_ = true;
   }
 
+  // Of all that is given, also of what is cut.
+  void check_ids(const std::vector<TokenId>& ids) const {
+    const auto outside =
+        std::ranges::find_if(ids, [&](TokenId id) { return id < 0 || id >= n_vocab_; });
+    if (outside == ids.end()) return;
+    throw FieldError("input",
+                     fmt::format("token {} is not in the vocabulary of {}", *outside, n_vocab_),
+                     request_.ids_hint);
+  }
+
   const models::Tokenizer& tokenizer_;
+  const int64_t n_vocab_;
   const EmbeddingRequest& request_;
   const int64_t limit_;
   const bool lower_case_;    // texts before they are cut
@@ -132,6 +146,7 @@ void LocalEmbedding::begin(std::shared_ptr<ModelManager::Use> use, int64_t load_
   // What a folder says of its vectors' texts is not said of those with masks.
   const int64_t most = request_.masks ? 0 : models::text_reading(*loaded.model->file).most_tokens;
   if (most > 0) limit = std::min(limit, most);
+  if (request_.most_read) limit = std::min<int64_t>(limit, *request_.most_read);
   std::vector<inference::EmbeddingInput> inputs;
   if (request_.masks) {
     encode_masks(loaded, inputs);

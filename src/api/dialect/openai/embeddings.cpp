@@ -1,4 +1,6 @@
 // OpenAI's /v1/embeddings: texts, lists of texts, token ids, lists of token ids.
+#include <algorithm>
+
 #include "api/dialect/dialect_common.h"
 #include "api/dialect/embed_answer.h"
 #include "api/dialect/openai/openai.h"
@@ -10,6 +12,10 @@ namespace {
 
 constexpr std::string_view kKinds = "must be a string, an array of strings, or token ids";
 constexpr int64_t kMostDimensions = 1 << 20;
+// Nothing in an id says whose it is.
+constexpr std::string_view kIdsHint =
+    "ids of another tokenizer, as LangChain's OpenAIEmbeddings sends by default, need "
+    "check_embedding_ctx_length=False";
 
 struct Wanted {
   EmbeddingRequest request;
@@ -46,6 +52,19 @@ std::vector<EmbeddingText> read_inputs(Fields& fields) {
   return inputs;
 }
 
+// Ollama's word, and vLLM's with a number: -1 is what the model takes. Both keep a text's
+// beginning.
+void read_truncation(Fields& fields, EmbeddingRequest& request) {
+  const auto truncate = fields.boolean("truncate");
+  const auto most = fields.integer("truncate_prompt_tokens", -1, INT32_MAX);
+  if (most == 0) fields.fail("truncate_prompt_tokens", "is 0, it must be -1 or at least 1");
+  if (most && truncate == false) {
+    fields.fail("truncate_prompt_tokens", "cuts, and truncate is false", "send one of them");
+  }
+  request.truncate = truncate.value_or(most.has_value());
+  if (most && *most > 0) request.most_read = static_cast<int32_t>(*most);
+}
+
 Wanted parse(const std::string& body) {
   const json::value document = read_body(body);
   Fields fields(document);
@@ -66,7 +85,9 @@ Wanted parse(const std::string& body) {
   if (const auto dimensions = fields.integer("dimensions", 1, kMostDimensions)) {
     wanted.request.dimensions = static_cast<int32_t>(*dimensions);
   }
+  read_truncation(fields, wanted.request);
   wanted.request.prompt_name = read_prompt_name(fields);
+  wanted.request.ids_hint = kIdsHint;
   wanted.request.end_user = read_end_user(fields);
   fields.refuse_unread();
   return wanted;
@@ -98,6 +119,14 @@ void embed(const std::shared_ptr<Exchange>& exchange, const Services& services,
            const Dialect& dialect) {
   Wanted wanted = parse(exchange->request().body);
   log_end_user(*exchange, wanted.request.end_user);
+  const bool of_ids = std::ranges::any_of(wanted.request.inputs,
+                                          [](const auto& each) { return !each.ids.empty(); });
+  if (of_ids) {
+    exchange->add_header(
+        "x-strata-notice",
+        fmt::format("input is token ids: they are read as ids of this model's own vocabulary; {}",
+                    kIdsHint));
+  }
   const std::string model = settle_model(std::move(wanted.request.model), services,
                                          exchange->request().owner, Purpose::vectors);
   wanted.request.model = model;
