@@ -204,8 +204,7 @@ void Fields::refuse(std::string_view key) const {
   if (meant.empty() && key.size() <= kLongestName) {
     meant = did_you_mean(key, std::vector<std::string>(read_.begin(), read_.end()));
   }
-  fail(key, "is not supported",
-       meant.empty() ? "remove the field; it would have no effect here" : meant);
+  fail(key, "is not supported", meant.empty() ? "remove the field: nothing here reads it" : meant);
 }
 
 void Fields::refuse_unread() const {

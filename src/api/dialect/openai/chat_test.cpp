@@ -378,6 +378,39 @@ TEST(ChatRequests, AnAnswerOfMinusOneTokensHasNoLimit) {
   EXPECT_EQ(refused_field(body_of("a", R"("max_tokens": 1, "n_predict": 2)")), "max_tokens");
 }
 
+// vLLM's clients send them with every request.
+TEST(ChatRequests, FieldsOfVllmsThatAskForWhatIsDoneAnywayAreTaken) {
+  const std::string habit =
+      R"("skip_special_tokens":true,"spaces_between_special_tokens":true,"min_tokens":0,)"
+      R"("include_stop_str_in_output":false,"use_beam_search":false,"best_of":1,"echo":false)";
+  const std::string chat = R"({"messages":[{"role":"user","content":"a"}],)";
+  const std::string prompt = R"({"prompt":"a",)";
+  EXPECT_TRUE(parse_chat(chat + habit + R"(,"add_generation_prompt":true})")
+                  .requests.front()
+                  .ignored.empty());
+  EXPECT_TRUE(parse_completion(prompt + habit + "}").requests.front().ignored.empty());
+  const auto expect_unbuilt = [](auto parse, const std::string& body, std::string_view field) {
+    try {
+      parse(body);
+      ADD_FAILURE() << body;
+    } catch (const FieldError& error) {
+      EXPECT_EQ(error.field(), field);
+      EXPECT_TRUE(error.message().ends_with("which is not built")) << error.message();
+    }
+  };
+  for (const auto& [field, value] : {std::pair{"skip_special_tokens", "false"},
+                                     {"spaces_between_special_tokens", "false"},
+                                     {"include_stop_str_in_output", "true"},
+                                     {"use_beam_search", "true"},
+                                     {"min_tokens", "3"}}) {
+    const std::string said = fmt::format("\"{}\":{}}}", field, value);
+    expect_unbuilt(parse_chat, chat + said, field);
+    expect_unbuilt(parse_completion, prompt + said, field);
+  }
+  expect_unbuilt(parse_chat, chat + R"("best_of":2})", "best_of");
+  expect_unbuilt(parse_chat, chat + R"("echo":true})", "echo");
+}
+
 TEST(ChatRequests, ASeedHas64Bits) {
   const auto seed = [](const std::string& text) {
     return parsed(body_of("a", R"("seed": )" + text)).sampling.seed;

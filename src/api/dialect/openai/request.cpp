@@ -131,6 +131,7 @@ void read_sampling(Fields& fields, Parsed& parsed, ChatRequest& request, bool co
   read_drawing(fields, request);
   read_stop(fields, request.sampling, kMaxStop, kMaxStopBytes);
   read_lengths(fields, request.sampling, completion);
+  check_vllm_fields(fields, completion);
   read_prediction(fields, request);
   request.n = static_cast<int32_t>(read_alias(fields, {"n", "n_cmpl"}, 1, kMaxChoices).value_or(1));
   request.end_user = read_end_user(fields);

@@ -26,6 +26,9 @@ bool read_tools(Fields& fields, ChatRequest& request);
 // "json_schema": at most one of them.
 void read_output_rule(Fields& fields, ChatRequest& request);
 
+// FieldError where one of vLLM's asks for something else than what is done anyway.
+void check_vllm_fields(Fields& fields, bool completion);
+
 // llama.cpp's "n_probs", another word for how many log-probabilities are told; the field `other`
 // may have `said` it, too, and has to have said the same.
 void read_n_probs(Fields& fields, std::string_view other, std::optional<int64_t> said,

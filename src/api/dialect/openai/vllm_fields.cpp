@@ -1,0 +1,39 @@
+// Fields that clients of vLLM send by habit, and that here can only ask for what is done anyway.
+#include <array>
+
+#include "api/dialect/openai/request_parts.h"
+
+namespace strata::api::openai {
+namespace {
+
+constexpr int64_t kAny = int64_t{1} << 53;
+
+struct Switch {
+  std::string_view name;
+  bool done;  // what it says of an answer as it is made
+};
+constexpr std::array kSwitches{
+    Switch{"skip_special_tokens", true}, Switch{"spaces_between_special_tokens", true},
+    Switch{"include_stop_str_in_output", false}, Switch{"use_beam_search", false}};
+
+void check_switch(Fields& fields, const Switch& each) {
+  if (fields.boolean(each.name).value_or(each.done) == each.done) return;
+  fields.fail(each.name, fmt::format("is {}, which is not built", !each.done), "leave it out");
+}
+
+void check_number(Fields& fields, std::string_view name, int64_t done, std::string hint) {
+  const int64_t value = fields.integer(name, -kAny, kAny).value_or(done);
+  if (value != done) fields.fail(name, fmt::format("is {}, which is not built", value), hint);
+}
+
+}  // namespace
+
+void check_vllm_fields(Fields& fields, bool completion) {
+  for (const Switch& each : kSwitches) check_switch(fields, each);
+  check_number(fields, "min_tokens", 0, "ignore_eos goes on up to max_tokens");
+  if (completion) return;  // which have these two
+  check_switch(fields, {"echo", false});
+  check_number(fields, "best_of", 1, "/v1/completions has it");
+}
+
+}  // namespace strata::api::openai
