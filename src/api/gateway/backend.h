@@ -12,6 +12,7 @@
 #include "api/embedding_request.h"
 #include "api/request.h"
 #include "core/error.h"
+#include "models/hub/known_names.h"
 #include "models/hub/pull.h"
 
 namespace strata::api {
@@ -41,7 +42,7 @@ struct ModelCard {
 };
 
 // Error{not_found} for a name that none of them has (models/hub/known_names.h).
-Error model_not_found(std::string_view model, const std::vector<ModelCard>& known);
+models::ModelNotFound model_not_found(std::string_view model, const std::vector<ModelCard>& known);
 
 // A model that is in memory.
 struct RunningModel {

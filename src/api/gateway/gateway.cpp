@@ -52,7 +52,7 @@ EmbeddingAnswerSink counting(Callers* callers, const std::string& caller,
 
 }  // namespace
 
-Error model_not_found(std::string_view model, const std::vector<ModelCard>& known) {
+models::ModelNotFound model_not_found(std::string_view model, const std::vector<ModelCard>& known) {
   std::vector<std::string> names;
   for (const ModelCard& card : known) names.push_back(card.name);
   return models::model_not_found(model, names);

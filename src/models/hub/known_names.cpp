@@ -105,7 +105,7 @@ std::string did_you_mean_model(std::string_view name, std::span<const std::strin
   return is_here ? question : fmt::format("{} {}", question, way_to_get(near.front()));
 }
 
-Error model_not_found(std::string_view name, std::span<const std::string> here) {
+ModelNotFound model_not_found(std::string_view name, std::span<const std::string> here) {
   constexpr size_t kShown = 100;  // bytes; a name over the network may be longer
   std::string hint;
   if (find_in_catalog(name) != nullptr || is_source_reference(name)) {
@@ -118,8 +118,7 @@ Error model_not_found(std::string_view name, std::span<const std::string> here) 
         "strata list says what is here; strata pull gets more: a name of the catalogue, or "
         "hf:OWNER/REPO, https:…";
   }
-  return Error(Code::not_found, fmt::format("there is no model '{}' here", name.substr(0, kShown)),
-               hint);
+  return {fmt::format("there is no model '{}' here", name.substr(0, kShown)), hint};
 }
 
 }  // namespace strata::models

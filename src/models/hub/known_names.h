@@ -38,6 +38,11 @@ ModelName spelling_in(const Store& store, std::string_view name);
 std::string did_you_mean_model(std::string_view name, std::span<const std::string> here);
 
 // Error{not_found} for a name that stands for nothing here, with the way to what was meant.
-Error model_not_found(std::string_view name, std::span<const std::string> here);
+class ModelNotFound : public Error {
+ public:
+  ModelNotFound(std::string message, std::string hint)
+      : Error(Code::not_found, std::move(message), std::move(hint)) {}
+};
+ModelNotFound model_not_found(std::string_view name, std::span<const std::string> here);
 
 }  // namespace strata::models

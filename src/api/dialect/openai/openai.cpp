@@ -211,6 +211,13 @@ json::object error_json(const Error& error) {
                                    {"param", nullptr},
                                    {"code", "context_length_exceeded"}}}};
   }
+  // Programs ask for this code before they offer another model.
+  if (dynamic_cast<const models::ModelNotFound*>(&error) != nullptr) {
+    return {{"error", json::object{{"message", full_text(error)},
+                                   {"type", "invalid_request_error"},
+                                   {"param", "model"},
+                                   {"code", "model_not_found"}}}};
+  }
   const auto* field = dynamic_cast<const FieldError*>(&error);
   json::value param = nullptr;
   if (field && !field->field().empty()) param = json::string(field->field());
