@@ -77,6 +77,16 @@ Admission refusal(Handler handler) {
   return admission;
 }
 
+// A slash that some clients put behind a route's path; none is told apart by it.
+void drop_last_slash(const RouteTable& routes, Request& head) {
+  std::string_view path = head.path;
+  if (path.size() < 2 || !path.ends_with('/')) return;
+  path.remove_suffix(1);
+  if (path.ends_with('/')) return;
+  const auto match = routes.match(head.method, path, &head.headers);
+  if (match.route != nullptr || !match.allowed.empty()) head.path.pop_back();
+}
+
 // `origin`: the one that may read the answer; "": no page may, or none asked.
 Handler with_cors(const std::string& origin, Handler handler) {
   if (origin.empty() || !handler) return handler;
@@ -183,6 +193,7 @@ const RouteTable& Server::routes() const {
 
 // A page that may call may read every answer, also why it was refused.
 Admission Server::State::admit(Request& head) {
+  drop_last_slash(routes, head);
   const Dialect* dialect = &dialect_for(head.path);
   const std::string cors = cors_origin(head, guard);
   Admission admission;
@@ -199,6 +210,7 @@ Admission Server::State::admit(Request& head) {
 
 Admission Server::State::route(Request& head, const Dialect*& dialect) {
   check_guard(head, guard);
+  if (is_other_local_page(head, guard)) head.headers.remove("cookie");
   auto match = routes.match(head.method, head.path, &head.headers);
   if (!match.route) {
     if (match.allowed.empty()) {
@@ -343,7 +355,8 @@ void Server::start(const ServerOptions& options) {
     throw Error(Code::failed_precondition, "keys are required and there is no key store");
   }
   s.options = options;
-  s.guard = {options.require_key, options.allowed_hosts, options.allowed_origins};
+  s.guard = {options.require_key, options.allowed_hosts, options.allowed_origins,
+             options.local_pages && is_loopback(options.host)};
   s.access = {options.require_key};
   s.services.require_key = options.require_key;
   s.services.keys_manageable = options.require_key || is_loopback(options.host);

@@ -21,6 +21,7 @@ struct ServerOptions {
   // Beyond loopback without keys: only when the operator says so.
   bool allow_unprotected = false;
   std::vector<std::string> allowed_hosts, allowed_origins;
+  bool local_pages = true;  // where the host is loopback: other pages of this machine may call
   int64_t drain_ms = 10'000;
   size_t max_connections = 0;    // 0: kMaxConnections
   size_t max_backlog_bytes = 0;  // 0: kMaxStreamBacklogBytes

@@ -80,6 +80,92 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
   EXPECT_FALSE(plain.headers.contains("access-control-expose-headers"));
 }
 
+TEST(ServerWalk, PagesOfThisMachineMayCallUnlessTheSettingSaysOtherwise) {
+  const Running running;
+  for (const std::string origin : {"http://localhost:3000", "https://localhost",
+                                   "http://127.0.0.1:8080", "http://[::1]:5173"}) {
+    const std::string page = "Host: localhost\r\nOrigin: " + origin + "\r\n";
+    const auto reply = fetch(running.port(), "GET", "/v1/models", {}, page);
+    EXPECT_EQ(reply.status, 200) << origin << reply.body;
+    ASSERT_TRUE(reply.headers.contains("access-control-allow-origin")) << origin;
+    EXPECT_EQ(reply.headers.at("access-control-allow-origin"), origin);
+    EXPECT_FALSE(reply.headers.contains("access-control-allow-credentials"));
+    const auto asked = fetch(running.port(), "OPTIONS", "/v1/chat/completions", {},
+                             page + "Access-Control-Request-Method: POST\r\n");
+    EXPECT_EQ(asked.status, 204) << origin;
+    EXPECT_EQ(asked.headers.at("access-control-allow-origin"), origin);
+    // What the app keeps, and who may come in.
+    for (const char* path : {"/api/v1/conversations", "/api/v1/keys", "/api/v1/session"}) {
+      const auto own = fetch(running.port(), "GET", path, {}, page);
+      EXPECT_EQ(own.status, 403) << path;
+      EXPECT_FALSE(own.headers.contains("access-control-allow-origin")) << path;
+    }
+  }
+  ServerOptions options;
+  options.local_pages = false;
+  const Running closed(default_script(), options);
+  const std::string page = "Host: localhost\r\nOrigin: http://localhost:3000\r\n";
+  EXPECT_EQ(fetch(closed.port(), "GET", "/v1/models", {}, page).status, 403);
+  ServerOptions reachable;
+  reachable.host = "0.0.0.0";
+  reachable.allow_unprotected = true;
+  const Running open(default_script(), reachable);
+  EXPECT_EQ(fetch(open.port(), "GET", "/v1/models", {}, page).status, 403);
+}
+
+// A browser sends it to every port.
+TEST(ServerWalk, TheAppsCookieSaysNothingForAnotherPageOfThisMachine) {
+  const strata::testing::TempFolder folder;
+  KeyStore keys(folder.path() / "keys.db");
+  const int64_t now_s = testing::kNowMs / 1000;
+  const auto key = keys.create("k", {Scope::inference}, std::nullopt, now_s);
+  ServerOptions options;
+  options.require_key = true;
+  Running running(default_script(), options, &keys);
+  const std::string cookie = "Host: localhost\r\nx-strata-app: 1\r\nCookie: strata_session=" +
+                             keys.open_session(key.secret, now_s) + "\r\n";
+  const std::string chat = R"({"model":"echo","messages":[{"role":"user","content":"a"}]})";
+  const auto status = [&](const std::string& headers) {
+    const auto listed = fetch(running.port(), "GET", "/v1/models", {}, headers);
+    const auto asked = fetch(running.port(), "POST", "/v1/chat/completions", chat, headers);
+    EXPECT_EQ(listed.status, asked.status) << listed.body << asked.body;
+    return asked.status;
+  };
+  const std::string other = "Origin: http://localhost:3000\r\n";
+  EXPECT_EQ(status(cookie + "Origin: http://localhost\r\n"), 200) << "the app itself";
+  EXPECT_EQ(status(cookie + other), 401);
+  EXPECT_EQ(status("Host: localhost\r\nx-api-key: " + key.secret + "\r\n" + other), 200);
+}
+
+TEST(ServerWalk, ASlashBehindARoutesPathChangesNothing) {
+  const Running running;
+  const std::string chat = R"({"model":"echo","messages":[{"role":"user","content":"a"}]})";
+  EXPECT_EQ(fetch(running.port(), "POST", "/v1/chat/completions/", chat).status, 200);
+  EXPECT_EQ(fetch(running.port(), "GET", "/v1/models/").status, 200);
+  EXPECT_EQ(fetch(running.port(), "GET", "/v1/models/echo/").status, 200);
+  EXPECT_EQ(fetch(running.port(), "GET", "/v1/completions/").status, 405);
+  EXPECT_EQ(fetch(running.port(), "POST", "/v1/chat/completions//", chat).status, 404);
+  EXPECT_EQ(fetch(running.port(), "GET", "/v1/nothing/").status, 404);
+}
+
+TEST(ServerWalk, AnUnknownModelHasOpenAisCode) {
+  const Running running;
+  const std::string messages = R"("messages":[{"role":"user","content":"a"}])";
+  for (const auto& [method, path, body] :
+       {std::tuple{"POST", "/v1/chat/completions", R"({"model":"nobody",)" + messages + "}"},
+        {"POST", "/v1/completions", R"({"model":"nobody","prompt":"a"})"},
+        {"POST", "/v1/embeddings", R"({"model":"nobody","input":"a"})"},
+        {"POST", "/v1/responses", R"({"model":"nobody","input":"a","store":false})"},
+        {"GET", "/v1/models/nobody", ""}}) {
+    const auto reply = fetch(running.port(), method, path, body);
+    EXPECT_EQ(reply.status, 404) << path << reply.body;
+    const json::value error = parse_json(reply.body).at("error");
+    EXPECT_EQ(error.at("type"), "invalid_request_error") << path;
+    EXPECT_EQ(error.at("code"), "model_not_found") << path;
+    EXPECT_EQ(error.at("param"), "model") << path;
+  }
+}
+
 TEST(ServerWalk, APageThatIsAllowedMayReadWhyItIsRefused) {
   const strata::testing::TempFolder folder;
   KeyStore keys(folder.path() / "keys.db");

@@ -241,6 +241,7 @@ class ServerWithParts : public RunningServer {
     out.allow_unprotected = options.allow_unprotected;
     out.allowed_hosts = options.hosts;
     out.allowed_origins = split_commas(config.text("server.origins"));
+    out.local_pages = std::erase(out.allowed_origins, "self") == 0;
     out.allowed_origins.insert(out.allowed_origins.end(), options.origins.begin(),
                                options.origins.end());
     return out;

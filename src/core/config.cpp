@@ -37,7 +37,8 @@ const std::vector<Setting>& table() {
        {"STRATA_MAX_MODELS", "OLLAMA_MAX_LOADED_MODELS"}},
       {"server.origins",
        "",
-       "further web origins that may call the server, separated by commas",
+       "further web origins that may call the server, separated by commas; self: none but its "
+       "own, also not other pages of this machine",
        {"STRATA_ORIGINS", "OLLAMA_ORIGINS"}},
       {"server.keep_days",
        "30",

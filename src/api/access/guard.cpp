@@ -11,6 +11,8 @@
 namespace strata::api {
 namespace {
 
+constexpr std::string_view kOwnInterface = "/api/v1/";
+
 // "name:80" → "name"; "[::1]:80" → "::1"; empty when something else stands there.
 std::string host_name(std::string_view host) {
   const bool bracketed = !host.empty() && host.front() == '[';
@@ -47,6 +49,21 @@ bool origin_allowed(std::string_view origin, const GuardOptions& options) {
   return listed(options.allowed_origins, origin) || listed(options.allowed_origins, "*");
 }
 
+bool is_own(const Request& request, std::string_view origin) {
+  const auto host = request.headers.find("host");
+  return host &&
+         (origin == fmt::format("http://{}", *host) || origin == fmt::format("https://{}", *host));
+}
+
+bool is_local(std::string_view origin) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!origin.starts_with(scheme)) continue;
+    const std::string name = host_name(origin.substr(scheme.size()));
+    return equal_but_case(name, "localhost") || name == "127.0.0.1" || name == "::1";
+  }
+  return false;
+}
+
 // The app's document that draws diagrams has no origin and loads its scripts, which are public.
 bool is_for_frame(const Request& request, std::string_view origin) {
   return origin == "null" && request.method == "GET" && request.path.starts_with("/frame/");
@@ -63,18 +80,23 @@ void check_guard(const Request& request, const GuardOptions& options) {
   }
   const auto origin = request.headers.find("origin");
   if (!origin || origin_allowed(*origin, options) || is_for_frame(request, *origin)) return;
-  const bool same = host && (*origin == fmt::format("http://{}", *host) ||
-                             *origin == fmt::format("https://{}", *host));
-  if (!same) {
-    throw Error(Code::permission_denied,
-                fmt::format("web pages of '{}' may not call this server", *origin),
-                "start it with --allow-origin ORIGIN to let them");
-  }
+  if (is_own(request, *origin) || is_other_local_page(request, options)) return;
+  throw Error(Code::permission_denied,
+              fmt::format("web pages of '{}' may not call this server", *origin),
+              "start it with --allow-origin ORIGIN to let them");
+}
+
+bool is_other_local_page(const Request& request, const GuardOptions& options) {
+  const auto origin = request.headers.find("origin");
+  return origin && options.local_pages && is_local(*origin) && !is_own(request, *origin) &&
+         !origin_allowed(*origin, options) && !request.path.starts_with(kOwnInterface);
 }
 
 std::string cors_origin(const Request& request, const GuardOptions& options) {
   const auto origin = request.headers.find("origin");
-  return origin && origin_allowed(*origin, options) ? std::string(*origin) : std::string();
+  const bool may_read =
+      origin && (origin_allowed(*origin, options) || is_other_local_page(request, options));
+  return may_read ? std::string(*origin) : std::string();
 }
 
 }  // namespace strata::api

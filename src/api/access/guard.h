@@ -13,11 +13,17 @@ struct GuardOptions {
   bool any_host = false;                     // keys are asked for, which no foreign page has
   std::vector<std::string> allowed_hosts;    // besides localhost and addresses
   std::vector<std::string> allowed_origins;  // "https://chat.example.org"; "*": every one
+  bool local_pages = false;                  // those of this machine, any port of it
 };
 
 // Host must be localhost, an IP address (which cannot be rebound) or allowed; an Origin must be the
-// one that the Host names, or allowed. Error{permission_denied} says which option would allow it.
+// one that the Host names, or allowed; that of a local page may call all but our own interface,
+// which shows what the app keeps. Error{permission_denied} says which option would allow it.
 void check_guard(const Request& request, const GuardOptions& options);
+
+// Whether another page of this machine asks, which is not named as allowed. A browser sends it the
+// cookies of every port, so that the app's session must not count.
+bool is_other_local_page(const Request& request, const GuardOptions& options);
 
 // The Origin to name in Access-Control-Allow-Origin; empty unless it is explicitly allowed.
 std::string cors_origin(const Request& request, const GuardOptions& options);

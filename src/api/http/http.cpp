@@ -49,6 +49,10 @@ size_t Headers::count(std::string_view name) const {
       fields_, [&](const auto& field) { return equal_but_case(field.first, name); }));
 }
 
+void Headers::remove(std::string_view name) {
+  std::erase_if(fields_, [&](const auto& field) { return equal_but_case(field.first, name); });
+}
+
 std::optional<std::string> decode_path(std::string_view encoded) {
   return percent_decode(encoded, false);
 }

@@ -21,6 +21,7 @@ class Headers {
   // The first of that name.
   std::optional<std::string_view> find(std::string_view name) const;
   size_t count(std::string_view name) const;
+  void remove(std::string_view name);  // all of that name
   const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
 
  private:
