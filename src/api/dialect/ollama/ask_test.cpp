@@ -166,12 +166,6 @@ TEST_F(OllamaAsk, WhatHasNoEffectIsNamed) {
                                              R"("options":{"num_gpu":1,"num_thread":4}})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.headers.at("x-strata-ignored"), "options.num_gpu, options.num_thread, shift");
-  const Reply old =
-      post("/api/chat", std::string(kChat) + R"(,"options":{"num_keep":24,)"
-                                             R"("tfs_z":1.0,"penalize_newline":true}})");
-  ASSERT_EQ(old.status, 200) << old.body;
-  EXPECT_EQ(old.headers.at("x-strata-ignored"),
-            "options.tfs_z, options.penalize_newline, options.num_keep");
 }
 
 TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {

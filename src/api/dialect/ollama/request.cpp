@@ -22,7 +22,8 @@ void ignore_options(Fields& options, std::vector<std::string>& ignored) {
   for (const auto& rule : models::parameter_rules()) {
     if (rule.use != models::ParameterUse::ignored || !options.has(rule.name)) continue;
     const bool is_met = to_json(*options.get(rule.name)) == rule.anyway;
-    if (!is_met) ignored.push_back(options.path(rule.name));
+    // Nothing is shifted out of a context while an answer is written.
+    if (!is_met && rule.name != "num_keep") ignored.push_back(options.path(rule.name));
   }
   options.refuse_unread();
 }
@@ -164,9 +165,6 @@ void read_options(Fields& fields, ChatRequest& request) {
   if (!options->boolean("penalize_newline").value_or(true)) {
     options->fail("penalize_newline", "is false, and a new line is a token like any other here",
                   "leave it out, or lower repeat_penalty");
-  }
-  for (const char* name : {"tfs_z", "penalize_newline"}) {
-    if (options->has(name)) request.ignored.push_back(options->path(name));
   }
   ignore_options(*options, request.ignored);
 }
