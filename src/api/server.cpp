@@ -77,10 +77,11 @@ Admission refusal(Handler handler) {
   return admission;
 }
 
-// A slash that some clients put behind a route's path; none is told apart by it.
+// A slash that some clients put behind a route's path. Not of what deletes: an id that is empty by
+// mistake would make one into all.
 void drop_last_slash(const RouteTable& routes, Request& head) {
   std::string_view path = head.path;
-  if (path.size() < 2 || !path.ends_with('/')) return;
+  if (path.size() < 2 || !path.ends_with('/') || head.method == "DELETE") return;
   path.remove_suffix(1);
   if (path.ends_with('/')) return;
   const auto match = routes.match(head.method, path, &head.headers);

@@ -82,7 +82,7 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
 
 TEST(ServerWalk, PagesOfThisMachineMayCallUnlessTheSettingSaysOtherwise) {
   const Running running;
-  for (const std::string origin : {"http://localhost:3000", "https://localhost",
+  for (const std::string origin : {"http://localhost:3000", "https://localhost:8443",
                                    "http://127.0.0.1:8080", "http://[::1]:5173"}) {
     const std::string page = "Host: localhost\r\nOrigin: " + origin + "\r\n";
     const auto reply = fetch(running.port(), "GET", "/v1/models", {}, page);
@@ -144,8 +144,9 @@ TEST(ServerWalk, ASlashBehindARoutesPathChangesNothing) {
   EXPECT_EQ(fetch(running.port(), "GET", "/v1/models/").status, 200);
   EXPECT_EQ(fetch(running.port(), "GET", "/v1/models/echo/").status, 200);
   EXPECT_EQ(fetch(running.port(), "GET", "/v1/completions/").status, 405);
-  EXPECT_EQ(fetch(running.port(), "POST", "/v1/chat/completions//", chat).status, 404);
+  EXPECT_EQ(fetch(running.port(), "POST", "/v1/embeddings//", chat).status, 404);
   EXPECT_EQ(fetch(running.port(), "GET", "/v1/nothing/").status, 404);
+  EXPECT_EQ(fetch(running.port(), "DELETE", "/api/v1/votes/").status, 404) << "all of them";
 }
 
 TEST(ServerWalk, AnUnknownModelHasOpenAisCode) {
