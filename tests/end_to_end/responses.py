@@ -127,8 +127,11 @@ def refusals(client):
     error = raised(openai.BadRequestError, lambda: client.responses.create(
         model="demo", input="x", temperature=9))
     check(error is not None and error.param == "temperature", f"out of range, {error}")
-    error = raised(openai.InternalServerError, lambda: client.responses.create(
+    error = raised(openai.BadRequestError, lambda: client.responses.create(
         model="demo", input="x", tools=[{"type": "web_search"}]))
+    check(error is not None, f"a tool that is not here, {error}")
+    error = raised(openai.InternalServerError, lambda: client.responses.create(
+        model="demo", input="x", tools=[{"type": "mcp", "server_label": "x"}]))
     check(error is not None and error.status_code == 501, f"a tool that is not built, {error}")
     error = raised(openai.InternalServerError, lambda: client.responses.create(
         model="demo", input="break"))
