@@ -15,6 +15,7 @@
 #include "api/limits.h"
 #include "api/metrics_history.h"
 #include "api/timer.h"
+#include "core/ascii.h"
 #include "core/log.h"
 #include "core/recent_log.h"
 #include "core/similar.h"
@@ -94,11 +95,28 @@ Handler with_cors(const std::string& origin, Handler handler) {
   return [origin, handler = std::move(handler)](const std::shared_ptr<Exchange>& exchange) {
     exchange->add_header("access-control-allow-origin", origin);
     exchange->add_header("access-control-expose-headers",
-                         "x-strata-notice, x-strata-ignored, x-request-id, x-should-retry, "
-                         "retry-after");
+                         "x-strata-notice, x-strata-ignored, x-request-id, request-id, "
+                         "x-should-retry, retry-after");
     exchange->add_header("vary", "Origin");
     handler(exchange);
   };
+}
+
+// What a page that may call may send: whatever it asks for, since the makers' clients send a dozen
+// headers of their own. Not what marks the app's own calls, which is worth something with its
+// cookie.
+std::string allowed_headers(const Request& preflight) {
+  constexpr size_t kLongest = 4096;
+  constexpr std::string_view kAlways = "authorization, content-type";
+  const auto asked = preflight.headers.find("access-control-request-headers");
+  const bool is_list = asked && !asked->empty() && asked->size() <= kLongest &&
+                       std::ranges::all_of(*asked, [](char c) {
+                         return is_ascii_alnum(c) || c == '-' || c == '_' || c == ',' || c == ' ';
+                       });
+  if (!is_list || lower_case(*asked).find(kFromAppHeader) != asked->npos) {
+    return std::string(kAlways);
+  }
+  return std::string(*asked);
 }
 
 // Google's clients may say the key in the query. From here on it is as if a header had said it.
@@ -234,10 +252,7 @@ Admission Server::State::route(Request& head, const Dialect*& dialect) {
       response.headers.add("allow", allowed);
       if (preflight && is_cors) {
         response.headers.add("access-control-allow-methods", allowed);
-        response.headers.add("access-control-allow-headers",
-                             "authorization, content-type, x-api-key, api-key, x-request-id, "
-                             "anthropic-version, anthropic-beta, x-goog-api-key, "
-                             "x-strata-context-policy");
+        response.headers.add("access-control-allow-headers", allowed_headers(exchange->request()));
       }
       exchange->respond(std::move(response));
     });

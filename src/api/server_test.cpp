@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/access/guard.h"
 #include "api/access/keys.h"
 #include "api/limits.h"
 #include "api/testing/client.h"
@@ -75,9 +76,35 @@ TEST(ServerWalk, APageThatIsAllowedMayReadWhatTheHeadersSay) {
   EXPECT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.headers.at("access-control-allow-origin"), "https://page.example");
   EXPECT_EQ(reply.headers.at("access-control-expose-headers"),
-            "x-strata-notice, x-strata-ignored, x-request-id, x-should-retry, retry-after");
+            "x-strata-notice, x-strata-ignored, x-request-id, request-id, x-should-retry, "
+            "retry-after");
   const auto plain = fetch(running.port(), "GET", "/v1/models");
   EXPECT_FALSE(plain.headers.contains("access-control-expose-headers"));
+}
+
+// The makers' clients for browsers send a dozen headers of their own, each one's others.
+TEST(ServerWalk, APageThatMayCallMaySendTheHeadersThatItAsksFor) {
+  const Running running;
+  const auto allowed = [&](const std::string& asked) {
+    const auto reply = fetch(running.port(), "OPTIONS", "/v1/chat/completions", {},
+                             "Host: localhost\r\nOrigin: http://localhost:3000\r\n"
+                             "Access-Control-Request-Method: POST\r\n"
+                             "Access-Control-Request-Headers: " +
+                                 asked + "\r\n");
+    EXPECT_EQ(reply.status, 204) << asked;
+    return reply.headers.at("access-control-allow-headers");
+  };
+  for (const std::string asked :
+       {"authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count",
+        "anthropic-dangerous-direct-browser-access,anthropic-version,x-api-key,x-stainless-timeout",
+        "content-type,x-goog-api-client,x-goog-api-key"}) {
+    EXPECT_EQ(allowed(asked), asked);
+  }
+  // What marks the app's own calls, what is no list of names, and what is endless.
+  for (const std::string& asked :
+       {std::string("content-type,X-Strata-App"), std::string("a\tb"), std::string(5000, 'a')}) {
+    EXPECT_EQ(allowed(asked), "authorization, content-type") << asked;
+  }
 }
 
 TEST(ServerWalk, PagesOfThisMachineMayCallUnlessTheSettingSaysOtherwise) {
@@ -102,7 +129,7 @@ TEST(ServerWalk, PagesOfThisMachineMayCallUnlessTheSettingSaysOtherwise) {
     }
   }
   ServerOptions options;
-  options.local_pages = false;
+  options.local_pages = read_origins("https://a.example, Self").local_pages;
   const Running closed(default_script(), options);
   const std::string page = "Host: localhost\r\nOrigin: http://localhost:3000\r\n";
   EXPECT_EQ(fetch(closed.port(), "GET", "/v1/models", {}, page).status, 403);

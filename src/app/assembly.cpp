@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "api/access/guard.h"
 #include "api/access/keys.h"
 #include "api/conversation/history.h"
 #include "api/document/document.h"
@@ -161,16 +162,6 @@ api::LocalOptions local_options(const Config& config) {
   return options;
 }
 
-std::vector<std::string> split_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    if (end > at) parts.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
-
 // What durations are told by: whole seconds would be none.
 int64_t unix_ms() {
   using std::chrono::milliseconds;
@@ -240,10 +231,11 @@ class ServerWithParts : public RunningServer {
     out.require_key = options.require_key;
     out.allow_unprotected = options.allow_unprotected;
     out.allowed_hosts = options.hosts;
-    out.allowed_origins = split_commas(config.text("server.origins"));
-    out.local_pages = std::erase(out.allowed_origins, "self") == 0;
-    out.allowed_origins.insert(out.allowed_origins.end(), options.origins.begin(),
-                               options.origins.end());
+    std::string named = config.text("server.origins");
+    for (const std::string& origin : options.origins) named += "," + origin;
+    api::Origins origins = api::read_origins(named);
+    out.allowed_origins = std::move(origins.allowed);
+    out.local_pages = origins.local_pages;
     return out;
   }
 

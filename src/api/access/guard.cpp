@@ -45,8 +45,41 @@ bool host_allowed(std::string_view host, const GuardOptions& options) {
          listed(options.allowed_hosts, name);
 }
 
+// One "*" of an entry stands for any text.
+bool fits(std::string_view entry, std::string_view origin) {
+  const size_t star = entry.find('*');
+  if (star == entry.npos) return equal_but_case(entry, origin);
+  const std::string_view front = entry.substr(0, star);
+  const std::string_view back = entry.substr(star + 1);
+  return origin.size() >= front.size() + back.size() &&
+         equal_but_case(origin.substr(0, front.size()), front) &&
+         equal_but_case(origin.substr(origin.size() - back.size()), back);
+}
+
 bool origin_allowed(std::string_view origin, const GuardOptions& options) {
-  return listed(options.allowed_origins, origin) || listed(options.allowed_origins, "*");
+  return std::ranges::any_of(options.allowed_origins,
+                             [&](const std::string& entry) { return fits(entry, origin); });
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+void check_origin(std::string_view entry) {
+  if (entry == "*") return;
+  constexpr std::string_view kBehindScheme = "://";
+  const size_t scheme_end = entry.find(kBehindScheme);
+  const std::string_view host =
+      scheme_end == entry.npos ? "" : entry.substr(scheme_end + kBehindScheme.size());
+  const bool well_formed =
+      scheme_end > 0 && !host.empty() && host.find_first_of("/?#@") == host.npos &&
+      entry.find_first_of(" \t") == entry.npos && std::ranges::count(entry, '*') <= 1;
+  if (well_formed) return;
+  throw Error(Code::invalid_argument, fmt::format("'{}' is no origin of a web page", entry),
+              "write scheme://host or scheme://host:port without a path, such as "
+              "https://chat.example.org; or *, or self");
 }
 
 bool is_own(const Request& request, std::string_view origin) {
@@ -70,6 +103,23 @@ bool is_for_frame(const Request& request, std::string_view origin) {
 }
 
 }  // namespace
+
+Origins read_origins(std::string_view text) {
+  Origins origins;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view entry = trimmed(text.substr(at, end - at));
+    at = end + 1;
+    if (entry.empty()) continue;
+    if (equal_but_case(entry, "self")) {
+      origins.local_pages = false;
+      continue;
+    }
+    check_origin(entry);
+    origins.allowed.emplace_back(entry);
+  }
+  return origins;
+}
 
 void check_guard(const Request& request, const GuardOptions& options) {
   const auto host = request.headers.find("host");

@@ -156,7 +156,9 @@ TEST_F(Embeddings, AreCutWhereTheRequestSaysSo) {
   EXPECT_EQ(vectors(body(text, R"(,"truncate":true,"truncate_prompt_tokens":64)")),
             vectors(body(text, "")));
   for (const char* fields : {R"(,"truncate_prompt_tokens":0)", R"(,"truncate_prompt_tokens":-2)",
-                             R"(,"truncate_prompt_tokens":8,"truncate":false)"}) {
+                             R"(,"truncate_prompt_tokens":8,"truncate":false)",
+                             // No token would be left but those that stand around each text.
+                             R"(,"truncate_prompt_tokens":1)", R"(,"truncate_prompt_tokens":2)"}) {
     expect_refused("/v1/embeddings", body(text, fields), 400, "truncate_prompt_tokens");
   }
 }

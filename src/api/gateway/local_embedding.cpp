@@ -38,6 +38,8 @@ class InputEncoder {
         lower_case_(models::text_reading(*model.file).lower_case),
         front_(models::prompt_text(models::text_prompts(*model.file), request.prompt_name)) {
     if (request.query) read_query();
+    n_around_ = static_cast<int64_t>(tokenizer_.with_bos_eos({}).size());
+    if (request.most_read && !query_ && n_around_ >= limit_) refuse_most_read();
   }
 
   inference::EmbeddingInput encode(const EmbeddingText& text) {
@@ -49,6 +51,15 @@ class InputEncoder {
   int64_t n_cut() const { return n_cut_; }
 
  private:
+  // Vectors of what stands around a text would be the same for every text.
+  [[noreturn]] void refuse_most_read() const {
+    throw FieldError("truncate_prompt_tokens",
+                     fmt::format("truncate_prompt_tokens leaves {} tokens, and {} stand around a "
+                                 "text: nothing of it is left",
+                                 limit_, n_around_),
+                     fmt::format("ask for more than {}", n_around_));
+  }
+
   void read_query() {
     query_ = tokenizer_.encode_text(*request_.query);
     n_around_pair_ = static_cast<int64_t>(tokenizer_.join({}, {}).ids.size());
@@ -77,7 +88,7 @@ class InputEncoder {
     const std::string whole = front_ + text.text;
     std::vector<TokenId> ids =
         within_most(tokenizer_.encode_text(lower_case_ ? models::lower_case(whole) : whole));
-    cut(ids, limit_ - static_cast<int64_t>(tokenizer_.with_bos_eos({}).size()));
+    cut(ids, limit_ - n_around_);
     return {tokenizer_.with_bos_eos(std::move(ids))};
   }
 
@@ -124,6 +135,7 @@ class InputEncoder {
   const bool lower_case_;    // texts before they are cut
   const std::string front_;  // of each text that is no part of a pair
   std::optional<std::vector<TokenId>> query_;
+  int64_t n_around_ = 0;  // a text that is no part of a pair
   int64_t n_around_pair_ = 0;
   bool cut_ = false;  // of the input at hand
   int64_t n_cut_ = 0;

@@ -47,29 +47,38 @@ std::optional<json::object> parsed_object(const std::string& text) {
   return std::nullopt;
 }
 
-// Behind the last of an object's members that another one follows.
-size_t last_comma(std::string_view object) {
-  size_t last = 0, depth = 0;
+// JSON that was cut off.
+struct OpenJson {
+  size_t last = 0;      // behind its last bracket or at its last comma: what is before is whole
+  std::string closers;  // of the brackets that are open there, which are those open at the end
+};
+
+OpenJson open_json(std::string_view text) {
+  OpenJson open;
   bool quoted = false;
-  for (size_t i = 0; i < object.size(); ++i) {
-    const char c = object[i];
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (c == '"') quoted = !quoted;
     if (quoted && c == '\\') ++i;
     if (quoted) continue;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && depth > 0) --depth;
-    if (c == ',' && depth == 1) last = i;
+    if (c == '{' || c == '[') open.closers.push_back(c == '{' ? '}' : ']');
+    if ((c == '}' || c == ']') && !open.closers.empty()) open.closers.pop_back();
+    if (c == ',') open.last = i;
+    if (c == '{' || c == '[' || c == '}' || c == ']') open.last = i + 1;
   }
-  return last;
+  std::ranges::reverse(open.closers);
+  return open;
 }
 
-// An object that was cut off has the members that are whole, as Anthropic's libraries make it of
-// the same text in a stream. A number at the end might have gone on.
+// An object that was cut off has what is whole of it, however deep, as Anthropic's libraries make
+// it of the same text in a stream; but not a number at the end, which might have gone on.
 json::object input_json(const std::string& arguments) {
   if (auto whole = parsed_object(arguments)) return std::move(*whole);
+  const OpenJson open = open_json(arguments);
   const bool goes_on = !arguments.empty() && is_ascii_digit(arguments.back());
-  if (auto all = goes_on ? std::nullopt : parsed_object(arguments + "}")) return std::move(*all);
-  const std::string before = arguments.substr(0, last_comma(arguments)) + "}";
+  auto all = goes_on ? std::nullopt : parsed_object(arguments + open.closers);
+  if (all) return std::move(*all);
+  const std::string before = arguments.substr(0, open.last) + open.closers;
   return parsed_object(before).value_or(json::object{});
 }
 
