@@ -9,8 +9,9 @@
 namespace strata::api {
 
 // What is asked of it. Every model that writes text makes vectors too: it is meant where none is
-// here that makes nothing else.
-enum class Purpose { anything, text, vectors, scores };
+// here that makes nothing else; and where none is here that chats (it has a chat template), its
+// answer says so.
+enum class Purpose { anything, chat, text, vectors, scores };
 
 // The field "model"; without it, of the models that the caller's key may ask and that do what is
 // asked, the one that is in memory, or the only one that is here, or else the server's own.

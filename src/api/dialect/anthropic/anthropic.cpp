@@ -114,8 +114,8 @@ class Anthropic final : public Dialect {
  private:
   void message(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     Parsed parsed = parse_message(exchange->request().body);
-    parsed.request.model =
-        settle_model(std::move(parsed.request.model), services, exchange->request().owner);
+    parsed.request.model = settle_model(std::move(parsed.request.model), services,
+                                        exchange->request().owner, Purpose::chat);
     WriterInfo info;
     info.id = fmt::format("msg_{}", exchange->request().id);
     info.model = parsed.request.model;
@@ -130,7 +130,8 @@ class Anthropic final : public Dialect {
 
   void count(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     ChatRequest request = parse_count(exchange->request().body);
-    request.model = settle_model(std::move(request.model), services, exchange->request().owner);
+    request.model =
+        settle_model(std::move(request.model), services, exchange->request().owner, Purpose::chat);
     answer_count(exchange, services, *this, std::move(request),
                  [](int64_t n_tokens) { return json::object{{"input_tokens", n_tokens}}; });
   }

@@ -35,7 +35,7 @@ void apply_template(const std::shared_ptr<Exchange>& exchange, const Services& s
   Fields fields(given);
   // The rest is a chat as OpenAI's interface writes it.
   json::object body = given.as_object();
-  body["model"] = read_model_or_pick(fields, services, exchange->request().owner);
+  body["model"] = read_model_or_pick(fields, services, exchange->request().owner, Purpose::chat);
   const auto begins = fields.boolean("add_generation_prompt");
   auto parsed = openai::parse_chat(to_json(body));
   ChatRequest& request = parsed.requests.front();

@@ -81,7 +81,8 @@ void keep_answer(const Exchange& exchange, const Services& services, Parsed& par
 void count_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
                 const Dialect& dialect) {
   ChatRequest request = std::move(parse_chat(exchange->request().body).requests.front());
-  request.model = settle_model(std::move(request.model), services, exchange->request().owner);
+  request.model =
+      settle_model(std::move(request.model), services, exchange->request().owner, Purpose::chat);
   answer_count(exchange, services, dialect, std::move(request), [](int64_t n_tokens) {
     return json::object{{"object", "response.input_tokens"}, {"input_tokens", n_tokens}};
   });
@@ -89,9 +90,9 @@ void count_chat(const std::shared_ptr<Exchange>& exchange, const Services& servi
 
 // Of each request the same, in `model` or else in the body.
 void settle_models(Parsed& parsed, const Services& services, const std::string& model,
-                   const std::string& caller) {
-  const std::string settled =
-      settle_model(model.empty() ? parsed.requests.front().model : model, services, caller);
+                   const std::string& caller, Purpose purpose) {
+  const std::string settled = settle_model(model.empty() ? parsed.requests.front().model : model,
+                                           services, caller, purpose);
   for (ChatRequest& request : parsed.requests) request.model = settled;
 }
 
@@ -183,7 +184,7 @@ const Registered<Dialect> openai{std::make_unique<OpenAi>()};
 void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& services,
                  const Dialect& dialect, const std::string& model) {
   Parsed parsed = parse_chat(exchange->request().body);
-  settle_models(parsed, services, model, exchange->request().owner);
+  settle_models(parsed, services, model, exchange->request().owner, Purpose::chat);
   WriterInfo info = writer_info(*exchange, services, parsed, "chatcmpl");
   keep_answer(*exchange, services, parsed, info);
   auto writer = chat_writer(std::move(info));
@@ -193,7 +194,7 @@ void answer_chat(const std::shared_ptr<Exchange>& exchange, const Services& serv
 void answer_completion(const std::shared_ptr<Exchange>& exchange, const Services& services,
                        const Dialect& dialect, const std::string& model) {
   Parsed parsed = parse_completion(exchange->request().body);
-  settle_models(parsed, services, model, exchange->request().owner);
+  settle_models(parsed, services, model, exchange->request().owner, Purpose::text);
   WriterInfo info = writer_info(*exchange, services, parsed, "cmpl");
   info.echo = parsed.echo;
   info.logprobs = parsed.logprobs;

@@ -60,12 +60,14 @@ Cut read_chat(const json::value& document, const std::string& model, Fields& fie
 
 Cut read_cut(const json::value& document, const Services& services, const std::string& caller) {
   Fields fields(document);
-  const std::string model = read_model_or_pick(fields, services, caller, Purpose::anything);
+  const bool chats = fields.has("messages");
+  const std::string model =
+      read_model_or_pick(fields, services, caller, chats ? Purpose::chat : Purpose::anything);
   if (fields.boolean("return_token_strs").value_or(false)) {
     fields.fail("return_token_strs", "is not built", "send content and with_pieces");
   }
   Cut cut;
-  if (fields.has("messages")) {
+  if (chats) {
     cut = read_chat(document, model, fields);
   } else {
     const bool of_vllm = !fields.has("content");

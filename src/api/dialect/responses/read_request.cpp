@@ -230,7 +230,7 @@ std::string without_input(const json::value& document) {
 // What makes the prompt.
 void read_prompt_fields(Fields& fields, Ask& ask, const Services& services,
                         const std::string& owner) {
-  ask.chat.model = read_model_or_pick(fields, services, owner);
+  ask.chat.model = read_model_or_pick(fields, services, owner, Purpose::chat);
   refuse_what_is_not_built(fields);
   read_truncation(fields, ask);
   read_history(fields, ask);
@@ -279,7 +279,7 @@ Ask parse_compact(const Services& services, const Request& request) {
   const json::value document = read_body(request.body);
   Fields fields(document);
   Ask ask;
-  ask.chat.model = read_model_or_pick(fields, services, request.owner);
+  ask.chat.model = read_model_or_pick(fields, services, request.owner, Purpose::chat);
   ask.previous = fields.text("previous_response_id").value_or("");
   read_input(fields, ask, finder(services, request.owner));
   if (const auto key = short_text(fields, "prompt_cache_key"); !key.is_null()) {
