@@ -29,9 +29,10 @@ constexpr std::array<FormText, 3> kForms{{
      R"({"type": "function", "name": …, "description": …, "parameters": …})"},
 }};
 
-void add_chat_tool(Fields tool, models::Conversation& conversation) {
+void add_chat_tool(Fields tool, models::Conversation& conversation, TypeOfTool needed) {
   refuse_other_form(tool, ToolForm::chat);
-  const std::string type = tool.required_text("type");
+  const bool told = needed == TypeOfTool::required || tool.has("type");
+  const std::string type = told ? tool.required_text("type") : "function";
   if (type != "function") {
     tool.fail("type", fmt::format("is '{}', which is not supported", type.substr(0, 40)),
               std::string(kCustomToolHint));
@@ -84,10 +85,10 @@ void add_chat_function(Fields function, models::Conversation& conversation) {
   add_function_tool(function, read, conversation);
 }
 
-void add_chat_tools(Fields& fields, models::Conversation& conversation) {
+void add_chat_tools(Fields& fields, models::Conversation& conversation, TypeOfTool type) {
   const auto list = fields.array("tools", kMaxTools);
   for (size_t i = 0; i < list.size(); ++i) {
-    add_chat_tool(Fields(list[i], fmt::format("tools[{}]", i)), conversation);
+    add_chat_tool(Fields(list[i], fmt::format("tools[{}]", i)), conversation, type);
   }
 }
 

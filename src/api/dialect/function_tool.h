@@ -30,8 +30,11 @@ void refuse_other_form(const Fields& tool, ToolForm here);
 
 constexpr std::string_view kCustomToolHint =
     "send a function with one string parameter: its arguments are that text";
+// Ollama's interface lets it out.
+enum class TypeOfTool { required, optional };
 // Adds "tools" in OpenAI's form for chats, at most kMaxTools.
-void add_chat_tools(Fields& fields, models::Conversation& conversation);
+void add_chat_tools(Fields& fields, models::Conversation& conversation,
+                    TypeOfTool type = TypeOfTool::required);
 // One in the form before there were tools: the object "function" alone.
 void add_chat_function(Fields function, models::Conversation& conversation);
 bool has_tool(const json::array& tools, std::string_view name);

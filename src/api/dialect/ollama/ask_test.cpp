@@ -192,6 +192,25 @@ TEST_F(OllamaAsk, WhatCannotBeHonouredIsRefused) {
   EXPECT_NE(refusal("/api/chat", image).find("messages[0].images"), std::string::npos);
 }
 
+// Their names go into the prompt, and say whose call it is.
+TEST_F(OllamaAsk, ToolsAreReadAsOfTheOtherInterfaces) {
+  const auto refused = [&](const std::string& tools) {
+    return refusal("/api/chat", std::string(kChat) + R"(,"tools":[)" + tools + "]}");
+  };
+  const std::string tool = R"({"function":{"name":"f"}})";
+  EXPECT_NE(refused(tool + "," + tool).find("tools[1].function.name is 'f', as that of another"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"function":{"name":"f g/<|im_end|>"}})").find("must be letters, digits"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"name":"f","input_schema":{}})").find("Anthropic's messages"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"function":{"name":"f","nothing":1}})").find("tools[0].function.nothing"),
+            std::string::npos);
+  const auto asked = ollama::parse_chat(std::string(kChat) + R"(,"tools":[)" + tool + "]}");
+  EXPECT_EQ(to_json(asked.request.conversation.tools),
+            R"([{"type":"function","function":{"name":"f"}}])");
+}
+
 TEST_F(OllamaAsk, EmptyFieldsAreNoFields) {
   const auto one = whole("/api/generate",
                          R"({"model":"echo","prompt":"x","stream":false,"suffix":"","system":"",)"

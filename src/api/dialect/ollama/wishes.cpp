@@ -3,27 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "api/dialect/function_tool.h"
 #include "api/dialect/ollama/ollama.h"
-#include "api/limits.h"
 
 namespace strata::api::ollama {
 namespace {
 
 constexpr std::array<std::string_view, 3> kLevels{"low", "medium", "high"};
-
-// The function of a tool, as templates read it. What stands beside these fields is passed on too:
-// some models' templates know more.
-void check_tool(const json::value& value, const std::string& path) {
-  Fields tool(value, path);
-  if (const auto type = tool.text("type"); type && *type != "function") {
-    tool.fail("type", fmt::format("is '{}', it must be function", type->substr(0, 40)));
-  }
-  auto function = tool.object("function");
-  if (!function) tool.fail("function", "is missing");
-  function->required_text("name");
-  function->text("description");
-  function->object("parameters");
-}
 
 }  // namespace
 
@@ -43,13 +29,7 @@ void read_think(Fields& fields, ChatRequest& request) {
 }
 
 void read_tools(Fields& fields, ChatRequest& request) {
-  const auto tools = fields.array("tools", kMaxTools);
-  for (size_t i = 0; i < tools.size(); ++i) {
-    check_tool(tools[i], fmt::format("tools[{}]", i));
-    request.conversation.tools.push_back(tools[i]);
-    // Templates tell tools by their type, which this interface lets out.
-    request.conversation.tools.back().as_object().emplace("type", "function");
-  }
+  add_chat_tools(fields, request.conversation, TypeOfTool::optional);
 }
 
 void read_format(Fields& fields, ChatRequest& request) {
