@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/ascii.h"
 #include "core/similar.h"
 
 namespace strata::api {
@@ -31,15 +32,38 @@ std::string_view kind_name(const json::value& value) {
 }
 
 // What interfaces call the same thing, each in its own word.
-constexpr std::array<std::array<std::string_view, 7>, 6> kSameThing{{
-    {"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens",
-     "max_new_tokens", "num_predict", "n_predict"},
+constexpr std::array<std::array<std::string_view, 6>, 6> kSameThing{{
+    {"max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "num_predict",
+     "n_predict"},
     {"stop", "stop_sequences", "stopSequences"},
     {"system", "instructions", "systemInstruction"},
     {"messages", "input", "contents", "prompt", "inputs"},
     {"response_format", "text", "format", "output_config", "responseJsonSchema"},
     {"reasoning_effort", "reasoning", "thinking", "think", "thinkingConfig"},
 }};
+// Words of the table that a client may write for anything else, too.
+constexpr std::array<std::string_view, 2> kOfManyMeanings{"text", "format"};
+// Where a request has what stands on its top elsewhere.
+constexpr std::array<std::string_view, 3> kContainers{"options", "generationConfig", "parameters"};
+
+// "max_tokens", "maxTokens": the same word.
+bool same_word(std::string_view a, std::string_view b) {
+  const auto plain = [](std::string_view name) {
+    std::string out = lower_case(name);
+    std::erase(out, '_');
+    return out;
+  };
+  return plain(a) == plain(b);
+}
+
+// The names that mean what this one does; nullptr: it is in no group.
+const auto* group_of(std::string_view key) {
+  const auto group = std::ranges::find_if(kSameThing, [&](const auto& names) {
+    return std::ranges::any_of(
+        names, [&](std::string_view each) { return !each.empty() && same_word(key, each); });
+  });
+  return group == kSameThing.end() ? nullptr : &*group;
+}
 
 // What the client wrote, short enough and safe for a message.
 std::string shown(std::string_view text) {
@@ -154,6 +178,12 @@ std::optional<Fields> Fields::object(std::string_view key) {
   return Fields(*value, path(key));
 }
 
+Fields Fields::object_or_empty(std::string_view key) {
+  static const json::value kEmpty(json::object_kind);
+  const json::value* value = get(key);
+  return Fields(value ? *value : kEmpty, path(key));
+}
+
 std::optional<std::vector<std::string>> Fields::texts(std::string_view key, size_t max_count,
                                                       size_t max_bytes) {
   const json::value* value = get(key);
@@ -185,26 +215,56 @@ std::vector<std::string> Fields::unread() const {
   return names;
 }
 
-// What another interface calls so has this name here, one of those that were read; "": none of
-// them.
-std::string Fields::own_name_of(std::string_view key) const {
-  for (const auto& names : kSameThing) {
-    if (key.empty() || std::ranges::find(names, key) == names.end()) continue;
-    for (const std::string_view name : names) {
-      if (!name.empty() && read_.contains(name)) return fmt::format("here it is '{}'", name);
-    }
+void Fields::know(const Fields& member) {
+  for (const std::string& name : member.read_) {
+    if (!member.has(name)) inside_.emplace_back(name, member.path(name));
   }
-  return {};
 }
 
-// What was read are the names that could be meant.
+// What of the request is read under a name that means the same; "": nothing, or it is there.
+std::string Fields::synonym_of(std::string_view key) const {
+  const auto* group = group_of(key);
+  if (group == nullptr || std::ranges::find(kOfManyMeanings, key) != kOfManyMeanings.end()) {
+    return {};
+  }
+  std::string found;
+  for (const std::string_view name : *group) {
+    for (const std::string& read : read_) {
+      if (!same_word(read, name)) continue;
+      if (has(read)) return {};
+      if (found.empty()) found = read;
+    }
+    for (const auto& [inside, path] : inside_) {
+      if (found.empty() && same_word(inside, name)) found = path;
+    }
+  }
+  return found;
+}
+
+// What another interface calls so, or has there, is this here; "": nothing that is known.
+std::string Fields::own_name_of(std::string_view key) const {
+  if (!path_.empty() && std::ranges::find(kContainers, path_) == kContainers.end()) return {};
+  std::string found = synonym_of(key);
+  for (const auto& [inside, path] : inside_) {
+    if (found.empty() && same_word(inside, key)) found = path;
+  }
+  return found.empty() ? found : fmt::format("here it is '{}'", found);
+}
+
+// What was read and is not there are the names that could be meant.
 void Fields::refuse(std::string_view key) const {
   constexpr size_t kLongestName = 64;  // of longer ones none is near
+  constexpr std::string_view kRemove = "remove the field";
+  if (key.size() > kLongestName) fail(key, "is not supported", std::string(kRemove));
   std::string meant = own_name_of(key);
-  if (meant.empty() && key.size() <= kLongestName) {
-    meant = did_you_mean(key, std::vector<std::string>(read_.begin(), read_.end()));
+  if (meant.empty()) {
+    std::vector<std::string> free;
+    for (const std::string& each : read_) {
+      if (!has(each)) free.push_back(each);
+    }
+    meant = did_you_mean(key, free);
   }
-  fail(key, "is not supported", meant.empty() ? "remove the field: nothing here reads it" : meant);
+  fail(key, "is not supported", meant.empty() ? std::string(kRemove) : meant);
 }
 
 void Fields::refuse_unread() const {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -45,9 +46,14 @@ class Fields {
   // Empty when absent.
   std::span<const json::value> array(std::string_view key, size_t max_count);
   std::optional<Fields> object(std::string_view key);
+  Fields object_or_empty(std::string_view key);  // for know()
   // One string or an array of strings.
   std::optional<std::vector<std::string>> texts(std::string_view key, size_t max_count,
                                                 size_t max_bytes);
+
+  // What was read of a member, whose names clients of other interfaces write beside it: a hint
+  // says where they belong.
+  void know(const Fields& member);
 
   std::string path(std::string_view key) const;
   [[noreturn]] void fail(std::string_view key, std::string_view what, std::string hint = {}) const;
@@ -61,11 +67,13 @@ class Fields {
 
  private:
   [[noreturn]] void refuse(std::string_view key) const;
+  std::string synonym_of(std::string_view key) const;
   std::string own_name_of(std::string_view key) const;
 
   const json::object* object_;
   std::string path_;
   std::set<std::string, std::less<>> read_;
+  std::vector<std::pair<std::string, std::string>> inside_;  // name and path, of what is not there
 };
 
 }  // namespace strata::api

@@ -247,6 +247,51 @@ TEST(ServerWalk, APathOrAFieldThatIsNearlyRightIsToldWhichOneIs) {
               HasSubstr("here it is 'max_output_tokens'"));
 }
 
+// A hint names what the request can do about it, and nothing that it has.
+TEST(ServerWalk, AFieldIsToldWhatItIsHereWhereThatIsKnown) {
+  const Running running;
+  const auto hint_of = [&](const char* path, const std::string& body) {
+    const auto reply = fetch(running.port(), "POST", path, body);
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    return reply.body;
+  };
+  const std::string chat = R"({"model":"echo","messages":[{"role":"user","content":"a"}],)";
+  const std::string config = R"({"contents":[{"parts":[{"text":"a"}]}],"generationConfig":)";
+  constexpr auto kGemini = "/v1beta/models/echo:generateContent";
+  EXPECT_THAT(hint_of("/api/chat", chat + R"("max_tokens":3})"),
+              HasSubstr("here it is 'options.num_predict'"));
+  EXPECT_THAT(hint_of("/api/chat", chat + R"("temperature":0.1})"),
+              HasSubstr("here it is 'options.temperature'"));
+  EXPECT_THAT(hint_of("/api/chat", chat + R"("options":{"max_tokens":3}})"),
+              HasSubstr("here it is 'num_predict'"));
+  EXPECT_THAT(hint_of(kGemini, config + R"({"max_tokens":3}})"),
+              HasSubstr("here it is 'maxOutputTokens'"));
+  EXPECT_THAT(hint_of(kGemini, config + R"({},"max_tokens":3})"),
+              HasSubstr("here it is 'generationConfig.maxOutputTokens'"));
+  EXPECT_THAT(hint_of("/generate", R"({"model":"echo","inputs":"a","max_tokens":3})"),
+              HasSubstr("here it is 'parameters.max_new_tokens'"));
+  EXPECT_THAT(hint_of("/v1/embeddings", R"({"model":"echo","input":"x","prompt":"y"})"),
+              HasSubstr("did you mean 'prompt_name'"));
+  EXPECT_THAT(hint_of("/v1/responses", R"({"model":"echo","input":"a","response_format":{}})"),
+              HasSubstr("here it is 'text'"));
+  const char* wish_of_a_message =
+      R"({"model":"echo","messages":[{"role":"assistant","content":"a",)"
+      R"("reasoning_effort":"low"}]})";
+  EXPECT_THAT(hint_of("/v1/chat/completions", wish_of_a_message), Not(HasSubstr("here it is")));
+  for (const auto& [path, body] : std::vector<std::pair<const char*, std::string>>{
+           {"/v1/chat/completions", R"({"model":"echo","messages":[{"role":"user","content":)"
+                                    R"([{"type":"text","text":"hi","format":"x"}]}]})"},
+           {"/v1/chat/completions", chat + R"("text":"hello"})"},
+           {"/v1/responses", R"({"model":"echo","input":"x","messages":[]})"},
+           {"/api/chat", chat + R"("instructions":"x"})"},
+           {"/api/chat", chat + R"("options":{"num_predict":1,"n_predict":2}})"},
+           {"/api/chat", chat + R"("options":{"num_predict":1},"max_tokens":2})"}}) {
+    const std::string told = hint_of(path, body);
+    EXPECT_THAT(told, HasSubstr("remove the field")) << path << body;
+    EXPECT_THAT(told, Not(HasSubstr("nothing here reads it"))) << path << body;
+  }
+}
+
 TEST(ServerWalk, AModelHasOneNameInAllMetrics) {
   Running running;
   const auto reply =

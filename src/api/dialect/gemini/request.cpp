@@ -88,9 +88,7 @@ void read_modalities(Fields& config) {
 }
 
 void read_config(Fields& fields, Parsed& parsed) {
-  auto given = fields.object("generationConfig");
-  if (!given) return;
-  Fields& config = *given;
+  Fields config = fields.object_or_empty("generationConfig");
   ChatRequest& request = parsed.request;
   SamplingOptions& sampling = request.sampling;
   sampling.temperature = config.real("temperature", 0, 2);
@@ -117,6 +115,7 @@ void read_config(Fields& fields, Parsed& parsed) {
   read_output(config, request.output);
   read_modalities(config);
   config.refuse_unread();
+  fields.know(config);
 }
 
 Parsed read_request(Fields& fields, const std::string& model) {

@@ -141,15 +141,15 @@ Parsed parse_generate(const json::value& body, const Asked& asked, const Service
   const bool wanted = fields.boolean("stream").value_or(false);
   parsed.stream = asked.stream.value_or(wanted);
   parsed.in_array = asked.in_array;
-  if (auto parameters = fields.object("parameters")) {
-    read_sampling(*parameters, request);
-    read_grammar(*parameters, request.output);
-    read_details(*parameters, parsed);
-    read_best_of(*parameters, parsed);
-    parsed.return_full_text = parameters->boolean("return_full_text").value_or(false);
-    refuse_unbuilt(*parameters);
-    parameters->refuse_unread();
-  }
+  Fields parameters = fields.object_or_empty("parameters");
+  read_sampling(parameters, request);
+  read_grammar(parameters, request.output);
+  read_details(parameters, parsed);
+  read_best_of(parameters, parsed);
+  parsed.return_full_text = parameters.boolean("return_full_text").value_or(false);
+  refuse_unbuilt(parameters);
+  parameters.refuse_unread();
+  fields.know(parameters);
   request.tell_start = parsed.details || parsed.stream;
   if (request.tell_start || parsed.best_of) request.n_logprobs = parsed.top_n_tokens;
   read_options(fields, request.ignored);

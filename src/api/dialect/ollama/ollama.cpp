@@ -140,8 +140,8 @@ std::string read_model(Fields& fields) {
 }
 
 void refuse_if_given(Fields& fields, std::string_view key, const std::string& hint) {
+  if (!fields.has(key)) return;  // unread: a hint would name it
   const json::value* value = fields.get(key);
-  if (!value) return;
   const bool empty = (value->is_object() && value->get_object().empty()) ||
                      (value->is_array() && value->get_array().empty()) ||
                      (value->is_string() && value->get_string().empty()) || *value == 0 ||

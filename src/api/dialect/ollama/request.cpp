@@ -140,33 +140,33 @@ models::Message read_message(const json::value& value, size_t index) {
 }  // namespace
 
 void read_options(Fields& fields, ChatRequest& request) {
-  auto options = fields.object("options");
-  if (!options) return;
+  Fields options = fields.object_or_empty("options");
   SamplingOptions& sampling = request.sampling;
-  read_common_sampling(*options, sampling);
+  read_common_sampling(options, sampling);
   const auto number = [&](std::string_view name) {
-    return read_parameter_number(*options, name, name);
+    return read_parameter_number(options, name, name);
   };
   sampling.temperature = number("temperature");
   sampling.presence_penalty = number("presence_penalty");
   sampling.frequency_penalty = number("frequency_penalty");
-  request.context_policy = read_context_policy(*options, "context_policy");  // ours
-  read_stop(*options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
-  if (const auto limit = read_parameter_integer(*options, "num_predict", "num_predict")) {
+  request.context_policy = read_context_policy(options, "context_policy");  // ours
+  read_stop(options, sampling, models::kMaxStopTexts, models::kMaxStopTextBytes);
+  if (const auto limit = read_parameter_integer(options, "num_predict", "num_predict")) {
     sampling.max_tokens = std::max(*limit, -1);
   }
   // 0 is Ollama's word for "whatever the model has".
-  if (options->integer("num_ctx", INT64_MIN, INT64_MAX) != 0) {
-    request.context = read_parameter_integer(*options, "num_ctx", "num_ctx");
+  if (options.integer("num_ctx", INT64_MIN, INT64_MAX) != 0) {
+    request.context = read_parameter_integer(options, "num_ctx", "num_ctx");
   }
-  if (const auto z = options->number("tfs_z", 0, 1); z && *z != 1) {
-    options->fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
+  if (const auto z = options.number("tfs_z", 0, 1); z && *z != 1) {
+    options.fail("tfs_z", "is not supported; 1 (off) is", "use top_p or min_p");
   }
-  if (!options->boolean("penalize_newline").value_or(true)) {
-    options->fail("penalize_newline", "is false, and a new line is a token like any other here",
-                  "leave it out, or lower repeat_penalty");
+  if (!options.boolean("penalize_newline").value_or(true)) {
+    options.fail("penalize_newline", "is false, and a new line is a token like any other here",
+                 "leave it out, or lower repeat_penalty");
   }
-  ignore_options(*options, request.ignored);
+  ignore_options(options, request.ignored);
+  fields.know(options);
 }
 
 std::vector<models::Message> read_messages(Fields& fields) {
