@@ -382,13 +382,18 @@ TEST(ChatRequests, AnAnswerOfMinusOneTokensHasNoLimit) {
 TEST(ChatRequests, FieldsOfVllmsThatAskForWhatIsDoneAnywayAreTaken) {
   const std::string habit =
       R"("skip_special_tokens":true,"spaces_between_special_tokens":true,"min_tokens":0,)"
-      R"("include_stop_str_in_output":false,"use_beam_search":false,"best_of":1,"echo":false)";
+      R"("include_stop_str_in_output":false,"use_beam_search":false,"best_of":1,"echo":false,)"
+      R"("stop_token_ids":[],"bad_words":[],"length_penalty":1.0,"early_stopping":false,)"
+      R"("detokenize":true,"include_reasoning":true,"return_tokens_as_token_ids":false)";
   const std::string chat = R"({"messages":[{"role":"user","content":"a"}],)";
   const std::string prompt = R"({"prompt":"a",)";
-  EXPECT_TRUE(parse_chat(chat + habit + R"(,"add_generation_prompt":true})")
+  EXPECT_TRUE(
+      parse_chat(chat + habit + R"(,"add_generation_prompt":true,"add_special_tokens":false})")
+          .requests.front()
+          .ignored.empty());
+  EXPECT_TRUE(parse_completion(prompt + habit + R"(,"add_special_tokens":true})")
                   .requests.front()
                   .ignored.empty());
-  EXPECT_TRUE(parse_completion(prompt + habit + "}").requests.front().ignored.empty());
   const auto expect_unbuilt = [](auto parse, const std::string& body, std::string_view field) {
     try {
       parse(body);
@@ -402,11 +407,20 @@ TEST(ChatRequests, FieldsOfVllmsThatAskForWhatIsDoneAnywayAreTaken) {
                                      {"spaces_between_special_tokens", "false"},
                                      {"include_stop_str_in_output", "true"},
                                      {"use_beam_search", "true"},
+                                     {"stop_token_ids", "[2]"},
+                                     {"bad_words", R"(["a"])"},
+                                     {"length_penalty", "1.5"},
+                                     {"early_stopping", "true"},
+                                     {"detokenize", "false"},
+                                     {"include_reasoning", "false"},
+                                     {"return_tokens_as_token_ids", "true"},
                                      {"min_tokens", "3"}}) {
     const std::string said = fmt::format("\"{}\":{}}}", field, value);
     expect_unbuilt(parse_chat, chat + said, field);
     expect_unbuilt(parse_completion, prompt + said, field);
   }
+  expect_unbuilt(parse_chat, chat + R"("add_special_tokens":true})", "add_special_tokens");
+  expect_unbuilt(parse_completion, prompt + R"("add_special_tokens":false})", "add_special_tokens");
   expect_unbuilt(parse_chat, chat + R"("best_of":2})", "best_of");
   expect_unbuilt(parse_chat, chat + R"("echo":true})", "echo");
 }
