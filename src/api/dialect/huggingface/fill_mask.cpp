@@ -54,7 +54,7 @@ void fill_masks(const std::shared_ptr<Exchange>& exchange, const Services& servi
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = read_task_model(fields, asked, services);
+  request.model = read_task_model(fields, asked);
   request.inputs = read_texts(fields, "inputs");
   request.masks.emplace();
   if (auto parameters = fields.object("parameters")) {

@@ -133,6 +133,9 @@ class HuggingFace final : public Dialect {
   void ask_model(const std::shared_ptr<Exchange>& exchange, const Services& services) const {
     constexpr std::string_view kChat = "/v1/chat/completions", kComplete = "/v1/completions";
     const std::string& rest = exchange->request().params.at("id");
+    if (rest.starts_with('/')) {
+      throw Error(Code::not_found, "the path names no model", "ask /models/MODEL/pipeline/TASK");
+    }
     const auto before = [&](std::string_view end) {
       return rest.substr(0, rest.size() - end.size());
     };

@@ -42,8 +42,8 @@ std::shared_ptr<AnswerWriter> generate_writer(const Parsed& parsed);
 // "options", which say how a hosted service goes about it: named as ignored.
 void read_options(Fields& fields, std::vector<std::string>& ignored);
 
-// What the tasks below read alike: the model, unless the path names it; a text or texts.
-std::string read_task_model(Fields& fields, const Asked& asked, const Services& services);
+// What the tasks below read alike: the model, of the body or else of the path; a text or texts.
+std::string read_task_model(Fields& fields, const Asked& asked);
 std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key);
 
 // Tasks that are answered with vectors, scores or guesses. Throw as Gateway::embed does.

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "api/dialect/dialect_common.h"
 #include "api/dialect/embed_answer.h"
 #include "api/dialect/huggingface/huggingface.h"
-#include "api/dialect/pick_model.h"
 #include "api/limits.h"
 
 namespace strata::api::huggingface {
@@ -74,10 +74,8 @@ json::array labels_json(const EmbeddingAnswer& answer, const std::vector<float>&
 
 }  // namespace
 
-std::string read_task_model(Fields& fields, const Asked& asked, const Services& services) {
-  const bool named = fields.has("model") || asked.model.empty();
-  return named ? read_model_or_pick(fields, services, asked.caller, Purpose::anything)
-               : asked.model;
+std::string read_task_model(Fields& fields, const Asked& asked) {
+  return fields.has("model") ? read_model_name(fields, "model") : asked.model;
 }
 
 std::vector<EmbeddingText> read_texts(Fields& fields, std::string_view key) {
@@ -94,7 +92,7 @@ void extract_features(const std::shared_ptr<Exchange>& exchange, const Services&
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = read_task_model(fields, asked, services);
+  request.model = read_task_model(fields, asked);
   request.inputs = read_texts(fields, "inputs");
   read_embedding(fields, request);
   if (auto parameters = fields.object("parameters")) {
@@ -119,7 +117,7 @@ void compare_sentences(const std::shared_ptr<Exchange>& exchange, const Services
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = read_task_model(fields, asked, services);
+  request.model = read_task_model(fields, asked);
   auto inputs = fields.object("inputs");
   if (!inputs) fields.fail("inputs", "is missing");
   request.inputs.push_back({inputs->required_text("source_sentence")});
@@ -152,7 +150,7 @@ void classify(const std::shared_ptr<Exchange>& exchange, const Services& service
   Fields fields(body);
   EmbeddingRequest request;
   std::vector<std::string> ignored;
-  request.model = read_task_model(fields, asked, services);
+  request.model = read_task_model(fields, asked);
   request.inputs = read_texts(fields, "inputs");
   Transform how = Transform::automatic;
   size_t most = SIZE_MAX;

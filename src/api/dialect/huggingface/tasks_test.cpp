@@ -54,6 +54,15 @@ class HfTasks : public ::testing::Test {
   std::unique_ptr<Server> server_;
 };
 
+TEST_F(HfTasks, AnAddressWithoutAModelIsNoModels) {
+  for (const char* path : {"/models//pipeline/feature-extraction", "/models//v1/chat/completions",
+                           "/models//v1/completions"}) {
+    const Reply reply = post(path, R"({"inputs":"ab"})");
+    EXPECT_EQ(reply.status, 404) << path << " " << reply.body;
+    EXPECT_NE(reply.body.find("/models/MODEL/pipeline/TASK"), std::string::npos) << reply.body;
+  }
+}
+
 TEST_F(HfTasks, AModelsAddressAnswersWithWhatItIsFor) {
   const auto vectors = ask("/models/vectors", R"({"inputs":["ab","cde"]})").as_array();
   ASSERT_EQ(vectors.size(), 2u);
