@@ -75,10 +75,12 @@ class Gemini final : public Dialect {
       embed(exchange, services, *this, model, method == "batchEmbedContents");
     } else {
       std::string known;
-      for (const std::string_view each : kMethods) known += fmt::format(" {}", each);
+      for (const std::string_view each : kMethods) {
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", each);
+      }
       throw Error(Code::not_found,
                   fmt::format("there is no method '{}' of a model", method.substr(0, 80)),
-                  fmt::format("the methods are{}", known));
+                  fmt::format("the methods are {}", known));
     }
   }
 

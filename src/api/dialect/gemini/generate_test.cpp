@@ -43,6 +43,15 @@ std::string user(std::string_view text) {
   return fmt::format(R"("contents":[{{"role":"user","parts":[{{"text":"{}"}}]}}])", text);
 }
 
+TEST_F(GeminiGenerate, AMethodThatIsNotThereIsToldWhichOnesAre) {
+  const Reply reply = post("echo:sing", "{}");
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_NE(reply.body.find("the methods are generateContent, streamGenerateContent, countTokens, "
+                            "embedContent, batchEmbedContents"),
+            std::string::npos)
+      << reply.body;
+}
+
 // The parts of all chunks of a stream; texts that follow each other as one.
 json::array parts_of(const json::array& chunks) {
   json::array parts;
