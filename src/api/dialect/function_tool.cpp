@@ -40,6 +40,8 @@ void add_chat_tool(Fields tool, models::Conversation& conversation, TypeOfTool n
   auto function = tool.object("function");
   if (!function) tool.fail("function", "is missing");
   tool.refuse_unread();
+  // Ollama's library for JavaScript lets it stand there, too.
+  if (needed == TypeOfTool::optional) function->text("type");
   add_chat_function(std::move(*function), conversation);
 }
 

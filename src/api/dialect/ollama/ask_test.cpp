@@ -206,9 +206,12 @@ TEST_F(OllamaAsk, ToolsAreReadAsOfTheOtherInterfaces) {
             std::string::npos);
   EXPECT_NE(refused(R"({"function":{"name":"f","nothing":1}})").find("tools[0].function.nothing"),
             std::string::npos);
-  const auto asked = ollama::parse_chat(std::string(kChat) + R"(,"tools":[)" + tool + "]}");
-  EXPECT_EQ(to_json(asked.request.conversation.tools),
-            R"([{"type":"function","function":{"name":"f"}}])");
+  for (const std::string& form :
+       {tool, std::string(R"({"type":"function","function":{"name":"f","type":"object"}})")}) {
+    const auto asked = ollama::parse_chat(std::string(kChat) + R"(,"tools":[)" + form + "]}");
+    EXPECT_EQ(to_json(asked.request.conversation.tools),
+              R"([{"type":"function","function":{"name":"f"}}])");
+  }
 }
 
 TEST_F(OllamaAsk, EmptyFieldsAreNoFields) {
