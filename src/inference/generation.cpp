@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/error.h"
 #include "inference/limits.h"
 #include "inference/logprobs.h"
 
@@ -190,7 +191,14 @@ int32_t Generation::choose(std::span<const float> logits) {
   if (const auto forced = reader_.forced_token()) return *forced;
   if (!constraint_) return sampler_.sample(logits, tokens_);
   if (reader_.reasoning()) return reason(logits);
-  keep_allowed(logits, *constraint_->mask(), allowed_);
+  const auto mask = constraint_->mask();
+  if (std::ranges::all_of(mask->bits, [](uint64_t word) { return word == 0; })) {
+    throw Error(Code::internal,
+                "no token is left to choose from: the rule of the output leads to a place where "
+                "none of the model's tokens may follow",
+                "write the rule in another way, of characters that the model's tokens have");
+  }
+  keep_allowed(logits, *mask, allowed_);
   const int32_t id = sampler_.sample(allowed_, tokens_);
   CHECK(constraint_->accept(id));
   return id;

@@ -18,15 +18,21 @@ namespace {
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 
+// What is found out of schemas when all of them are compiled.
+struct Known {
+  std::set<Schemas> dead;  // which no value fits
+  std::set<Schemas> open;  // objects that need other names than those that are listed
+};
+
 class SchemaCompiler : public ShapeWriter {
  public:
-  SchemaCompiler(Expressions& x, const SchemaDocument& document, MadeSchemas& made,
-                 std::set<Schemas> dead, ValueStyle style = {})
+  SchemaCompiler(Expressions& x, const SchemaDocument& document, MadeSchemas& made, Known known,
+                 ValueStyle style = {})
       : x_(x),
         document_(document),
         text_(x, std::move(style)),
         reader_(x, document, made, *this),
-        dead_(std::move(dead)) {}
+        known_(std::move(known)) {}
 
   ExprId compile() {
     const ExprId root = value_of({&document_.root()});
@@ -74,16 +80,19 @@ class SchemaCompiler : public ShapeWriter {
     return x_.any_of(any);
   }
 
-  // Schemas that no value fits, beside those that were known.
-  std::set<Schemas> newly_dead() {
+  // What was found out beside what was known. Where there is none, all of it was known. Objects
+  // whose listed names have no values are opened first: others may live by that.
+  Known more() {
     std::vector<int32_t> rules;
     for (const auto& [_, rule] : rules_) rules.push_back(rule);
     const std::vector<bool> dead = x_.dead_rules(rules);
-    std::set<Schemas> found;
+    Known found;
     size_t i = 0;
     for (const auto& [schemas, _] : rules_) {
-      if (dead[i++]) found.insert(schemas);
+      if (!dead[i++]) continue;
+      (counting_.contains(schemas) ? found.open : found.dead).insert(schemas);
     }
+    if (!found.open.empty()) found.dead.clear();
     return found;
   }
 
@@ -114,7 +123,7 @@ class SchemaCompiler : public ShapeWriter {
   ExprId value_of(Schemas schemas) {
     std::erase_if(schemas, allows_all);
     if (schemas.empty()) return text_.value_rule();
-    if (dead_.contains(schemas)) return kNothing;
+    if (known_.dead.contains(schemas)) return kNothing;
     const auto known = rules_.find(schemas);
     if (known != rules_.end()) return x_.rule(known->second);
     if (rules_.size() >= kMaxSchemas) {
@@ -136,7 +145,11 @@ class SchemaCompiler : public ShapeWriter {
   ExprId body_of(const Schemas& schemas) {
     std::vector<ExprId> parts;
     for (Shape& shape : reader_.read(schemas)) {
-      if (text_.style().members == Members::as_listed) shape.types = meant_types(shape);
+      if (text_.style().members == Members::as_listed) {
+        shape.types = meant_types(shape);
+        shape.open = known_.open.contains(schemas);
+        if (shape.min_properties > 0 && !shape.open) counting_.insert(schemas);
+      }
       parts.push_back(written_scalars(shape));
       if ((shape.types & kArray) != 0)
         parts.push_back(shape.values ? given(shape, kArray) : array_of(shape));
@@ -297,7 +310,8 @@ class SchemaCompiler : public ShapeWriter {
   const SchemaDocument& document_;
   JsonText text_;
   ShapeReader reader_;
-  const std::set<Schemas> dead_;
+  const Known known_;
+  std::set<Schemas> counting_;  // with minProperties, which listed names may not reach
   std::map<Schemas, int32_t> rules_;
   std::vector<std::pair<Schemas, int32_t>> open_;
 };
@@ -307,15 +321,16 @@ template <typename Write>
 ExprId compile_living(Expressions& x, const json::value& schema, const ValueStyle& style,
                       Write write) {
   const SchemaDocument document(schema);
-  std::set<Schemas> dead;
-  MadeSchemas made;  // for all turns, so that `dead` keeps its meaning
+  Known known;
+  MadeSchemas made;  // for all turns, so that `known` keeps its meaning
   // Schemas that nothing fits are found last; without them, others may have no value either.
   for (;;) {
-    SchemaCompiler compiler(x, document, made, dead, style);
+    SchemaCompiler compiler(x, document, made, known, style);
     const ExprId root = write(compiler);
-    std::set<Schemas> more = compiler.newly_dead();
-    if (more.empty()) return root;
-    dead.merge(more);
+    Known more = compiler.more();
+    if (more.dead.empty() && more.open.empty()) return root;
+    known.dead.merge(more.dead);
+    known.open.merge(more.open);
   }
 }
 

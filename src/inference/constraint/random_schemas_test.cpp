@@ -11,6 +11,7 @@
 #include "core/utf8.h"
 #include "inference/engine_thread.h"
 #include "inference/testing/byte_tokenizer.h"
+#include "inference/testing/random_text.h"
 #include "inference/testing/tiny_model.h"
 
 namespace strata::inference {
@@ -350,6 +351,10 @@ class Validator {
         static_cast<double>(members.size()) > s.at("maxProperties").to_number<double>()) {
       return false;
     }
+    if (s.contains("minProperties") &&
+        static_cast<double>(members.size()) < s.at("minProperties").to_number<double>()) {
+      return false;
+    }
     if (s.contains("dependentRequired")) {
       for (const auto& [name, others] : s.at("dependentRequired").get_object()) {
         for (const json::value& other : others.get_array()) {
@@ -443,6 +448,66 @@ TEST(RandomSchemas, AreAnsweredRightByAModelThatWantsGarbage) {
     ++n_right;
   }
   EXPECT_GE(n_right, 1000u) << refused << " refused";
+}
+
+// Names of an object, few or more than are written at once, which are counted and ask for others.
+json::object random_names(std::mt19937& random) {
+  const auto below = [&](uint32_t n) { return static_cast<uint32_t>(random() % n); };
+  const uint32_t n = below(3) == 0 ? 33 + below(30) : 1 + below(5);
+  const auto name = [&](uint32_t i) { return json::string(fmt::format("field_{}", i)); };
+  json::object properties;
+  json::array required;
+  for (uint32_t i = 0; i < n; ++i) {
+    properties[name(i)] = json::object{{"type", "null"}};
+    if (below(12) == 0) properties[name(i)] = false;
+    if (below(5) == 0) required.push_back(name(i));
+  }
+  json::object schema{{"type", "object"}, {"properties", std::move(properties)}};
+  if (below(2) == 0) schema["required"] = std::move(required);
+  const uint32_t least = below(n + 2);
+  if (below(2) == 0) schema["minProperties"] = least;
+  if (below(2) == 0) schema["maxProperties"] = least + below(3);
+  if (below(2) == 0) {
+    schema["additionalProperties"] =
+        below(2) == 0 ? json::value(false) : json::value{{"type", "null"}};
+  }
+  if (below(4) == 0)
+    schema["patternProperties"] = json::object{{"^x", json::object{{"type", "null"}}}};
+  if (below(3) == 0) {
+    json::object asked;
+    for (uint32_t i = 0; i < 3; ++i) asked[name(below(n))] = json::array{name(below(n + 1))};
+    schema["dependentRequired"] = std::move(asked);
+  }
+  return schema;
+}
+
+TEST(RandomSchemas, ObjectsWhoseNamesAreCountedEndWhateverIsDrawn) {
+  size_t n_written = 0, refused = 0;
+  for (uint32_t seed = 0; seed < 600; ++seed) {
+    std::mt19937 random(seed);
+    const json::value schema = random_names(random);
+    for (const Members members : {Members::any, Members::as_listed}) {
+      std::shared_ptr<Grammar> grammar;
+      try {
+        grammar =
+            compile({.kind = OutputRule::Kind::json_schema, .schema = schema, .members = members});
+      } catch (const Error& error) {
+        ASSERT_EQ(error.code(), Code::invalid_argument) << error.what();
+        ++refused;  // nothing fits, or the names cannot be told apart
+        continue;
+      }
+      for (uint32_t i = 0; i < 3; ++i) {
+        const testing::RandomText made = testing::random_text(*grammar, seed * 7 + i);
+        ASSERT_FALSE(made.dead) << to_json(schema) << "\n" << made.text;
+        if (!made.ended) continue;
+        ASSERT_TRUE(Validator(schema).fits(parse_json(made.text), schema))
+            << to_json(schema) << "\n"
+            << made.text;
+        ++n_written;
+      }
+    }
+  }
+  EXPECT_GE(n_written, 2000u) << refused << " refused";
 }
 
 }  // namespace

@@ -285,7 +285,9 @@ void ShapeReader::absorb_condition(Shapes& shapes, Schema schema, const json::va
   const json::value* otherwise = object->if_contains("else");
   if (then == nullptr && otherwise == nullptr) return;
   Shapes some = shapes;
+  ++conditions_;
   absorb(some, &condition);
+  --conditions_;
   if (then != nullptr) absorb(some, then);
   Shapes others = shapes;
   absorb_silently(others, opposite(&condition));
@@ -293,6 +295,17 @@ void ShapeReader::absorb_condition(Shapes& shapes, Schema schema, const json::va
   some.insert(some.end(), others.begin(), others.end());
   check_combinations(some.size(), schema, "if");
   shapes = std::move(some);
+}
+
+void ShapeReader::suppose(Shapes& shapes, const std::string& name) {
+  std::vector<bool> required;
+  for (const Shape& shape : shapes) {
+    required.push_back(shape.required.contains(name) && !shape.supposed.contains(name));
+  }
+  absorb_silently(shapes, keep(with_name(name, true)));
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (!required[i]) shapes[i].supposed.insert(name);
+  }
 }
 
 // A name that is there asks for a schema, or (in older drafts) for other names.
@@ -313,7 +326,7 @@ bool ShapeReader::absorb_dependents(Shapes& shapes, Schema schema, const json::v
     absent.get_object().erase("type");
     absorb_silently(without, keep(std::move(absent)));
     Shapes with = shapes;
-    absorb_silently(with, keep(with_name(name, true)));
+    suppose(with, std::string(name));
     absorb(with, &part);
     with.insert(with.end(), without.begin(), without.end());
     check_combinations(with.size(), schema, "dependentSchemas");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "core/error.h"
 #include "inference/constraint/code_points.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr ExprId kNothing = Expressions::kNothing;
 constexpr ExprId kEmpty = Expressions::kEmpty;
 constexpr size_t kMembersAtOnce = 32;
+constexpr size_t kMostWitnesses = 4096;
 
 // One object schema, whose members are expressions. What may follow depends on which names were
 // there; those places are made when a text gets to them. Or an array whose items differ: they are
@@ -36,13 +39,25 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
   size_t least = 0, most = SIZE_MAX;
   bool in_order = false;  // names come in the order of `named`; one that was passed over is gone
 
+  // What asks for a name that cannot come cannot come either.
+  void settle() {
+    asked_by_.assign(named.size(), {});
+    for (size_t i = 0; i < named.size(); ++i) {
+      for (const size_t other : named[i].asks_for) asked_by_[other].push_back(i);
+    }
+    const std::vector<bool> can = comers(start());
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (!can[i]) named[i].member = kNothing;
+    }
+  }
+
   // What follows `{`.
   ExprId begin() {
-    ExprId witness = kEmpty;  // what is possible is shown by the names that must come
-    for (const Named& each : named) {
-      if (each.required) witness = x_.sequence(each.member, witness);
-    }
-    return begin_at({std::vector<bool>(named.size()), 0, 0, true}, witness);
+    settle();
+    asks_ = std::ranges::any_of(named, [](const Named& each) { return !each.asks_for.empty(); });
+    const size_t n = asks_ && least > 0 && most != SIZE_MAX ? n_mutual() : 0;
+    spare_ = n > 0 ? n - 1 : 0;
+    return begin_at(start(), witness());
   }
 
  private:
@@ -53,27 +68,66 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     bool first = false;
     auto operator<=>(const Place&) const = default;
   };
+  // What there is at a place, and what can come.
+  struct Tally {
+    size_t seen = 0, n_open = 0;
+    size_t missing = 0;  // names that have to come
+    size_t left = 0;     // that can come, with those
+  };
 
-  // Names that are still to come; more than there are: one of them cannot.
-  size_t n_missing(const Place& place) const {
-    const std::vector<bool>& seen = place.seen;
-    std::vector<bool> wanted(named.size());
-    std::vector<size_t> open_names;
-    const auto want = [&](size_t i) {
-      if (!wanted[i]) open_names.push_back(i);
-      wanted[i] = true;
-    };
+  Place start() const { return {std::vector<bool>(named.size()), 0, 0, true}; }
+
+  // These names and all that they ask for.
+  std::vector<bool> with_asked(std::vector<size_t> names) const {
+    std::vector<bool> all(named.size());
+    for (const size_t i : names) all[i] = true;
+    while (!names.empty()) {
+      const size_t i = names.back();
+      names.pop_back();
+      for (const size_t other : named[i].asks_for) {
+        if (!all[other]) names.push_back(other);
+        all[other] = true;
+      }
+    }
+    return all;
+  }
+
+  // Names that have to be there, those that are included.
+  std::vector<bool> wanted(const Place& place) const {
+    std::vector<size_t> names;
     for (size_t i = 0; i < named.size(); ++i) {
-      if (seen[i] || named[i].required) want(i);
+      if (place.seen[i] || named[i].required) names.push_back(i);
     }
-    size_t missing = 0;
-    while (!open_names.empty()) {
-      const size_t i = open_names.back();
-      open_names.pop_back();
-      if (!seen[i]) missing += may_come(place, i) ? 1 : named.size() + 1;
-      for (const size_t other : named[i].asks_for) want(other);
+    return with_asked(std::move(names));
+  }
+
+  // Names that can still come, with all that they ask for.
+  std::vector<bool> comers(const Place& place) const {
+    std::vector<bool> can(named.size());
+    std::vector<size_t> gone;
+    for (size_t i = 0; i < named.size(); ++i) {
+      can[i] = may_come(place, i);
+      if (!can[i] && !place.seen[i]) gone.push_back(i);
     }
-    return missing;
+    while (!gone.empty()) {
+      const size_t one = gone.back();
+      gone.pop_back();
+      for (const size_t asker : asked_by_[one]) {
+        if (can[asker]) gone.push_back(asker);
+        can[asker] = false;
+      }
+    }
+    return can;
+  }
+
+  // Names that ask for themselves through others: they come together or not at all.
+  size_t n_mutual() const {
+    size_t n = 0;
+    for (const Named& each : named) {
+      x_.spend(static_cast<int64_t>(named.size()) / 64);
+      n += with_asked(each.asks_for)[static_cast<size_t>(&each - named.data())] ? 1 : 0;
+    }
+    return n;
   }
 
   static size_t count(const std::vector<bool>& seen) {
@@ -84,16 +138,72 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     return !place.seen[name] && name >= place.next && named[name].member != kNothing;
   }
 
+  // Nothing: a name that has to come cannot.
+  std::optional<Tally> tally(const Place& place) const {
+    const std::vector<bool> can = comers(place);
+    const std::vector<bool> must = wanted(place);
+    Tally all{.seen = count(place.seen), .n_open = place.n_open};
+    for (size_t i = 0; i < named.size(); ++i) {
+      const bool missing = must[i] && !place.seen[i];
+      if (missing && !can[i]) return std::nullopt;
+      all.missing += missing ? 1 : 0;
+      all.left += can[i] ? 1 : 0;
+    }
+    return all;
+  }
+
+  // Of names that are not said one by one any two may be the same: one of them counts.
+  static size_t sure(size_t seen, size_t n_open) { return seen + std::min<size_t>(n_open, 1); }
+
+  // Whether the numbers of names let an object be completed. Names can be added one by one, each
+  // behind those that it asks for, but for those that ask for each other.
+  bool fits(const Tally& now) const {
+    const size_t there = sure(now.seen, now.n_open);
+    const size_t need = least > there ? least - there : 0;
+    const size_t reach = now.left + (open != kNothing && now.n_open == 0 ? 1 : 0);
+    if (need > reach) return false;
+    if (most == SIZE_MAX) return true;
+    const size_t come = need <= now.missing ? now.missing : std::min(need + spare_, reach);
+    return now.seen + now.n_open + come <= most;
+  }
+
   // Whether an object that has got so far can be completed.
   bool possible(const Place& place) const {
-    const size_t missing = n_missing(place);
-    if (missing > named.size()) return false;
-    if (in_order && open == kNothing && least > 0) {
-      size_t reached = count(place.seen);
-      for (size_t i = 0; i < named.size(); ++i) reached += may_come(place, i) ? 1 : 0;
-      if (reached < least) return false;
+    const std::optional<Tally> now = tally(place);
+    return now && fits(*now);
+  }
+
+  // It has a text where enough of the members have one.
+  ExprId witness() {
+    const std::vector<bool> must = wanted(start());
+    ExprId all = kEmpty;
+    std::vector<ExprId> others;
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (must[i]) {
+        all = x_.sequence(named[i].member, all);
+      } else if (named[i].member != kNothing) {
+        others.push_back(named[i].member);
+      }
     }
-    return most == SIZE_MAX || count(place.seen) + place.n_open + missing <= most;
+    if (open != kNothing) others.push_back(open);
+    const size_t n = count(must);
+    return x_.sequence(all, least > n ? some_of(others, least - n) : kEmpty);
+  }
+
+  // It has a text where n of these have one; one of them, where that would be much to write.
+  ExprId some_of(const std::vector<ExprId>& members, size_t n) {
+    const size_t size = members.size();
+    if (n > size) return kNothing;
+    if (n * (size - n + 1) > kMostWitnesses) n = 1;
+    std::vector<ExprId> some(n + 1, kNothing);  // where so many of those so far have one
+    some[0] = kEmpty;
+    for (size_t i = 0; i < size; ++i) {
+      const size_t behind = size - 1 - i;
+      for (size_t k = std::min(n, i + 1); k > 0 && k + behind >= n; --k) {
+        some[k] = x_.any_of({some[k], x_.sequence(members[i], some[k - 1])});
+      }
+    }
+    return some[n];
   }
 
   ExprId begin_at(const Place& place, ExprId witness) {
@@ -142,30 +252,54 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
     }
     return x_.any_of(members);
   }
-  ExprId behind(Place place, size_t name) {
+  // As in `left_at`, where it is possible.
+  ExprId behind(const Place& place, size_t name) {
+    Place next = after(place, name);
+    // Which of those before were there makes no difference then: places are as many as names.
+    if (in_order && nothing_depends()) std::fill_n(next.seen.begin(), next.next, true);
+    return follow(next);
+  }
+  Place after(Place place, size_t name) const {
     place.seen[name] = true;
     place.first = false;
-    if (in_order) {
-      place.next = name + 1;
-      if (!possible(place)) return kNothing;
-      // Which of those before were there makes no difference then: places are as many as names.
-      if (nothing_depends()) std::fill_n(place.seen.begin(), place.next, true);
-    }
-    return follow(place);
+    if (in_order) place.next = name + 1;
+    return place;
   }
 
   // Whether no name asks for another one, and nothing counts them.
-  bool nothing_depends() const {
-    return least == 0 && most == SIZE_MAX &&
-           std::ranges::all_of(named, [](const Named& each) { return each.asks_for.empty(); });
+  bool nothing_depends() const { return least == 0 && most == SIZE_MAX && !asks_; }
+
+  // Whether which others can come, and have to, follows from their numbers when this one is there.
+  // In any order what it asks for can come, or settle() had left it out.
+  bool leaves_others(size_t name) const {
+    if (!asks_) return true;
+    return !in_order && (named[name].asks_for.empty() || (least == 0 && most == SIZE_MAX));
+  }
+
+  // The names that may come next: an object with any of them can be completed.
+  std::vector<Left> left_at(const Place& place) const {
+    const std::vector<bool> must = wanted(place);
+    const Tally now = tally(place).value_or(Tally{});
+    std::vector<Left> left;
+    size_t passed = 0;
+    for (size_t i = 0; i < named.size(); ++i) {
+      if (!may_come(place, i)) continue;
+      const Tally next{.seen = now.seen + 1,
+                       .n_open = now.n_open,
+                       .missing = now.missing - (must[i] ? 1 : 0),
+                       .left = now.left - passed - 1};
+      if (leaves_others(i) ? fits(next) : possible(after(place, i))) {
+        left.push_back({i, named[i].member});
+      }
+      if (!in_order) continue;
+      if (must[i]) break;  // which is not passed over
+      ++passed;
+    }
+    return left;
   }
 
   ExprId text_at(const Place& place) {
-    std::vector<Left> left;
-    for (size_t i = 0; i < named.size(); ++i) {
-      if (may_come(place, i)) left.push_back({i, named[i].member});
-    }
-    std::vector<ExprId> members{any_member(place, left)};
+    std::vector<ExprId> members{any_member(place, left_at(place))};
     if (open != kNothing) {
       Place next = place;
       next.first = false;
@@ -174,9 +308,9 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
       members.push_back(x_.sequence(open, follow(next)));
     }
     const ExprId more = x_.sequence(place.first ? kEmpty : comma_, x_.any_of(members));
-    // Two of the other names may be the same, so that one of them counts.
-    const size_t sure = count(place.seen) + std::min<size_t>(place.n_open, 1);
-    const bool may_close = sure >= least && n_missing(place) == 0;
+    const std::vector<bool> must = wanted(place);
+    bool may_close = sure(count(place.seen), place.n_open) >= least;
+    for (size_t i = 0; i < named.size(); ++i) may_close = may_close && (place.seen[i] || !must[i]);
     return x_.any_of({more, may_close ? close_ : kNothing});
   }
 
@@ -184,6 +318,9 @@ class ObjectText : public std::enable_shared_from_this<ObjectText> {
   const ExprId comma_;
   ExprId close_ = kNothing;
   std::map<Place, ExprId> rules_;
+  std::vector<std::vector<size_t>> asked_by_;
+  bool asks_ = false;  // a name for another one
+  size_t spare_ = 0;   // as many names more than are needed may have to come
 };
 
 class ObjectBuilder {
@@ -201,15 +338,15 @@ class ObjectBuilder {
       }
       names_ = values_.names_of(shape_.names);
     }
-    const std::vector<std::string> names = all_names();
-    closed_ = listed() && shape_.min_properties <= static_cast<int64_t>(names.size());
     object->in_order = text_.style().members == Members::as_listed;
-    for (const std::string& name : names) object->named.push_back(named(name));
+    for (const std::string& name : all_names()) object->named.push_back(named(name));
     for (const auto& [name, others] : shape_.dependents) {
       for (const std::string& other : others) {
         object->named[index_of(*object, name)].asks_for.push_back(index_of(*object, other));
       }
     }
+    object->settle();
+    if (listed()) close(*object);
     object->open = open_member(*object);
     object->least = static_cast<size_t>(shape_.min_properties);
     if (shape_.max_properties >= 0) object->most = static_cast<size_t>(shape_.max_properties);
@@ -229,9 +366,53 @@ class ObjectBuilder {
  private:
   // Whether the schema lists properties and says nothing of others: who wrote it so means these.
   bool listed() const {
-    return text_.style().members == Members::as_listed &&
+    return text_.style().members == Members::as_listed && !shape_.open &&
            std::ranges::any_of(shape_.objects, &ObjectPart::lists) &&
            std::ranges::none_of(shape_.objects, &ObjectPart::additional);
+  }
+
+  // Other names do not come, unless those that do are too few.
+  void close(ObjectText& object) {
+    const std::set<std::string> meant = meant_names(object);
+    const auto comes = [&](const ObjectText::Named& one) {
+      return one.member != kNothing && meant.contains(one.name);
+    };
+    closed_ = std::ranges::count_if(object.named, comes) >= shape_.min_properties;
+    if (!closed_) return;
+    for (auto& one : object.named) {
+      if (!comes(one)) one.member = kNothing;
+    }
+  }
+
+  // Names that are listed, required or match a pattern, and those that these ask for; the others
+  // are only asked whether they are there.
+  std::set<std::string> meant_names(const ObjectText& object) {
+    std::set<std::string> meant;
+    for (const ObjectPart& part : shape_.objects) {
+      if (!part.lists) continue;
+      for (const auto& [name, _] : part.properties) meant.insert(name);
+    }
+    for (const auto& one : object.named) {
+      const bool required = one.required && !shape_.supposed.contains(one.name);
+      if (required || (!meant.contains(one.name) && has_pattern_of(one.name))) {
+        meant.insert(one.name);
+      }
+    }
+    for (size_t before = 0; before < meant.size();) {
+      before = meant.size();
+      x_.spend();
+      for (const auto& [name, others] : shape_.dependents) {
+        if (meant.contains(name)) meant.insert(others.begin(), others.end());
+      }
+    }
+    return meant;
+  }
+  bool has_pattern_of(const std::string& name) {
+    return std::ranges::any_of(shape_.objects, [&](const ObjectPart& part) {
+      return std::ranges::any_of(part.patterns, [&](const auto& pattern) {
+        return x_.matches(parse_regex(x_, pattern.first, {.whole = false}), name);
+      });
+    });
   }
 
   std::vector<std::string> all_names() const {

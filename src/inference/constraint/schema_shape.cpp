@@ -177,16 +177,21 @@ void ShapeReader::absorb_reference(Shapes& shapes, Schema schema) {
   const auto known = [&](const Shape& shape) { return was_read(shape, schema); };
   if (!shapes.empty() && std::ranges::all_of(shapes, known)) return;
   absorb(shapes, schema);
-  for (Shape& shape : shapes) shape.read_from[{schema, silent_ == 0}] = ++shape.n_read;
+  for (Shape& shape : shapes) shape.read_from[{schema, weight()}] = ++shape.n_read;
 }
 
 bool ShapeReader::was_read(const Shape& shape, Schema schema) const {
   const size_t from = shape.marks.empty() ? 0 : shape.marks.back().n_read;
-  const auto by_now = [&](bool evaluates) {
-    const auto known = shape.read_from.find({schema, evaluates});
-    return known != shape.read_from.end() && known->second > from;
-  };
-  return by_now(true) || (silent_ > 0 && by_now(false));
+  constexpr std::array kWeights{Weight::silent, Weight::condition, Weight::whole};
+  return std::ranges::any_of(kWeights, [&](Weight read) {
+    const auto known = shape.read_from.find({schema, read});
+    return read >= weight() && known != shape.read_from.end() && known->second > from;
+  });
+}
+
+Weight ShapeReader::weight() const {
+  if (silent_ > 0) return Weight::silent;
+  return conditions_ > 0 ? Weight::condition : Weight::whole;
 }
 
 void ShapeReader::absorb_silently(Shapes& shapes, Schema schema) {
@@ -394,7 +399,10 @@ bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::stri
   };
   if (key == "required") {
     const std::vector<std::string> names = names_in(value);
-    for (Shape& shape : shapes) shape.required.insert(names.begin(), names.end());
+    for (Shape& shape : shapes) {
+      shape.required.insert(names.begin(), names.end());
+      for (const std::string& name : names) shape.supposed.erase(name);
+    }
   } else if (key == "dependentRequired") {
     if (!value.is_object()) refuse("dependentRequired must be an object");
     for (const auto& [name, list] : value.get_object()) {
@@ -412,7 +420,7 @@ bool ShapeReader::absorb_object_keyword(Shapes& shapes, Schema schema, std::stri
     if (key != first) return true;  // together with that
     ObjectPart part;
     part.additional = object->if_contains("additionalProperties");
-    part.lists = properties != nullptr;
+    part.lists = properties != nullptr && weight() == Weight::whole;
     part.evaluates = silent_ == 0;
     for (const json::value* members : {properties, patterns}) {
       if (members == nullptr) continue;

@@ -38,13 +38,17 @@ struct ObjectPart {
   std::vector<std::pair<std::string, Schema>> patterns;
   Schema additional = nullptr;  // of the other names; null: any
   bool evaluates = true;        // counts for unevaluatedProperties
-  bool lists = false;           // properties stands there, be it without a name
+  bool lists = false;  // properties stands there, be it without a name, and is no condition
 };
 struct ArrayPart {
   Schemas prefix;          // in their order
   Schema items = nullptr;  // of those behind it; null: any
   bool evaluates = true;
 };
+
+// What a schema says of a value: how it is ruled out only; or also what is evaluated; or also which
+// names are meant.
+enum class Weight : uint8_t { silent, condition, whole };
 
 // At least `least` items, at most `most` (-1: any number) fit a schema.
 struct Contains {
@@ -68,6 +72,8 @@ struct Shape {
 
   std::vector<ObjectPart> objects;
   std::set<std::string> required;
+  std::set<std::string> supposed;  // of them, those that only dependentSchemas speaks of
+  bool open = false;               // other names may come although some are listed
   std::vector<std::pair<std::string, std::vector<std::string>>> dependents;
   Schemas names;  // propertyNames
   int64_t min_properties = 0, max_properties = -1;
@@ -77,8 +83,8 @@ struct Shape {
   bool unique = false;
   std::vector<Contains> contains;
 
-  // What it was read from by references, and whether that evaluates; the values count up.
-  std::map<std::pair<Schema, bool>, size_t> read_from;
+  // What it was read from by references, and what that says; the values count up.
+  std::map<std::pair<Schema, Weight>, size_t> read_from;
   size_t n_read = 0;
 
   // How much of these there was where a schema begins that is being read; of what was read, where
@@ -127,6 +133,7 @@ class ShapeReader {
   void mark_begin(Shapes& shapes, Schema schema, bool asks);
   void absorb_reference(Shapes& shapes, Schema schema);
   void absorb_silently(Shapes& shapes, Schema schema);
+  Weight weight() const;
   void absorb_keyword(Shapes& shapes, Schema schema, std::string_view key,
                       const json::value& value);
   bool absorb_count(Shapes& shapes, Schema schema, std::string_view key, const json::value& value);
@@ -149,6 +156,7 @@ class ShapeReader {
   void rule_out(Shapes& shapes, Schema schema, const Schemas& alternatives, size_t but);
   void absorb_not(Shapes& shapes, Schema schema, Schema negated);
   void absorb_condition(Shapes& shapes, Schema schema, const json::value& condition);
+  void suppose(Shapes& shapes, const std::string& name);
   bool absorb_dependents(Shapes& shapes, Schema schema, const json::value& value);
   json::value negated(Schema schema, int depth);
   Schema opposite(Schema schema);
@@ -167,6 +175,7 @@ class ShapeReader {
   std::map<Schema, Schema> opposites_;
   std::vector<Schema> path_;  // what is being absorbed
   int32_t silent_ = 0;        // above 0: it only rules out, and evaluates nothing
+  int32_t conditions_ = 0;    // above 0: under `if`
 };
 
 // What the parts of a shape say of a name.
