@@ -5,6 +5,7 @@
 
 #include "api/limits.h"
 #include "core/ascii.h"
+#include "models/chat/output/tool_set.h"
 
 namespace strata::api {
 namespace {
@@ -65,6 +66,10 @@ void add_function_tool(const Fields& tool, const FunctionTool& function,
   if (has_tool(conversation.tools, function.name)) {
     tool.fail("name", fmt::format("is '{}', as that of another tool", function.name),
               "give each tool a name of its own");
+  }
+  if (function.schema != nullptr && !models::may_be_object(*function.schema)) {
+    tool.fail(function.schema_field, "must be a schema of objects: a call's arguments are one",
+              R"(write it as {"type": "object", "properties": {…}})");
   }
   json::object read{{"name", function.name}};
   if (function.description) read["description"] = *function.description;

@@ -14,12 +14,14 @@ struct FunctionTool {
   std::string name;
   std::optional<std::string> description;
   const json::value* schema = nullptr;  // without one the function takes nothing that is known
+  std::string_view schema_field = "parameters";
   std::optional<bool> strict;
   const json::value* output_schema = nullptr;  // for templates that know it
 };
 // Adds {"type": "function", "function": {"name", "description", "parameters", "strict",
 // "output_schema"}} to the conversation's tools, of these what there is, as the caller wrote it:
-// templates show it to the model. FieldError at `tool`'s "name": no name, or that of another tool.
+// templates show it to the model. FieldError at `tool`'s "name": no name, or that of another tool;
+// at its schema's field: no object fits it.
 void add_function_tool(const Fields& tool, const FunctionTool& function,
                        models::Conversation& conversation);
 // How interfaces write a function that the model may call.

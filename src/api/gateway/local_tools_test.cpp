@@ -17,7 +17,7 @@ using inference::FinishReason;
 using ::testing::HasSubstr;
 
 constexpr int32_t kWord = 10, kCall = 11, kClose = 12, kOpen = 13, kRest = 14, kObject = 15,
-                  kPython = 16, kUserDefined = 4;
+                  kPython = 16, kString = 17, kUserDefined = 4;
 constexpr int32_t kSameAgain = 5;  // whose text becomes the same token again
 
 std::string model_with(const std::string& chat_template) {
@@ -31,6 +31,7 @@ std::string model_with(const std::string& chat_template) {
   tokens[kRest] = R"({"name":"f","arguments":{"a":1}}</tool_call>)";
   tokens[kObject] = R"({"name": "f", "parameters": {"a": 1}})";
   tokens[kPython] = "[f(a=1)]";
+  tokens[kString] = R"(<tool_call>{"name":"f","arguments":"x"}</tool_call>)";
   std::vector<int32_t> kinds(tokens.size(), 1);
   kinds[0] = 2, kinds[1] = 3, kinds[2] = 3;
   kinds[kClose] = kinds[kOpen] = kUserDefined;
@@ -137,6 +138,34 @@ TEST_F(LocalToolsTest, ASchemaThatCannotBeKeptIsToldOrOfAStrictToolRefused) {
   offer(R"(, "strict": true)");
   EXPECT_THAT(refusal(asked).message(), HasSubstr("f is strict"));
   EXPECT_THAT(refusal(asked).message(), HasSubstr("/properties/a/type"));
+}
+
+// Such a schema leaves open what the arguments are; they are an object.
+TEST_F(LocalToolsTest, TheArgumentsOfARequiredCallAreAnObject) {
+  for (const char* schema : {"{}", R"({"type": ["object", "string"]})",
+                             R"({"anyOf": [{"type": "string"}, {"type": "object"}]})"}) {
+    ChatRequest asked = request(kTools, kString);
+    asked.sampling.logit_bias[kCall] = 50.0f;
+    asked.conversation.tools =
+        parse_json(fmt::format(
+                       R"([{{"type": "function", "function": {{"name": "f", "parameters": {}}}}}])",
+                       schema))
+            .as_array();
+    asked.tool_choice.mode = models::ToolChoice::Mode::required;
+    asked.sampling.max_tokens = 1;
+    const Heard heard = ask(asked);
+    EXPECT_EQ(heard.text, "");
+    ASSERT_EQ(heard.calls.size(), 1u) << schema;
+    EXPECT_EQ(heard.calls[0].arguments, R"({"a":1})");
+  }
+}
+
+TEST_F(LocalToolsTest, ARuleThatTheVocabularyCannotSpellIsTold) {
+  ChatRequest asked = request(kPlain, kWord);
+  asked.output = {.kind = inference::OutputRule::Kind::choice, .choices = {"zzz"}};
+  const Heard heard = ask(asked);
+  ASSERT_TRUE(heard.end.event.error);
+  EXPECT_THAT(heard.end.event.error->message(), HasSubstr("the rule of the output"));
 }
 
 TEST_F(LocalToolsTest, APredictionIsFollowedBesideTools) {

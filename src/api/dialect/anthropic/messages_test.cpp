@@ -319,6 +319,15 @@ TEST_F(AnthropicMessages, AToolOfAnotherInterfaceIsToldHowItIsWrittenHere) {
   }
 }
 
+TEST_F(AnthropicMessages, AToolThatTakesNoObjectIsRefusedByItsPlace) {
+  for (const std::string type : {R"("string")", R"("array")", R"(["null","integer"])"}) {
+    EXPECT_NE(refusal(user("x") + R"(,"tools":[{"name":"f","input_schema":{"type":)" + type + "}}]")
+                  .find("tools[0].input_schema"),
+              std::string::npos)
+        << type;
+  }
+}
+
 TEST_F(AnthropicMessages, WhatIsNotHereIsRefusedByItsName) {
   const auto block = [&](const std::string& inner) {
     return refusal(R"("messages":[{"role":"user","content":[)" + inner + "]}]");

@@ -42,7 +42,8 @@ void read_tool(Fields tool, ChatRequest& request, Marks& marks) {
   }
   FunctionTool function;
   function.name = tool.required_text("name");
-  function.schema = tool.get("input_schema");
+  function.schema_field = "input_schema";
+  function.schema = tool.get(function.schema_field);
   if (function.schema == nullptr || !function.schema->is_object()) {
     tool.fail("input_schema", "must be a JSON schema, an object");
   }

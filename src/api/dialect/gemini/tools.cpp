@@ -30,13 +30,15 @@ void read_declaration(Fields declaration, ChatRequest& request) {
   function.name = declaration.required_text("name");
   function.description = declaration.text("description");
   json::value schema;
-  function.schema = declaration.get("parametersJsonSchema");
+  function.schema_field = "parametersJsonSchema";
+  function.schema = declaration.get(function.schema_field);
   if (const json::value* parameters = declaration.get("parameters")) {
     if (function.schema != nullptr) {
       declaration.fail("parameters", "and parametersJsonSchema say the same thing twice");
     }
     schema = json_schema(*parameters, declaration.path("parameters"));
     function.schema = &schema;
+    function.schema_field = "parameters";
   }
   if (function.schema != nullptr && !function.schema->is_object()) {
     declaration.fail("parametersJsonSchema", "must be a JSON schema, an object");

@@ -80,6 +80,19 @@ TEST_F(Chat, TextBeforeACallStays) {
   EXPECT_EQ(message.at("tool_calls").as_array().size(), 1u);
 }
 
+TEST_F(Chat, AToolThatTakesNoObjectIsRefusedByItsPlace) {
+  for (const char* type : {R"("string")", R"("array")", R"(["null", "integer"])"}) {
+    const std::string tools = fmt::format(
+        R"("tools": [{{"type": "function",
+             "function": {{"name": "f", "parameters": {{"type": {}}}}}}}],
+           "tool_choice": "required")",
+        type);
+    const Reply reply = fetch(running_.port(), "POST", "/v1/chat/completions", body_of("a", tools));
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    EXPECT_EQ(parse_json(reply.body).at("error").at("param"), "tools[0].function.parameters");
+  }
+}
+
 TEST_F(Chat, CallsAreNotMadeWhereTheyAreForbidden) {
   const auto answer = ask(with_tools("the weather", R"("tool_choice": "none")"));
   EXPECT_EQ(answer.at("choices").at(0).at("finish_reason"), "stop");
@@ -471,6 +484,9 @@ TEST(ChatRequests, ToolsThatCannotBeMeantAreRefusedByPath) {
            {R"("tools": [{"type": "function", "function": {"name": "a b"}}])",
             "tools[0].function.name"},
            {R"("tools": [{"type": "function", "function": {"name": "a", "parameters": []}}])",
+            "tools[0].function.parameters"},
+           {R"("tools": [{"type": "function", "function": {"name": "a",
+               "parameters": {"anyOf": [{"type": "string"}, {"enum": [1, null]}]}}}])",
             "tools[0].function.parameters"},
            {R"("tools": [{"type": "function", "function": {"name": "a"}},
                          {"type": "function", "function": {"name": "a"}}])",

@@ -1,6 +1,7 @@
 #include "models/chat/output/tool_set.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "core/error.h"
@@ -83,6 +84,12 @@ Types types_of(const OfferedTool* tool, std::string_view key) {
   return types;
 }
 
+// A call's arguments are an object, also where their schema leaves that open.
+void narrow(json::object& schema) {
+  const json::value* type = schema.if_contains("type");
+  if (type == nullptr || (type->is_array() && may_be_object(schema))) schema["type"] = "object";
+}
+
 std::optional<json::value> value_of(std::string_view text) {
   if (text == "True") return json::value(true);
   if (text == "False") return json::value(false);
@@ -136,7 +143,8 @@ OfferedTool read_tool(const json::value& tool, size_t index) {
     const json::value* strict = object->if_contains("strict");
     read.strict = strict != nullptr && strict->is_bool() && strict->get_bool();
   }
-  if (!read.parameters.is_object()) read.parameters = json::object{{"type", "object"}};
+  if (!read.parameters.is_object()) read.parameters = json::object{};
+  narrow(read.parameters.as_object());
   if (!read.name.empty() && read.name.size() <= kMaxToolNameBytes) return read;
   throw Error(Code::invalid_argument,
               fmt::format("tools[{}]: a tool needs a function's name of 1 to {} bytes", index,
@@ -144,6 +152,17 @@ OfferedTool read_tool(const json::value& tool, size_t index) {
 }
 
 }  // namespace
+
+bool may_be_object(const json::value& schema) {
+  constexpr std::array<std::string_view, 6> kOthers{"array", "boolean", "integer",
+                                                    "null",  "number",  "string"};
+  Types types;
+  collect(schema, &schema, 0, types);
+  return types.any || types.names.empty() ||
+         !std::ranges::all_of(types.names, [&](const std::string& name) {
+           return std::ranges::find(kOthers, name) != kOthers.end();
+         });
+}
 
 ToolSet::ToolSet(const json::array& tools, const ToolChoice& choice) {
   std::vector<std::string> missing = choice.names;

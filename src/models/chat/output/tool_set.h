@@ -13,9 +13,12 @@ namespace strata::models {
 struct OfferedTool {
   std::string name;
   std::string description;
-  json::value parameters;  // JSON Schema of its arguments; an object
+  json::value parameters;  // JSON Schema of its arguments, which are an object
   bool strict = false;     // a schema that cannot be kept is not loosened
 };
+
+// Whether an object may fit a schema, as far as its types and given values say.
+bool may_be_object(const json::value& schema);
 
 class ToolSet {
  public:
