@@ -231,12 +231,19 @@ void Scheduler::append_prompts(Plan& plan, int32_t budget) {
 }
 
 // At most so many tokens that may follow its last one.
-std::vector<int32_t> Scheduler::guess(Live& live, int32_t most, bool& drafted) const {
+std::vector<int32_t> Scheduler::guess(Live& live, int32_t most, GuessSource& source) const {
   if (most <= 0) return {};
+  source = GuessSource::rule;
   auto guesses = live.generation->foretold(most);
-  if (guesses.empty()) guesses = live.generation->predicted(most);
-  drafted = guesses.empty();
-  if (drafted) {
+  if (!guesses.empty()) {
+    guesses.resize(static_cast<size_t>(live.foretelling.of(static_cast<int32_t>(guesses.size()))));
+  }
+  if (guesses.empty()) {
+    source = GuessSource::prediction;
+    guesses = live.generation->predicted(most);
+  }
+  if (guesses.empty()) {
+    source = GuessSource::text;
     const auto found = live.drafter.guess(live.generation->tokens(), most);
     guesses.assign(found.begin(), found.end());
   }
@@ -245,16 +252,21 @@ std::vector<int32_t> Scheduler::guess(Live& live, int32_t most, bool& drafted) c
   return guesses;
 }
 
+void Scheduler::tell_verified(Live& live, GuessSource source, int32_t n_guessed, int32_t n_right) {
+  if (n_guessed == 0) return;
+  if (source == GuessSource::text) live.drafter.verified(n_guessed, n_right);
+  if (source == GuessSource::rule) live.foretelling.verified(n_guessed, n_right);
+}
+
 // The row of its last token, and rows of what may follow.
 void Scheduler::append_decode(Plan& plan, Live& live, int32_t max_guesses) const {
   Slice slice{&live, 1, true};
   std::span<const WantedLogits> wanted;
   try {
-    slice.guesses =
-        guess(live, std::min(max_guesses, live.generation->n_left() - 1), slice.drafted);
+    slice.guesses = guess(live, std::min(max_guesses, live.generation->n_left() - 1), slice.source);
     const auto n_guessed = static_cast<int32_t>(slice.guesses.size());
     wanted = live.generation->wanted(slice.guesses);
-    if (slice.drafted && slice.guesses.empty()) live.drafter.verified(n_guessed, 0);
+    if (slice.guesses.empty()) tell_verified(live, slice.source, n_guessed, 0);
   } catch (const std::exception& e) {
     return live.generation->end(FinishReason::error, as_error(e));
   }
@@ -394,7 +406,7 @@ void Scheduler::deliver_decode(const Slice& slice, std::span<const float>& logit
   const auto n_guessed = static_cast<int32_t>(slice.guesses.size());
   stats_.guessed_tokens += n_guessed;
   stats_.right_guesses += n_taken - 1;
-  if (slice.drafted) live.drafter.verified(n_guessed, n_taken - 1);
+  tell_verified(live, slice.source, n_guessed, n_taken - 1);
   if (!generation.ended() && n_taken < slice.n_rows) {
     executor_->truncate(live.sequence, live.n_done);
   }

@@ -13,6 +13,7 @@
 #include "inference/engine.h"
 #include "inference/executor.h"
 #include "inference/generation.h"
+#include "inference/guess_reach.h"
 #include "inference/prefill_pace.h"
 
 namespace strata::inference {
@@ -41,6 +42,8 @@ class Scheduler {
   EngineStats stats() const;
 
  private:
+  // Who guessed: the output's rule, what the caller says the answer is, or the text so far.
+  enum class GuessSource { rule, prediction, text };
   // A request and its place in the executor. Waiting: no sequence.
   struct Live {
     std::unique_ptr<Generation> generation;
@@ -49,6 +52,7 @@ class Scheduler {
     int32_t n_known = 0;    // of them, those that the cache held
     bool has_read = false;  // the source of its generation, where that has one
     Drafter drafter{};
+    GuessReach foretelling{};  // of the output's rule
     int32_t todo() const { return static_cast<int32_t>(generation->tokens().size()) - n_done; }
     bool decodes() const { return todo() == 1 && generation->n_generated() > 0; }
     bool must_read() const { return !has_read && !generation->source().empty(); }
@@ -58,8 +62,8 @@ class Scheduler {
     Live* live = nullptr;
     int32_t n_rows = 0;
     bool decode = false;
-    std::vector<int32_t> guesses{};  // the tokens of the last rows
-    bool drafted = false;            // by the text, not by the output's rule or the prediction
+    std::vector<int32_t> guesses{};          // the tokens of the last rows
+    GuessSource source = GuessSource::text;  // of the guesses
   };
   struct Plan {
     std::vector<Row> rows;
@@ -81,7 +85,8 @@ class Scheduler {
   Plan plan(bool speculate);
   int32_t prompt_rows(int32_t n_decode_rows) const;
   void append_prompts(Plan& plan, int32_t budget);
-  std::vector<int32_t> guess(Live& live, int32_t most, bool& drafted) const;
+  std::vector<int32_t> guess(Live& live, int32_t most, GuessSource& source) const;
+  static void tell_verified(Live& live, GuessSource source, int32_t n_guessed, int32_t n_right);
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;
   void append_prompt(Plan& plan, Live& live, int32_t n_rows) const;
   bool run(Plan& plan, std::span<const float>& logits);
