@@ -145,6 +145,7 @@ test('what is asked runs once, also behind a closed menu, and ends with its page
   await view.getByRole('dialog').waitFor();
   await view.keyboard.press('Escape');
   await view.getByRole('dialog').waitFor({ state: 'detached' });
+  await view.locator('section[data-status=done]').waitFor(); // the other one
   assert.equal(await works.count(), 1);
   assert.equal(asked.length, 2);
   const ended = view.waitForEvent('requestfailed', (each) => each.url().endsWith('/v1/chat/completions'));
