@@ -34,6 +34,12 @@ inline std::string upper_case(std::string_view text) {
   for (char& c : out) c = upper_case(c);
   return out;
 }
+// Without spaces, tabs and ends of lines around it.
+constexpr std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\r";
+  const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
 constexpr bool equal_but_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return lower_case(x) == lower_case(y); });
 }

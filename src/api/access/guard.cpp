@@ -61,12 +61,6 @@ bool origin_allowed(std::string_view origin, const GuardOptions& options) {
                              [&](const std::string& entry) { return fits(entry, origin); });
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
-}
-
 void check_origin(std::string_view entry) {
   if (entry == "*") return;
   constexpr std::string_view kBehindScheme = "://";

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/document/limits.h"
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace strata::api {
@@ -24,13 +25,6 @@ bool is_skipped(std::string_view name) {
       "w:del",       "w:moveFrom",    "mc:Fallback",  "w:pPrChange",
       "w:rPrChange", "w:tblPrChange", "w:tcPrChange", "w:sectPrChange"};
   return is_one_of(name, kSkipped);
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\r";
-  const size_t from = text.find_first_not_of(kSpace);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
 }
 
 // As one line of a table's cell.

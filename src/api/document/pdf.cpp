@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/document/limits.h"
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 
@@ -12,13 +13,6 @@ namespace {
 
 constexpr int kNotOpened = 1, kNotPermitted = 3;  // pdftotext(1)
 constexpr size_t kMaxNamedPages = 10;
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\r";
-  const size_t from = text.find_first_not_of(kSpace);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(kSpace) - from + 1);
-}
 
 [[noreturn]] void refuse(std::string message, std::string hint = {}) {
   throw Error(Code::invalid_argument, std::move(message), std::move(hint));
