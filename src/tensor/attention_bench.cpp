@@ -34,8 +34,14 @@ void run(benchmark::State& state, Shape shape, KvFormat format, int32_t first, i
   const int64_t width = int64_t{shape.n_heads} * shape.head_dim;
   const auto q = testing::random_row(n_rows * width, 2);
   std::vector<float> out(q.size());
-  const AttentionSetup setup{shape.n_heads, shape.n_kv_heads, kv,   0.125f, 0, 0, q.data(),
-                             width,         out.data(),       width};
+  const AttentionSetup setup{.n_heads = shape.n_heads,
+                             .n_kv_heads = shape.n_kv_heads,
+                             .kv = kv,
+                             .scale = 0.125f,
+                             .q = q.data(),
+                             .q_stride = width,
+                             .out = out.data(),
+                             .out_stride = width};
   Team team(threads);
   AttentionStep step;
   const auto span_of = [&](int64_t layer) {
