@@ -59,9 +59,17 @@ constexpr int32_t spread_columns(int64_t n_groups) {
   const int64_t fit = (512 << 10) / (128 * n_groups);
   return static_cast<int32_t>(fit < 10 ? 10 : fit);
 }
+// Where 8-bit products come from 16-bit words (tensor/kernels/by_register.h), the activations of so
+// many columns at a time become words, as half of L2 has room for.
+constexpr int32_t word_columns(int64_t n_groups) {
+  const int64_t fit = (256 << 10) / (64 * n_groups) / 4 * 4;
+  return static_cast<int32_t>(fit < 8 ? 8 : fit);
+}
+// For any set: two row blocks unpacked, and the columns.
 constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups) {
-  return layout == Layout::wbf ? spread_columns(n_groups) * 128 * n_groups
-                               : 2 * (512 + 192) * n_groups;
+  if (layout == Layout::wbf) return spread_columns(n_groups) * 128 * n_groups;
+  const bool bytes = layout == Layout::w8s || layout == Layout::w8p || layout == Layout::w4t;
+  return (2 * (512 + 192) + (bytes ? word_columns(n_groups) * 64 : 0)) * n_groups;
 }
 using MatmulFn = void (*)(const MatmulArgs&);
 

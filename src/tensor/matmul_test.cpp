@@ -147,14 +147,17 @@ TEST_P(Matmul, WideInputsGiveTheSameInPanelsOfColumns) {
   const int64_t cols = 5120;
   const int64_t n = 60;
   ASSERT_LT(2 * spread_columns(cols / 32), n);
-  const RandomMatrix m = random_matrix(DType::bf16, rows, cols, 4);
-  const PackedMatrix packed = PackedMatrix::pack(std::vector{m.source()}, team);
+  ASSERT_LT(2 * word_columns(cols / 32), n);
   const InputRows all = input_for(n, cols, false);
-  const auto expected = product(packed, all, n);
-  for (const int64_t k : {1, 2, 24, 25, 26, 49, 50, 51}) {
-    const auto out = product(packed, all, k);
-    ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
-        << k << " columns";
+  for (const DType type : {DType::bf16, DType::q8_0, DType::iq4_nl}) {
+    const RandomMatrix m = random_matrix(type, rows, cols, 4);
+    const PackedMatrix packed = PackedMatrix::pack(std::vector{m.source()}, team);
+    const auto expected = product(packed, all, n);
+    for (const int64_t k : {1, 2, 24, 25, 26, 49, 50, 51}) {
+      const auto out = product(packed, all, k);
+      ASSERT_EQ(0, std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)))
+          << dtype_info(type).name << ", " << k << " columns";
+    }
   }
 }
 

@@ -4,10 +4,9 @@
 #include "tensor/kernels/attention.h"
 #include "tensor/kernels/bf16.h"
 #include "tensor/kernels/float_gemm.h"
-#include "tensor/kernels/gemm.h"
 #include "tensor/kernels/planes.h"
+#include "tensor/kernels/row_blocks.h"
 #include "tensor/kernels/sequence_attention.h"
-#include "tensor/kernels/stream.h"
 
 namespace strata::tensor {
 namespace {

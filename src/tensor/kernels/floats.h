@@ -3,23 +3,10 @@
 #pragma once
 
 #include "tensor/kernels/epilogue.h"
+#include "tensor/kernels/numbers.h"
 
 namespace strata::tensor {
 namespace {
-
-template <int kValue>
-struct Number {
-  static constexpr int value = kValue;
-};
-
-// Calls body(Number<n>) for n in 1 .. kMax.
-template <int kMax, class Body>
-inline void with_number(int n, const Body& body) {
-  if constexpr (kMax > 1) {
-    if (n < kMax) return with_number<kMax - 1>(n, body);
-  }
-  body(Number<kMax>{});
-}
 
 // acc[c] = sum over k < n of w[16 k ..] * x[c * x_stride + k * x_step].
 template <int kColumns>

@@ -30,8 +30,9 @@ inline void unpack_blocks(const MatmulArgs& args, int32_t first, const Table& ta
       const TileHead<kLayout> head(tile);
       for (int g = 0; g < kInfo.tile_groups; ++g) {
         U w[8];
-        registers_at<kLayout>(tile + kInfo.head_bytes + g * kInfo.group_bytes, from.lower, t + g,
-                              table, w);
+        registers_of(group_at<kLayout>(tile + kInfo.head_bytes + g * kInfo.group_bytes, from.lower,
+                                       t + g, table),
+                     w);
 #pragma GCC unroll 8
         for (int j = 0; j < 8; ++j) store_bytes(out + 64 * (j * kRows + r), w[j]);
         store(reinterpret_cast<float*>(out + Place::kScales + 64 * r), scale_of(head, tile, g));
@@ -67,60 +68,17 @@ inline void add_dots(const uint8_t* w, const int8_t* q, int64_t q_stride,
   }
 }
 
-// The same by way of 16-bit sums, kNarrowRun registers at a time.
-template <Layout kLayout, int kRows, int kColumns, int kFrom, int kRun>
-inline void add_narrow_dots(const uint8_t* w, const int8_t* q, int64_t q_stride,
-                            I (&sum)[kRows][kColumns]) {
-  Narrow part[kRows][kColumns];
-#pragma GCC unroll 8
-  for (int j = kFrom; j < kFrom + kRun; ++j) {
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const U weights = load_bytes(w + 64 * (j * kRows + r));
-#pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) {
-        const Narrow products = narrow_dot(weights, broadcast(q + c * q_stride + 4 * j));
-        part[r][c] = j == kFrom ? products : narrow_add(part[r][c], products);
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int c = 0; c < kColumns; ++c) sum[r][c] = int_add(sum[r][c], widen(part[r][c]));
-  }
-}
-
 // The int32 sums of registers [kFrom, kTo) of a group; neg_sum of the activations there.
 template <Layout kLayout, int kRows, int kColumns, int kFrom, int kTo>
 inline void part_of_group(const uint8_t* w, const int8_t* q, int64_t q_stride,
                           const int32_t (&neg_sum)[kColumns], I (&sum)[kRows][kColumns]) {
-  constexpr int kRun = kNarrowRun<weight_bits(kLayout)>;
-  // Where sums are widened at the end, the zero point comes last, to leave registers free.
-  constexpr bool kStartLast = kRun > 0;
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) {
-    const I start = kStartLast ? int_set1(0) : start_at<kLayout>(neg_sum[c]);
+    const I start = start_at<kLayout>(neg_sum[c]);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) sum[r][c] = start;
   }
-  if constexpr (!kStartLast) {
-    add_dots<kLayout, kRows, kColumns, kFrom, kTo>(w, q, q_stride, sum);
-    return;
-  } else {
-    constexpr int kStep = kRun > kTo - kFrom ? kTo - kFrom : kRun;
-    add_narrow_dots<kLayout, kRows, kColumns, kFrom, kStep>(w, q, q_stride, sum);
-    if constexpr (kFrom + kStep < kTo) {
-      add_narrow_dots<kLayout, kRows, kColumns, kFrom + kStep, kStep>(w, q, q_stride, sum);
-    }
-    static_assert(kFrom + 2 * kStep >= kTo);
-#pragma GCC unroll 8
-    for (int c = 0; c < kColumns; ++c) {
-      const I start = start_at<kLayout>(neg_sum[c]);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) sum[r][c] = int_add(sum[r][c], start);
-    }
-  }
+  add_dots<kLayout, kRows, kColumns, kFrom, kTo>(w, q, q_stride, sum);
 }
 
 template <Layout kLayout, int kRows, int kColumns>
@@ -200,92 +158,27 @@ inline void sums_of(const MatmulArgs& args, const uint8_t* w, int32_t c0,
   }
 }
 
-// Bytes of scratch that the row blocks of a tile take.
-template <Layout kLayout, int kRows>
-inline int64_t unpacked_bytes(const MatmulArgs& args) {
-  return int64_t{args.n_groups} * Unpacked<kLayout, kRows>::kBytes;
-}
-
-// Row blocks together or, where that leaves registers for more columns, one after the other.
 template <Layout kLayout, int kRows, int kColumns>
 inline void multiply(const MatmulArgs& args, const uint8_t* w, int32_t block, int32_t c0) {
   F sums[kColumns][kRows];
-  if constexpr (gemm_rows(kLayout) >= kRows) {
-    sums_of<kLayout, kRows, kColumns>(args, w, c0, sums);
-  } else {
-    for (int r = 0; r < kRows; ++r) {
-      F one[kColumns][1];
-      sums_of<kLayout, 1, kColumns>(args, w + r * unpacked_bytes<kLayout, 1>(args), c0, one);
-      for (int c = 0; c < kColumns; ++c) sums[c][r] = one[c][0];
-    }
-  }
+  sums_of<kLayout, kRows, kColumns>(args, w, c0, sums);
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) write_column<kRows>(args, block, c0 + c, sums[c]);
-}
-
-// Brings the packed bytes of the next row blocks into L2, a share with each step over the columns.
-struct NextBlocks {
-  const uint8_t* at = nullptr;
-  int64_t bytes_a_step = 0;
-
-  inline void step() {
-    for (int64_t i = 0; i < bytes_a_step; i += 64) prefetch_l2(at + i);
-    at += bytes_a_step;
-  }
-};
-
-template <Layout kLayout, int kRows>
-inline void multiply_all_columns(const MatmulArgs& args, const uint8_t* w, int32_t block,
-                                 NextBlocks next) {
-  constexpr int kMax = gemm_columns(kLayout);
-  for (int32_t c = 0; c < args.n_cols;) {
-    const int n = next_columns<kMax>(args.n_cols - c);
-    next.step();
-    switch (n) {
-      case 1:
-        multiply<kLayout, kRows, 1>(args, w, block, c);
-        break;
-      case 2:
-        multiply<kLayout, kRows, 2>(args, w, block, c);
-        break;
-      case 3:
-        multiply<kLayout, kRows, 3>(args, w, block, c);
-        break;
-      case 4:
-        multiply < kLayout, kRows, kMax<4 ? kMax : 4>(args, w, block, c);
-        break;
-      case 5:
-        multiply < kLayout, kRows, kMax<5 ? kMax : 5>(args, w, block, c);
-        break;
-      default:
-        multiply<kLayout, kRows, kMax>(args, w, block, c);
-        break;
-    }
-    c += n;
-  }
 }
 
 template <Layout kLayout, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
   constexpr int kMax = gemm_columns(kLayout);
-  const uint8_t* tiles = args.tiles + block * args.block_bytes;
-  if constexpr (gemm_rows(kLayout) >= kRows) {
-    unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
-  } else {
-    for (int r = 0; r < kRows; ++r) {
-      unpack_blocks<kLayout, 1>(args, block + r, table,
-                                args.scratch + r * unpacked_bytes<kLayout, 1>(args));
-    }
+  unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
+  NextBlocks next = blocks_behind<kRows>(args, block, (args.n_cols + kMax - 1) / kMax);
+  for (int32_t c = 0; c < args.n_cols;) {
+    const int n = next_columns<kMax>(args.n_cols - c);
+    next.step();
+    with_number<kMax>(n, [&](auto number) {
+      multiply<kLayout, kRows, decltype(number)::value>(args, args.scratch, block, c);
+    });
+    c += n;
   }
-  NextBlocks next;
-  if (block + kRows < args.n_blocks) {
-    const int32_t left = args.n_blocks - block - kRows;
-    const int64_t bytes = (left < kRows ? left : kRows) * args.block_bytes;
-    const int64_t steps = (args.n_cols + kMax - 1) / kMax;
-    next.at = tiles + kRows * args.block_bytes;
-    next.bytes_a_step = (bytes / steps + 63) / 64 * 64;
-  }
-  multiply_all_columns<kLayout, kRows>(args, args.scratch, block, next);
 }
 
 template <Layout kLayout>

@@ -310,6 +310,7 @@ inline U look_up(Table table, U index) {
 #if defined(__AVXVNNI__)
 constexpr bool kHasVnni = true;
 #else
+#define STRATA_FEW_REGISTERS  // tensor/kernels/row_blocks.h
 constexpr bool kHasVnni = false;
 #endif
 template <int kBits>
@@ -334,6 +335,63 @@ inline Narrow narrow_add(Narrow x, Narrow y) {
 inline I widen(Narrow x) {
   const __m256i ones = _mm256_set1_epi16(1);
   return {_mm256_madd_epi16(x.a, ones), _mm256_madd_epi16(x.b, ones)};
+}
+
+// Where a value stands now, so the compiler keeps the order of sums that registers were counted
+// for.
+inline I keep(I x) {
+  asm volatile("" : "+x"(x.a), "+x"(x.b));
+  return x;
+}
+// Between the sums that it stands between: many at once would make loads wait.
+inline void prefetch_here(const uint8_t* p) {
+  asm volatile("prefetcht0 %0" : : "m"(*p));
+}
+// Bytes as words, of each four the even ones (0, 2) or the odd ones (1, 3).
+inline I even_words(U w) {
+  const __m256i low = _mm256_set1_epi16(255);
+  return {_mm256_and_si256(w.a, low), _mm256_and_si256(w.b, low)};
+}
+inline I odd_words(U w) {
+  return {_mm256_srli_epi16(w.a, 8), _mm256_srli_epi16(w.b, 8)};
+}
+// One group of activations: the even words of all its fours, then the odd ones.
+inline void spread_words(const int8_t* q, int8_t* to) {
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
+  auto* words = reinterpret_cast<__m256i*>(to);
+  _mm256_store_si256(words, _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8));
+  _mm256_store_si256(words + 1, _mm256_srai_epi16(bytes, 8));
+}
+// Of each row the sum of two products.
+inline I word_products(I w, Four q) {
+  return {_mm256_madd_epi16(w.a, q), _mm256_madd_epi16(w.b, q)};
+}
+
+// x, 16 bits each, twice in 32 bits; the first of each pair of x and the second of y; a pair of
+// two.
+inline I twice(I x) {
+  const auto both = [](__m256i v) { return _mm256_blend_epi16(v, _mm256_slli_epi32(v, 16), 0xaa); };
+  return {both(x.a), both(x.b)};
+}
+inline I pairs_of_words(I x, I y) {
+  return {_mm256_blend_epi16(x.a, y.a, 0xaa), _mm256_blend_epi16(x.b, y.b, 0xaa)};
+}
+template <int kBits>
+inline I shift_words(I x) {
+  return {_mm256_slli_epi16(x.a, kBits), _mm256_slli_epi16(x.b, kBits)};
+}
+inline Four word_pair(int32_t first, int32_t second) {
+  return _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(second) << 16 |
+                                            (static_cast<uint32_t>(first) & 0xffff)));
+}
+inline I word_products(I x, I y) {
+  return {_mm256_madd_epi16(x.a, y.a), _mm256_madd_epi16(x.b, y.b)};
+}
+
+// Makes sums wait in memory.
+template <class Sums>
+inline void keep_in_memory(Sums& sums) {
+  asm("" : "+m"(sums));
 }
 
 // acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
@@ -363,23 +421,17 @@ constexpr int attention_tokens(int queries) {  // one query alone would wait for
   return queries == 1 ? 4 : queries == 2 ? 2 : 1;
 }
 constexpr int kStreamColumns = 4;
-// Columns beyond which unpacking once pays. With six to sixteen of them gemm is 1.0 to 1.4 times as
-// fast for Q4_0, IQ4_NL, Q5_0, Q5_K, Q6_K and Q8_0 (1.3 in planes), 0.8 to 1.0 times for Q4_1 and
-// Q4_K.
+// Columns beyond which gemm pays. Without VNNI that depends on how much there is to unpack, and
+// 8-bit weights gain by words. Q4_0, 1536 x 576, 8 columns: stream 190 GOPS, gemm 160; Q8_0: 99 and
+// 111.
 constexpr int stream_limit(Layout l) {
   if (kHasVnni) return 24;
-  return l == Layout::w4m || l == Layout::w4k ? 16 : kStreamColumns;
-}
-// What is made of 8-bit weights, sign and size, pays with more columns than the sums of two row
-// blocks leave registers for: one row block with four columns is 1.15 times as fast.
-constexpr bool has_signs(Layout l) {
-  return !kHasVnni && (l == Layout::w8s || l == Layout::w8p);
-}
-constexpr int gemm_rows(Layout l) {
-  return has_signs(l) ? 1 : 2;
+  if (l == Layout::w8s || l == Layout::w4t) return 2;
+  if (l == Layout::w8p) return 4;
+  return l == Layout::w4s || l == Layout::w4m || l == Layout::w4k ? 16 : 8;
 }
 constexpr int gemm_columns(Layout l) {
-  return has_signs(l) ? 4 : l == Layout::w6k ? 1 : 2;
+  return l == Layout::w6k ? 1 : 2;
 }
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;

@@ -248,19 +248,6 @@ template <int kBits>
 inline I dot(I acc, U w, Four q) {
   return _mm512_dpbusd_epi32(acc, w, q);
 }
-// Products in 16 bits (lanes_avx2.h): never the faster way here.
-template <int kBits>
-constexpr int kNarrowRun = 0;
-using Narrow = I;
-inline Narrow narrow_dot(U w, Four q) {
-  return _mm512_maddubs_epi16(w, q);
-}
-inline Narrow narrow_add(Narrow a, Narrow b) {
-  return _mm512_add_epi16(a, b);
-}
-inline I widen(Narrow a) {
-  return _mm512_madd_epi16(a, _mm512_set1_epi16(1));
-}
 constexpr bool kDotRemovesOffset = false;
 
 // Shapes that fit 32 registers (measured, see the benchmarks).
@@ -270,9 +257,6 @@ constexpr int attention_tokens(int queries) {
 }
 constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
   return 24;
-}
-constexpr int gemm_rows(Layout) {
-  return 2;
 }
 constexpr int gemm_columns(Layout l) {
   return l == Layout::w6k ? 4 : 6;

@@ -317,20 +317,6 @@ inline I dot(I acc, U w, Four q) {
   return quarters<I>([&](int i) { return dot_quarter<kBits>(acc.v[i], w.v[i], q); });
 }
 
-// Products in 16 bits (lanes_avx2.h): never the faster way here, so that these are plain sums.
-template <int kBits>
-constexpr int kNarrowRun = 0;
-using Narrow = I;
-inline Narrow narrow_dot(U w, Four q) {
-  return dot<7>(int_set1(0), w, q);
-}
-inline Narrow narrow_add(Narrow x, Narrow y) {
-  return int_add(x, y);
-}
-inline I widen(Narrow x) {
-  return x;
-}
-
 // Shapes for 32 registers, four to a value.
 constexpr int kAttentionQueries = 4;
 constexpr int attention_tokens(int queries) {
@@ -338,9 +324,6 @@ constexpr int attention_tokens(int queries) {
 }
 constexpr int stream_limit(Layout) {  // columns beyond which unpacking once pays
   return 24;
-}
-constexpr int gemm_rows(Layout) {
-  return 2;
 }
 constexpr int gemm_columns(Layout l) {
   return l == Layout::w6k ? 1 : 2;

@@ -1,7 +1,7 @@
 // 8-bit weights in two planes (w8p): an upper bound of the products from the upper plane alone.
 #pragma once
 
-#include "tensor/kernels/stream.h"
+#include "tensor/kernels/row_blocks.h"
 
 namespace strata::tensor {
 namespace {
@@ -32,14 +32,13 @@ inline void screen_block(const ScreenArgs& args, int32_t block, int32_t c0) {
     const uint8_t* quants = tile + kInfo.head_bytes;
 #pragma GCC unroll 2
     for (int g = 0; g < kInfo.tile_groups; ++g) {
-      U w[8];
-      registers_of<kUpper>(quants, none, w);
-      prefetch_ahead<kUpper>(quants, kInfo.group_bytes);
+      I sums[kColumns];
+      sums_of_upper(quants, none, q, args.q_stride, meta, args.meta_stride, sums);
       const F scale = scale_of(head, tile, g);
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) {
         const GroupMeta& m = meta[c * args.meta_stride];
-        const F dot = to_float(group_dot<kUpper>(w, tile, g, q + c * args.q_stride, m));
+        const F dot = to_float(sums[c]);
         near[c] = fma(dot, mul(scale, set1(8.0f * m.scale)), near[c]);
         near[c] = fma(scale, set1(3.5f * m.scaled_sum), near[c]);
         far[c] = fma(abs(scale), set1(norms[c * args.norm_stride]), far[c]);

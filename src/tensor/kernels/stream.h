@@ -8,23 +8,6 @@
 namespace strata::tensor {
 namespace {
 
-// 8 KiB ahead where weights are unpacked; plain loads run ahead by themselves.
-template <Layout kLayout>
-inline void prefetch_ahead(const uint8_t* p, int bytes) {
-  if constexpr (kLayout == Layout::w8s || kLayout == Layout::w8p) return;
-#pragma GCC unroll 8
-  for (int i = 0; i < bytes; i += 64) prefetch(p + 8192 + i);
-}
-
-inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
-                            int32_t group) {
-#pragma GCC unroll 8
-  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
-  const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
-#pragma GCC unroll 4
-  for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
-}
-
 // The int32 sum of one group for one column.
 template <Layout kLayout>
 inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
@@ -36,6 +19,21 @@ inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
     return int_add(int_mul(low, sub_scale_of<0>(tile, g)), int_mul(high, sub_scale_of<1>(tile, g)));
   }
   return add_products<kLayout, 0, 8>(start_at<kLayout>(meta.neg_sum), w, q);
+}
+
+// The int32 sums of a group of the upper bits of a w8p, which lies at quants.
+template <int kColumns>
+inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t* q,
+                          int64_t q_stride, const GroupMeta* meta, int64_t meta_stride,
+                          I (&sum)[kColumns]) {
+  constexpr Layout kUpper = Layout::w5s;
+  U w[8];
+  registers_of(PackedGroup<kUpper>{quants, nullptr, none}, w);
+  prefetch_ahead<kUpper>(quants, kLayoutInfo[static_cast<int>(kUpper)].group_bytes);
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) {
+    sum[c] = group_dot<kUpper>(w, nullptr, 0, q + c * q_stride, meta[c * meta_stride]);
+  }
 }
 
 // One row block times a few columns: the sums stay in registers.
@@ -57,7 +55,7 @@ inline void one_block(const MatmulArgs& args, BlockPlace place, const Table& tab
 #pragma GCC unroll 2
     for (int g = 0; g < kInfo.tile_groups; ++g) {
       U w[8];
-      registers_at<kLayout>(quants, place.lower, t + g, table, w);
+      registers_of(group_at<kLayout>(quants, place.lower, t + g, table), w);
       prefetch_ahead<kLayout>(quants, kInfo.group_bytes);
       if constexpr (kLayout == Layout::w8p) prefetch_planes(args, quants, place.lower, t + g);
       const F scale = scale_of(head, tile, g);
@@ -113,32 +111,9 @@ void stream(const MatmulArgs& args) {
   for (int32_t b = 0; b < args.n_blocks; b += step) {
     for (int32_t c = 0; c < args.n_cols;) {
       const int n = next_columns<kMax>(args.n_cols - c);
-      switch (n) {
-        case 1:
-          unit_times_columns<kLayout, 1>(args, table, b, c);
-          break;
-        case 2:
-          unit_times_columns<kLayout, 2>(args, table, b, c);
-          break;
-        case 3:
-          unit_times_columns<kLayout, 3>(args, table, b, c);
-          break;
-        case 4:
-          unit_times_columns<kLayout, 4>(args, table, b, c);
-          break;
-        case 5:
-          unit_times_columns < kLayout, kMax<5 ? kMax : 5>(args, table, b, c);
-          break;
-        case 6:
-          unit_times_columns < kLayout, kMax<6 ? kMax : 6>(args, table, b, c);
-          break;
-        case 7:
-          unit_times_columns < kLayout, kMax<7 ? kMax : 7>(args, table, b, c);
-          break;
-        default:
-          unit_times_columns<kLayout, kMax>(args, table, b, c);
-          break;
-      }
+      with_number<kMax>(n, [&](auto number) {
+        unit_times_columns<kLayout, decltype(number)::value>(args, table, b, c);
+      });
       c += n;
     }
   }

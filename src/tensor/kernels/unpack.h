@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tensor/kernels/lanes.h"
+#include "tensor/kernels/numbers.h"
 
 namespace strata::tensor {
 namespace {
@@ -22,7 +23,7 @@ constexpr int weight_bits(Layout l) {
                                                                   : 4;
 }
 
-// What a tile has once: the super scales of the K-quants.
+// What a tile has once: the super scales of the 4- and 5-bit K-quants.
 template <Layout kLayout>
 struct TileHead {
   F d, d_min;
@@ -30,8 +31,6 @@ struct TileHead {
     if constexpr (is_k45(kLayout)) {
       d = load_halves(tile);
       d_min = sub(set1(0.0f), load_halves(tile + 32));
-    } else if constexpr (kLayout == Layout::w6k) {
-      d = load_halves(tile);
     }
   }
 };
@@ -40,7 +39,7 @@ struct TileHead {
 template <Layout kLayout>
 inline F scale_of(const TileHead<kLayout>& head, const uint8_t* tile, int g) {
   if constexpr (is_k45(kLayout)) return mul(head.d, load_uint8(tile + kKHeadScales + 32 * g));
-  if constexpr (kLayout == Layout::w6k) return head.d;
+  if constexpr (kLayout == Layout::w6k) return load_halves(tile);
   return load_halves(tile + 32 * g);
 }
 template <Layout kLayout>
@@ -56,64 +55,24 @@ inline I sub_scale_of(const uint8_t* tile, int g) {
   return load_int8(tile + kKHeadScales + 32 * g + 16 * kHalf);
 }
 
-template <int kRegister>
-inline U with_fifth_bit(U nibbles, U plane) {
-  return or_masked<16>(nibbles, shift_bytes_apart<4 - kRegister>(plane));
-}
-template <int kField>
-inline U with_upper_bits(U nibbles, U plane) {
-  return or_masked<48>(nibbles, shift_bytes_apart<4 - 2 * kField>(plane));
-}
-
-// The eight registers of a group.
-template <Layout kLayout>
-inline void registers_of(const uint8_t* quants, const Table& table, U (&w)[8]) {
-  if constexpr (kLayout == Layout::w8s) {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) w[j] = load_bytes(quants + 64 * j);
-    return;
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const U stored = load_bytes(quants + 64 * j);
-    w[j] = low_nibbles(stored);
-    w[j + 4] = high_nibbles(stored);
-  }
-  if constexpr (kLayout == Layout::w4t) {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) w[j] = look_up(table, w[j]);
-  }
+// Register kRegister of a group whose quants, nibbles first, are at `quants`.
+template <Layout kLayout, int kRegister>
+inline U register_of(const uint8_t* quants, const Table& table) {
+  if constexpr (kLayout == Layout::w8s) return load_bytes(quants + 64 * kRegister);
+  constexpr int kPlane = kRegister / 4;
+  constexpr int kField = kRegister % 4;
+  const U stored = load_bytes(quants + 64 * kField);
+  const U nibbles = kPlane == 0 ? low_nibbles(stored) : high_nibbles(stored);
+  if constexpr (kLayout == Layout::w4t) return look_up(table, nibbles);
   if constexpr (has_fifth_bit(kLayout)) {
     const U plane = load_bytes(quants + 256);
-    w[0] = with_fifth_bit<0>(w[0], plane);
-    w[1] = with_fifth_bit<1>(w[1], plane);
-    w[2] = with_fifth_bit<2>(w[2], plane);
-    w[3] = with_fifth_bit<3>(w[3], plane);
-    w[4] = with_fifth_bit<4>(w[4], plane);
-    w[5] = with_fifth_bit<5>(w[5], plane);
-    w[6] = with_fifth_bit<6>(w[6], plane);
-    w[7] = with_fifth_bit<7>(w[7], plane);
+    return or_masked<16>(nibbles, shift_bytes_apart<4 - kRegister>(plane));
   }
   if constexpr (kLayout == Layout::w6k) {
-    const U low = load_bytes(quants + 256);
-    const U high = load_bytes(quants + 320);
-    w[0] = with_upper_bits<0>(w[0], low);
-    w[1] = with_upper_bits<1>(w[1], low);
-    w[2] = with_upper_bits<2>(w[2], low);
-    w[3] = with_upper_bits<3>(w[3], low);
-    w[4] = with_upper_bits<0>(w[4], high);
-    w[5] = with_upper_bits<1>(w[5], high);
-    w[6] = with_upper_bits<2>(w[6], high);
-    w[7] = with_upper_bits<3>(w[7], high);
+    const U plane = load_bytes(quants + 256 + 64 * kPlane);
+    return or_masked<48>(nibbles, shift_bytes_apart<4 - 2 * kField>(plane));
   }
-}
-
-// Bits 0..2 of register kRegister below its upper five.
-template <int kRegister>
-inline U with_lower_bits(U upper, const U (&planes)[3]) {
-  const U two = or_masked<3>(shift_bytes_apart<3>(upper),
-                             shift_bytes_apart<-2 * (kRegister % 4)>(planes[kRegister / 4]));
-  return or_masked<4>(two, shift_bytes_apart<2 - kRegister>(planes[2]));
+  return nibbles;
 }
 
 // The tiles of one row block, and the lower bits of a w8p.
@@ -128,32 +87,78 @@ inline BlockPlace place_of(const MatmulArgs& args, int32_t block) {
   return {tile + kPlanesHead, args.lower + block * args.lower_bytes};
 }
 
-// The eight registers of group `group` of a row block, whose upper or only bits are at `quants`.
+// A group of a row block as it is packed.
 template <Layout kLayout>
-inline void registers_at(const uint8_t* quants, const uint8_t* lower, int32_t group,
-                         const Table& table, U (&w)[8]) {
-  if constexpr (kLayout != Layout::w8p) {
-    registers_of<kLayout>(quants, table, w);
-    return;
+struct PackedGroup {
+  const uint8_t* quants;  // its upper or only bits
+  const uint8_t* lower;   // w8p: the lower bits
+  const Table& table;
+
+  template <int kRegister>
+  inline U at() const {
+    if constexpr (kLayout != Layout::w8p) return register_of<kLayout, kRegister>(quants, table);
+    const U upper = register_of<Layout::w5s, kRegister>(quants, table);
+    const U pairs = load_bytes(lower + 64 * (kRegister / 4));  // bits 0 and 1
+    const U two =
+        or_masked<3>(shift_bytes_apart<3>(upper), shift_bytes_apart<-2 * (kRegister % 4)>(pairs));
+    return or_masked<4>(two, shift_bytes_apart<2 - kRegister>(load_bytes(lower + 128)));
   }
-  registers_of<Layout::w5s>(quants, table, w);
-  const uint8_t* p = lower + int64_t{group} * kLowerBytes;
-  const U planes[3] = {load_bytes(p), load_bytes(p + 64), load_bytes(p + 128)};
-  w[0] = with_lower_bits<0>(w[0], planes);
-  w[1] = with_lower_bits<1>(w[1], planes);
-  w[2] = with_lower_bits<2>(w[2], planes);
-  w[3] = with_lower_bits<3>(w[3], planes);
-  w[4] = with_lower_bits<4>(w[4], planes);
-  w[5] = with_lower_bits<5>(w[5], planes);
-  w[6] = with_lower_bits<6>(w[6], planes);
-  w[7] = with_lower_bits<7>(w[7], planes);
+};
+template <Layout kLayout>
+inline PackedGroup<kLayout> group_at(const uint8_t* quants, const uint8_t* lower, int32_t group,
+                                     const Table& table) {
+  return {quants, lower + int64_t{group} * kLowerBytes, table};
 }
 
+// Its eight registers.
+template <class Group>
+inline void registers_of(const Group& group, U (&w)[8]) {
+  unrolled<0, 8>([&](auto j) { w[j.value] = group.template at<j.value>(); });
+}
+
+// Some KiB ahead where weights are unpacked; plain loads run ahead by themselves.
+template <Layout kLayout, int kAhead = 8192>
+inline void prefetch_ahead(const uint8_t* p, int bytes) {
+  if constexpr (kLayout == Layout::w8s || kLayout == Layout::w8p) return;
+#pragma GCC unroll 8
+  for (int i = 0; i < bytes; i += 64) prefetch(p + kAhead + i);
+}
+
+inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
+                            int32_t group) {
+#pragma GCC unroll 8
+  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
+  const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
+#pragma GCC unroll 4
+  for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
+}
+
+// Brings the packed bytes of the next row blocks into L2, a share with each step over the columns.
+struct NextBlocks {
+  const uint8_t* at = nullptr;
+  int64_t bytes_a_step = 0;
+
+  inline void step() {
+    for (int64_t i = 0; i < bytes_a_step; i += 64) prefetch_l2(at + i);
+    at += bytes_a_step;
+  }
+};
+// As many as kRows behind [block, block + kRows), in so many steps.
+template <int kRows>
+inline NextBlocks blocks_behind(const MatmulArgs& args, int32_t block, int64_t steps) {
+  const int32_t left = args.n_blocks - block - kRows;
+  if (left <= 0) return {};
+  const int64_t bytes = (left < kRows ? left : kRows) * args.block_bytes;
+  return {args.tiles + (block + kRows) * args.block_bytes, (bytes / steps + 63) / 64 * 64};
+}
+
+constexpr bool offset_removed(Layout l) {  // by `dot`
+  return kDotRemovesOffset && weight_bits(l) == 8;
+}
 // What the zero point adds to a group's sum: -2^offset_log2 times the activations' sum.
-template <Layout kLayout>
+template <Layout kLayout, bool kRemoved = offset_removed(kLayout)>
 inline I start_at(int32_t neg_sum) {
   constexpr int kOffset = kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
-  constexpr bool kRemoved = kDotRemovesOffset && weight_bits(kLayout) == 8;
   if constexpr (kOffset < 0 || kRemoved) return int_set1(0);
   return shift_left<(kOffset < 0 ? 0 : kOffset)>(int_set1(neg_sum));
 }
@@ -161,24 +166,11 @@ inline I start_at(int32_t neg_sum) {
 // sum + the products of registers [kFrom, kTo) of a group with one column.
 template <Layout kLayout, int kFrom, int kTo>
 inline I add_products(I sum, const U (&w)[8], const int8_t* q) {
-  constexpr int kBits = weight_bits(kLayout);
-  constexpr int kRun = kNarrowRun<kBits> > kTo - kFrom ? kTo - kFrom : kNarrowRun<kBits>;
-  if constexpr (kRun > 0) {
 #pragma GCC unroll 8
-    for (int from = kFrom; from < kTo; from += kRun) {
-      Narrow part = narrow_dot(w[from], broadcast(q + 4 * from));
-#pragma GCC unroll 8
-      for (int j = from + 1; j < from + kRun; ++j) {
-        part = narrow_add(part, narrow_dot(w[j], broadcast(q + 4 * j)));
-      }
-      sum = int_add(sum, widen(part));
-    }
-    return sum;
-  } else {
-#pragma GCC unroll 8
-    for (int j = kFrom; j < kTo; ++j) sum = dot<kBits>(sum, w[j], broadcast(q + 4 * j));
-    return sum;
+  for (int j = kFrom; j < kTo; ++j) {
+    sum = dot<weight_bits(kLayout)>(sum, w[j], broadcast(q + 4 * j));
   }
+  return sum;
 }
 
 }  // namespace

@@ -1,0 +1,366 @@
+// Row blocks times a few columns where vector registers are few (AVX2: sixteen, two to a value):
+// the sums of a group have the registers, its weights come one register at a time, and the sums of
+// whole rows wait in memory. Left to itself the compiler unpacks a group at once and spills a third
+// of it.
+#pragma once
+
+#include "tensor/kernels/epilogue.h"
+#include "tensor/kernels/unpack.h"
+
+namespace strata::tensor {
+namespace {
+
+// Line kLine of a group's bytes kAhead behind it. Plain loads run ahead by themselves.
+template <Layout kLayout, int kLine, int kAhead>
+inline void want_line(const uint8_t* quants) {
+  constexpr int kBytes = kLayoutInfo[static_cast<int>(kLayout)].group_bytes;
+  if constexpr (kLayout != Layout::w8s && 64 * kLine < kBytes) {
+    prefetch_here(quants + kAhead + 64 * kLine);
+  }
+}
+
+// A row block as it is packed. Calls body(group) for its groups in order, where a group says
+//   at<j>()     its register j
+//   ahead<j>()  wants the j-th of what follows in memory
+//   scale(), min()
+//   half_scale<h>()  w6k: the integer scale of its first or last 16 k, twice in 32 bits
+template <Layout kLayout>
+struct PackedBlock {
+  static constexpr bool kInCache = false;
+  const MatmulArgs& args;
+  BlockPlace place;
+  const Table& table;
+
+  template <int kAhead>
+  struct Group : PackedGroup<kLayout> {
+    const MatmulArgs& args;
+    const TileHead<kLayout>& head;
+    const uint8_t* tile;
+    int number;  // in the tile
+
+    template <int kRegister>
+    inline void ahead() const {
+      if constexpr (kLayout == Layout::w8p) {
+        if constexpr (kRegister < 5)
+          prefetch_here(this->quants + args.upper_ahead + 64 * kRegister);
+        if constexpr (kRegister >= 5) {
+          prefetch_here(this->lower + args.lower_ahead + 64 * (kRegister - 5));
+        }
+      } else {
+        want_line<kLayout, kRegister, kAhead>(this->quants);
+      }
+    }
+    inline F scale() const { return scale_of(head, tile, number); }
+    inline F min() const { return min_of(head, tile, number); }
+    template <int kHalf>
+    inline I half_scale() const {
+      return twice(sub_scale_of<kHalf>(tile, number));
+    }
+  };
+
+  template <int kColumns, class Body>
+  [[gnu::always_inline]] inline void for_each_group(const Body& body) const {
+    // The more columns, the longer a byte takes: with 4 from memory, Q4_0 has 177 GOPS, with 8 KiB
+    // ahead 152.
+    constexpr int kAhead = 8192 / kColumns;
+    constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
+    const uint8_t* tile = place.tile;
+    for (int32_t t = 0; t < args.n_groups; t += kInfo.tile_groups) {
+      const TileHead<kLayout> head(tile);
+      prefetch_ahead<kLayout, kAhead>(tile, kInfo.head_bytes);
+      const uint8_t* quants = tile + kInfo.head_bytes;
+#pragma GCC unroll 2
+      for (int g = 0; g < kInfo.tile_groups; ++g) {
+        const auto group = group_at<kLayout>(quants, place.lower, t + g, table);
+        body(Group<kAhead>{group, args, head, tile, g});
+        quants += kInfo.group_bytes;
+      }
+      tile += tile_bytes(kLayout);
+    }
+  }
+};
+
+// sum[c] += widened(the 16-bit sums) of registers [kFrom, kTo) of a group.
+template <Layout kLayout, int kFrom, int kTo, int kColumns, class Group, class Widened>
+inline void add_narrow(const Group& group, const int8_t* q, int64_t q_stride,
+                       const Widened& widened, I (&sum)[kColumns]) {
+  constexpr int kMost = kNarrowRun<weight_bits(kLayout)>;
+  constexpr int kRun = kMost > kTo - kFrom ? kTo - kFrom : kMost;
+  unrolled<0, (kTo - kFrom) / kRun>([&](auto run) {
+    constexpr int kFirst = kFrom + kRun * decltype(run)::value;
+    Narrow part[kColumns];
+    unrolled<kFirst, kFirst + kRun>([&](auto j) {
+      const U w = group.template at<decltype(j)::value>();
+      group.template ahead<decltype(j)::value>();
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        const Narrow products = narrow_dot(w, broadcast(q + c * q_stride + 4 * j.value));
+        part[c] = keep(j.value == kFirst ? products : narrow_add(part[c], products));
+      }
+    });
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) sum[c] = int_add(sum[c], widened(part[c]));
+  });
+}
+
+// sum[c] += the products of a group's 8-bit weights; as words, where q was spread (spread_words).
+template <Layout kLayout, bool kWords, int kColumns, class Group>
+inline void add_bytes(const Group& group, const int8_t* q, int64_t q_stride, I (&sum)[kColumns]) {
+  unrolled<0, 8>([&](auto j) {
+    const U w = group.template at<decltype(j)::value>();
+    group.template ahead<decltype(j)::value>();
+    if constexpr (!kWords) {
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        sum[c] = keep(dot<8>(sum[c], w, broadcast(q + c * q_stride + 4 * j.value)));
+      }
+    } else {
+      const I even = even_words(w);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        const Four four = broadcast(q + c * q_stride + 4 * j.value);
+        sum[c] = keep(int_add(sum[c], word_products(even, four)));
+      }
+      const I odd = odd_words(w);
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        const Four four = broadcast(q + c * q_stride + kGroup + 4 * j.value);
+        sum[c] = keep(int_add(sum[c], word_products(odd, four)));
+      }
+    }
+  });
+}
+
+// The int32 sums of a group with a few columns.
+template <Layout kLayout, bool kWords = false, int kColumns, class Group>
+inline void sums_of_group(const Group& group, const int8_t* q, int64_t q_stride,
+                          const GroupMeta* meta, int64_t meta_stride, I (&sum)[kColumns]) {
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) sum[c] = int_set1(0);
+  if constexpr (kLayout == Layout::w6k) {
+    const I first = group.template half_scale<0>();
+    add_narrow<kLayout, 0, 4>(
+        group, q, q_stride, [&](Narrow x) { return word_products(x, first); }, sum);
+    const I last = group.template half_scale<1>();
+    add_narrow<kLayout, 4, 8>(
+        group, q, q_stride, [&](Narrow x) { return word_products(x, last); }, sum);
+    // 32 times the scales fit 16 bits, and so do sums of 16 activations.
+    const I offsets = shift_words<5>(pairs_of_words(first, last));
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) {
+      const GroupMeta& m = meta[c * meta_stride];
+      const Four sums = word_pair(m.neg_sum_lo, m.neg_sum - m.neg_sum_lo);
+      sum[c] = int_add(sum[c], word_products(offsets, sums));
+    }
+    return;
+  }
+  if constexpr (weight_bits(kLayout) == 8) {
+    add_bytes<kLayout, kWords>(group, q, q_stride, sum);
+  } else {
+    add_narrow<kLayout, 0, 8>(group, q, q_stride, [](Narrow x) { return widen(x); }, sum);
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) {
+    constexpr bool kRemoved = offset_removed(kLayout) && !kWords;
+    sum[c] = int_add(sum[c], start_at<kLayout, kRemoved>(meta[c * meta_stride].neg_sum));
+  }
+}
+
+// One row block times the first kColumns columns of args. kWords: args.q was spread.
+template <Layout kLayout, bool kWords, int kColumns, class Block>
+inline void sums_by_register(const Block& block, const MatmulArgs& args, F (&acc)[kColumns]) {
+  const int8_t* q = args.q;
+  const GroupMeta* meta = args.meta;
+  const int64_t q_stride = args.q_stride;
+  const int64_t meta_stride = args.meta_stride;
+#pragma GCC unroll 8
+  for (int c = 0; c < kColumns; ++c) acc[c] = set1(0.0f);
+  block.template for_each_group<kColumns>([&](const auto& group) {
+    I sum[kColumns];
+    sums_of_group<kLayout, kWords>(group, q, q_stride, meta, meta_stride, sum);
+    const F scale = group.scale();
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c) {
+      acc[c] = fma(to_float(sum[c]), mul(scale, set1(meta[c * meta_stride].scale)), acc[c]);
+    }
+    if constexpr (has_min(kLayout)) {
+      const F min = group.min();
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) {
+        acc[c] = fma(min, set1(meta[c * meta_stride].scaled_sum), acc[c]);
+      }
+    }
+    if constexpr (Block::kInCache && kColumns > 2) keep_in_memory(acc);
+    q += kWords ? 2 * kGroup : kGroup;
+    ++meta;
+  });
+}
+
+// The int32 sums of a group of a w5s, or of the upper bits of a w8p, which lies at quants.
+struct UpperGroup : PackedGroup<Layout::w5s> {
+  template <int kRegister>
+  inline void ahead() const {
+    want_line<Layout::w5s, kRegister, 8192>(quants);
+  }
+};
+template <int kColumns>
+inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t* q,
+                          int64_t q_stride, const GroupMeta* meta, int64_t meta_stride,
+                          I (&sum)[kColumns]) {
+  sums_of_group<Layout::w5s>(UpperGroup{{quants, nullptr, none}}, q, q_stride, meta, meta_stride,
+                             sum);
+}
+
+// A row block unpacked into scratch, where many columns share it.
+template <Layout kLayout>
+struct UnpackedBlock {
+  static constexpr bool kInCache = true;
+  static constexpr int kScales = 512;
+  static constexpr int kMins = kScales + 64;
+  static constexpr int kBytes = kMins + (kLayout == Layout::w6k ? 128 : has_min(kLayout) ? 64 : 0);
+  int32_t n_groups;
+  uint8_t* data;
+
+  struct Group {
+    const uint8_t* data;
+
+    template <int kRegister>
+    inline void ahead() const {}
+    template <int kRegister>
+    inline U at() const {
+      return load_bytes(data + 64 * kRegister);
+    }
+    inline F scale() const { return load(reinterpret_cast<const float*>(data + kScales)); }
+    inline F min() const { return load(reinterpret_cast<const float*>(data + kMins)); }
+    template <int kHalf>
+    inline I half_scale() const {
+      return load_int(data + kMins + 64 * kHalf);
+    }
+  };
+
+  template <int kColumns, class Body>
+  [[gnu::always_inline]] inline void for_each_group(const Body& body) const {
+    const uint8_t* at = data;
+    for (int32_t g = 0; g < n_groups; ++g, at += kBytes) body(Group{at});
+  }
+  inline void fill(const PackedBlock<kLayout>& from) const {
+    uint8_t* to = data;
+    from.template for_each_group<1>([&](const auto& group) {
+      unrolled<0, 8>(
+          [&](auto j) { store_bytes(to + 64 * j.value, group.template at<decltype(j)::value>()); });
+      store(reinterpret_cast<float*>(to + kScales), group.scale());
+      if constexpr (has_min(kLayout)) store(reinterpret_cast<float*>(to + kMins), group.min());
+      if constexpr (kLayout == Layout::w6k) {
+        store_int(to + kMins, group.template half_scale<0>());
+        store_int(to + kMins + 64, group.template half_scale<1>());
+      }
+      to += kBytes;
+    });
+  }
+};
+
+// The row blocks block_at(0) .. block_at(kRows - 1), which are blocks `first` .. of args, times all
+// columns.
+template <Layout kLayout, bool kWords, int kRows, class BlockAt>
+inline void times_columns(const MatmulArgs& args, int32_t first, const BlockAt& block_at,
+                          NextBlocks next) {
+  for (int32_t c0 = 0; c0 < args.n_cols;) {
+    const int n = next_columns<kStreamColumns>(args.n_cols - c0);
+    next.step();
+    MatmulArgs part = args;
+    part.q += c0 * args.q_stride;
+    part.meta += c0 * args.meta_stride;
+    with_number<kStreamColumns>(n, [&](auto number) {
+      constexpr int kColumns = decltype(number)::value;
+      F sums[kRows][kColumns];
+      for (int r = 0; r < kRows; ++r) {
+        sums_by_register<kLayout, kWords>(block_at(r), part, sums[r]);
+      }
+      for (int c = 0; c < kColumns; ++c) {
+        F column[kRows];
+        for (int r = 0; r < kRows; ++r) column[r] = sums[r][c];
+        write_column<kRows>(args, first, c0 + c, column);
+      }
+    });
+    c0 += n;
+  }
+}
+
+template <Layout kLayout>
+void stream(const MatmulArgs& args) {
+  const Table table = load_table(args.table);
+  for (int32_t b = 0; b < args.n_blocks; b += args.gated ? 2 : 1) {
+    const auto block_at = [&](int r) {
+      return PackedBlock<kLayout>{args, place_of<kLayout>(args, b + r), table};
+    };
+    if (args.gated) {
+      times_columns<kLayout, false, 2>(args, b, block_at, {});
+    } else {
+      times_columns<kLayout, false, 1>(args, b, block_at, {});
+    }
+  }
+}
+
+template <Layout kLayout, bool kWords, int kRows>
+inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
+  const auto packed_at = [&](int r) {
+    return PackedBlock<kLayout>{args, place_of<kLayout>(args, block + r), table};
+  };
+  // With few columns there would be too many bytes a step at once.
+  const int32_t steps = (args.n_cols + kStreamColumns - 1) / kStreamColumns;
+  const NextBlocks next = steps < 8 ? NextBlocks{} : blocks_behind<kRows>(args, block, steps);
+  if constexpr (kLayout == Layout::w8s) {  // nothing to unpack
+    times_columns<kLayout, kWords, kRows>(args, block, packed_at, next);
+  } else {
+    const auto unpacked_at = [&](int r) {
+      using Block = UnpackedBlock<kLayout>;
+      return Block{args.n_groups, args.scratch + r * int64_t{args.n_groups} * Block::kBytes};
+    };
+    for (int r = 0; r < kRows; ++r) unpacked_at(r).fill(packed_at(r));
+    times_columns<kLayout, kWords, kRows>(args, block, unpacked_at, next);
+  }
+}
+
+template <Layout kLayout, bool kWords>
+inline void gemm_all(const MatmulArgs& args) {
+  const Table table = load_table(args.table);
+  int32_t b = 0;
+  for (; b + 2 <= args.n_blocks; b += 2) gemm_blocks<kLayout, kWords, 2>(args, b, table);
+  if (b < args.n_blocks) gemm_blocks<kLayout, kWords, 1>(args, b, table);
+}
+
+// A panel of columns at a time, whose activations become words first.
+template <Layout kLayout>
+inline void gemm_by_words(const MatmulArgs& args) {
+  const int32_t panel = word_columns(args.n_groups);
+  const int64_t stride = int64_t{args.n_groups} * 2 * kGroup;
+  auto* words = reinterpret_cast<int8_t*>(args.scratch);
+  MatmulArgs part = args;
+  part.scratch += panel * stride;
+  part.q = words;
+  part.q_stride = stride;
+  for (int32_t c0 = 0; c0 < args.n_cols; c0 += panel) {
+    part.n_cols = args.n_cols - c0 < panel ? args.n_cols - c0 : panel;
+    for (int32_t c = 0; c < part.n_cols; ++c) {
+      const int8_t* q = args.q + (c0 + c) * args.q_stride;
+      for (int32_t g = 0; g < args.n_groups; ++g) {
+        spread_words(q + g * kGroup, words + c * stride + g * 2 * kGroup);
+      }
+    }
+    part.meta = args.meta + c0 * args.meta_stride;
+    part.out = args.out + c0 * args.out_stride;
+    gemm_all<kLayout, true>(part);
+  }
+}
+
+template <Layout kLayout>
+void gemm(const MatmulArgs& args) {
+  if constexpr (weight_bits(kLayout) == 8) {
+    gemm_by_words<kLayout>(args);
+  } else {
+    gemm_all<kLayout, false>(args);
+  }
+}
+
+}  // namespace
+}  // namespace strata::tensor
