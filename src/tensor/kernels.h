@@ -59,17 +59,17 @@ constexpr int32_t spread_columns(int64_t n_groups) {
   const int64_t fit = (512 << 10) / (128 * n_groups);
   return static_cast<int32_t>(fit < 10 ? 10 : fit);
 }
-// Where 8-bit products come from 16-bit words (tensor/kernels/by_register.h), the activations of so
-// many columns at a time become words, as half of L2 has room for.
+// A set that is by_words makes the activations of so many columns at a time 16-bit words for 8-bit
+// products: as many as half of L2 has room for, and so many that weights are not read too often.
 constexpr int32_t word_columns(int64_t n_groups) {
   const int64_t fit = (256 << 10) / (64 * n_groups) / 4 * 4;
-  return static_cast<int32_t>(fit < 8 ? 8 : fit);
+  return static_cast<int32_t>(fit < 32 ? 32 : fit);
 }
-// For any set: two row blocks unpacked, and the columns.
-constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups) {
+// Two row blocks unpacked, and the columns that are spread out or made words.
+constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups, bool by_words) {
   if (layout == Layout::wbf) return spread_columns(n_groups) * 128 * n_groups;
   const bool bytes = layout == Layout::w8s || layout == Layout::w8p || layout == Layout::w4t;
-  return (2 * (512 + 192) + (bytes ? word_columns(n_groups) * 64 : 0)) * n_groups;
+  return (2 * (512 + 192) + (by_words && bytes ? word_columns(n_groups) * 64 : 0)) * n_groups;
 }
 using MatmulFn = void (*)(const MatmulArgs&);
 
@@ -160,14 +160,16 @@ struct SequenceAttentionArgs {
 struct KernelSet {
   const char* name;              // "avx512-vnni-bf16"
   MatmulFn stream[kLayouts];     // few columns: reads packed tiles as they are
-  MatmulFn gemm[kLayouts];       // many columns: unpacks row block pairs, then 2 x 6 tiles
+  MatmulFn gemm[kLayouts];       // many columns: unpacks a pair of row blocks once for all
   int stream_columns[kLayouts];  // use stream up to this many columns
+  bool by_words;                 // gemm_scratch_bytes
   void (*attention)(const AttentionArgs&);
   void (*sequence_attention)(const SequenceAttentionArgs&);
   void (*screen)(const ScreenArgs&);
 
   // Row operations on n floats. `out` may be the input itself.
-  // One row to int8: n is padded with zeros to padded_n, a multiple of 32.
+  // One row to int8: n is padded with zeros to padded_n, a multiple of 32. Where any of n is not
+  // finite, the first scale is NaN.
   void (*quantize)(const float* x, int64_t n, int64_t padded_n, int8_t* q, GroupMeta* meta);
   // n floats, a multiple of 16, to int8. Returns what they are multiplied with: NaN if any is not
   // finite, 0 (and zeros) below 1.5e-36.

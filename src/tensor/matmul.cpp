@@ -13,7 +13,7 @@ namespace {
 
 uint8_t* gemm_scratch(Layout layout, int64_t n_groups) {
   thread_local Buffer scratch;
-  const auto bytes = static_cast<size_t>(gemm_scratch_bytes(layout, n_groups));
+  const auto bytes = static_cast<size_t>(gemm_scratch_bytes(layout, n_groups, kernels().by_words));
   if (bytes > scratch.size()) scratch = Buffer(bytes);
   return scratch.as<uint8_t>();
 }

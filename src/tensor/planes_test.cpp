@@ -65,11 +65,11 @@ Screened screened(const PackedMatrix& m, const InputRows& input, int64_t n_rows)
 
 TEST_P(Planes, GiveTheBitsOfOnePiece) {
   Team team(1);
-  for (const int64_t cols : {32, 96, 320}) {
+  for (const int64_t cols : {32, 96, 320, 5120}) {
     const RandomMatrix m = random_matrix(DType::q8_0, 53, cols, 5);
     const PackedMatrix whole = PackedMatrix::pack(std::vector{m.source()}, team);
     const PackedMatrix planes = in_planes(m);
-    for (const int64_t n : {1, 2, 5, 31}) {
+    for (const int64_t n : {1, 2, 5, 31, 40}) {  // 5,120 x 40: in two panels, where there are any
       const InputRows input = input_for(n, cols);
       const auto expected = product(whole, input, n);
       const auto found = product(planes, input, n);

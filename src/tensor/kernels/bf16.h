@@ -8,6 +8,7 @@
 #pragma once
 
 #include "tensor/kernels/epilogue.h"
+#include "tensor/kernels/numbers.h"
 
 namespace strata::tensor {
 namespace {
@@ -43,26 +44,8 @@ template <int kRows>
 inline void bf16_blocks(const MatmulArgs& args, int32_t block) {
   for (int32_t c = 0; c < args.n_cols;) {
     const int n = next_columns<kBf16Columns>(args.n_cols - c);
-    switch (n) {
-      case 1:
-        bf16_tile<kRows, 1>(args, block, c);
-        break;
-      case 2:
-        bf16_tile<kRows, 2>(args, block, c);
-        break;
-      case 3:
-        bf16_tile < kRows, kBf16Columns<3 ? 1 : 3>(args, block, c);
-        break;
-      case 4:
-        bf16_tile < kRows, kBf16Columns<4 ? 1 : 4>(args, block, c);
-        break;
-      case 5:
-        bf16_tile < kRows, kBf16Columns<5 ? 1 : 5>(args, block, c);
-        break;
-      default:
-        bf16_tile<kRows, kBf16Columns>(args, block, c);
-        break;
-    }
+    with_number<kBf16Columns>(
+        n, [&](auto number) { bf16_tile<kRows, decltype(number)::value>(args, block, c); });
     c += n;
   }
 }
@@ -88,11 +71,7 @@ inline void spread_tile(const MatmulArgs& args, const Factor* x, int32_t block, 
     const auto* w = reinterpret_cast<const uint16_t*>(args.tiles + (block + r) * args.block_bytes);
     spread_sums<kColumns>(w, x, int64_t{args.n_groups} * kGroup, sums[r]);
   }
-  for (int c = 0; c < kColumns; ++c) {
-    F column[kRows];
-    for (int r = 0; r < kRows; ++r) column[r] = sums[r][c];
-    write_column<kRows>(args, block, c0 + c, column);
-  }
+  write_columns(args, block, c0, sums);
 }
 
 // With the n columns from c0 on, which are at x.
@@ -101,23 +80,9 @@ inline void spread_blocks(const MatmulArgs& args, const Factor* x, int32_t block
                           int32_t n) {
   for (int32_t done = 0; done < n;) {
     const int step = next_columns<kMax>(n - done);
-    switch (step) {
-      case 1:
-        spread_tile<kRows, 1>(args, x, block, c0 + done);
-        break;
-      case 2:
-        spread_tile<kRows, 2>(args, x, block, c0 + done);
-        break;
-      case 3:
-        spread_tile<kRows, 3>(args, x, block, c0 + done);
-        break;
-      case 4:
-        spread_tile<kRows, 4>(args, x, block, c0 + done);
-        break;
-      default:
-        spread_tile<kRows, kMax>(args, x, block, c0 + done);
-        break;
-    }
+    with_number<kMax>(step, [&](auto number) {
+      spread_tile<kRows, decltype(number)::value>(args, x, block, c0 + done);
+    });
     done += step;
     x += step * int64_t{args.n_groups} * kGroup;
   }

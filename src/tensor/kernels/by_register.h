@@ -1,11 +1,11 @@
-// Row blocks times a few columns where vector registers are few (AVX2: sixteen, two to a value):
-// the sums of a group have the registers, its weights come one register at a time, and the sums of
-// whole rows wait in memory. Left to itself the compiler unpacks a group at once and spills a third
-// of it.
+// stream and gemm where vector registers are few and VNNI is missing (docs/engine/registers.md):
+// the sums of a group have the registers, and its weights come one register at a time. Left to
+// itself the compiler unpacks a group at once and spills a third of it.
 #pragma once
 
 #include "tensor/kernels/epilogue.h"
 #include "tensor/kernels/unpack.h"
+#include "tensor/kernels/words_avx2.h"
 
 namespace strata::tensor {
 namespace {
@@ -41,11 +41,8 @@ struct PackedBlock {
     template <int kRegister>
     inline void ahead() const {
       if constexpr (kLayout == Layout::w8p) {
-        if constexpr (kRegister < 5)
-          prefetch_here(this->quants + args.upper_ahead + 64 * kRegister);
-        if constexpr (kRegister >= 5) {
-          prefetch_here(this->lower + args.lower_ahead + 64 * (kRegister - 5));
-        }
+        prefetch_here(kRegister < 5 ? this->quants + args.upper_ahead + 64 * kRegister
+                                    : this->lower + args.lower_ahead + 64 * (kRegister - 5));
       } else {
         want_line<kLayout, kRegister, kAhead>(this->quants);
       }
@@ -60,7 +57,7 @@ struct PackedBlock {
 
   template <int kColumns, class Body>
   [[gnu::always_inline]] inline void for_each_group(const Body& body) const {
-    // The more columns, the longer a byte takes: with 4 from memory, Q4_0 has 177 GOPS, with 8 KiB
+    // The more columns, the longer a byte takes: with 4 from memory, Q4_0 has 173 GOPS, with 8 KiB
     // ahead 152.
     constexpr int kAhead = 8192 / kColumns;
     constexpr LayoutInfo kInfo = kLayoutInfo[static_cast<int>(kLayout)];
@@ -190,6 +187,7 @@ inline void sums_by_register(const Block& block, const MatmulArgs& args, F (&acc
         acc[c] = fma(min, set1(meta[c * meta_stride].scaled_sum), acc[c]);
       }
     }
+    // From memory they are spilled anyhow, and waiting costs more than it frees.
     if constexpr (Block::kInCache && kColumns > 2) keep_in_memory(acc);
     q += kWords ? 2 * kGroup : kGroup;
     ++meta;
@@ -216,8 +214,8 @@ template <Layout kLayout>
 struct UnpackedBlock {
   static constexpr bool kInCache = true;
   static constexpr int kScales = 512;
-  static constexpr int kMins = kScales + 64;
-  static constexpr int kBytes = kMins + (kLayout == Layout::w6k ? 128 : has_min(kLayout) ? 64 : 0);
+  static constexpr int kRest = kScales + 64;  // minima, or the scales of halves
+  static constexpr int kBytes = kRest + (kLayout == Layout::w6k ? 128 : has_min(kLayout) ? 64 : 0);
   int32_t n_groups;
   uint8_t* data;
 
@@ -231,10 +229,10 @@ struct UnpackedBlock {
       return load_bytes(data + 64 * kRegister);
     }
     inline F scale() const { return load(reinterpret_cast<const float*>(data + kScales)); }
-    inline F min() const { return load(reinterpret_cast<const float*>(data + kMins)); }
+    inline F min() const { return load(reinterpret_cast<const float*>(data + kRest)); }
     template <int kHalf>
     inline I half_scale() const {
-      return load_int(data + kMins + 64 * kHalf);
+      return load_int(data + kRest + 64 * kHalf);
     }
   };
 
@@ -249,10 +247,10 @@ struct UnpackedBlock {
       unrolled<0, 8>(
           [&](auto j) { store_bytes(to + 64 * j.value, group.template at<decltype(j)::value>()); });
       store(reinterpret_cast<float*>(to + kScales), group.scale());
-      if constexpr (has_min(kLayout)) store(reinterpret_cast<float*>(to + kMins), group.min());
+      if constexpr (has_min(kLayout)) store(reinterpret_cast<float*>(to + kRest), group.min());
       if constexpr (kLayout == Layout::w6k) {
-        store_int(to + kMins, group.template half_scale<0>());
-        store_int(to + kMins + 64, group.template half_scale<1>());
+        store_int(to + kRest, group.template half_scale<0>());
+        store_int(to + kRest + 64, group.template half_scale<1>());
       }
       to += kBytes;
     });
@@ -276,11 +274,7 @@ inline void times_columns(const MatmulArgs& args, int32_t first, const BlockAt& 
       for (int r = 0; r < kRows; ++r) {
         sums_by_register<kLayout, kWords>(block_at(r), part, sums[r]);
       }
-      for (int c = 0; c < kColumns; ++c) {
-        F column[kRows];
-        for (int r = 0; r < kRows; ++r) column[r] = sums[r][c];
-        write_column<kRows>(args, first, c0 + c, column);
-      }
+      write_columns(args, first, c0, sums);
     });
     c0 += n;
   }
@@ -328,6 +322,8 @@ inline void gemm_all(const MatmulArgs& args) {
   for (; b + 2 <= args.n_blocks; b += 2) gemm_blocks<kLayout, kWords, 2>(args, b, table);
   if (b < args.n_blocks) gemm_blocks<kLayout, kWords, 1>(args, b, table);
 }
+
+constexpr bool kByWords = true;
 
 // A panel of columns at a time, whose activations become words first.
 template <Layout kLayout>

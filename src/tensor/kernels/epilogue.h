@@ -26,6 +26,17 @@ inline void write_column(const MatmulArgs& args, int32_t block, int32_t c, const
   }
 }
 
+// The same of columns c0 and following ones.
+template <int kRows, int kColumns>
+inline void write_columns(const MatmulArgs& args, int32_t block, int32_t c0,
+                          const F (&sums)[kRows][kColumns]) {
+  for (int c = 0; c < kColumns; ++c) {
+    F column[kRows];
+    for (int r = 0; r < kRows; ++r) column[r] = sums[r][c];
+    write_column<kRows>(args, block, c0 + c, column);
+  }
+}
+
 // The next number of columns when at most kMax go together: as even as possible, for the kernels
 // with one or two columns are the slow ones.
 template <int kMax>

@@ -40,6 +40,7 @@ void add_floats(KernelSet& set) {
 KernelSet make_fast_set(const char* name) {
   KernelSet set{};
   set.name = name;
+  set.by_words = kByWords;
   add_layout<Layout::w4s>(set);
   add_layout<Layout::w4t>(set);
   add_layout<Layout::w4m>(set);

@@ -22,11 +22,7 @@ inline void float_blocks(const MatmulArgs& args, const float* w, int64_t block_f
       for (int r = 0; r < kRows; ++r) {
         float_sums<kColumns>(w + r * block_floats, x, args.float_stride, 1, k, sums[r]);
       }
-      for (int c = 0; c < kColumns; ++c) {
-        F column[kRows];
-        for (int r = 0; r < kRows; ++r) column[r] = sums[r][c];
-        write_column<kRows>(args, block, c0 + done + c, column);
-      }
+      write_columns(args, block, c0 + done, sums);
     });
     done += step;
   }

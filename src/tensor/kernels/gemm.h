@@ -181,6 +181,8 @@ inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& tabl
   }
 }
 
+constexpr bool kByWords = false;
+
 template <Layout kLayout>
 void gemm(const MatmulArgs& args) {
   const Table table = load_table(args.table);

@@ -305,93 +305,18 @@ inline U look_up(Table table, U index) {
   return {_mm256_shuffle_epi8(table.entries, index.a), _mm256_shuffle_epi8(table.entries, index.b)};
 }
 
-// Products in 16 bits: how many registers of kBits-bit weights may be summed before they must be
-// widened, 2 * (2^kBits - 1) * 127 being the largest product of a pair. 0: by `dot` only.
 #if defined(__AVXVNNI__)
 constexpr bool kHasVnni = true;
 #else
 #define STRATA_FEW_REGISTERS  // tensor/kernels/row_blocks.h
 constexpr bool kHasVnni = false;
 #endif
-template <int kBits>
-constexpr int kNarrowRun = kHasVnni || kBits > 6 ? 0
-                           : kBits == 6          ? 2
-                           : kBits == 5          ? 4
-                                                 : 8;
 // Whether `dot` takes 8-bit weights as value + 128 and sums the values themselves.
 constexpr bool kDotRemovesOffset = !kHasVnni;
 
 using Four = __m256i;  // four activations, in every lane
 inline Four broadcast(const int8_t* q) {
   return _mm256_set1_epi32(word_at(q));
-}
-using Narrow = I;  // 32 x int16: of each row two sums
-inline Narrow narrow_dot(U w, Four q) {
-  return {_mm256_maddubs_epi16(w.a, q), _mm256_maddubs_epi16(w.b, q)};
-}
-inline Narrow narrow_add(Narrow x, Narrow y) {
-  return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)};
-}
-inline I widen(Narrow x) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_madd_epi16(x.a, ones), _mm256_madd_epi16(x.b, ones)};
-}
-
-// Where a value stands now, so the compiler keeps the order of sums that registers were counted
-// for.
-inline I keep(I x) {
-  asm volatile("" : "+x"(x.a), "+x"(x.b));
-  return x;
-}
-// Between the sums that it stands between: many at once would make loads wait.
-inline void prefetch_here(const uint8_t* p) {
-  asm volatile("prefetcht0 %0" : : "m"(*p));
-}
-// Bytes as words, of each four the even ones (0, 2) or the odd ones (1, 3).
-inline I even_words(U w) {
-  const __m256i low = _mm256_set1_epi16(255);
-  return {_mm256_and_si256(w.a, low), _mm256_and_si256(w.b, low)};
-}
-inline I odd_words(U w) {
-  return {_mm256_srli_epi16(w.a, 8), _mm256_srli_epi16(w.b, 8)};
-}
-// One group of activations: the even words of all its fours, then the odd ones.
-inline void spread_words(const int8_t* q, int8_t* to) {
-  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
-  auto* words = reinterpret_cast<__m256i*>(to);
-  _mm256_store_si256(words, _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8));
-  _mm256_store_si256(words + 1, _mm256_srai_epi16(bytes, 8));
-}
-// Of each row the sum of two products.
-inline I word_products(I w, Four q) {
-  return {_mm256_madd_epi16(w.a, q), _mm256_madd_epi16(w.b, q)};
-}
-
-// x, 16 bits each, twice in 32 bits; the first of each pair of x and the second of y; a pair of
-// two.
-inline I twice(I x) {
-  const auto both = [](__m256i v) { return _mm256_blend_epi16(v, _mm256_slli_epi32(v, 16), 0xaa); };
-  return {both(x.a), both(x.b)};
-}
-inline I pairs_of_words(I x, I y) {
-  return {_mm256_blend_epi16(x.a, y.a, 0xaa), _mm256_blend_epi16(x.b, y.b, 0xaa)};
-}
-template <int kBits>
-inline I shift_words(I x) {
-  return {_mm256_slli_epi16(x.a, kBits), _mm256_slli_epi16(x.b, kBits)};
-}
-inline Four word_pair(int32_t first, int32_t second) {
-  return _mm256_set1_epi32(static_cast<int>(static_cast<uint32_t>(second) << 16 |
-                                            (static_cast<uint32_t>(first) & 0xffff)));
-}
-inline I word_products(I x, I y) {
-  return {_mm256_madd_epi16(x.a, y.a), _mm256_madd_epi16(x.b, y.b)};
-}
-
-// Makes sums wait in memory.
-template <class Sums>
-inline void keep_in_memory(Sums& sums) {
-  asm("" : "+m"(sums));
 }
 
 // acc[row] += sum over 4 k of w[row][k] * q[k]; kBits: of the weights.
@@ -400,10 +325,8 @@ inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
 #if defined(__AVXVNNI__)
   return _mm256_dpbusd_avx_epi32(acc, w, q);
 #else
+  static_assert(kBits == 8);  // of fewer, by_register.h sums products in 16 bits
   const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (kBits <= 6) {
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, q), ones));
-  }
   // |value| <= 128 times the activation with the value's sign: a pair is below 2^15.
   const __m256i value = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
   const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(value), _mm256_sign_epi8(q, value));

@@ -102,13 +102,19 @@ void quantize_group(F a, F b, int8_t* q, GroupMeta* meta) {
 }
 
 void quantize(const float* x, int64_t n, int64_t padded_n, int8_t* q, GroupMeta* meta) {
+  GroupMeta* const first = meta;
+  F nothing = set1(0.0f);  // NaN for what is not finite
   for (int64_t i = 0; i < padded_n; i += kGroup, ++meta) {
     const int64_t left = n - i;
     const F zero = set1(0.0f);
     const F a = left >= 16 ? load(x + i) : left > 0 ? load_part(x + i, left) : zero;
     const F b = left >= 32 ? load(x + i + 16) : left > 16 ? load_part(x + i + 16, left - 16) : zero;
+    nothing = add(nothing, add(sub(a, a), sub(b, b)));
     quantize_group(a, b, q + i, meta);
   }
+  // Every output has a product with each group, so one NaN makes all of them NaN in every set: what
+  // q = -128 would give differs.
+  if (sum(nothing) != 0.0f) first->scale = __builtin_nanf("");
 }
 
 float to_int8(const float* x, int64_t n, int8_t* q) {

@@ -8,6 +8,25 @@
 namespace strata::tensor {
 namespace {
 
+inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
+                            int32_t group) {
+#pragma GCC unroll 8
+  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
+  const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
+#pragma GCC unroll 4
+  for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
+}
+
+// sum + the products of registers [kFrom, kTo) of a group with one column.
+template <Layout kLayout, int kFrom, int kTo>
+inline I add_products(I sum, const U (&w)[8], const int8_t* q) {
+#pragma GCC unroll 8
+  for (int j = kFrom; j < kTo; ++j) {
+    sum = dot<weight_bits(kLayout)>(sum, w[j], broadcast(q + 4 * j));
+  }
+  return sum;
+}
+
 // The int32 sum of one group for one column.
 template <Layout kLayout>
 inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,

@@ -107,6 +107,7 @@ struct PackedGroup {
 template <Layout kLayout>
 inline PackedGroup<kLayout> group_at(const uint8_t* quants, const uint8_t* lower, int32_t group,
                                      const Table& table) {
+  if constexpr (kLayout != Layout::w8p) return {quants, nullptr, table};
   return {quants, lower + int64_t{group} * kLowerBytes, table};
 }
 
@@ -122,15 +123,6 @@ inline void prefetch_ahead(const uint8_t* p, int bytes) {
   if constexpr (kLayout == Layout::w8s || kLayout == Layout::w8p) return;
 #pragma GCC unroll 8
   for (int i = 0; i < bytes; i += 64) prefetch(p + kAhead + i);
-}
-
-inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
-                            int32_t group) {
-#pragma GCC unroll 8
-  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
-  const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
-#pragma GCC unroll 4
-  for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
 }
 
 // Brings the packed bytes of the next row blocks into L2, a share with each step over the columns.
@@ -161,16 +153,6 @@ inline I start_at(int32_t neg_sum) {
   constexpr int kOffset = kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
   if constexpr (kOffset < 0 || kRemoved) return int_set1(0);
   return shift_left<(kOffset < 0 ? 0 : kOffset)>(int_set1(neg_sum));
-}
-
-// sum + the products of registers [kFrom, kTo) of a group with one column.
-template <Layout kLayout, int kFrom, int kTo>
-inline I add_products(I sum, const U (&w)[8], const int8_t* q) {
-#pragma GCC unroll 8
-  for (int j = kFrom; j < kTo; ++j) {
-    sum = dot<weight_bits(kLayout)>(sum, w[j], broadcast(q + 4 * j));
-  }
-  return sum;
 }
 
 }  // namespace

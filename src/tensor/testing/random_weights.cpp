@@ -35,27 +35,46 @@ std::vector<size_t> half_offsets(DType type) {
   }
 }
 
+// Of bytes that are there: scales, and numbers of 16 or 32 bits, that are finite.
+void make_finite(RandomMatrix& m, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  const DTypeInfo& info = dtype_info(m.type);
+  const auto n = static_cast<uint64_t>(m.rows * m.cols);
+  for (uint64_t i = 0; i < n / info.block_weights; ++i) {
+    std::byte* block = m.bytes.data() + i * info.block_bytes;
+    for (const size_t offset : half_offsets(m.type)) {
+      const uint16_t scale = f32_to_f16(0.02f * normal(random));
+      std::memcpy(block + offset, &scale, 2);
+    }
+    const float value = normal(random);
+    const uint16_t half = m.type == DType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
+    if (m.type == DType::f32) std::memcpy(block, &value, 4);
+    if (m.type == DType::f16 || m.type == DType::bf16) std::memcpy(block, &half, 2);
+    if (m.type == DType::mxfp4) block[0] = static_cast<std::byte>(118 + random() % 12);
+  }
+}
+
 }  // namespace
 
 RandomMatrix random_matrix(DType type, int64_t rows, int64_t cols, uint32_t seed) {
   RandomMatrix m{type, rows, cols, {}};
   std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  const auto n = static_cast<uint64_t>(rows * cols);
-  m.bytes.resize(bytes_of(type, n));
+  m.bytes.resize(bytes_of(type, static_cast<uint64_t>(rows * cols)));
   for (std::byte& b : m.bytes) b = static_cast<std::byte>(random());
-  const DTypeInfo& info = dtype_info(type);
-  for (uint64_t i = 0; i < n / info.block_weights; ++i) {
-    std::byte* block = m.bytes.data() + i * info.block_bytes;
-    for (const size_t offset : half_offsets(type)) {
-      const uint16_t scale = f32_to_f16(0.02f * normal(random));
-      std::memcpy(block + offset, &scale, 2);
+  make_finite(m, random);
+  return m;
+}
+
+RandomMatrix filled_matrix(DType type, int64_t rows, int64_t cols, std::byte fill) {
+  RandomMatrix m{type, rows, cols, {}};
+  std::mt19937 random(1);
+  m.bytes.assign(bytes_of(type, static_cast<uint64_t>(rows * cols)), fill);
+  make_finite(m, random);
+  constexpr size_t kSubScales = 192;  // of Q6_K, 16 in a block of 210 bytes
+  for (size_t block = 0; type == DType::q6_k && block < m.bytes.size(); block += 210) {
+    for (size_t i = 0; i < 16; ++i) {
+      m.bytes[block + kSubScales + i] = std::byte{static_cast<uint8_t>(i % 3 == 0 ? 0x80 : 0x7f)};
     }
-    const float value = normal(random);
-    const uint16_t half = type == DType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
-    if (type == DType::f32) std::memcpy(block, &value, 4);
-    if (type == DType::f16 || type == DType::bf16) std::memcpy(block, &half, 2);
-    if (type == DType::mxfp4) block[0] = static_cast<std::byte>(118 + random() % 12);
   }
   return m;
 }

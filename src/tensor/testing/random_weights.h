@@ -21,6 +21,8 @@ struct RandomMatrix {
 };
 
 RandomMatrix random_matrix(DType type, int64_t rows, int64_t cols, uint32_t seed);
+// Every byte of quants is `fill`, Q6_K's integer scales are the largest and the smallest.
+RandomMatrix filled_matrix(DType type, int64_t rows, int64_t cols, std::byte fill);
 // Normal values; with `extreme` some are 1e4 times larger, some exactly zero.
 std::vector<float> random_row(int64_t n, uint32_t seed, bool extreme = false);
 
