@@ -9,7 +9,8 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include)  # fmt alone: its neighbours ar
 file(CREATE_LINK ${fmt_folder} ${CMAKE_BINARY_DIR}/include/fmt SYMBOLIC)
 
 add_library(strata_core STATIC src/core/check.cpp src/core/cpu.cpp src/core/error.cpp
-                               src/core/log.cpp src/core/threads.cpp)
+                               src/core/log.cpp src/core/os.cpp src/core/secrets.cpp
+                               src/core/threads.cpp)
 target_include_directories(strata_core PUBLIC src ${CMAKE_BINARY_DIR}/include)
 target_compile_definitions(strata_core PUBLIC FMT_HEADER_ONLY)
 target_link_libraries(strata_core PUBLIC Threads::Threads)
