@@ -71,6 +71,11 @@ constexpr int64_t tile_bytes(Layout layout) {  // w8p: of the upper bits
   return info(layout).head_bytes + int64_t{info(layout).tile_groups} * info(layout).group_bytes;
 }
 
+// Whether a kernel sees bytes, from a table too.
+constexpr bool has_bytes(Layout l) {
+  return l == Layout::w8s || l == Layout::w8p || l == Layout::w4t;
+}
+
 // w8p: what a row block has before its tiles, and the lower bits of one group.
 constexpr int kPlanesHead = 64;
 constexpr int kLowerBytes = 192;

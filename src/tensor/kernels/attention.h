@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "tensor/kernels/attention_source.h"
+#include "tensor/kernels/numbers.h"
 
 namespace strata::tensor {
 namespace {
@@ -261,26 +262,8 @@ void attend(const AttentionArgs& args, const Source& source) {
       nothing_seen(args, tile);
       continue;
     }
-    switch (n) {
-      case 1:
-        attend_tile<1>(args, source, tile);
-        break;
-      case 2:
-        attend_tile<2>(args, source, tile);
-        break;
-      case 3:
-        attend_tile<3>(args, source, tile);
-        break;
-      case 4:
-        attend_tile<4>(args, source, tile);
-        break;
-      case 5:
-        attend_tile<5>(args, source, tile);
-        break;
-      default:
-        attend_tile<6>(args, source, tile);
-        break;
-    }
+    with_number<kAttentionQueries>(
+        n, [&](auto number) { attend_tile<decltype(number)::value>(args, source, tile); });
   }
 }
 

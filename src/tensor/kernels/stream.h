@@ -51,7 +51,8 @@ inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t
   prefetch_ahead<kUpper>(quants, kLayoutInfo[static_cast<int>(kUpper)].group_bytes);
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) {
-    sum[c] = group_dot<kUpper>(w, nullptr, 0, q + c * q_stride, meta[c * meta_stride]);
+    const I start = start_at<kUpper>(meta[c * meta_stride].neg_sum);
+    sum[c] = add_products<kUpper, 0, 8>(start, w, q + c * q_stride);
   }
 }
 

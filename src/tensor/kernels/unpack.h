@@ -17,10 +17,7 @@ constexpr bool is_k45(Layout l) {
   return l == Layout::w4k || l == Layout::w5k;
 }
 constexpr int weight_bits(Layout l) {
-  return l == Layout::w8s || l == Layout::w8p || l == Layout::w4t ? 8
-         : l == Layout::w6k                                       ? 6
-         : has_fifth_bit(l)                                       ? 5
-                                                                  : 4;
+  return has_bytes(l) ? 8 : l == Layout::w6k ? 6 : has_fifth_bit(l) ? 5 : 4;
 }
 
 // What a tile has once: the super scales of the 4- and 5-bit K-quants.

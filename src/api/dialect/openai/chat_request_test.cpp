@@ -4,6 +4,7 @@
 
 #include "api/dialect/openai/openai.h"
 #include "api/dialect/openai/testing/chat_bodies.h"
+#include "api/dialect/openai/testing/refused_field.h"
 #include "core/testing/expect_error.h"
 
 namespace strata::api::openai {
@@ -14,12 +15,7 @@ using testing::parsed;
 using testing::with_tools;
 
 std::string refused_field(const std::string& body) {
-  try {
-    parse_chat(body);
-  } catch (const FieldError& error) {
-    return error.field();
-  }
-  return "nothing was refused";
+  return testing::refused_field([&] { parse_chat(body); });
 }
 
 TEST(ChatRequests, FieldsOfLlamacppsThatAskForNothingArePassedOver) {

@@ -4,6 +4,7 @@
 
 #include "api/dialect/openai/openai.h"
 #include "api/dialect/openai/testing/ask.h"
+#include "api/dialect/openai/testing/refused_field.h"
 #include "api/testing/tiny_backend.h"
 
 namespace strata::api::openai {
@@ -20,12 +21,7 @@ json::value ask(const Running& running, const std::string& body) {
 }
 
 std::string refused_field(const std::string& body) {
-  try {
-    parse_completion(body);
-  } catch (const FieldError& error) {
-    return error.field();
-  }
-  return "nothing was refused";
+  return testing::refused_field([&] { parse_completion(body); });
 }
 
 double mean(const json::value& choice) {
