@@ -68,8 +68,10 @@ constexpr int32_t word_columns(int64_t n_groups) {
 // Two row blocks unpacked, and the columns that are spread out or made words.
 constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups, bool by_words) {
   if (layout == Layout::wbf) return spread_columns(n_groups) * 128 * n_groups;
-  const int64_t words = by_words && has_bytes(layout) ? word_columns(n_groups) * 64 : 0;
-  return (2 * (512 + 192) + words) * n_groups;
+  if (by_words && has_bytes(layout)) {
+    return (2 * (1024 + 64) + word_columns(n_groups) * 64) * n_groups;
+  }
+  return 2 * (512 + 192) * n_groups;
 }
 using MatmulFn = void (*)(const MatmulArgs&);
 

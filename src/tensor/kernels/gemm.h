@@ -170,7 +170,9 @@ template <Layout kLayout, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
   constexpr int kMax = gemm_columns(kLayout);
   unpack_blocks<kLayout, kRows>(args, block, table, args.scratch);
-  NextBlocks next = blocks_behind<kRows>(args, block, (args.n_cols + kMax - 1) / kMax);
+  NextBlocks next =
+      blocks_behind<kRows>(args.tiles + block * args.block_bytes, args.block_bytes,
+                           args.n_blocks - block - kRows, (args.n_cols + kMax - 1) / kMax);
   for (int32_t c = 0; c < args.n_cols;) {
     const int n = next_columns<kMax>(args.n_cols - c);
     next.step();

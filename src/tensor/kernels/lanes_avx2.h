@@ -345,13 +345,13 @@ constexpr int attention_tokens(int queries) {  // one query alone would wait for
 }
 constexpr int kStreamColumns = 4;
 // Columns beyond which gemm pays. Without VNNI that depends on how much there is to unpack, and
-// 8-bit weights gain by words. Q4_0, 1536 x 576, 8 columns: stream 190 GOPS, gemm 160; Q8_0: 99 and
-// 111.
+// 8-bit weights gain by words. Q4_0, 1536 x 576, 8 columns: stream 196 GOPS, gemm 178; Q5_K: 133
+// and 150; Q8_0: 99 and 117.
 constexpr int stream_limit(Layout l) {
   if (kHasVnni) return 24;
   if (l == Layout::w8s || l == Layout::w4t) return 2;
-  if (l == Layout::w8p) return 4;
-  return l == Layout::w4s || l == Layout::w4m || l == Layout::w4k ? 16 : 8;
+  if (l == Layout::w8p || l == Layout::w5k) return 4;
+  return l == Layout::w4s || l == Layout::w4m ? 16 : 8;
 }
 constexpr int gemm_columns(Layout l) {
   return l == Layout::w6k ? 1 : 2;

@@ -122,7 +122,7 @@ inline void prefetch_ahead(const uint8_t* p, int bytes) {
   for (int i = 0; i < bytes; i += 64) prefetch(p + kAhead + i);
 }
 
-// Brings the packed bytes of the next row blocks into L2, a share with each step over the columns.
+// Brings packed bytes of what follows into L2, a share with each step.
 struct NextBlocks {
   const uint8_t* at = nullptr;
   int64_t bytes_a_step = 0;
@@ -132,13 +132,13 @@ struct NextBlocks {
     at += bytes_a_step;
   }
 };
-// As many as kRows behind [block, block + kRows), in so many steps.
+// The row blocks behind kRows of `block_bytes`, as many again or what is left, in so many steps.
 template <int kRows>
-inline NextBlocks blocks_behind(const MatmulArgs& args, int32_t block, int64_t steps) {
-  const int32_t left = args.n_blocks - block - kRows;
+inline NextBlocks blocks_behind(const uint8_t* blocks, int64_t block_bytes, int32_t left,
+                                int64_t steps) {
   if (left <= 0) return {};
-  const int64_t bytes = (left < kRows ? left : kRows) * args.block_bytes;
-  return {args.tiles + (block + kRows) * args.block_bytes, (bytes / steps + 63) / 64 * 64};
+  const int64_t bytes = (left < kRows ? left : kRows) * block_bytes;
+  return {blocks + kRows * block_bytes, (bytes + steps - 1) / steps};
 }
 
 constexpr bool offset_removed(Layout l) {  // by `dot`

@@ -40,6 +40,11 @@ inline I even_words(U w) {
 inline I odd_words(U w) {
   return {_mm256_srli_epi16(w.a, 8), _mm256_srli_epi16(w.b, 8)};
 }
+template <int kOffset>
+inline I centred(I words) {
+  const __m256i offset = _mm256_set1_epi16(kOffset);
+  return {_mm256_sub_epi16(words.a, offset), _mm256_sub_epi16(words.b, offset)};
+}
 // One group of activations: the even words of all its fours, then the odd ones.
 inline void spread_words(const int8_t* q, int8_t* to) {
   const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
