@@ -72,7 +72,7 @@ const bool registered = [] {
   const Shape shapes[] = {{64, 9, 3, 30}, {256, 4, 1, 18}};
   for (const Shape& shape : shapes) {
     for (const auto& [first, n_rows] :
-         {std::pair{4095, 1}, {127, 1}, {4092, 4}, {4084, 12}, {0, 512}, {1536, 512}}) {
+         {std::pair{4095, 1}, {127, 1}, {4094, 2}, {4092, 4}, {4084, 12}, {0, 512}, {1536, 512}}) {
       for (const int threads : {1, 2}) {
         for (const KvFormat format : {KvFormat::bf16, KvFormat::int8, KvFormat::int4}) {
           const std::string name =

@@ -83,12 +83,10 @@ inline void score_tile(const AttentionArgs& args, const Source& source, const Fa
         prefetch(behind(next[t], 16 * d));
         prefetch(behind(values[t], 16 * d));
       }
-#pragma GCC unroll 16
-      for (int i = 0; i < kPairs * kQueries; ++i) {
-        const int32_t at = d + 2 * (i / kQueries);
-        F& sum = acc[t][i % kQueries];
-        sum = dot_pair(sum, block_at(behind(k[t], 16 * at)),
-                       q + static_cast<int64_t>(i % kQueries) * args.head_dim + at);
+#pragma GCC unroll 4
+      for (int i = 0; i < kPairs; ++i) {
+        const int32_t at = d + 2 * i;
+        dot_each(acc[t], block_at(behind(k[t], 16 * at)), q + at, args.head_dim);
       }
     }
   }
@@ -170,11 +168,8 @@ inline void value_tile(const AttentionArgs& args, const Source& source, int32_t 
       for (int t = 0; t < kDims; ++t) {
         const bool begins_line = 4 * t * kElementBits<Element> % 64 == 0;
         if (Source::kReadsAhead && begins_line) prefetch(behind(next, 32 * t));
-#pragma GCC unroll 8
-        for (int i = 0; i < kQueries; ++i) {
-          acc[t][i] = dot_pair(acc[t][i], block_at(behind(v, 32 * t)),
-                               weights + i * kWeightStride + (p - args.chunk_begin));
-        }
+        dot_each(acc[t], block_at(behind(v, 32 * t)), weights + (p - args.chunk_begin),
+                 kWeightStride);
       }
     }
     run_begin = run_end;

@@ -24,7 +24,7 @@ inline const E* behind(const E* element, int64_t n) {
   return element + n * kElementBits<E> / (8 * static_cast<int64_t>(sizeof(E)));
 }
 
-// A block of 32 elements as dot_pair and unpack_pairs take it.
+// A block of 32 elements as dot_each and unpack_pairs take it.
 inline const uint16_t* block_at(const uint16_t* p) {
   return p;
 }

@@ -26,7 +26,7 @@ void add_bf16(KernelSet& set) {
   set.stream_columns[kIndex] = 1 << 30;
   if constexpr (kSpread > 0) {
     set.gemm[kIndex] = gemm_bf16_spread<kSpread>;
-    set.stream_columns[kIndex] = 2;
+    set.stream_columns[kIndex] = 1;
   }
 }
 

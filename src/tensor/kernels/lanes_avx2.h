@@ -149,56 +149,64 @@ inline int32_t word_at(const void* p) {
   __builtin_memcpy(&w, p, 4);
   return w;
 }
-// Pairs of bf16 times a pair of floats.
-inline F add_pairs(F acc, const uint16_t* y, __m256 x0, __m256 x1) {
-  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
-  const auto product = [&](__m256 sum, const uint16_t* p) {
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
-    const __m256 second = _mm256_castsi256_ps(_mm256_and_si256(v, high));
-    return _mm256_fmadd_ps(second, x1, _mm256_fmadd_ps(first, x0, sum));
-  };
-  return {product(acc.a, y), product(acc.b, y + 16)};
-}
-inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
-  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
-  const __m256i pair = _mm256_set1_epi32(word_at(x));
-  const __m256 x0 = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
-  const __m256 x1 = _mm256_castsi256_ps(_mm256_and_si256(pair, high));
-  return add_pairs(acc, y, x0, x1);
-}
-// The broadcast side of dot_pair as floats that are bf16 numbers: nothing to unpack but the keys.
-using Factor = float;
-inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
-  const __m256 x0 = _mm256_broadcast_ss(x);
-  const __m256 x1 = _mm256_broadcast_ss(x + 1);
-  return add_pairs(acc, y, x0, x1);
-}
+// Of 16 pairs the first or the second number of each, as floats.
 inline __m256 eight_of(__m128i bytes) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
 }
 inline __m256 load_eight(const int8_t* p) {
   return eight_of(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
-// The same with whole numbers: the first of each of 16 pairs, then the second of each.
-inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
-  const __m256 x0 = _mm256_broadcast_ss(x);
-  const __m256 x1 = _mm256_broadcast_ss(x + 1);
-  return {_mm256_fmadd_ps(load_eight(y + 16), x1, _mm256_fmadd_ps(load_eight(y), x0, acc.a)),
-          _mm256_fmadd_ps(load_eight(y + 24), x1, _mm256_fmadd_ps(load_eight(y + 8), x0, acc.b))};
+inline F eights_of(Wholes::Sixteen x) {
+  const auto bytes = reinterpret_cast<__m128i>(x);
+  return {eight_of(bytes), eight_of(_mm_unpackhi_epi64(bytes, _mm_setzero_si128()))};
 }
-inline __m128i upper_eight(Wholes::Sixteen x) {
-  return _mm_unpackhi_epi64(reinterpret_cast<__m128i>(x), _mm_setzero_si128());
+inline F first_of(const uint16_t* y) {
+  const auto* v = reinterpret_cast<const __m256i*>(y);
+  const auto floats = [](__m256i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)); };
+  return {floats(_mm256_loadu_si256(v)), floats(_mm256_loadu_si256(v + 1))};
 }
-inline F dot_pair(F acc, Wholes y, const Factor* x) {
-  const __m256 x0 = _mm256_broadcast_ss(x);
-  const __m256 x1 = _mm256_broadcast_ss(x + 1);
-  const __m256 first[] = {eight_of(reinterpret_cast<__m128i>(y.first)),
-                          eight_of(upper_eight(y.first))};
-  const __m256 second[] = {eight_of(reinterpret_cast<__m128i>(y.second)),
-                           eight_of(upper_eight(y.second))};
-  return {_mm256_fmadd_ps(second[0], x1, _mm256_fmadd_ps(first[0], x0, acc.a)),
-          _mm256_fmadd_ps(second[1], x1, _mm256_fmadd_ps(first[1], x0, acc.b))};
+inline F second_of(const uint16_t* y) {
+  const auto* v = reinterpret_cast<const __m256i*>(y);
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000U));
+  const auto floats = [&](__m256i x) { return _mm256_castsi256_ps(_mm256_and_si256(x, high)); };
+  return {floats(_mm256_loadu_si256(v)), floats(_mm256_loadu_si256(v + 1))};
+}
+inline F first_of(const int8_t* y) {
+  return {load_eight(y), load_eight(y + 8)};
+}
+inline F second_of(const int8_t* y) {
+  return {load_eight(y + 16), load_eight(y + 24)};
+}
+inline F first_of(Wholes y) {
+  return eights_of(y.first);
+}
+inline F second_of(Wholes y) {
+  return eights_of(y.second);
+}
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const __m256i pair = _mm256_set1_epi32(word_at(x));
+  const __m256 x0 = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
+  const __m256 x1 =
+      _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(static_cast<int>(0xffff0000U))));
+  return fma(second_of(y), {x1, x1}, fma(first_of(y), {x0, x0}, acc));
+}
+// A float that is a bf16 number: nothing to unpack but what all factors are multiplied with.
+using Factor = float;
+// Where sums stand now: the compiler would unpack second numbers too early, and spill.
+inline F keep(F x) {
+  asm volatile("" : "+x"(x.a), "+x"(x.b));
+  return x;
+}
+// acc[i] += the products of 16 pairs with the pair of factors at x + i * stride.
+template <int kCount, class Pairs>
+[[gnu::always_inline]] inline void dot_each(F (&acc)[kCount], Pairs pairs, const Factor* x,
+                                            int64_t stride) {
+  const F first = first_of(pairs);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) acc[i] = keep(fma(first, set1(x[i * stride]), acc[i]));
+  const F second = second_of(pairs);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) acc[i] = keep(fma(second, set1(x[i * stride + 1]), acc[i]));
 }
 // Such numbers to 16 pairs of bf16, which holds them exactly.
 inline void store_pairs(uint16_t* pairs, __m256 first, __m256 second) {
@@ -211,9 +219,10 @@ inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
   store_pairs(pairs + 16, load_eight(y + 8), load_eight(y + 24));
 }
 inline void unpack_pairs(Wholes y, uint16_t* pairs) {
-  store_pairs(pairs, eight_of(reinterpret_cast<__m128i>(y.first)),
-              eight_of(reinterpret_cast<__m128i>(y.second)));
-  store_pairs(pairs + 16, eight_of(upper_eight(y.first)), eight_of(upper_eight(y.second)));
+  const F first = eights_of(y.first);
+  const F second = eights_of(y.second);
+  store_pairs(pairs, first.a, second.a);
+  store_pairs(pairs + 16, first.b, second.b);
 }
 inline void store_factors(Factor* p, F x) {
   const auto rounded = [](__m256 half) {
@@ -339,7 +348,7 @@ inline I dot(I acc, U w, Four q) {
 }
 
 // Shapes for 16 registers, two to a value.
-constexpr int kAttentionQueries = 4;
+constexpr int kAttentionQueries = 6;
 constexpr int attention_tokens(int queries) {  // one query alone would wait for its own sums
   return queries == 1 ? 4 : queries == 2 ? 2 : 1;
 }
@@ -358,7 +367,7 @@ constexpr int gemm_columns(Layout l) {
 }
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
-constexpr int kSpreadColumns = 5;
+constexpr int kSpreadColumns = 6;
 constexpr int kFloatColumns = 6;
 
 }  // namespace

@@ -269,3 +269,5 @@ constexpr int kFloatColumns = 12;
 
 }  // namespace
 }  // namespace strata::tensor
+
+#include "tensor/kernels/dot_each.h"

@@ -171,3 +171,5 @@ constexpr int kFloatColumns = 4;
 
 }  // namespace
 }  // namespace strata::tensor
+
+#include "tensor/kernels/dot_each.h"

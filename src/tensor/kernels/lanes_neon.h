@@ -336,3 +336,5 @@ constexpr int kFloatColumns = 6;
 
 }  // namespace
 }  // namespace strata::tensor
+
+#include "tensor/kernels/dot_each.h"
