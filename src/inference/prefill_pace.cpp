@@ -7,16 +7,18 @@ namespace {
 
 // What is aimed at: a token comes this much later than without the prompt, and the prompt takes
 // kStretch / (kStretch - 1) of its time alone. One run of rows may be more than that.
-constexpr double kStretch = 3.4;
+constexpr double kStretch = 3.3;
 // Rows come in runs of this many, which nearly fill the tiles of attention kernels, and at least in
 // one: with fewer a prompt would hardly get on. Deep in a prompt two are as many as the stretch
 // allows beside one answer.
 constexpr int32_t kRun = 2;
-// Weight of what was seen last: the cost of a row grows with the depth, and clocks are noisy.
+// Weight of what was seen last: the cost of a row grows with the depth, and clocks are noisy. A
+// step that lasted far longer than those before shows what else the system did.
 constexpr double kNewest = 0.25;
+constexpr double kMostLonger = 1.25;
 
 void learn(double& known, double seen) {
-  known = known == 0 ? seen : known + kNewest * (seen - known);
+  known = known == 0 ? seen : known + kNewest * (std::min(seen, kMostLonger * known) - known);
 }
 
 }  // namespace

@@ -198,13 +198,14 @@ Scheduler::Plan Scheduler::plan(bool speculate) {
   return plan;
 }
 
-// A prompt's first chunk is not paced: most prompts have no more, and the sooner they are through
-// the more requests generate together.
+// A prompt of one chunk is not paced: most are, and the sooner they are through the more requests
+// generate together.
 int32_t Scheduler::prompt_rows(int32_t n_decode_rows) const {
-  const bool begins = std::any_of(running_.begin(), running_.end(), [&](const Live& live) {
-    return !live.decodes() && live.n_done - live.n_known < options_.prefill_chunk;
+  const bool is_short = std::any_of(running_.begin(), running_.end(), [&](const Live& live) {
+    const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
+    return !live.decodes() && n_tokens - live.n_known <= options_.prefill_chunk;
   });
-  return begins ? options_.prefill_chunk : pace_.rows_beside(n_decode_rows);
+  return is_short ? options_.prefill_chunk : pace_.rows_beside(n_decode_rows);
 }
 
 // Half of the rows go to the first in line, so that it gets on whatever comes, the other half to
