@@ -19,11 +19,18 @@ class PrefillPace {
 
  private:
   static constexpr int32_t kCounted = 64;  // decode rows; more are taken for as many
+  // Learns from the middle one of the last three: a step that the system held up says nothing about
+  // the next.
+  struct Figure {
+    double value = 0;  // 0: not seen
+    double before[2] = {};
+    void learn(double seen);
+  };
   double decode_ns(int32_t n_rows) const;
 
   int32_t most_;
-  std::array<double, kCounted + 1> decode_ns_{};  // of a step with so many decode rows; 0: not seen
-  double row_ns_ = 0;                             // of one more row of a prompt
+  std::array<Figure, kCounted + 1> decode_ns_{};  // of a step with so many decode rows
+  Figure row_ns_;                                 // of one more row of a prompt
 };
 
 }  // namespace strata::inference

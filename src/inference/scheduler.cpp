@@ -194,38 +194,44 @@ Scheduler::Plan Scheduler::plan(bool speculate) {
   for (Live& live : running_) {
     if (live.decodes()) append_decode(plan, live, guesses ? kMaxGuesses / n_decoding : 0);
   }
-  append_prompts(plan, prompt_rows(static_cast<int32_t>(plan.rows.size())));
+  append_prompts(plan, static_cast<int32_t>(plan.rows.size()));
   return plan;
 }
 
 // A prompt of one chunk is not paced: most are, and the sooner they are through the more requests
 // generate together.
-int32_t Scheduler::prompt_rows(int32_t n_decode_rows) const {
-  const bool is_short = std::any_of(running_.begin(), running_.end(), [&](const Live& live) {
-    const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
-    return !live.decodes() && n_tokens - live.n_known <= options_.prefill_chunk;
-  });
-  return is_short ? options_.prefill_chunk : pace_.rows_beside(n_decode_rows);
+bool Scheduler::is_short(const Live& live) const {
+  const auto n_tokens = static_cast<int32_t>(live.generation->tokens().size());
+  return n_tokens - live.n_known <= options_.prefill_chunk;
 }
 
 // Half of the rows go to the first in line, so that it gets on whatever comes, the other half to
-// those that have least left: a short prompt does not wait until a long one is through.
-void Scheduler::append_prompts(Plan& plan, int32_t budget) {
+// those that have least left: a short prompt does not wait until a long one is through. All long
+// ones together have what the pace allows.
+void Scheduler::append_prompts(Plan& plan, int32_t n_decode_rows) {
   std::vector<Live*> prompts;
+  int32_t for_long = pace_.rows_beside(n_decode_rows);
+  const auto wanted = [&](const Live* live) {
+    return is_short(*live) ? live->todo() : std::min(live->todo(), for_long);
+  };
+  int64_t most_rows = for_long;
   for (Live& live : running_) {
-    if (!live.decodes() && !live.must_read()) prompts.push_back(&live);
+    if (live.decodes() || live.must_read()) continue;
+    prompts.push_back(&live);
+    if (is_short(live)) most_rows += live.todo();
   }
   if (prompts.empty()) return;
   std::stable_sort(prompts.begin() + 1, prompts.end(),
                    [](const Live* a, const Live* b) { return a->todo() < b->todo(); });
+  auto budget = static_cast<int32_t>(std::min<int64_t>(options_.prefill_chunk, most_rows));
   int64_t wanted_by_others = 0;
-  for (size_t i = 1; i < prompts.size(); ++i) wanted_by_others += prompts[i]->todo();
+  for (size_t i = 1; i < prompts.size(); ++i) wanted_by_others += wanted(prompts[i]);
   const auto for_others = static_cast<int32_t>(std::min<int64_t>(budget / 2, wanted_by_others));
   int32_t most = budget - for_others;
   for (Live* live : prompts) {
-    const int32_t n_rows = std::min(most, live->todo());
-    if (n_rows == 0) return;
-    append_prompt(plan, *live, n_rows);
+    const int32_t n_rows = std::min(most, wanted(live));
+    if (n_rows > 0) append_prompt(plan, *live, n_rows);
+    if (!is_short(*live)) for_long -= n_rows;
     budget -= n_rows;
     most = budget;
   }

@@ -83,8 +83,8 @@ class Scheduler {
   static bool goes_before(const Live& a, const Live& b);
   static void line_up(std::deque<Live>& line, Live live);
   Plan plan(bool speculate);
-  int32_t prompt_rows(int32_t n_decode_rows) const;
-  void append_prompts(Plan& plan, int32_t budget);
+  bool is_short(const Live& live) const;
+  void append_prompts(Plan& plan, int32_t n_decode_rows);
   std::vector<int32_t> guess(Live& live, int32_t most, GuessSource& source) const;
   static void tell_verified(Live& live, GuessSource source, int32_t n_guessed, int32_t n_right);
   void append_decode(Plan& plan, Live& live, int32_t max_guesses) const;

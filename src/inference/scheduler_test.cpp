@@ -164,6 +164,30 @@ TEST(Scheduler, a_long_prompt_stretches_steps_by_no_more_than_the_pace) {
   bench.run();
 }
 
+TEST(Scheduler, a_short_prompt_beside_answers_lets_no_more_of_a_long_one_through) {
+  SchedulerOptions options{4, 40};
+  options.speculate = false;
+  Script script;
+  script.row_ns = 500;
+  Bench bench(script, options);
+  bench.add(talker_of(1));
+  for (int i = 0; i < 5; ++i) bench.scheduler->step();
+  const uint64_t longer = bench.add(request_of(std::vector<int32_t>(60, 8), 3, 1));
+  for (int i = 0; i < 2; ++i) bench.scheduler->step();
+  const auto rows_of_step = [&] {
+    const auto& progress = bench.answers[longer].progress;
+    const int32_t before = progress.back();
+    bench.scheduler->step();
+    return progress.back() - before;
+  };
+  const int32_t paced = rows_of_step();
+  ASSERT_LT(paced, 9);
+  const uint64_t shorter = bench.add(request_of(std::vector<int32_t>(9, 9), 4, 1));
+  EXPECT_LE(rows_of_step(), paced + 2);
+  EXPECT_EQ(bench.answers[shorter].n_finished, 1);
+  bench.run();
+}
+
 TEST(Scheduler, a_short_prompt_does_not_wait_for_a_long_one) {
   Bench bench({}, {4, 8});
   const uint64_t longer = bench.add(request_of(std::vector<int32_t>(60, 7), 1, 1));

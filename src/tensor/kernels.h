@@ -162,7 +162,7 @@ struct SequenceAttentionArgs {
 struct KernelSet {
   const char* name;              // "avx512-vnni-bf16"
   MatmulFn stream[kLayouts];     // few columns: reads packed tiles as they are
-  MatmulFn gemm[kLayouts];       // many columns: unpacks a pair of row blocks once for all
+  MatmulFn gemm[kLayouts];       // many columns: unpacks row blocks once for all
   int stream_columns[kLayouts];  // use stream up to this many columns
   bool by_words;                 // gemm_scratch_bytes
   void (*attention)(const AttentionArgs&);

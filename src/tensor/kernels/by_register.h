@@ -25,7 +25,7 @@ inline void want_line(const uint8_t* quants) {
 //   ahead<j>()  wants the j-th of what follows in memory
 //   scale(), min()
 //   half_scale<h>()  w6k: the integer scale of its first or last 16 k, twice in 32 bits
-// kFromMemory: nobody else has asked for what follows.
+// kFromMemory: what follows is asked for here, and not by FollowingBlocks.
 template <Layout kLayout, bool kFromMemory>
 struct PackedBlock {
   static constexpr bool kInCache = false;
@@ -241,17 +241,24 @@ struct UnpackedBlock {
     inline void ahead() const {}
     template <int kRegister>
     inline U at() const {
+      static_assert(!kWords && kRegister < 8);
       return load_bytes(data + 64 * kRegister);
     }
     template <int kRegister>
     inline I even() const {
-      if constexpr (kWords) return load_int(data + 128 * kRegister);
-      return even_words(at<kRegister>());
+      if constexpr (kWords) {
+        return load_int(data + 128 * kRegister);
+      } else {
+        return even_words(at<kRegister>());
+      }
     }
     template <int kRegister>
     inline I odd() const {
-      if constexpr (kWords) return load_int(data + 128 * kRegister + 64);
-      return odd_words(at<kRegister>());
+      if constexpr (kWords) {
+        return load_int(data + 128 * kRegister + 64);
+      } else {
+        return odd_words(at<kRegister>());
+      }
     }
     inline F scale() const { return load(reinterpret_cast<const float*>(data + kScales)); }
     inline F min() const { return load(reinterpret_cast<const float*>(data + kRest)); }
@@ -273,8 +280,11 @@ struct UnpackedBlock {
       unrolled<0, 8>([&](auto j) {
         constexpr int kRegister = decltype(j)::value;
         if constexpr (kWords) {
-          store_int(to + 128 * kRegister, centred<128>(group.template even<kRegister>()));
-          store_int(to + 128 * kRegister + 64, centred<128>(group.template odd<kRegister>()));
+          constexpr int kOffset = 1 << kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
+          const I even = group.template even<kRegister>();
+          const I odd = group.template odd<kRegister>();
+          store_int(to + 128 * kRegister, centred<kOffset>(even));
+          store_int(to + 128 * kRegister + 64, centred<kOffset>(odd));
         } else {
           store_bytes(to + 64 * kRegister, group.template at<kRegister>());
         }
@@ -342,7 +352,7 @@ void stream(const MatmulArgs& args) {
 }
 
 // Fewer columns than that do not pay for unpacking 8 bits to words: of Q8_0 16 have 119 GOPS
-// without and 115 with it, 504 have 109 and 120.
+// without and 115 with it, 504 have 109 and 120 (of k 14,336: 105 and 109).
 constexpr int32_t kWordsFrom = 32;
 
 template <Layout kLayout, bool kWords, int kRows>
@@ -385,8 +395,8 @@ template <Layout kLayout, bool kWords>
 inline void gemm_all(const MatmulArgs& args) {
   const Table table = load_table(args.table);
   int32_t b = 0;
-  // Two row blocks of words would not fit L1: with one Q8_0 has 125 GOPS at 504 columns, with two
-  // 120.
+  // Two row blocks of words fit L1 with the narrowest inputs only: of Q8_0 one at a time has 125
+  // GOPS at 504 columns of k 576, two have 120; of k 14,336 111 and 109.
   const bool together = !kWords || args.gated;
   for (; together && b + 2 <= args.n_blocks; b += 2)
     gemm_blocks<kLayout, kWords, 2>(args, b, table);

@@ -126,10 +126,11 @@ inline void prefetch_ahead(const uint8_t* p, int bytes) {
 struct NextBlocks {
   const uint8_t* at = nullptr;
   int64_t bytes_a_step = 0;
+  int64_t wanted = 0, asked = 0;  // bytes
 
   inline void step() {
-    for (int64_t i = 0; i < bytes_a_step; i += 64) prefetch_l2(at + i);
-    at += bytes_a_step;
+    wanted += bytes_a_step;
+    for (; asked < wanted; asked += 64) prefetch_l2(at + asked);
   }
 };
 // The row blocks behind kRows of `block_bytes`, as many again or what is left, in so many steps.
