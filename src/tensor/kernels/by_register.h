@@ -351,9 +351,11 @@ void stream(const MatmulArgs& args) {
   }
 }
 
-// Fewer columns than that do not pay for unpacking 8 bits to words: of Q8_0 16 have 119 GOPS
-// without and 115 with it, 504 have 109 and 120 (of k 14,336: 105 and 109).
+// Where unpacking 8 bits to words pays. Of Q8_0, without and with it: 16 columns 119 and 115 GOPS,
+// 504 columns of k 576 116 and 124, of k 2,048 119 and 124, of k 4,864 119 and 119, of 14,336 115
+// and 112.
 constexpr int32_t kWordsFrom = 32;
+constexpr int32_t kWordsGroups = 128;
 
 template <Layout kLayout, bool kWords, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
@@ -373,7 +375,7 @@ inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& tabl
     times_columns<kLayout, kWords, kRows>(args, block, unpacked_at, next);
   };
   if constexpr (kWords) {
-    if (args.n_cols >= kWordsFrom) {
+    if (args.n_cols >= kWordsFrom && args.n_groups <= kWordsGroups) {
       unpack_first([&](int r) {
         using Block = UnpackedBlock<kLayout, true>;
         return Block{args.n_groups, args.scratch + r * int64_t{args.n_groups} * Block::kBytes};
@@ -396,7 +398,7 @@ inline void gemm_all(const MatmulArgs& args) {
   const Table table = load_table(args.table);
   int32_t b = 0;
   // Two row blocks of words fit L1 with the narrowest inputs only: of Q8_0 one at a time has 125
-  // GOPS at 504 columns of k 576, two have 120; of k 14,336 111 and 109.
+  // GOPS at 504 columns of k 576, two have 120.
   const bool together = !kWords || args.gated;
   for (; together && b + 2 <= args.n_blocks; b += 2)
     gemm_blocks<kLayout, kWords, 2>(args, b, table);
