@@ -20,7 +20,7 @@ TEST(PrefillPace, RowsFillTheTimeThatIsLeft) {
   EXPECT_EQ(learned().rows_beside(0), 256);
 }
 
-TEST(PrefillPace, OneStepThatTheSystemHeldUpChangesLittle) {
+TEST(PrefillPace, OneStepThatTheSystemHeldUpChangesNothing) {
   const int32_t rows = learned().rows_beside(1);
   PrefillPace pace = learned();
   pace.took(1, 0, 50'000'000);

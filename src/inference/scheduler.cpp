@@ -214,16 +214,19 @@ void Scheduler::append_prompts(Plan& plan, int32_t n_decode_rows) {
   const auto wanted = [&](const Live* live) {
     return is_short(*live) ? live->todo() : std::min(live->todo(), for_long);
   };
-  int64_t most_rows = for_long;
+  int64_t of_short = 0;
   for (Live& live : running_) {
     if (live.decodes() || live.must_read()) continue;
     prompts.push_back(&live);
-    if (is_short(live)) most_rows += live.todo();
+    if (is_short(live)) of_short += live.todo();
   }
   if (prompts.empty()) return;
+  // The pace wants to see a step without prompts, and this will be none.
+  if (for_long == 0 && of_short > 0) for_long = options_.prefill_chunk;
   std::stable_sort(prompts.begin() + 1, prompts.end(),
                    [](const Live* a, const Live* b) { return a->todo() < b->todo(); });
-  auto budget = static_cast<int32_t>(std::min<int64_t>(options_.prefill_chunk, most_rows));
+  auto budget =
+      static_cast<int32_t>(std::min<int64_t>(options_.prefill_chunk, for_long + of_short));
   int64_t wanted_by_others = 0;
   for (size_t i = 1; i < prompts.size(); ++i) wanted_by_others += wanted(prompts[i]);
   const auto for_others = static_cast<int32_t>(std::min<int64_t>(budget / 2, wanted_by_others));

@@ -188,6 +188,19 @@ TEST(Scheduler, a_short_prompt_beside_answers_lets_no_more_of_a_long_one_through
   bench.run();
 }
 
+TEST(Scheduler, a_long_prompt_gets_on_among_short_ones_when_nothing_is_known_of_answers) {
+  Bench bench({}, {8, 8});
+  bench.add(talker_of(1));
+  bench.scheduler->step();  // its prompt: no step without prompts has been seen
+  const uint64_t longer = bench.add(request_of(std::vector<int32_t>(40, 7), 2, 1));
+  for (uint64_t i = 0; i < 12 && bench.answers[longer].n_finished == 0; ++i) {
+    bench.add(request_of({static_cast<int32_t>(100 + i)}, 3 + i, 1));
+    bench.scheduler->step();
+  }
+  EXPECT_EQ(bench.answers[longer].n_finished, 1);
+  bench.run();
+}
+
 TEST(Scheduler, a_short_prompt_does_not_wait_for_a_long_one) {
   Bench bench({}, {4, 8});
   const uint64_t longer = bench.add(request_of(std::vector<int32_t>(60, 7), 1, 1));

@@ -3,6 +3,8 @@
 // itself the compiler unpacks a group at once and spills a third of it.
 #pragma once
 
+#include <type_traits>
+
 #include "tensor/kernels/epilogue.h"
 #include "tensor/kernels/unpack.h"
 #include "tensor/kernels/words_avx2.h"
@@ -223,12 +225,12 @@ inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t
                              sum);
 }
 
-// A row block unpacked into scratch, where many columns share it. kWords: as words, centred.
-template <Layout kLayout, bool kWords>
+// A row block unpacked into scratch, where many columns share it. kAsWords: as words, centred.
+template <Layout kLayout, bool kAsWords>
 struct UnpackedBlock {
   static constexpr bool kInCache = true;
-  static constexpr bool kCentred = kWords;
-  static constexpr int kScales = kWords ? 1024 : 512;
+  static constexpr bool kCentred = kAsWords;
+  static constexpr int kScales = kAsWords ? 1024 : 512;
   static constexpr int kRest = kScales + 64;  // minima, or the scales of halves
   static constexpr int kBytes = kRest + (kLayout == Layout::w6k ? 128 : has_min(kLayout) ? 64 : 0);
   int32_t n_groups;
@@ -241,12 +243,12 @@ struct UnpackedBlock {
     inline void ahead() const {}
     template <int kRegister>
     inline U at() const {
-      static_assert(!kWords && kRegister < 8);
+      static_assert(!kAsWords && kRegister < 8);
       return load_bytes(data + 64 * kRegister);
     }
     template <int kRegister>
     inline I even() const {
-      if constexpr (kWords) {
+      if constexpr (kAsWords) {
         return load_int(data + 128 * kRegister);
       } else {
         return even_words(at<kRegister>());
@@ -254,7 +256,7 @@ struct UnpackedBlock {
     }
     template <int kRegister>
     inline I odd() const {
-      if constexpr (kWords) {
+      if constexpr (kAsWords) {
         return load_int(data + 128 * kRegister + 64);
       } else {
         return odd_words(at<kRegister>());
@@ -279,7 +281,7 @@ struct UnpackedBlock {
     from.template for_each_group<1>([&](const auto& group) {
       unrolled<0, 8>([&](auto j) {
         constexpr int kRegister = decltype(j)::value;
-        if constexpr (kWords) {
+        if constexpr (kAsWords) {
           constexpr int kOffset = 1 << kLayoutInfo[static_cast<int>(kLayout)].offset_log2;
           const I even = group.template even<kRegister>();
           const I odd = group.template odd<kRegister>();
@@ -370,26 +372,20 @@ inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& tabl
   const FollowingBlocks<kLayout> next{
       blocks_behind<kRows>(args.tiles + block * args.block_bytes, args.block_bytes, left, steps),
       blocks_behind<kRows>(args.lower + block * args.lower_bytes, args.lower_bytes, left, steps)};
-  const auto unpack_first = [&](auto unpacked_at) {
+  const auto unpack_first = [&](auto as_words) {
+    using Block = UnpackedBlock<kLayout, decltype(as_words)::value>;
+    const auto unpacked_at = [&](int r) {
+      return Block{args.n_groups, args.scratch + r * int64_t{args.n_groups} * Block::kBytes};
+    };
     for (int r = 0; r < kRows; ++r) unpacked_at(r).fill(packed_at(r));
     times_columns<kLayout, kWords, kRows>(args, block, unpacked_at, next);
   };
-  if constexpr (kWords) {
-    if (args.n_cols >= kWordsFrom && args.n_groups <= kWordsGroups) {
-      unpack_first([&](int r) {
-        using Block = UnpackedBlock<kLayout, true>;
-        return Block{args.n_groups, args.scratch + r * int64_t{args.n_groups} * Block::kBytes};
-      });
-      return;
-    }
-  }
-  if constexpr (kLayout == Layout::w8s) {  // nothing to unpack
+  if (kWords && args.n_cols >= kWordsFrom && args.n_groups <= kWordsGroups) {
+    unpack_first(std::bool_constant<kWords>{});
+  } else if constexpr (kLayout == Layout::w8s) {  // nothing to unpack
     times_columns<kLayout, kWords, kRows>(args, block, packed_at, next);
   } else {
-    unpack_first([&](int r) {
-      using Block = UnpackedBlock<kLayout, false>;
-      return Block{args.n_groups, args.scratch + r * int64_t{args.n_groups} * Block::kBytes};
-    });
+    unpack_first(std::false_type{});
   }
 }
 
