@@ -1,17 +1,19 @@
 #include "inference/head_screen.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <limits>
 
 #include "core/check.h"
+#include "tensor/ops.h"
 
 namespace strata::inference {
 namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 constexpr int64_t kMinVocabulary = 1 << 16;  // below, the head is a small part of a step
-constexpr size_t kMaxRows = 4;  // beyond, the kernels compute and no longer wait for bytes
+constexpr size_t kMaxRows = 8;               // whatever the kernels say: bits of Place::rows_of
 constexpr int32_t kMaxLikeliest = 128;
 // With flat logits many blocks reach the threshold: of more than this share a full head is faster.
 // Then a while passes before the next try.
@@ -34,18 +36,19 @@ HeadScreen::HeadScreen(const tensor::PackedMatrix& head, int32_t n_choosable, co
   if (!head.in_planes()) return;
   n_blocks_ = head.n_row_blocks();
   n_choosable_ = n_choosable;
-  norm_stride_ = head.segments()[0].n_groups;
+  n_groups_ = head.segments()[0].n_groups;
   places_.resize(static_cast<size_t>(team.size()));
   for (Place& place : places_) {
     place.likeliest.reserve(kMaxLikeliest + kSpare + 1);
     place.blocks.reserve(static_cast<size_t>(n_blocks_) / places_.size() + 1);
+    place.rows_of.reserve(static_cast<size_t>(n_blocks_) / places_.size() + 1);
     place.greatest.resize(kMaxRows);
     for (auto& greatest : place.greatest) greatest.reserve(kMaxLikeliest);
     place.all.reserve(kMaxLikeliest * places_.size());
   }
   bounded_.reserve(kMaxRows);
   wanted_.reserve(kMaxRows);
-  norms_.resize(static_cast<int64_t>(kMaxRows) * norm_stride_);
+  groups_.resize(kMaxRows * static_cast<size_t>(n_groups_));
 }
 
 // How much of the head the last step computed after all.
@@ -65,9 +68,10 @@ void HeadScreen::prepare(std::span<const WantedLogits> wanted, int64_t first_row
       wanted, [](int32_t n) { return n > 0 && n <= kMaxLikeliest; }, &WantedLogits::n_likeliest);
   wanted_.clear();
   if (n_blocks_ == 0 || !few || wanted.empty()) return;
+  const auto most_rows = static_cast<size_t>(tensor::kernels().screen_columns);
+  if (wanted.size() > std::min(most_rows, kMaxRows)) return;
   const bool very_few =
       std::ranges::max(wanted, {}, &WantedLogits::n_likeliest).n_likeliest <= kFewLikeliest;
-  if (wanted.size() > (very_few ? kMaxRows : kMaxRows / 2)) return;
   kind_ = very_few ? 0 : 1;
   if (worths_[kind_].pause > 0) {
     --worths_[kind_].pause;
@@ -88,9 +92,9 @@ bool HeadScreen::used() const {
 void HeadScreen::input_is_ready(const tensor::InputRows& input, int64_t row) {
   const int64_t own_row = row - first_row_;
   if (own_row < 0 || own_row >= static_cast<int64_t>(wanted_.size())) return;
-  float* norms = norms_.data() + own_row * norm_stride_;
-  const std::span<float> own(norms, static_cast<size_t>(norm_stride_));
-  bounded_[static_cast<size_t>(own_row)] = tensor::norms_for_screen(input, row, own) ? 1 : 0;
+  const std::span<tensor::ScreenGroup> own(groups_.data() + own_row * n_groups_,
+                                           static_cast<size_t>(n_groups_));
+  bounded_[static_cast<size_t>(own_row)] = tensor::screen_groups(input, row, own) ? 1 : 0;
 }
 
 void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
@@ -123,15 +127,16 @@ void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tenso
   }
   place.blocks.clear();
   for (const Ranked& block : place.likeliest) {
-    place.blocks.push_back(block.index);
+    place.blocks.push_back({block.index, first_row_ + row});
     bound[block.index] = kLowest;  // not again
   }
   place.n_computed += static_cast<int64_t>(place.blocks.size());
-  tensor::matmul_of_blocks(head, input, first_row_ + row, place.blocks, logits);
+  tensor::matmul_of_blocks(head, input, place.blocks, logits, head.rows());
   auto& greatest = place.greatest[static_cast<size_t>(row)];
   greatest.clear();
-  for (const int64_t block : place.blocks) {
-    const int64_t begin = block * tensor::kRowBlock;
+  logits += (first_row_ + row) * head.rows();
+  for (const Ranked& block : place.likeliest) {
+    const int64_t begin = block.index * tensor::kRowBlock;
     const int64_t end = std::min<int64_t>(begin + tensor::kRowBlock, n_choosable_);
     for (int64_t i = begin; i < end; ++i) {
       if (allowed != nullptr && !allowed->has(static_cast<int32_t>(i))) continue;
@@ -153,33 +158,49 @@ float HeadScreen::threshold_of(size_t row, Place& place) const {
   return *nth;
 }
 
+// The blocks that reach the threshold of a row, each from the first to the last row whose it
+// reaches.
+void HeadScreen::compute_rest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
+                              Share share, float* logits, Place& place) {
+  const auto n = static_cast<size_t>(share.end - share.begin);
+  place.rows_of.assign(n, 0);
+  for (size_t row = 0; row < wanted_.size(); ++row) {
+    const float threshold = threshold_of(row, place);
+    const float* bound = bound_.data() + static_cast<int64_t>(row) * n_blocks_ + share.begin;
+    for (size_t b = 0; b < n; ++b) {
+      const bool wants = (bound[b] >= threshold) & (bound[b] > kLowest);
+      place.rows_of[b] = static_cast<uint8_t>(place.rows_of[b] | wants << row);
+    }
+  }
+  place.blocks.clear();
+  for (size_t b = 0; b < n; ++b) {
+    const uint8_t rows = place.rows_of[b];
+    if (rows == 0) continue;
+    const int first = std::countr_zero(rows);
+    const int n_rows = std::bit_width(rows) - first;
+    place.blocks.push_back({share.begin + static_cast<int64_t>(b), first_row_ + first, n_rows});
+    place.n_computed += n_rows;
+  }
+  tensor::matmul_of_blocks(head, input, place.blocks, logits, head.rows());
+}
+
 void HeadScreen::run(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                      float* logits, Team& team, int thread) {
   const Share share = share_of(n_blocks_, thread, team.size());
   const auto n_rows = static_cast<int64_t>(wanted_.size());
   Place& place = places_[static_cast<size_t>(thread)];
-  tensor::screen(head, input, first_row_, n_rows, norms_.data(), norm_stride_, share.begin,
-                 share.end, likely_.data(), bound_.data(), n_blocks_);
+  tensor::screen(head, input, first_row_, n_rows, groups_.data(), n_groups_, share.begin, share.end,
+                 likely_.data(), bound_.data(), n_blocks_);
   const int64_t begin = share.begin * tensor::kRowBlock;
   const int64_t end = std::min(share.end * tensor::kRowBlock, head.rows());
   place.n_computed = 0;
   for (int64_t row = 0; row < n_rows; ++row) {
     float* own = logits + (first_row_ + row) * head.rows();
     std::fill(own + begin, own + end, kLowest);
-    compute_likeliest(head, input, row, share, own, place);
+    compute_likeliest(head, input, row, share, logits, place);
   }
   team.barrier();
-  for (int64_t row = 0; row < n_rows; ++row) {
-    const float threshold = threshold_of(static_cast<size_t>(row), place);
-    const float* bound = bound_.data() + row * n_blocks_;
-    place.blocks.clear();
-    for (int64_t b = share.begin; b < share.end; ++b) {
-      if (bound[b] >= threshold && bound[b] > kLowest) place.blocks.push_back(b);
-    }
-    place.n_computed += static_cast<int64_t>(place.blocks.size());
-    tensor::matmul_of_blocks(head, input, first_row_ + row, place.blocks,
-                             logits + (first_row_ + row) * head.rows());
-  }
+  compute_rest(head, input, share, logits, place);
 }
 
 }  // namespace strata::inference

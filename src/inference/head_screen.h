@@ -45,7 +45,8 @@ class HeadScreen {
   // What one thread needs.
   struct alignas(64) Place {
     std::vector<Ranked> likeliest;              // blocks of its share
-    std::vector<int64_t> blocks;                // to compute
+    std::vector<uint8_t> rows_of;               // per block of its share: who wants it
+    std::vector<tensor::BlockOfRows> blocks;    // to compute
     std::vector<std::vector<Ranked>> greatest;  // per row, of the logits it computed
     std::vector<float> all;                     // of every thread
     int64_t n_computed = 0;                     // blocks of the last step, in full
@@ -57,18 +58,21 @@ class HeadScreen {
   };
   void learn();
   static void offer(std::vector<Ranked>& best, size_t most, Ranked ranked);
-  // Logits: of this row.
+  // Logits: as of run().
   void compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                          int64_t row, Share share, float* logits, Place& place);
+  void compute_rest(const tensor::PackedMatrix& head, const tensor::InputRows& input, Share share,
+                    float* logits, Place& place);
   float threshold_of(size_t row, Place& place) const;
 
   int64_t n_blocks_ = 0;  // 0: the head is not in planes
   int32_t n_choosable_ = 0;
-  int64_t norm_stride_ = 0;
+  int64_t n_groups_ = 0;
   int64_t first_row_ = 0;
   std::vector<WantedLogits> wanted_;
-  std::vector<uint8_t> bounded_;  // per row
-  FloatBuffer norms_, likely_, bound_;
+  std::vector<uint8_t> bounded_;             // per row
+  std::vector<tensor::ScreenGroup> groups_;  // [rows][n_groups_]
+  FloatBuffer likely_, bound_;
   std::vector<Place> places_;
   Worth worths_[2];  // where very few logits are wanted, and where more are
   size_t kind_ = 0;  // which of them the present step is

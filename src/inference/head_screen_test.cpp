@@ -110,21 +110,33 @@ TEST(HeadScreen, TenThousandStepsHaveTheFullHeadsGreatest) {
   EXPECT_EQ(n_screened, 10000);
 }
 
+// Rows that a screen pays for with these kernels.
+size_t most_rows() {
+  return static_cast<size_t>(tensor::kernels().screen_columns);
+}
+
 TEST(HeadScreen, AnyThreadsAndSeveralRowsHaveTheSame) {
   const RandomMatrix weights = random_matrix(DType::q8_0, 2000 + 7, 96, 2);
-  const std::vector<std::vector<float>> rows = {random_row(96, 1), random_row(96, 2, true),
-                                                random_row(96, 3), random_row(96, 4)};
+  std::vector<std::vector<float>> rows;
+  std::vector<int32_t> n;
+  for (uint32_t r = 0; r < most_rows(); ++r) {
+    rows.push_back(random_row(96, r, r % 4 == 1));
+    n.push_back(std::vector<int32_t>{1, 8, 2, 40}[r % 4]);
+  }
   for (const int threads : {1, 2, 3, 5}) {
     Head head(weights, threads);
     const InputRows input = head.input(rows);
-    const auto all = head.all(input, 4);
-    const int32_t n[] = {1, 8, 2, 5};
-    const auto logits = head.screened(input, n);
-    ASSERT_FALSE(logits.empty());
-    for (size_t r = 0; r < 4; ++r) {
-      const size_t begin = r * head.n_vocab();
-      expect_same_greatest(std::span(logits).subspan(begin, head.n_vocab()),
-                           std::span(all).subspan(begin, head.n_vocab()), n[r]);
+    const auto all = head.all(input, static_cast<int64_t>(rows.size()));
+    for (const size_t n_rows : {size_t{1}, most_rows()}) {
+      const auto logits = head.screened(input, std::span(n).first(n_rows));
+      ASSERT_FALSE(logits.empty());
+      for (size_t r = 0; r < n_rows; ++r) {
+        const size_t begin = r * head.n_vocab();
+        ASSERT_NO_FATAL_FAILURE(
+            expect_same_greatest(std::span(logits).subspan(begin, head.n_vocab()),
+                                 std::span(all).subspan(begin, head.n_vocab()), n[r]))
+            << "row " << r;
+      }
     }
   }
 }
@@ -267,13 +279,13 @@ TEST(HeadScreen, LeavesOutMostOfAHeadThatIsSure) {
 TEST(HeadScreen, IsNotUsedForAllLogitsManyRowsOrInputsThatOverflow) {
   const RandomMatrix weights = random_matrix(DType::q8_0, 320, 64, 1);
   Head head(weights, 1);
-  std::vector<std::vector<float>> rows(5, random_row(64, 1));
+  std::vector<std::vector<float>> rows(most_rows() + 1, random_row(64, 1));
   const InputRows input = head.input(rows);
   EXPECT_FALSE(head.screened(input, std::vector<int32_t>{1}).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{0}).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{1, 0}).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{129}).empty());
-  EXPECT_TRUE(head.screened(input, std::vector<int32_t>{1, 1, 1, 1, 1}).empty());
+  EXPECT_TRUE(head.screened(input, std::vector<int32_t>(most_rows() + 1, 1)).empty());
   EXPECT_TRUE(head.screened(input, std::vector<int32_t>{}).empty());
   rows[0][3] = 1e35f;
   EXPECT_TRUE(head.screened(head.input(rows), std::vector<int32_t>{1}).empty());

@@ -21,7 +21,7 @@ namespace {
 
 // The file: this head, zeros up to kContent, then the arena's parts, one behind the other.
 constexpr std::string_view kMagic = "strataPW";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kContent = 4096;
 
 struct Head {

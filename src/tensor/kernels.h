@@ -76,22 +76,31 @@ constexpr int64_t gemm_scratch_bytes(Layout layout, int64_t n_groups, bool by_wo
 using MatmulFn = void (*)(const MatmulArgs&);
 
 // What n_blocks row blocks of w8p may be at most, from their upper bits alone: per row
-//   A = sum over groups of scale * activation scale * (8 * dot(upper) + 3.5 * sum of q),
-//   |A - exact| <= B = margin * norm of the row * (underflow + sum over groups of |scale| * norm of
-// the group's activations): Cauchy-Schwarz on the lower bits, centred; the margin is for rounding.
+//   A = 8 * dot + sum over groups of scale * the group's centre,
+//   |A - exact| <= B = margin * norm of the row * (underflow + sum over groups of |scale| * reach
+//   of
+// the group's activations). The margin is for rounding.
+//
+// reach: the lower bits, centred, have at most the row's norm and each at most 3.5. Activations
+// that hold much of their group's length are better bounded by the 3.5, which is a quarter of
+// kLeastNorm, the others by Cauchy-Schwarz: reach = activation scale * (sum of the |large q| / 4 +
+// the length of the other q), times norms that are taken to be kLeastNorm at least.
 constexpr float kScreenUnderflow = 1e-30f;  // more than products lose below the smallest float
+constexpr float kLeastNorm = 14.0f;         // of 32 lower bits that are evenly spread: 13
+struct ScreenGroup {                        // of one column
+  float centre = 0;                         // activation scale * 3.5 * sum of q
+  float reach = 0;                          // rounded up
+};
 struct ScreenArgs {
   const uint8_t* upper = nullptr;  // of the first row block
   int64_t block_bytes = 0;
   int32_t n_blocks = 0;
   int32_t n_groups = 0;
   int32_t n_cols = 0;
-  const int8_t* q = nullptr;  // as in MatmulArgs
-  int64_t q_stride = 0;
-  const GroupMeta* meta = nullptr;
-  int64_t meta_stride = 0;
-  const float* norms = nullptr;  // [n_cols][norm_stride]: of a group's activations, rounded up
-  int64_t norm_stride = 0;
+  const float* dots = nullptr;  // [n_cols][dots_stride]: the products of the upper bits as a w5h
+  int64_t dots_stride = 0;
+  const ScreenGroup* groups = nullptr;  // [n_cols][group_stride]
+  int64_t group_stride = 0;
   float margin = 1.0f;
   // [n_cols][block_stride]: the greatest A of a row block, and the greatest A + B.
   float* likely = nullptr;
@@ -168,6 +177,7 @@ struct KernelSet {
   void (*attention)(const AttentionArgs&);
   void (*sequence_attention)(const SequenceAttentionArgs&);
   void (*screen)(const ScreenArgs&);
+  int screen_columns;  // a screen pays up to so many columns
 
   // Row operations on n floats. `out` may be the input itself.
   // One row to int8: n is padded with zeros to padded_n, a multiple of 32. Where any of n is not

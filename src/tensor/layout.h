@@ -12,16 +12,17 @@
 // 4-bit:  stored register j (0..3) holds register j in the low and j + 4 in the high nibbles.
 // 5-bit:  after the nibbles one 64-byte plane per group; bit j of a byte is the fifth bit of
 //         register j.
+//         w5h: bit j of the plane is the first bit of register j, below the nibble.
 // 6-bit:  after the nibbles two 64-byte planes per group; plane p serves registers 4p..4p+3, bits
 //         2(j%4), 2(j%4)+1 of a byte are the upper two bits.
 // 8-bit:  eight registers.
 // bf16:   per group 16 registers of 16 rows x 2 consecutive k.
 // float32: per k the floats of 16 rows.
-// 8-bit in planes: the upper five bits can be read without the lower three, which lie elsewhere.
-//         Upper: a row block begins with 16 x fp16, per row the largest norm that (lower bits
-//         - 3.5) have in a group of it, and 32 unused bytes; then tiles as w5s's. Lower: per group
-//         three planes of 64 bytes: planes 0 and 1 hold bits 0, 1 of registers 4p..4p+3 as the
-//         6-bit planes do, bit j of a byte of plane 2 is bit 2 of register j.
+// 8-bit in planes: the upper five bits can be read without the lower three, and all eight as two
+//         nibbles. Upper: a row block begins with 16 x fp16, per row the largest norm that (lower
+//         three bits - 3.5) have in a group of it, and 32 unused bytes; then tiles as w5h's: the
+//         upper nibbles, and a plane of bit 3. Lower, which lies elsewhere: per group the lower
+//         nibbles, bit 3 among them once more, as the 4-bit registers do.
 // Quants are stored unsigned: value + offset.
 #pragma once
 
@@ -42,8 +43,9 @@ enum class Layout : uint8_t {
   wbf,   // bf16                            (BF16, F16, F32)
   w8p,   // 8 bits in planes, scale         (Q8_0 that is screened)  offset 128
   wf32,  // float32                         (F32 where it is kept whole)
+  w5h,   // 5 bits, scale                   (upper bits of a w8p)        offset 16
 };
-constexpr int kLayouts = 12;
+constexpr int kLayouts = 13;
 
 constexpr int kRowBlock = 16;  // output rows of a row block
 constexpr int kGroup = 32;     // k of a group: one activation scale, one weight scale
@@ -62,6 +64,7 @@ constexpr LayoutInfo kLayoutInfo[kLayouts] = {
     {"w5s", 2, 64, 320, 4},   {"w5m", 2, 128, 320, -1}, {"w8s", 2, 64, 512, 7},
     {"w4k", 8, 320, 256, -1}, {"w5k", 8, 320, 320, -1}, {"w6k", 8, 320, 384, 5},
     {"wbf", 2, 0, 1024, -1},  {"w8p", 2, 64, 320, 7},   {"wf32", 1, 0, 2048, -1},
+    {"w5h", 2, 64, 320, 4},
 };
 
 constexpr const LayoutInfo& info(Layout layout) {
@@ -78,7 +81,7 @@ constexpr bool has_bytes(Layout l) {
 
 // w8p: what a row block has before its tiles, and the lower bits of one group.
 constexpr int kPlanesHead = 64;
-constexpr int kLowerBytes = 192;
+constexpr int kLowerBytes = 256;
 
 // Head of the K-quant tiles.
 // w4k, w5k: d 16 x fp16, dmin 16 x fp16, then per group 16 x u8 scale, 16 x u8 min (6 bits each):

@@ -1,12 +1,11 @@
 // matmul over a PackedMatrix: cuts the work by segment, chooses stream or gemm, gives scratch.
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 
 #include "core/check.h"
 #include "core/work.h"
+#include "tensor/matmul_args.h"
 #include "tensor/ops.h"
-#include "tensor/packed.h"
 
 namespace strata::tensor {
 namespace {
@@ -18,7 +17,7 @@ uint8_t* gemm_scratch(Layout layout, int64_t n_groups) {
   return scratch.as<uint8_t>();
 }
 
-using Segment = PackedMatrix::Segment;
+}  // namespace
 
 void run_kernel(MatmulArgs& args, Layout layout) {
   const KernelSet& set = kernels();
@@ -33,10 +32,9 @@ void run_kernel(MatmulArgs& args, Layout layout) {
   }
 }
 
-// Fills what depends on the segment and the input: blocks [begin, end) of the segment's units,
-// n_rows rows from first_row on.
-MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRows& input,
-                    int64_t first_row, int64_t n_rows, int64_t begin, int64_t end) {
+MatmulArgs args_for(const PackedMatrix& matrix, const PackedMatrix::Segment& s,
+                    const InputRows& input, int64_t first_row, int64_t n_rows, int64_t begin,
+                    int64_t end) {
   MatmulArgs args;
   const int64_t stored_per_unit = matrix.interleaved() ? 2 : 1;
   args.tiles =
@@ -69,6 +67,10 @@ MatmulArgs args_for(const PackedMatrix& matrix, const Segment& s, const InputRow
   }
   return args;
 }
+
+namespace {
+
+using Segment = PackedMatrix::Segment;
 
 // Gate and up of different layouts: both into small blocks of floats, then the activation.
 void matmul_two_segments(const PackedMatrix& matrix, const InputRows& input, int64_t first_row,
@@ -120,72 +122,11 @@ void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, 
   }
 }
 
-void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_t row,
-                      std::span<const int64_t> blocks, float* out) {
-  CHECK(matrix.in_planes());
-  const Segment& s = matrix.segments()[0];
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    MatmulArgs args = args_for(matrix, s, input, row, 1, blocks[i], blocks[i] + 1);
-    const int64_t to_next = blocks[std::min(i + 1, blocks.size() - 1)] - blocks[i];
-    args.upper_ahead = to_next * s.block_bytes;
-    args.lower_ahead = to_next * s.lower_bytes;
-    args.out = out + blocks[i] * kRowBlock;
-    run_kernel(args, s.layout);
-  }
-}
-
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
                   int64_t out_stride, int thread, int n_threads, Activation activation,
                   int64_t first_row) {
   const Share share = share_of(matrix.n_row_blocks(), thread, n_threads);
   matmul(matrix, input, n_rows, out, out_stride, share.begin, share.end, activation, first_row);
-}
-
-void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
-            const float* norms, int64_t norm_stride, int64_t block_begin, int64_t block_end,
-            float* likely, float* bound, int64_t stride) {
-  CHECK(matrix.in_planes() && block_begin >= 0 && block_end <= matrix.n_row_blocks());
-  CHECK(input.int8.rows() >= first_row + n_rows && input.int8.k() == matrix.cols());
-  if (n_rows == 0 || block_begin >= block_end) return;
-  const Segment& s = matrix.segments()[0];
-  ScreenArgs args;
-  args.upper = reinterpret_cast<const uint8_t*>(matrix.tiles(s)) + block_begin * s.block_bytes;
-  args.block_bytes = s.block_bytes;
-  args.n_blocks = static_cast<int32_t>(block_end - block_begin);
-  args.n_groups = static_cast<int32_t>(s.n_groups);
-  args.n_cols = static_cast<int32_t>(n_rows);
-  args.q = input.int8.q(first_row);
-  args.q_stride = input.int8.q_stride();
-  args.meta = input.int8.meta(first_row);
-  args.meta_stride = input.int8.meta_stride();
-  args.norms = norms;
-  args.norm_stride = norm_stride;
-  // Rounding, with G groups and u = 2^-24: the norm of 32 weights is at most 128 sqrt(32), their
-  // centred lower bits' at least 0.5 sqrt(32), so terms of the exact sum are at most 256 times
-  // those of B, terms of A 263 times. The exact sum rounds G + 2 times, A 2 G + 3 times, the sum of
-  // B G + 1 times and A + B once: (782 G + 1,600) u B at most. The margin is (1,024 G + 4,096) u.
-  args.margin = 1.0f + static_cast<float>(s.n_groups + 4) * 0x1p-14f;
-  args.likely = likely + block_begin;
-  args.bound = bound + block_begin;
-  args.block_stride = stride;
-  thread_work().weight_bytes += args.n_blocks * args.block_bytes;
-  ++thread_work().kernel_calls;
-  kernels().screen(args);
-}
-
-bool norms_for_screen(const InputRows& input, int64_t row, std::span<float> norms) {
-  constexpr float kSafe = 1e30f;  // times 65504 and 131.5 sqrt(32): below the largest float
-  CHECK(static_cast<int64_t>(norms.size()) * kGroup >= input.int8.k());
-  const int8_t* q = input.int8.q(row);
-  const GroupMeta* meta = input.int8.meta(row);
-  float total = 0.0f;
-  for (size_t g = 0; g < norms.size(); ++g, q += kGroup) {
-    int32_t squares = 0;
-    for (int k = 0; k < kGroup; ++k) squares += q[k] * q[k];
-    norms[g] = meta[g].scale * std::sqrt(static_cast<float>(squares)) * 1.000001f;
-    total += norms[g];
-  }
-  return total < kSafe;
 }
 
 }  // namespace strata::tensor

@@ -232,27 +232,27 @@ void split_planes(const uint8_t* block, int64_t n_groups, uint8_t* upper, uint8_
   float largest[kRowBlock] = {};  // squared norm of a group's centred lower bits
   uint8_t* tiles = upper + kPlanesHead;
   for (int64_t g = 0; g < n_groups; ++g) {
-    const Place to = place(Layout::w5s, tiles, g);
+    const Place to = place(Layout::w5h, tiles, g);
     const int64_t tile = g / info(Layout::w8s).tile_groups * tile_bytes(Layout::w8s);
     const uint8_t* scales = block + tile + 32 * to.in_tile;
     const uint8_t* quants = block + tile + info(Layout::w8s).head_bytes + 512 * to.in_tile;
     std::memcpy(to.tile + 32 * to.in_tile, scales, 32);
     for (int row = 0; row < kRowBlock; ++row) {
-      Quants five;
-      uint32_t planes[3] = {};
+      Quants low, high, third;
       float squares = 0.0f;
       for (int j = 0; j < 8; ++j) {
         const uint32_t word = word_at(quants + 64 * j + 4 * row);
-        five.word[j] = (word >> 3) & 0x1f1f1f1fU;
-        planes[j / 4] |= (word & 0x03030303U) << 2 * (j % 4);
-        planes[2] |= ((word >> 2) & 0x01010101U) << j;
+        low.word[j] = word;
+        high.word[j] = word >> 4;
+        third.word[j] = word << 1;
         for (int i = 0; i < 4; ++i) {
           const float centred = static_cast<float>((word >> 8 * i) & 7U) - 3.5f;
           squares += centred * centred;
         }
       }
-      put_group(Layout::w5s, to.quants, row, five);
-      for (int p = 0; p < 3; ++p) put_word(lower + g * kLowerBytes + 64 * p + 4 * row, planes[p]);
+      put_nibbles(to.quants, row, high);
+      put_fifth_bits(to.quants, row, third);
+      put_nibbles(lower + g * kLowerBytes, row, low);
       // What has no scale adds nothing: the columns behind the last, rows that are zero.
       if (half_at(scales + 2 * row) != 0) largest[row] = std::max(largest[row], squares);
     }
@@ -300,6 +300,7 @@ void pack_row(DType type, Layout layout, const std::byte* data, int64_t cols, in
     case Layout::wf32:
       return pack_floats(src, cols, row, block);
     case Layout::w8p:  // by way of w8s and split_planes
+    case Layout::w5h:
       break;
   }
 }

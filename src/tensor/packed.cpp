@@ -66,9 +66,9 @@ void pack_block(const BlockJob& job, std::vector<float>& scratch) {
 
 // What a w8p matrix of this shape needs.
 void lay_in_planes(PackedMatrix::Segment& s) {
-  const int64_t n_tiles = s.n_groups / info(Layout::w5s).tile_groups;
+  const int64_t n_tiles = s.n_groups / info(Layout::w5h).tile_groups;
   s.layout = Layout::w8p;
-  s.block_bytes = kPlanesHead + n_tiles * tile_bytes(Layout::w5s);
+  s.block_bytes = kPlanesHead + n_tiles * tile_bytes(Layout::w5h);
   s.lower_bytes = s.n_groups * kLowerBytes;
   s.lower_offset = static_cast<size_t>(s.n_blocks * s.block_bytes);
 }
@@ -187,8 +187,9 @@ int64_t packed_bytes(DType type, int64_t rows, int64_t cols, bool exact) {
 }
 
 int64_t packed_in_planes_bytes(int64_t rows, int64_t cols) {
-  return packed_bytes(DType::q8_0, rows, cols) +
-         round_up(rows, kRowBlock) / kRowBlock * kPlanesHead;
+  const int64_t n_groups = round_up(cols, 2 * kGroup) / kGroup;
+  return round_up(rows, kRowBlock) / kRowBlock *
+         (kPlanesHead + n_groups / 2 * tile_bytes(Layout::w5h) + n_groups * kLowerBytes);
 }
 
 size_t PackedMatrix::bytes() const {

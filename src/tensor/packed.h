@@ -107,10 +107,14 @@ int64_t packed_in_planes_bytes(int64_t rows, int64_t cols);
 void matmul(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
             int64_t out_stride, int64_t block_begin, int64_t block_end,
             Activation activation = Activation::none, int64_t first_row = 0);
-// The same for one row of the input and these row blocks of a matrix that is in_planes(): 16 of
-// out[0 .. rows()) for each.
-void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input, int64_t row,
-                      std::span<const int64_t> blocks, float* out);
+// The same for some row blocks of a matrix that is in_planes(), each for some rows of the input.
+struct BlockOfRows {
+  int64_t block = 0;
+  int64_t first_row = 0;
+  int64_t n_rows = 1;
+};
+void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input,
+                      std::span<const BlockOfRows> blocks, float* out, int64_t out_stride);
 // The share of one thread.
 void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_rows, float* out,
                   int64_t out_stride, int thread, int n_threads,
@@ -119,13 +123,13 @@ void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_
 // What the products with n_rows rows of the input from first_row on may be at most, from the upper
 // bits of a matrix that is in_planes(): likely[r * stride + b] and bound[…] are the greatest
 // approximate value and the greatest upper bound of the 16 outputs of row block b. A bound holds
-// for what matmul() gives, rounding included, where norms_for_screen() says so. norms:
-// [n_rows][norm_stride].
+// for what matmul() gives, rounding included, where screen_groups() says so. groups:
+// [n_rows][group_stride].
 void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
-            const float* norms, int64_t norm_stride, int64_t block_begin, int64_t block_end,
+            const ScreenGroup* groups, int64_t group_stride, int64_t block_begin, int64_t block_end,
             float* likely, float* bound, int64_t stride);
-// norms[g] >= scale * ||q|| of group g of a row of the input, as many groups as the matrix has.
-// False where sums could overflow: then nothing is bounded.
-bool norms_for_screen(const InputRows& input, int64_t row, std::span<float> norms);
+// What a screen must know of a row of the input, for as many groups as the matrix has. False where
+// sums could overflow: then nothing is bounded.
+bool screen_groups(const InputRows& input, int64_t row, std::span<ScreenGroup> groups);
 
 }  // namespace strata::tensor

@@ -55,20 +55,16 @@ float weight_at(Layout layout, const uint8_t* tile, int g, int row, int k, int v
 
 void unpack_planes_row(const uint8_t* upper, const uint8_t* lower, int row, int64_t cols,
                        float* out) {
-  const LayoutInfo& l = info(Layout::w5s);
+  const LayoutInfo& l = info(Layout::w5h);
   for (int64_t i = 0; i < cols; ++i) {
     const int64_t group = i / kGroup;
     const auto k = static_cast<int>(i % kGroup);
-    const uint8_t* tile = upper + kPlanesHead + group / l.tile_groups * tile_bytes(Layout::w5s);
+    const uint8_t* tile = upper + kPlanesHead + group / l.tile_groups * tile_bytes(Layout::w5h);
     const auto g = static_cast<int>(group % l.tile_groups);
-    const uint8_t* low = lower + group * kLowerBytes;
-    const int j = k / 4;
-    const int byte = 4 * row + k % 4;
-    const int five =
-        quant_at(Layout::w5s, tile + l.head_bytes + int64_t{g} * l.group_bytes, nullptr, row, k);
-    const int three = ((low[64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) | ((low[128 + byte] >> j) & 1)
-                                                                            << 2;
-    out[i] = weight_at(Layout::w8s, tile, g, row, k, 8 * five + three - 128);
+    const uint8_t* nibbles = tile + l.head_bytes + int64_t{g} * l.group_bytes;
+    const int high = quant_at(Layout::w4s, nibbles, nullptr, row, k);
+    const int low = quant_at(Layout::w4s, lower + group * kLowerBytes, nullptr, row, k);
+    out[i] = weight_at(Layout::w8s, tile, g, row, k, 16 * high + low - 128);
   }
 }
 

@@ -12,15 +12,6 @@
 namespace strata::tensor {
 namespace {
 
-// Line kLine of a group's bytes kAhead behind it. Plain loads run ahead by themselves.
-template <Layout kLayout, int kLine, int kAhead>
-inline void want_line(const uint8_t* quants) {
-  constexpr int kBytes = kLayoutInfo[static_cast<int>(kLayout)].group_bytes;
-  if constexpr (kLayout != Layout::w8s && 64 * kLine < kBytes) {
-    prefetch_here(quants + kAhead + 64 * kLine);
-  }
-}
-
 // A row block as it is packed. Calls body(group) for its groups in order, where a group says
 //   at<j>()     its register j
 //   even<j>(), odd<j>()  8 bits: that register's even and odd bytes as words
@@ -53,12 +44,13 @@ struct PackedBlock {
     }
     template <int kRegister>
     inline void ahead() const {
+      constexpr int kGroupBytes = kLayoutInfo[static_cast<int>(kLayout)].group_bytes;
       if constexpr (!kFromMemory) return;
-      if constexpr (kLayout == Layout::w8p) {
-        prefetch_here(kRegister < 5 ? this->quants + args.upper_ahead + 64 * kRegister
-                                    : this->lower + args.lower_ahead + 64 * (kRegister - 5));
-      } else {
-        want_line<kLayout, kRegister, kAhead>(this->quants);
+      if constexpr (kLayout == Layout::w8p) {  // its nibbles, those below behind those above
+        prefetch_here(kRegister < 4 ? this->quants + args.upper_ahead + 64 * kRegister
+                                    : this->lower + args.lower_ahead + 64 * (kRegister - 4));
+      } else if constexpr (kLayout != Layout::w8s && 64 * kRegister < kGroupBytes) {
+        prefetch_here(this->quants + kAhead + 64 * kRegister);  // plain loads run ahead themselves
       }
     }
     inline F scale() const { return scale_of(head, tile, number); }
@@ -78,6 +70,7 @@ struct PackedBlock {
     const uint8_t* tile = place.tile;
     for (int32_t t = 0; t < args.n_groups; t += kInfo.tile_groups) {
       const TileHead<kLayout> head(tile);
+      if constexpr (kFromMemory && kLayout == Layout::w8p) prefetch_here(tile + args.upper_ahead);
       if constexpr (kFromMemory) prefetch_ahead<kLayout, kAhead>(tile, kInfo.head_bytes);
       const uint8_t* quants = tile + kInfo.head_bytes;
 #pragma GCC unroll 2
@@ -112,6 +105,32 @@ inline void add_narrow(const Group& group, const int8_t* q, int64_t q_stride,
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) sum[c] = int_add(sum[c], widened(part[c]));
   });
+}
+
+// The nibbles above or below of a group of w8p, as a group of 4 bits.
+template <class Group, bool kAbove>
+struct NibblesOf {
+  const Group& group;
+  template <int kRegister>
+  inline U at() const {
+    if constexpr (kAbove) return group.template high<kRegister>();
+    return group.template low<kRegister>();
+  }
+  template <int kRegister>
+  inline void ahead() const {
+    if constexpr (kRegister < 4) group.template ahead<kAbove ? kRegister : 4 + kRegister>();
+  }
+};
+
+// sum[c] += the products of a group of w8p with a few columns: 16 times those of the nibbles above
+// and those of the nibbles below, each of whose sums fit 16 bits.
+template <int kColumns, class Group>
+inline void add_nibbles(const Group& group, const int8_t* q, int64_t q_stride, I (&sum)[kColumns]) {
+  add_narrow<Layout::w4s, 0, 8>(
+      NibblesOf<Group, true>{group}, q, q_stride, [](Narrow x) { return widen<16>(x); }, sum);
+  forget_loads();
+  add_narrow<Layout::w4s, 0, 8>(
+      NibblesOf<Group, false>{group}, q, q_stride, [](Narrow x) { return widen(x); }, sum);
 }
 
 // sum[c] += the products of a group's 8-bit weights; as words, where q was spread (spread_words).
@@ -165,14 +184,16 @@ inline void sums_of_group(const Group& group, const int8_t* q, int64_t q_stride,
     }
     return;
   }
-  if constexpr (weight_bits(kLayout) == 8) {
+  if constexpr (kLayout == Layout::w8p && !kWords) {
+    add_nibbles(group, q, q_stride, sum);
+  } else if constexpr (weight_bits(kLayout) == 8) {
     add_bytes<kLayout, kWords>(group, q, q_stride, sum);
   } else {
     add_narrow<kLayout, 0, 8>(group, q, q_stride, [](Narrow x) { return widen(x); }, sum);
   }
 #pragma GCC unroll 8
   for (int c = 0; c < kColumns; ++c) {
-    constexpr bool kRemoved = offset_removed(kLayout) && (!kWords || kCentred);
+    constexpr bool kRemoved = kWords ? kCentred : offset_removed(kLayout) && kLayout != Layout::w8p;
     sum[c] = int_add(sum[c], start_at<kLayout, kRemoved>(meta[c * meta_stride].neg_sum));
   }
 }
@@ -208,21 +229,6 @@ inline void sums_by_register(const Block& block, const MatmulArgs& args, Next& n
     q += kWords ? 2 * kGroup : kGroup;
     ++meta;
   });
-}
-
-// The int32 sums of a group of a w5s, or of the upper bits of a w8p, which lies at quants.
-struct UpperGroup : PackedGroup<Layout::w5s> {
-  template <int kRegister>
-  inline void ahead() const {
-    want_line<Layout::w5s, kRegister, 8192>(quants);
-  }
-};
-template <int kColumns>
-inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t* q,
-                          int64_t q_stride, const GroupMeta* meta, int64_t meta_stride,
-                          I (&sum)[kColumns]) {
-  sums_of_group<Layout::w5s>(UpperGroup{{quants, nullptr, none}}, q, q_stride, meta, meta_stride,
-                             sum);
 }
 
 // A row block unpacked into scratch, where many columns share it. kAsWords: as words, centred.
@@ -359,6 +365,10 @@ void stream(const MatmulArgs& args) {
 constexpr int32_t kWordsFrom = 32;
 constexpr int32_t kWordsGroups = 128;
 
+inline bool words_pay(const MatmulArgs& args) {
+  return args.n_cols >= kWordsFrom && args.n_groups <= kWordsGroups;
+}
+
 template <Layout kLayout, bool kWords, int kRows>
 inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& table) {
   const auto packed_at = [&](int r) {
@@ -380,10 +390,11 @@ inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& tabl
     for (int r = 0; r < kRows; ++r) unpacked_at(r).fill(packed_at(r));
     times_columns<kLayout, kWords, kRows>(args, block, unpacked_at, next);
   };
-  if (kWords && args.n_cols >= kWordsFrom && args.n_groups <= kWordsGroups) {
-    unpack_first(std::bool_constant<kWords>{});
-  } else if constexpr (kLayout == Layout::w8s) {  // nothing to unpack
-    times_columns<kLayout, kWords, kRows>(args, block, packed_at, next);
+  if constexpr (kWords) {
+    if (words_pay(args)) return unpack_first(std::true_type{});
+  }
+  if constexpr (kLayout == Layout::w8s || (kLayout == Layout::w8p && !kWords)) {
+    times_columns<kLayout, kWords, kRows>(args, block, packed_at, next);  // little to unpack
   } else {
     unpack_first(std::false_type{});
   }
@@ -430,10 +441,10 @@ inline void gemm_by_words(const MatmulArgs& args) {
 template <Layout kLayout>
 void gemm(const MatmulArgs& args) {
   if constexpr (weight_bits(kLayout) == 8) {
-    gemm_by_words<kLayout>(args);
-  } else {
-    gemm_all<kLayout, false>(args);
+    // Nibbles in planes are as fast as words that are split again in every pass.
+    if (kLayout != Layout::w8p || words_pay(args)) return gemm_by_words<kLayout>(args);
   }
+  if constexpr (weight_bits(kLayout) != 8 || kLayout == Layout::w8p) gemm_all<kLayout, false>(args);
 }
 
 }  // namespace

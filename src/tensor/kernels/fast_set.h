@@ -51,11 +51,13 @@ KernelSet make_fast_set(const char* name) {
   add_layout<Layout::w5k>(set);
   add_layout<Layout::w6k>(set);
   add_layout<Layout::w8p>(set);
+  add_layout<Layout::w5h>(set);
   add_bf16<kSpreadColumns>(set);
   add_floats(set);
   set.attention = attention;
   set.sequence_attention = sequence_attention;
   set.screen = screen;
+  set.screen_columns = kScreenPays;
   add_row_operations(set);
   return set;
 }

@@ -41,8 +41,9 @@ int quant_at(Layout layout, const uint8_t* quants, int row, int k, const uint8_t
     case Layout::w5s:
     case Layout::w5m:
     case Layout::w5k:
-    case Layout::w8p:  // the upper five
       return nibble | ((quants[256 + byte] >> j) & 1) << 4;
+    case Layout::w5h:
+      return nibble << 1 | ((quants[256 + byte] >> j) & 1);
     case Layout::w6k:
       return nibble | ((quants[256 + 64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) << 4;
     default:
@@ -79,13 +80,6 @@ int32_t dot16(const uint8_t* u, const int8_t* q, int offset) {
   return sum;
 }
 
-// Bits 0..2 of a quant of w8p.
-int lower_at(const uint8_t* lower, int row, int k) {
-  const int j = k / 4;
-  const int byte = 4 * row + k % 4;
-  return ((lower[64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) | ((lower[128 + byte] >> j) & 1) << 2;
-}
-
 template <Layout kLayout>
 void block_times_columns(const MatmulArgs& args, int32_t block, float* acc) {
   const uint8_t* tile =
@@ -102,7 +96,9 @@ void block_times_columns(const MatmulArgs& args, int32_t block, float* acc) {
     for (int r = 0; r < 16; ++r) {
       for (int k = 0; k < kGroup; ++k) {
         int quant = quant_at(kLayout, quants, r, k, args.table);
-        if (kLayout == Layout::w8p) quant = 8 * quant + lower_at(lower + g * kLowerBytes, r, k);
+        if (kLayout == Layout::w8p) {  // its upper nibble
+          quant = 16 * quant + quant_at(Layout::w4s, lower + g * kLowerBytes, r, k, nullptr);
+        }
         group.quant[r][k] = static_cast<uint8_t>(quant);
       }
     }
@@ -185,36 +181,35 @@ void matmul(const MatmulArgs& args) {
 
 // The word of tensor/kernels.h, row by row.
 void screen(const ScreenArgs& args) {
-  constexpr LayoutInfo layout = kLayoutInfo[static_cast<int>(Layout::w5s)];
+  constexpr LayoutInfo layout = kLayoutInfo[static_cast<int>(Layout::w5h)];
   for (int32_t b = 0; b < args.n_blocks; ++b) {
     const uint8_t* block = args.upper + b * args.block_bytes;
     for (int32_t c = 0; c < args.n_cols; ++c) {
-      float near[16] = {};
+      float near[16];
       float far[16];
-      for (float& x : far) x = kScreenUnderflow;
+      for (int r = 0; r < 16; ++r) {
+        near[r] = 8.0f * args.dots[c * args.dots_stride + b * kRowBlock + r];
+        far[r] = kScreenUnderflow;
+      }
       for (int32_t g = 0; g < args.n_groups; ++g) {
-        const int in_tile = g % layout.tile_groups;
-        const uint8_t* tile =
-            block + kPlanesHead + g / layout.tile_groups * tile_bytes(Layout::w5s);
-        const uint8_t* quants = tile + layout.head_bytes + in_tile * layout.group_bytes;
-        const int8_t* q = args.q + c * args.q_stride + kGroup * g;
-        const GroupMeta& meta = args.meta[c * args.meta_stride + g];
-        const float norm = args.norms[c * args.norm_stride + g];
+        const uint8_t* scales = block + kPlanesHead +
+                                g / layout.tile_groups * tile_bytes(Layout::w5h) +
+                                32 * (g % layout.tile_groups);
+        const ScreenGroup& group = args.groups[c * args.group_stride + g];
         for (int r = 0; r < 16; ++r) {
-          int32_t dot = 0;
-          for (int k = 0; k < kGroup; ++k) {
-            dot += (quant_at(Layout::w8p, quants, r, k, nullptr) - 16) * q[k];
-          }
-          const float scale = half_at(tile + 32 * in_tile, r);
-          near[r] += static_cast<float>(dot) * (8.0f * meta.scale) * scale +
-                     scale * (3.5f * meta.scaled_sum);
-          far[r] += (scale < 0 ? -scale : scale) * norm;
+          const float scale = half_at(scales, r);
+          near[r] += scale * group.centre;
+          far[r] += (scale < 0 ? -scale : scale) * group.reach;
         }
       }
+      float norms[16];
+      for (int r = 0; r < 16; ++r) {
+        norms[r] = half_at(block, r) > kLeastNorm ? half_at(block, r) : kLeastNorm;
+      }
       float likely = near[0];
-      float bound = near[0] + far[0] * half_at(block, 0) * args.margin;
+      float bound = near[0] + far[0] * norms[0] * args.margin;
       for (int r = 1; r < 16; ++r) {
-        const float most = near[r] + far[r] * half_at(block, r) * args.margin;
+        const float most = near[r] + far[r] * norms[r] * args.margin;
         if (near[r] > likely) likely = near[r];
         if (most > bound) bound = most;
       }
@@ -235,10 +230,11 @@ KernelSet make() {
   KernelSet set{};
   set.name = "generic";
   for (int& columns : set.stream_columns) columns = 1 << 30;
-  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>::fill(set);
+  Table<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>::fill(set);
   set.attention = attention;
   set.sequence_attention = sequence_attention;
   set.screen = screen;
+  set.screen_columns = 4;
   add_row_operations(set);
   return set;
 }

@@ -282,9 +282,13 @@ inline U load_bytes(const void* p) {
 inline void store_bytes(void* p, U x) {
   store_int(p, x);
 }
-inline U low_nibbles(U x) {
-  const __m256i mask = _mm256_set1_epi8(15);
+template <int kMask>
+inline U masked(U x) {
+  const __m256i mask = _mm256_set1_epi8(static_cast<char>(kMask));
   return {_mm256_and_si256(x.a, mask), _mm256_and_si256(x.b, mask)};
+}
+inline U low_nibbles(U x) {
+  return masked<15>(x);
 }
 inline U high_nibbles(U x) {
   return low_nibbles({_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)});
@@ -301,6 +305,11 @@ inline U or_masked(U x, U y) {
   const __m256i mask = _mm256_set1_epi8(kMask);
   return {_mm256_or_si256(x.a, _mm256_and_si256(y.a, mask)),
           _mm256_or_si256(x.b, _mm256_and_si256(y.b, mask))};
+}
+// (x & mask) | (y & ~mask)
+template <int kMask>
+inline U merged(U x, U y) {
+  return or_masked<255 - kMask>(masked<kMask>(x), y);
 }
 struct Table {
   __m256i entries;
@@ -369,6 +378,8 @@ constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 constexpr int kSpreadColumns = 6;
 constexpr int kFloatColumns = 6;
+constexpr int kScreenColumns = 2;
+constexpr int kScreenPays = kHasVnni ? 4 : 2;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -211,8 +211,12 @@ inline U load_bytes(const void* p) {
 inline void store_bytes(void* p, U a) {
   _mm512_store_si512(p, a);
 }
+template <int kMask>
+inline U masked(U a) {
+  return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(kMask)));
+}
 inline U low_nibbles(U a) {
-  return _mm512_and_si512(a, _mm512_set1_epi8(15));
+  return masked<15>(a);
 }
 inline U high_nibbles(U a) {
   return _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15));
@@ -227,6 +231,11 @@ inline U shift_bytes_apart(U a) {
 template <int kMask>
 inline U or_masked(U a, U b) {
   return _mm512_ternarylogic_epi32(a, b, _mm512_set1_epi8(kMask), 0xf8);
+}
+// (a & mask) | (b & ~mask)
+template <int kMask>
+inline U merged(U a, U b) {
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi8(static_cast<char>(kMask)), a, b, 0xca);
 }
 struct Table {
   U entries;
@@ -266,6 +275,8 @@ constexpr int kBf16Rows = 4;
 constexpr int kBf16Columns = 6;
 constexpr int kSpreadColumns = 0;
 constexpr int kFloatColumns = 12;
+constexpr int kScreenColumns = 4;
+constexpr int kScreenPays = 4;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -161,6 +161,7 @@ inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);
 }
 inline void prefetch(const void*) {}
+inline void prefetch_l2(const void*) {}
 
 constexpr int kAttentionQueries = 4;   // most queries of an attention tile
 constexpr int attention_tokens(int) {  // registers of 16 tokens (dims) beside so many queries
@@ -168,6 +169,8 @@ constexpr int attention_tokens(int) {  // registers of 16 tokens (dims) beside s
 }
 
 constexpr int kFloatColumns = 4;
+constexpr int kScreenColumns = 1;
+constexpr int kScreenPays = 4;
 
 }  // namespace
 }  // namespace strata::tensor

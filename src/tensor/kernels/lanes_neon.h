@@ -260,8 +260,12 @@ inline U load_bytes(const void* p) {
 inline void store_bytes(void* p, U x) {
   for (int i = 0; i < 4; ++i) vst1q_u8(static_cast<uint8_t*>(p) + 16 * i, x.v[i]);
 }
+template <int kMask>
+inline U masked(U x) {
+  return quarters<U>([&](int i) { return vandq_u8(x.v[i], vdupq_n_u8(kMask)); });
+}
 inline U low_nibbles(U x) {
-  return quarters<U>([&](int i) { return vandq_u8(x.v[i], vdupq_n_u8(15)); });
+  return masked<15>(x);
 }
 inline U high_nibbles(U x) {
   return quarters<U>([&](int i) { return vshrq_n_u8(x.v[i], 4); });
@@ -280,6 +284,11 @@ inline U shift_bytes_apart(U x) {
 template <int kMask>
 inline U or_masked(U x, U y) {
   return quarters<U>([&](int i) { return vorrq_u8(x.v[i], vandq_u8(y.v[i], vdupq_n_u8(kMask))); });
+}
+// (x & mask) | (y & ~mask)
+template <int kMask>
+inline U merged(U x, U y) {
+  return quarters<U>([&](int i) { return vbslq_u8(vdupq_n_u8(kMask), x.v[i], y.v[i]); });
 }
 struct Table {
   uint8x16_t entries;
@@ -333,6 +342,8 @@ constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
 constexpr int kSpreadColumns = 0;
 constexpr int kFloatColumns = 6;
+constexpr int kScreenColumns = 2;
+constexpr int kScreenPays = 4;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -1,4 +1,4 @@
-// stream and gemm, and sums_of_upper, in the form for this instruction set's registers.
+// stream and gemm in the form for this instruction set's registers.
 #pragma once
 
 #include "tensor/kernels/lanes.h"

@@ -10,8 +10,8 @@ namespace {
 
 inline void prefetch_planes(const MatmulArgs& args, const uint8_t* upper, const uint8_t* lower,
                             int32_t group) {
-#pragma GCC unroll 8
-  for (int i = 0; i < 320; i += 64) prefetch(upper + args.upper_ahead + i);
+#pragma GCC unroll 4
+  for (int i = 0; i < 256; i += 64) prefetch(upper + args.upper_ahead + i);
   const uint8_t* p = lower + int64_t{group} * kLowerBytes + args.lower_ahead;
 #pragma GCC unroll 4
   for (int i = 0; i < kLowerBytes; i += 64) prefetch(p + i);
@@ -38,22 +38,6 @@ inline I group_dot(const U (&w)[8], const uint8_t* tile, int g, const int8_t* q,
     return int_add(int_mul(low, sub_scale_of<0>(tile, g)), int_mul(high, sub_scale_of<1>(tile, g)));
   }
   return add_products<kLayout, 0, 8>(start_at<kLayout>(meta.neg_sum), w, q);
-}
-
-// The int32 sums of a group of the upper bits of a w8p, which lies at quants.
-template <int kColumns>
-inline void sums_of_upper(const uint8_t* quants, const Table& none, const int8_t* q,
-                          int64_t q_stride, const GroupMeta* meta, int64_t meta_stride,
-                          I (&sum)[kColumns]) {
-  constexpr Layout kUpper = Layout::w5s;
-  U w[8];
-  registers_of(PackedGroup<kUpper>{quants, nullptr, none}, w);
-  prefetch_ahead<kUpper>(quants, kLayoutInfo[static_cast<int>(kUpper)].group_bytes);
-#pragma GCC unroll 8
-  for (int c = 0; c < kColumns; ++c) {
-    const I start = start_at<kUpper>(meta[c * meta_stride].neg_sum);
-    sum[c] = add_products<kUpper, 0, 8>(start, w, q + c * q_stride);
-  }
 }
 
 // One row block times a few columns: the sums stay in registers.

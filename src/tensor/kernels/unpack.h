@@ -17,6 +17,7 @@ constexpr bool is_k45(Layout l) {
   return l == Layout::w4k || l == Layout::w5k;
 }
 constexpr int weight_bits(Layout l) {
+  if (l == Layout::w5h) return 5;
   return has_bytes(l) ? 8 : l == Layout::w6k ? 6 : has_fifth_bit(l) ? 5 : 4;
 }
 
@@ -59,6 +60,10 @@ inline U register_of(const uint8_t* quants, const Table& table) {
   constexpr int kPlane = kRegister / 4;
   constexpr int kField = kRegister % 4;
   const U stored = load_bytes(quants + 64 * kField);
+  if constexpr (kLayout == Layout::w5h) {
+    const U above = masked<30>(shift_bytes_apart < kPlane == 0 ? 1 : -3 > (stored));
+    return or_masked<1>(above, shift_bytes_apart<-kRegister>(load_bytes(quants + 256)));
+  }
   const U nibbles = kPlane == 0 ? low_nibbles(stored) : high_nibbles(stored);
   if constexpr (kLayout == Layout::w4t) return look_up(table, nibbles);
   if constexpr (has_fifth_bit(kLayout)) {
@@ -94,11 +99,20 @@ struct PackedGroup {
   template <int kRegister>
   inline U at() const {
     if constexpr (kLayout != Layout::w8p) return register_of<kLayout, kRegister>(quants, table);
-    const U upper = register_of<Layout::w5s, kRegister>(quants, table);
-    const U pairs = load_bytes(lower + 64 * (kRegister / 4));  // bits 0 and 1
-    const U two =
-        or_masked<3>(shift_bytes_apart<3>(upper), shift_bytes_apart<-2 * (kRegister % 4)>(pairs));
-    return or_masked<4>(two, shift_bytes_apart<2 - kRegister>(load_bytes(lower + 128)));
+    constexpr int kField = 64 * (kRegister % 4);
+    const U high = load_bytes(quants + kField);
+    const U low = load_bytes(lower + kField);
+    return kRegister < 4 ? merged<240>(shift_bytes_apart<4>(high), low)
+                         : merged<240>(high, shift_bytes_apart<-4>(low));
+  }
+  // w8p: the nibbles of a register.
+  template <int kRegister>
+  inline U high() const {
+    return register_of<Layout::w4s, kRegister>(quants, table);
+  }
+  template <int kRegister>
+  inline U low() const {
+    return register_of<Layout::w4s, kRegister>(lower, table);
   }
 };
 template <Layout kLayout>
@@ -110,7 +124,7 @@ inline PackedGroup<kLayout> group_at(const uint8_t* quants, const uint8_t* lower
 
 // Its eight registers.
 template <class Group>
-inline void registers_of(const Group& group, U (&w)[8]) {
+[[gnu::always_inline]] inline void registers_of(const Group& group, U (&w)[8]) {
   unrolled<0, 8>([&](auto j) { w[j.value] = group.template at<j.value>(); });
 }
 

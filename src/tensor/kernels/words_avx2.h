@@ -20,10 +20,12 @@ inline Narrow narrow_dot(U w, Four q) {
 inline Narrow narrow_add(Narrow x, Narrow y) {
   return {_mm256_add_epi16(x.a, y.a), _mm256_add_epi16(x.b, y.b)};
 }
-// Of each pair of words the sum, or the sum of products with the words of y or of q.
+// Of each pair of words the sum, kTimes so much, or the sum of products with the words of y or of
+// q.
+template <int kTimes = 1>
 inline I widen(Narrow x) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_madd_epi16(x.a, ones), _mm256_madd_epi16(x.b, ones)};
+  const __m256i times = _mm256_set1_epi16(kTimes);
+  return {_mm256_madd_epi16(x.a, times), _mm256_madd_epi16(x.b, times)};
 }
 inline I word_products(I x, I y) {
   return {_mm256_madd_epi16(x.a, y.a), _mm256_madd_epi16(x.b, y.b)};
@@ -82,6 +84,10 @@ inline I keep(I x) {
 template <class Sums>
 inline void keep_in_memory(Sums& sums) {
   asm("" : "+m"(sums));
+}
+// What was loaded is not kept: the compiler would hold a group's activations, and spill them.
+inline void forget_loads() {
+  asm volatile("" : : : "memory");
 }
 // Stays between the sums that it stands between: many at once would make loads wait.
 inline void prefetch_here(const uint8_t* p) {
