@@ -36,14 +36,16 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   kernel_file(avx2_vnni ${avx2_flags} -mavxvnni)
   kernel_file(avx512 ${avx512_flags})
   kernel_file(avx512_bf16 ${avx512_flags} -mavx512bf16)
-  # The AVX-512 kernels by SIMDe, for tests (kernels/emulated_test.h).
+  # Kernels that processors lack, for tests (kernels/emulated_test.h).
+  set_source_files_properties(${dir}/kernels/emulated_avx2_vnni_test.cpp PROPERTIES
+    COMPILE_OPTIONS "${kernel_flags};${avx2_flags}" SKIP_PRECOMPILE_HEADERS ON)
   set_source_files_properties(${dir}/kernels/emulated_avx512_test.cpp
     ${dir}/kernels/emulated_avx512_bf16_test.cpp PROPERTIES
     COMPILE_OPTIONS "${avx2_flags}" SKIP_PRECOMPILE_HEADERS ON)
 else()
   not_for_this_processor(avx2.cpp avx2_vnni.cpp avx512.cpp avx512_bf16.cpp
                          emulated_avx512_test.cpp emulated_avx512_bf16_test.cpp
-                         search_avx2.cpp)
+                         emulated_avx2_vnni_test.cpp search_avx2.cpp)
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   kernel_file(neon_dotprod -march=armv8.2-a+dotprod)

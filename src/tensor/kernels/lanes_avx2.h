@@ -323,10 +323,10 @@ inline U look_up(Table table, U index) {
   return {_mm256_shuffle_epi8(table.entries, index.a), _mm256_shuffle_epi8(table.entries, index.b)};
 }
 
+#define STRATA_FEW_REGISTERS  // tensor/kernels/row_blocks.h
 #if defined(__AVXVNNI__)
 constexpr bool kHasVnni = true;
 #else
-#define STRATA_FEW_REGISTERS  // tensor/kernels/row_blocks.h
 constexpr bool kHasVnni = false;
 #endif
 // Whether `dot` takes 8-bit weights as value + 128 and sums the values themselves.
@@ -343,7 +343,7 @@ inline __m256i dot_half(__m256i acc, __m256i w, __m256i q) {
 #if defined(__AVXVNNI__)
   return _mm256_dpbusd_avx_epi32(acc, w, q);
 #else
-  static_assert(kBits == 8);  // of fewer, by_register.h sums products in 16 bits
+  static_assert(kBits == 8);  // of fewer, sums_avx2.h sums products in 16 bits
   const __m256i ones = _mm256_set1_epi16(1);
   // |value| <= 128 times the activation with the value's sign: a pair is below 2^15.
   const __m256i value = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
@@ -366,13 +366,10 @@ constexpr int kStreamColumns = 4;
 // 8-bit weights gain by words. Q4_0, 1536 x 576, 8 columns: stream 196 GOPS, gemm 178; Q5_K: 133
 // and 150; Q8_0: 99 and 117.
 constexpr int stream_limit(Layout l) {
-  if (kHasVnni) return 24;
+  if (kHasVnni) return 4;  // a second pass unpacks once more, for products that cost little
   if (l == Layout::w8s || l == Layout::w4t) return 2;
   if (l == Layout::w8p || l == Layout::w5k) return 4;
   return l == Layout::w4s || l == Layout::w4m ? 16 : 8;
-}
-constexpr int gemm_columns(Layout l) {
-  return l == Layout::w6k ? 1 : 2;
 }
 constexpr int kBf16Rows = 2;
 constexpr int kBf16Columns = 2;
