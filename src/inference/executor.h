@@ -57,9 +57,10 @@ struct ExecutorOptions {
 };
 
 struct ExecutorStats {
-  int64_t weight_bytes = 0;   // resident, packed
-  int64_t kv_bytes_used = 0;  // by sequences
-  int64_t kv_bytes_kept = 0;  // of removed ones
+  int64_t weight_bytes = 0;       // resident, packed
+  int64_t weight_bytes_read = 0;  // of them, by a step that wants all logits of a row
+  int64_t kv_bytes_used = 0;      // by sequences
+  int64_t kv_bytes_kept = 0;      // of removed ones
   int64_t kv_bytes_reserved = 0;
   int64_t n_positions_free = 0;  // positions that still fit, all sequences together
   Work work{};                   // of all steps, all threads together

@@ -178,6 +178,7 @@ class FastExecutor final : public Executor {
       stats.kv_bytes_reserved += source_cache_->bytes_reserved();
       stats.n_positions_free = std::min(stats.n_positions_free, source_cache_->n_positions_free());
     }
+    stats.weight_bytes_read = stats.weight_bytes - head_.unread_bytes();
     return stats;
   }
 

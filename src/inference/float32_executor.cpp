@@ -195,6 +195,7 @@ class Float32Executor final : public Executor {
 
   ExecutorStats stats() const override {
     return {.weight_bytes = weights_.bytes(),
+            .weight_bytes_read = weights_.bytes(),
             .kv_bytes_used = used_ * position_bytes_ + used_by_sources_ * source_bytes_,
             .kv_bytes_reserved = limit_ * (position_bytes_ + source_bytes_),
             .n_positions_free = limit_ - std::max(used_, used_by_sources_)};

@@ -12,8 +12,8 @@ namespace strata::inference {
 namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
-constexpr int64_t kMinVocabulary = 1 << 16;  // below, the head is a small part of a step
-constexpr size_t kMaxRows = 8;               // whatever the kernels say: bits of Place::rows_of
+constexpr int64_t kMinVocabulary = 1 << 16;         // below, the head is a small part of a step
+constexpr size_t kMaxRows = tensor::kMostScreened;  // and bits of Place::rows_of
 constexpr int32_t kMaxLikeliest = 128;
 // With flat logits many blocks reach the threshold: of more than this share a full head is faster.
 // Then a while passes before the next try.
@@ -68,10 +68,10 @@ void HeadScreen::prepare(std::span<const WantedLogits> wanted, int64_t first_row
       wanted, [](int32_t n) { return n > 0 && n <= kMaxLikeliest; }, &WantedLogits::n_likeliest);
   wanted_.clear();
   if (n_blocks_ == 0 || !few || wanted.empty()) return;
-  const auto most_rows = static_cast<size_t>(tensor::kernels().screen_columns);
-  if (wanted.size() > std::min(most_rows, kMaxRows)) return;
   const bool very_few =
       std::ranges::max(wanted, {}, &WantedLogits::n_likeliest).n_likeliest <= kFewLikeliest;
+  const auto most_rows = static_cast<size_t>(very_few ? tensor::kernels().screen_columns : 2);
+  if (wanted.size() > std::min(most_rows, kMaxRows)) return;
   kind_ = very_few ? 0 : 1;
   if (worths_[kind_].pause > 0) {
     --worths_[kind_].pause;
@@ -108,8 +108,8 @@ void HeadScreen::offer(std::vector<Ranked>& best, size_t most, Ranked ranked) {
   std::push_heap(best.begin(), best.end(), greater);
 }
 
-// The likeliest blocks of the share, and what their logits say about the n-th greatest. Blocks
-// without a token that is allowed are never computed.
+// The likeliest blocks of the share, and what their logits say about the n-th greatest. A row wants
+// no block without a token that is allowed.
 void HeadScreen::compute_likeliest(const tensor::PackedMatrix& head, const tensor::InputRows& input,
                                    int64_t row, Share share, float* logits, Place& place) {
   const auto n = static_cast<size_t>(wanted_[static_cast<size_t>(row)].n_likeliest);
@@ -179,7 +179,7 @@ void HeadScreen::compute_rest(const tensor::PackedMatrix& head, const tensor::In
     const int first = std::countr_zero(rows);
     const int n_rows = std::bit_width(rows) - first;
     place.blocks.push_back({share.begin + static_cast<int64_t>(b), first_row_ + first, n_rows});
-    place.n_computed += n_rows;
+    place.n_computed += std::popcount(rows);
   }
   tensor::matmul_of_blocks(head, input, place.blocks, logits, head.rows());
 }

@@ -115,32 +115,6 @@ size_t most_rows() {
   return static_cast<size_t>(tensor::kernels().screen_columns);
 }
 
-TEST(HeadScreen, AnyThreadsAndSeveralRowsHaveTheSame) {
-  const RandomMatrix weights = random_matrix(DType::q8_0, 2000 + 7, 96, 2);
-  std::vector<std::vector<float>> rows;
-  std::vector<int32_t> n;
-  for (uint32_t r = 0; r < most_rows(); ++r) {
-    rows.push_back(random_row(96, r, r % 4 == 1));
-    n.push_back(std::vector<int32_t>{1, 8, 2, 40}[r % 4]);
-  }
-  for (const int threads : {1, 2, 3, 5}) {
-    Head head(weights, threads);
-    const InputRows input = head.input(rows);
-    const auto all = head.all(input, static_cast<int64_t>(rows.size()));
-    for (const size_t n_rows : {size_t{1}, most_rows()}) {
-      const auto logits = head.screened(input, std::span(n).first(n_rows));
-      ASSERT_FALSE(logits.empty());
-      for (size_t r = 0; r < n_rows; ++r) {
-        const size_t begin = r * head.n_vocab();
-        ASSERT_NO_FATAL_FAILURE(
-            expect_same_greatest(std::span(logits).subspan(begin, head.n_vocab()),
-                                 std::span(all).subspan(begin, head.n_vocab()), n[r]))
-            << "row " << r;
-      }
-    }
-  }
-}
-
 TokenMask mask_of(size_t n_tokens, const std::function<bool(size_t)>& has) {
   TokenMask mask;
   mask.bits.resize((n_tokens + 63) / 64);
@@ -159,6 +133,43 @@ std::vector<TokenMask> masks_of(size_t n_tokens) {
           mask_of(n_tokens, [](size_t i) { return i >= 700 && i < 705; }),
           mask_of(n_tokens, [](size_t) { return false; }),
           mask_of(n_tokens / 2, [](size_t i) { return i % 3 == 0; })};
+}
+
+// With the reference kernels too, which screen more rows than some. The second row is masked, so
+// that blocks are wanted on both sides of it.
+TEST(HeadScreen, AnyThreadsAndSeveralRowsHaveTheSame) {
+  const RandomMatrix weights = random_matrix(DType::q8_0, 2000 + 7, 96, 2);
+  const TokenMask mask = mask_of(2007, [](size_t i) { return i % 511 == 7; });
+  for (const tensor::KernelSet* kernels : {tensor::runnable_kernels().back(), &tensor::kernels()}) {
+    tensor::use_kernels(kernels);
+    std::vector<std::vector<float>> rows;
+    std::vector<WantedLogits> wanted;
+    for (uint32_t r = 0; r < most_rows(); ++r) {
+      rows.push_back(random_row(96, r, r % 4 == 1));
+      wanted.push_back({std::vector<int32_t>{1, 8, 2, 5}[r % 4], r == 1 ? &mask : nullptr});
+    }
+    for (const int threads : {1, 2, 3, 5}) {
+      Head head(weights, threads);
+      const InputRows input = head.input(rows);
+      const auto all = head.all(input, static_cast<int64_t>(rows.size()));
+      const auto logits = head.screened(input, wanted);
+      ASSERT_FALSE(logits.empty());
+      for (size_t r = 0; r < rows.size(); ++r) {
+        const auto found = std::span(logits).subspan(r * head.n_vocab(), head.n_vocab());
+        const auto expected = std::span(all).subspan(r * head.n_vocab(), head.n_vocab());
+        if (wanted[r].allowed == nullptr) {
+          ASSERT_NO_FATAL_FAILURE(expect_same_greatest(found, expected, wanted[r].n_likeliest));
+          continue;
+        }
+        std::vector<float> found_allowed, expected_allowed;
+        keep_allowed(found, mask, found_allowed);
+        keep_allowed(expected, mask, expected_allowed);
+        ASSERT_NO_FATAL_FAILURE(
+            expect_same_greatest(found_allowed, expected_allowed, wanted[r].n_likeliest));
+      }
+    }
+  }
+  tensor::use_kernels(nullptr);
 }
 
 TEST(HeadScreen, UnderAMaskTheGreatestThatItAllowsAreThoseOfTheFullHead) {

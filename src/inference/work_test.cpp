@@ -105,7 +105,7 @@ TEST_P(WorkOf, EachWeightIsReadOnceAStepHoweverManyRowsShareIt) {
     std::vector<SequenceId> sequences(8);
     for (SequenceId& sequence : sequences) sequence = counted.executor->create_sequence();
     const int64_t alone = counted.step(std::span(sequences).first(1), 1).weight_bytes;
-    const auto resident = static_cast<double>(counted.executor->stats().weight_bytes);
+    const auto resident = static_cast<double>(counted.executor->stats().weight_bytes_read);
     EXPECT_NEAR(static_cast<double>(alone) / resident, 1, 0.002)
         << "but for unused ends of buffers";
     EXPECT_EQ(counted.step(sequences, 1).weight_bytes, alone);

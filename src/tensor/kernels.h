@@ -42,11 +42,12 @@ struct MatmulArgs {
   int64_t out_stride = 0;          // floats
   const uint8_t* table = nullptr;  // w4t: 16 entries, value + 128
   // w8p: the lower bits of the first row block, the bytes of one row block's, and how far ahead of
-  // both is read: here what follows in memory, as far as the other layouts look.
+  // both is read: here so many whole tiles as make what the other layouts look ahead. At the end of
+  // a row block that is 64 bytes beside what the next one has there.
   const uint8_t* lower = nullptr;
   int64_t lower_bytes = 0;
   int64_t lower_ahead = 4608;
-  int64_t upper_ahead = 7680;
+  int64_t upper_ahead = 7744;
   // none: as above. Else blocks 2i are gates and 2i + 1 ups, and output rows 16 i .. 16 i + 15 get
   // activation(gate) * up; last_rows counts rows of the last pair.
   bool gated = false;
@@ -77,9 +78,8 @@ using MatmulFn = void (*)(const MatmulArgs&);
 
 // What n_blocks row blocks of w8p may be at most, from their upper bits alone: per row
 //   A = 8 * dot + sum over groups of scale * the group's centre,
-//   |A - exact| <= B = margin * norm of the row * (underflow + sum over groups of |scale| * reach
-//   of
-// the group's activations). The margin is for rounding.
+//   |A - exact| <= B = margin * norm of the row * (underflow + sum over groups of |scale| * the
+//   group's reach). The margin is for rounding.
 //
 // reach: the lower bits, centred, have at most the row's norm and each at most 3.5. Activations
 // that hold much of their group's length are better bounded by the 3.5, which is a quarter of
@@ -177,7 +177,8 @@ struct KernelSet {
   void (*attention)(const AttentionArgs&);
   void (*sequence_attention)(const SequenceAttentionArgs&);
   void (*screen)(const ScreenArgs&);
-  int screen_columns;  // a screen pays up to so many columns
+  int screen_columns;  // a screen pays up to so many columns, where very little is computed behind
+                       // it
 
   // Row operations on n floats. `out` may be the input itself.
   // One row to int8: n is padded with zeros to padded_n, a multiple of 32. Where any of n is not

@@ -81,6 +81,7 @@ constexpr bool has_bytes(Layout l) {
 
 // w8p: what a row block has before its tiles, and the lower bits of one group.
 constexpr int kPlanesHead = 64;
+constexpr int kPlaneBytes = 64;  // of a group, bit 3: for a screen only
 constexpr int kLowerBytes = 256;
 
 // Head of the K-quant tiles.

@@ -22,7 +22,8 @@ uint8_t* gemm_scratch(Layout layout, int64_t n_groups) {
 void run_kernel(MatmulArgs& args, Layout layout) {
   const KernelSet& set = kernels();
   const auto index = static_cast<size_t>(layout);
-  thread_work().weight_bytes += args.n_blocks * (args.block_bytes + args.lower_bytes);
+  const int64_t unread = layout == Layout::w8p ? int64_t{args.n_groups} * kPlaneBytes : 0;
+  thread_work().weight_bytes += args.n_blocks * (args.block_bytes + args.lower_bytes - unread);
   ++thread_work().kernel_calls;
   if (args.n_cols <= set.stream_columns[index]) {
     set.stream[index](args);
@@ -31,6 +32,9 @@ void run_kernel(MatmulArgs& args, Layout layout) {
     set.gemm[index](args);
   }
 }
+
+// Up to so many bytes of a row block the next one is what is read ahead.
+constexpr int64_t kNearBlock = 12 << 10;
 
 MatmulArgs args_for(const PackedMatrix& matrix, const PackedMatrix::Segment& s,
                     const InputRows& input, int64_t first_row, int64_t n_rows, int64_t begin,
@@ -64,6 +68,10 @@ MatmulArgs args_for(const PackedMatrix& matrix, const PackedMatrix::Segment& s,
   if (s.layout == Layout::w8p) {
     args.lower_bytes = s.lower_bytes;
     args.lower = reinterpret_cast<const uint8_t*>(matrix.lower(s)) + begin * s.lower_bytes;
+    if (s.block_bytes <= kNearBlock) {
+      args.upper_ahead = s.block_bytes;
+      args.lower_ahead = s.lower_bytes;
+    }
   }
   return args;
 }

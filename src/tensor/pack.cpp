@@ -238,20 +238,20 @@ void split_planes(const uint8_t* block, int64_t n_groups, uint8_t* upper, uint8_
     const uint8_t* quants = block + tile + info(Layout::w8s).head_bytes + 512 * to.in_tile;
     std::memcpy(to.tile + 32 * to.in_tile, scales, 32);
     for (int row = 0; row < kRowBlock; ++row) {
-      Quants low, high, third;
+      Quants low, high, bit3;
       float squares = 0.0f;
       for (int j = 0; j < 8; ++j) {
         const uint32_t word = word_at(quants + 64 * j + 4 * row);
         low.word[j] = word;
         high.word[j] = word >> 4;
-        third.word[j] = word << 1;
+        bit3.word[j] = word << 1;
         for (int i = 0; i < 4; ++i) {
           const float centred = static_cast<float>((word >> 8 * i) & 7U) - 3.5f;
           squares += centred * centred;
         }
       }
       put_nibbles(to.quants, row, high);
-      put_fifth_bits(to.quants, row, third);
+      put_fifth_bits(to.quants, row, bit3);
       put_nibbles(lower + g * kLowerBytes, row, low);
       // What has no scale adds nothing: the columns behind the last, rows that are zero.
       if (half_at(scales + 2 * row) != 0) largest[row] = std::max(largest[row], squares);

@@ -196,6 +196,12 @@ size_t PackedMatrix::bytes() const {
   return buffer_.size();
 }
 
+size_t PackedMatrix::unread_bytes() const {
+  if (!in_planes()) return 0;
+  const Segment& s = segments_[0];
+  return static_cast<size_t>(s.n_blocks * s.n_groups * kPlaneBytes);
+}
+
 void PackedMatrix::unpack_row(int64_t row, float* out) const {
   const bool second = gated_ && row >= rows_;
   const int64_t r = second ? row - rows_ : row;

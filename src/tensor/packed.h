@@ -80,6 +80,9 @@ class PackedMatrix {
   std::span<const Segment> segments() const { return segments_; }
   const std::byte* tiles(const Segment& s) const { return buffer_.data() + s.offset; }
   const std::byte* lower(const Segment& s) const { return buffer_.data() + s.lower_offset; }
+  // Of bytes() those that a product with all of it does not read: what a matrix in planes has
+  // twice.
+  size_t unread_bytes() const;
   bool in_planes() const { return segments_.size() == 1 && segments_[0].layout == Layout::w8p; }
   bool interleaved() const { return gated_ && segments_.size() == 1; }
 
@@ -125,6 +128,7 @@ void matmul_share(const PackedMatrix& matrix, const InputRows& input, int64_t n_
 // approximate value and the greatest upper bound of the 16 outputs of row block b. A bound holds
 // for what matmul() gives, rounding included, where screen_groups() says so. groups:
 // [n_rows][group_stride].
+constexpr int64_t kMostScreened = 8;  // rows
 void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
             const ScreenGroup* groups, int64_t group_stride, int64_t block_begin, int64_t block_end,
             float* likely, float* bound, int64_t stride);

@@ -54,15 +54,17 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_ro
             float* likely, float* bound, int64_t stride) {
   CHECK(matrix.in_planes() && block_begin >= 0 && block_end <= matrix.n_row_blocks());
   CHECK(input.int8.rows() >= first_row + n_rows && input.int8.k() == matrix.cols());
+  CHECK(n_rows <= kMostScreened);
   constexpr int64_t kBlocks = 8;
-  constexpr int64_t kColumns = 32;
-  alignas(64) float dots[kColumns * kBlocks * kRowBlock];
+  alignas(64) float dots[kMostScreened * kBlocks * kRowBlock];
   const PackedMatrix::Segment& s = matrix.segments()[0];
   ScreenArgs args;
   args.block_bytes = s.block_bytes;
   args.n_groups = static_cast<int32_t>(s.n_groups);
   args.dots = dots;
   args.dots_stride = kBlocks * kRowBlock;
+  args.n_cols = static_cast<int32_t>(n_rows);
+  args.groups = groups;
   args.group_stride = group_stride;
   args.margin = screen_margin(s.n_groups);
   args.block_stride = stride;
@@ -70,16 +72,11 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_ro
     const int64_t end = std::min(b + kBlocks, block_end);
     args.upper = reinterpret_cast<const uint8_t*>(matrix.tiles(s)) + b * s.block_bytes;
     args.n_blocks = static_cast<int32_t>(end - b);
-    for (int64_t c = 0; c < n_rows; c += kColumns) {
-      const int64_t n = std::min(kColumns, n_rows - c);
-      multiply_upper(matrix, input, first_row + c, n, b, end, dots, args.dots_stride);
-      args.n_cols = static_cast<int32_t>(n);
-      args.groups = groups + c * group_stride;
-      args.likely = likely + c * stride + b;
-      args.bound = bound + c * stride + b;
-      ++thread_work().kernel_calls;
-      kernels().screen(args);
-    }
+    args.likely = likely + b;
+    args.bound = bound + b;
+    multiply_upper(matrix, input, first_row, n_rows, b, end, dots, args.dots_stride);
+    ++thread_work().kernel_calls;
+    kernels().screen(args);
   }
 }
 

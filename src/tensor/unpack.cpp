@@ -21,6 +21,7 @@ int quant_at(Layout layout, const uint8_t* quants, const uint8_t table[16], int 
   if (layout == Layout::w8s) return quants[64 * j + byte];
   const int nibble = (quants[64 * (j % 4) + byte] >> (j < 4 ? 0 : 4)) & 15;
   if (layout == Layout::w4t) return table[nibble];
+  if (layout == Layout::w5h) return nibble << 1 | ((quants[256 + byte] >> j) & 1);
   if (info(layout).group_bytes == 320) return nibble | ((quants[256 + byte] >> j) & 1) << 4;
   if (layout == Layout::w6k) {
     return nibble | ((quants[256 + 64 * (j / 4) + byte] >> 2 * (j % 4)) & 3) << 4;

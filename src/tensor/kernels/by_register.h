@@ -302,6 +302,14 @@ inline void gemm_all(const MatmulArgs& args) {
   for (; b < args.n_blocks; ++b) gemm_blocks<kLayout, kWords, 1>(args, b, table);
 }
 
+inline MatmulArgs columns_from(MatmulArgs args, int32_t c0) {
+  args.n_cols -= c0;
+  args.q += c0 * args.q_stride;
+  args.meta += c0 * args.meta_stride;
+  args.out += c0 * args.out_stride;
+  return args;
+}
+
 // A panel of columns at a time, whose activations become words first.
 template <Layout kLayout>
 inline void gemm_by_words(const MatmulArgs& args) {
@@ -314,6 +322,9 @@ inline void gemm_by_words(const MatmulArgs& args) {
   part.q_stride = stride;
   for (int32_t c0 = 0; c0 < args.n_cols; c0 += panel) {
     part.n_cols = args.n_cols - c0 < panel ? args.n_cols - c0 : panel;
+    if constexpr (kLayout == Layout::w8p) {  // as gemm() would choose
+      if (!words_pay(part)) return gemm_all<kLayout, false>(columns_from(args, c0));
+    }
     for (int32_t c = 0; c < part.n_cols; ++c) {
       const int8_t* q = args.q + (c0 + c) * args.q_stride;
       for (int32_t g = 0; g < args.n_groups; ++g) {

@@ -13,7 +13,9 @@ std::vector<const KernelSet*> tested_kernels() {
 #if defined(__x86_64__)
   const CpuFeatures& cpu = cpu_features();
   if (cpu.avx2 && !cpu.avx512_bf16) sets.push_back(&emulated_avx512_bf16_kernels());
+#if !defined(__AVXVNNI__)
   if (cpu.avx2 && !cpu.avx_vnni) sets.push_back(&emulated_avx2_vnni_kernels());
+#endif
   if (cpu.avx2 && !cpu.avx512_vnni) sets.push_back(&emulated_avx512_kernels());
 #endif
   sets.insert(sets.end(), runnable_kernels().begin(), runnable_kernels().end());

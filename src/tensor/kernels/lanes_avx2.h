@@ -366,7 +366,8 @@ constexpr int kStreamColumns = 4;
 // 8-bit weights gain by words. Q4_0, 1536 x 576, 8 columns: stream 196 GOPS, gemm 178; Q5_K: 133
 // and 150; Q8_0: 99 and 117.
 constexpr int stream_limit(Layout l) {
-  if (kHasVnni) return 4;  // a second pass unpacks once more, for products that cost little
+  // Not measured: a second pass unpacks once more, for products that cost little.
+  if (kHasVnni) return 4;
   if (l == Layout::w8s || l == Layout::w4t) return 2;
   if (l == Layout::w8p || l == Layout::w5k) return 4;
   return l == Layout::w4s || l == Layout::w4m ? 16 : 8;

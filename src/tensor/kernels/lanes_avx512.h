@@ -1,5 +1,5 @@
 // Sixteen lanes in one 512-bit register: AVX-512 with VNNI; bf16 products by vdpbf16ps where the
-// file is compiled for it, else by two multiplications.
+// file is compiled for it, else by two multiplications of floats.
 #pragma once
 
 #include <immintrin.h>
@@ -100,35 +100,56 @@ inline int32_t store_int8(int8_t* p, F a) {  // returns the sum
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
   return _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(bytes));
 }
-inline void store_bf16(uint16_t* p, F a) {
+inline __m512i bf16_bits(F a) {  // in the low halves of 32 bits
   const __m512i u = _mm512_castps_si512(a);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
   const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
   const __m512i quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
-  const __m512i bits = _mm512_mask_blend_epi32(nan, rounded, quiet);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+  return _mm512_srli_epi32(_mm512_mask_blend_epi32(nan, rounded, quiet), 16);
+}
+inline void store_bf16(uint16_t* p, F a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(bf16_bits(a)));
 }
 inline int32_t word_at(const void* p) {
   int32_t w;
   __builtin_memcpy(&w, p, 4);
   return w;
 }
+// 16 pairs of bf16 from whole numbers, which it holds exactly: the first of each, then the second.
+inline F sixteen_of(__m128i bytes) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+inline F first_of(const int8_t* y) {
+  return sixteen_of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(y)));
+}
+inline F second_of(const int8_t* y) {
+  return sixteen_of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(y + 16)));
+}
+inline F first_of(Wholes y) {
+  return sixteen_of(reinterpret_cast<__m128i>(y.first));
+}
+inline F second_of(Wholes y) {
+  return sixteen_of(reinterpret_cast<__m128i>(y.second));
+}
+template <class Pairs>
+inline __m512i pairs_of(Pairs y) {
+  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(first_of(y)), 16),
+                         _mm512_castps_si512(second_of(y)));
+}
+inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
+  _mm512_storeu_si512(pairs, pairs_of(y));
+}
+inline void unpack_pairs(Wholes y, uint16_t* pairs) {
+  _mm512_storeu_si512(pairs, pairs_of(y));
+}
+#if defined(__AVX512BF16__) || defined(STRATA_LANES_BF16)
 // acc[i] += a[i][0] * b[i][0] + a[i][1] * b[i][1], pairs of bf16.
 inline F dot_pairs(F acc, __m512i a, __m512i b) {
-#if defined(__AVX512BF16__) || defined(STRATA_LANES_BF16)
 #if defined(__clang__)
   __asm__("" : "+v"(b));  // clang 16 crashes when it folds the broadcast into the product
 #endif
   return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
-#else
-  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000U));
-  const F low_product = fma(_mm512_castsi512_ps(_mm512_slli_epi32(a, 16)),
-                            _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)), acc);
-  return fma(_mm512_castsi512_ps(_mm512_and_si512(a, high)),
-             _mm512_castsi512_ps(_mm512_and_si512(b, high)), low_product);
-#endif
 }
 inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
   return dot_pairs(acc, _mm512_loadu_si512(y), _mm512_set1_epi32(word_at(x)));
@@ -137,35 +158,48 @@ using Factor = uint16_t;  // the broadcast side of dot_pair
 inline F dot_pair(F acc, const uint16_t* y, const Factor* x) {
   return dot_bf16(acc, y, x);
 }
-// 16 pairs of bf16 from whole numbers, which it holds exactly: the first of each, then the second.
-inline __m512i pairs_of(__m128i first, __m128i second) {
-  const auto sixteen = [](__m128i bytes) {
-    return _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
-  };
-  return _mm512_or_si512(_mm512_srli_epi32(sixteen(first), 16), sixteen(second));
-}
-inline __m512i pairs_of(const int8_t* y) {
-  return pairs_of(_mm_loadu_si128(reinterpret_cast<const __m128i*>(y)),
-                  _mm_loadu_si128(reinterpret_cast<const __m128i*>(y + 16)));
-}
-inline __m512i pairs_of(Wholes y) {
-  return pairs_of(reinterpret_cast<__m128i>(y.first), reinterpret_cast<__m128i>(y.second));
-}
 inline F dot_pair(F acc, const int8_t* y, const Factor* x) {
   return dot_pairs(acc, pairs_of(y), _mm512_set1_epi32(word_at(x)));
 }
 inline F dot_pair(F acc, Wholes y, const Factor* x) {
   return dot_pairs(acc, pairs_of(y), _mm512_set1_epi32(word_at(x)));
 }
-inline void unpack_pairs(const int8_t* y, uint16_t* pairs) {
-  _mm512_storeu_si512(pairs, pairs_of(y));
-}
-inline void unpack_pairs(Wholes y, uint16_t* pairs) {
-  _mm512_storeu_si512(pairs, pairs_of(y));
-}
 inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);
 }
+#else
+#define STRATA_FLOAT_FACTORS
+inline __m512i second_bits(__m512i pairs) {
+  return _mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000U)));
+}
+inline F first_of(const uint16_t* y) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(y), 16));
+}
+inline F second_of(const uint16_t* y) {
+  return _mm512_castsi512_ps(second_bits(_mm512_loadu_si512(y)));
+}
+inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
+  const __m512i pair = _mm512_set1_epi32(word_at(x));
+  const F low = fma(first_of(y), _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)), acc);
+  return fma(second_of(y), _mm512_castsi512_ps(second_bits(pair)), low);
+}
+// A float that is a bf16 number: nothing to unpack but what all factors are multiplied with.
+using Factor = float;
+// acc[i] += the products of 16 pairs with the pair of factors at x + i * stride.
+template <int kCount, class Pairs>
+[[gnu::always_inline]] inline void dot_each(F (&acc)[kCount], Pairs pairs, const Factor* x,
+                                            int64_t stride) {
+  const F first = first_of(pairs);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) acc[i] = fma(first, set1(x[i * stride]), acc[i]);
+  const F second = second_of(pairs);
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) acc[i] = fma(second, set1(x[i * stride + 1]), acc[i]);
+}
+inline void store_factors(Factor* p, F x) {
+  store(p, _mm512_castsi512_ps(_mm512_slli_epi32(bf16_bits(x), 16)));
+}
+#endif
 inline void prefetch(const void* p) {
   _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
 }
@@ -281,4 +315,6 @@ constexpr int kScreenPays = 4;
 }  // namespace
 }  // namespace strata::tensor
 
+#if !defined(STRATA_FLOAT_FACTORS)
 #include "tensor/kernels/dot_each.h"
+#endif

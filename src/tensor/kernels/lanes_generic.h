@@ -169,8 +169,6 @@ constexpr int attention_tokens(int) {  // registers of 16 tokens (dims) beside s
 }
 
 constexpr int kFloatColumns = 4;
-constexpr int kScreenColumns = 1;
-constexpr int kScreenPays = 4;
 
 }  // namespace
 }  // namespace strata::tensor

@@ -61,7 +61,8 @@ inline U register_of(const uint8_t* quants, const Table& table) {
   constexpr int kField = kRegister % 4;
   const U stored = load_bytes(quants + 64 * kField);
   if constexpr (kLayout == Layout::w5h) {
-    const U above = masked<30>(shift_bytes_apart < kPlane == 0 ? 1 : -3 > (stored));
+    constexpr int kShift = kPlane == 0 ? 1 : -3;
+    const U above = masked<30>(shift_bytes_apart<kShift>(stored));
     return or_masked<1>(above, shift_bytes_apart<-kRegister>(load_bytes(quants + 256)));
   }
   const U nibbles = kPlane == 0 ? low_nibbles(stored) : high_nibbles(stored);

@@ -179,7 +179,7 @@ class Bench : public Command {
     const auto total = static_cast<uint64_t>(rounds) * lines.size();
     uint64_t done = 0;
     double bandwidth = 0.0;
-    const int64_t weights = executor.stats().weight_bytes;
+    const int64_t weights = executor.stats().weight_bytes_read;
     for (int32_t round = 0; round < rounds; ++round) {
       const auto seed = static_cast<uint64_t>(round);
       {
