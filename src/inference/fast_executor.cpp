@@ -178,7 +178,8 @@ class FastExecutor final : public Executor {
       stats.kv_bytes_reserved += source_cache_->bytes_reserved();
       stats.n_positions_free = std::min(stats.n_positions_free, source_cache_->n_positions_free());
     }
-    stats.weight_bytes_read = stats.weight_bytes - head_.unread_bytes();
+    stats.weight_bytes_read =
+        stats.weight_bytes - static_cast<int64_t>(head_.matrix().unread_bytes());
     return stats;
   }
 

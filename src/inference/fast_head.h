@@ -23,7 +23,6 @@ class FastHead {
   void load(Packer& packer, int32_t n_choosable);
   const tensor::PackedMatrix& matrix() const { return head_.matrix; }
   int64_t weight_bytes() const;
-  int64_t unread_bytes() const { return static_cast<int64_t>(head_.matrix.unread_bytes()); }
 
   // Before the team starts.
   void prepare(std::span<const Row> rows);

@@ -20,6 +20,7 @@ constexpr int32_t kMaxLikeliest = 128;
 constexpr float kMostComputed = 0.3f;
 constexpr int32_t kPause = 64;  // steps
 constexpr int32_t kFewLikeliest = 8;
+constexpr int kRowsOfMany = 2;  // where more logits are wanted, so many rows are screened
 // Blocks that the threads together compute first beyond the likeliest: the better these are chosen,
 // the higher the threshold that the others must reach.
 constexpr size_t kSpare = 16;
@@ -70,7 +71,8 @@ void HeadScreen::prepare(std::span<const WantedLogits> wanted, int64_t first_row
   if (n_blocks_ == 0 || !few || wanted.empty()) return;
   const bool very_few =
       std::ranges::max(wanted, {}, &WantedLogits::n_likeliest).n_likeliest <= kFewLikeliest;
-  const auto most_rows = static_cast<size_t>(very_few ? tensor::kernels().screen_columns : 2);
+  const auto most_rows =
+      static_cast<size_t>(very_few ? tensor::kernels().screen_columns : kRowsOfMany);
   if (wanted.size() > std::min(most_rows, kMaxRows)) return;
   kind_ = very_few ? 0 : 1;
   if (worths_[kind_].pause > 0) {

@@ -9,22 +9,6 @@
 #include "tensor/ops.h"
 
 namespace strata::tensor {
-void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input,
-                      std::span<const BlockOfRows> blocks, float* out, int64_t out_stride) {
-  CHECK(matrix.in_planes());
-  const PackedMatrix::Segment& s = matrix.segments()[0];
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    const auto [block, first_row, n_rows] = blocks[i];
-    MatmulArgs args = args_for(matrix, s, input, first_row, n_rows, block, block + 1);
-    const int64_t to_next = blocks[std::min(i + 1, blocks.size() - 1)].block - block;
-    args.upper_ahead = to_next * s.block_bytes;
-    args.lower_ahead = to_next * s.lower_bytes;
-    args.out = out + first_row * out_stride + block * kRowBlock;
-    args.out_stride = out_stride;
-    run_kernel(args, s.layout);
-  }
-}
-
 namespace {
 
 // The products of the upper bits of row blocks [begin, end), as those of a w5h: [n_rows][stride].
@@ -47,7 +31,44 @@ float screen_margin(int64_t n_groups) {
   return 1.0f + static_cast<float>(n_groups + 4) * 0x1p-14f;
 }
 
+// ScreenGroup::reach of 32 activations, without their scale.
+float reach_of(const int8_t* q) {
+  uint8_t size[kGroup];
+  int32_t squares = 0;
+  for (int k = 0; k < kGroup; ++k) {
+    size[k] = static_cast<uint8_t>(q[k] < 0 ? -q[k] : q[k]);
+    squares += size[k] * size[k];
+  }
+  // Taking x away from a length L gains while x / 4 < L - sqrt(L^2 - x^2): x > 8 / 17 L.
+  int32_t large = 0;
+  while (squares > 0) {
+    uint8_t* most = std::max_element(size, size + kGroup);
+    const int32_t square = *most * *most;
+    if (17 * 17 * square <= 8 * 8 * squares) break;
+    large += *most;
+    squares -= square;
+    *most = 0;
+  }
+  return std::sqrt(static_cast<float>(squares)) + 0.25f * static_cast<float>(large);
+}
+
 }  // namespace
+
+void matmul_of_blocks(const PackedMatrix& matrix, const InputRows& input,
+                      std::span<const BlockOfRows> blocks, float* out, int64_t out_stride) {
+  CHECK(matrix.in_planes());
+  const PackedMatrix::Segment& s = matrix.segments()[0];
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const auto [block, first_row, n_rows] = blocks[i];
+    MatmulArgs args = args_for(matrix, s, input, first_row, n_rows, block, block + 1);
+    const int64_t to_next = blocks[std::min(i + 1, blocks.size() - 1)].block - block;
+    args.upper_ahead = to_next * s.block_bytes;
+    args.lower_ahead = to_next * s.lower_bytes;
+    args.out = out + first_row * out_stride + block * kRowBlock;
+    args.out_stride = out_stride;
+    run_kernel(args, s.layout);
+  }
+}
 
 void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_row, int64_t n_rows,
             const ScreenGroup* groups, int64_t group_stride, int64_t block_begin, int64_t block_end,
@@ -79,31 +100,6 @@ void screen(const PackedMatrix& matrix, const InputRows& input, int64_t first_ro
     kernels().screen(args);
   }
 }
-
-namespace {
-
-// ScreenGroup::reach of 32 activations, without their scale.
-float reach_of(const int8_t* q) {
-  uint8_t size[kGroup];
-  int32_t squares = 0;
-  for (int k = 0; k < kGroup; ++k) {
-    size[k] = static_cast<uint8_t>(q[k] < 0 ? -q[k] : q[k]);
-    squares += size[k] * size[k];
-  }
-  // Taking x away from a length L gains while x / 4 < L - sqrt(L^2 - x^2): x > 8 / 17 L.
-  int32_t large = 0;
-  while (squares > 0) {
-    uint8_t* most = std::max_element(size, size + kGroup);
-    const int32_t square = *most * *most;
-    if (17 * 17 * square <= 8 * 8 * squares) break;
-    large += *most;
-    squares -= square;
-    *most = 0;
-  }
-  return std::sqrt(static_cast<float>(squares)) + 0.25f * static_cast<float>(large);
-}
-
-}  // namespace
 
 bool screen_groups(const InputRows& input, int64_t row, std::span<ScreenGroup> groups) {
   constexpr float kSafe = 1e30f;  // times 65504, 131.5 sqrt(32) and 4: below the largest float

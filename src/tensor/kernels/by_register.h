@@ -283,7 +283,7 @@ inline void gemm_blocks(const MatmulArgs& args, int32_t block, const Table& tabl
   if constexpr (kWords) {
     if (words_pay(args)) return unpack_first(std::true_type{});
   }
-  if constexpr (kLayout == Layout::w8s || (kLayout == Layout::w8p && kNibblesApart && !kWords)) {
+  if constexpr (kLayout == Layout::w8s || (kLayout == Layout::w8p && kByWords && !kWords)) {
     times_columns<kLayout, kWords, kRows>(args, block, packed_at, next);  // little to unpack
   } else {
     unpack_first(std::false_type{});
@@ -322,7 +322,8 @@ inline void gemm_by_words(const MatmulArgs& args) {
   part.q_stride = stride;
   for (int32_t c0 = 0; c0 < args.n_cols; c0 += panel) {
     part.n_cols = args.n_cols - c0 < panel ? args.n_cols - c0 : panel;
-    if constexpr (kLayout == Layout::w8p) {  // as gemm() would choose
+    // Nibbles in planes are as fast as words that are split again in every pass.
+    if constexpr (kLayout == Layout::w8p) {
       if (!words_pay(part)) return gemm_all<kLayout, false>(columns_from(args, c0));
     }
     for (int32_t c = 0; c < part.n_cols; ++c) {
@@ -339,13 +340,11 @@ inline void gemm_by_words(const MatmulArgs& args) {
 
 template <Layout kLayout>
 void gemm(const MatmulArgs& args) {
-  constexpr bool kHasWords = kByWords && weight_bits(kLayout) == 8;
-  constexpr bool kHasOthers = !kHasWords || kLayout == Layout::w8p;
-  if constexpr (kHasWords) {
-    // Nibbles in planes are as fast as words that are split again in every pass.
-    if (!kHasOthers || words_pay(args)) return gemm_by_words<kLayout>(args);
+  if constexpr (kByWords && weight_bits(kLayout) == 8) {
+    gemm_by_words<kLayout>(args);
+  } else {
+    gemm_all<kLayout, false>(args);
   }
-  if constexpr (kHasOthers) gemm_all<kLayout, false>(args);
 }
 
 }  // namespace

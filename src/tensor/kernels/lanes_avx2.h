@@ -190,23 +190,13 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
       _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(static_cast<int>(0xffff0000U))));
   return fma(second_of(y), {x1, x1}, fma(first_of(y), {x0, x0}, acc));
 }
+#define STRATA_FLOAT_FACTORS  // tensor/kernels/dot_each.h
 // A float that is a bf16 number: nothing to unpack but what all factors are multiplied with.
 using Factor = float;
 // Where sums stand now: the compiler would unpack second numbers too early, and spill.
 inline F keep(F x) {
   asm volatile("" : "+x"(x.a), "+x"(x.b));
   return x;
-}
-// acc[i] += the products of 16 pairs with the pair of factors at x + i * stride.
-template <int kCount, class Pairs>
-[[gnu::always_inline]] inline void dot_each(F (&acc)[kCount], Pairs pairs, const Factor* x,
-                                            int64_t stride) {
-  const F first = first_of(pairs);
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) acc[i] = keep(fma(first, set1(x[i * stride]), acc[i]));
-  const F second = second_of(pairs);
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) acc[i] = keep(fma(second, set1(x[i * stride + 1]), acc[i]));
 }
 // Such numbers to 16 pairs of bf16, which holds them exactly.
 inline void store_pairs(uint16_t* pairs, __m256 first, __m256 second) {
@@ -381,3 +371,5 @@ constexpr int kScreenPays = kHasVnni ? 4 : 2;
 
 }  // namespace
 }  // namespace strata::tensor
+
+#include "tensor/kernels/dot_each.h"

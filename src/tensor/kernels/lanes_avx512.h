@@ -168,7 +168,7 @@ inline void store_factors(Factor* p, F x) {
   store_bf16(p, x);
 }
 #else
-#define STRATA_FLOAT_FACTORS
+#define STRATA_FLOAT_FACTORS  // tensor/kernels/dot_each.h
 inline __m512i second_bits(__m512i pairs) {
   return _mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000U)));
 }
@@ -185,16 +185,8 @@ inline F dot_bf16(F acc, const uint16_t* y, const uint16_t* x) {
 }
 // A float that is a bf16 number: nothing to unpack but what all factors are multiplied with.
 using Factor = float;
-// acc[i] += the products of 16 pairs with the pair of factors at x + i * stride.
-template <int kCount, class Pairs>
-[[gnu::always_inline]] inline void dot_each(F (&acc)[kCount], Pairs pairs, const Factor* x,
-                                            int64_t stride) {
-  const F first = first_of(pairs);
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) acc[i] = fma(first, set1(x[i * stride]), acc[i]);
-  const F second = second_of(pairs);
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) acc[i] = fma(second, set1(x[i * stride + 1]), acc[i]);
+inline F keep(F x) {  // there are registers enough for any order of sums
+  return x;
 }
 inline void store_factors(Factor* p, F x) {
   store(p, _mm512_castsi512_ps(_mm512_slli_epi32(bf16_bits(x), 16)));
@@ -315,6 +307,4 @@ constexpr int kScreenPays = 4;
 }  // namespace
 }  // namespace strata::tensor
 
-#if !defined(STRATA_FLOAT_FACTORS)
 #include "tensor/kernels/dot_each.h"
-#endif

@@ -8,8 +8,7 @@
 namespace strata::tensor {
 namespace {
 
-constexpr bool kByWords = true;
-constexpr bool kNibblesApart = true;  // of w8p
+constexpr bool kByWords = true;  // 8 bits, and nibbles apart where they are in planes
 
 // w6k: twice in 32 bits, for words.
 template <int kHalf>

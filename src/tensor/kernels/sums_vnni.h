@@ -8,7 +8,6 @@ namespace strata::tensor {
 namespace {
 
 constexpr bool kByWords = false;
-constexpr bool kNibblesApart = false;
 
 template <int kHalf>
 inline I half_scale_of(const uint8_t* tile, int g) {
